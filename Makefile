@@ -1,0 +1,113 @@
+# lossd: build, run, test. `make help` lists the words.
+#
+#   make            build/lossd and build/libloss.a
+#   make run        install what is missing, build, start the server on 127.0.0.1:8080
+#   make test       install what is missing, build, run all the tests
+
+BUILD   ?= build
+LISTEN  ?= 127.0.0.1:8080
+VERSION := $(shell sed -n 's/^.define LOSS_VERSION "\(.*\)"/\1/p' src/loss.h)
+ARCH    := $(shell uname -m)
+SYSTEM  := $(shell uname -s)
+
+WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wsign-conversion -Wdouble-promotion \
+	-Wstrict-prototypes -Wmissing-prototypes -Wvla -Wwrite-strings -Wundef -Wcast-qual \
+	-Wpointer-arith -Wformat=2 -Wimplicit-fallthrough -Wnull-dereference $(if $(WERROR),-Werror)
+HARDENING := -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protection
+ifneq (,$(filter x86_64 i686,$(ARCH)))
+HARDENING += -fcf-protection=full
+endif
+# A sanitizer replaces the hardening, which would hide its findings: make SANITIZE=address,undefined
+ifdef SANITIZE
+HARDENING := -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer -g
+LINK_MODE := -fsanitize=$(SANITIZE)
+else
+LINK_MODE := $(if $(filter Linux,$(SYSTEM)),-pie -Wl$(comma)-z$(comma)relro$(comma)-z$(comma)now$(comma)-z$(comma)noexecstack)
+endif
+comma := ,
+
+OPENMP   ?= -fopenmp
+CPPFLAGS := -D_GNU_SOURCE -Isrc -I$(BUILD)/gen
+CFLAGS   ?= -O2 -g1
+# Fused multiply-add is written where it is meant: the same bits from every compiler (docs/numerics.md).
+ALL_CFLAGS = -std=c17 $(CFLAGS) -ffp-contract=off -fPIE $(OPENMP) $(WARNINGS) $(HARDENING) $(EXTRA_CFLAGS)
+LIBS      := -lmicrohttpd -lcjson -lpthread -lm
+TEST_LIBS := -lcurl -lcmocka
+
+LIB_SRC    := $(filter-out %/oracle.c,$(wildcard src/*.c src/kernel/*.c src/kernel/*/*.c))
+ORACLE_SRC := $(wildcard src/kernel/oracle.c src/kernel/*/oracle.c)
+SERVER_SRC := $(wildcard server/*.c server/codec/*.c)
+SUPPORT_SRC := $(wildcard tests/support/*.c)
+TEST_SRC   := $(wildcard tests/unit/test_*.c tests/property/test_*.c tests/http/test_*.c)
+
+LIB_OBJ     := $(LIB_SRC:%.c=$(BUILD)/%.o)
+ORACLE_OBJ  := $(ORACLE_SRC:%.c=$(BUILD)/%.o)
+SERVER_OBJ  := $(SERVER_SRC:%.c=$(BUILD)/%.o)
+SUPPORT_OBJ := $(SUPPORT_SRC:%.c=$(BUILD)/%.o)
+TEST_BIN    := $(TEST_SRC:%.c=$(BUILD)/%)
+# What a test may link: everything but main.
+TESTED_OBJ  := $(filter-out $(BUILD)/server/main.o,$(SERVER_OBJ)) $(ORACLE_OBJ) $(SUPPORT_OBJ)
+
+.PHONY: all
+all: $(BUILD)/lossd $(BUILD)/libloss.a
+
+$(BUILD)/libloss.a: $(LIB_OBJ)
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(BUILD)/lossd: $(SERVER_OBJ) $(BUILD)/libloss.a
+	$(CC) $(ALL_CFLAGS) $(LINK_MODE) -o $@ $^ $(LIBS)
+
+$(BUILD)/src/kernel/%.o: EXTRA_CFLAGS += -O3
+$(BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(BUILD)/tests/%: $(BUILD)/tests/%.o $(TESTED_OBJ) $(BUILD)/libloss.a
+	$(CC) $(ALL_CFLAGS) $(LINK_MODE) -o $@ $^ $(LIBS) $(TEST_LIBS)
+
+# The contract that the server serves at /openapi.yaml, as the bytes of a C array.
+$(BUILD)/gen/openapi_yaml.h: api/openapi.yaml
+	@mkdir -p $(@D)
+	@od -An -v -tu1 $< | sed 's/  *\([0-9][0-9]*\)/\1,/g' > $@
+$(BUILD)/server/route.o $(BUILD)/server/pages.o: $(BUILD)/gen/openapi_yaml.h
+
+-include $(LIB_OBJ:.o=.d) $(ORACLE_OBJ:.o=.d) $(SERVER_OBJ:.o=.d) $(SUPPORT_OBJ:.o=.d) $(TEST_BIN:=.d)
+
+# ---------------------------------------------------------------- run and test
+
+.PHONY: setup-run setup-test setup-lint
+setup-run:
+	@.ci/packages build
+setup-test:
+	@.ci/packages build test
+setup-lint:
+	@.ci/packages build test lint
+
+.PHONY: run
+run: setup-run
+	@$(MAKE) --no-print-directory all
+	@exec $(BUILD)/lossd --listen $(LISTEN)
+
+.PHONY: tests-built test
+tests-built: $(TEST_BIN) $(BUILD)/lossd
+test: setup-test
+	@$(MAKE) --no-print-directory tests-built
+	@BUILD=$(BUILD) tests/run
+
+.PHONY: test-asan test-tsan
+test-asan: setup-test
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SANITIZE=address,undefined CFLAGS=-O1 test
+test-tsan: setup-lint
+	@TSAN_OPTIONS="ignore_noninstrumented_modules=1 $$TSAN_OPTIONS" \
+		$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan CC=clang SANITIZE=thread CFLAGS=-O1 test
+
+.PHONY: lint
+lint: setup-lint
+	@BUILD=$(BUILD) .ci/lint
+
+.PHONY: clean help
+clean:
+	rm -rf $(BUILD)
+help:
+	@sed -n 's/^#   //p' Makefile

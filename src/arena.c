@@ -1,0 +1,303 @@
+#include "arena.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define ALIGNMENT ((size_t)64)
+#define PAGE ((size_t)4096)
+#define BLOCK_BYTES ((size_t)16384)
+/* From here on memory comes as pages of its own: it grows by remapping and goes back to the system
+ * when freed. */
+#define MAPPED_BYTES ((size_t)1 << 18)
+
+struct block {
+	_Alignas(64) struct block *next;
+	size_t size; /* with this header */
+	size_t used;
+	bool mapped;
+};
+
+enum failure { FAILURE_NONE, FAILURE_TOO_LARGE, FAILURE_BUDGET, FAILURE_SYSTEM };
+
+struct loss_arena {
+	struct loss_budget *budget;
+	struct block *blocks; /* the first one is being filled */
+	struct loss_buffer *buffers;
+	size_t held;
+	size_t wanted; /* bytes of the allocation that failed */
+	enum failure failure;
+};
+
+static bool fail(struct loss_arena *arena, enum failure failure, size_t wanted)
+{
+	arena->failure = failure;
+	arena->wanted = wanted;
+	return false;
+}
+
+/* Charges n bytes to the budget, or says why not. */
+static bool charge(struct loss_arena *arena, size_t n)
+{
+	struct loss_budget *budget = arena->budget;
+	size_t total;
+	if (__builtin_add_overflow(arena->held, n, &total))
+		return fail(arena, FAILURE_TOO_LARGE, n);
+	if (budget && total > budget->limit)
+		return fail(arena, FAILURE_TOO_LARGE, n);
+	if (budget) {
+		size_t held = atomic_fetch_add_explicit(&budget->held, n, memory_order_relaxed);
+		if (held > budget->limit || n > budget->limit - held) {
+			atomic_fetch_sub_explicit(&budget->held, n, memory_order_relaxed);
+			return fail(arena, FAILURE_BUDGET, n);
+		}
+	}
+	arena->held = total;
+	return true;
+}
+
+static void refund(struct loss_arena *arena, size_t n)
+{
+	arena->held -= n;
+	if (arena->budget)
+		atomic_fetch_sub_explicit(&arena->budget->held, n, memory_order_relaxed);
+}
+
+static void *map_pages(size_t size)
+{
+	void *pages = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	return pages == MAP_FAILED ? NULL : pages;
+}
+
+static void *remap_pages(void *old, size_t old_size, size_t size)
+{
+#ifdef __linux__
+	void *pages = mremap(old, old_size, size, MREMAP_MAYMOVE);
+	return pages == MAP_FAILED ? NULL : pages;
+#else
+	void *pages = map_pages(size);
+	if (pages) {
+		memcpy(pages, old, old_size); /* no call here moves pages without a copy */
+		munmap(old, old_size);
+	}
+	return pages;
+#endif
+}
+
+/* n rounded up to a multiple of a power of two; 0 when that overflows. */
+static size_t round_up(size_t n, size_t multiple)
+{
+	return n > SIZE_MAX - multiple ? 0 : (n + multiple - 1) & ~(multiple - 1);
+}
+
+static struct block *block_create(struct loss_arena *arena, size_t payload)
+{
+	size_t size =
+		payload > SIZE_MAX - sizeof(struct block) ? 0 : payload + sizeof(struct block);
+	size = round_up(size < BLOCK_BYTES ? (size ? BLOCK_BYTES : 0) : size, PAGE);
+	if (size == 0) {
+		fail(arena, FAILURE_TOO_LARGE, payload);
+		return NULL;
+	}
+	if (!charge(arena, size))
+		return NULL;
+	bool mapped = size >= MAPPED_BYTES;
+	struct block *block = mapped ? map_pages(size) : aligned_alloc(ALIGNMENT, size);
+	if (!block) {
+		refund(arena, size);
+		fail(arena, FAILURE_SYSTEM, payload);
+		return NULL;
+	}
+	*block = (struct block){.size = size, .used = sizeof *block, .mapped = mapped};
+	return block;
+}
+
+static void block_destroy(struct block *block)
+{
+	if (block->mapped)
+		munmap(block, block->size);
+	else
+		free(block);
+}
+
+struct loss_arena *loss_arena_create(struct loss_budget *budget)
+{
+	struct loss_arena start = {.budget = budget};
+	struct block *block = block_create(&start, sizeof start);
+	if (!block)
+		return NULL;
+	/* The arena lives in its own first block. */
+	struct loss_arena *arena = (struct loss_arena *)(block + 1);
+	*arena = start;
+	arena->blocks = block;
+	block->used += round_up(sizeof *arena, ALIGNMENT);
+	return arena;
+}
+
+void loss_arena_destroy(struct loss_arena *arena)
+{
+	if (!arena)
+		return;
+	for (struct loss_buffer *buffer = arena->buffers; buffer; buffer = buffer->next)
+		loss_buffer_release(buffer);
+	struct block *block = arena->blocks;
+	refund(arena, arena->held);
+	while (block) {
+		struct block *next = block->next;
+		block_destroy(block);
+		block = next;
+	}
+}
+
+void *loss_arena_alloc(struct loss_arena *arena, size_t n, size_t size)
+{
+	size_t bytes;
+	if (!size_multiply(n, size, &bytes) || (bytes && !round_up(bytes, ALIGNMENT))) {
+		fail(arena, FAILURE_TOO_LARGE, SIZE_MAX);
+		return NULL;
+	}
+	bytes = round_up(bytes, ALIGNMENT);
+	struct block *block = arena->blocks;
+	if (bytes > block->size - block->used) {
+		block = block_create(arena, bytes);
+		if (!block)
+			return NULL;
+		/* A block that this allocation fills goes behind the one being filled. */
+		bool full = block->size - block->used - bytes < BLOCK_BYTES / 2;
+		block->next = full ? arena->blocks->next : arena->blocks;
+		*(full ? &arena->blocks->next : &arena->blocks) = block;
+	}
+	void *memory = (unsigned char *)block + block->used;
+	block->used += bytes;
+	return memory;
+}
+
+char *arena_strdup(struct loss_arena *arena, const char *text)
+{
+	size_t n = strlen(text) + 1;
+	char *copy = loss_arena_array(arena, char, n);
+	return copy ? memcpy(copy, text, n) : NULL;
+}
+
+char *loss_arena_printf(struct loss_arena *arena, const char *format, ...)
+{
+	va_list args, again;
+	va_start(args, format);
+	va_copy(again, args);
+	int n = vsnprintf(NULL, 0, format, args);
+	va_end(args);
+	char *text = n < 0 ? NULL : loss_arena_array(arena, char, (size_t)n + 1);
+	if (text)
+		vsnprintf(text, (size_t)n + 1, format, again);
+	va_end(again);
+	return text;
+}
+
+loss_status loss_arena_failure(const struct loss_arena *arena, struct loss_error *err)
+{
+	size_t limit = arena->budget ? arena->budget->limit : SIZE_MAX;
+	switch (arena->failure) {
+	case FAILURE_TOO_LARGE:
+		return loss_fail(
+			err, LOSS_TOO_LARGE_FOR_SERVER, NULL,
+			"the request and its reply need more than the whole memory budget of %zu "
+			"bytes; split the batch",
+			limit);
+	case FAILURE_BUDGET:
+		return loss_fail(
+			err, LOSS_TOO_MUCH_MEMORY_IN_FLIGHT, NULL,
+			"no room for %zu more bytes: the requests in flight hold the memory budget "
+			"of %zu bytes; try again",
+			arena->wanted, limit);
+	default:
+		return loss_fail(err, LOSS_OUT_OF_MEMORY, NULL,
+				 "the system has no memory for %zu more bytes", arena->wanted);
+	}
+}
+
+size_t loss_arena_held(const struct loss_arena *arena)
+{
+	return arena->held;
+}
+
+struct loss_buffer *loss_buffer_create(struct loss_arena *arena)
+{
+	struct loss_buffer *buffer = loss_arena_array(arena, struct loss_buffer, 1);
+	if (!buffer)
+		return NULL;
+	*buffer = (struct loss_buffer){.arena = arena, .next = arena->buffers};
+	arena->buffers = buffer;
+	return buffer;
+}
+
+/* Small buffers double; mapped ones grow by an eighth, since that costs no copy. 0 on overflow. */
+static size_t grown_capacity(const struct loss_buffer *buffer, size_t needed)
+{
+	size_t step = buffer->mapped ? buffer->capacity / 8 : buffer->capacity;
+	size_t capacity = buffer->capacity > SIZE_MAX - step ? needed : buffer->capacity + step;
+	return round_up(capacity < needed ? needed : capacity, needed < PAGE ? ALIGNMENT : PAGE);
+}
+
+/* Moves to `capacity` bytes that are already paid for; NULL leaves the buffer as it was. */
+static unsigned char *move_data(struct loss_buffer *buffer, size_t capacity, bool mapped)
+{
+	if (buffer->mapped)
+		return remap_pages(buffer->data, buffer->capacity, capacity);
+	unsigned char *data = mapped ? map_pages(capacity) : realloc(buffer->data, capacity);
+	if (data && mapped) {
+		if (buffer->size)
+			memcpy(data, buffer->data, buffer->size); /* once, at 256 KiB */
+		free(buffer->data);
+	}
+	return data;
+}
+
+bool loss_buffer_reserve(struct loss_buffer *buffer, size_t more)
+{
+	if (more <= buffer->capacity - buffer->size)
+		return true;
+	struct loss_arena *arena = buffer->arena;
+	size_t needed;
+	if (__builtin_add_overflow(buffer->size, more, &needed))
+		return fail(arena, FAILURE_TOO_LARGE, more);
+	size_t capacity = grown_capacity(buffer, needed);
+	if (capacity == 0)
+		return fail(arena, FAILURE_TOO_LARGE, more);
+	size_t growth = capacity - buffer->capacity;
+	if (!charge(arena, growth))
+		return false;
+	bool mapped = capacity >= MAPPED_BYTES;
+	unsigned char *data = move_data(buffer, capacity, mapped);
+	if (!data) {
+		refund(arena, growth);
+		return fail(arena, FAILURE_SYSTEM, growth);
+	}
+	buffer->data = data;
+	buffer->capacity = capacity;
+	buffer->mapped = mapped;
+	return true;
+}
+
+bool loss_buffer_append(struct loss_buffer *buffer, const void *bytes, size_t n)
+{
+	if (!loss_buffer_reserve(buffer, n))
+		return false;
+	if (n)
+		memcpy(buffer->data + buffer->size, bytes, n);
+	buffer->size += n;
+	return true;
+}
+
+void loss_buffer_release(struct loss_buffer *buffer)
+{
+	if (buffer->mapped)
+		munmap(buffer->data, buffer->capacity);
+	else
+		free(buffer->data);
+	refund(buffer->arena, buffer->capacity);
+	buffer->data = NULL;
+	buffer->size = buffer->capacity = 0;
+	buffer->mapped = false;
+}

@@ -1,0 +1,132 @@
+/*
+ * exp and log1p in double, made of IEEE 754 additions, multiplications and divisions only: the same
+ * bits from every compiler and on every machine, which the C library's do not promise. No fused
+ * operation is used, so none is needed. Both also give or take the low part that a double cannot
+ * hold, for callers that must stay within a few ulp of exact.
+ */
+#ifndef LOSS_KERNEL_ELEMENTARY_H
+#define LOSS_KERNEL_ELEMENTARY_H
+
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "../reduce.h"
+
+/* ln 2 in two parts; the high one has 32 significant bits, so that k * LN2_HIGH is exact for |k| <
+ * 2^21. */
+#define LN2_HIGH 0x1.62e42fee00000p-1
+#define LN2_LOW 0x1.a39ef35793c76p-33
+#define LOG2_E 0x1.71547652b82fep+0
+#define SQRT_2 0x1.6a09e667f3bcdp+0
+
+/* 2^k for -1022 <= k <= 1023. */
+static inline double power_of_two(int64_t k)
+{
+	uint64_t bits = (uint64_t)(k + 1023) << 52;
+	double value;
+	memcpy(&value, &bits, sizeof value);
+	return value;
+}
+
+/* value * 2^k for any k that exp produces; rounds once, also into the subnormals. */
+static inline double scale_by_power(double value, int64_t k)
+{
+	if (k > 1023)
+		return value * power_of_two(1023) * power_of_two(k - 1023);
+	if (k < -1022)
+		return value * power_of_two(k + 1022 + 54) * power_of_two(-1022 - 54 + 1022) *
+		       power_of_two(-1022);
+	return value * power_of_two(k);
+}
+
+/* The terms of exp(r) from r^2 / 2 on, |r| <= ln(2) / 2: Taylor's series to r^13, cut 2^-57 of 1
+ * below. */
+static inline double exp_tail(double r)
+{
+	static const double inverse_factorial[] = {
+		1.0 / 6227020800.0, 1.0 / 479001600.0, 1.0 / 39916800.0, 1.0 / 3628800.0,
+		1.0 / 362880.0,     1.0 / 40320.0,     1.0 / 5040.0,     1.0 / 720.0,
+		1.0 / 120.0,        1.0 / 24.0,        1.0 / 6.0,
+	};
+	double p = inverse_factorial[0];
+	for (int i = 1; i < 11; i++)
+		p = p * r + inverse_factorial[i];
+	double r2 = r * r;
+	return 0.5 * r2 + r2 * r * p;
+}
+
+/*
+ * exp(x + x_low) as the result plus *low, |x_low| <= ulp(x). The result is within 0.76 ulp, with
+ * *low within 0.27. Below -746 both are 0, above 710 the result is infinite; NaN in, NaN out.
+ *
+ * x = k ln2 + r with |r| <= ln(2)/2. k LN2_HIGH is exact and so is x - k LN2_HIGH (Sterbenz), hence
+ * r is known to twice the precision: r + r_low. Then exp(r) = 1 + r + tail, of which 1 + r is
+ * summed without error, and exp(r + r_low) = exp(r) (1 + r_low) to first order.
+ */
+static inline double exp_parts(double x, double x_low, double *low)
+{
+	*low = 0.0;
+	if (!(x > -746.0 && x < 710.0))
+		return x >= 710.0 ? HUGE_VAL : x <= -746.0 ? 0.0 : x;
+	double k = rint(x * LOG2_E);
+	double high = x - k * LN2_HIGH;
+	double correction = k * LN2_LOW;
+	double r = high - correction;
+	double r_low = ((high - r) - correction) + x_low;
+	double sum = 1.0 + r;
+	double sum_low = (1.0 - sum) + r; /* exact, since 1 >= |r| */
+	double tail = exp_tail(r);
+	double rest = sum_low + (tail + r_low * (sum + tail));
+	double result = sum + rest;
+	*low = scale_by_power(rest - (result - sum), (int64_t)k);
+	return scale_by_power(result, (int64_t)k);
+}
+
+static inline double exp_double(double x)
+{
+	double low;
+	return exp_parts(x, 0.0, &low);
+}
+
+/*
+ * log(1 + x + x_low) for x >= 0 (infinity and NaN too), |x_low| <= ulp(x); within 1 ulp.
+ *
+ * 1 + x = 2^k (1 + f) with 1 + f in [sqrt(1/2), sqrt 2); what rounding 1 + x lost is c, first order
+ * in the logarithm. With s = f / (2 + f): log(1 + f) = 2 atanh(s) = f - s (f - q), q = 2 (s^2/3 +
+ * s^4/5 + ...), in the form f - (f^2/2 - s (f^2/2 + q)) whose largest term f is exact.
+ */
+static inline double log1p_parts(double x, double x_low)
+{
+	if (!(x >= 0x1p-54))
+		return x + x_low;
+	if (!(x < HUGE_VAL))
+		return x;
+	double u = 1.0 + x;
+	double lost = (x < 1.0 ? x - (u - 1.0) : 1.0 - (u - x)) + x_low;
+	double k = 0.0;
+	double f = x;
+	double c = x_low;
+	if (u >= SQRT_2) {
+		uint64_t bits;
+		memcpy(&bits, &u, sizeof bits);
+		int64_t exponent = (int64_t)(bits >> 52) - 1023;
+		if (u * power_of_two(-exponent) >= SQRT_2)
+			exponent++;
+		k = (double)exponent;
+		f = u * power_of_two(-exponent) - 1.0;
+		c = lost * power_of_two(-exponent);
+	}
+	double s = f / (2.0 + f);
+	double z = s * s;
+	double q = 2.0 / 25.0;
+	for (int n = 23; n >= 3; n -= 2)
+		q = q * z + 2.0 / (double)n;
+	q *= z;
+	double half_square = 0.5 * f * f;
+	double tail = half_square - s * (half_square + q);
+	c /= 1.0 + f;
+	return k * LN2_HIGH + (f - (tail - (k * LN2_LOW + c)));
+}
+
+#endif

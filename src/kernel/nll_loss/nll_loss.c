@@ -1,0 +1,32 @@
+/* nll_loss: -w_y log_probs_y, gradient -w_y at the target. Nothing of a row but its target element
+ * is read. */
+#include "../kernels.h"
+#include "../row.h"
+
+static void evaluate_row(const struct loss_plan *plan, size_t r, struct partial *partial)
+{
+	const struct loss_tensor *grad = &plan->outputs[OUTPUT_GRAD];
+	size_t inner = plan->inner;
+	size_t base = r / inner * plan->classes * inner + r % inner;
+	size_t y = 0;
+	double loss = 0.0;
+	double slope = 0.0;
+	bool counts = plan_target(plan, r, &y);
+	if (counts) {
+		double weight = plan_class_weight(plan, y);
+		loss = weigh(weight, 0.0 - tensor_number(&plan->tensors[LOSS_ROLE_INPUT],
+							 base + y * inner));
+		slope = 0.0 - weight * (plan_upstream(plan, r) / plan->divisor);
+	}
+	for (size_t c = 0; plan->wanted[OUTPUT_GRAD] && c < plan->classes; c++)
+		tensor_put(grad, base + c * inner, counts && c == y ? slope : 0.0);
+	sum_add(&partial->loss, loss);
+	if (plan->wanted[OUTPUT_LOSS] && plan->reduction == REDUCTION_NONE)
+		tensor_put(&plan->outputs[OUTPUT_LOSS], r, loss);
+}
+
+void nll_loss_rows(const struct loss_plan *plan, size_t first, size_t n, struct partial *partial)
+{
+	for (size_t r = first; r < first + n; r++)
+		evaluate_row(plan, r, partial);
+}

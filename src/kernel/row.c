@@ -1,0 +1,81 @@
+#include "row.h"
+
+/* The maximum and its first place; the first NaN is both where there is one. */
+static void find_max(struct row *row)
+{
+	row->predicted = 0;
+	row->max = row_logit(row, 0);
+	for (size_t c = 1; c < row->classes && row->max == row->max; c++) {
+		double x = row_logit(row, c);
+		if (x > row->max || x != x) {
+			row->max = x;
+			row->predicted = c;
+		}
+	}
+	row->invalid = !(row->max > -HUGE_VAL && row->max < HUGE_VAL);
+}
+
+static void sum_residual(struct row *row)
+{
+	row->residual = (struct sum){0};
+	for (size_t c = 0; c < row->classes; c++) {
+		if (c == row->predicted)
+			continue;
+		double low;
+		sum_add(&row->residual, row_exp(row, c, &low));
+		row->residual.low += low;
+	}
+}
+
+void row_read(struct row *row, const struct loss_plan *plan, size_t r)
+{
+	size_t inner = plan->inner;
+	row->input = &plan->tensors[LOSS_ROLE_INPUT];
+	row->base = r / inner * plan->classes * inner + r % inner;
+	row->stride = inner;
+	row->classes = plan->classes;
+	find_max(row);
+	if (row->invalid) {
+		row->log1p_residual = row->total = (double)NAN;
+		return;
+	}
+	sum_residual(row);
+	row->log1p_residual = log1p_parts(sum_value(&row->residual), 0.0);
+	row->total = two_sum(1.0, row->residual.high, &row->total_low);
+	row->total_low += row->residual.low;
+	row->total += row->total_low;
+}
+
+double row_other_probs(const struct row *row, size_t c)
+{
+	if (c == row->predicted)
+		return sum_value(&row->residual) / row->total;
+	double low;
+	double e = row_exp(row, c, &low);
+	struct sum others = row->residual;
+	sum_add(&others, -e);
+	others.low -= low;
+	sum_add(&others, 1.0);
+	return sum_value(&others) / row->total;
+}
+
+static void write_dense(const struct row *row, const struct loss_plan *plan)
+{
+	for (size_t c = 0; c < row->classes; c++) {
+		size_t i = row_index(row, c);
+		if (plan->wanted[OUTPUT_LOG_PROBS])
+			tensor_put(&plan->outputs[OUTPUT_LOG_PROBS], i, 0.0 - row_nll(row, c));
+		if (plan->wanted[OUTPUT_PROBS])
+			tensor_put(&plan->outputs[OUTPUT_PROBS], i, row_prob(row, c));
+	}
+}
+
+void row_write_outputs(const struct row *row, const struct loss_plan *plan, size_t r)
+{
+	if (plan->wanted[OUTPUT_LSE])
+		tensor_put(&plan->outputs[OUTPUT_LSE], r, row->max + row->log1p_residual);
+	if (plan->wanted[OUTPUT_PREDICTED])
+		((int64_t *)plan->outputs[OUTPUT_PREDICTED].data)[r] = (int64_t)row->predicted;
+	if (plan->wanted[OUTPUT_LOG_PROBS] || plan->wanted[OUTPUT_PROBS])
+		write_dense(row, plan);
+}

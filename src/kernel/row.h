@@ -1,0 +1,77 @@
+/*
+ * One row of classes: its maximum, the sum of the others' exponentials relative to it, and what
+ * follows from these.
+ *
+ * With m the maximum and R = sum over c != argmax of exp(x_c - m), log-sum-exp is m + log1p(R), so
+ * that -log p_c = (m - x_c) + log1p(R) is a sum of two parts that are never negative: nothing
+ * cancels, and confident rows (R far below 1) keep all their digits.
+ */
+#ifndef LOSS_KERNEL_ROW_H
+#define LOSS_KERNEL_ROW_H
+
+#include "../plan.h"
+#include "elementary.h"
+
+struct row {
+	const struct loss_tensor *input;
+	size_t base;   /* index of class 0 in the input, and in outputs of the input's shape */
+	size_t stride; /* between classes */
+	size_t classes;
+
+	size_t predicted; /* the first NaN, else the first maximum */
+	bool invalid;     /* holds NaN or +infinity, or nothing but -infinity */
+	double max;
+	struct sum residual;     /* R */
+	double log1p_residual;   /* log1p(R) */
+	double total, total_low; /* 1 + R: the denominator of softmax */
+};
+
+/* Reads row r of a plan and fills everything. */
+void row_read(struct row *row, const struct loss_plan *plan, size_t r);
+
+/* Writes what is wanted of the outputs that do not look at targets: log_probs, probs, lse,
+ * predicted. */
+void row_write_outputs(const struct row *row, const struct loss_plan *plan, size_t r);
+
+static inline size_t row_index(const struct row *row, size_t c)
+{
+	return row->base + c * row->stride;
+}
+
+static inline double row_logit(const struct row *row, size_t c)
+{
+	return tensor_number(row->input, row_index(row, c));
+}
+
+/* exp(x_c - m) and what it lacks; the part of x_c - m that rounding loses is carried into the
+ * exponential. */
+static inline double row_exp(const struct row *row, size_t c, double *low)
+{
+	double lost;
+	double gap = two_sum(row_logit(row, c), -row->max, &lost);
+	return exp_parts(gap, lost == lost ? lost : 0.0, low);
+}
+
+/* -log p_c >= 0, +infinity for an excluded class. */
+static inline double row_nll(const struct row *row, size_t c)
+{
+	return (row->max - row_logit(row, c)) + row->log1p_residual;
+}
+
+static inline double row_prob(const struct row *row, size_t c)
+{
+	double low;
+	double e = row_exp(row, c, &low);
+	return e / row->total;
+}
+
+/* 1 - p_c, without cancellation: the other classes' exponentials over the total. */
+double row_other_probs(const struct row *row, size_t c);
+
+/* factor * value, where a factor of 0 makes 0 also of an infinite value; NaN stays NaN. */
+static inline double weigh(double factor, double value)
+{
+	return factor == 0.0 && value == value ? 0.0 : factor * value;
+}
+
+#endif

@@ -1,0 +1,60 @@
+/*
+ * softmax and log_softmax: the outputs are row.h's. Their vector-Jacobian products, with g =
+ * grad_output:
+ *
+ *   log_softmax: g_c - p_c sum_k g_k        softmax: p_c (g_c - sum_k g_k p_k)
+ */
+#include "../kernels.h"
+#include "../row.h"
+
+static double upstream(const struct loss_plan *plan, const struct row *row, size_t c)
+{
+	return tensor_number(&plan->tensors[LOSS_ROLE_GRAD_OUTPUT], row_index(row, c));
+}
+
+static void log_softmax_grad(const struct loss_plan *plan, const struct row *row)
+{
+	struct sum total = {0};
+	for (size_t c = 0; c < row->classes; c++)
+		sum_add(&total, upstream(plan, row, c));
+	double g_sum = sum_value(&total);
+	for (size_t c = 0; c < row->classes; c++)
+		tensor_put(&plan->outputs[OUTPUT_GRAD], row_index(row, c),
+			   upstream(plan, row, c) - row_prob(row, c) * g_sum);
+}
+
+static void softmax_grad(const struct loss_plan *plan, const struct row *row)
+{
+	struct sum total = {0};
+	for (size_t c = 0; c < row->classes; c++)
+		sum_add(&total, upstream(plan, row, c) * row_prob(row, c));
+	double mean = sum_value(&total);
+	for (size_t c = 0; c < row->classes; c++)
+		tensor_put(&plan->outputs[OUTPUT_GRAD], row_index(row, c),
+			   row_prob(row, c) * (upstream(plan, row, c) - mean));
+}
+
+typedef void grad_fn(const struct loss_plan *plan, const struct row *row);
+
+static void evaluate_rows(const struct loss_plan *plan, size_t first, size_t n, grad_fn *grad)
+{
+	for (size_t r = first; r < first + n; r++) {
+		struct row row;
+		row_read(&row, plan, r);
+		if (plan->wanted[OUTPUT_GRAD])
+			grad(plan, &row);
+		row_write_outputs(&row, plan, r);
+	}
+}
+
+void log_softmax_rows(const struct loss_plan *plan, size_t first, size_t n, struct partial *partial)
+{
+	(void)partial;
+	evaluate_rows(plan, first, n, log_softmax_grad);
+}
+
+void softmax_rows(const struct loss_plan *plan, size_t first, size_t n, struct partial *partial)
+{
+	(void)partial;
+	evaluate_rows(plan, first, n, softmax_grad);
+}

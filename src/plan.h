@@ -1,0 +1,80 @@
+/*
+ * A checked problem with room for its results. Kernels read it and trust it.
+ *
+ * Geometry: the input is (outer, classes, inner) in row-major order, and row r, with r =
+ * outer_index * inner + inner_index, has its classes `inner` elements apart. For element-wise
+ * losses every element is a row of one class.
+ */
+#ifndef LOSS_PLAN_H
+#define LOSS_PLAN_H
+
+#include "problem.h"
+
+/* What one block of rows adds up to. */
+struct partial {
+	struct sum loss;
+	size_t correct;
+};
+
+enum target_kind { TARGETS_NONE, TARGETS_INDICES, TARGETS_PROBABILITIES, TARGETS_ELEMENTS };
+
+struct loss_plan {
+	const struct loss_row *row;
+	struct loss_args args;
+	enum reduction reduction; /* what the arguments come to */
+
+	size_t rows;
+	size_t classes;
+	size_t inner;
+	struct loss_tensor rows_shape; /* the shape of what has an entry per row; no data */
+
+	bool present[LOSS_N_ROLES];
+	struct loss_tensor tensors[LOSS_N_ROLES];
+	enum target_kind target_kind;
+
+	size_t n_outputs;
+	enum output requested[N_OUTPUTS]; /* in the order asked for */
+	struct loss_tensor outputs[N_OUTPUTS];
+	bool wanted[N_OUTPUTS];
+
+	size_t counted, ignored;
+	double weight_sum;  /* of all classes; 0 without smoothing */
+	double denominator; /* the natural one */
+	double divisor;     /* of losses and gradients: 1 unless mean; NaN where the mean is */
+
+	size_t block_rows;
+	size_t n_blocks;
+	struct partial *partials; /* one a block */
+
+	size_t n_warnings;
+	const char *warnings[LOSS_MAX_WARNINGS];
+};
+
+/* Index targets: whether row r is ignored, else its class. */
+static inline bool plan_target(const struct loss_plan *plan, size_t r, size_t *class)
+{
+	struct class_index y = tensor_class_index(&plan->tensors[LOSS_ROLE_TARGETS], r);
+	int64_t ignored = plan->args.ignore_index;
+	if (y.negative == (ignored < 0) && y.value == (uint64_t)ignored)
+		return false;
+	*class = (size_t)y.value;
+	return true;
+}
+
+static inline double plan_class_weight(const struct loss_plan *plan, size_t c)
+{
+	return plan->present[LOSS_ROLE_WEIGHT] ? tensor_number(&plan->tensors[LOSS_ROLE_WEIGHT], c)
+					       : 1.0;
+}
+
+/* The factor that turns the gradient of row r's loss into the output's: upstream gradient over
+ * divisor. */
+static inline double plan_upstream(const struct loss_plan *plan, size_t r)
+{
+	if (!plan->present[LOSS_ROLE_GRAD_OUTPUT])
+		return 1.0;
+	return tensor_number(&plan->tensors[LOSS_ROLE_GRAD_OUTPUT],
+			     plan->reduction == REDUCTION_NONE ? r : 0);
+}
+
+#endif

@@ -1,0 +1,217 @@
+/* What a single field may be: given once, of the right type, in its range. */
+#include "problem.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "names.h"
+
+struct loss_problem *loss_problem_create(const struct loss_info *loss, struct loss_arena *arena)
+{
+	struct loss_problem *problem = loss_arena_array(arena, struct loss_problem, 1);
+	if (problem)
+		*problem = (struct loss_problem){.row = loss_row_of(loss), .arena = arena};
+	return problem;
+}
+
+const struct loss_info *loss_problem_info(const struct loss_problem *problem)
+{
+	return &problem->row->info;
+}
+
+const char *problem_tensor_name(const struct loss_problem *problem, loss_role role)
+{
+	const struct loss_info *info = &problem->row->info;
+	for (size_t i = 0; i < info->n_tensors; i++)
+		if (info->tensors[i].role == role)
+			return info->tensors[i].name;
+	return "";
+}
+
+/* Marks field i as given, once. */
+static loss_status give(unsigned *given, size_t i, const char *name, struct loss_error *err)
+{
+	if (*given & (1u << i))
+		return loss_fail(err, LOSS_DUPLICATE_FIELD, name, "%s is given twice; give it once",
+				 name);
+	*given |= 1u << i;
+	return LOSS_OK;
+}
+
+loss_status loss_problem_set_tensor(struct loss_problem *problem, size_t i,
+				    const struct loss_tensor *tensor, struct loss_error *err)
+{
+	const struct loss_tensor_info *info = &problem->row->info.tensors[i];
+	TRY(give(&problem->tensors_given, i, info->name, err));
+	problem->present[info->role] = tensor != NULL;
+	if (tensor)
+		problem->tensors[info->role] = *tensor;
+	return LOSS_OK;
+}
+
+static bool type_fits(loss_argument_type type, loss_value_type value)
+{
+	switch (type) {
+	case LOSS_ARGUMENT_BOOLEAN:
+		return value == LOSS_VALUE_BOOLEAN;
+	case LOSS_ARGUMENT_INTEGER:
+		return value == LOSS_VALUE_INTEGER;
+	case LOSS_ARGUMENT_NUMBER:
+		return value == LOSS_VALUE_INTEGER || value == LOSS_VALUE_NUMBER;
+	default:
+		return value == LOSS_VALUE_STRING;
+	}
+}
+
+static const char *type_phrase(loss_argument_type type)
+{
+	static const char *const phrases[] = {
+		[LOSS_ARGUMENT_BOOLEAN] = "true or false",
+		[LOSS_ARGUMENT_INTEGER] = "an integer, without fraction or exponent",
+		[LOSS_ARGUMENT_NUMBER] = "a number",
+		[LOSS_ARGUMENT_CHOICE] = "a string",
+	};
+	return phrases[type];
+}
+
+/* How a message shows a value: as it was written, strings in quotes. */
+static void format_value(const struct loss_value *value, char *out, size_t size)
+{
+	bool quoted = value->type == LOSS_VALUE_STRING;
+	snprintf(out, size, quoted ? "\"%.60s\"" : "%.60s", value->text ? value->text : "");
+}
+
+loss_status loss_problem_set_argument(struct loss_problem *problem, size_t i,
+				      const struct loss_value *value, struct loss_error *err)
+{
+	const struct loss_argument_info *info = problem->row->info.arguments[i];
+	TRY(give(&problem->arguments_given, i, info->name, err));
+	struct loss_value *kept = &problem->values[argument_id(info)];
+	*kept = *value;
+	if (value->type == LOSS_VALUE_NULL)
+		return LOSS_OK;
+	if (!type_fits(info->type, value->type)) {
+		char shown[80];
+		format_value(value, shown, sizeof shown);
+		return loss_fail(err, LOSS_WRONG_TYPE, info->name, "%s is %s, but must be %s",
+				 info->name, shown, type_phrase(info->type));
+	}
+	if (value->text && !(kept->text = arena_strdup(problem->arena, value->text)))
+		return loss_arena_failure(problem->arena, err);
+	return LOSS_OK;
+}
+
+loss_status loss_problem_set_outputs(struct loss_problem *problem, const char *const *names,
+				     size_t n, struct loss_error *err)
+{
+	if (problem->outputs_given)
+		return loss_fail(err, LOSS_DUPLICATE_FIELD, "outputs",
+				 "outputs is given twice; give it once");
+	problem->outputs_given = true;
+	problem->outputs = loss_arena_array(problem->arena, const char *, n);
+	if (!problem->outputs)
+		return loss_arena_failure(problem->arena, err);
+	for (size_t i = 0; i < n; i++)
+		if (!(problem->outputs[i] = arena_strdup(problem->arena, names[i])))
+			return loss_arena_failure(problem->arena, err);
+	problem->n_outputs = n;
+	return LOSS_OK;
+}
+
+/* ---------------------------------------------------------------- ranges */
+
+static const struct loss_args default_args = {
+	.ignore_index = -100,
+	.class_axis = 1,
+	.reduction = REDUCTION_MEAN,
+};
+
+static loss_status out_of_range(const struct loss_argument_info *info,
+				const struct loss_value *value, const char *range,
+				struct loss_error *err)
+{
+	char shown[80];
+	format_value(value, shown, sizeof shown);
+	return loss_fail(err, LOSS_ARGUMENT_OUT_OF_RANGE, info->name, "%s is %s, but must be %s",
+			 info->name, shown, range);
+}
+
+/* NaN is in no range. */
+static bool in_range(const struct loss_argument_info *info, double value)
+{
+	bool above = info->min_excluded ? value > info->min : value >= info->min;
+	return above && value <= info->max;
+}
+
+static loss_status read_choice(const struct loss_argument_info *info,
+			       const struct loss_value *value, size_t *choice,
+			       struct loss_error *err)
+{
+	char range[160] = "";
+	size_t used = 0;
+	for (size_t i = 0; info->choices[i]; i++) {
+		if (strcmp(info->choices[i], value->text) == 0) {
+			*choice = i;
+			return LOSS_OK;
+		}
+		used += (size_t)snprintf(range + used, sizeof range - used, "%s\"%s\"",
+					 i                  ? ", "
+					 : info->choices[1] ? "one of "
+							    : "",
+					 info->choices[i]);
+	}
+	return out_of_range(info, value, range, err);
+}
+
+static loss_status read_argument(const struct loss_argument_info *info,
+				 const struct loss_value *value, void *field,
+				 struct loss_error *err)
+{
+	switch (info->type) {
+	case LOSS_ARGUMENT_BOOLEAN:
+		*(bool *)field = value->boolean;
+		return LOSS_OK;
+	case LOSS_ARGUMENT_INTEGER:
+		if (value->integer_overflow || !in_range(info, (double)value->integer))
+			return out_of_range(info, value, info->range, err);
+		*(int64_t *)field = value->integer;
+		return LOSS_OK;
+	case LOSS_ARGUMENT_NUMBER:
+		if (!in_range(info, value->number))
+			return out_of_range(info, value, info->range, err);
+		*(double *)field = value->number;
+		return LOSS_OK;
+	default:
+		return read_choice(info, value, field, err);
+	}
+}
+
+/* class_axis has a hole in its range. */
+static loss_status check_class_axis(const struct loss_args *args, struct loss_error *err)
+{
+	if (args->class_axis != 0)
+		return LOSS_OK;
+	return loss_fail(err, LOSS_ARGUMENT_OUT_OF_RANGE, "class_axis",
+			 "class_axis is 0, but must be 1 or -1");
+}
+
+loss_status problem_arguments(const struct loss_problem *problem, struct loss_args *args,
+			      struct loss_error *err)
+{
+	const struct loss_info *loss = &problem->row->info;
+	loss_status first = LOSS_OK;
+	*args = default_args;
+	for (size_t i = 0; i < loss->n_arguments; i++) {
+		const struct loss_argument_info *info = loss->arguments[i];
+		enum argument id = argument_id(info);
+		const struct loss_value *value = &problem->values[id];
+		if (!(problem->arguments_given & (1u << i)) || value->type == LOSS_VALUE_NULL)
+			continue;
+		args->given |= 1u << (unsigned)id;
+		void *field = (char *)args + info->offset;
+		loss_status status = read_argument(info, value, field, first ? NULL : err);
+		first = first ? first : status;
+	}
+	return first ? first : check_class_axis(args, err);
+}

@@ -1,0 +1,114 @@
+/*
+ * From a loss's name, tensors, arguments and outputs to a checked plan: every semantic rule of the
+ * project is in problem.c (what a single field may be) and plan.c (what the fields mean together).
+ * Behind them there are only asserts.
+ */
+#ifndef LOSS_PROBLEM_H
+#define LOSS_PROBLEM_H
+
+#include "arena.h"
+#include "reduce.h"
+#include "tensor.h"
+
+/* ---------------------------------------------------------------- arguments */
+
+enum reduction { REDUCTION_NONE, REDUCTION_MEAN, REDUCTION_SUM, REDUCTION_ELEMENTWISE_MEAN };
+enum empty_mean { EMPTY_MEAN_NAN, EMPTY_MEAN_ZERO };
+
+/* Every argument of every loss; losses.c has the table, with these fields' offsets. */
+enum argument {
+	ARGUMENT_SIZE_AVERAGE,
+	ARGUMENT_IGNORE_INDEX,
+	ARGUMENT_REDUCE,
+	ARGUMENT_REDUCTION,
+	ARGUMENT_LABEL_SMOOTHING,
+	ARGUMENT_DENOMINATOR,
+	ARGUMENT_EMPTY_MEAN,
+	ARGUMENT_CLASS_AXIS,
+	ARGUMENT_GRAD_DTYPE,
+	N_ARGUMENTS
+};
+
+struct loss_args {
+	unsigned given; /* bits 1 << enum argument, of those that are not null */
+	bool size_average;
+	bool reduce;
+	int64_t ignore_index;
+	double label_smoothing;
+	double denominator;
+	int64_t class_axis;
+	size_t reduction; /* enum reduction */
+	size_t empty_mean;
+	size_t grad_dtype;
+};
+
+static inline bool argument_given(const struct loss_args *args, enum argument argument)
+{
+	return args->given & (1u << (unsigned)argument);
+}
+
+/* ---------------------------------------------------------------- outputs */
+
+enum output {
+	OUTPUT_LOSS,
+	OUTPUT_GRAD,
+	OUTPUT_LOG_PROBS,
+	OUTPUT_PROBS,
+	OUTPUT_LSE,
+	OUTPUT_PREDICTED,
+	OUTPUT_CORRECT,
+	OUTPUT_ACCURACY,
+	N_OUTPUTS
+};
+
+/* ---------------------------------------------------------------- losses */
+
+struct loss_plan;
+struct partial;
+
+/* Evaluates rows [first, first + n) of a plan, in order, into its outputs and `partial`. */
+typedef void loss_rows_fn(const struct loss_plan *plan, size_t first, size_t n,
+			  struct partial *partial);
+
+/* One row of the table of losses: info is what callers see of it. */
+struct loss_row {
+	struct loss_info info;
+	bool element_wise;     /* rows are elements; there are no classes */
+	bool output_per_class; /* softmax and log_softmax: grad_output has the input's shape */
+	loss_rows_fn *rows;
+};
+
+/* ids of what loss_info points at */
+enum argument argument_id(const struct loss_argument_info *argument);
+enum output output_id(const struct loss_output_info *output);
+
+static inline const struct loss_row *loss_row_of(const struct loss_info *info)
+{
+	return (const struct loss_row *)(const void *)info; /* its first member */
+}
+
+/* ---------------------------------------------------------------- problems */
+
+struct loss_problem {
+	const struct loss_row *row;
+	struct loss_arena *arena;
+	unsigned tensors_given;   /* bits by index into info.tensors, null included */
+	unsigned arguments_given; /* bits by index into info.arguments, null included */
+	bool present[LOSS_N_ROLES];
+	struct loss_tensor tensors[LOSS_N_ROLES];
+	struct loss_value values[N_ARGUMENTS];
+	bool outputs_given;
+	size_t n_outputs;
+	const char **outputs;
+};
+
+/* The name that a tensor of this role has for this problem's loss. */
+const char *problem_tensor_name(const struct loss_problem *problem, loss_role role);
+
+/* Converts and range-checks every argument (defaults where none is given, or where one is out of
+ * range: all the others are converted nevertheless, since what their error ranks behind is checked
+ * with them). */
+loss_status problem_arguments(const struct loss_problem *problem, struct loss_args *args,
+			      struct loss_error *err);
+
+#endif

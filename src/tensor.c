@@ -1,0 +1,108 @@
+#include "tensor.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "arena.h"
+
+static const struct loss_dtype_info dtype_table[LOSS_N_DTYPES] = {
+	[LOSS_F64] = {"F64", 8, LOSS_CLASS_FLOAT},    [LOSS_F32] = {"F32", 4, LOSS_CLASS_FLOAT},
+	[LOSS_I64] = {"I64", 8, LOSS_CLASS_SIGNED},   [LOSS_I32] = {"I32", 4, LOSS_CLASS_SIGNED},
+	[LOSS_I16] = {"I16", 2, LOSS_CLASS_SIGNED},   [LOSS_I8] = {"I8", 1, LOSS_CLASS_SIGNED},
+	[LOSS_U64] = {"U64", 8, LOSS_CLASS_UNSIGNED}, [LOSS_U32] = {"U32", 4, LOSS_CLASS_UNSIGNED},
+	[LOSS_U16] = {"U16", 2, LOSS_CLASS_UNSIGNED}, [LOSS_U8] = {"U8", 1, LOSS_CLASS_UNSIGNED},
+	[LOSS_BOOL] = {"BOOL", 1, LOSS_CLASS_BOOL},
+};
+
+const struct loss_dtype_info *loss_dtype_info(loss_dtype dtype)
+{
+	return &dtype_table[dtype];
+}
+
+loss_dtype loss_dtype_find(const char *name, size_t n)
+{
+	int dtype = 0;
+	while (dtype < LOSS_N_DTYPES && (strlen(dtype_table[dtype].name) != n ||
+					 memcmp(dtype_table[dtype].name, name, n) != 0))
+		dtype++;
+	return (loss_dtype)dtype;
+}
+
+void dtypes_format(unsigned dtypes, char *out, size_t size)
+{
+	size_t used = 0;
+	out[0] = '\0';
+	for (int i = 0; i < LOSS_N_DTYPES && used < size; i++)
+		if (dtypes & LOSS_DTYPE_BIT(i))
+			used += (size_t)snprintf(out + used, size - used, "%s%s", used ? ", " : "",
+						 dtype_table[i].name);
+}
+
+/* A zero dimension does not excuse the others: their product must fit as well, for views of parts
+ * of it. */
+bool loss_tensor_set_count(struct loss_tensor *tensor)
+{
+	size_t bytes = sizeof(uint64_t);
+	bool empty = false;
+	for (int axis = 0; axis < tensor->rank; axis++) {
+		size_t n = tensor->shape[axis];
+		empty |= n == 0;
+		if (!size_multiply(bytes, n ? n : 1, &bytes))
+			return false;
+	}
+	tensor->count = empty ? 0 : bytes / sizeof(uint64_t);
+	return true;
+}
+
+void loss_tensor_format_shape(const struct loss_tensor *tensor, char *out, size_t size)
+{
+	size_t used = (size_t)snprintf(out, size, "(");
+	for (int axis = 0; axis < tensor->rank && used < size; axis++)
+		used += (size_t)snprintf(out + used, size - used, "%s%zu", axis ? ", " : "",
+					 tensor->shape[axis]);
+	if (used < size)
+		snprintf(out + used, size - used, ")");
+}
+
+bool tensor_same_shape(const struct loss_tensor *a, const struct loss_tensor *b)
+{
+	if (a->rank != b->rank)
+		return false;
+	for (int axis = 0; axis < a->rank; axis++)
+		if (a->shape[axis] != b->shape[axis])
+			return false;
+	return true;
+}
+
+static struct class_index from_signed(int64_t value)
+{
+	return (struct class_index){(uint64_t)value, value < 0};
+}
+
+static struct class_index from_unsigned(uint64_t value)
+{
+	return (struct class_index){value, false};
+}
+
+struct class_index tensor_class_index(const struct loss_tensor *tensor, size_t i)
+{
+	const void *data = tensor->data;
+	switch (tensor->dtype) {
+	case LOSS_I64:
+		return from_signed(((const int64_t *)data)[i]);
+	case LOSS_I32:
+		return from_signed(((const int32_t *)data)[i]);
+	case LOSS_I16:
+		return from_signed(((const int16_t *)data)[i]);
+	case LOSS_I8:
+		return from_signed(((const int8_t *)data)[i]);
+	case LOSS_U64:
+		return from_unsigned(((const uint64_t *)data)[i]);
+	case LOSS_U32:
+		return from_unsigned(((const uint32_t *)data)[i]);
+	case LOSS_U16:
+		return from_unsigned(((const uint16_t *)data)[i]);
+	default:
+		return from_unsigned(((const uint8_t *)data)[i]);
+	}
+}

@@ -1,0 +1,41 @@
+/* Dtypes, shapes and views: see loss.h. Reading of single elements for checks and broadcasts. */
+#ifndef LOSS_TENSOR_H
+#define LOSS_TENSOR_H
+
+#include "loss.h"
+
+bool tensor_same_shape(const struct loss_tensor *a, const struct loss_tensor *b);
+
+/* A class index as a mathematical integer: `negative` and two's complement bits otherwise unsigned.
+ */
+struct class_index {
+	uint64_t value; /* the bits of an int64 when negative */
+	bool negative;
+};
+
+/* Element i of an integer tensor. */
+struct class_index tensor_class_index(const struct loss_tensor *tensor, size_t i);
+
+/* Element i of a float or BOOL tensor, exactly. */
+static inline double tensor_number(const struct loss_tensor *tensor, size_t i)
+{
+	if (tensor->dtype == LOSS_F32)
+		return (double)((const float *)tensor->data)[i];
+	if (tensor->dtype == LOSS_F64)
+		return ((const double *)tensor->data)[i];
+	return (double)((const unsigned char *)tensor->data)[i];
+}
+
+/* Rounds value once, to nearest even, into element i of an F32 or F64 tensor. */
+static inline void tensor_put(const struct loss_tensor *tensor, size_t i, double value)
+{
+	if (tensor->dtype == LOSS_F32)
+		((float *)tensor->data)[i] = (float)value;
+	else
+		((double *)tensor->data)[i] = value;
+}
+
+/* Writes "F64, F32" for a mask of LOSS_DTYPE_BITs. */
+void dtypes_format(unsigned dtypes, char *out, size_t size);
+
+#endif
