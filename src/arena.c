@@ -1,5 +1,6 @@
 #include "arena.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -140,8 +141,7 @@ void loss_arena_destroy(struct loss_arena *arena)
 {
 	if (!arena)
 		return;
-	for (struct loss_buffer *buffer = arena->buffers; buffer; buffer = buffer->next)
-		loss_buffer_release(buffer);
+	loss_arena_release_buffers(arena);
 	struct block *block = arena->blocks;
 	refund(arena, arena->held);
 	while (block) {
@@ -254,17 +254,11 @@ static unsigned char *move_data(struct loss_buffer *buffer, size_t capacity, boo
 	return data;
 }
 
-bool loss_buffer_reserve(struct loss_buffer *buffer, size_t more)
+/* Makes the capacity what is asked for, if it can be paid for. */
+static bool grow(struct loss_buffer *buffer, size_t capacity)
 {
-	if (more <= buffer->capacity - buffer->size)
-		return true;
 	struct loss_arena *arena = buffer->arena;
-	size_t needed;
-	if (__builtin_add_overflow(buffer->size, more, &needed))
-		return fail(arena, FAILURE_TOO_LARGE, more);
-	size_t capacity = grown_capacity(buffer, needed);
-	if (capacity == 0)
-		return fail(arena, FAILURE_TOO_LARGE, more);
+	assert(capacity > buffer->capacity);
 	size_t growth = capacity - buffer->capacity;
 	if (!charge(arena, growth))
 		return false;
@@ -278,6 +272,18 @@ bool loss_buffer_reserve(struct loss_buffer *buffer, size_t more)
 	buffer->capacity = capacity;
 	buffer->mapped = mapped;
 	return true;
+}
+
+bool loss_buffer_reserve(struct loss_buffer *buffer, size_t more)
+{
+	if (more <= buffer->capacity - buffer->size)
+		return true;
+	size_t needed;
+	if (__builtin_add_overflow(buffer->size, more, &needed) || !round_up(needed, PAGE))
+		return fail(buffer->arena, FAILURE_TOO_LARGE, more);
+	/* Room to spare is for speed: without the means for it, what is needed will do. */
+	size_t capacity = grown_capacity(buffer, needed);
+	return (capacity && grow(buffer, capacity)) || grow(buffer, round_up(needed, ALIGNMENT));
 }
 
 bool loss_buffer_append(struct loss_buffer *buffer, const void *bytes, size_t n)
@@ -300,4 +306,10 @@ void loss_buffer_release(struct loss_buffer *buffer)
 	buffer->data = NULL;
 	buffer->size = buffer->capacity = 0;
 	buffer->mapped = false;
+}
+
+void loss_arena_release_buffers(struct loss_arena *arena)
+{
+	for (struct loss_buffer *buffer = arena->buffers; buffer; buffer = buffer->next)
+		loss_buffer_release(buffer);
 }

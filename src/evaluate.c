@@ -51,12 +51,17 @@ static struct partial reduce(const struct loss_plan *plan)
 	return total;
 }
 
-static double reduced_loss(const struct loss_plan *plan, double loss_sum)
+/* The mean is rounded once, from all that the sum and the divisor hold. */
+static double reduced_loss(const struct loss_plan *plan, const struct sum *loss)
 {
+	double loss_sum = sum_value(loss);
 	if (plan->reduction == REDUCTION_SUM)
 		return loss_sum;
-	bool zero = plan->args.empty_mean == EMPTY_MEAN_ZERO && plan->counted == 0;
-	return zero ? 0.0 : loss_sum / plan->divisor;
+	if (plan->args.empty_mean == EMPTY_MEAN_ZERO && plan->counted == 0)
+		return 0.0;
+	struct sum mean = quotient(loss_sum, plan->divisor, plan->divisor_low);
+	double rounded = mean.high + (mean.low + sum_rest(loss) / plan->divisor);
+	return rounded == rounded ? rounded : mean.high;
 }
 
 void loss_plan_finish(struct loss_plan *plan, struct loss_result *result)
@@ -64,7 +69,7 @@ void loss_plan_finish(struct loss_plan *plan, struct loss_result *result)
 	struct partial total = reduce(plan);
 	double loss_sum = sum_value(&total.loss);
 	if (plan->wanted[OUTPUT_LOSS] && plan->reduction != REDUCTION_NONE)
-		tensor_put(&plan->outputs[OUTPUT_LOSS], 0, reduced_loss(plan, loss_sum));
+		tensor_put(&plan->outputs[OUTPUT_LOSS], 0, reduced_loss(plan, &total.loss));
 	if (plan->wanted[OUTPUT_ACCURACY])
 		tensor_put(&plan->outputs[OUTPUT_ACCURACY], 0,
 			   plan->counted ? (double)total.correct / (double)plan->counted

@@ -209,6 +209,9 @@ struct loss_buffer *loss_buffer_create(struct loss_arena *arena); /* NULL on fai
 /* Makes room for `more` bytes behind size; false on failure (see loss_arena_failure). */
 bool loss_buffer_reserve(struct loss_buffer *buffer, size_t more);
 bool loss_buffer_append(struct loss_buffer *buffer, const void *bytes, size_t n);
+/* Releases every buffer of the arena: what a request that has failed gives back before it is
+ * answered. */
+void loss_arena_release_buffers(struct loss_arena *arena);
 void loss_buffer_release(struct loss_buffer *buffer); /* gives its memory back, size becomes 0 */
 
 /* ---------------------------------------------------------------- tensors */
@@ -417,7 +420,7 @@ struct loss_plan;
 
 /* Every semantic check: types, required tensors, shapes, arguments, target range, in this order. */
 loss_status loss_plan_create(struct loss_problem *problem, struct loss_arena *arena,
-			     struct loss_plan **plan, struct loss_error *err);
+			     struct loss_plan **made, struct loss_error *err);
 /* Elements of the first tensor: what a scheduler weighs. */
 size_t loss_plan_elements(const struct loss_plan *plan);
 loss_dtype loss_plan_dtype(const struct loss_plan *plan);

@@ -38,9 +38,9 @@ struct loss_plan {
 	bool wanted[N_OUTPUTS];
 
 	size_t counted, ignored;
-	double weight_sum;  /* of all classes; 0 without smoothing */
 	double denominator; /* the natural one */
 	double divisor;     /* of losses and gradients: 1 unless mean; NaN where the mean is */
+	double divisor_low; /* what a double lacks of it */
 
 	size_t block_rows;
 	size_t n_blocks;
@@ -69,12 +69,13 @@ static inline double plan_class_weight(const struct loss_plan *plan, size_t c)
 
 /* The factor that turns the gradient of row r's loss into the output's: upstream gradient over
  * divisor. */
-static inline double plan_upstream(const struct loss_plan *plan, size_t r)
+static inline struct sum plan_scale(const struct loss_plan *plan, size_t r)
 {
-	if (!plan->present[LOSS_ROLE_GRAD_OUTPUT])
-		return 1.0;
-	return tensor_number(&plan->tensors[LOSS_ROLE_GRAD_OUTPUT],
-			     plan->reduction == REDUCTION_NONE ? r : 0);
+	double upstream = 1.0;
+	if (plan->present[LOSS_ROLE_GRAD_OUTPUT])
+		upstream = tensor_number(&plan->tensors[LOSS_ROLE_GRAD_OUTPUT],
+					 plan->reduction == REDUCTION_NONE ? r : 0);
+	return quotient(upstream, plan->divisor, plan->divisor_low);
 }
 
 #endif

@@ -6,8 +6,7 @@
 #ifndef LOSS_REDUCE_H
 #define LOSS_REDUCE_H
 
-#include <stdint.h>
-#include <string.h>
+#include <math.h>
 
 struct sum {
 	double high;
@@ -41,6 +40,39 @@ static inline double sum_value(const struct sum *sum)
 {
 	double value = sum->high + sum->low;
 	return value == value ? value : sum->high;
+}
+
+/* What sum_value leaves out. */
+static inline double sum_rest(const struct sum *sum)
+{
+	double rest = (sum->high - sum_value(sum)) + sum->low;
+	return rest == rest ? rest : 0.0;
+}
+
+/* a / (b + b_low) to twice the precision. */
+static inline struct sum quotient(double a, double b, double b_low)
+{
+	double high = a / b;
+	double low = (fma(-high, b, a) - high * b_low) / b;
+	return (struct sum){high, low == low ? low : 0.0};
+}
+
+/* value * pair, rounded about once. */
+static inline double times(double value, struct sum pair)
+{
+	double product = fma(value, pair.high, value * pair.low);
+	return product == product ? product : value * pair.high;
+}
+
+/* a b - c, rounded about once however much cancels. */
+static inline double product_less(struct sum a, struct sum b, double c)
+{
+	double product = a.high * b.high;
+	double rest = fma(a.high, b.high, -product) + (a.low * b.high + a.high * b.low);
+	double lost;
+	double difference = two_sum(product, -c, &lost);
+	double exact = difference + (rest + lost);
+	return exact == exact ? exact : difference;
 }
 
 #endif

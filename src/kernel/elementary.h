@@ -57,18 +57,19 @@ static inline double exp_tail(double r)
 }
 
 /*
- * exp(x + x_low) as the result plus *low, |x_low| <= ulp(x). The result is within 0.76 ulp, with
- * *low within 0.27. Below -746 both are 0, above 710 the result is infinite; NaN in, NaN out.
+ * exp(x + x_low) 2^shift as the result plus *low, |x_low| <= ulp(x). The result is within 0.76 ulp,
+ * with *low within 0.27. Below -746 both are 0, above 710 the result is infinite; NaN in, NaN out.
  *
  * x = k ln2 + r with |r| <= ln(2)/2. k LN2_HIGH is exact and so is x - k LN2_HIGH (Sterbenz), hence
  * r is known to twice the precision: r + r_low. Then exp(r) = 1 + r + tail, of which 1 + r is
  * summed without error, and exp(r + r_low) = exp(r) (1 + r_low) to first order.
  */
-static inline double exp_parts(double x, double x_low, double *low)
+static inline double exp_parts(double x, double x_low, int64_t shift, double *low)
 {
 	*low = 0.0;
-	if (!(x > -746.0 && x < 710.0))
-		return x >= 710.0 ? HUGE_VAL : x <= -746.0 ? 0.0 : x;
+	double lowest = -746.0 - 0.6875 * (double)shift;
+	if (!(x > lowest && x < 710.0))
+		return x >= 710.0 ? HUGE_VAL : x <= lowest ? 0.0 : x;
 	double k = rint(x * LOG2_E);
 	double high = x - k * LN2_HIGH;
 	double correction = k * LN2_LOW;
@@ -79,18 +80,18 @@ static inline double exp_parts(double x, double x_low, double *low)
 	double tail = exp_tail(r);
 	double rest = sum_low + (tail + r_low * (sum + tail));
 	double result = sum + rest;
-	*low = scale_by_power(rest - (result - sum), (int64_t)k);
-	return scale_by_power(result, (int64_t)k);
+	*low = scale_by_power(rest - (result - sum), (int64_t)k + shift);
+	return scale_by_power(result, (int64_t)k + shift);
 }
 
 static inline double exp_double(double x)
 {
 	double low;
-	return exp_parts(x, 0.0, &low);
+	return exp_parts(x, 0.0, 0, &low);
 }
 
 /*
- * log(1 + x + x_low) for x >= 0 (infinity and NaN too), |x_low| <= ulp(x); within 1 ulp.
+ * log(1 + x + x_low) for 0 <= x < 2^1022, infinity and NaN; |x_low| <= ulp(x); within 1 ulp.
  *
  * 1 + x = 2^k (1 + f) with 1 + f in [sqrt(1/2), sqrt 2); what rounding 1 + x lost is c, first order
  * in the logarithm. With s = f / (2 + f): log(1 + f) = 2 atanh(s) = f - s (f - q), q = 2 (s^2/3 +

@@ -15,16 +15,23 @@ static void find_max(struct row *row)
 	row->invalid = !(row->max > -HUGE_VAL && row->max < HUGE_VAL);
 }
 
+/*
+ * Summed 2^256 times too large, and scaled once: the terms of a very confident row are subnormal,
+ * and each would be rounded as such.
+ */
 static void sum_residual(struct row *row)
 {
-	row->residual = (struct sum){0};
+	struct sum sum = {0};
 	for (size_t c = 0; c < row->classes; c++) {
 		if (c == row->predicted)
 			continue;
 		double low;
-		sum_add(&row->residual, row_exp(row, c, &low));
-		row->residual.low += low;
+		sum_add(&sum, row_exp(row, c, 256, &low));
+		sum.low += low;
 	}
+	double high = sum_value(&sum);
+	double low = (sum.high - high) + sum.low;
+	row->residual = (struct sum){high * 0x1p-256, low * 0x1p-256};
 }
 
 void row_read(struct row *row, const struct loss_plan *plan, size_t r)
@@ -40,10 +47,9 @@ void row_read(struct row *row, const struct loss_plan *plan, size_t r)
 		return;
 	}
 	sum_residual(row);
-	row->log1p_residual = log1p_parts(sum_value(&row->residual), 0.0);
+	row->log1p_residual = log1p_parts(row->residual.high, row->residual.low);
 	row->total = two_sum(1.0, row->residual.high, &row->total_low);
 	row->total_low += row->residual.low;
-	row->total += row->total_low;
 }
 
 double row_other_probs(const struct row *row, size_t c)
@@ -51,7 +57,7 @@ double row_other_probs(const struct row *row, size_t c)
 	if (c == row->predicted)
 		return sum_value(&row->residual) / row->total;
 	double low;
-	double e = row_exp(row, c, &low);
+	double e = row_exp(row, c, 0, &low);
 	struct sum others = row->residual;
 	sum_add(&others, -e);
 	others.low -= low;

@@ -23,7 +23,7 @@ struct row {
 	double max;
 	struct sum residual;     /* R */
 	double log1p_residual;   /* log1p(R) */
-	double total, total_low; /* 1 + R: the denominator of softmax */
+	double total, total_low; /* 1 + R, the denominator of softmax, and what it lacks */
 };
 
 /* Reads row r of a plan and fills everything. */
@@ -43,13 +43,15 @@ static inline double row_logit(const struct row *row, size_t c)
 	return tensor_number(row->input, row_index(row, c));
 }
 
-/* exp(x_c - m) and what it lacks; the part of x_c - m that rounding loses is carried into the
- * exponential. */
-static inline double row_exp(const struct row *row, size_t c, double *low)
+/*
+ * exp(x_c - m) 2^shift and what it lacks; the part of x_c - m that rounding loses is carried into
+ * the exponential.
+ */
+static inline double row_exp(const struct row *row, size_t c, int64_t shift, double *low)
 {
 	double lost;
 	double gap = two_sum(row_logit(row, c), -row->max, &lost);
-	return exp_parts(gap, lost == lost ? lost : 0.0, low);
+	return exp_parts(gap, lost == lost ? lost : 0.0, shift, low);
 }
 
 /* -log p_c >= 0, +infinity for an excluded class. */
@@ -58,20 +60,38 @@ static inline double row_nll(const struct row *row, size_t c)
 	return (row->max - row_logit(row, c)) + row->log1p_residual;
 }
 
-static inline double row_prob(const struct row *row, size_t c)
-{
-	double low;
-	double e = row_exp(row, c, &low);
-	return e / row->total;
-}
-
-/* 1 - p_c, without cancellation: the other classes' exponentials over the total. */
-double row_other_probs(const struct row *row, size_t c);
-
 /* factor * value, where a factor of 0 makes 0 also of an infinite value; NaN stays NaN. */
 static inline double weigh(double factor, double value)
 {
 	return factor == 0.0 && value == value ? 0.0 : factor * value;
 }
+
+/* factor * (m - x_c), also where the difference alone is beyond the largest double. */
+static inline double row_weighted_gap(const struct row *row, size_t c, double factor)
+{
+	double x = row_logit(row, c);
+	double gap = row->max - x;
+	bool overflows = gap == HUGE_VAL && x > -HUGE_VAL;
+	return overflows ? factor * row->max - factor * x : weigh(factor, gap);
+}
+
+/* p_c to more than double precision: what the quotient lacks is found by multiplying back. */
+static inline struct sum row_prob_parts(const struct row *row, size_t c)
+{
+	double low;
+	double e = row_exp(row, c, 0, &low);
+	struct sum p = quotient(e, row->total, row->total_low);
+	p.low += low / row->total;
+	return p;
+}
+
+static inline double row_prob(const struct row *row, size_t c)
+{
+	struct sum p = row_prob_parts(row, c);
+	return p.high + p.low;
+}
+
+/* 1 - p_c, without cancellation: the other classes' exponentials over the total. */
+double row_other_probs(const struct row *row, size_t c);
 
 #endif

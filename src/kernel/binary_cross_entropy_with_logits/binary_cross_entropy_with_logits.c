@@ -65,8 +65,7 @@ static double evaluate(const struct loss_plan *plan, size_t i)
 	struct element at = element_of(x);
 	if (plan->wanted[OUTPUT_GRAD]) {
 		double g = w * ((1.0 - t) * at.sigmoid - qt * at.sigmoid_minus);
-		double scale = plan_upstream(plan, i) / plan->divisor;
-		tensor_put(&plan->outputs[OUTPUT_GRAD], i, g * scale);
+		tensor_put(&plan->outputs[OUTPUT_GRAD], i, times(g, plan_scale(plan, i)));
 	}
 	return weigh(w, weigh(1.0 - t, at.softplus) + weigh(qt, at.softplus_minus));
 }

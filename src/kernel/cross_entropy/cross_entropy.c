@@ -21,7 +21,7 @@ struct coefficients {
 	const struct row *row;
 	size_t y;             /* class indices: the target; SIZE_MAX for probabilities */
 	double smoothing;     /* e */
-	double per_class;     /* e / C */
+	struct sum per_class; /* e / C */
 	double target_weight; /* (1-e) w_y */
 };
 
@@ -31,24 +31,24 @@ static double coefficient(const struct coefficients *k, size_t c)
 	if (k->y == SIZE_MAX) {
 		double t =
 			tensor_number(&k->plan->tensors[LOSS_ROLE_TARGETS], row_index(k->row, c));
-		return weight * (k->smoothing > 0.0 ? (1.0 - k->smoothing) * t + k->per_class : t);
+		return weight *
+		       (k->smoothing > 0.0 ? (1.0 - k->smoothing) * t + k->per_class.high : t);
 	}
-	return k->per_class * weight + (c == k->y ? k->target_weight : 0.0);
+	return times(weight, k->per_class) + (c == k->y ? k->target_weight : 0.0);
 }
 
 /* sum_c b_c nll_c and A = sum_c b_c. */
-static double weighted_loss(const struct coefficients *k, double *coefficient_sum)
+static double weighted_loss(const struct coefficients *k, struct sum *coefficient_sum)
 {
 	const struct row *row = k->row;
 	struct sum gaps = {0};
-	struct sum coefficients = {0};
+	*coefficient_sum = (struct sum){0};
 	for (size_t c = 0; c < row->classes; c++) {
 		double b = coefficient(k, c);
-		sum_add(&gaps, weigh(b, row->max - row_logit(row, c)));
-		sum_add(&coefficients, b);
+		sum_add(&gaps, row_weighted_gap(row, c, b));
+		sum_add(coefficient_sum, b);
 	}
-	*coefficient_sum = sum_value(&coefficients);
-	return sum_value(&gaps) + weigh(*coefficient_sum, row->log1p_residual);
+	return sum_value(&gaps) + weigh(sum_value(coefficient_sum), row->log1p_residual);
 }
 
 static void fill_grad(const struct row *row, const struct loss_tensor *grad, double value)
@@ -57,23 +57,28 @@ static void fill_grad(const struct row *row, const struct loss_tensor *grad, dou
 		tensor_put(grad, row_index(row, c), value);
 }
 
-/* scale is upstream gradient over divisor. */
-static void write_smooth_grad(const struct coefficients *k, double coefficient_sum, double scale)
+static void write_smooth_grad(const struct coefficients *k, const struct sum *coefficient_sum,
+			      size_t r)
 {
 	const struct row *row = k->row;
+	const struct loss_tensor *grad = &k->plan->outputs[OUTPUT_GRAD];
+	struct sum scale = plan_scale(k->plan, r);
+	/* p A may be larger than each of the terms it stands for: it takes more than a double. */
 	for (size_t c = 0; c < row->classes; c++) {
-		double g = row_prob(row, c) * coefficient_sum - coefficient(k, c);
-		tensor_put(&k->plan->outputs[OUTPUT_GRAD], row_index(row, c), g * scale);
+		double slope =
+			product_less(row_prob_parts(row, c), *coefficient_sum, coefficient(k, c));
+		tensor_put(grad, row_index(row, c), times(slope, scale));
 	}
 }
 
-static void write_index_grad(const struct coefficients *k, double scale)
+static void write_index_grad(const struct coefficients *k, size_t r)
 {
 	const struct row *row = k->row;
-	double factor = k->target_weight * scale;
+	const struct loss_plan *plan = k->plan;
+	double factor = times(k->target_weight, plan_scale(plan, r));
 	for (size_t c = 0; c < row->classes; c++) {
 		double p = c == k->y ? 0.0 - row_other_probs(row, c) : row_prob(row, c);
-		tensor_put(&k->plan->outputs[OUTPUT_GRAD], row_index(row, c), p * factor);
+		tensor_put(&plan->outputs[OUTPUT_GRAD], row_index(row, c), p * factor);
 	}
 }
 
@@ -83,7 +88,6 @@ static double evaluate(const struct coefficients *k, size_t r)
 	const struct loss_plan *plan = k->plan;
 	const struct row *row = k->row;
 	bool grad = plan->wanted[OUTPUT_GRAD];
-	double scale = grad ? plan_upstream(plan, r) / plan->divisor : 0.0;
 	if (row->invalid) {
 		if (grad)
 			fill_grad(row, &plan->outputs[OUTPUT_GRAD], (double)NAN);
@@ -91,13 +95,14 @@ static double evaluate(const struct coefficients *k, size_t r)
 	}
 	if (k->y != SIZE_MAX && !(k->smoothing > 0.0)) {
 		if (grad)
-			write_index_grad(k, scale);
-		return weigh(k->target_weight, row_nll(row, k->y));
+			write_index_grad(k, r);
+		return row_weighted_gap(row, k->y, k->target_weight) +
+		       weigh(k->target_weight, row->log1p_residual);
 	}
-	double coefficient_sum;
+	struct sum coefficient_sum;
 	double loss = weighted_loss(k, &coefficient_sum);
 	if (grad)
-		write_smooth_grad(k, coefficient_sum, scale);
+		write_smooth_grad(k, &coefficient_sum, r);
 	return loss;
 }
 
@@ -110,7 +115,7 @@ static struct coefficients coefficients_of(const struct loss_plan *plan, const s
 		.row = row,
 		.y = y,
 		.smoothing = smoothing,
-		.per_class = smoothing / (double)plan->classes,
+		.per_class = quotient(smoothing, (double)plan->classes, 0.0),
 		.target_weight =
 			y == SIZE_MAX ? 0.0 : (1.0 - smoothing) * plan_class_weight(plan, y),
 	};

@@ -16,7 +16,7 @@ static void evaluate_row(const struct loss_plan *plan, size_t r, struct partial 
 		double weight = plan_class_weight(plan, y);
 		loss = weigh(weight, 0.0 - tensor_number(&plan->tensors[LOSS_ROLE_INPUT],
 							 base + y * inner));
-		slope = 0.0 - weight * (plan_upstream(plan, r) / plan->divisor);
+		slope = 0.0 - times(weight, plan_scale(plan, r));
 	}
 	for (size_t c = 0; plan->wanted[OUTPUT_GRAD] && c < plan->classes; c++)
 		tensor_put(grad, base + c * inner, counts && c == y ? slope : 0.0);

@@ -17,21 +17,36 @@ static void log_softmax_grad(const struct loss_plan *plan, const struct row *row
 	struct sum total = {0};
 	for (size_t c = 0; c < row->classes; c++)
 		sum_add(&total, upstream(plan, row, c));
-	double g_sum = sum_value(&total);
 	for (size_t c = 0; c < row->classes; c++)
-		tensor_put(&plan->outputs[OUTPUT_GRAD], row_index(row, c),
-			   upstream(plan, row, c) - row_prob(row, c) * g_sum);
+		tensor_put(
+			&plan->outputs[OUTPUT_GRAD], row_index(row, c),
+			0.0 - product_less(row_prob_parts(row, c), total, upstream(plan, row, c)));
+}
+
+/* sum g_k p_k */
+static struct sum mean_upstream(const struct loss_plan *plan, const struct row *row)
+{
+	struct sum mean = {0};
+	for (size_t c = 0; c < row->classes; c++) {
+		struct sum p = row_prob_parts(row, c);
+		double g = upstream(plan, row, c);
+		double product = g * p.high;
+		sum_add(&mean, product);
+		mean.low += fma(g, p.high, -product) + g * p.low;
+	}
+	return mean;
 }
 
 static void softmax_grad(const struct loss_plan *plan, const struct row *row)
 {
-	struct sum total = {0};
-	for (size_t c = 0; c < row->classes; c++)
-		sum_add(&total, upstream(plan, row, c) * row_prob(row, c));
-	double mean = sum_value(&total);
-	for (size_t c = 0; c < row->classes; c++)
+	struct sum mean = mean_upstream(plan, row);
+	for (size_t c = 0; c < row->classes; c++) {
+		double lost;
+		double above = two_sum(upstream(plan, row, c), -sum_value(&mean), &lost);
+		struct sum difference = {above, lost - sum_rest(&mean)};
 		tensor_put(&plan->outputs[OUTPUT_GRAD], row_index(row, c),
-			   row_prob(row, c) * (upstream(plan, row, c) - mean));
+			   product_less(row_prob_parts(row, c), difference, 0.0));
+	}
 }
 
 typedef void grad_fn(const struct loss_plan *plan, const struct row *row);

@@ -1,0 +1,130 @@
+/* Cross entropy of index and probability targets in long double. */
+#include "kernel/oracle.h"
+
+static long double weight_of(const struct oracle_target *target, size_t c)
+{
+	return target->weight == NULL ? 1 : target->weight[c];
+}
+
+/* w_c t'_c of probability targets, t' = (1 - eps) t + eps / C. */
+static long double smoothed(const struct oracle_row *row, const struct oracle_target *target,
+			    size_t c)
+{
+	long double share = target->smoothing / (long double)row->n;
+	return weight_of(target, c) * ((1 - target->smoothing) * target->probs[c] + share);
+}
+
+static long double probability_loss(const struct oracle_row *row,
+				    const struct oracle_target *target,
+				    const struct oracle_softmax *softmax)
+{
+	struct oracle_sum loss = {0};
+	for (size_t c = 0; c < row->n; c++)
+		oracle_add(&loss,
+			   oracle_term(smoothed(row, target, c), oracle_surprise(row, softmax, c)));
+	return oracle_total(&loss);
+}
+
+static long double index_loss(const struct oracle_row *row, const struct oracle_target *target,
+			      const struct oracle_softmax *softmax)
+{
+	size_t y = target->index;
+	long double own = oracle_term((1 - target->smoothing) * weight_of(target, y),
+				      oracle_surprise(row, softmax, y));
+	if (target->smoothing == 0)
+		return own;
+	struct oracle_sum loss = {0};
+	long double share = target->smoothing / (long double)row->n;
+	oracle_add(&loss, own);
+	for (size_t c = 0; c < row->n; c++)
+		oracle_add(&loss, oracle_term(share * weight_of(target, c),
+					      oracle_surprise(row, softmax, c)));
+	return oracle_total(&loss);
+}
+
+long double oracle_cross_entropy_loss(const struct oracle_row *row,
+				      const struct oracle_target *target)
+{
+	if (target->ignored)
+		return 0;
+	struct oracle_softmax softmax = oracle_softmax_row(row);
+	if (softmax.nan)
+		return (long double)NAN;
+	return target->probs != NULL ? probability_loss(row, target, &softmax)
+				     : index_loss(row, target, &softmax);
+}
+
+static void set_all(long double *values, size_t n, long double value)
+{
+	for (size_t c = 0; c < n; c++)
+		values[c] = value;
+}
+
+/* p S - w t', with S the sum of the w t'. */
+static void probability_grad(const struct oracle_row *row, const struct oracle_target *target,
+			     long double *grad, long double *largest)
+{
+	struct oracle_softmax softmax = oracle_softmax_row(row);
+	struct oracle_sum sum = {0}, magnitude = {0};
+	for (size_t c = 0; c < row->n; c++) {
+		oracle_add(&sum, smoothed(row, target, c));
+		oracle_add(&magnitude, fabsl(smoothed(row, target, c)));
+	}
+	for (size_t c = 0; c < row->n; c++) {
+		long double p = oracle_prob(row, &softmax, c);
+		long double own = smoothed(row, target, c);
+		grad[c] = target->scale * (p * oracle_total(&sum) - own);
+		largest[c] = fabsl(target->scale) * fmaxl(p * oracle_total(&magnitude), fabsl(own));
+	}
+}
+
+/*
+ * (1 - eps) w_y (p - e_y) + (eps / C) (p W - w), with W the sum of the weights. Of its four terms
+ * the first two are one, w_y (p_y - 1), where nothing is smoothed.
+ */
+static void index_grad(const struct oracle_row *row, const struct oracle_target *target,
+		       long double *grad, long double *largest)
+{
+	struct oracle_softmax softmax = oracle_softmax_row(row);
+	struct oracle_sum weights = {0}, magnitude = {0};
+	long double own_factor = (1 - target->smoothing) * weight_of(target, target->index);
+	long double share = target->smoothing / (long double)row->n;
+	for (size_t c = 0; c < row->n; c++) {
+		oracle_add(&weights, weight_of(target, c));
+		oracle_add(&magnitude, fabsl(weight_of(target, c)));
+	}
+	for (size_t c = 0; c < row->n; c++) {
+		bool own = c == target->index;
+		long double p = oracle_prob(row, &softmax, c), weight = weight_of(target, c);
+		long double direct = own_factor * (own ? -oracle_other_prob(row, &softmax, c) : p);
+		long double spread = share * (p * oracle_total(&weights) - weight);
+		long double term = fmaxl(p * oracle_total(&magnitude), fabsl(weight)) * share;
+		grad[c] = target->scale * (target->smoothing == 0 ? direct : direct + spread);
+		largest[c] = target->smoothing == 0
+				     ? fabsl(grad[c])
+				     : fabsl(target->scale) *
+					       fmaxl(term, fabsl(own_factor) * (own ? 1 : p));
+	}
+}
+
+void oracle_cross_entropy_grad(const struct oracle_row *row, const struct oracle_target *target,
+			       long double *grad, long double *largest)
+{
+	if (target->ignored) {
+		set_all(grad, row->n, 0);
+		set_all(largest, row->n, 0);
+	} else if (isnan(target->scale) || oracle_softmax_row(row).nan) {
+		set_all(grad, row->n, (long double)NAN);
+		set_all(largest, row->n, (long double)NAN);
+	} else if (target->probs != NULL) {
+		probability_grad(row, target, grad, largest);
+	} else {
+		index_grad(row, target, grad, largest);
+	}
+}
+
+bool oracle_cross_entropy_correct(const struct oracle_row *row, const struct oracle_target *target)
+{
+	struct oracle_softmax softmax = oracle_softmax_row(row);
+	return !target->ignored && !softmax.nan && softmax.predicted == target->index;
+}

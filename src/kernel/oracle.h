@@ -1,0 +1,120 @@
+/*
+ * The oracle: what every loss is, in long double, one row (or element) at a time. Tests hold the
+ * kernels against it; it is not part of libloss.a.
+ *
+ * It takes the exact values of the inputs and returns values that are good to a few units of the
+ * long double's last place (2^-64 on x86), some 2^11 times finer than float64's. It is written to
+ * be obviously right, not fast: plain formulas over whole arrays, one exponential a class, sums
+ * with carried errors, and nothing shared with the kernels, neither code nor order of evaluation.
+ * Its meaning is that of docs/numerics.md, edge cases included. Nothing here fails or allocates.
+ */
+#ifndef KERNEL_ORACLE_H
+#define KERNEL_ORACLE_H
+
+#include <float.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+/* False where long double is no wider than double: then the oracle proves nothing. */
+#define ORACLE_IS_PRECISE (LDBL_MANT_DIG >= 64)
+
+/* A sum that carries its rounding errors (Neumaier). Zero-initialize; infinities pass through. */
+struct oracle_sum {
+	long double high, low;
+};
+
+static inline void oracle_add(struct oracle_sum *sum, long double term)
+{
+	long double total = sum->high + term;
+	if (isfinite(total)) {
+		bool larger = fabsl(sum->high) >= fabsl(term);
+		sum->low += larger ? (sum->high - total) + term : (term - total) + sum->high;
+	}
+	sum->high = total;
+}
+
+static inline long double oracle_total(const struct oracle_sum *sum)
+{
+	return isfinite(sum->high) ? sum->high + sum->low : sum->high;
+}
+
+/* factor * value, where a factor of 0 switches the term off, whatever the value. */
+static inline long double oracle_term(long double factor, long double value)
+{
+	return factor == 0 ? 0 : factor * value;
+}
+
+/* A row of logits: at least one class. */
+struct oracle_row {
+	size_t n;
+	const long double *x;
+};
+
+/* What every output of a row derives from. */
+struct oracle_softmax {
+	bool nan;         /* a NaN or +inf in the row, or only -inf: every derived value is NaN */
+	size_t predicted; /* lowest index of the maximum; of the first NaN where there is one */
+	long double max;  /* m */
+	long double residual; /* R = sum of exp(x_c - m) over every class but the predicted one */
+	long double tail;     /* log1p R */
+	long double lse;      /* m + log1p R */
+};
+
+struct oracle_softmax oracle_softmax_row(const struct oracle_row *row);
+/* -log p_c, the sum of two non-negative parts; +inf where x_c is -inf. */
+long double oracle_surprise(const struct oracle_row *row, const struct oracle_softmax *softmax,
+			    size_t c);
+/* p_c */
+long double oracle_prob(const struct oracle_row *row, const struct oracle_softmax *softmax,
+			size_t c);
+/* 1 - p_c, to full relative precision: the sum of the other classes over the sum of all. */
+long double oracle_other_prob(const struct oracle_row *row, const struct oracle_softmax *softmax,
+			      size_t c);
+
+/*
+ * Gradients of log_softmax, g - p sum(g), and of softmax, p (g - sum(g p)), for the upstream
+ * gradient g. `largest`[c] is the magnitude of the largest term: |g_c| or p_c sum|g|, p_c |g_c| or
+ * p_c sum|g p|.
+ */
+void oracle_log_softmax_grad(const struct oracle_row *row, const long double *g, long double *grad,
+			     long double *largest);
+void oracle_softmax_grad(const struct oracle_row *row, const long double *g, long double *grad,
+			 long double *largest);
+
+/* Everything else that enters a row of cross_entropy. */
+struct oracle_target {
+	const long double *weight; /* n of them, or NULL: all 1 */
+	const long double *probs;  /* n target probabilities, or NULL: class `index` */
+	size_t index;
+	bool ignored; /* index targets only */
+	long double smoothing;
+	long double scale; /* of the gradient: grad_output / D, NaN where D is 0 */
+};
+
+/* The row's loss, never scaled. */
+long double oracle_cross_entropy_loss(const struct oracle_row *row,
+				      const struct oracle_target *target);
+/*
+ * grad and largest, n each. Gradients of smoothed and of probability targets are differences, whose
+ * errors are judged against their largest term, scaled; without them largest is |grad| itself.
+ */
+void oracle_cross_entropy_grad(const struct oracle_row *row, const struct oracle_target *target,
+			       long double *grad, long double *largest);
+/* Whether a top-1 prediction is right: false for ignored rows and for rows that hold a NaN. */
+bool oracle_cross_entropy_correct(const struct oracle_row *row, const struct oracle_target *target);
+
+/* -w_y x_y and its gradient with respect to x_y (every other element's is 0); 0 when ignored. */
+long double oracle_nll_loss(long double x_y, long double w_y, bool ignored);
+long double oracle_nll_grad(long double w_y, long double scale, bool ignored);
+
+/* An element of binary_cross_entropy_with_logits: logit, target, weight, pos_weight. */
+struct oracle_element {
+	long double x, t, weight, pos_weight;
+	long double scale; /* of the gradient */
+};
+
+long double oracle_bce_loss(const struct oracle_element *element);
+long double oracle_bce_grad(const struct oracle_element *element, long double *largest);
+
+#endif
