@@ -2,11 +2,16 @@
 #
 #   make            build/lossd and build/libloss.a
 #   make run        install what is missing, build, start the server on 127.0.0.1:8080
-#   make test       install what is missing, build, run all the tests
+#   make test       install what is missing, build, run all the tests (RUN=config: those of that name)
+#   make test-asan  the same under the address and undefined behaviour sanitizers
+#   make test-tsan  the same under the thread sanitizer, with clang and libomp
+#   make lint       format, static analysis, both compilers with warnings as errors, what includes what
+#   make clean      removes what was built
 
+# V=1 shows the commands.
+Q       := $(if $(V),,@)
 BUILD   ?= build
 LISTEN  ?= 127.0.0.1:8080
-VERSION := $(shell sed -n 's/^.define LOSS_VERSION "\(.*\)"/\1/p' src/loss.h)
 ARCH    := $(shell uname -m)
 SYSTEM  := $(shell uname -s)
 
@@ -22,9 +27,10 @@ ifdef SANITIZE
 HARDENING := -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer -g
 LINK_MODE := -fsanitize=$(SANITIZE)
 else
-LINK_MODE := $(if $(filter Linux,$(SYSTEM)),-pie -Wl$(comma)-z$(comma)relro$(comma)-z$(comma)now$(comma)-z$(comma)noexecstack)
+ifeq ($(SYSTEM),Linux)
+LINK_MODE := -pie -Wl,-z,relro,-z,now,-z,noexecstack
 endif
-comma := ,
+endif
 
 OPENMP   ?= -fopenmp
 CPPFLAGS := -D_GNU_SOURCE -Isrc -I$(BUILD)/gen
@@ -56,15 +62,22 @@ $(BUILD)/libloss.a: $(LIB_OBJ)
 	$(AR) rcs $@ $^
 
 $(BUILD)/lossd: $(SERVER_OBJ) $(BUILD)/libloss.a
-	$(CC) $(ALL_CFLAGS) $(LINK_MODE) -o $@ $^ $(LIBS)
+	@echo "  LD $@"
+	$(Q)$(CC) $(ALL_CFLAGS) $(LINK_MODE) -o $@ $^ $(LIBS)
 
+# Objects of tests are kept like all others.
+.SECONDARY:
+
+$(BUILD)/tests/%.o: CPPFLAGS += -Iserver
 $(BUILD)/src/kernel/%.o: EXTRA_CFLAGS += -O3
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	@echo "  CC $<"
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
 $(BUILD)/tests/%: $(BUILD)/tests/%.o $(TESTED_OBJ) $(BUILD)/libloss.a
-	$(CC) $(ALL_CFLAGS) $(LINK_MODE) -o $@ $^ $(LIBS) $(TEST_LIBS)
+	@echo "  LD $@"
+	$(Q)$(CC) $(ALL_CFLAGS) $(LINK_MODE) -o $@ $^ $(LIBS) $(TEST_LIBS)
 
 # The contract that the server serves at /openapi.yaml, as the bytes of a C array.
 $(BUILD)/gen/openapi_yaml.h: api/openapi.yaml
@@ -76,13 +89,15 @@ $(BUILD)/server/route.o $(BUILD)/server/pages.o: $(BUILD)/gen/openapi_yaml.h
 
 # ---------------------------------------------------------------- run and test
 
-.PHONY: setup-run setup-test setup-lint
+.PHONY: setup-run setup-test setup-tsan setup-lint
 setup-run:
 	@.ci/packages build
 setup-test:
 	@.ci/packages build test
+setup-tsan:
+	@.ci/packages build test tsan
 setup-lint:
-	@.ci/packages build test lint
+	@.ci/packages build test tsan lint
 
 .PHONY: run
 run: setup-run
@@ -98,13 +113,18 @@ test: setup-test
 .PHONY: test-asan test-tsan
 test-asan: setup-test
 	@$(MAKE) --no-print-directory BUILD=$(BUILD)/asan SANITIZE=address,undefined CFLAGS=-O1 test
-test-tsan: setup-lint
+test-tsan: setup-tsan
 	@TSAN_OPTIONS="ignore_noninstrumented_modules=1 $$TSAN_OPTIONS" \
 		$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan CC=clang SANITIZE=thread CFLAGS=-O1 test
 
 .PHONY: lint
 lint: setup-lint
 	@BUILD=$(BUILD) .ci/lint
+
+# The steps of docker/Dockerfile without a container engine: as root, with mmdebstrap.
+.PHONY: try-docker
+try-docker:
+	@docker/try-steps
 
 .PHONY: clean help
 clean:

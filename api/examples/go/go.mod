@@ -1,0 +1,3 @@
+module lossd.example/cross_entropy
+
+go 1.19

@@ -1,0 +1,141 @@
+/* What the tensors of a JSON body are, once all of it is known. */
+#include <stdio.h>
+#include <string.h>
+
+#include "json_tensor.h"
+
+static void note(struct json_tensor *tensor, const struct loss_error *err)
+{
+	json_fault_note(tensor->fault, err, NULL);
+	tensor->broken = true;
+}
+
+static void set_place(struct loss_error *err, const struct loss_tensor *shape, size_t flat_index)
+{
+	err->has_index = true;
+	err->flat_index = flat_index;
+	err->index_rank = shape->rank;
+	for (int axis = shape->rank - 1; axis >= 0; axis--) {
+		err->index[axis] = flat_index % shape->shape[axis];
+		flat_index /= shape->shape[axis];
+	}
+}
+
+/* A typed tensor whose data came before its dtype. */
+static void resolve_typed(struct json_tensor *tensor)
+{
+	struct loss_error err;
+	struct json_mark first;
+	char range[64];
+	const char *name = tensor->info->name, *dtype = loss_dtype_info(tensor->dtype)->name;
+	loss_status status = json_values_resolve(&tensor->elements.values, tensor->dtype, &first);
+	if (status == LOSS_OK)
+		return;
+	json_values_range(tensor->dtype, range, sizeof range);
+	if (status == LOSS_WRONG_TYPE)
+		loss_fail(&err, status, name, "%s.data[%zu] is %s, but must be a number", name,
+			  first.index, first.text);
+	else
+		loss_fail(&err, status, name,
+			  "%s.data[%zu] is %s, but an element of %s is an integer in %s", name,
+			  first.index, first.text, dtype, range);
+	set_place(&err, &tensor->shape, first.index);
+	note(tensor, &err);
+}
+
+static void format_place(const struct loss_error *err, char *out, size_t size)
+{
+	size_t used = (size_t)snprintf(out, size, "%s", err->field);
+	for (int i = 0; i < err->index_rank && used < size; i++)
+		used += (size_t)snprintf(out + used, size - used, "[%zu]", err->index[i]);
+}
+
+/* Targets that must be class indices hold something else. */
+static void blame_fraction(struct json_tensor *tensor, const struct loss_tensor *shape,
+			   const struct loss_tensor *input)
+{
+	const struct json_mark *fraction = &tensor->elements.values.fraction;
+	struct loss_error err;
+	char place[200], own[160] = "", other[160] = "";
+	loss_fail(&err, LOSS_DTYPE_MISMATCH, tensor->info->name, "%s", "");
+	set_place(&err, shape, fraction->index);
+	format_place(&err, place, sizeof place);
+	int used = snprintf(err.detail, sizeof err.detail,
+			    "%s is %s, but class indices are written as integers", place,
+			    fraction->text);
+	if (input && (tensor->info->dtypes & LOSS_FLOAT_DTYPES)) {
+		loss_tensor_format_shape(shape, own, sizeof own);
+		loss_tensor_format_shape(input, other, sizeof other);
+		snprintf(err.detail + used, sizeof err.detail - (size_t)used,
+			 "; probabilities have the shape of the first tensor, %s, not %s", other,
+			 own);
+	}
+	note(tensor, &err);
+}
+
+static bool same_shape(const struct loss_tensor *a, const struct loss_tensor *b)
+{
+	bool same = a->rank == b->rank;
+	for (int axis = 0; same && axis < a->rank; axis++)
+		same = a->shape[axis] == b->shape[axis];
+	return same;
+}
+
+/* Whether nested targets are class indices: always, never, or unless they have the input's shape.
+ */
+static bool are_indices(const struct json_tensor *tensor, const struct loss_tensor *shape,
+			const struct loss_tensor *input)
+{
+	const struct loss_tensor_info *info = tensor->info;
+	if (info->role != LOSS_ROLE_TARGETS || !(info->dtypes & LOSS_INTEGER_DTYPES))
+		return false;
+	if (!(info->dtypes & LOSS_FLOAT_DTYPES))
+		return true;
+	/* Without an input nothing is decided, and the loss will miss it. */
+	return input ? !same_shape(shape, input) : !tensor->elements.values.fraction.set;
+}
+
+static void resolve_nested(struct json_tensor *tensor, const struct loss_tensor *shape,
+			   const struct loss_tensor *input)
+{
+	struct json_values *values = &tensor->elements.values;
+	bool wide = input && input->dtype == LOSS_F64;
+	struct json_mark first;
+	if (!values->open)
+		return; /* the input itself */
+	if (!are_indices(tensor, shape, input))
+		json_values_resolve(values, wide ? LOSS_F64 : LOSS_F32, &first);
+	else if (values->fraction.set)
+		blame_fraction(tensor, shape, input);
+	else
+		json_values_resolve_indices(values);
+}
+
+bool json_tensor_resolve(struct json_tensor *tensor, const struct loss_tensor *input,
+			 struct loss_tensor *out)
+{
+	const struct json_elements *elements = &tensor->elements;
+	if (tensor->form == JSON_TENSOR_ABSENT || tensor->broken)
+		return false;
+	if (tensor->form == JSON_TENSOR_TYPED) {
+		*out = tensor->shape;
+		if (elements->values.open)
+			resolve_typed(tensor);
+	} else {
+		*out = (struct loss_tensor){.rank = elements->rank,
+					    .count = elements->values.count};
+		memcpy(out->shape, elements->shape, sizeof out->shape);
+		resolve_nested(tensor, out, input);
+	}
+	out->dtype = elements->values.dtype;
+	out->data = elements->values.buffer ? elements->values.buffer->data : NULL;
+	return !tensor->broken;
+}
+
+const struct json_mark *json_tensor_beyond(const struct json_tensor *tensor)
+{
+	const struct json_values *values = &tensor->elements.values;
+	bool indices = tensor->form == JSON_TENSOR_NESTED && !values->open &&
+		       values->dtype == LOSS_I64 && !tensor->broken;
+	return indices && values->inexact.set ? &values->inexact : NULL;
+}

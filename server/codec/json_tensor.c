@@ -1,0 +1,320 @@
+#include "json_tensor.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+enum member { MEMBER_DTYPE, MEMBER_SHAPE, MEMBER_DATA, N_MEMBERS };
+
+static const char *const members[N_MEMBERS] = {"dtype", "shape", "data"};
+
+#define ALL_MEMBERS ((1u << N_MEMBERS) - 1)
+
+void json_tensor_start(struct json_tensor *tensor, const struct loss_tensor_info *info,
+		       struct loss_arena *arena, const struct decoder_limits *limits,
+		       struct json_fault *fault)
+{
+	tensor->info = info;
+	tensor->fault = fault;
+	tensor->form = JSON_TENSOR_ABSENT;
+	tensor->started = tensor->is_null = tensor->broken = false;
+	tensor->level = 0;
+	tensor->member = N_MEMBERS;
+	tensor->seen = tensor->set = 0;
+	tensor->n_dimensions = 0;
+	tensor->shape = (struct loss_tensor){.rank = 0};
+	json_elements_start(&tensor->elements, arena, limits);
+	tensor->elements.fault = fault;
+	tensor->elements.field = info->name;
+	tensor->elements.may_be_empty = info->role == LOSS_ROLE_TARGETS;
+}
+
+/* ---------------------------------------------------------------- faults */
+
+static void note(struct json_tensor *tensor, const struct loss_error *err, const char *member)
+{
+	json_fault_note(tensor->fault, err, member);
+	tensor->broken = tensor->elements.stopped = true;
+}
+
+static void blame_member_type(struct json_tensor *tensor, const struct json_token *token,
+			      const char *expected)
+{
+	struct loss_error err;
+	char shown[JSON_SHOWN_SIZE];
+	const char *member = members[tensor->member];
+	json_fault_show(token, shown);
+	loss_fail(&err, LOSS_WRONG_TYPE, tensor->info->name, "%s.%s is %s, but must be %s",
+		  tensor->info->name, member, shown, expected);
+	note(tensor, &err, member);
+}
+
+/* ---------------------------------------------------------------- dtype */
+
+static void format_dtypes(unsigned dtypes, char *out, size_t size)
+{
+	size_t used = 0;
+	for (int i = 0; i < LOSS_N_DTYPES && used < size; i++)
+		if (dtypes & LOSS_DTYPE_BIT(i))
+			used += (size_t)snprintf(out + used, size - used, "%s%s", used ? ", " : "",
+						 loss_dtype_info((loss_dtype)i)->name);
+}
+
+static void set_dtype(struct json_tensor *tensor, const struct json_token *token)
+{
+	struct loss_error err;
+	char shown[JSON_SHOWN_SIZE], allowed[96];
+	tensor->dtype = loss_dtype_find(token->text, token->size);
+	tensor->set |= 1u << MEMBER_DTYPE;
+	if (tensor->dtype != LOSS_N_DTYPES)
+		return;
+	json_fault_show(token, shown);
+	format_dtypes(tensor->info->dtypes, allowed, sizeof allowed);
+	loss_fail(&err, LOSS_DTYPE_MISMATCH, tensor->info->name,
+		  "%s.dtype is %s, but must be one of %s", tensor->info->name, shown, allowed);
+	note(tensor, &err, "dtype");
+}
+
+static void read_dtype(struct json_tensor *tensor, const struct json_token *token)
+{
+	if (tensor->level > 1)
+		return; /* inside an array or object, whose beginning was refused */
+	if (token->event == JSON_STRING)
+		set_dtype(tensor, token);
+	else
+		blame_member_type(tensor, token, "a string such as \"F32\"");
+}
+
+/* ---------------------------------------------------------------- shape */
+
+static void blame_dimension(struct json_tensor *tensor, loss_status status,
+			    const struct json_token *token, const char *expected)
+{
+	struct loss_error err;
+	char shown[JSON_SHOWN_SIZE];
+	json_fault_show(token, shown);
+	loss_fail(&err, status, tensor->info->name, "%s.shape[%zu] is %s, but must be %s",
+		  tensor->info->name, tensor->n_dimensions, shown, expected);
+	err.has_index = true;
+	err.index_rank = 1;
+	err.index[0] = err.flat_index = tensor->n_dimensions;
+	note(tensor, &err, "shape");
+}
+
+static void blame_shape(struct json_tensor *tensor, uint64_t limit, const char *what)
+{
+	struct loss_error err;
+	loss_fail(&err, LOSS_TOO_MANY_ELEMENTS, tensor->info->name,
+		  "%s.shape has more than %" PRIu64 " %s, which is the server's limit",
+		  tensor->info->name, limit, what);
+	note(tensor, &err, "shape");
+}
+
+static void read_dimension(struct json_tensor *tensor, const struct json_token *token)
+{
+	const struct number *number = &token->number;
+	size_t max_rank = (size_t)tensor->elements.max_rank;
+	if (token->event != JSON_NUMBER || !number->is_integer)
+		blame_dimension(tensor, LOSS_WRONG_TYPE, token, "an integer");
+	else if (number->negative && number->value < 0.0)
+		blame_dimension(tensor, LOSS_SHAPE_MISMATCH, token, "at least 0");
+	else if (tensor->n_dimensions == max_rank)
+		blame_shape(tensor, max_rank, "dimensions (max_rank)");
+	else if (!number->fits)
+		blame_shape(tensor, tensor->elements.max_elements, "elements (max_elements)");
+	else if (tensor->n_dimensions < max_rank)
+		tensor->shape.shape[tensor->n_dimensions] = (size_t)number->magnitude;
+	tensor->n_dimensions++;
+}
+
+/*
+ * A shape with a zero dimension has no elements, but its other dimensions make nested arrays in the
+ * reply: they count as well.
+ */
+#define MAX_EMPTY ((size_t)1 << 20)
+
+static size_t empty_arrays(const struct loss_tensor *shape)
+{
+	struct loss_tensor others = *shape;
+	for (int i = 0; i < shape->rank; i++)
+		others.shape[i] = shape->shape[i] ? shape->shape[i] : 1;
+	return shape->count == 0 && loss_tensor_set_count(&others) ? others.count : 0;
+}
+
+static void end_shape(struct json_tensor *tensor)
+{
+	struct loss_tensor *shape = &tensor->shape;
+	uint64_t max_elements = tensor->elements.max_elements;
+	tensor->set |= 1u << MEMBER_SHAPE;
+	if (tensor->broken)
+		return;
+	shape->rank = (int)tensor->n_dimensions;
+	if (!loss_tensor_set_count(shape) || shape->count > max_elements)
+		blame_shape(tensor, max_elements, "elements (max_elements)");
+	else if (empty_arrays(shape) > MAX_EMPTY)
+		blame_shape(tensor, MAX_EMPTY, "places beside its zero dimension");
+}
+
+static void read_shape(struct json_tensor *tensor, const struct json_token *token)
+{
+	bool ends = token->event == JSON_ARRAY_END;
+	if (tensor->level == 1 && token->event != JSON_ARRAY)
+		blame_member_type(tensor, token, "an array of integers");
+	else if (tensor->level == 2 && ends)
+		end_shape(tensor);
+	else if (tensor->level == 2)
+		read_dimension(tensor, token);
+}
+
+/* ---------------------------------------------------------------- the typed form */
+
+static void blame_key(struct json_tensor *tensor, const struct json_token *token, bool known)
+{
+	struct loss_error err;
+	char name[64];
+	json_fault_copy(name, sizeof name, token->text, token->size);
+	if (known)
+		loss_fail(&err, LOSS_DUPLICATE_FIELD, tensor->info->name,
+			  "%s.%s is given twice; give it once", tensor->info->name, name);
+	else
+		loss_fail(&err, LOSS_UNKNOWN_FIELD, tensor->info->name,
+			  "%s has no member \"%s\": a typed tensor has dtype, shape and data",
+			  tensor->info->name, name);
+	note(tensor, &err, name);
+}
+
+/* A name was read: what follows is its value. That of a refused one is skipped. */
+static void select_member(struct json_tensor *tensor, const struct json_token *token)
+{
+	int member = 0;
+	while (member < N_MEMBERS && strcmp(members[member], token->text) != 0)
+		member++;
+	tensor->member = N_MEMBERS;
+	if (member == N_MEMBERS || (tensor->seen & (1u << member))) {
+		blame_key(tensor, token, member < N_MEMBERS);
+		return;
+	}
+	tensor->member = member;
+	tensor->seen |= 1u << member;
+	bool dtype_known = (tensor->set & (1u << MEMBER_DTYPE)) && tensor->dtype != LOSS_N_DTYPES;
+	if (member == MEMBER_DATA && dtype_known)
+		json_values_set_dtype(&tensor->elements.values, tensor->dtype);
+}
+
+static void read_member(struct json_tensor *tensor, const struct json_token *token)
+{
+	bool absent = tensor->level == 1 && token->event == JSON_NULL;
+	if (absent)
+		return;
+	switch (tensor->member) {
+	case MEMBER_DTYPE:
+		read_dtype(tensor, token);
+		break;
+	case MEMBER_SHAPE:
+		read_shape(tensor, token);
+		break;
+	case MEMBER_DATA:
+		tensor->set |= 1u << MEMBER_DATA;
+		json_elements_token(&tensor->elements, token);
+		tensor->broken |= tensor->elements.stopped;
+		break;
+	default:
+		break;
+	}
+}
+
+static void blame_missing(struct json_tensor *tensor)
+{
+	struct loss_error err;
+	int member = 0;
+	while (member < MEMBER_DATA && (tensor->set & (1u << member)))
+		member++;
+	loss_fail(&err, LOSS_MISSING_FIELD, tensor->info->name,
+		  "%s.%s is missing: a typed tensor has dtype, shape and data", tensor->info->name,
+		  members[member]);
+	note(tensor, &err, members[member]);
+}
+
+/* The members are complete and each for itself is right. */
+static void check_count(struct json_tensor *tensor)
+{
+	struct loss_error err;
+	char shape[160] = "";
+	size_t count = tensor->elements.values.count;
+	if (tensor->elements.rank == 0 && tensor->shape.rank > 0) {
+		loss_fail(&err, LOSS_WRONG_TYPE, tensor->info->name,
+			  "%s.data is a number, but must be a flat array, in row-major order",
+			  tensor->info->name);
+		note(tensor, &err, "data");
+		return;
+	}
+	if (count == tensor->shape.count)
+		return;
+	loss_tensor_format_shape(&tensor->shape, shape, sizeof shape);
+	loss_fail(&err, LOSS_SHAPE_MISMATCH, tensor->info->name,
+		  "%s.data has length %zu, but the shape %s has %zu elements", tensor->info->name,
+		  count, shape, tensor->shape.count);
+	note(tensor, &err, "data");
+}
+
+static void end_typed(struct json_tensor *tensor)
+{
+	if (tensor->set != ALL_MEMBERS)
+		blame_missing(tensor);
+	if (!tensor->broken)
+		check_count(tensor);
+}
+
+static void read_typed(struct json_tensor *tensor, const struct json_token *token)
+{
+	bool opens = token->event == JSON_OBJECT || token->event == JSON_ARRAY;
+	bool closes = token->event == JSON_OBJECT_END || token->event == JSON_ARRAY_END;
+	bool outside = tensor->level == 1; /* of every member's value */
+	if (outside && token->event == JSON_KEY)
+		select_member(tensor, token);
+	else if (outside && closes)
+		end_typed(tensor);
+	else
+		read_member(tensor, token);
+	tensor->level += opens - closes;
+}
+
+/* ---------------------------------------------------------------- tokens */
+
+/* The first token tells the form. True when it needs no more reading. */
+static bool start_value(struct json_tensor *tensor, const struct json_token *token)
+{
+	tensor->started = true;
+	tensor->is_null = token->event == JSON_NULL;
+	if (tensor->is_null)
+		return true;
+	if (token->event == JSON_OBJECT) {
+		tensor->form = JSON_TENSOR_TYPED;
+		tensor->elements.flat = true;
+		tensor->level = 1;
+		return true;
+	}
+	tensor->form = JSON_TENSOR_NESTED;
+	if (tensor->info->role == LOSS_ROLE_INPUT)
+		json_values_set_dtype(&tensor->elements.values, LOSS_F32);
+	return false;
+}
+
+void json_tensor_token(struct json_tensor *tensor, const struct json_token *token)
+{
+	if (!tensor->started && start_value(tensor, token))
+		return;
+	if (tensor->form == JSON_TENSOR_TYPED) {
+		read_typed(tensor, token);
+		return;
+	}
+	json_elements_token(&tensor->elements, token);
+	tensor->broken |= tensor->elements.stopped;
+}
+
+enum json_taken json_tensor_numbers(struct json_tensor *tensor, const char **p, const char *limit)
+{
+	bool data = tensor->form == JSON_TENSOR_NESTED ||
+		    (tensor->form == JSON_TENSOR_TYPED && tensor->member == MEMBER_DATA);
+	return data ? json_elements_numbers(&tensor->elements, p, limit) : JSON_TAKEN_NOTHING;
+}

@@ -1,0 +1,244 @@
+#include "query.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "number.h"
+
+/* One more than there are outputs: then some name is unknown or stands there twice, and the loss
+ * says which. */
+#define OUTPUTS_KEPT (LOSS_MAX_OUTPUTS + 1)
+/* No name and no value that is right is nearly as long; of longer ones the beginning is looked at.
+ */
+#define TEXT_SIZE 1024
+
+struct text {
+	char bytes[TEXT_SIZE]; /* terminated */
+	size_t size;
+	bool cut;
+};
+
+struct query {
+	struct loss_problem *problem;
+	const struct loss_info *loss;
+	struct loss_arena *arena;
+	struct loss_error fault; /* the lowest status, the first of equal ones */
+	bool outputs_given;
+	size_t n_outputs;
+	const char *outputs[OUTPUTS_KEPT];
+};
+
+static void note(struct query *query, const struct loss_error *err)
+{
+	if (query->fault.status == LOSS_OK || err->status < query->fault.status)
+		query->fault = *err;
+}
+
+/* ---------------------------------------------------------------- percent-encoding */
+
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	if (c >= 'a' && c <= 'f')
+		return c - 'a' + 10;
+	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* The byte that an escape of three characters at p stands for; 0 for what is none. */
+static char unescape(const char *p, const char *limit)
+{
+	int high = limit - p > 1 ? hex_digit(p[1]) : -1;
+	int low = limit - p > 2 ? hex_digit(p[2]) : -1;
+	return high < 0 || low < 0 ? '\0' : (char)(high * 16 + low);
+}
+
+/* Decodes [p, limit) into out; false for bad encoding, NUL included. */
+static bool decode(struct query *query, const char *p, const char *limit, struct text *out)
+{
+	struct loss_error err;
+	out->size = 0;
+	out->cut = false;
+	while (p < limit) {
+		char byte = *p == '+' ? ' ' : *p == '%' ? unescape(p, limit) : *p;
+		if (byte == '\0') {
+			int shown = limit - p < 3 ? (int)(limit - p) : 3;
+			loss_fail(
+				&err, LOSS_INVALID_QUERY, "",
+				"the query string has \"%.*s\", but %% must be followed by the two "
+				"hexadecimal digits of a byte other than 0",
+				shown, p);
+			note(query, &err);
+			return false;
+		}
+		out->cut |= out->size == TEXT_SIZE - 1;
+		if (!out->cut)
+			out->bytes[out->size++] = byte;
+		p += *p == '%' ? 3 : 1;
+	}
+	out->bytes[out->size] = '\0';
+	return true;
+}
+
+/* ---------------------------------------------------------------- arguments */
+
+static void read_boolean(const char *text, struct loss_value *value)
+{
+	static const struct {
+		const char *text;
+		bool boolean;
+	} words[] = {
+		{"true", true},   {"True", true},   {"1", true},
+		{"false", false}, {"False", false}, {"0", false},
+	};
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+		if (strcmp(words[i].text, text) != 0)
+			continue;
+		value->type = LOSS_VALUE_BOOLEAN;
+		value->boolean = words[i].boolean;
+	}
+}
+
+static bool read_nonfinite(const char *text, double *number)
+{
+	const char *word = *text == '-' ? text + 1 : text;
+	bool infinite = strcmp(word, "Infinity") == 0;
+	*number = infinite ? (double)INFINITY : (double)NAN;
+	*number = *text == '-' ? -*number : *number;
+	return infinite || strcmp(text, "NaN") == 0;
+}
+
+static void read_number(const char *text, struct loss_value *value)
+{
+	struct number number;
+	if (read_nonfinite(text, &value->number)) {
+		value->type = LOSS_VALUE_NUMBER;
+		return;
+	}
+	if (number_parse(text, strlen(text), &number) != NUMBER_OK)
+		return;
+	value->type = number.is_integer ? LOSS_VALUE_INTEGER : LOSS_VALUE_NUMBER;
+	value->number = number.value;
+	uint64_t most = (uint64_t)INT64_MAX + number.negative;
+	value->integer_overflow = number.is_integer && (!number.fits || number.magnitude > most);
+	if (number.is_integer && !value->integer_overflow)
+		value->integer = (int64_t)(number.negative ? -number.magnitude : number.magnitude);
+}
+
+/* What a value's text means for the argument; a string where it does not parse, which is refused.
+ */
+static void set_argument(struct query *query, size_t i, const struct text *text)
+{
+	struct loss_value value = {.type = LOSS_VALUE_STRING, .text = text->bytes};
+	struct loss_error err;
+	switch (query->loss->arguments[i]->type) {
+	case LOSS_ARGUMENT_BOOLEAN:
+		read_boolean(text->bytes, &value);
+		break;
+	case LOSS_ARGUMENT_INTEGER:
+	case LOSS_ARGUMENT_NUMBER:
+		if (!text->cut)
+			read_number(text->bytes, &value);
+		break;
+	default:
+		break;
+	}
+	if (loss_problem_set_argument(query->problem, i, &value, &err) != LOSS_OK)
+		note(query, &err);
+}
+
+/* ---------------------------------------------------------------- outputs */
+
+static void add_output(struct query *query, const char *name, size_t n)
+{
+	struct loss_error err;
+	if (query->n_outputs == OUTPUTS_KEPT)
+		return;
+	const char *kept = loss_arena_printf(query->arena, "%.*s", (int)n, name);
+	if (!kept) {
+		loss_arena_failure(query->arena, &err);
+		note(query, &err);
+		return;
+	}
+	query->outputs[query->n_outputs++] = kept;
+}
+
+/* Names between commas, which some clients encode; no text is no name. */
+static void add_outputs(struct query *query, const struct text *text)
+{
+	const char *name = text->size > 0 ? text->bytes : NULL;
+	query->outputs_given = true;
+	while (name) {
+		size_t n = strcspn(name, ",");
+		add_output(query, name, n);
+		name = name[n] == ',' ? name + n + 1 : NULL;
+	}
+}
+
+static void set_outputs(struct query *query)
+{
+	struct loss_error err;
+	if (query->outputs_given && loss_problem_set_outputs(query->problem, query->outputs,
+							     query->n_outputs, &err) != LOSS_OK)
+		note(query, &err);
+}
+
+/* ---------------------------------------------------------------- parts */
+
+static void note_name(struct query *query, const struct text *name)
+{
+	struct loss_error err;
+	if (loss_find_tensor(query->loss, name->bytes, name->size) >= 0)
+		loss_fail(&err, LOSS_UNKNOWN_FIELD, name->bytes,
+			  "%s is a tensor, which the body must give, not the query string",
+			  name->bytes);
+	else
+		loss_fail(&err, LOSS_UNKNOWN_FIELD, name->bytes,
+			  "%s has no argument \"%.60s\"; the nearest field is \"%s\"",
+			  query->loss->name, name->bytes,
+			  loss_nearest_field(query->loss, name->bytes, name->size));
+	note(query, &err);
+}
+
+/* A part is name=value, or a name alone, whose value is "". */
+static void read_part(struct query *query, const char *p, const char *limit)
+{
+	struct loss_error err;
+	struct text name, value;
+	const char *equals = memchr(p, '=', (size_t)(limit - p));
+	const char *name_end = equals ? equals : limit;
+	const char *value_start = equals ? equals + 1 : limit;
+	if (name_end == p) {
+		loss_fail(&err, LOSS_INVALID_QUERY, "",
+			  "the query string has a part without a name: write name=value, with & "
+			  "between parts");
+		note(query, &err);
+		return;
+	}
+	if (!decode(query, p, name_end, &name) || !decode(query, value_start, limit, &value))
+		return;
+	int argument = loss_find_argument(query->loss, name.bytes, name.size);
+	if (strcmp(name.bytes, "outputs") == 0)
+		add_outputs(query, &value);
+	else if (argument >= 0)
+		set_argument(query, (size_t)argument, &value);
+	else
+		note_name(query, &name);
+}
+
+loss_status query_apply(const char *text, size_t n, struct loss_problem *problem,
+			struct loss_arena *arena, struct loss_error *err)
+{
+	struct query query = {
+		.problem = problem, .loss = loss_problem_info(problem), .arena = arena};
+	const char *p = text, *limit = text + n;
+	while (n > 0 && p) {
+		const char *end = memchr(p, '&', (size_t)(limit - p));
+		read_part(&query, p, end ? end : limit);
+		p = end ? end + 1 : NULL;
+	}
+	set_outputs(&query);
+	if (query.fault.status != LOSS_OK && err)
+		*err = query.fault;
+	return query.fault.status;
+}

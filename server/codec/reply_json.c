@@ -1,0 +1,78 @@
+#include "reply_json.h"
+
+#include "json_out.h"
+
+static void put_seconds(struct json_out *out, const char *key, uint64_t ns)
+{
+	json_out_key(out, key);
+	json_out_f64(out, (double)ns / 1e9);
+}
+
+static void put_count(struct json_out *out, const char *key, size_t n)
+{
+	json_out_key(out, key);
+	json_out_size(out, n);
+}
+
+static void put_totals(struct json_out *out, const struct loss_totals *totals)
+{
+	json_out_key(out, "totals");
+	json_out_open(out, '{');
+	json_out_key(out, "loss_sum");
+	json_out_f64(out, totals->loss_sum);
+	json_out_key(out, "denominator");
+	json_out_f64(out, totals->denominator);
+	put_count(out, "rows", totals->rows);
+	put_count(out, "counted", totals->counted);
+	put_count(out, "ignored", totals->ignored);
+	json_out_close(out, '}');
+}
+
+static void put_warnings(struct json_out *out, const struct loss_result *result)
+{
+	json_out_key(out, "warnings");
+	json_out_open(out, '[');
+	for (size_t i = 0; i < result->n_warnings; i++)
+		json_out_string(out, result->warnings[i]);
+	json_out_close(out, ']');
+}
+
+static void put_metrics(struct json_out *out, const struct timings *timings)
+{
+	json_out_key(out, "metrics");
+	json_out_open(out, '{');
+	put_seconds(out, "receive_seconds", timings->receive_ns);
+	put_seconds(out, "decode_seconds", timings->decode_ns);
+	put_seconds(out, "queue_seconds", timings->queue_ns);
+	put_seconds(out, "compute_seconds", timings->compute_ns);
+	put_seconds(out, "encode_seconds", timings->encode_ns);
+	put_seconds(out, "total_seconds", timings->total_ns);
+	put_count(out, "bytes_in", timings->bytes_in);
+	put_count(out, "threads", timings->threads);
+	json_out_key(out, "isa");
+	json_out_string(out, loss_isa());
+	json_out_close(out, '}');
+}
+
+bool reply_json_write(struct loss_buffer *buffer, const struct loss_result *result,
+		      struct timings *timings)
+{
+	uint64_t begin_ns = clock_ns();
+	struct json_out out;
+	json_out_start(&out, buffer);
+	json_out_open(&out, '{');
+	for (size_t i = 0; i < result->n_outputs; i++) {
+		json_out_key(&out, result->outputs[i].name);
+		json_out_tensor(&out, &result->outputs[i].tensor);
+	}
+	if (result->has_totals)
+		put_totals(&out, &result->totals);
+	if (result->n_warnings > 0)
+		put_warnings(&out, result);
+	uint64_t now_ns = clock_ns();
+	timings->encode_ns = now_ns - begin_ns;
+	timings->total_ns = now_ns - timings->start_ns;
+	put_metrics(&out, timings);
+	json_out_close(&out, '}');
+	return !out.failed;
+}

@@ -1,0 +1,56 @@
+/*
+ * Settings: one table (config.c) of key, type, default, range and help makes the file, the
+ * environment, the flags, --help and --check-config. Flags win over environment (LOSSD_ + upper
+ * case), over the file, over the defaults. Immutable after start.
+ */
+#ifndef LOSSD_CONFIG_H
+#define LOSSD_CONFIG_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERROR };
+enum log_format { LOG_TEXT, LOG_JSON };
+
+struct config {
+	char listen[128];    /* as given: "127.0.0.1:8080", "[::1]:0" */
+	uint64_t threads;    /* of the OpenMP team; default: available cores */
+	uint64_t io_threads; /* of libmicrohttpd; default: available cores */
+	uint64_t connections;
+	uint64_t connections_per_address; /* 0: no limit */
+	uint64_t connection_memory_bytes;
+	uint64_t head_timeout_ms;
+	uint64_t body_timeout_ms;
+	uint64_t body_min_bytes_per_second;
+	uint64_t reply_timeout_ms;
+	uint64_t reply_min_bytes_per_second;
+	uint64_t idle_timeout_ms;
+	uint64_t max_body_bytes;
+	uint64_t memory_budget_bytes; /* default: half of the memory available by cgroup or machine
+				       */
+	uint64_t max_elements;
+	uint64_t max_rank;
+	uint64_t drain_delay_ms;
+	uint64_t drain_timeout_ms;
+	uint64_t log_level;  /* enum log_level */
+	uint64_t log_format; /* enum log_format */
+};
+
+enum config_action {
+	CONFIG_SERVE,
+	CONFIG_EXIT_0, /* --help, --version, --check-config: done, printed to stdout */
+	CONFIG_EXIT_2, /* one clear line went to stderr */
+};
+
+/* Reads flags, environment and file. */
+enum config_action config_load(struct config *config, int argc, char **argv);
+
+/*
+ * Splits "ADDR:PORT" ("[v6]:PORT" too) into a terminated host without brackets and a port; false
+ * when malformed.
+ */
+bool config_split_listen(const char *listen, char *host, size_t host_size, uint16_t *port);
+
+#endif

@@ -1,0 +1,14 @@
+/* Small text files, whole: the configuration, and what the system shows under /proc and /sys. */
+#ifndef LOSSD_FILE_H
+#define LOSSD_FILE_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+/*
+ * Reads a file into `text` (of `size` bytes) and terminates it. Returns the bytes read, or -1 with
+ * errno set; EFBIG when the file does not fit.
+ */
+ssize_t file_read(const char *path, char *text, size_t size);
+
+#endif

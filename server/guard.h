@@ -1,0 +1,40 @@
+/*
+ * The framing guard: what a request's head must look like before its body may be believed.
+ * libmicrohttpd 0.9 lets ambiguous framing pass (two lengths, a length beside a transfer coding, a
+ * space before the colon), and ambiguous framing is how one request is smuggled inside another.
+ * Pure functions over the header list.
+ */
+#ifndef LOSSD_GUARD_H
+#define LOSSD_GUARD_H
+
+#include "loss.h"
+
+struct header {
+	const char *name, *value; /* terminated; the value without white space around it */
+};
+
+/* A request's head as it came. */
+struct raw_head {
+	const char *method, *target, *version; /* "HTTP/1.1" or "HTTP/1.0" */
+	const struct header *headers;
+	size_t n_headers;
+	/* False where the lines were not what the headers show: folded, ended by a bare line feed,
+	 * or with a NUL. */
+	bool exact;
+};
+
+struct framing {
+	bool has_length;
+	bool chunked;
+	bool expects_continue; /* the client waits for 100 (Continue) before it sends its body */
+	uint64_t length;       /* as declared; 0 without one */
+};
+
+/*
+ * LOSS_OK and *framing, or LOSS_INVALID_HEADER or LOSS_EXPECTATION_FAILED: then nothing behind the
+ * head can be trusted, and the connection must be closed with the reply.
+ */
+loss_status guard_check(const struct raw_head *head, struct framing *framing,
+			struct loss_error *err);
+
+#endif

@@ -1,0 +1,310 @@
+#include "head.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#define MAX_TIMEOUT_MS 3600000u
+#define MAX_TRACESTATE 512 /* what a vendor-neutral hop has to pass on at least */
+
+/* ---------------------------------------------------------------- collecting */
+
+enum repeat {
+	REPEAT_FAILS, /* the value is one thing: two of them contradict each other */
+	REPEAT_JOINS, /* a list that may be cut into several headers (RFC 9110, section 5.3) */
+	REPEAT_VOIDS, /* a courtesy: doubled, it is as good as absent */
+};
+
+static const struct field {
+	const char *name;
+	size_t offset;
+	enum repeat repeat;
+} fields[] = {
+	{"Content-Type", offsetof(struct head, content_type), REPEAT_FAILS},
+	{"Content-Encoding", offsetof(struct head, content_encoding), REPEAT_JOINS},
+	{"Accept", offsetof(struct head, accept), REPEAT_JOINS},
+	{"X-Request-Timeout-Ms", offsetof(struct head, timeout), REPEAT_FAILS},
+	{"X-Request-Id", offsetof(struct head, request_id), REPEAT_VOIDS},
+	{"traceparent", offsetof(struct head, traceparent), REPEAT_VOIDS},
+	{"tracestate", offsetof(struct head, tracestate), REPEAT_JOINS},
+};
+
+static const char **slot(struct head *head, const struct field *field)
+{
+	return (const char **)(void *)((char *)head + field->offset);
+}
+
+static loss_status collect(struct head *head, const struct field *field, const char *value,
+			   struct loss_arena *arena, struct loss_error *err)
+{
+	const char **text = slot(head, field);
+	if (!*text) {
+		*text = value;
+		return LOSS_OK;
+	}
+	if (field->repeat == REPEAT_FAILS)
+		return loss_fail(err, LOSS_INVALID_HEADER, NULL,
+				 "the request has %s twice; send it once", field->name);
+	if (field->repeat == REPEAT_VOIDS) {
+		*text = "";
+		return LOSS_OK;
+	}
+	*text = loss_arena_printf(arena, "%s, %s", *text, value);
+	return *text ? LOSS_OK : loss_arena_failure(arena, err);
+}
+
+/* ---------------------------------------------------------------- ids */
+
+static bool is_printable(const char *text, size_t max)
+{
+	size_t n = 0;
+	for (; text[n] != '\0'; n++)
+		if (n == max || text[n] < 0x20 || text[n] > 0x7e)
+			return false;
+	return n > 0;
+}
+
+/* n lower-case hexadecimal digits, not all of them 0 unless `zero` may be. */
+static bool is_hex(const char *text, size_t n, bool zero)
+{
+	bool seen = false;
+	for (size_t i = 0; i < n; i++) {
+		if (!((text[i] >= '0' && text[i] <= '9') || (text[i] >= 'a' && text[i] <= 'f')))
+			return false;
+		seen = seen || text[i] != '0';
+	}
+	return seen || zero;
+}
+
+/*
+ * W3C Trace Context, section 3.2: version-trace id-parent id-flags. Version ff is forbidden,
+ * version 00 ends there, later versions may go on behind a dash.
+ */
+static bool is_traceparent(const char *text)
+{
+	size_t n = strnlen(text, HEAD_MAX_ID + 1);
+	if (n < 55 || n > HEAD_MAX_ID)
+		return false;
+	if (!is_hex(text, 2, true) || strncmp(text, "ff", 2) == 0 || text[2] != '-')
+		return false;
+	if (!is_hex(text + 3, 32, false) || text[35] != '-' || !is_hex(text + 36, 16, false))
+		return false;
+	if (text[52] != '-' || !is_hex(text + 53, 2, true) || !is_printable(text, HEAD_MAX_ID))
+		return false;
+	return n == 55 || (strncmp(text, "00", 2) != 0 && text[55] == '-');
+}
+
+loss_status head_read(struct head *head, const struct header *headers, size_t n,
+		      struct loss_arena *arena, struct loss_error *err)
+{
+	loss_status status = LOSS_OK;
+	size_t n_fields = sizeof fields / sizeof fields[0];
+
+	for (size_t i = 0; i < n && status == LOSS_OK; i++)
+		for (size_t k = 0; k < n_fields && status == LOSS_OK; k++)
+			if (strcasecmp(headers[i].name, fields[k].name) == 0)
+				status = collect(head, &fields[k], headers[i].value, arena, err);
+
+	for (size_t k = 0; k < n_fields; k++) {
+		const char **text = slot(head, &fields[k]);
+		if (*text && **text == '\0')
+			*text = NULL;
+	}
+	if (head->request_id && !is_printable(head->request_id, HEAD_MAX_ID))
+		head->request_id = NULL;
+	if (head->traceparent && !is_traceparent(head->traceparent))
+		head->traceparent = NULL;
+	if (head->tracestate &&
+	    (!head->traceparent || !is_printable(head->tracestate, MAX_TRACESTATE)))
+		head->tracestate = NULL;
+	return status;
+}
+
+/* ---------------------------------------------------------------- media types */
+
+/* A piece of a header value, not terminated. */
+struct span {
+	const char *text;
+	size_t n;
+};
+
+static struct span trim(struct span s)
+{
+	while (s.n > 0 && (s.text[0] == ' ' || s.text[0] == '\t'))
+		s.text++, s.n--;
+	while (s.n > 0 && (s.text[s.n - 1] == ' ' || s.text[s.n - 1] == '\t'))
+		s.n--;
+	return s;
+}
+
+/* Cuts the next part off *rest at a separator outside of quotes. */
+static struct span cut(struct span *rest, char separator)
+{
+	bool quoted = false;
+	size_t i = 0;
+	for (; i < rest->n && (quoted || rest->text[i] != separator); i++) {
+		if (rest->text[i] == '"')
+			quoted = !quoted;
+		else if (quoted && rest->text[i] == '\\' && i + 1 < rest->n)
+			i++;
+	}
+	struct span part = {rest->text, i};
+	size_t used = i < rest->n ? i + 1 : i;
+	rest->text += used;
+	rest->n -= used;
+	return trim(part);
+}
+
+static bool equals(struct span s, const char *text)
+{
+	return strlen(text) == s.n && strncasecmp(s.text, text, s.n) == 0;
+}
+
+/* Cuts the next `name=value` off *parameters; quotes around the value do not belong to it. */
+static struct span cut_parameter(struct span *parameters, struct span *value)
+{
+	struct span part = cut(parameters, ';');
+	*value = part;
+	struct span name = cut(value, '=');
+	*value = trim(*value);
+	if (value->n >= 2 && value->text[0] == '"' && value->text[value->n - 1] == '"')
+		*value = (struct span){value->text + 1, value->n - 2};
+	return name;
+}
+
+static loss_status check_charset(const char *content_type, struct span parameters,
+				 struct loss_error *err)
+{
+	while (parameters.n > 0) {
+		struct span value;
+		struct span name = cut_parameter(&parameters, &value);
+		if (equals(name, "charset") && !equals(value, "utf-8"))
+			return loss_fail(err, LOSS_UNSUPPORTED_MEDIA_TYPE, NULL,
+					 "Content-Type is \"%.80s\"; the only charset is utf-8",
+					 content_type);
+	}
+	return LOSS_OK;
+}
+
+loss_status head_media_type(const struct head *head, const char *const *names, size_t n,
+			    size_t *index, struct loss_error *err)
+{
+	*index = 0;
+	if (!head->content_type)
+		return LOSS_OK;
+
+	struct span rest = {head->content_type, strlen(head->content_type)};
+	struct span type = cut(&rest, ';');
+	for (size_t i = 0; i < n; i++)
+		if (equals(type, names[i])) {
+			*index = i;
+			return check_charset(head->content_type, rest, err);
+		}
+	if (equals(type, "application/x-www-form-urlencoded"))
+		return loss_fail(
+			err, LOSS_UNSUPPORTED_MEDIA_TYPE, NULL,
+			"Content-Type is \"%.60s\", which is what curl sends for -d alone; add "
+			"-H 'Content-Type: %s' (or use curl --json)",
+			head->content_type, names[0]);
+	return loss_fail(err, LOSS_UNSUPPORTED_MEDIA_TYPE, NULL,
+			 "Content-Type is \"%.80s\"; this path reads %s", head->content_type,
+			 names[0]);
+}
+
+loss_status head_encoding(const struct head *head, struct loss_error *err)
+{
+	if (!head->content_encoding)
+		return LOSS_OK;
+	struct span rest = {head->content_encoding, strlen(head->content_encoding)};
+	while (rest.n > 0) {
+		struct span coding = cut(&rest, ',');
+		if (coding.n > 0 && !equals(coding, "identity"))
+			return loss_fail(
+				err, LOSS_UNSUPPORTED_ENCODING, NULL,
+				"Content-Encoding is \"%.80s\"; this server reads identity "
+				"only: send the body as it is",
+				head->content_encoding);
+	}
+	return LOSS_OK;
+}
+
+/* ---------------------------------------------------------------- Accept */
+
+/* How closely a media range names a type (whose parameters do not matter): 0 not at all, 1 as
+ * anything, 2 by the part before the slash, 3 wholly. */
+static int specificity(struct span range, const char *type)
+{
+	size_t major = strcspn(type, "/") + 1;
+	size_t whole = strcspn(type, ";");
+	if (range.n == whole && strncasecmp(range.text, type, whole) == 0)
+		return 3;
+	if (range.n == major + 1 && range.text[major] == '*' &&
+	    strncasecmp(range.text, type, major) == 0)
+		return 2;
+	return equals(range, "*/*") || equals(range, "*") ? 1 : 0;
+}
+
+/* True for "0", "0.", "0.000", ".0": what its sender excludes. Anything else counts as wanted. */
+static bool is_zero_weight(struct span value)
+{
+	for (size_t i = 0; i < value.n; i++)
+		if (value.text[i] != '0' && value.text[i] != '.')
+			return false;
+	return value.n > 0;
+}
+
+static bool is_excluded(struct span parameters)
+{
+	while (parameters.n > 0) {
+		struct span value;
+		struct span name = cut_parameter(&parameters, &value);
+		if (equals(name, "q"))
+			return is_zero_weight(value);
+	}
+	return false;
+}
+
+loss_status head_accept(const struct head *head, const char *type, struct loss_error *err)
+{
+	if (!head->accept)
+		return LOSS_OK;
+
+	/* The most specific range decides (RFC 9110, section 12.5.1); of two alike, the kinder one.
+	 */
+	int best = 0;
+	bool wanted = false;
+	struct span rest = {head->accept, strlen(head->accept)};
+	while (rest.n > 0) {
+		struct span element = cut(&rest, ',');
+		struct span range = cut(&element, ';');
+		int closeness = specificity(range, type);
+		if (closeness == 0 || closeness < best)
+			continue;
+		bool kind = !is_excluded(element);
+		wanted = kind || (wanted && closeness == best);
+		best = closeness;
+	}
+	if (wanted)
+		return LOSS_OK;
+	return loss_fail(err, LOSS_NOT_ACCEPTABLE, NULL,
+			 "Accept is \"%.80s\", but this path replies with %s", head->accept, type);
+}
+
+/* ---------------------------------------------------------------- the caller's deadline */
+
+loss_status head_timeout(const struct head *head, uint64_t *ms, struct loss_error *err)
+{
+	*ms = 0;
+	if (!head->timeout)
+		return LOSS_OK;
+	size_t digits = strspn(head->timeout, "0123456789");
+	/* Nine digits hold every value that is allowed, and fit 64 bits many times over. */
+	if (head->timeout[digits] == '\0' && digits <= 9)
+		*ms = strtoull(head->timeout, NULL, 10);
+	if (*ms >= 1 && *ms <= MAX_TIMEOUT_MS)
+		return LOSS_OK;
+	return loss_fail(
+		err, LOSS_INVALID_HEADER, NULL,
+		"X-Request-Timeout-Ms is \"%.40s\"; it must be a whole number from 1 to %u",
+		head->timeout, MAX_TIMEOUT_MS);
+}

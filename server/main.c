@@ -1,0 +1,133 @@
+/* lossd: settings, start, signals, stop. */
+#include <signal.h>
+#include <stdio.h>
+#include <sys/resource.h>
+
+#include "clock.h"
+#include "config.h"
+#include "http.h"
+#include "listener.h"
+#include "log.h"
+#include "signals.h"
+
+#define MS UINT64_C(1000000)
+/* How often a stop looks whether the last connection has gone. */
+#define STOP_STEP_MS 10
+/* What cut connections get to go; work stops at its next row block. */
+#define CUT_MS 5000
+
+/* Descriptors that are no connections: standard streams, listener, pipes; three for each I/O
+ * thread. */
+#define OWN_DESCRIPTORS 20
+#define DESCRIPTORS_PER_THREAD 3
+
+/*
+ * Every connection takes a descriptor, and the soft limit is often 1,024. Where even the hard limit
+ * is too low, fewer connections are taken: at its own limit libmicrohttpd waits, out of descriptors
+ * it spins.
+ */
+static void fit_descriptors(struct config *config)
+{
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) != 0 && getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return;
+	uint64_t own = OWN_DESCRIPTORS + DESCRIPTORS_PER_THREAD * config->io_threads;
+	if (limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur >= own + config->connections)
+		return;
+	uint64_t fit = limit.rlim_cur > own ? limit.rlim_cur - own : 1;
+	const struct log_field field = {"connections", NULL, (double)fit};
+	/* A few less than asked for, as the defaults often come out, is nothing to bother anybody
+	 * with. */
+	log_event(fit < config->connections / 2 ? LOG_WARNING : LOG_DEBUG,
+		  "the limit of open files (ulimit -n) allows fewer connections", &field, 1);
+	config->connections = fit;
+}
+
+static void print_ready(const char *url)
+{
+	printf("lossd: ready on %s\n", url);
+	printf("curl -s %s/v1/losses/cross_entropy -H 'Content-Type: application/json' "
+	       "-d '{\"logits\": [[-0.7715, -0.6205, -0.2562]], \"targets\": [0]}'\n",
+	       url);
+	fflush(stdout);
+}
+
+static void wait_for_stop(void)
+{
+	for (;;) {
+		int number = signals_wait(-1);
+		if (number == SIGTERM || number == SIGINT)
+			return;
+		if (number == SIGHUP)
+			log_event(LOG_INFO, "SIGHUP: nothing to reload", NULL, 0);
+	}
+}
+
+static void pause_ms(uint64_t ms)
+{
+	uint64_t end = clock_ns() + ms * MS;
+	for (uint64_t now = clock_ns(); now < end; now = clock_ns())
+		signals_wait((int)((end - now) / MS) + 1);
+}
+
+/* True when no connection is left. */
+static bool wait_until_gone(struct http *http, uint64_t ms)
+{
+	uint64_t end = clock_ns() + ms * MS;
+	while (http_connections(http) > 0) {
+		if (clock_ns() >= end)
+			return false;
+		signals_wait(STOP_STEP_MS);
+	}
+	return true;
+}
+
+/* False when something hangs that must not be waited for. */
+static bool stop(struct http *http, const struct config *config)
+{
+	log_event(LOG_INFO, "stopping", NULL, 0);
+	http_leave(http);
+	pause_ms(config->drain_delay_ms);
+	http_drain(http);
+	if (!wait_until_gone(http, config->drain_timeout_ms)) {
+		const struct log_field field = {"connections", NULL,
+						(double)http_connections(http)};
+		log_event(LOG_WARNING, "drain_timeout_ms has passed: cutting", &field, 1);
+		http_cut(http);
+		if (!wait_until_gone(http, CUT_MS))
+			return false;
+	}
+	http_stop(http);
+	log_event(LOG_INFO, "stopped", NULL, 0);
+	return true;
+}
+
+int main(int argc, char **argv)
+{
+	struct config config;
+	char url[192];
+	enum config_action action = config_load(&config, argc, argv);
+	if (action != CONFIG_SERVE)
+		return action == CONFIG_EXIT_0 ? 0 : 2;
+
+	log_start((enum log_level)config.log_level, (enum log_format)config.log_format);
+	fit_descriptors(&config);
+	int listener = listener_open(config.listen, url, sizeof url);
+	if (listener < 0)
+		return 2;
+	struct loss_arena *arena = loss_arena_create(NULL);
+	struct http *http = arena && signals_start() ? http_start(arena, &config, listener) : NULL;
+	if (!http) {
+		loss_arena_destroy(arena);
+		return 2;
+	}
+	print_ready(url);
+	wait_for_stop();
+	if (!stop(http, &config))
+		return 1;
+	loss_arena_destroy(arena);
+	return 0;
+}

@@ -1,0 +1,62 @@
+/*
+ * What GET /metrics shows, in Prometheus' text format. Counters live in shards, one a thread,
+ * written by their thread alone (relaxed atomics) and summed when scraped; no lock. No label has
+ * values that a caller can make up.
+ */
+#ifndef LOSSD_METRICS_H
+#define LOSSD_METRICS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "loss.h"
+
+/* Why a connection or a request was refused or cut without a reply. Label values: see metrics.c's
+ * table. */
+enum metrics_reject {
+	METRICS_REJECT_HEAD_TIMEOUT,
+	METRICS_REJECT_BODY_TIMEOUT,
+	METRICS_REJECT_REPLY_TIMEOUT,
+	METRICS_REJECT_IDLE_TIMEOUT, /* counted apart: not a fault of the client */
+	METRICS_REJECT_BODY_TOO_LARGE,
+	METRICS_REJECT_FRAMING,
+	METRICS_REJECT_MEMORY,
+	METRICS_REJECT_DRAINING,
+	METRICS_REJECT_CLIENT_GONE,
+	METRICS_N_REJECTS
+};
+
+/* One finished request. */
+struct metrics_request {
+	const char *route;  /* the route table's label: "/v1/losses/{loss}", or "other" */
+	const char *method; /* GET, HEAD, POST, OPTIONS, or "other" */
+	unsigned code;
+	double seconds;
+	uint64_t bytes_in, bytes_out;
+};
+
+/* One evaluation. */
+struct metrics_evaluation {
+	const struct loss_info *loss;
+	loss_dtype dtype;
+	const char *format; /* "json" */
+	uint64_t rows, elements;
+	double decode_seconds, compute_seconds;
+};
+
+/*
+ * routes: the labels that metrics_request.route may have, all of them, kept, not copied; the last
+ * one stands for everything else. False: there are too many.
+ */
+bool metrics_start(const char *const *routes, size_t n_routes);
+void metrics_request(const struct metrics_request *request);
+void metrics_evaluation(const struct metrics_evaluation *evaluation);
+void metrics_reject(enum metrics_reject reason);
+void metrics_connection(int change); /* +1 opened, -1 closed */
+
+/* Writes the page into a buffer of the caller's; `inflight_bytes` comes from the budget. False: no
+ * memory. */
+bool metrics_render(struct loss_buffer *out, size_t inflight_bytes);
+
+#endif

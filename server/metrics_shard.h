@@ -1,0 +1,59 @@
+/* The counters behind metrics.h, for its two files: metrics.c counts, metrics_page.c shows. */
+#ifndef LOSSD_METRICS_SHARD_H
+#define LOSSD_METRICS_SHARD_H
+
+#include "metrics.h"
+
+/*
+ * Threads beyond N_SHARDS share one, which costs them speed and no count: every update is an atomic
+ * addition. A shard is a good 100 KB of zero pages, of which a process touches only what it uses.
+ */
+#define METRICS_N_SHARDS 64
+#define METRICS_MAX_ROUTES 32
+#define METRICS_MAX_LOSSES 32
+#define METRICS_N_METHODS 5
+#define METRICS_N_FORMATS 2
+#define METRICS_N_CODES 25
+#define METRICS_N_BUCKETS 20 /* and one more for what is above the last bound */
+
+/* What a label may say. The last entry of each list stands for everything else. */
+extern const char *const metrics_methods[METRICS_N_METHODS];
+extern const char *const metrics_formats[METRICS_N_FORMATS];
+extern const unsigned metrics_codes[METRICS_N_CODES]; /* 0 is the last one */
+
+/* How a histogram counts, and how its numbers are shown. */
+struct metrics_scale {
+	uint64_t bounds[METRICS_N_BUCKETS]; /* upper ones, included, in nanoseconds or bytes */
+	double unit;                        /* so many of them make one of what is shown */
+};
+extern const struct metrics_scale metrics_in_seconds, metrics_in_bytes;
+
+struct metrics_histogram {
+	atomic_uint_least64_t buckets[METRICS_N_BUCKETS + 1];
+	atomic_uint_least64_t sum;
+};
+
+struct metrics_shard {
+	_Alignas(64) atomic_int_least64_t connections;
+	atomic_uint_least64_t rejects[METRICS_N_REJECTS];
+	atomic_uint_least64_t requests[METRICS_MAX_ROUTES][METRICS_N_METHODS][METRICS_N_CODES];
+	struct metrics_histogram request_seconds[METRICS_MAX_ROUTES];
+	struct metrics_histogram request_bytes, reply_bytes;
+	struct metrics_histogram decode_seconds[METRICS_N_FORMATS];
+	struct metrics_histogram compute_seconds[METRICS_MAX_LOSSES][LOSS_N_DTYPES];
+	atomic_uint_least64_t elements[METRICS_MAX_LOSSES][LOSS_N_DTYPES];
+	atomic_uint_least64_t rows[METRICS_MAX_LOSSES];
+};
+
+/* All that metrics_start was told, and every thread's counters. */
+struct metrics_state {
+	const char *const *routes;
+	size_t n_routes;
+	size_t n_losses;
+	double start_seconds;
+	atomic_uint n_threads;
+	struct metrics_shard shards[METRICS_N_SHARDS];
+};
+extern struct metrics_state metrics_state;
+
+#endif

@@ -1,0 +1,74 @@
+#include "process.h"
+
+#include "file.h"
+
+#include <dirent.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+static double seconds_of(struct timeval time)
+{
+	return (double)time.tv_sec + (double)time.tv_usec / 1e6;
+}
+
+static uint64_t resident_bytes(void)
+{
+	char text[128];
+	if (file_read("/proc/self/statm", text, sizeof text) < 0)
+		return 0;
+	const char *second = strchr(text, ' '); /* "SIZE RESIDENT ...", in pages */
+	return second ? strtoull(second, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
+}
+
+static uint64_t open_fds(void)
+{
+	DIR *folder = opendir("/proc/self/fd");
+	if (!folder)
+		return 0;
+	uint64_t n = 0;
+	for (const struct dirent *entry; (entry = readdir(folder));)
+		n += entry->d_name[0] != '.';
+	closedir(folder);
+	return n > 0 ? n - 1 : 0; /* without the one that reads the folder */
+}
+
+static double now_seconds(clockid_t clock)
+{
+	struct timespec now;
+	clock_gettime(clock, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+double process_start_seconds(void)
+{
+	double now = now_seconds(CLOCK_REALTIME);
+#ifdef CLOCK_BOOTTIME
+	char text[1024];
+	if (file_read("/proc/self/stat", text, sizeof text) < 0)
+		return now;
+	/* Field 22 counts clock ticks since the boot. The name, field 2, may hold anything. */
+	const char *at = strrchr(text, ')');
+	for (int field = 2; at && field < 22; field++)
+		at = strchr(at + 1, ' ');
+	if (at)
+		return now - now_seconds(CLOCK_BOOTTIME) +
+		       (double)strtoull(at, NULL, 10) / (double)sysconf(_SC_CLK_TCK);
+#endif
+	return now;
+}
+
+void process_usage(struct process_usage *usage)
+{
+	struct rusage used;
+	struct rlimit files;
+	memset(usage, 0, sizeof *usage);
+	if (getrusage(RUSAGE_SELF, &used) == 0)
+		usage->cpu_seconds = seconds_of(used.ru_utime) + seconds_of(used.ru_stime);
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur != RLIM_INFINITY)
+		usage->max_fds = (uint64_t)files.rlim_cur;
+	usage->resident_bytes = resident_bytes();
+	usage->open_fds = open_fds();
+}

@@ -1,0 +1,19 @@
+/* What the system says about this process. */
+#ifndef LOSSD_PROCESS_H
+#define LOSSD_PROCESS_H
+
+#include <stdint.h>
+
+/* 0 where the system does not tell. */
+struct process_usage {
+	uint64_t resident_bytes;
+	double cpu_seconds; /* user and system, of all threads */
+	uint64_t open_fds;
+	uint64_t max_fds;
+};
+
+/* When it started, in seconds since the epoch. Ask once: later the wall clock may have been set. */
+double process_start_seconds(void);
+void process_usage(struct process_usage *usage);
+
+#endif

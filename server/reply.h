@@ -1,0 +1,17 @@
+/* The replies to a request: what its route's page writes, its evaluation's result, or its error. */
+#ifndef LOSSD_REPLY_H
+#define LOSSD_REPLY_H
+
+#include "request.h"
+
+/* Writes what was evaluated as the reply's body, or notes in request->error why not. It takes long
+ * where there is much to write, so the compute thread does it where it has computed;
+ * reply_evaluation then adds the rest. */
+void reply_encode(struct request *request);
+
+/* Each fills request->reply completely, whatever happens on the way. */
+void reply_page(struct request *request); /* GET, HEAD, OPTIONS */
+void reply_evaluation(struct request *request);
+void reply_error(struct request *request); /* request->error */
+
+#endif

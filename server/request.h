@@ -1,0 +1,98 @@
+/*
+ * One request's life: made when its request line has been read, freed when its reply has been sent
+ * or its connection has ended (request_destroy, nowhere else). Everything of it lives in its arena,
+ * also the reply, which is sent from there. http.c drives it:
+ *
+ *   request_create -> request_begin -> request_feed ... -> request_end [-> request_submit ...] ->
+ * request_finish
+ *
+ * All on the connection's I/O thread but for the evaluation of a large problem, which the compute
+ * thread does while the connection is suspended, and for the notices of the reaper.
+ */
+#ifndef LOSSD_REQUEST_H
+#define LOSSD_REQUEST_H
+
+#include "clock.h"
+#include "evaluation.h"
+#include "head.h"
+#include "loss.h"
+#include "reaper.h"
+#include "route.h"
+#include "scheduler.h"
+#include "service.h"
+
+#define REPLY_MAX_HEADERS 10
+
+struct reply {
+	unsigned status; /* 0: none yet */
+	const void *body;
+	size_t size;
+	bool close; /* the connection ends with this reply */
+	size_t n_headers;
+	struct header headers[REPLY_MAX_HEADERS];
+};
+
+enum request_stage {
+	REQUEST_HEAD,    /* headers are being read */
+	REQUEST_BODY,    /* the body is, for use or to be thrown away */
+	REQUEST_COMPUTE, /* the connection is suspended */
+	REQUEST_REPLY,   /* reply is complete */
+};
+
+struct request {
+	struct service *service;
+	struct loss_arena *arena;
+	struct reaper_entry *entry;
+	enum request_stage stage;
+
+	const char *target; /* as it was sent */
+	const char *path;   /* decoded */
+	size_t n_path;
+	const char *query; /* raw, without the '?' */
+	size_t n_query;
+	bool has_nul; /* the path has a percent-encoded NUL */
+	bool over_budget;
+
+	enum method method;
+	const struct route *route; /* NULL: none */
+	const char *argument;      /* what stands for {name} in the route */
+	size_t n_argument;
+	const struct loss_info *loss;
+	struct head head;
+	const char *id;
+	char made_id[40];
+
+	struct evaluation *evaluation; /* NULL: nothing is evaluated, the body is thrown away */
+	struct loss_error error;       /* the one that takes precedence so far */
+	struct loss_error found;       /* what the check that just failed says */
+	struct timings timings;
+	uint64_t submitted_ns;
+	struct job job;
+	void (*resume)(void *connection); /* called when the job is done */
+	void *connection;
+	bool watched;
+	atomic_bool computed; /* the job is done: the compute thread's writes are visible */
+	atomic_bool expired;  /* the caller's deadline has passed */
+	atomic_bool gone;     /* the client has left: no reply */
+
+	struct reply reply;
+};
+
+/* NULL when there is no memory at all. The entry outlives the request. */
+struct request *request_create(struct service *service, struct reaper_entry *entry,
+			       const char *target);
+void request_destroy(struct request *request); /* NULL is fine */
+
+/* The head is complete. REQUEST_BODY, or REQUEST_REPLY when the request must be refused without its
+ * body. */
+enum request_stage request_begin(struct request *request, const struct raw_head *raw);
+/* Some of the body. False: it is too long to be waited for, close the connection without a word. */
+bool request_feed(struct request *request, const void *bytes, size_t n);
+/* The body is complete. REQUEST_REPLY, or REQUEST_COMPUTE: suspend the connection, then call
+ * request_submit. */
+enum request_stage request_end(struct request *request);
+void request_submit(struct request *request, void (*resume)(void *connection), void *connection);
+/* After the resumption. REQUEST_REPLY, or REQUEST_COMPUTE when the client has gone: close. */
+enum request_stage request_finish(struct request *request);
+
+#endif

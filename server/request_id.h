@@ -1,0 +1,13 @@
+/* Ids for requests that bring none: unique across restarts and replicas, cheap, and saying nothing.
+ */
+#ifndef LOSSD_REQUEST_ID_H
+#define LOSSD_REQUEST_ID_H
+
+#include <stddef.h>
+
+/* Once, before threads start. */
+void request_id_start(void);
+/* Writes 32 hexadecimal digits, terminated; size must be above 32. Any thread. */
+void request_id_make(char *out, size_t size);
+
+#endif

@@ -1,0 +1,103 @@
+#include "scheduler.h"
+
+#include <pthread.h>
+
+struct scheduler {
+	int threads;
+	pthread_t thread;
+	pthread_mutex_t mutex; /* guards all below, and next and queued of the jobs */
+	pthread_cond_t work;
+	bool stopping;
+	struct job *first, **last;
+};
+
+static struct job *take(struct scheduler *s)
+{
+	struct job *job = s->first;
+	s->first = job->next;
+	if (!s->first)
+		s->last = &s->first;
+	job->queued = false;
+	return job;
+}
+
+static void make_team(int threads)
+{
+	atomic_int members = 0;
+#pragma omp parallel num_threads(threads)
+	atomic_fetch_add(&members, 1);
+}
+
+static void *compute(void *context)
+{
+	struct scheduler *s = (struct scheduler *)context;
+	make_team(s->threads);
+
+	pthread_mutex_lock(&s->mutex);
+	for (;;) {
+		while (!s->first && !s->stopping)
+			pthread_cond_wait(&s->work, &s->mutex);
+		if (!s->first)
+			break;
+		struct job *job = take(s);
+		pthread_mutex_unlock(&s->mutex);
+		job->run(job, s->threads);
+		job->done(job);
+		pthread_mutex_lock(&s->mutex);
+	}
+	pthread_mutex_unlock(&s->mutex);
+	return NULL;
+}
+
+struct scheduler *scheduler_start(struct loss_arena *arena, int threads)
+{
+	struct scheduler *s = loss_arena_array(arena, struct scheduler, 1);
+	if (!s)
+		return NULL;
+	*s = (struct scheduler){.threads = threads, .last = &s->first};
+	pthread_mutex_init(&s->mutex, NULL);
+	pthread_cond_init(&s->work, NULL);
+	return pthread_create(&s->thread, NULL, compute, s) == 0 ? s : NULL;
+}
+
+void scheduler_stop(struct scheduler *scheduler)
+{
+	if (!scheduler)
+		return;
+	pthread_mutex_lock(&scheduler->mutex);
+	scheduler->stopping = true;
+	pthread_cond_signal(&scheduler->work);
+	pthread_mutex_unlock(&scheduler->mutex);
+	pthread_join(scheduler->thread, NULL);
+	pthread_cond_destroy(&scheduler->work);
+	pthread_mutex_destroy(&scheduler->mutex);
+}
+
+void scheduler_submit(struct scheduler *scheduler, struct job *job)
+{
+	job->next = NULL;
+	pthread_mutex_lock(&scheduler->mutex);
+	job->queued = true;
+	*scheduler->last = job;
+	scheduler->last = &job->next;
+	pthread_cond_signal(&scheduler->work);
+	pthread_mutex_unlock(&scheduler->mutex);
+}
+
+void scheduler_withdraw(struct scheduler *scheduler, struct job *job)
+{
+	pthread_mutex_lock(&scheduler->mutex);
+	bool waits = job->queued;
+	if (waits) {
+		struct job **link = &scheduler->first;
+		while (*link != job)
+			link = &(*link)->next;
+		*link = job->next;
+		if (!*link)
+			scheduler->last = link;
+		job->queued = false;
+	}
+	pthread_mutex_unlock(&scheduler->mutex);
+	if (waits)
+		job->done(job);
+}

@@ -1,0 +1,41 @@
+/*
+ * Who computes. A small problem is evaluated where it was decoded; a large one goes through a queue
+ * to the one thread that owns the OpenMP team (each thread that opened a parallel region would get
+ * a team of its own).
+ */
+#ifndef LOSSD_SCHEDULER_H
+#define LOSSD_SCHEDULER_H
+
+#include "loss.h"
+
+/*
+ * Problems of fewer elements are computed inline. At a few nanoseconds an element that holds the
+ * I/O thread, and with it its other connections, for about a millisecond; waking a team costs some
+ * tens of microseconds.
+ */
+#define SCHEDULER_INLINE_ELEMENTS ((size_t)256 * 1024)
+
+struct scheduler;
+
+/* One piece of work, part of a request. */
+struct job {
+	void (*run)(struct job *job, int threads); /* on the compute thread */
+	/* Afterwards, or instead when the job was withdrawn: the last touch of the job, by any
+	 * thread. */
+	void (*done)(struct job *job);
+	/* The scheduler's. */
+	struct job *next;
+	bool queued;
+};
+
+/* NULL when there is no memory or no thread. The team is made here, so that a machine that refuses
+ * threads refuses at start. */
+struct scheduler *scheduler_start(struct loss_arena *arena, int threads);
+void scheduler_stop(struct scheduler *scheduler); /* no job is left; NULL is fine */
+
+void scheduler_submit(struct scheduler *scheduler, struct job *job);
+/* A job that still waits is taken out of the queue and done. One that runs is left alone: it has
+ * its own flag. Only for a job that has been submitted and is not known to be done. */
+void scheduler_withdraw(struct scheduler *scheduler, struct job *job);
+
+#endif

@@ -1,0 +1,30 @@
+/*
+ * What all requests of the process share. Made by http_start, read by every thread; `stage` and the
+ * budget are atomic, the rest does not change while requests are served.
+ */
+#ifndef LOSSD_SERVICE_H
+#define LOSSD_SERVICE_H
+
+#include "config.h"
+#include "loss.h"
+
+enum service_stage {
+	SERVICE_RUNNING,
+	SERVICE_LEAVING,  /* told to stop: not ready any more, but still serving whoever comes */
+	SERVICE_DRAINING, /* new requests are refused, those begun are answered */
+};
+
+struct service {
+	struct config config;
+	struct loss_budget budget;
+	struct reaper *reaper;
+	struct scheduler *scheduler;
+	atomic_int stage; /* enum service_stage */
+};
+
+static inline enum service_stage service_stage(const struct service *service)
+{
+	return (enum service_stage)atomic_load_explicit(&service->stage, memory_order_relaxed);
+}
+
+#endif

@@ -1,0 +1,54 @@
+/*
+ * The table of settings, and what one value of it may look like. Only the config files include
+ * this; everybody else reads struct config.
+ */
+#ifndef LOSSD_SETTINGS_H
+#define LOSSD_SETTINGS_H
+
+#include "config.h"
+
+#define SETTINGS_MAX 64 /* room for marks, one a setting */
+
+enum setting_type {
+	SETTING_LISTEN,  /* ADDR:PORT; the field is a char array, every other one a uint64_t */
+	SETTING_INTEGER, /* a whole number */
+	SETTING_BYTES,   /* a whole number, or one with KiB, MiB or GiB behind it */
+	SETTING_CHOICE,  /* a word of a list; the field holds its index */
+};
+
+struct setting {
+	const char *key;
+	enum setting_type type;
+	size_t offset;               /* of its field in struct config */
+	const char *fallback;        /* the default, as one would write it */
+	uint64_t min, max;           /* of numbers */
+	const char *const *choices;  /* of SETTING_CHOICE, NULL at the end */
+	uint64_t (*automatic)(void); /* what "auto" stands for; NULL: not a value of this key */
+	const char *help;
+};
+
+extern const struct setting settings[];
+extern const size_t n_settings;
+
+/* NULL when there is none of that name, which is matched with case. */
+const struct setting *setting_find(const char *key);
+/* Sets the field from text and returns true, or says on standard error what is wrong with it where.
+ */
+bool setting_set(const struct setting *setting, const char *text, const char *source,
+		 struct config *config);
+/* What its values may be, for people: "a whole number from 1 to 1024, or auto". */
+void setting_describe(const struct setting *setting, char *out, size_t size);
+/* Replaces "auto" by what it stands for. */
+void settings_resolve(struct config *config);
+/* The number in its field, of every type but SETTING_LISTEN. */
+uint64_t setting_number(const struct setting *setting, const struct config *config);
+
+/* Reads a file over what config holds; false when a line about it went to standard error. */
+bool config_file_load(const char *path, struct config *config);
+
+/* One line on standard error, behind the program's name. */
+__attribute__((format(printf, 1, 2))) void config_complain(const char *format, ...);
+/* A value made fit for a message: control characters as '?', cut at the size, ending "...". */
+const char *config_show(const char *value, char *out, size_t size);
+
+#endif

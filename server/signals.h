@@ -1,0 +1,16 @@
+/* Signals as something to wait for. One set for the process. */
+#ifndef LOSSD_SIGNALS_H
+#define LOSSD_SIGNALS_H
+
+#include <stdbool.h>
+
+/*
+ * SIGTERM, SIGINT and SIGHUP are from now on reported by signals_wait, and SIGPIPE is ignored. A
+ * second SIGTERM or SIGINT ends the process at once, with exit code 1, whatever it is doing. Before
+ * threads start; false on failure.
+ */
+bool signals_start(void);
+/* The next signal, or 0 when timeout_ms have passed; -1 waits for ever. The main thread only. */
+int signals_wait(int timeout_ms);
+
+#endif

@@ -1,0 +1,307 @@
+/* api/openapi.yaml against the tables that the server is made of, in both directions. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "../support/contract.h"
+#include "loss.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define POST_PATH "paths>/v1/losses/{loss}>post"
+
+/* ---------------------------------------------------------------- routes */
+
+static void every_route_is_documented(void **state)
+{
+	(void)state;
+	for (const struct route *route = routes; route->path; route++) {
+		assert_key("paths", route->path);
+		for (size_t m = 0; m < N_CONTRACT_METHODS; m++)
+			if (route_allows(route, contract_methods[m].method) &&
+			    !documents(route->path, m))
+				fail_msg("%s %s is a route, but is not documented",
+					 contract_methods[m].name, route->path);
+	}
+}
+
+static const struct route *find_route(const char *path)
+{
+	for (const struct route *route = routes; route->path; route++)
+		if (strcmp(route->path, path) == 0)
+			return route;
+	return NULL;
+}
+
+static void every_documented_operation_is_a_route(void **state)
+{
+	(void)state;
+	const char *path;
+	size_t n = 0;
+	for (; (path = yaml_key(contract, "paths", n)); n++) {
+		const struct route *route = find_route(path);
+		if (!route)
+			fail_msg("%s is documented, but is not a route", path);
+		for (size_t m = 0; m < N_CONTRACT_METHODS; m++)
+			if (documents(path, m) && !route_allows(route, contract_methods[m].method))
+				fail_msg("%s %s is documented, but is not a route",
+					 contract_methods[m].name, path);
+	}
+	assert_true(n > 0);
+}
+
+/* The media type that a route declares, without its parameters, is the one documented for 200. */
+static void the_media_types_are_the_routes(void **state)
+{
+	(void)state;
+	for (const struct route *route = routes; route->path; route++) {
+		int n = (int)strcspn(route->content_type, ";");
+		for (size_t m = 0; m < N_CONTRACT_METHODS; m++)
+			if (route->methods & (unsigned)contract_methods[m].method)
+				assert_key(node("paths>%s>%s>responses>200>content", route->path,
+						contract_methods[m].key),
+					   node("%.*s", n, route->content_type));
+	}
+}
+
+/* ---------------------------------------------------------------- errors */
+
+static void the_error_codes_are_the_tables(void **state)
+{
+	(void)state;
+	const char *list = "components>schemas>error_code>enum";
+	for (int status = LOSS_OK + 1; status < LOSS_N_STATUS; status++) {
+		const char *item = yaml_item(contract, list, (size_t)status - 1);
+		assert_non_null(item);
+		assert_string_equal(item, loss_status_info((loss_status)status)->code);
+	}
+	assert_int_equal(count_items(list), LOSS_N_STATUS - 1);
+}
+
+static bool table_has_http(const char *http)
+{
+	for (int status = 0; status < LOSS_N_STATUS; status++)
+		if (loss_status_info((loss_status)status)->http == atoi(http))
+			return true;
+	return false;
+}
+
+static void the_statuses_of_an_evaluation_are_the_tables(void **state)
+{
+	(void)state;
+	const char *responses = POST_PATH ">responses";
+	for (int status = 0; status < LOSS_N_STATUS; status++)
+		assert_key(responses, node("%d", loss_status_info((loss_status)status)->http));
+	for (size_t i = 0; i < count_keys(responses); i++)
+		if (!table_has_http(yaml_key(contract, responses, i)))
+			fail_msg("no error has the status %s", yaml_key(contract, responses, i));
+}
+
+/* ---------------------------------------------------------------- losses */
+
+static void the_losses_are_the_tables(void **state)
+{
+	(void)state;
+	const char *list = "components>schemas>loss_name>enum";
+	const char *bodies = POST_PATH ">requestBody>content>application/json>schema>anyOf";
+	size_t n = 0;
+	for (const struct loss_info *loss; (loss = loss_at(n)); n++) {
+		assert_item(list, loss->name);
+		assert_item(bodies, node("$ref: '#/components/schemas/%s_request'", loss->name));
+	}
+	assert_int_equal(count_items(list), n);
+	assert_int_equal(count_items(bodies), n);
+}
+
+static void check_fields(const struct loss_info *loss)
+{
+	const char *schema = node("components>schemas>%s_request", loss->name);
+	char properties[CONTRACT_NODE], required[CONTRACT_NODE];
+	snprintf(properties, sizeof properties, "%s>properties", schema);
+	snprintf(required, sizeof required, "%s>required", schema);
+	size_t n_required = 0;
+	for (size_t i = 0; i < loss->n_tensors; i++) {
+		assert_key(properties, loss->tensors[i].name);
+		n_required += loss->tensors[i].required;
+		if (loss->tensors[i].required)
+			assert_item(required, loss->tensors[i].name);
+	}
+	for (size_t i = 0; i < loss->n_arguments; i++)
+		assert_key(properties, loss->arguments[i]->name);
+	assert_key(properties, "outputs");
+	assert_int_equal(count_items(required), n_required);
+	assert_int_equal(count_keys(properties), loss->n_tensors + loss->n_arguments + 1);
+}
+
+static void the_fields_of_each_loss_are_the_tables(void **state)
+{
+	(void)state;
+	const struct loss_info *loss;
+	for (size_t i = 0; (loss = loss_at(i)); i++)
+		check_fields(loss);
+}
+
+static void check_outputs(const struct loss_info *loss)
+{
+	char list[CONTRACT_NODE], fallback[CONTRACT_NODE];
+	snprintf(list, sizeof list, "components>schemas>%s_request>properties>outputs>items>enum",
+		 loss->name);
+	snprintf(fallback, sizeof fallback,
+		 "components>schemas>%s_request>properties>outputs>default", loss->name);
+	assert_string_equal(yaml_item(contract, fallback, 0), loss->outputs[0]->name);
+	assert_int_equal(count_items(fallback), 1);
+	for (size_t i = 0; i < loss->n_outputs; i++) {
+		assert_item(list, loss->outputs[i]->name);
+		assert_item("components>schemas>output_name>enum", loss->outputs[i]->name);
+		assert_key("components>schemas>evaluation>properties", loss->outputs[i]->name);
+	}
+	assert_int_equal(count_items(list), loss->n_outputs);
+}
+
+static void the_outputs_of_each_loss_are_the_tables(void **state)
+{
+	(void)state;
+	const struct loss_info *loss;
+	for (size_t i = 0; (loss = loss_at(i)); i++)
+		check_outputs(loss);
+}
+
+/* Any loss's argument of that name, or NULL. */
+static const struct loss_argument_info *find_argument(const char *name)
+{
+	const struct loss_info *loss;
+	for (size_t i = 0; (loss = loss_at(i)); i++) {
+		int found = loss_find_argument(loss, name, strlen(name));
+		if (found >= 0)
+			return loss->arguments[found];
+	}
+	return NULL;
+}
+
+static void check_default(const char *schema, const struct loss_argument_info *argument)
+{
+	const char *documented = yaml_value(contract, node("%s>default", schema));
+	const char *json = argument->default_json;
+	size_t quote = *json == '"';
+	assert_non_null(documented);
+	assert_int_equal(strlen(documented), strlen(json) - 2 * quote);
+	assert_memory_equal(documented, json + quote, strlen(documented));
+}
+
+static void check_choices(const char *schema, const struct loss_argument_info *argument)
+{
+	const char *list = node("%s>enum", schema);
+	size_t n = 0;
+	while (argument->choices[n])
+		assert_item(list, argument->choices[n++]);
+	assert_item(list, "null");
+	assert_int_equal(count_items(list), n + 1);
+}
+
+static void check_bounds(const char *schema, const struct loss_argument_info *argument)
+{
+	const char *min =
+		yaml_value(contract, node("%s>%s", schema,
+					  argument->min_excluded ? "exclusiveMinimum" : "minimum"));
+	const char *max = yaml_value(contract, node("%s>maximum", schema));
+	assert_non_null(min);
+	assert_non_null(max);
+	assert_true(strtod(min, NULL) == argument->min);
+	assert_true(strtod(max, NULL) == argument->max);
+}
+
+static void check_argument(const struct loss_argument_info *argument)
+{
+	static const char *const types[] = {
+		[LOSS_ARGUMENT_BOOLEAN] = "boolean",
+		[LOSS_ARGUMENT_INTEGER] = "integer",
+		[LOSS_ARGUMENT_NUMBER] = "number",
+		[LOSS_ARGUMENT_CHOICE] = "string",
+	};
+	char schema[CONTRACT_NODE];
+	snprintf(schema, sizeof schema, "components>schemas>argument_%s", argument->name);
+	assert_item(node("%s>type", schema), types[argument->type]);
+	check_default(schema, argument);
+	if (argument->type == LOSS_ARGUMENT_CHOICE)
+		check_choices(schema, argument);
+	if (argument->type == LOSS_ARGUMENT_NUMBER)
+		check_bounds(schema, argument);
+}
+
+/* Each argument has its schema, and each is a parameter of the query string; and nothing else is.
+ */
+static void the_arguments_are_the_tables(void **state)
+{
+	(void)state;
+	const struct loss_info *loss;
+	for (size_t i = 0; (loss = loss_at(i)); i++) {
+		for (size_t j = 0; j < loss->n_arguments; j++) {
+			check_argument(loss->arguments[j]);
+			assert_item(POST_PATH ">parameters",
+				    node("$ref: '#/components/parameters/%s'",
+					 loss->arguments[j]->name));
+		}
+	}
+	const char *name;
+	for (size_t i = 0; (name = yaml_key(contract, "components>parameters", i)); i++) {
+		const char *place = yaml_value(contract, node("components>parameters>%s>in", name));
+		assert_non_null(place);
+		if (strcmp(place, "query") == 0 && strcmp(name, "outputs") != 0)
+			assert_non_null(find_argument(name));
+	}
+}
+
+static void the_dtypes_are_the_tables(void **state)
+{
+	(void)state;
+	const char *list = "components>schemas>typed_tensor>properties>dtype>enum";
+	for (int dtype = 0; dtype < LOSS_N_DTYPES; dtype++)
+		assert_item(list, loss_dtype_info((loss_dtype)dtype)->name);
+	assert_int_equal(count_items(list), LOSS_N_DTYPES);
+}
+
+static void the_version_is_the_librarys(void **state)
+{
+	(void)state;
+	const char *version = yaml_value(contract, "info>version");
+	assert_non_null(version);
+	assert_string_equal(version, LOSS_VERSION);
+}
+
+/* ---------------------------------------------------------------- */
+
+static int set_up(void **state)
+{
+	(void)state;
+	return contract_load() ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	contract_free();
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_route_is_documented),
+		cmocka_unit_test(every_documented_operation_is_a_route),
+		cmocka_unit_test(the_media_types_are_the_routes),
+		cmocka_unit_test(the_error_codes_are_the_tables),
+		cmocka_unit_test(the_statuses_of_an_evaluation_are_the_tables),
+		cmocka_unit_test(the_losses_are_the_tables),
+		cmocka_unit_test(the_fields_of_each_loss_are_the_tables),
+		cmocka_unit_test(the_outputs_of_each_loss_are_the_tables),
+		cmocka_unit_test(the_arguments_are_the_tables),
+		cmocka_unit_test(the_dtypes_are_the_tables),
+		cmocka_unit_test(the_version_is_the_librarys),
+	};
+	return cmocka_run_group_tests_name("contract", tests, set_up, tear_down);
+}

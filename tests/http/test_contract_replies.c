@@ -1,0 +1,218 @@
+/* A running server against api/openapi.yaml: pages, methods, members of replies. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "../support/client.h"
+#include "../support/contract.h"
+#include "loss.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct server server;
+static struct client *client;
+
+/* A template with its name filled in. */
+static void fill_path(const char *template, char *out, size_t size)
+{
+	const char *value = strstr(template, "{loss}") ? loss_at(0)->name : "shape_mismatch";
+	int fixed = (int)strcspn(template, "{");
+	snprintf(out, size, "%.*s%s", fixed, template, template[fixed] ? value : "");
+}
+
+static void send_method(const char *path, const char *method, struct reply *reply)
+{
+	const struct request request = {.method = method, .path = path};
+	client_send(client, &request, reply);
+}
+
+static void the_contract_served_is_the_file(void **state)
+{
+	(void)state;
+	struct reply reply;
+	client_get(client, "/openapi.yaml", &reply);
+	assert_int_equal(reply.status, 200);
+	FILE *file = fopen(CONTRACT_FILE, "rb");
+	assert_non_null(file);
+	char *bytes = malloc(reply.body_size + 1);
+	assert_non_null(bytes);
+	assert_int_equal(fread(bytes, 1, reply.body_size + 1, file), reply.body_size);
+	assert_memory_equal(bytes, reply.body, reply.body_size);
+	fclose(file);
+	free(bytes);
+	reply_free(&reply);
+}
+
+/* Every documented GET answers with a documented media type, and HEAD with the same but the body.
+ */
+static void every_documented_page_answers(void **state)
+{
+	(void)state;
+	const char *template;
+	for (size_t i = 0; (template = yaml_key(contract, "paths", i)); i++) {
+		char path[CONTRACT_NODE], type[CONTRACT_NODE], head_type[CONTRACT_NODE];
+		struct reply get, head;
+		fill_path(template, path, sizeof path);
+		client_get(client, path, &get);
+		assert_int_equal(get.status, 200);
+		assert_true(get.body_size > 0);
+		assert_true(reply_header(&get, "Content-Type", type, sizeof type));
+		assert_key(node("paths>%s>get>responses>200>content", template),
+			   node("%.*s", (int)strcspn(type, ";"), type));
+		send_method(path, "HEAD", &head);
+		assert_int_equal(head.status, 200);
+		assert_int_equal(head.body_size, 0);
+		assert_true(reply_header(&head, "Content-Type", head_type, sizeof head_type));
+		assert_string_equal(head_type, type);
+		reply_free(&get);
+		reply_free(&head);
+	}
+}
+
+static void check_allow(const char *template, const char *allow)
+{
+	char expected[CONTRACT_NODE] = "";
+	for (size_t m = 0; m < N_CONTRACT_METHODS; m++)
+		if (documents(template, m)) {
+			size_t used = strlen(expected);
+			snprintf(expected + used, sizeof expected - used, "%s%s", used ? ", " : "",
+				 contract_methods[m].name);
+		}
+	assert_string_equal(allow, expected);
+}
+
+/* OPTIONS lists exactly the documented methods; any other is 405 and lists the same. */
+static void allow_lists_the_documented_methods(void **state)
+{
+	(void)state;
+	const char *template;
+	for (size_t i = 0; (template = yaml_key(contract, "paths", i)); i++) {
+		char path[CONTRACT_NODE], allow[CONTRACT_NODE];
+		fill_path(template, path, sizeof path);
+		for (size_t m = 0; m < N_CONTRACT_METHODS; m++) {
+			struct reply reply;
+			if (documents(template, m) && contract_methods[m].method != METHOD_OPTIONS)
+				continue;
+			send_method(path, contract_methods[m].name, &reply);
+			assert_int_equal(reply.status, documents(template, m) ? 204 : 405);
+			assert_true(reply_header(&reply, "Allow", allow, sizeof allow));
+			check_allow(template, allow);
+			reply_free(&reply);
+		}
+	}
+}
+
+static void undocumented_paths_are_404(void **state)
+{
+	(void)state;
+	static const char *const paths[] = {
+		"/nothing",
+		"/v1",
+		"/v1/",
+		"/v1/losses/",
+		"/openapi.yaml/",
+		"/metrics/",
+		"/problems/",
+		"/v1/losses/cross_entropy/",
+		"/v2/health",
+		"/v2/nothing",
+		"/v2/health/live/",
+		"/problems/no_such_code",
+		"/OPENAPI.YAML",
+	};
+	for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+		struct reply reply;
+		client_get(client, paths[i], &reply);
+		if (reply.status != 404)
+			fail_msg("GET %s is %d", paths[i], reply.status);
+		reply_free(&reply);
+	}
+}
+
+/* The evaluation that the document shows as its first example answers with documented members only.
+ */
+static void an_evaluation_has_the_documented_members(void **state)
+{
+	(void)state;
+	struct reply reply;
+	client_post(
+		client, "/v1/losses/cross_entropy",
+		"{\"logits\": [[-0.7715, -0.6205, -0.2562]], \"targets\": [0], \"reduce\": true, "
+		"\"outputs\": [\"loss\", \"grad\", \"log_probs\", \"probs\", \"lse\", "
+		"\"predicted\", \"correct\", \"accuracy\"]}",
+		&reply);
+	assert_int_equal(reply.status, 200);
+	cJSON *json = reply_json(&reply);
+	size_t n = 0;
+	for (const cJSON *member = json->child; member; member = member->next, n++) {
+		assert_key("components>schemas>evaluation>properties", member->string);
+		char schema[CONTRACT_NODE];
+		snprintf(schema, sizeof schema, "components>schemas>%s>properties", member->string);
+		for (const cJSON *child = member->child; cJSON_IsObject(member) && child;
+		     child = child->next)
+			assert_key(schema, child->string);
+		if (cJSON_IsObject(member))
+			assert_int_equal(cJSON_GetArraySize(member), count_keys(schema));
+	}
+	assert_int_equal(n, count_keys("components>schemas>evaluation>properties"));
+	cJSON_Delete(json);
+	reply_free(&reply);
+}
+
+static void an_error_has_the_documented_members(void **state)
+{
+	(void)state;
+	const char *schema = "components>schemas>problem";
+	struct reply reply;
+	char type[CONTRACT_NODE];
+	client_post(client, "/v1/losses/cross_entropy", "{\"logits\": [[1, 2]], \"targets\": [2]}",
+		    &reply);
+	assert_int_equal(reply.status, 422);
+	assert_true(reply_header(&reply, "Content-Type", type, sizeof type));
+	assert_string_equal(type, "application/problem+json");
+	cJSON *json = reply_json(&reply);
+	for (const cJSON *member = json->child; member; member = member->next)
+		assert_key(node("%s>properties", schema), member->string);
+	for (size_t i = 0; i < count_items(node("%s>required", schema)); i++)
+		json_member(json, yaml_item(contract, node("%s>required", schema), i));
+	assert_int_equal(cJSON_GetArraySize(json), count_keys(node("%s>properties", schema)));
+	cJSON_Delete(json);
+	reply_free(&reply);
+}
+
+/* ---------------------------------------------------------------- */
+
+static int set_up(void **state)
+{
+	(void)state;
+	if (!contract_load() || server_start(&server, NULL, NULL) < 0)
+		return -1;
+	client = client_open(&server);
+	return client ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	client_close(client);
+	contract_free();
+	return server_stop(&server);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_contract_served_is_the_file),
+		cmocka_unit_test(every_documented_page_answers),
+		cmocka_unit_test(allow_lists_the_documented_methods),
+		cmocka_unit_test(undocumented_paths_are_404),
+		cmocka_unit_test(an_evaluation_has_the_documented_members),
+		cmocka_unit_test(an_error_has_the_documented_members),
+	};
+	return cmocka_run_group_tests_name("contract, replies", tests, set_up, tear_down);
+}

@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# Runs every example of api/examples against the real server, on a port of its own, and compares what it prints with the
+# exact loss and gradient. An example whose toolchain is not installed is skipped. Output: TAP.
+# shellcheck disable=SC2317  # functions are called by name, by example and trap
+set -u
+
+cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
+lossd=${LOSSD:-${BUILD:-build}/lossd}
+examples=api/examples
+scratch=$(mktemp -d)
+server=
+
+finish() {
+  [ -n "$server" ] && kill "$server" 2>/dev/null && wait "$server"
+  rm -rf "$scratch"
+}
+trap finish EXIT
+
+# Starts the server and sets LOSSD_URL from its ready line; gives up when it ends, or says nothing for a minute.
+start_server() {
+  mkfifo "$scratch/ready" || return 1
+  "$lossd" --listen 127.0.0.1:0 >"$scratch/ready" 2>"$scratch/log" &
+  server=$!
+  exec 3<"$scratch/ready"
+  while IFS= read -r -t 60 -u 3 line; do
+    case $line in
+    *'ready on http://'*)
+      LOSSD_URL=http://${line##*http://}
+      export LOSSD_URL
+      return 0
+      ;;
+    esac
+  done
+  return 1
+}
+
+# Whether a file holds the right loss and the gradient to within 4 ulp of float32.
+check() {
+  awk '
+    function near(printed, exact) { d = printed - exact; return d < 2.4e-7 && d > -2.4e-7 }
+    $1 == "loss" && NF == 2 { loss = ($2 == "1.3447266") }
+    $1 == "grad" && NF == 4 {
+      grad = near($2, -0.7393890488) && near($3, 0.3030896542) && near($4, 0.4362993946)
+    }
+    END { exit !(NR == 2 && loss && grad) }
+  ' "$1"
+}
+
+count=0
+failed=0
+
+# example NAME PROBE COMMAND...: PROBE is a shell command that succeeds where the toolchain is there.
+example() {
+  local name=$1 probe=$2
+  shift 2
+  count=$((count + 1))
+  if ! sh -c "$probe" >/dev/null 2>&1; then
+    echo "ok $count - $name # SKIP its toolchain is not installed ($probe)"
+  elif "$@" >"$scratch/out" 2>"$scratch/err" && check "$scratch/out"; then
+    echo "ok $count - $name"
+  else
+    echo "not ok $count - $name"
+    sed 's/^/# /' "$scratch/out" "$scratch/err"
+    failed=$((failed + 1))
+  fi
+}
+
+run_go() (
+  # No cgo, no module proxy, no newer toolchain: what is installed must do.
+  export CGO_ENABLED=0 GOFLAGS=-mod=mod GOPROXY=off GOTOOLCHAIN=local
+  [ -w "${HOME:-/nonexistent}" ] || export GOCACHE=$scratch/go
+  cd "$examples/go" && go run .
+)
+
+run_c() {
+  ${CC:-cc} -std=c17 -Wall -Wextra -o "$scratch/libcurl" "$examples/libcurl.c" -lcurl -lcjson &&
+    "$scratch/libcurl"
+}
+
+echo 1..5
+if ! start_server; then
+  echo "Bail out! $lossd did not become ready: $(tail -n 1 "$scratch/log" 2>/dev/null)"
+  exit 1
+fi
+example 'curl' 'command -v curl' sh "$examples/curl.sh"
+example 'Python, requests' "python3 -c 'import requests'" python3 "$examples/python_requests.py"
+example 'Go' 'command -v go' run_go
+example 'JavaScript, fetch' "node -e 'fetch'" node "$examples/fetch.mjs"
+example 'C, libcurl' 'command -v cc && test -e /usr/include/cjson/cJSON.h' run_c
+exit $((failed > 0))

@@ -1,0 +1,37 @@
+/*
+ * What a JSON body decodes to, as text that a test can compare. Every body is decoded in one piece,
+ * byte by byte and in random pieces, and all must give the same.
+ */
+#ifndef TESTS_SUPPORT_DECODED_H
+#define TESTS_SUPPORT_DECODED_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "loss.h"
+
+struct decode_options {
+	const char *loss;                /* NULL: cross_entropy */
+	const char *query;               /* NULL: none */
+	uint64_t max_elements, max_rank; /* 0: 2^33, 8 */
+	size_t budget;                   /* bytes; 0: no limit */
+	int plan;                        /* whether a body that decodes is planned, too */
+};
+
+struct decoded {
+	loss_status status;
+	char pointer[256], detail[512]; /* "" where there is none */
+	/* "logits F32 (2, 1): 0.5 -1\n" for each tensor that is set, arguments "reduction
+	 * \"sum\"\n" as they were written, "outputs a b\n". Only if status is LOSS_OK. */
+	char *text;
+};
+
+struct decoded decode(const struct decode_options *options, const char *body);
+void decoded_free(struct decoded *decoded);
+
+/* Fail the test unless the body decodes to the text, or to the error. */
+void assert_decodes(const struct decode_options *options, const char *body, const char *text);
+void assert_refused(const struct decode_options *options, const char *body, loss_status status,
+		    const char *pointer, const char *detail);
+
+#endif

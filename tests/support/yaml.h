@@ -1,0 +1,31 @@
+/*
+ * Just enough YAML to read api/openapi.yaml: mappings by indentation, block and inline lists of
+ * plain words, plain and quoted scalars. Block texts (`|`) are skipped, anchors and aliases not
+ * followed. A node is named by its keys, joined by
+ * '>': "paths>/metrics>get>summary".
+ */
+#ifndef TESTS_YAML_H
+#define TESTS_YAML_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct yaml; /* opaque */
+
+/* NULL, with a line on standard error, when the file can not be read. Free with yaml_free. */
+struct yaml *yaml_load(const char *file);
+void yaml_free(struct yaml *yaml);
+
+/* The text of a scalar, without its quotes; NULL when there is no such node, "" when it has
+ * children. */
+const char *yaml_value(const struct yaml *yaml, const char *path);
+
+/* The i-th key of a mapping, or the i-th item of a list, in the document's order; NULL past the
+ * last. */
+const char *yaml_key(const struct yaml *yaml, const char *path, size_t i);
+const char *yaml_item(const struct yaml *yaml, const char *path, size_t i);
+
+/* Whether a list has that item. */
+bool yaml_has_item(const struct yaml *yaml, const char *path, const char *item);
+
+#endif

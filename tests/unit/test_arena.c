@@ -1,0 +1,330 @@
+/* Memory of a request: where it is, what it is charged, how it fails. Buffers: test_buffer.c. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <pthread.h>
+#include <sched.h>
+#include <string.h>
+
+#include "arena.h"
+
+#define BLOCK ((size_t)16384)
+#define PAGE ((size_t)4096)
+#define MAPPED ((size_t)1 << 18)
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static struct loss_budget budget_of(size_t limit)
+{
+	return (struct loss_budget){.limit = limit};
+}
+
+static struct loss_arena *create(struct loss_budget *budget)
+{
+	struct loss_arena *arena = loss_arena_create(budget);
+	assert_non_null(arena);
+	return arena;
+}
+
+static size_t held(struct loss_budget *budget)
+{
+	return atomic_load(&budget->held);
+}
+
+static void expect_failure(const struct loss_arena *arena, loss_status status, const char *words)
+{
+	struct loss_error err;
+	assert_int_equal(loss_arena_failure(arena, &err), status);
+	assert_int_equal(err.status, status);
+	assert_string_equal(err.field, "");
+	if (strstr(err.detail, words) == NULL)
+		fail_msg("no \"%s\" in: %s", words, err.detail);
+	assert_int_equal(loss_arena_failure(arena, NULL), status);
+}
+
+/* ---------------------------------------------------------------- allocation */
+
+static void allocations_are_aligned_and_apart(void **state)
+{
+	(void)state;
+	static const size_t sizes[] = {1, 0,      63, 64,    65, 4000, 16000,
+				       1, 300000, 7,  12000, 0,  40000};
+	struct loss_arena *arena = create(NULL);
+	unsigned char *memory[COUNT(sizes)];
+	for (size_t i = 0; i < COUNT(sizes); i++) {
+		memory[i] = loss_arena_alloc(arena, sizes[i], 1);
+		assert_non_null(memory[i]);
+		assert_int_equal((uintptr_t)memory[i] % 64, 0);
+		memset(memory[i], (int)i, sizes[i]);
+	}
+	for (size_t i = 0; i < COUNT(sizes); i++)
+		for (size_t k = 0; k < sizes[i]; k++)
+			assert_int_equal(memory[i][k], i);
+	loss_arena_destroy(arena);
+}
+
+static void no_bytes_are_not_null(void **state)
+{
+	(void)state;
+	struct loss_arena *arena = create(NULL);
+	assert_non_null(loss_arena_alloc(arena, 0, 8));
+	assert_non_null(loss_arena_alloc(arena, SIZE_MAX, 0));
+	assert_non_null(loss_arena_array(arena, double, 0));
+	/* nor are they in a block that is full to the last byte */
+	while (loss_arena_alloc(arena, 1, 64) && loss_arena_held(arena) == BLOCK)
+		;
+	assert_non_null(loss_arena_alloc(arena, 0, 8));
+	loss_arena_destroy(arena);
+}
+
+static void small_allocations_share_a_block(void **state)
+{
+	(void)state;
+	struct loss_arena *arena = create(NULL);
+	unsigned char *first = loss_arena_alloc(arena, 1, 1);
+	assert_int_equal(loss_arena_held(arena), BLOCK);
+	/* A block that one allocation fills does not end the filling of the one before it. */
+	assert_non_null(loss_arena_alloc(arena, 100000, 1));
+	assert_ptr_equal(loss_arena_alloc(arena, 1, 1), first + 64);
+	size_t with_big = loss_arena_held(arena);
+	assert_true(with_big >= BLOCK + 100000 && with_big < BLOCK + 100000 + 2 * PAGE);
+	/* One with room left does. */
+	assert_non_null(loss_arena_alloc(arena, 12000, 1));
+	unsigned char *second = loss_arena_alloc(arena, 5000, 1);
+	assert_int_equal(loss_arena_held(arena), with_big + BLOCK);
+	assert_ptr_equal(loss_arena_alloc(arena, 1, 1), second + 5056);
+	loss_arena_destroy(arena);
+}
+
+static void all_is_given_back_at_the_end(void **state)
+{
+	(void)state;
+	struct loss_budget budget = budget_of((size_t)64 << 20);
+	struct loss_arena *a = create(&budget), *b = create(&budget);
+	assert_int_equal(held(&budget), 2 * BLOCK);
+	assert_non_null(loss_arena_alloc(a, (size_t)1 << 20, 1));
+	assert_non_null(loss_arena_alloc(b, 50000, 1));
+	assert_int_equal(held(&budget), loss_arena_held(a) + loss_arena_held(b));
+	loss_arena_destroy(a);
+	assert_int_equal(held(&budget), loss_arena_held(b));
+	loss_arena_destroy(b);
+	assert_int_equal(held(&budget), 0);
+	loss_arena_destroy(NULL);
+}
+
+static void a_large_allocation_can_be_written(void **state)
+{
+	(void)state;
+	struct loss_arena *arena = create(NULL);
+	size_t n = (size_t)3 << 20;
+	unsigned char *memory = loss_arena_alloc(arena, n, 1);
+	memset(memory, 0xa5, n);
+	assert_int_equal(memory[0], 0xa5);
+	assert_int_equal(memory[n - 1], 0xa5);
+	loss_arena_destroy(arena);
+}
+
+/* ---------------------------------------------------------------- failures */
+
+static void sizes_that_overflow(void **state)
+{
+	(void)state;
+	struct loss_arena *arena = create(NULL);
+	static const size_t sizes[][2] = {
+		{SIZE_MAX, 2},         {2, SIZE_MAX},        {SIZE_MAX / 2 + 1, 2},
+		{SIZE_MAX, 1},         {SIZE_MAX - 62, 1},   {SIZE_MAX - 63, 1},
+		{SIZE_MAX - 127, 1},   {SIZE_MAX - 4000, 1}, {SIZE_MAX - 8191, 1},
+		{SIZE_MAX / 8 + 1, 8},
+	};
+	for (size_t i = 0; i < COUNT(sizes); i++) {
+		assert_null(loss_arena_alloc(arena, sizes[i][0], sizes[i][1]));
+		expect_failure(arena, LOSS_TOO_LARGE_FOR_SERVER, "split the batch");
+	}
+	assert_int_equal(loss_arena_held(arena), BLOCK);
+	assert_non_null(loss_arena_alloc(arena, 1, 1));
+	loss_arena_destroy(arena);
+}
+
+static void more_than_the_whole_budget(void **state)
+{
+	(void)state;
+	struct loss_budget budget = budget_of(100000);
+	struct loss_arena *arena = create(&budget);
+	assert_null(loss_arena_alloc(arena, 100001, 1));
+	expect_failure(arena, LOSS_TOO_LARGE_FOR_SERVER, "100000 bytes");
+	/* what the arena holds already counts */
+	assert_null(loss_arena_alloc(arena, 90000, 1));
+	expect_failure(arena, LOSS_TOO_LARGE_FOR_SERVER, "100000 bytes");
+	assert_int_equal(held(&budget), BLOCK);
+	assert_non_null(loss_arena_alloc(arena, 60000, 1));
+	loss_arena_destroy(arena);
+	assert_int_equal(held(&budget), 0);
+}
+
+static void a_budget_that_others_hold(void **state)
+{
+	(void)state;
+	struct loss_budget budget = budget_of(200000);
+	struct loss_arena *a = create(&budget), *b = create(&budget);
+	assert_non_null(loss_arena_alloc(a, 120000, 1));
+	size_t before = held(&budget);
+	assert_null(loss_arena_alloc(b, 120000, 1));
+	expect_failure(b, LOSS_TOO_MUCH_MEMORY_IN_FLIGHT, "200000 bytes; try again");
+	assert_int_equal(held(&budget), before);
+	assert_int_equal(loss_arena_held(b), BLOCK);
+	loss_arena_destroy(a);
+	assert_non_null(loss_arena_alloc(b, 120000, 1));
+	loss_arena_destroy(b);
+	assert_int_equal(held(&budget), 0);
+}
+
+static void a_budget_can_be_used_to_the_last_byte(void **state)
+{
+	(void)state;
+	struct loss_budget budget = budget_of(3 * BLOCK);
+	struct loss_arena *arena = create(&budget);
+	assert_non_null(loss_arena_alloc(arena, 2 * BLOCK - 64, 1));
+	assert_int_equal(held(&budget), budget.limit);
+	assert_null(loss_arena_create(&budget));
+	assert_int_equal(held(&budget), budget.limit);
+	loss_arena_destroy(arena);
+	budget.limit = BLOCK - 1;
+	assert_null(loss_arena_create(&budget));
+	assert_int_equal(held(&budget), 0);
+	/* held may be over the limit for a moment, while another thread finds out that it must not
+	 */
+	budget.limit = 2 * BLOCK;
+	atomic_store(&budget.held, 2 * BLOCK + 1);
+	assert_null(loss_arena_create(&budget));
+	assert_int_equal(held(&budget), 2 * BLOCK + 1);
+}
+
+/* More than any machine has, and no budget to say so. */
+static void a_system_without_memory(void **state)
+{
+	(void)state;
+	struct loss_arena *arena = create(NULL);
+	size_t n = (size_t)1 << 62;
+	assert_null(loss_arena_alloc(arena, n, 1));
+	expect_failure(arena, LOSS_OUT_OF_MEMORY, "4611686018427387904 more bytes");
+	assert_int_equal(loss_arena_held(arena), BLOCK);
+	struct loss_buffer *buffer = loss_buffer_create(arena);
+	assert_true(loss_buffer_append(buffer, "abc", 3));
+	assert_false(loss_buffer_reserve(buffer, n)); /* a first mapping fails */
+	expect_failure(arena, LOSS_OUT_OF_MEMORY, "the system has no memory");
+	assert_memory_equal(buffer->data, "abc", 3);
+	assert_true(loss_buffer_reserve(buffer, MAPPED));
+	size_t before = loss_arena_held(arena);
+	assert_false(loss_buffer_reserve(buffer, n)); /* a larger mapping fails */
+	expect_failure(arena, LOSS_OUT_OF_MEMORY, "the system has no memory");
+	assert_memory_equal(buffer->data, "abc", 3);
+	assert_int_equal(loss_arena_held(arena), before);
+	loss_arena_destroy(arena);
+}
+
+/* ---------------------------------------------------------------- text */
+
+static void text_is_formatted(void **state)
+{
+	(void)state;
+	struct loss_budget budget = budget_of(BLOCK);
+	struct loss_arena *arena = create(&budget);
+	char *text = loss_arena_printf(arena, "%s is %d", "rank", 3);
+	assert_string_equal(text, "rank is 3");
+	assert_string_equal(loss_arena_printf(arena, "%s", ""), "");
+	assert_null(loss_arena_printf(arena, "%20000d", 1));
+	expect_failure(arena, LOSS_TOO_LARGE_FOR_SERVER, "16384 bytes");
+	assert_string_equal(text, "rank is 3");
+	loss_arena_destroy(arena);
+}
+
+static void text_is_copied(void **state)
+{
+	(void)state;
+	struct loss_budget budget = budget_of(BLOCK);
+	struct loss_arena *arena = create(&budget);
+	char source[20001] = "targets";
+	char *copy = arena_strdup(arena, source);
+	assert_ptr_not_equal(copy, source);
+	source[0] = 'T';
+	assert_string_equal(copy, "targets");
+	memset(source, 'x', sizeof(source) - 1);
+	assert_null(arena_strdup(arena, source));
+	loss_arena_destroy(arena);
+	arena = create(NULL);
+	assert_string_equal(arena_strdup(arena, source), source);
+	assert_int_equal(strlen(loss_arena_printf(arena, "%s!", source)), 20001);
+	loss_arena_destroy(arena);
+}
+
+/* ---------------------------------------------------------------- threads */
+
+#define LIMIT ((size_t)100000)
+
+struct shared {
+	struct loss_budget budget;
+	atomic_size_t in_use; /* bytes of arenas that got what they wanted */
+	atomic_bool exceeded;
+};
+
+static bool use_budget_once(struct shared *shared, size_t n)
+{
+	struct loss_arena *arena = loss_arena_create(&shared->budget);
+	bool fits = arena != NULL && loss_arena_alloc(arena, n, 1) != NULL;
+	if (fits) {
+		size_t bytes = loss_arena_held(arena);
+		if (atomic_fetch_add(&shared->in_use, bytes) + bytes > LIMIT)
+			atomic_store(&shared->exceeded, true);
+		atomic_fetch_sub(&shared->in_use, bytes);
+	}
+	loss_arena_destroy(arena);
+	return fits;
+}
+
+/* Until it was served as often as it wants: the others give back what they hold. */
+static void *use_budget(void *context)
+{
+	for (size_t served = 0; served < 500;) {
+		if (use_budget_once(context, 20000 + served))
+			served++;
+		else
+			sched_yield();
+	}
+	return NULL;
+}
+
+static void a_budget_is_shared_between_threads(void **state)
+{
+	(void)state;
+	struct shared shared = {.budget = {.limit = LIMIT}};
+	pthread_t threads[4];
+	for (size_t i = 0; i < COUNT(threads); i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, use_budget, &shared), 0);
+	for (size_t i = 0; i < COUNT(threads); i++)
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+	assert_false(atomic_load(&shared.exceeded));
+	assert_int_equal(held(&shared.budget), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(allocations_are_aligned_and_apart),
+		cmocka_unit_test(no_bytes_are_not_null),
+		cmocka_unit_test(small_allocations_share_a_block),
+		cmocka_unit_test(all_is_given_back_at_the_end),
+		cmocka_unit_test(a_large_allocation_can_be_written),
+		cmocka_unit_test(sizes_that_overflow),
+		cmocka_unit_test(more_than_the_whole_budget),
+		cmocka_unit_test(a_budget_that_others_hold),
+		cmocka_unit_test(a_budget_can_be_used_to_the_last_byte),
+		cmocka_unit_test(a_system_without_memory),
+		cmocka_unit_test(text_is_formatted),
+		cmocka_unit_test(text_is_copied),
+		cmocka_unit_test(a_budget_is_shared_between_threads),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

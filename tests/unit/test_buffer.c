@@ -1,0 +1,263 @@
+/* Growable arrays of bytes: how they grow, what they keep, what they cost. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "arena.h"
+
+#define BLOCK ((size_t)16384)
+#define PAGE ((size_t)4096)
+#define MAPPED ((size_t)1 << 18)
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static struct loss_budget budget_of(size_t limit)
+{
+	return (struct loss_budget){.limit = limit};
+}
+
+static struct loss_arena *create(struct loss_budget *budget)
+{
+	struct loss_arena *arena = loss_arena_create(budget);
+	assert_non_null(arena);
+	return arena;
+}
+
+static size_t held(struct loss_budget *budget)
+{
+	return atomic_load(&budget->held);
+}
+
+static void expect_failure(const struct loss_arena *arena, loss_status status, const char *words)
+{
+	struct loss_error err;
+	assert_int_equal(loss_arena_failure(arena, &err), status);
+	assert_int_equal(err.status, status);
+	assert_string_equal(err.field, "");
+	if (strstr(err.detail, words) == NULL)
+		fail_msg("no \"%s\" in: %s", words, err.detail);
+	assert_int_equal(loss_arena_failure(arena, NULL), status);
+}
+
+static unsigned char pattern(size_t i)
+{
+	return (unsigned char)(i * 31 + i / 251);
+}
+
+static void fill(struct loss_buffer *buffer, size_t until)
+{
+	unsigned char piece[777];
+	while (buffer->size < until) {
+		size_t n =
+			until - buffer->size < sizeof(piece) ? until - buffer->size : sizeof(piece);
+		for (size_t i = 0; i < n; i++)
+			piece[i] = pattern(buffer->size + i);
+		assert_true(loss_buffer_append(buffer, piece, n));
+	}
+}
+
+static void expect_pattern(const struct loss_buffer *buffer, size_t n)
+{
+	assert_int_equal(buffer->size, n);
+	assert_true(buffer->capacity >= n);
+	for (size_t i = 0; i < n; i++)
+		if (buffer->data[i] != pattern(i))
+			fail_msg("byte %zu of %zu is lost", i, n);
+}
+
+static void contents_survive_every_growth(void **state)
+{
+	(void)state;
+	static const size_t sizes[] = {1,          64,     65,         5000,       PAGE * 4 + 1,
+				       MAPPED - 1, MAPPED, MAPPED + 1, 3 * MAPPED, (size_t)5 << 20};
+	struct loss_budget budget = budget_of((size_t)64 << 20);
+	struct loss_arena *arena = create(&budget);
+	struct loss_buffer *buffer = loss_buffer_create(arena);
+	for (size_t i = 0; i < COUNT(sizes); i++) {
+		fill(buffer, sizes[i]);
+		expect_pattern(buffer, sizes[i]);
+		assert_int_equal(buffer->mapped, buffer->capacity >= MAPPED);
+		assert_int_equal(held(&budget), BLOCK + buffer->capacity);
+	}
+	loss_arena_destroy(arena);
+	assert_int_equal(held(&budget), 0);
+}
+
+static void small_buffers_double(void **state)
+{
+	(void)state;
+	struct loss_arena *arena = create(NULL);
+	struct loss_buffer *buffer = loss_buffer_create(arena);
+	assert_true(loss_buffer_reserve(buffer, 1));
+	assert_int_equal(buffer->capacity, 64);
+	for (size_t capacity = 128; capacity <= MAPPED; capacity *= 2) {
+		fill(buffer, buffer->capacity);
+		assert_true(loss_buffer_reserve(buffer, 1));
+		assert_int_equal(buffer->capacity, capacity);
+	}
+	assert_true(buffer->mapped);
+	expect_pattern(buffer, MAPPED / 2);
+	loss_arena_destroy(arena);
+}
+
+static void mapped_buffers_grow_by_an_eighth(void **state)
+{
+	(void)state;
+	struct loss_arena *arena = create(NULL);
+	struct loss_buffer *buffer = loss_buffer_create(arena);
+	assert_true(loss_buffer_reserve(buffer, MAPPED));
+	assert_int_equal(buffer->capacity, MAPPED);
+	for (int i = 0; i < 20; i++) {
+		size_t before = buffer->capacity;
+		fill(buffer, before);
+		assert_true(loss_buffer_reserve(buffer, 1));
+		size_t grown = (before + before / 8 + PAGE - 1) / PAGE * PAGE;
+		assert_int_equal(buffer->capacity, grown);
+		expect_pattern(buffer, before);
+	}
+	/* More than an eighth where more is asked for, and no more than that. */
+	size_t wanted = 3 * buffer->capacity;
+	assert_true(loss_buffer_reserve(buffer, wanted - buffer->size));
+	assert_int_equal(buffer->capacity, wanted);
+	loss_arena_destroy(arena);
+}
+
+static void room_that_is_there_costs_nothing(void **state)
+{
+	(void)state;
+	struct loss_arena *arena = create(NULL);
+	struct loss_buffer *buffer = loss_buffer_create(arena);
+	assert_true(loss_buffer_reserve(buffer, 0));
+	assert_true(loss_buffer_append(buffer, NULL, 0));
+	assert_int_equal(buffer->capacity, 0);
+	assert_null(buffer->data);
+	assert_true(loss_buffer_reserve(buffer, 64));
+	const unsigned char *data = buffer->data;
+	for (size_t n = 0; n <= 64; n++)
+		assert_true(loss_buffer_reserve(buffer, n));
+	fill(buffer, 64);
+	assert_ptr_equal(buffer->data, data);
+	assert_int_equal(buffer->capacity, 64);
+	loss_arena_destroy(arena);
+}
+
+static void growth_that_overflows(void **state)
+{
+	(void)state;
+	struct loss_arena *arena = create(NULL);
+	struct loss_buffer *buffer = loss_buffer_create(arena);
+	assert_false(loss_buffer_reserve(buffer, SIZE_MAX));
+	expect_failure(arena, LOSS_TOO_LARGE_FOR_SERVER, "split the batch");
+	fill(buffer, 10);
+	assert_false(loss_buffer_reserve(buffer, SIZE_MAX - 5));
+	expect_failure(arena, LOSS_TOO_LARGE_FOR_SERVER, "split the batch");
+	/* whole pages that fit a size_t, but not together with what the arena holds */
+	assert_false(loss_buffer_reserve(buffer, SIZE_MAX - PAGE - 10));
+	expect_failure(arena, LOSS_TOO_LARGE_FOR_SERVER, "split the batch");
+	expect_pattern(buffer, 10);
+	loss_arena_destroy(arena);
+}
+
+static void growth_beyond_the_budget(void **state)
+{
+	(void)state;
+	struct loss_budget budget = budget_of(MAPPED);
+	struct loss_arena *arena = create(&budget);
+	struct loss_buffer *buffer = loss_buffer_create(arena);
+	fill(buffer, 100000);
+	size_t before = held(&budget), capacity = buffer->capacity;
+	char more[1] = {0};
+	assert_false(loss_buffer_reserve(buffer, 2 * MAPPED));
+	expect_failure(arena, LOSS_TOO_LARGE_FOR_SERVER, "262144 bytes");
+	/* Twice the capacity does not fit the budget, but what is needed does. */
+	fill(buffer, capacity);
+	assert_true(loss_buffer_append(buffer, more, 1));
+	assert_true(buffer->capacity > capacity && buffer->capacity < 2 * capacity);
+	buffer->size = capacity;
+	expect_pattern(buffer, capacity);
+	/* And where another request holds the rest, nothing changes. */
+	before = held(&budget);
+	capacity = buffer->capacity;
+	struct loss_arena *other = create(&budget);
+	while (loss_arena_alloc(other, 1, 64))
+		;
+	assert_false(loss_buffer_reserve(buffer, capacity));
+	assert_int_equal(buffer->capacity, capacity);
+	loss_arena_destroy(other);
+	assert_int_equal(held(&budget), before);
+	loss_arena_destroy(arena);
+	assert_int_equal(held(&budget), 0);
+}
+
+static void a_budget_too_full_for_a_buffer(void **state)
+{
+	(void)state;
+	struct loss_budget budget = budget_of(BLOCK);
+	struct loss_arena *arena = create(&budget);
+	while (loss_arena_alloc(arena, 1, 64))
+		;
+	assert_null(loss_buffer_create(arena));
+	expect_failure(arena, LOSS_TOO_LARGE_FOR_SERVER, "16384 bytes");
+	loss_arena_destroy(arena);
+}
+
+static void released_memory_goes_back(void **state)
+{
+	(void)state;
+	static const size_t sizes[] = {100, MAPPED + 5};
+	struct loss_budget budget = budget_of((size_t)1 << 24);
+	struct loss_arena *arena = create(&budget);
+	struct loss_buffer *buffer = loss_buffer_create(arena);
+	for (size_t i = 0; i < COUNT(sizes); i++) {
+		fill(buffer, sizes[i]);
+		assert_true(held(&budget) >= BLOCK + sizes[i]);
+		loss_buffer_release(buffer);
+		assert_int_equal(held(&budget), BLOCK);
+		assert_int_equal(loss_arena_held(arena), BLOCK);
+		assert_int_equal(buffer->size, 0);
+		assert_int_equal(buffer->capacity, 0);
+		assert_false(buffer->mapped);
+		loss_buffer_release(buffer); /* once more changes nothing */
+		assert_int_equal(held(&budget), BLOCK);
+	}
+	fill(buffer, 200);
+	expect_pattern(buffer, 200);
+	loss_arena_destroy(arena);
+	assert_int_equal(held(&budget), 0);
+}
+
+static void buffers_end_with_their_arena(void **state)
+{
+	(void)state;
+	struct loss_budget budget = budget_of((size_t)1 << 24);
+	struct loss_arena *arena = create(&budget);
+	struct loss_buffer *buffers[4];
+	for (size_t i = 0; i < COUNT(buffers); i++) {
+		buffers[i] = loss_buffer_create(arena);
+		fill(buffers[i], i * 150000);
+	}
+	for (size_t i = 0; i < COUNT(buffers); i++)
+		expect_pattern(buffers[i], i * 150000);
+	loss_arena_destroy(arena); /* the address sanitizer sees what is left */
+	assert_int_equal(held(&budget), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(contents_survive_every_growth),
+		cmocka_unit_test(small_buffers_double),
+		cmocka_unit_test(mapped_buffers_grow_by_an_eighth),
+		cmocka_unit_test(room_that_is_there_costs_nothing),
+		cmocka_unit_test(growth_that_overflows),
+		cmocka_unit_test(growth_beyond_the_budget),
+		cmocka_unit_test(a_budget_too_full_for_a_buffer),
+		cmocka_unit_test(released_memory_goes_back),
+		cmocka_unit_test(buffers_end_with_their_arena),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,562 @@
+/* Settings, from every source: what they may be, which source wins, and what is said of a wrong
+ * one. */
+#include "../support/capture.h"
+#include "config.h"
+#include "settings.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cjson/cJSON.h>
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MAX_ARGS 8
+
+static struct config config;
+static enum config_action action;
+static struct capture out, err;
+static char folder[256];
+
+/* Loads with the given flags, NULL at the end. */
+static void load(const char *const *flags)
+{
+	char *argv[MAX_ARGS + 2] = {(char[]){"lossd"}};
+	int argc = 1;
+	for (; flags[argc - 1] && argc <= MAX_ARGS; argc++)
+		argv[argc] = strdup(flags[argc - 1]);
+	memset(&config, 0xa5, sizeof config);
+	capture_begin(&out, STDOUT_FILENO);
+	capture_begin(&err, STDERR_FILENO);
+	action = config_load(&config, argc, argv);
+	capture_end(&err);
+	capture_end(&out);
+	for (int i = 1; i < argc; i++)
+		free(argv[i]);
+}
+
+#define LOAD(...) load((const char *const[]){__VA_ARGS__, NULL})
+#define LOAD_NOTHING() load((const char *const[]){NULL})
+
+/* A fresh folder, and an environment without settings. */
+static int set_up(void **state)
+{
+	char name[128];
+	(void)state;
+	make_folder(folder, sizeof folder);
+	for (size_t i = 0; i < n_settings; i++) {
+		snprintf(name, sizeof name, "LOSSD_%s", settings[i].key);
+		for (char *at = name; *at; at++)
+			*at = (char)(*at >= 'a' && *at <= 'z' ? *at - 'a' + 'A' : *at);
+		unsetenv(name);
+	}
+	unsetenv("LOSSD_CONFIG");
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	(void)state;
+	remove_folder(folder);
+	return 0;
+}
+
+/* The path of a file with this text. */
+static const char *file_with(const char *text)
+{
+	static char path[512];
+	snprintf(path, sizeof path, "%s/settings.json", folder);
+	write_file(path, text);
+	return path;
+}
+
+/* Refused with exactly one line on standard error, which holds all these words (NULL at the end).
+ */
+static void assert_refused(const char *const *words)
+{
+	assert_int_equal(action, CONFIG_EXIT_2);
+	assert_string_equal(out.text, "");
+	assert_true(err.size > 0);
+	assert_ptr_equal(strchr(err.text, '\n'), err.text + err.size - 1);
+	assert_memory_equal(err.text, "lossd: ", 7);
+	for (; *words; words++)
+		if (!strstr(err.text, *words))
+			fail_msg("\"%s\" is not in: %s", *words, err.text);
+}
+
+#define ASSERT_REFUSED(...) assert_refused((const char *const[]){__VA_ARGS__, NULL})
+
+static void the_defaults_are_those_of_the_contract(void **state)
+{
+	(void)state;
+	LOAD_NOTHING();
+	assert_int_equal(action, CONFIG_SERVE);
+	assert_string_equal(err.text, "");
+	assert_string_equal(config.listen, "127.0.0.1:8080");
+	assert_int_equal(config.connections, 20000);
+	assert_int_equal(config.connections_per_address, 0);
+	assert_int_equal(config.connection_memory_bytes, 32768);
+	assert_int_equal(config.head_timeout_ms, 10000);
+	assert_int_equal(config.body_timeout_ms, 20000);
+	assert_int_equal(config.body_min_bytes_per_second, 65536);
+	assert_int_equal(config.reply_timeout_ms, 20000);
+	assert_int_equal(config.reply_min_bytes_per_second, 65536);
+	assert_int_equal(config.idle_timeout_ms, 60000);
+	assert_int_equal(config.max_body_bytes, 1342177280);
+	assert_int_equal(config.max_elements, 8589934592);
+	assert_int_equal(config.max_rank, 8);
+	assert_int_equal(config.drain_delay_ms, 0);
+	assert_int_equal(config.drain_timeout_ms, 30000);
+	assert_int_equal(config.log_level, LOG_INFO);
+	assert_int_equal(config.log_format, LOG_TEXT);
+	assert_true(config.threads >= 1);
+	assert_int_equal(config.threads, config.io_threads);
+	assert_true(config.memory_budget_bytes >= 16u << 20);
+}
+
+static void the_shipped_file_names_every_key_with_its_default(void **state)
+{
+	(void)state;
+	struct config defaults;
+	LOAD_NOTHING();
+	memcpy(&defaults, &config, sizeof defaults);
+	LOAD("--config", "config/lossd.json");
+	assert_int_equal(action, CONFIG_SERVE);
+	assert_string_equal(err.text, "");
+	for (size_t i = 0; i < n_settings; i++) {
+		if (settings[i].type == SETTING_LISTEN || settings[i].automatic)
+			continue; /* what "auto" stands for may change in between */
+		assert_int_equal(setting_number(&settings[i], &config),
+				 setting_number(&settings[i], &defaults));
+	}
+	assert_string_equal(config.listen, defaults.listen);
+}
+
+/* Reads the shipped file again, by hand: each key must be there, above it a comment, as its default
+ * is written. */
+static void the_shipped_file_writes_the_defaults_as_the_table_does(void **state)
+{
+	(void)state;
+	char text[16384], member[256];
+	FILE *file = fopen("config/lossd.json", "r");
+	assert_non_null(file);
+	size_t n = fread(text, 1, sizeof text - 1, file);
+	fclose(file);
+	text[n] = '\0';
+	size_t members = 0;
+	for (const char *at = text; (at = strstr(at, "\n  \"")); at++)
+		members++;
+	assert_int_equal(members, n_settings);
+	for (size_t i = 0; i < n_settings; i++) {
+		const char *fallback = settings[i].fallback;
+		bool number = strspn(fallback, "0123456789") == strlen(fallback);
+		snprintf(member, sizeof member, number ? "\n  \"%s\": %s" : "\n  \"%s\": \"%s\"",
+			 settings[i].key, fallback);
+		const char *found = strstr(text, member);
+		if (!found)
+			fail_msg("config/lossd.json lacks%s", member);
+		assert_non_null(strchr(",\n", found[strlen(member)]));
+	}
+}
+
+static void flags_come_in_both_spellings(void **state)
+{
+	(void)state;
+	LOAD("--threads", "3", "--max-body-bytes=1MiB", "--log-level", "debug", "--listen=[::1]:0");
+	assert_int_equal(action, CONFIG_SERVE);
+	assert_int_equal(config.threads, 3);
+	assert_int_equal(config.max_body_bytes, 1048576);
+	assert_int_equal(config.log_level, LOG_DEBUG);
+	assert_string_equal(config.listen, "[::1]:0");
+}
+
+static void the_last_of_two_flags_wins(void **state)
+{
+	(void)state;
+	LOAD("--threads", "3", "--threads=4");
+	assert_int_equal(config.threads, 4);
+}
+
+static void flags_win_over_environment_over_file_over_defaults(void **state)
+{
+	(void)state;
+	const char *path = file_with("{\"threads\": 2, \"max_rank\": 3, \"idle_timeout_ms\": 5}");
+	setenv("LOSSD_THREADS", "3", 1);
+	setenv("LOSSD_MAX_RANK", "4", 1);
+	LOAD("--config", path, "--threads", "5");
+	assert_int_equal(action, CONFIG_SERVE);
+	assert_int_equal(config.threads, 5);
+	assert_int_equal(config.max_rank, 4);
+	assert_int_equal(config.idle_timeout_ms, 5);
+	assert_int_equal(config.connections, 20000);
+}
+
+static void the_environment_may_name_the_file_and_a_flag_another(void **state)
+{
+	(void)state;
+	setenv("LOSSD_CONFIG", file_with("{\"max_rank\": 3}"), 1);
+	LOAD_NOTHING();
+	assert_int_equal(config.max_rank, 3);
+	LOAD("--config", "config/lossd.json");
+	assert_int_equal(config.max_rank, 8);
+}
+
+static void unknown_variables_are_none_of_our_business(void **state)
+{
+	(void)state;
+	setenv("LOSSD_ISA", "base", 1);
+	setenv("LOSSD_SOMETHING", "else", 1);
+	LOAD_NOTHING();
+	assert_int_equal(action, CONFIG_SERVE);
+	assert_string_equal(err.text, "");
+}
+
+static void auto_stands_for_what_the_machine_has(void **state)
+{
+	(void)state;
+	LOAD_NOTHING();
+	uint64_t cores = config.threads;
+	setenv("LOSSD_THREADS", "7", 1);
+	LOAD("--threads", "auto", "--memory-budget-bytes=auto");
+	assert_int_equal(action, CONFIG_SERVE);
+	assert_int_equal(config.threads, cores);
+	assert_true(config.memory_budget_bytes >= 16u << 20);
+}
+
+static void sizes_take_units(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t bytes;
+	} good[] = {{"1", 1},        {"123456", 123456},      {"3KiB", 3072},
+		    {"3 KiB", 3072}, {"1280MiB", 1342177280}, {"1024GiB", 1099511627776}};
+	static const char *const bad[] = {"",
+					  "0",
+					  "-1",
+					  "+1",
+					  " 1",
+					  "1 ",
+					  "1.5",
+					  "1e3",
+					  "0x10",
+					  "KiB",
+					  "1kib",
+					  "1 k",
+					  "1MB",
+					  "1  KiB",
+					  "1KiBs",
+					  "1025GiB",
+					  "18446744073709551616",
+					  "17179869184GiB",
+					  "auto",
+					  "NaN"};
+	(void)state;
+	for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+		LOAD("--max-body-bytes", good[i].text);
+		assert_int_equal(action, CONFIG_SERVE);
+		assert_int_equal(config.max_body_bytes, good[i].bytes);
+	}
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		LOAD("--max-body-bytes", bad[i]);
+		ASSERT_REFUSED("--max-body-bytes", "max_body_bytes", "from 1 to 1024GiB");
+	}
+}
+
+static void a_wrong_flag_is_one_line_with_source_value_and_bound(void **state)
+{
+	(void)state;
+	LOAD("--threads", "0");
+	ASSERT_REFUSED("flag --threads", "\"0\"", "from 1 to 1024", "auto");
+	LOAD("--threads=abc");
+	ASSERT_REFUSED("flag --threads", "\"abc\"", "whole number");
+	LOAD("--max-rank", "9");
+	ASSERT_REFUSED("--max-rank", "max_rank", "from 1 to 8", "\"9\"");
+	LOAD("--log-format", "xml");
+	ASSERT_REFUSED("--log-format", "one of text, json", "\"xml\"");
+	LOAD("--log-level", "INFO");
+	ASSERT_REFUSED("--log-level", "debug, info, warning, error");
+	LOAD("--listen", "8080");
+	ASSERT_REFUSED("--listen", "ADDR:PORT", "\"8080\"");
+	LOAD("--max-rank", "1KiB");
+	ASSERT_REFUSED("--max-rank", "\"1KiB\"");
+}
+
+static void control_characters_and_length_of_a_value_do_not_break_the_line(void **state)
+{
+	(void)state;
+	char value[500];
+	memset(value, 'x', sizeof value - 1);
+	value[sizeof value - 1] = '\0';
+	LOAD("--threads", value);
+	ASSERT_REFUSED("xxx...");
+	LOAD("--threads", "1\n2\033[31m");
+	ASSERT_REFUSED("1?2?[31m");
+	LOAD("--bad\nflag");
+	ASSERT_REFUSED("--bad?flag");
+}
+
+static void unknown_flags_and_missing_values_are_refused(void **state)
+{
+	static const char *const unknown[] = {"--thread",   "--threads-x", "--log_level",
+					      "-x",         "--",          "--check-config=1",
+					      "--config-x", "--=1",        ""};
+	(void)state;
+	for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++) {
+		LOAD(unknown[i]);
+		ASSERT_REFUSED("unknown", unknown[i], "--help");
+	}
+	LOAD("serve");
+	ASSERT_REFUSED("unknown argument \"serve\"");
+	LOAD("--threads");
+	ASSERT_REFUSED("--threads", "needs a value");
+	LOAD("--config");
+	ASSERT_REFUSED("--config", "needs a value");
+}
+
+static void a_wrong_variable_names_the_variable_even_under_a_flag(void **state)
+{
+	(void)state;
+	setenv("LOSSD_HEAD_TIMEOUT_MS", "soon", 1);
+	LOAD("--head-timeout-ms", "5");
+	ASSERT_REFUSED("environment variable LOSSD_HEAD_TIMEOUT_MS", "head_timeout_ms", "\"soon\"",
+		       "from 1 to 3600000");
+}
+
+static void a_file_may_hold_comments_and_sizes_as_words_or_numbers(void **state)
+{
+	(void)state;
+	LOAD("--config",
+	     file_with("// first\n{ /* second \" // */ \"max_body_bytes\": 1024, // third\n"
+		       "\"connection_memory_bytes\" /**/: \"64 KiB\","
+		       "\"threads\": \"auto\", \"log_format\": \"json\"}\n// last"));
+	assert_string_equal(err.text, "");
+	assert_int_equal(action, CONFIG_SERVE);
+	assert_int_equal(config.max_body_bytes, 1024);
+	assert_int_equal(config.connection_memory_bytes, 65536);
+	assert_int_equal(config.log_format, LOG_JSON);
+}
+
+static void comment_signs_inside_strings_are_text(void **state)
+{
+	(void)state;
+	LOAD("--config", file_with("{\"log_level\": \"a\\\"//b/*c*/\"}"));
+	ASSERT_REFUSED("log_level", "a\"//b/*c*/");
+}
+
+static void wrong_files_are_one_line_with_file_key_value_and_bound(void **state)
+{
+	static const struct {
+		const char *text, *words[3];
+	} cases[] = {
+		{"{\"threads\": 0}", {"threads must be", "from 1 to 1024", "\"0\""}},
+		{"{\"threads\": 1.5}", {"threads", "\"1.5\"", "whole"}},
+		{"{\"threads\": -1}", {"threads", "\"-1\"", ""}},
+		{"{\"threads\": 1e400}", {"threads", "inf", ""}},
+		{"{\"threads\": \"8\"}", {"threads", "\"8\"", "whole number"}},
+		{"{\"threads\": null}", {"threads", "not null", ""}},
+		{"{\"threads\": [1]}", {"threads", "not [1]", ""}},
+		{"{\"threads\": true}", {"threads", "not true", ""}},
+		{"{\"log_level\": 1}", {"log_level", "not 1", "one of debug"}},
+		{"{\"listen\": 8080}", {"listen", "not 8080", "ADDR:PORT"}},
+		{"{\"listen\": [\"012345678901234567890123456789012345678901234567890123456789\", "
+		 "\"012345678901234567890123456789012345678901234567890123456789\"]}",
+		 {"listen", "not a value of another kind", ""}},
+		{"{\"thread\": 1}", {"unknown key \"thread\"", "--help", ""}},
+		{"{\"Threads\": 1}", {"unknown key \"Threads\"", "", ""}},
+		{"{\"threads\": 1, \"threads\": 1}", {"threads is there twice", "", ""}},
+		{"[]", {"one JSON object", "", ""}},
+		{"\"threads\"", {"one JSON object", "", ""}},
+		{"", {"line 1", "not valid JSON", ""}},
+		{"{\n\"threads\": 1,\n\n}", {"line 4", "not valid JSON", ""}},
+		{"{\n\"threads\" 1}", {"line 2", "not valid JSON", ""}},
+		{"{} {}", {"line 1", "not valid JSON", ""}},
+		{"{\"threads\": /4}", {"not valid JSON", "", ""}},
+		{"{} /* no end", {"comment has no end", "", ""}},
+		{"{} \"no end \\", {"not valid JSON", "", ""}},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		const char *path = file_with(cases[i].text);
+		LOAD("--config", path);
+		ASSERT_REFUSED(path, cases[i].words[0], cases[i].words[1], cases[i].words[2]);
+	}
+}
+
+static void files_that_can_not_be_read_say_why(void **state)
+{
+	(void)state;
+	char path[512];
+	LOAD("--config", "/nowhere/at all.json");
+	ASSERT_REFUSED("/nowhere/at all.json", "No such file");
+	LOAD("--config", folder);
+	ASSERT_REFUSED(folder, "directory");
+
+	snprintf(path, sizeof path, "%s/nul.json", folder);
+	FILE *file = fopen(path, "w");
+	assert_non_null(file);
+	fwrite("{\n}\0{", 1, 5, file);
+	fclose(file);
+	LOAD("--config", path);
+	ASSERT_REFUSED(path, "line 2", "NUL");
+
+	file = fopen(path, "w");
+	assert_non_null(file);
+	fprintf(file, "{}%*s", 300 * 1024, "");
+	fclose(file);
+	LOAD("--config", path);
+	ASSERT_REFUSED(path, "256KiB");
+}
+
+static void check_config_prints_what_results_as_json(void **state)
+{
+	(void)state;
+	setenv("LOSSD_LOG_FORMAT", "json", 1);
+	LOAD("--check-config", "--threads=5", "--max-body-bytes", "2KiB", "--listen", "0.0.0.0:1");
+	assert_int_equal(action, CONFIG_EXIT_0);
+	assert_string_equal(err.text, "");
+	cJSON *document = cJSON_Parse(out.text);
+	assert_true(cJSON_IsObject(document));
+	assert_int_equal(cJSON_GetArraySize(document), (int)n_settings);
+	for (size_t i = 0; i < n_settings; i++)
+		assert_true(cJSON_HasObjectItem(document, settings[i].key));
+	assert_true(cJSON_GetObjectItem(document, "threads")->valuedouble == 5);
+	assert_true(cJSON_GetObjectItem(document, "max_body_bytes")->valuedouble == 2048);
+	assert_string_equal(cJSON_GetObjectItem(document, "listen")->valuestring, "0.0.0.0:1");
+	assert_string_equal(cJSON_GetObjectItem(document, "log_format")->valuestring, "json");
+	assert_string_equal(cJSON_GetObjectItem(document, "log_level")->valuestring, "info");
+	cJSON_Delete(document);
+}
+
+static void what_check_config_prints_is_a_file_that_says_the_same(void **state)
+{
+	(void)state;
+	static char first[sizeof out.text];
+	LOAD("--check-config", "--memory-budget-bytes=1GiB");
+	memcpy(first, out.text, sizeof first);
+	LOAD("--config", file_with(first), "--check-config");
+	assert_int_equal(action, CONFIG_EXIT_0);
+	assert_string_equal(out.text, first);
+}
+
+static void check_config_refuses_what_serving_would(void **state)
+{
+	(void)state;
+	LOAD("--check-config", "--max-rank=0");
+	ASSERT_REFUSED("max_rank");
+}
+
+static void help_lists_every_flag_and_wins_over_what_follows(void **state)
+{
+	(void)state;
+	LOAD("--help", "--nonsense");
+	assert_int_equal(action, CONFIG_EXIT_0);
+	for (size_t i = 0; i < n_settings; i++)
+		assert_non_null(strstr(out.text, settings[i].help));
+	assert_non_null(strstr(out.text, "--memory-budget-bytes VALUE"));
+	assert_non_null(strstr(out.text, "--config FILE"));
+	assert_non_null(strstr(out.text, "--check-config"));
+	assert_non_null(strstr(out.text, "default 1280MiB"));
+	LOAD("-h");
+	assert_int_equal(action, CONFIG_EXIT_0);
+}
+
+static void version_is_one_line(void **state)
+{
+	(void)state;
+	LOAD("--version");
+	assert_int_equal(action, CONFIG_EXIT_0);
+	assert_memory_equal(out.text, "lossd ", 6);
+	assert_ptr_equal(strchr(out.text, '\n'), out.text + out.size - 1);
+}
+
+static void more_threads_than_connections_are_refused_or_fitted(void **state)
+{
+	(void)state;
+	LOAD("--connections=2", "--io-threads=3");
+	ASSERT_REFUSED("io_threads is 3", "connections, which is 2");
+	LOAD("--connections=1");
+	assert_int_equal(action, CONFIG_SERVE);
+	assert_int_equal(config.io_threads, 1);
+}
+
+static void listen_addresses_split(void **state)
+{
+	static const struct {
+		const char *listen, *host;
+		uint16_t port;
+	} good[] = {{"127.0.0.1:8080", "127.0.0.1", 8080},
+		    {"localhost:0", "localhost", 0},
+		    {"[::1]:65535", "::1", 65535},
+		    {"[fe80::1]:1", "fe80::1", 1},
+		    {"0.0.0.0:080", "0.0.0.0", 80}};
+	static const char *const bad[] = {
+		"",       "8080",        ":8080",   "127.0.0.1", "127.0.0.1:", "a:65536",
+		"a:-1",   "a:+1",        "a: 1",    "a:1 ",      "a:123456",   "::1:80",
+		"[::1]",  "[::1]80",     "[]:80",   "[a]:80",    "[::1:80",    "::1]:80",
+		"a b:80", "http://a:80", "unix:/x", "a:1\n",     "a\":1",      "[127.0.0.1]:80"};
+	char host[64];
+	uint16_t port;
+	(void)state;
+	for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+		assert_true(config_split_listen(good[i].listen, host, sizeof host, &port));
+		assert_string_equal(host, good[i].host);
+		assert_int_equal(port, good[i].port);
+	}
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		if (config_split_listen(bad[i], host, sizeof host, &port))
+			fail_msg("\"%s\" was split", bad[i]);
+	assert_false(config_split_listen("127.0.0.1:80", host, 9, &port));
+	assert_true(config_split_listen("127.0.0.1:80", host, 10, &port));
+}
+
+static void a_listen_address_that_does_not_fit_is_refused(void **state)
+{
+	(void)state;
+	char address[300];
+	memset(address, 'a', sizeof address);
+	memcpy(address + 120, ":80", 4);
+	LOAD("--listen", address);
+	assert_int_equal(action, CONFIG_SERVE);
+	memset(address, 'a', sizeof address);
+	memcpy(address + 125, ":80", 4);
+	LOAD("--listen", address);
+	ASSERT_REFUSED("--listen");
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(the_defaults_are_those_of_the_contract),
+		TEST(the_shipped_file_names_every_key_with_its_default),
+		TEST(the_shipped_file_writes_the_defaults_as_the_table_does),
+		TEST(flags_come_in_both_spellings),
+		TEST(the_last_of_two_flags_wins),
+		TEST(flags_win_over_environment_over_file_over_defaults),
+		TEST(the_environment_may_name_the_file_and_a_flag_another),
+		TEST(unknown_variables_are_none_of_our_business),
+		TEST(auto_stands_for_what_the_machine_has),
+		TEST(sizes_take_units),
+		TEST(a_wrong_flag_is_one_line_with_source_value_and_bound),
+		TEST(control_characters_and_length_of_a_value_do_not_break_the_line),
+		TEST(unknown_flags_and_missing_values_are_refused),
+		TEST(a_wrong_variable_names_the_variable_even_under_a_flag),
+		TEST(a_file_may_hold_comments_and_sizes_as_words_or_numbers),
+		TEST(comment_signs_inside_strings_are_text),
+		TEST(wrong_files_are_one_line_with_file_key_value_and_bound),
+		TEST(files_that_can_not_be_read_say_why),
+		TEST(check_config_prints_what_results_as_json),
+		TEST(what_check_config_prints_is_a_file_that_says_the_same),
+		TEST(check_config_refuses_what_serving_would),
+		TEST(help_lists_every_flag_and_wins_over_what_follows),
+		TEST(version_is_one_line),
+		TEST(more_threads_than_connections_are_refused_or_fitted),
+		TEST(listen_addresses_split),
+		TEST(a_listen_address_that_does_not_fit_is_refused),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,274 @@
+#include "../../server/head.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct loss_arena *arena;
+
+static int start(void **state)
+{
+	(void)state;
+	arena = loss_arena_create(NULL);
+	return arena ? 0 : -1;
+}
+
+static int stop(void **state)
+{
+	(void)state;
+	loss_arena_destroy(arena);
+	return 0;
+}
+
+static struct head read_all(const struct header *headers, size_t n)
+{
+	struct head head = {0};
+	struct loss_error err;
+	assert_int_equal(head_read(&head, headers, n, arena, &err), LOSS_OK);
+	return head;
+}
+
+static struct head read_one(const char *name, const char *value)
+{
+	const struct header header = {name, value};
+	return read_all(&header, 1);
+}
+
+static void lists_are_joined(void **state)
+{
+	static const struct header headers[] = {
+		{"Accept", "text/html"}, {"accept", "text/plain"}, {"ACCEPT", "*/*;q=0.1"}};
+	(void)state;
+	assert_string_equal(read_all(headers, 3).accept, "text/html, text/plain, */*;q=0.1");
+}
+
+static void doubled_single_values_are_refused(void **state)
+{
+	static const char *const names[] = {"Content-Type", "X-Request-Timeout-Ms"};
+	(void)state;
+	for (size_t i = 0; i < 2; i++) {
+		const struct header headers[] = {{names[i], "1"}, {names[i], "1"}};
+		struct head head = {0};
+		struct loss_error err;
+		assert_int_equal(head_read(&head, headers, 2, arena, &err), LOSS_INVALID_HEADER);
+		assert_non_null(strstr(err.detail, names[i]));
+	}
+}
+
+/* ---------------------------------------------------------------- ids */
+
+static void request_ids_are_echoed_when_they_may_be(void **state)
+{
+	char longest[HEAD_MAX_ID + 1], too_long[HEAD_MAX_ID + 2];
+	static const struct header twice[] = {{"X-Request-Id", "a"}, {"X-Request-Id", "b"}};
+	(void)state;
+	memset(longest, 'a', sizeof longest);
+	longest[HEAD_MAX_ID] = '\0';
+	memset(too_long, 'a', sizeof too_long);
+	too_long[HEAD_MAX_ID + 1] = '\0';
+	assert_string_equal(read_one("x-request-id", "abc 1").request_id, "abc 1");
+	assert_string_equal(read_one("X-Request-Id", longest).request_id, longest);
+	assert_null(read_one("X-Request-Id", too_long).request_id);
+	assert_null(read_one("X-Request-Id", "").request_id);
+	assert_null(read_one("X-Request-Id", "a\tb").request_id);
+	assert_null(read_one("X-Request-Id", "caf\xe9").request_id);
+	assert_null(read_all(twice, 2).request_id);
+}
+
+#define TRACE "0af7651916cd43dd8448eb211c80319c"
+#define PARENT "b7ad6b7169203331"
+
+static void trace_contexts_are_checked(void **state)
+{
+	static const struct {
+		const char *text;
+		bool valid;
+	} cases[] = {
+		{"00-" TRACE "-" PARENT "-01", true},
+		{"01-" TRACE "-" PARENT "-01-more", true},
+		{"00-" TRACE "-" PARENT "-01-more", false},
+		{"01-" TRACE "-" PARENT "-01more", false},
+		{"ff-" TRACE "-" PARENT "-01", false},
+		{"00-00000000000000000000000000000000-" PARENT "-01", false},
+		{"00-" TRACE "-0000000000000000-01", false},
+		{"00-0AF7651916CD43DD8448EB211C80319C-" PARENT "-01", false},
+		{"00-" TRACE "-" PARENT "-0", false},
+		{"00-" TRACE "-" PARENT "-0g", false},
+		{"00-" TRACE "_" PARENT "-01", false},
+		{"00_" TRACE "-" PARENT "-01", false},
+		{"00-" TRACE "-" PARENT "_01", false},
+		{"0x-" TRACE "-" PARENT "-01", false},
+		{"00-" TRACE "-xxxxxxxxxxxxxxxx-01", false},
+		{"", false},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		const struct head head = read_one("traceparent", cases[i].text);
+		if ((head.traceparent != NULL) != cases[i].valid)
+			fail_msg("\"%s\" is %s", cases[i].text, cases[i].valid ? "valid" : "not");
+	}
+}
+
+static void trace_state_goes_with_its_parent(void **state)
+{
+	static const struct header headers[] = {{"traceparent", "00-" TRACE "-" PARENT "-01"},
+						{"tracestate", "a=1"},
+						{"tracestate", "b=2"}};
+	(void)state;
+	assert_string_equal(read_all(headers, 3).tracestate, "a=1, b=2");
+	assert_null(read_all(headers + 1, 2).tracestate);
+}
+
+/* ---------------------------------------------------------------- Content-Type */
+
+static void content_types_are_judged(void **state)
+{
+	static const char *const names[] = {"application/json", "application/x-other"};
+	static const struct {
+		const char *value;
+		loss_status wanted;
+		size_t index;
+		const char *words;
+	} cases[] = {
+		{"application/json", LOSS_OK, 0, ""},
+		{"APPLICATION/JSON", LOSS_OK, 0, ""},
+		{"application/json; charset=utf-8", LOSS_OK, 0, ""},
+		{"application/json ;Charset=\"UTF-8\"; x=y", LOSS_OK, 0, ""},
+		{"application/json;", LOSS_OK, 0, ""},
+		{"application/x-other", LOSS_OK, 1, ""},
+		{"", LOSS_OK, 0, ""},
+		{"application/json; charset=latin-1", LOSS_UNSUPPORTED_MEDIA_TYPE, 0, "utf-8"},
+		{"application/jsonx", LOSS_UNSUPPORTED_MEDIA_TYPE, 0, "application/json"},
+		{"text/json", LOSS_UNSUPPORTED_MEDIA_TYPE, 0, "text/json"},
+		{";", LOSS_UNSUPPORTED_MEDIA_TYPE, 0, ""},
+		{"application/x-www-form-urlencoded", LOSS_UNSUPPORTED_MEDIA_TYPE, 0,
+		 "-H 'Content-Type: application/json'"},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct head head = read_one("Content-Type", cases[i].value);
+		struct loss_error err = {0};
+		size_t index = 9;
+		loss_status status = head_media_type(&head, names, 2, &index, &err);
+		if (status != cases[i].wanted || (!status && index != cases[i].index) ||
+		    !strstr(err.detail, cases[i].words))
+			fail_msg("\"%s\": %s, row %zu, \"%s\"", cases[i].value,
+				 loss_status_info(status)->code, index, err.detail);
+	}
+}
+
+static void only_identity_is_decoded(void **state)
+{
+	static const struct {
+		const char *value;
+		loss_status wanted;
+	} cases[] = {
+		{"identity", LOSS_OK},
+		{"Identity, identity", LOSS_OK},
+		{"", LOSS_OK},
+		{"gzip", LOSS_UNSUPPORTED_ENCODING},
+		{"identity, gzip", LOSS_UNSUPPORTED_ENCODING},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct head head = read_one("Content-Encoding", cases[i].value);
+		struct loss_error err;
+		assert_int_equal(head_encoding(&head, &err), cases[i].wanted);
+	}
+}
+
+/* ---------------------------------------------------------------- Accept */
+
+static void accept_is_negotiated(void **state)
+{
+	static const struct {
+		const char *accept, *type;
+		bool wanted;
+	} cases[] = {
+		{"", "application/json", true},
+		{"*/*", "application/json", true},
+		{"*", "application/json", true},
+		{"application/json", "application/json", true},
+		{"APPLICATION/Json", "application/json", true},
+		{"application/*", "application/json", true},
+		{"text/html", "application/json", false},
+		{"text/*", "application/json", false},
+		{"application/jsonx", "application/json", false},
+		{"text/html, application/*;q=0.5", "application/json", true},
+		{"application/json;q=0", "application/json", false},
+		{"application/json; q=0.000", "application/json", false},
+		{"application/json; Q=0", "application/json", false},
+		{"application/json;q=0.001", "application/json", true},
+		{"application/json;q=0, */*", "application/json", false},
+		{"*/*, application/json;q=0", "application/json", false},
+		{"*/*;q=0, application/json", "application/json", true},
+		{"application/*;q=0, */*", "application/json", false},
+		{"application/json;q=0, application/json", "application/json", true},
+		{"application/json;x=\"a,b;q=0\"", "application/json", true},
+		{"application/json;x=\"a\\\"b,\";q=0", "application/json", false},
+		{"application/json;q=", "application/json", true},
+		{"text/plain;version=0.0.4;q=0.5", "text/plain; version=0.0.4", true},
+		{"text/html", "text/html; charset=utf-8", true},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct head head = read_one("Accept", cases[i].accept);
+		struct loss_error err = {0};
+		bool wanted = head_accept(&head, cases[i].type, &err) == LOSS_OK;
+		if (wanted != cases[i].wanted)
+			fail_msg("\"%s\" does%s want %s", cases[i].accept, wanted ? "" : " not",
+				 cases[i].type);
+		if (!wanted)
+			assert_int_equal(err.status, LOSS_NOT_ACCEPTABLE);
+	}
+}
+
+static void timeouts_have_a_range(void **state)
+{
+	static const struct {
+		const char *value;
+		uint64_t ms; /* 0: refused */
+	} cases[] = {
+		{"1", 1},
+		{"3600000", 3600000},
+		{"0", 0},
+		{"3600001", 0},
+		{"-1", 0},
+		{"1.5", 0},
+		{"1 ", 0},
+		{"abc", 0},
+		{"99999999999999999999", 0},
+	};
+	struct head none = {0};
+	struct loss_error err;
+	uint64_t ms = 7;
+	(void)state;
+	assert_int_equal(head_timeout(&none, &ms, &err), LOSS_OK);
+	assert_int_equal(ms, 0);
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct head head = read_one("X-Request-Timeout-Ms", cases[i].value);
+		loss_status status = head_timeout(&head, &ms, &err);
+		assert_int_equal(status, cases[i].ms ? LOSS_OK : LOSS_INVALID_HEADER);
+		if (cases[i].ms)
+			assert_int_equal(ms, cases[i].ms);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(lists_are_joined),
+		cmocka_unit_test(doubled_single_values_are_refused),
+		cmocka_unit_test(request_ids_are_echoed_when_they_may_be),
+		cmocka_unit_test(trace_contexts_are_checked),
+		cmocka_unit_test(trace_state_goes_with_its_parent),
+		cmocka_unit_test(content_types_are_judged),
+		cmocka_unit_test(only_identity_is_decoded),
+		cmocka_unit_test(accept_is_negotiated),
+		cmocka_unit_test(timeouts_have_a_range),
+	};
+	return cmocka_run_group_tests(tests, start, stop);
+}

@@ -1,0 +1,99 @@
+#include "../../server/listener.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "../support/capture.h"
+
+static unsigned port_of(const char *url)
+{
+	return (unsigned)strtoul(strrchr(url, ':') + 1, NULL, 10);
+}
+
+static bool connects(unsigned port)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+	int fd = socket(AF_INET, SOCK_STREAM, 0);
+	inet_pton(AF_INET, "127.0.0.1", &address.sin_addr);
+	bool connected = connect(fd, (struct sockaddr *)&address, sizeof address) == 0;
+	close(fd);
+	return connected;
+}
+
+static void port_0_picks_one(void **state)
+{
+	char url[128], other[128];
+	(void)state;
+	int fd = listener_open("127.0.0.1:0", url, sizeof url);
+	int second = listener_open("127.0.0.1:0", other, sizeof other);
+	assert_true(fd >= 0 && second >= 0);
+	assert_int_equal(strncmp(url, "http://127.0.0.1:", 17), 0);
+	assert_true(port_of(url) > 0);
+	assert_int_not_equal(port_of(url), port_of(other));
+	assert_true(connects(port_of(url)));
+	close(fd);
+	close(second);
+	assert_false(connects(port_of(url)));
+}
+
+static void addresses_of_version_6_have_brackets(void **state)
+{
+	char url[128];
+	int probe = socket(AF_INET6, SOCK_STREAM, 0);
+	struct sockaddr_in6 loopback = {.sin6_family = AF_INET6,
+					.sin6_addr = IN6ADDR_LOOPBACK_INIT};
+	bool has_v6 = probe >= 0 && bind(probe, (struct sockaddr *)&loopback, sizeof loopback) == 0;
+	(void)state;
+	if (probe >= 0)
+		close(probe);
+	if (!has_v6) {
+		print_message("skipped: this machine has no IPv6 loopback\n");
+		skip();
+	}
+	int fd = listener_open("[::1]:0", url, sizeof url);
+	assert_true(fd >= 0);
+	assert_int_equal(strncmp(url, "http://[::1]:", 13), 0);
+	assert_true(port_of(url) > 0);
+	close(fd);
+}
+
+/* One line, naming what was asked for. */
+static void refusals_say_why(void **state)
+{
+	char url[128], taken[64];
+	(void)state;
+	int fd = listener_open("127.0.0.1:0", url, sizeof url);
+	assert_true(fd >= 0);
+	snprintf(taken, sizeof taken, "127.0.0.1:%u", port_of(url));
+	const char *const bad[] = {taken, "198.51.100.1:0", "nonsense", "127.0.0.1:99999"};
+	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+		static struct capture said;
+		capture_begin(&said, STDERR_FILENO);
+		int refused = listener_open(bad[i], url, sizeof url);
+		capture_end(&said);
+		assert_int_equal(refused, -1);
+		assert_non_null(strstr(said.text, bad[i]));
+		assert_ptr_equal(strchr(said.text, '\n'), said.text + said.size - 1);
+	}
+	close(fd);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(port_0_picks_one),
+		cmocka_unit_test(addresses_of_version_6_have_brackets),
+		cmocka_unit_test(refusals_say_why),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

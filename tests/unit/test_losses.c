@@ -1,0 +1,333 @@
+/* The table of losses: every row complete, distinct, consistent, and as its contract lists it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../support/eval.h"
+#include "problem.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* Names in order; a tensor in brackets is optional. */
+static const struct {
+	const char *loss, *tensors, *arguments, *outputs;
+} contract[] = {
+	{"cross_entropy", "logits targets [weight] [grad_output]",
+	 "size_average ignore_index reduce reduction label_smoothing denominator empty_mean "
+	 "class_axis grad_dtype",
+	 "loss grad log_probs probs lse predicted correct accuracy"},
+	{"nll_loss", "log_probs targets [weight] [grad_output]",
+	 "size_average ignore_index reduce reduction denominator empty_mean class_axis grad_dtype",
+	 "loss grad"},
+	{"log_softmax", "logits [grad_output]", "class_axis grad_dtype",
+	 "log_probs probs grad lse predicted"},
+	{"softmax", "logits [grad_output]", "class_axis grad_dtype",
+	 "probs log_probs grad lse predicted"},
+	{"binary_cross_entropy_with_logits", "logits targets [weight] [pos_weight] [grad_output]",
+	 "size_average reduce reduction denominator empty_mean grad_dtype", "loss grad"},
+};
+
+static void append(char *text, const char *name, bool optional)
+{
+	if (*text != '\0')
+		strcat(text, " ");
+	strcat(text, optional ? "[" : "");
+	strcat(text, name);
+	strcat(text, optional ? "]" : "");
+}
+
+static void the_table_is_as_its_contract_lists_it(void **state)
+{
+	(void)state;
+	for (size_t l = 0; l < COUNT(contract); l++) {
+		const struct loss_info *loss = loss_at(l);
+		assert_non_null(loss);
+		char text[400] = "";
+		for (size_t i = 0; i < loss->n_tensors; i++)
+			append(text, loss->tensors[i].name, !loss->tensors[i].required);
+		assert_string_equal(loss->name, contract[l].loss);
+		assert_string_equal(text, contract[l].tensors);
+		*text = '\0';
+		for (size_t i = 0; i < loss->n_arguments; i++)
+			append(text, loss->arguments[i]->name, false);
+		assert_string_equal(text, contract[l].arguments);
+		*text = '\0';
+		for (size_t i = 0; i < loss->n_outputs; i++)
+			append(text, loss->outputs[i]->name, false);
+		assert_string_equal(text, contract[l].outputs);
+	}
+	assert_null(loss_at(COUNT(contract)));
+	assert_null(loss_at(SIZE_MAX));
+}
+
+static void losses_are_found_by_their_whole_name(void **state)
+{
+	(void)state;
+	for (size_t l = 0; loss_at(l); l++) {
+		const char *name = loss_at(l)->name;
+		assert_ptr_equal(loss_find(name, strlen(name)), loss_at(l));
+		assert_null(loss_find(name, strlen(name) - 1));
+		assert_null(loss_find(name, strlen(name) + 1));
+	}
+	assert_null(loss_find("", 0));
+	assert_null(loss_find("Softmax", 7));
+	assert_ptr_equal(loss_find("softmax/", 7), loss_find("softmax", 7));
+}
+
+static void expect_name(const char *name)
+{
+	assert_true(strlen(name) > 0 && strlen(name) < sizeof((struct loss_error){0}.field));
+	for (; *name != '\0'; name++)
+		assert_true(islower((unsigned char)*name) || *name == '_');
+}
+
+static void expect_sentence(const char *text)
+{
+	assert_true(isupper((unsigned char)text[0]));
+	assert_int_equal(text[strlen(text) - 1], '.');
+	assert_null(strstr(text, "  "));
+}
+
+/* All names of fields of a loss, "outputs" included. */
+static size_t field_names(const struct loss_info *loss, const char **names)
+{
+	size_t n = 0;
+	names[n++] = "outputs";
+	for (size_t i = 0; i < loss->n_tensors; i++)
+		names[n++] = loss->tensors[i].name;
+	for (size_t i = 0; i < loss->n_arguments; i++)
+		names[n++] = loss->arguments[i]->name;
+	return n;
+}
+
+static void names_are_distinct(void **state)
+{
+	(void)state;
+	for (size_t l = 0; loss_at(l); l++) {
+		const struct loss_info *loss = loss_at(l);
+		const char *names[64];
+		size_t n = field_names(loss, names);
+		assert_true(n <= COUNT(names));
+		for (size_t i = 0; i < n; i++)
+			for (size_t k = 0; k < i; k++)
+				assert_string_not_equal(names[i], names[k]);
+		for (size_t i = 0; i < loss->n_outputs; i++)
+			for (size_t k = 0; k < i; k++)
+				assert_string_not_equal(loss->outputs[i]->name,
+							loss->outputs[k]->name);
+		for (size_t k = 0; k < l; k++)
+			assert_string_not_equal(loss->name, loss_at(k)->name);
+	}
+}
+
+static void losses_are_complete(void **state)
+{
+	(void)state;
+	for (size_t l = 0; loss_at(l); l++) {
+		const struct loss_info *loss = loss_at(l);
+		expect_name(loss->name);
+		expect_sentence(loss->summary);
+		assert_non_null(loss_row_of(loss)->rows);
+		assert_ptr_equal(&loss_row_of(loss)->info, loss);
+		assert_true(loss->n_outputs > 0 && loss->n_outputs <= LOSS_MAX_OUTPUTS);
+		assert_int_equal(loss->tensors[0].role, LOSS_ROLE_INPUT);
+		assert_true(loss->tensors[0].required);
+		bool is_softmax = strstr(loss->name, "softmax") != NULL;
+		assert_int_equal(loss_row_of(loss)->output_per_class, is_softmax);
+		assert_int_equal(loss_row_of(loss)->element_wise,
+				 strncmp(loss->name, "binary", 6) == 0);
+		assert_int_equal(strcmp(loss->outputs[0]->name, "loss") == 0, !is_softmax);
+	}
+}
+
+static void tensors_are_complete(void **state)
+{
+	(void)state;
+	for (size_t l = 0; loss_at(l); l++) {
+		const struct loss_info *loss = loss_at(l);
+		unsigned roles = 0;
+		for (size_t i = 0; i < loss->n_tensors; i++) {
+			const struct loss_tensor_info *tensor = &loss->tensors[i];
+			expect_name(tensor->name);
+			expect_sentence(tensor->help);
+			assert_true(strlen(tensor->shape) > 0);
+			assert_true(tensor->role < LOSS_N_ROLES);
+			assert_false(roles & 1u << (unsigned)tensor->role);
+			roles |= 1u << (unsigned)tensor->role;
+			assert_true(tensor->dtypes != 0 && tensor->dtypes < 1u << LOSS_N_DTYPES);
+			if (tensor->role != LOSS_ROLE_TARGETS)
+				assert_int_equal(tensor->dtypes, LOSS_FLOAT_DTYPES);
+		}
+	}
+}
+
+static unsigned target_dtypes(const char *name)
+{
+	const struct loss_info *loss = loss_find(name, strlen(name));
+	return loss->tensors[loss_find_tensor(loss, "targets", 7)].dtypes;
+}
+
+static void targets_have_the_dtypes_of_their_loss(void **state)
+{
+	(void)state;
+	assert_int_equal(target_dtypes("cross_entropy"), LOSS_FLOAT_DTYPES | LOSS_INTEGER_DTYPES);
+	assert_int_equal(target_dtypes("nll_loss"), LOSS_INTEGER_DTYPES);
+	assert_int_equal(target_dtypes("binary_cross_entropy_with_logits"),
+			 LOSS_FLOAT_DTYPES | LOSS_DTYPE_BIT(LOSS_BOOL));
+}
+
+/* ---------------------------------------------------------------- arguments */
+
+static size_t field_size(loss_argument_type type)
+{
+	static const size_t sizes[] = {
+		[LOSS_ARGUMENT_BOOLEAN] = sizeof(bool),
+		[LOSS_ARGUMENT_INTEGER] = sizeof(int64_t),
+		[LOSS_ARGUMENT_NUMBER] = sizeof(double),
+		[LOSS_ARGUMENT_CHOICE] = sizeof(size_t),
+	};
+	return sizes[type];
+}
+
+static void check_argument(const struct loss_argument_info *info)
+{
+	expect_name(info->name);
+	expect_sentence(info->help);
+	size_t size = field_size(info->type);
+	assert_int_equal(info->offset % size, 0);
+	assert_true(info->offset >= sizeof(unsigned));
+	assert_true(info->offset + size <= sizeof(struct loss_args));
+	assert_int_equal(info->choices != NULL, info->type == LOSS_ARGUMENT_CHOICE);
+	bool ranged = info->type == LOSS_ARGUMENT_INTEGER || info->type == LOSS_ARGUMENT_NUMBER;
+	assert_int_equal(info->range != NULL, ranged);
+	assert_int_equal(info->min < info->max, ranged);
+	if (info->choices)
+		assert_non_null(info->choices[0]);
+}
+
+static void arguments_are_complete(void **state)
+{
+	(void)state;
+	const struct loss_argument_info *seen[N_ARGUMENTS] = {NULL};
+	for (size_t l = 0; loss_at(l); l++) {
+		const struct loss_info *loss = loss_at(l);
+		for (size_t i = 0; i < loss->n_arguments; i++) {
+			const struct loss_argument_info *info = loss->arguments[i];
+			check_argument(info);
+			enum argument id = argument_id(info);
+			assert_true(id < N_ARGUMENTS);
+			assert_true(seen[id] == NULL || seen[id] == info);
+			seen[id] = info;
+		}
+	}
+	for (size_t i = 0; i < N_ARGUMENTS; i++) {
+		assert_non_null(seen[i]);
+		for (size_t k = 0; k < i; k++)
+			assert_int_not_equal(seen[i]->offset, seen[k]->offset);
+	}
+}
+
+/* What is documented as the default is what an absent argument comes to. */
+static void expect_default(const struct loss_argument_info *info, const struct loss_args *args)
+{
+	const char *json = info->default_json;
+	const char *field = (const char *)args + info->offset;
+	assert_false(argument_given(args, argument_id(info)));
+	if (strcmp(json, "null") == 0)
+		return;
+	char *end;
+	if (info->type == LOSS_ARGUMENT_INTEGER) {
+		assert_true(*(const int64_t *)(const void *)field == strtoll(json, &end, 10));
+		assert_int_equal(*end, '\0');
+	} else if (info->type == LOSS_ARGUMENT_NUMBER) {
+		assert_true(*(const double *)(const void *)field == strtod(json, &end));
+		assert_int_equal(*end, '\0');
+	} else {
+		const char *choice = info->choices[*(const size_t *)(const void *)field];
+		assert_int_equal(info->type, LOSS_ARGUMENT_CHOICE);
+		assert_int_equal(strlen(json), strlen(choice) + 2);
+		assert_int_equal(json[0], '"');
+		assert_memory_equal(json + 1, choice, strlen(choice));
+	}
+}
+
+static void documented_defaults_are_the_real_ones(void **state)
+{
+	(void)state;
+	for (size_t l = 0; loss_at(l); l++) {
+		const struct loss_info *loss = loss_at(l);
+		struct loss_args args;
+		struct eval eval;
+		eval_start(&eval, loss->name);
+		assert_int_equal(problem_arguments(eval.problem, &args, &eval.error), LOSS_OK);
+		assert_int_equal(args.given, 0);
+		for (size_t i = 0; i < loss->n_arguments; i++)
+			expect_default(loss->arguments[i], &args);
+		eval_end(&eval);
+	}
+}
+
+static void choices_are_in_the_order_of_their_enum(void **state)
+{
+	(void)state;
+	const struct loss_info *loss = loss_at(0);
+	const char *const *reductions =
+		loss->arguments[loss_find_argument(loss, "reduction", 9)]->choices;
+	assert_string_equal(reductions[REDUCTION_NONE], "none");
+	assert_string_equal(reductions[REDUCTION_MEAN], "mean");
+	assert_string_equal(reductions[REDUCTION_SUM], "sum");
+	assert_string_equal(reductions[REDUCTION_ELEMENTWISE_MEAN], "elementwise_mean");
+	assert_null(reductions[REDUCTION_ELEMENTWISE_MEAN + 1]);
+	const char *const *means =
+		loss->arguments[loss_find_argument(loss, "empty_mean", 10)]->choices;
+	assert_string_equal(means[EMPTY_MEAN_NAN], "nan");
+	assert_string_equal(means[EMPTY_MEAN_ZERO], "zero");
+	assert_null(means[EMPTY_MEAN_ZERO + 1]);
+}
+
+/* ---------------------------------------------------------------- outputs */
+
+static void outputs_are_complete(void **state)
+{
+	(void)state;
+	static const char *const names[N_OUTPUTS] = {"loss", "grad",      "log_probs", "probs",
+						     "lse",  "predicted", "correct",   "accuracy"};
+	unsigned seen = 0;
+	for (size_t l = 0; loss_at(l); l++) {
+		const struct loss_info *loss = loss_at(l);
+		for (size_t i = 0; i < loss->n_outputs; i++) {
+			const struct loss_output_info *info = loss->outputs[i];
+			enum output id = output_id(info);
+			assert_true(id < N_OUTPUTS);
+			assert_string_equal(info->name, names[id]);
+			expect_sentence(info->help);
+			assert_true(strlen(info->dtype) > 0 && strlen(info->shape) > 0);
+			seen |= 1u << (unsigned)id;
+		}
+	}
+	assert_int_equal(seen, (1u << N_OUTPUTS) - 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_table_is_as_its_contract_lists_it),
+		cmocka_unit_test(losses_are_found_by_their_whole_name),
+		cmocka_unit_test(names_are_distinct),
+		cmocka_unit_test(losses_are_complete),
+		cmocka_unit_test(tensors_are_complete),
+		cmocka_unit_test(targets_have_the_dtypes_of_their_loss),
+		cmocka_unit_test(arguments_are_complete),
+		cmocka_unit_test(documented_defaults_are_the_real_ones),
+		cmocka_unit_test(choices_are_in_the_order_of_their_enum),
+		cmocka_unit_test(outputs_are_complete),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,204 @@
+/* The JSON reply: its members, their order, and the times that it completes. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <cjson/cJSON.h>
+#include <math.h>
+#include <string.h>
+
+#include "../../server/codec/reply_json.h"
+
+static float loss_data[] = {1.3447266f};
+static float grad_data[] = {-0.5f, 0.25f, 0.25f, 1e-7f, NAN, 0.0f};
+
+/* A loss and a gradient of shape (2, 3), as cross_entropy would give them. */
+static struct loss_result make_result(void)
+{
+	return (struct loss_result){
+		.n_outputs = 2,
+		.outputs = {{"grad", {LOSS_F32, 2, {2, 3}, 6, grad_data}},
+			    {"loss", {LOSS_F32, 0, {0}, 1, loss_data}}},
+		.has_totals = true,
+		.totals = {.loss_sum = 1.3447265920066833,
+			   .denominator = 1.0,
+			   .rows = 3,
+			   .counted = 2,
+			   .ignored = 1},
+	};
+}
+
+static struct timings make_timings(void)
+{
+	return (struct timings){
+		.start_ns = clock_ns() - 5000000,
+		.receive_ns = 1500,
+		.decode_ns = 2000000000,
+		.queue_ns = 0,
+		.compute_ns = 123456789,
+		.bytes_in = 4294967296,
+		.threads = 7,
+	};
+}
+
+struct reply {
+	struct loss_arena *arena;
+	char *text; /* terminated */
+	cJSON *json;
+};
+
+static struct reply write_reply(const struct loss_result *result, struct timings *timings)
+{
+	struct reply reply = {.arena = loss_arena_create(NULL)};
+	assert_non_null(reply.arena);
+	struct loss_buffer *buffer = loss_buffer_create(reply.arena);
+	assert_non_null(buffer);
+	assert_true(reply_json_write(buffer, result, timings));
+	assert_true(loss_buffer_append(buffer, "", 1));
+	reply.text = (char *)buffer->data;
+	reply.json = cJSON_ParseWithOpts(reply.text, NULL, 1);
+	assert_non_null(reply.json);
+	return reply;
+}
+
+static void end_reply(struct reply *reply)
+{
+	cJSON_Delete(reply->json);
+	loss_arena_destroy(reply->arena);
+}
+
+static void expect_members(const cJSON *object, const char *const *names, size_t n)
+{
+	assert_int_equal(cJSON_GetArraySize(object), n);
+	for (size_t i = 0; i < n; i++)
+		assert_string_equal(cJSON_GetArrayItem(object, (int)i)->string, names[i]);
+}
+
+#define EXPECT_MEMBERS(object, ...)                                                                \
+	expect_members(object, (const char *const[]){__VA_ARGS__},                                 \
+		       sizeof((const char *const[]){__VA_ARGS__}) / sizeof(char *))
+
+static double number_at(const cJSON *object, const char *name)
+{
+	const cJSON *item = cJSON_GetObjectItemCaseSensitive(object, name);
+	assert_true(cJSON_IsNumber(item));
+	return item->valuedouble;
+}
+
+static void test_outputs_and_totals(void **state)
+{
+	(void)state;
+	struct loss_result result = make_result();
+	struct timings timings = make_timings();
+	struct reply reply = write_reply(&result, &timings);
+	EXPECT_MEMBERS(reply.json, "grad", "loss", "totals", "metrics");
+	static const char begin[] =
+		"{\"grad\":[[-0.5,0.25,0.25],[1e-07,\"NaN\",0.0]],\"loss\":1.3447266,"
+		"\"totals\":{\"loss_sum\":1.3447265920066833,\"denominator\":1.0,\"rows\":3,"
+		"\"counted\":2,"
+		"\"ignored\":1},\"metrics\":{\"receive_seconds\":1.5e-06,";
+	assert_memory_equal(reply.text, begin, sizeof begin - 1);
+	end_reply(&reply);
+}
+
+static void test_without_totals(void **state)
+{
+	(void)state;
+	struct loss_result result = make_result();
+	result.has_totals = false;
+	struct timings timings = make_timings();
+	struct reply reply = write_reply(&result, &timings);
+	EXPECT_MEMBERS(reply.json, "grad", "loss", "metrics");
+	end_reply(&reply);
+}
+
+static void test_no_outputs_asked_for(void **state)
+{
+	(void)state;
+	struct loss_result result = make_result();
+	result.n_outputs = 0;
+	struct timings timings = make_timings();
+	struct reply reply = write_reply(&result, &timings);
+	EXPECT_MEMBERS(reply.json, "totals", "metrics");
+	end_reply(&reply);
+}
+
+static void test_warnings(void **state)
+{
+	(void)state;
+	struct loss_result result = make_result();
+	result.n_warnings = 2;
+	result.warnings[0] = "every row is \"ignored\"";
+	result.warnings[1] = "second";
+	struct timings timings = make_timings();
+	struct reply reply = write_reply(&result, &timings);
+	EXPECT_MEMBERS(reply.json, "grad", "loss", "totals", "warnings", "metrics");
+	const cJSON *warnings = cJSON_GetObjectItemCaseSensitive(reply.json, "warnings");
+	assert_int_equal(cJSON_GetArraySize(warnings), 2);
+	assert_string_equal(cJSON_GetArrayItem(warnings, 0)->valuestring, result.warnings[0]);
+	assert_string_equal(cJSON_GetArrayItem(warnings, 1)->valuestring, result.warnings[1]);
+	end_reply(&reply);
+}
+
+static void test_metrics(void **state)
+{
+	(void)state;
+	struct loss_result result = make_result();
+	struct timings timings = make_timings();
+	uint64_t before = clock_ns();
+	struct reply reply = write_reply(&result, &timings);
+	uint64_t passed = clock_ns() - before;
+	const cJSON *metrics = cJSON_GetObjectItemCaseSensitive(reply.json, "metrics");
+	EXPECT_MEMBERS(metrics, "receive_seconds", "decode_seconds", "queue_seconds",
+		       "compute_seconds", "encode_seconds", "total_seconds", "bytes_in", "threads",
+		       "isa");
+	assert_true(number_at(metrics, "receive_seconds") == 1.5e-6);
+	assert_true(number_at(metrics, "decode_seconds") == 2.0);
+	assert_true(number_at(metrics, "queue_seconds") == 0.0);
+	assert_true(number_at(metrics, "compute_seconds") == 0.123456789);
+	assert_true(number_at(metrics, "bytes_in") == 4294967296.0);
+	assert_true(number_at(metrics, "threads") == 7.0);
+	const cJSON *isa = cJSON_GetObjectItemCaseSensitive(metrics, "isa");
+	assert_string_equal(cJSON_GetStringValue(isa), loss_isa());
+	/* What the reply says is what timings holds afterwards. */
+	assert_true(timings.encode_ns > 0 && timings.encode_ns <= passed);
+	assert_true(timings.total_ns >= 5000000 + timings.encode_ns);
+	assert_true(timings.total_ns <= before - timings.start_ns + passed);
+	assert_true(number_at(metrics, "encode_seconds") == (double)timings.encode_ns / 1e9);
+	assert_true(number_at(metrics, "total_seconds") == (double)timings.total_ns / 1e9);
+	end_reply(&reply);
+}
+
+static void test_no_memory(void **state)
+{
+	(void)state;
+	struct loss_budget budget = {.limit = 32768};
+	struct loss_arena *arena = loss_arena_create(&budget);
+	assert_non_null(arena);
+	struct loss_buffer *buffer = loss_buffer_create(arena);
+	assert_non_null(buffer);
+	struct loss_result result = make_result();
+	static float zeros[65536];
+	result.outputs[0].tensor = (struct loss_tensor){LOSS_F32, 1, {65536}, 65536, zeros};
+	struct timings timings = make_timings();
+	assert_false(reply_json_write(buffer, &result, &timings));
+	struct loss_error err;
+	assert_int_equal(loss_arena_failure(arena, &err), LOSS_TOO_LARGE_FOR_SERVER);
+	loss_arena_destroy(arena);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_outputs_and_totals),
+		cmocka_unit_test(test_without_totals),
+		cmocka_unit_test(test_no_outputs_asked_for),
+		cmocka_unit_test(test_warnings),
+		cmocka_unit_test(test_metrics),
+		cmocka_unit_test(test_no_memory),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

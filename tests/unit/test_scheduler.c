@@ -1,0 +1,158 @@
+#include "../../server/scheduler.h"
+
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+/* A job that notes when it ran, and may wait for a gate to open before it ends. */
+struct task {
+	struct job job;
+	bool waits;
+	int ran; /* its place in the order of runs; 0: it has not */
+	int threads;
+	bool is_done;
+};
+
+static struct loss_arena *arena;
+static struct scheduler *scheduler;
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
+static bool gate_open;
+static int n_ran;
+
+static void run(struct job *job, int threads)
+{
+	struct task *task = (struct task *)(void *)job;
+	pthread_mutex_lock(&mutex);
+	task->ran = ++n_ran;
+	task->threads = threads;
+	pthread_cond_broadcast(&changed);
+	while (task->waits && !gate_open)
+		pthread_cond_wait(&changed, &mutex);
+	pthread_mutex_unlock(&mutex);
+}
+
+static void done(struct job *job)
+{
+	struct task *task = (struct task *)(void *)job;
+	pthread_mutex_lock(&mutex);
+	task->is_done = true;
+	pthread_cond_broadcast(&changed);
+	pthread_mutex_unlock(&mutex);
+}
+
+static void submit(struct task *task)
+{
+	task->job = (struct job){.run = run, .done = done};
+	scheduler_submit(scheduler, &task->job);
+}
+
+static void wait_done(struct task *task)
+{
+	pthread_mutex_lock(&mutex);
+	while (!task->is_done)
+		pthread_cond_wait(&changed, &mutex);
+	pthread_mutex_unlock(&mutex);
+}
+
+/* Occupies the compute thread until the gate opens. */
+static void occupy(struct task *task)
+{
+	task->waits = true;
+	submit(task);
+	pthread_mutex_lock(&mutex);
+	while (!task->ran)
+		pthread_cond_wait(&changed, &mutex);
+	pthread_mutex_unlock(&mutex);
+}
+
+static void open_gate(void)
+{
+	pthread_mutex_lock(&mutex);
+	gate_open = true;
+	pthread_cond_broadcast(&changed);
+	pthread_mutex_unlock(&mutex);
+}
+
+static int start(void **state)
+{
+	(void)state;
+	gate_open = false;
+	n_ran = 0;
+	arena = loss_arena_create(NULL);
+	scheduler = arena ? scheduler_start(arena, 2) : NULL;
+	return scheduler ? 0 : -1;
+}
+
+static int stop(void **state)
+{
+	(void)state;
+	scheduler_stop(scheduler);
+	loss_arena_destroy(arena);
+	return 0;
+}
+
+static void jobs_run_in_order(void **state)
+{
+	struct task first = {0}, tasks[5] = {0};
+	(void)state;
+	occupy(&first);
+	for (int i = 0; i < 5; i++)
+		submit(&tasks[i]);
+	open_gate();
+	for (int i = 0; i < 5; i++) {
+		wait_done(&tasks[i]);
+		assert_int_equal(tasks[i].ran, 2 + i);
+		assert_int_equal(tasks[i].threads, 2);
+	}
+}
+
+static void withdrawn_jobs_are_done_without_a_run(void **state)
+{
+	(void)state;
+	/* The first, one in the middle and the last of the queue: the rest keeps its order, and new
+	 * ones come last. */
+	for (int k = 0; k < 3; k++) {
+		struct task first = {0}, tasks[3] = {0}, later = {0};
+		gate_open = false;
+		n_ran = 0;
+		occupy(&first);
+		for (int i = 0; i < 3; i++)
+			submit(&tasks[i]);
+		scheduler_withdraw(scheduler, &tasks[k].job);
+		assert_true(tasks[k].is_done);
+		submit(&later);
+		open_gate();
+		wait_done(&later);
+		assert_int_equal(tasks[k].ran, 0);
+		assert_int_equal(later.ran, 4);
+		for (int i = 0; i < 3; i++)
+			assert_true(tasks[i].is_done);
+	}
+}
+
+static void a_running_job_is_left_alone(void **state)
+{
+	struct task task = {0};
+	(void)state;
+	occupy(&task);
+	scheduler_withdraw(scheduler, &task.job);
+	assert_false(task.is_done);
+	open_gate();
+	wait_done(&task);
+	/* Nor one that has ended, or was never there. */
+	scheduler_withdraw(scheduler, &task.job);
+	assert_int_equal(task.ran, 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(jobs_run_in_order, start, stop),
+		cmocka_unit_test_setup_teardown(withdrawn_jobs_are_done_without_a_run, start, stop),
+		cmocka_unit_test_setup_teardown(a_running_job_is_left_alone, start, stop),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
