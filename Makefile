@@ -36,7 +36,7 @@ OPENMP   ?= -fopenmp
 CPPFLAGS := -D_GNU_SOURCE -Isrc -I$(BUILD)/gen
 CFLAGS   ?= -O2 -g1
 # Fused multiply-add is written where it is meant: the same bits from every compiler (docs/numerics.md).
-ALL_CFLAGS = -std=c17 $(CFLAGS) -ffp-contract=off -fPIE $(OPENMP) $(WARNINGS) $(HARDENING) $(EXTRA_CFLAGS)
+ALL_CFLAGS = -std=c17 $(CFLAGS) $(OPTIMIZE) -ffp-contract=off -fPIE $(OPENMP) $(WARNINGS) $(HARDENING) $(EXTRA_CFLAGS)
 LIBS      := -lmicrohttpd -lcjson -lpthread -lm
 TEST_LIBS := -lcurl -lcmocka
 
@@ -58,8 +58,9 @@ TESTED_OBJ  := $(filter-out $(BUILD)/server/main.o,$(SERVER_OBJ)) $(ORACLE_OBJ) 
 all: $(BUILD)/lossd $(BUILD)/libloss.a
 
 $(BUILD)/libloss.a: $(LIB_OBJ)
+	@echo "  AR $@"
 	@rm -f $@
-	$(AR) rcs $@ $^
+	$(Q)$(AR) rcs $@ $^
 
 $(BUILD)/lossd: $(SERVER_OBJ) $(BUILD)/libloss.a
 	@echo "  LD $@"
@@ -68,9 +69,16 @@ $(BUILD)/lossd: $(SERVER_OBJ) $(BUILD)/libloss.a
 # Objects of tests are kept like all others.
 .SECONDARY:
 
+# Rewritten when a compiler or a flag changes, so that everything is built anew.
+FLAGS_NOW := $(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LINK_MODE)
+$(BUILD)/flags: always
+	@mkdir -p $(@D)
+	@echo '$(FLAGS_NOW)' | cmp -s - $@ || echo '$(FLAGS_NOW)' > $@
+.PHONY: always
+
 $(BUILD)/tests/%.o: CPPFLAGS += -Iserver
-$(BUILD)/src/kernel/%.o: EXTRA_CFLAGS += -O3
-$(BUILD)/%.o: %.c
+$(BUILD)/src/kernel/%.o: OPTIMIZE = -O3
+$(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	@echo "  CC $<"
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
@@ -91,7 +99,7 @@ $(BUILD)/server/route.o $(BUILD)/server/pages.o: $(BUILD)/gen/openapi_yaml.h
 
 .PHONY: setup-run setup-test setup-tsan setup-lint
 setup-run:
-	@.ci/packages build
+	@.ci/packages build run
 setup-test:
 	@.ci/packages build test
 setup-tsan:

@@ -200,9 +200,10 @@ static void print_settings(const struct config *config)
 	for (size_t i = 0; i < n_settings; i++) {
 		const struct setting *setting = &settings[i];
 		const char *comma = i + 1 < n_settings ? "," : "";
-		/* Neither addresses nor choices hold a character that JSON escapes. */
-		if (setting->type == SETTING_LISTEN)
-			printf("  \"%s\": \"%s\"%s\n", setting->key, config->listen, comma);
+		const char *text = setting_text(setting, config);
+		/* Neither texts nor choices hold a character that JSON escapes. */
+		if (text)
+			printf("  \"%s\": \"%s\"%s\n", setting->key, text, comma);
 		else if (setting->type == SETTING_CHOICE)
 			printf("  \"%s\": \"%s\"%s\n", setting->key,
 			       setting->choices[setting_number(setting, config)], comma);

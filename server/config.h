@@ -34,8 +34,9 @@ struct config {
 	uint64_t max_rank;
 	uint64_t drain_delay_ms;
 	uint64_t drain_timeout_ms;
-	uint64_t log_level;  /* enum log_level */
-	uint64_t log_format; /* enum log_format */
+	uint64_t log_level;      /* enum log_level */
+	uint64_t log_format;     /* enum log_format */
+	char cors_origins[1024]; /* a list as cors.h has it */
 };
 
 enum config_action {

@@ -41,16 +41,36 @@ static unsigned line_of(const char *text, const char *place)
 	return line;
 }
 
+/* Strings with commas between them; NULL when something else is among them, or they are too long.
+ */
+static const char *join(const cJSON *array, char *out, size_t size)
+{
+	size_t used = 0;
+	for (const cJSON *item = array->child; item; item = item->next) {
+		if (!cJSON_IsString(item))
+			return NULL;
+		int n = snprintf(out + used, size - used, "%s%s", used ? "," : "",
+				 item->valuestring);
+		if (n < 0 || (size_t)n >= size - used)
+			return NULL;
+		used += (size_t)n;
+	}
+	return used > 0 ? out : "none";
+}
+
 /* The value as one would write it for a flag; NULL when it is of a kind that the key does not take.
  */
 static const char *text_of(const struct setting *setting, const cJSON *item, char *out, size_t size)
 {
-	bool wordy = setting->type == SETTING_LISTEN || setting->type == SETTING_CHOICE;
+	bool wordy = setting->type == SETTING_LISTEN || setting->type == SETTING_CHOICE ||
+		     setting->type == SETTING_ORIGINS;
 	if (cJSON_IsString(item)) {
 		bool is_auto = setting->automatic && strcmp(item->valuestring, "auto") == 0;
 		return wordy || is_auto || setting->type == SETTING_BYTES ? item->valuestring
 									  : NULL;
 	}
+	if (setting->type == SETTING_ORIGINS && cJSON_IsArray(item))
+		return join(item, out, size);
 	if (!cJSON_IsNumber(item) || wordy)
 		return NULL;
 	snprintf(out, size, "%.17g", item->valuedouble);
@@ -59,7 +79,7 @@ static const char *text_of(const struct setting *setting, const cJSON *item, cha
 
 static bool take_member(const char *path, cJSON *item, bool *seen, struct config *config)
 {
-	char source[512], shown[80], number[40], bound[256];
+	char source[512], shown[80], made[sizeof config->cors_origins], bound[256];
 	snprintf(source, sizeof source, "file %s", path);
 	const struct setting *setting = setting_find(item->string);
 	if (!setting) {
@@ -73,7 +93,7 @@ static bool take_member(const char *path, cJSON *item, bool *seen, struct config
 		return false;
 	}
 	*mark = true;
-	const char *text = text_of(setting, item, number, sizeof number);
+	const char *text = text_of(setting, item, made, sizeof made);
 	if (text)
 		return setting_set(setting, text, source, config);
 	/* cJSON prints what it parsed; into our memory, so that there is nothing to free. */

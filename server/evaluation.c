@@ -49,6 +49,11 @@ loss_status evaluation_plan(struct evaluation *e, struct loss_error *err)
 	return status;
 }
 
+uint64_t evaluation_elements(const struct evaluation *e)
+{
+	return loss_plan_elements(e->plan);
+}
+
 bool evaluation_is_large(const struct evaluation *e)
 {
 	return loss_plan_elements(e->plan) >= SCHEDULER_INLINE_ELEMENTS;
@@ -74,6 +79,7 @@ static void count(const struct evaluation *e)
 		.rows = e->result.totals.rows,
 		.elements = loss_plan_elements(e->plan),
 		.decode_seconds = (double)e->timings->decode_ns * SECONDS,
+		.queue_seconds = (double)e->timings->queue_ns * SECONDS,
 		.compute_seconds = (double)e->timings->compute_ns * SECONDS,
 	};
 	metrics_evaluation(&counted);

@@ -34,6 +34,8 @@ void evaluation_feed(struct evaluation *evaluation, const unsigned char *bytes, 
 loss_status evaluation_decode(struct evaluation *evaluation, struct loss_error *err);
 /* Everything that is wrong with the problem is found here. */
 loss_status evaluation_plan(struct evaluation *evaluation, struct loss_error *err);
+/* Of the largest tensor, once it is planned. */
+uint64_t evaluation_elements(const struct evaluation *evaluation);
 /* True when it is worth a team of threads. */
 bool evaluation_is_large(const struct evaluation *evaluation);
 /* LOSS_DEADLINE_EXCEEDED when cancelled. */

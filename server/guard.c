@@ -31,6 +31,16 @@ static bool has_control(const char *text)
 	return false;
 }
 
+/* Headers that a fault makes void, not the request: head.c leaves them out. */
+static bool is_courtesy(const char *name)
+{
+	static const char *const names[] = {"X-Request-Id", "traceparent", "tracestate"};
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
+		if (strcasecmp(names[i], name) == 0)
+			return true;
+	return false;
+}
+
 /* RFC 9110, section 7.2: a host and perhaps a port; nothing that could be read as a path or as user
  * data. */
 static bool is_host(const char *text)
@@ -61,7 +71,7 @@ static loss_status take_census(const struct header *headers, size_t n, struct ce
 					 "\"%.40s\" is not a header name: a name is a token, right "
 					 "before the colon",
 					 h->name);
-		if (has_control(h->value))
+		if (has_control(h->value) && !is_courtesy(h->name))
 			return loss_fail(err, LOSS_INVALID_HEADER, NULL,
 					 "the value of %.40s has a control character", h->name);
 		note(h, "Host", &census->hosts, &census->host);

@@ -23,6 +23,7 @@ static const struct field {
 	{"Content-Type", offsetof(struct head, content_type), REPEAT_FAILS},
 	{"Content-Encoding", offsetof(struct head, content_encoding), REPEAT_JOINS},
 	{"Accept", offsetof(struct head, accept), REPEAT_JOINS},
+	{"Origin", offsetof(struct head, origin), REPEAT_VOIDS},
 	{"X-Request-Timeout-Ms", offsetof(struct head, timeout), REPEAT_FAILS},
 	{"X-Request-Id", offsetof(struct head, request_id), REPEAT_VOIDS},
 	{"traceparent", offsetof(struct head, traceparent), REPEAT_VOIDS},
@@ -107,7 +108,7 @@ loss_status head_read(struct head *head, const struct header *headers, size_t n,
 
 	for (size_t k = 0; k < n_fields; k++) {
 		const char **text = slot(head, &fields[k]);
-		if (*text && **text == '\0')
+		if (*text && **text == '\0' && text != &head->timeout)
 			*text = NULL;
 	}
 	if (head->request_id && !is_printable(head->request_id, HEAD_MAX_ID))

@@ -12,9 +12,10 @@
 
 struct head {
 	struct framing framing;
-	const char *content_type; /* NULL: absent or empty; the same for the others */
+	const char *content_type; /* NULL: absent or empty; the same for others but timeout */
 	const char *content_encoding;
 	const char *accept;
+	const char *origin;
 	const char *timeout;
 	const char *request_id;  /* absent also when it may not be echoed */
 	const char *traceparent; /* valid, or absent */

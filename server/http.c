@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "acceptor.h"
 #include "log.h"
 #include "metrics.h"
 #include "raw_head.h"
@@ -16,7 +17,7 @@
 struct http {
 	struct service service;
 	struct MHD_Daemon *daemon;
-	int listener; /* -1: closed */
+	struct acceptor *acceptor;
 	/* For a request that there is not even memory to begin. */
 	struct MHD_Response *no_memory;
 };
@@ -279,7 +280,8 @@ static unsigned flags(void)
 				   ? (unsigned)MHD_USE_EPOLL
 				   : (unsigned)MHD_USE_AUTO;
 	return polling | (unsigned)MHD_USE_INTERNAL_POLLING_THREAD |
-	       (unsigned)MHD_ALLOW_SUSPEND_RESUME | (unsigned)MHD_USE_ERROR_LOG;
+	       (unsigned)MHD_USE_NO_LISTEN_SOCKET | (unsigned)MHD_ALLOW_SUSPEND_RESUME |
+	       (unsigned)MHD_USE_ERROR_LOG;
 }
 
 static struct MHD_Daemon *start_daemon(struct http *http)
@@ -288,7 +290,6 @@ static struct MHD_Daemon *start_daemon(struct http *http)
 	/* Each thread has its share of the connections; none may have no share. */
 	uint64_t threads = c->io_threads < c->connections ? c->io_threads : c->connections;
 	struct MHD_OptionItem options[] = {
-		{MHD_OPTION_LISTEN_SOCKET, http->listener, NULL},
 		{MHD_OPTION_CONNECTION_MEMORY_LIMIT, (intptr_t)c->connection_memory_bytes, NULL},
 		{MHD_OPTION_CONNECTION_LIMIT, (intptr_t)c->connections, NULL},
 		{MHD_OPTION_PER_IP_CONNECTION_LIMIT, (intptr_t)c->connections_per_address, NULL},
@@ -337,13 +338,31 @@ static bool start_metrics(struct loss_arena *arena)
 	return metrics_start(labels, n);
 }
 
+static bool has_room(void *context)
+{
+	struct http *http = (struct http *)context;
+	return reaper_connections(http->service.reaper) < http->service.config.connections;
+}
+
+static void on_accepted(void *context, int fd, const struct sockaddr *address, socklen_t size)
+{
+	struct http *http = (struct http *)context;
+	MHD_add_connection(http->daemon, fd, address, size); /* closes it where it cannot */
+}
+
+static bool start_accepting(struct http *http, struct loss_arena *arena, int listener)
+{
+	const struct acceptor_calls calls = {http, has_room, on_accepted};
+	http->acceptor = acceptor_start(arena, listener, &calls);
+	return http->acceptor != NULL;
+}
+
 struct http *http_start(struct loss_arena *arena, const struct config *config, int listener)
 {
 	struct http *http = loss_arena_array(arena, struct http, 1);
 	const char *failed = NULL;
 	if (http) {
 		memset(http, 0, sizeof *http);
-		http->listener = listener;
 		http->service.config = *config;
 		http->service.budget.limit = (size_t)config->memory_budget_bytes;
 		request_id_start();
@@ -356,13 +375,13 @@ struct http *http_start(struct loss_arena *arena, const struct config *config, i
 		failed = "the compute thread";
 	else if (!(http->no_memory = make_no_memory()) || !(http->daemon = start_daemon(http)))
 		failed = "the threads that serve connections";
+	else if (!start_accepting(http, arena, listener))
+		failed = "the thread that accepts connections";
 	if (!failed)
 		return http;
 	fprintf(stderr, "lossd: start: no %s\n", failed);
-	if (http)
-		http_stop(http);
-	else
-		close(listener);
+	http_stop(http);
+	close(listener);
 	return NULL;
 }
 
@@ -373,18 +392,10 @@ void http_leave(struct http *http)
 	atomic_store(&http->service.stage, SERVICE_LEAVING);
 }
 
-static void close_listener(struct http *http)
-{
-	if (http->listener >= 0)
-		close(http->listener);
-	http->listener = -1;
-}
-
 void http_drain(struct http *http)
 {
 	atomic_store(&http->service.stage, SERVICE_DRAINING);
-	MHD_quiesce_daemon(http->daemon);
-	close_listener(http);
+	acceptor_stop(http->acceptor);
 	reaper_drain(http->service.reaper);
 }
 
@@ -402,9 +413,9 @@ void http_stop(struct http *http)
 {
 	if (!http)
 		return;
+	acceptor_stop(http->acceptor);
 	if (http->daemon)
 		MHD_stop_daemon(http->daemon);
-	close_listener(http);
 	scheduler_stop(http->service.scheduler);
 	reaper_stop(http->service.reaper);
 	if (http->no_memory)

@@ -48,7 +48,7 @@ static int bind_socket(const struct addrinfo *address)
 	if (fd < 0)
 		return -1;
 	fcntl(fd, F_SETFD, FD_CLOEXEC);
-	/* Several threads accept: whoever comes late must not wait. */
+	/* A client that is gone again when it is accepted must not make the acceptor wait. */
 	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
 	/* A restart must not wait for the last run's connections to be forgotten. */
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);

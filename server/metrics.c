@@ -116,6 +116,8 @@ void metrics_evaluation(const struct metrics_evaluation *evaluation)
 	size_t format = index_of(evaluation->format, metrics_formats, METRICS_N_FORMATS);
 	observe(&shard->decode_seconds[format], &metrics_in_seconds,
 		to_nanoseconds(evaluation->decode_seconds));
+	observe(&shard->queue_seconds, &metrics_in_seconds,
+		to_nanoseconds(evaluation->queue_seconds));
 	if (loss == metrics_state.n_losses || evaluation->dtype >= LOSS_N_DTYPES)
 		return;
 	observe(&shard->compute_seconds[loss][evaluation->dtype], &metrics_in_seconds,

@@ -42,7 +42,7 @@ struct metrics_evaluation {
 	loss_dtype dtype;
 	const char *format; /* "json" */
 	uint64_t rows, elements;
-	double decode_seconds, compute_seconds;
+	double decode_seconds, queue_seconds, compute_seconds;
 };
 
 /*
@@ -55,8 +55,13 @@ void metrics_evaluation(const struct metrics_evaluation *evaluation);
 void metrics_reject(enum metrics_reject reason);
 void metrics_connection(int change); /* +1 opened, -1 closed */
 
-/* Writes the page into a buffer of the caller's; `inflight_bytes` comes from the budget. False: no
- * memory. */
-bool metrics_render(struct loss_buffer *out, size_t inflight_bytes);
+/* What is read when the page is made. */
+struct metrics_now {
+	size_t inflight_bytes; /* of the budget */
+	size_t queue_depth;    /* jobs that wait */
+};
+
+/* Writes the page into a buffer of the caller's. False: no memory. */
+bool metrics_render(struct loss_buffer *out, const struct metrics_now *now);
 
 #endif

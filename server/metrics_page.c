@@ -176,6 +176,10 @@ static void print_evaluations(struct page *page)
 		print_histogram(page, "lossd_decode_duration_seconds", labels, &metrics_in_seconds,
 				&metrics_state.shards[0].decode_seconds[i]);
 	}
+	print_head(page, "lossd_queue_duration_seconds", "histogram",
+		   "Time that evaluations waited for the compute thread; 0 where they need none.");
+	print_histogram(page, "lossd_queue_duration_seconds", "", &metrics_in_seconds,
+			&metrics_state.shards[0].queue_seconds);
 	print_head(page, "lossd_rows_total", "counter", "Rows evaluated.");
 	for (size_t i = 0; i < metrics_state.n_losses; i++) {
 		uint64_t n = sum_of(&metrics_state.shards[0].rows[i]);
@@ -199,7 +203,7 @@ static void print_gauge(struct page *page, const char *name, const char *help, d
 	print(page, "%s %.17g\n", name, value);
 }
 
-static void print_server(struct page *page, size_t inflight_bytes)
+static void print_server(struct page *page, const struct metrics_now *now)
 {
 	print_head(page, "lossd_rejected_total", "counter",
 		   "Connections and requests refused, or cut without a reply.");
@@ -207,8 +211,10 @@ static void print_server(struct page *page, size_t inflight_bytes)
 	     i++) /* zeros too: alerts need a series to watch */
 		print(page, "lossd_rejected_total{reason=\"%s\"} %" PRIu64 "\n", reject_names[i],
 		      sum_of(&metrics_state.shards[0].rejects[i]));
+	print_gauge(page, "lossd_queue_depth", "Evaluations that wait for the compute thread.",
+		    (double)now->queue_depth);
 	print_gauge(page, "lossd_inflight_bytes", "Bytes that requests hold of the memory budget.",
-		    (double)inflight_bytes);
+		    (double)now->inflight_bytes);
 	print_gauge(page, "lossd_connections", "Connections open.", (double)connections_open());
 	print_head(page, "lossd_build_info", "gauge", "1, with what was built and what runs.");
 	print(page, "lossd_build_info{version=\"%s\",isa=\"%s\"} 1\n", LOSS_VERSION, loss_isa());
@@ -236,12 +242,12 @@ static void print_process(struct page *page)
 		    metrics_state.start_seconds);
 }
 
-bool metrics_render(struct loss_buffer *out, size_t inflight_bytes)
+bool metrics_render(struct loss_buffer *out, const struct metrics_now *now)
 {
 	struct page page = {.out = out, .good = true};
 	print_http(&page);
 	print_evaluations(&page);
-	print_server(&page, inflight_bytes);
+	print_server(&page, now);
 	print_process(&page);
 	return page.good;
 }

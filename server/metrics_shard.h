@@ -40,6 +40,7 @@ struct metrics_shard {
 	struct metrics_histogram request_seconds[METRICS_MAX_ROUTES];
 	struct metrics_histogram request_bytes, reply_bytes;
 	struct metrics_histogram decode_seconds[METRICS_N_FORMATS];
+	struct metrics_histogram queue_seconds;
 	struct metrics_histogram compute_seconds[METRICS_MAX_LOSSES][LOSS_N_DTYPES];
 	atomic_uint_least64_t elements[METRICS_MAX_LOSSES][LOSS_N_DTYPES];
 	atomic_uint_least64_t rows[METRICS_MAX_LOSSES];

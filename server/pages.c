@@ -32,51 +32,6 @@ static void put_limits(struct json_out *out, const struct config *config)
 	json_out_close(out, '}');
 }
 
-/* What both pages say of a loss; the object stays open. */
-static void open_loss(struct json_out *out, const struct loss_info *loss)
-{
-	char url[128];
-	snprintf(url, sizeof url, "/v1/losses/%s", loss->name);
-	json_out_open(out, '{');
-	put_text(out, "name", loss->name);
-	put_text(out, "summary", loss->summary);
-	put_text(out, "url", url);
-}
-
-static void put_names(struct json_out *out, const struct loss_info *loss)
-{
-	open_list(out, "tensors");
-	for (size_t i = 0; i < loss->n_tensors; i++)
-		json_out_string(out, loss->tensors[i].name);
-	json_out_close(out, ']');
-	open_list(out, "arguments");
-	for (size_t i = 0; i < loss->n_arguments; i++)
-		json_out_string(out, loss->arguments[i]->name);
-	json_out_close(out, ']');
-	open_list(out, "outputs");
-	for (size_t i = 0; i < loss->n_outputs; i++)
-		json_out_string(out, loss->outputs[i]->name);
-	json_out_close(out, ']');
-}
-
-bool pages_losses(struct loss_buffer *buffer, const struct config *config)
-{
-	struct json_out out;
-	json_out_start(&out, buffer);
-	json_out_open(&out, '{');
-	open_list(&out, "losses");
-	const struct loss_info *loss;
-	for (size_t i = 0; (loss = loss_at(i)) != NULL; i++) {
-		open_loss(&out, loss);
-		put_names(&out, loss);
-		json_out_close(&out, '}');
-	}
-	json_out_close(&out, ']');
-	put_limits(&out, config);
-	json_out_close(&out, '}');
-	return !out.failed;
-}
-
 static void put_tensor(struct json_out *out, const struct loss_tensor_info *tensor)
 {
 	json_out_open(out, '{');
@@ -130,24 +85,52 @@ static void put_output(struct json_out *out, const struct loss_output_info *outp
 	json_out_close(out, '}');
 }
 
+/* What both pages say of a loss; the object stays open. */
+static void open_loss(struct json_out *out, const struct loss_info *loss)
+{
+	char url[128];
+	snprintf(url, sizeof url, "/v1/losses/%s", loss->name);
+	json_out_open(out, '{');
+	put_text(out, "name", loss->name);
+	put_text(out, "summary", loss->summary);
+	put_text(out, "url", url);
+	open_list(out, "tensors");
+	for (size_t i = 0; i < loss->n_tensors; i++)
+		put_tensor(out, &loss->tensors[i]);
+	json_out_close(out, ']');
+	open_list(out, "arguments");
+	for (size_t i = 0; i < loss->n_arguments; i++)
+		put_argument(out, loss->arguments[i]);
+	json_out_close(out, ']');
+	open_list(out, "outputs");
+	for (size_t i = 0; i < loss->n_outputs; i++)
+		put_output(out, loss->outputs[i], i == 0);
+	json_out_close(out, ']');
+}
+
+bool pages_losses(struct loss_buffer *buffer, const struct config *config)
+{
+	struct json_out out;
+	json_out_start(&out, buffer);
+	json_out_open(&out, '{');
+	open_list(&out, "losses");
+	const struct loss_info *loss;
+	for (size_t i = 0; (loss = loss_at(i)) != NULL; i++) {
+		open_loss(&out, loss);
+		json_out_close(&out, '}');
+	}
+	json_out_close(&out, ']');
+	put_limits(&out, config);
+	json_out_close(&out, '}');
+	return !out.failed;
+}
+
 bool pages_loss(struct loss_buffer *buffer, const struct loss_info *loss,
 		const struct config *config)
 {
 	struct json_out out;
 	json_out_start(&out, buffer);
 	open_loss(&out, loss);
-	open_list(&out, "tensors");
-	for (size_t i = 0; i < loss->n_tensors; i++)
-		put_tensor(&out, &loss->tensors[i]);
-	json_out_close(&out, ']');
-	open_list(&out, "arguments");
-	for (size_t i = 0; i < loss->n_arguments; i++)
-		put_argument(&out, loss->arguments[i]);
-	json_out_close(&out, ']');
-	open_list(&out, "outputs");
-	for (size_t i = 0; i < loss->n_outputs; i++)
-		put_output(&out, loss->outputs[i], i == 0);
-	json_out_close(&out, ']');
 	put_limits(&out, config);
 	json_out_close(&out, '}');
 	return !out.failed;

@@ -4,6 +4,7 @@
 
 #include "codec/json_out.h"
 #include "codec/problem_json.h"
+#include "cors.h"
 
 /* How soon a shed request may come again. The queue is short, so soon. */
 #define RETRY_AFTER_SECONDS "1"
@@ -25,6 +26,33 @@ static const char *server_timing(struct request *request)
 				 (double)t->encode_ns / 1e6);
 }
 
+static const char *allowed(const struct request *request)
+{
+	return request->route ? route_allow(request->route) : "GET, HEAD, POST, OPTIONS";
+}
+
+/* For pages of other origins that the setting names: what they may send, and read of a reply. */
+static void add_cors(struct request *request)
+{
+	struct reply *reply = &request->reply;
+	const char *list = request->service->config.cors_origins;
+	const char *allow = cors_allow(list, request->head.origin);
+	if (cors_varies(list))
+		add_header(reply, "Vary", "Origin");
+	if (!allow)
+		return;
+	add_header(reply, "Access-Control-Allow-Origin", allow);
+	if (request->method != METHOD_OPTIONS) {
+		add_header(reply, "Access-Control-Expose-Headers",
+			   "X-Request-Id, Server-Timing, Retry-After, traceparent, tracestate");
+		return;
+	}
+	add_header(reply, "Access-Control-Allow-Methods", allowed(request));
+	add_header(reply, "Access-Control-Allow-Headers",
+		   "Content-Type, X-Request-Id, X-Request-Timeout-Ms, traceparent, tracestate");
+	add_header(reply, "Access-Control-Max-Age", "600");
+}
+
 /* What every reply carries. */
 static void complete(struct request *request, const char *content_type)
 {
@@ -38,14 +66,10 @@ static void complete(struct request *request, const char *content_type)
 		add_header(reply, "Server-Timing", server_timing(request));
 	if (reply->status == 429 || reply->status == 503)
 		add_header(reply, "Retry-After", RETRY_AFTER_SECONDS);
+	add_cors(request);
 	if (service_stage(request->service) != SERVICE_RUNNING)
 		reply->close = true;
 	request->stage = REQUEST_REPLY;
-}
-
-static const char *allowed(const struct request *request)
-{
-	return request->route ? route_allow(request->route) : "GET, HEAD, POST, OPTIONS";
 }
 
 static loss_status write_page(struct request *request, struct loss_error *err)

@@ -328,10 +328,12 @@ bool request_feed(struct request *request, const void *bytes, size_t n)
 			       "the body is longer than the limit (max_body_bytes) of %llu "
 			       "bytes",
 			       (unsigned long long)limit));
+		loss_arena_release_buffers(request->arena); /* the rest is thrown away */
 		return total - limit <= limit;
 	}
-	bool expired = atomic_load_explicit(&request->expired, memory_order_relaxed);
-	if (request->evaluation && !expired)
+	if (atomic_load_explicit(&request->expired, memory_order_relaxed))
+		loss_arena_release_buffers(request->arena);
+	else if (request->evaluation)
 		evaluation_feed(request->evaluation, bytes, n);
 	return true;
 }
@@ -364,7 +366,8 @@ static void note_received(struct request *request)
 static void compute(struct request *request, int threads)
 {
 	keep(request, evaluation_run(request->evaluation, threads, &request->found));
-	if (request->error.status == LOSS_OK)
+	/* What expired or was left behind in the last row block is not written either. */
+	if (request->error.status == LOSS_OK && !atomic_load(&request->evaluation->cancel))
 		reply_encode(request);
 }
 
@@ -418,6 +421,7 @@ void request_submit(struct request *request, void (*resume)(void *connection), v
 	request->connection = connection;
 	request->job.run = run;
 	request->job.done = done;
+	request->job.elements = evaluation_elements(request->evaluation);
 	request->submitted_ns = clock_ns();
 	if (!request->watched)
 		watch(request, 0);
@@ -429,13 +433,12 @@ enum request_stage request_finish(struct request *request)
 	unwatch(request);
 	if (atomic_load(&request->gone))
 		return REQUEST_COMPUTE;
-	if (request->error.status == LOSS_OK && atomic_load(&request->expired) &&
-	    request->timings.threads == 0)
-		keep(request,
-		     loss_fail(&request->found, LOSS_DEADLINE_EXCEEDED, NULL,
-			       "X-Request-Timeout-Ms (%s) passed while the request waited to be "
-			       "computed",
-			       request->head.timeout));
+	if (request->error.status == LOSS_OK && atomic_load(&request->expired))
+		keep(request, loss_fail(&request->found, LOSS_DEADLINE_EXCEEDED, NULL,
+					"X-Request-Timeout-Ms (%s) passed while the request %s",
+					request->head.timeout,
+					request->timings.threads == 0 ? "waited to be computed"
+								      : "was being answered"));
 	if (request->error.status == LOSS_OK)
 		reply_evaluation(request);
 	else

@@ -21,7 +21,7 @@
 #include "scheduler.h"
 #include "service.h"
 
-#define REPLY_MAX_HEADERS 10
+#define REPLY_MAX_HEADERS 12
 
 struct reply {
 	unsigned status; /* 0: none yet */

@@ -34,8 +34,12 @@ static loss_status openapi_page(struct request *request, struct loss_buffer *out
 static loss_status metrics_page(struct request *request, struct loss_buffer *out,
 				struct loss_error *err)
 {
-	size_t held = atomic_load_explicit(&request->service->budget.held, memory_order_relaxed);
-	return written(metrics_render(out, held), out, err);
+	const struct service *service = request->service;
+	const struct metrics_now now = {
+		.inflight_bytes = atomic_load_explicit(&service->budget.held, memory_order_relaxed),
+		.queue_depth = scheduler_depth(service->scheduler),
+	};
+	return written(metrics_render(out, &now), out, err);
 }
 
 static loss_status problem_page(struct request *request, struct loss_buffer *out,
@@ -104,7 +108,8 @@ static loss_status live_page(struct request *request, struct loss_buffer *out,
 static loss_status ready_page(struct request *request, struct loss_buffer *out,
 			      struct loss_error *err)
 {
-	bool ready = service_stage(request->service) == SERVICE_RUNNING;
+	bool ready = service_stage(request->service) == SERVICE_RUNNING &&
+		     scheduler_answers(request->service->scheduler, clock_ns());
 	if (!ready)
 		request->reply.status = 503;
 	return write_flag(out, "ready", ready, err);

@@ -2,6 +2,8 @@
 
 #include <pthread.h>
 
+#include "clock.h"
+
 struct scheduler {
 	int threads;
 	pthread_t thread;
@@ -9,6 +11,8 @@ struct scheduler {
 	pthread_cond_t work;
 	bool stopping;
 	struct job *first, **last;
+	size_t depth;
+	uint64_t due_ns; /* when the job that runs should long have ended; 0: none runs */
 };
 
 static struct job *take(struct scheduler *s)
@@ -18,6 +22,8 @@ static struct job *take(struct scheduler *s)
 	if (!s->first)
 		s->last = &s->first;
 	job->queued = false;
+	s->depth--;
+	s->due_ns = clock_ns() + SCHEDULER_PATIENCE_NS + job->elements * SCHEDULER_ELEMENT_NS;
 	return job;
 }
 
@@ -44,6 +50,7 @@ static void *compute(void *context)
 		job->run(job, s->threads);
 		job->done(job);
 		pthread_mutex_lock(&s->mutex);
+		s->due_ns = 0;
 	}
 	pthread_mutex_unlock(&s->mutex);
 	return NULL;
@@ -78,6 +85,7 @@ void scheduler_submit(struct scheduler *scheduler, struct job *job)
 	job->next = NULL;
 	pthread_mutex_lock(&scheduler->mutex);
 	job->queued = true;
+	scheduler->depth++;
 	*scheduler->last = job;
 	scheduler->last = &job->next;
 	pthread_cond_signal(&scheduler->work);
@@ -96,8 +104,25 @@ void scheduler_withdraw(struct scheduler *scheduler, struct job *job)
 		if (!*link)
 			scheduler->last = link;
 		job->queued = false;
+		scheduler->depth--;
 	}
 	pthread_mutex_unlock(&scheduler->mutex);
 	if (waits)
 		job->done(job);
+}
+
+size_t scheduler_depth(struct scheduler *scheduler)
+{
+	pthread_mutex_lock(&scheduler->mutex);
+	size_t depth = scheduler->depth;
+	pthread_mutex_unlock(&scheduler->mutex);
+	return depth;
+}
+
+bool scheduler_answers(struct scheduler *scheduler, uint64_t now_ns)
+{
+	pthread_mutex_lock(&scheduler->mutex);
+	bool hangs = scheduler->due_ns != 0 && now_ns > scheduler->due_ns;
+	pthread_mutex_unlock(&scheduler->mutex);
+	return !hangs;
 }

@@ -15,6 +15,13 @@
  */
 #define SCHEDULER_INLINE_ELEMENTS ((size_t)256 * 1024)
 
+/*
+ * A job that runs longer than this hangs: a fixed time, and so much for each element, some hundred
+ * times what computing it and writing the reply take.
+ */
+#define SCHEDULER_PATIENCE_NS UINT64_C(30000000000)
+#define SCHEDULER_ELEMENT_NS UINT64_C(1000)
+
 struct scheduler;
 
 /* One piece of work, part of a request. */
@@ -23,6 +30,7 @@ struct job {
 	/* Afterwards, or instead when the job was withdrawn: the last touch of the job, by any
 	 * thread. */
 	void (*done)(struct job *job);
+	uint64_t elements; /* how large it is */
 	/* The scheduler's. */
 	struct job *next;
 	bool queued;
@@ -37,5 +45,10 @@ void scheduler_submit(struct scheduler *scheduler, struct job *job);
 /* A job that still waits is taken out of the queue and done. One that runs is left alone: it has
  * its own flag. Only for a job that has been submitted and is not known to be done. */
 void scheduler_withdraw(struct scheduler *scheduler, struct job *job);
+
+/* Jobs that wait. */
+size_t scheduler_depth(struct scheduler *scheduler);
+/* False when a job hangs: nothing behind it will be computed. `now_ns` is the clock's. */
+bool scheduler_answers(struct scheduler *scheduler, uint64_t now_ns);
 
 #endif

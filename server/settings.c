@@ -1,5 +1,6 @@
 #include "settings.h"
 
+#include "cors.h"
 #include "limits.h"
 
 #include <inttypes.h>
@@ -85,6 +86,8 @@ const struct setting settings[] = {
 	       "least important lines to log"),
 	CHOICE(log_format, "text", log_formats,
 	       "how lines are logged, on standard error"),
+	{.key = FIELD(cors_origins), .type = SETTING_ORIGINS, .fallback = "none",
+	 .help = "origins whose pages may read replies in a browser"},
 };
 /* clang-format on */
 _Static_assert(sizeof settings / sizeof *settings <= SETTINGS_MAX, "settings.h");
@@ -101,6 +104,12 @@ const struct setting *setting_find(const char *key)
 static uint64_t *number_field(const struct setting *setting, struct config *config)
 {
 	return (uint64_t *)(void *)((char *)config + setting->offset);
+}
+
+const char *setting_text(const struct setting *setting, const struct config *config)
+{
+	bool texts = setting->type == SETTING_LISTEN || setting->type == SETTING_ORIGINS;
+	return texts ? (const char *)config + setting->offset : NULL;
 }
 
 uint64_t setting_number(const struct setting *setting, const struct config *config)
@@ -180,14 +189,33 @@ static bool parse_listen(const char *text, struct config *config)
 	return true;
 }
 
+static bool parse_origins(const char *text, struct config *config)
+{
+	size_t size = strlen(text) + 1;
+	if (size > sizeof config->cors_origins || !cors_is_list(text))
+		return false;
+	memcpy(config->cors_origins, text, size);
+	return true;
+}
+
+static bool parse(const struct setting *setting, const char *text, struct config *config)
+{
+	switch (setting->type) {
+	case SETTING_LISTEN:
+		return parse_listen(text, config);
+	case SETTING_ORIGINS:
+		return parse_origins(text, config);
+	case SETTING_CHOICE:
+		return parse_choice(setting, text, number_field(setting, config));
+	default:
+		return parse_number(setting, text, number_field(setting, config));
+	}
+}
+
 bool setting_set(const struct setting *setting, const char *text, const char *source,
 		 struct config *config)
 {
-	bool good = setting->type == SETTING_LISTEN ? parse_listen(text, config)
-		    : setting->type == SETTING_CHOICE
-			    ? parse_choice(setting, text, number_field(setting, config))
-			    : parse_number(setting, text, number_field(setting, config));
-	if (good)
+	if (parse(setting, text, config))
 		return true;
 	char bound[256], shown[80];
 	setting_describe(setting, bound, sizeof bound);
@@ -224,6 +252,11 @@ void setting_describe(const struct setting *setting, char *out, size_t size)
 	switch (setting->type) {
 	case SETTING_LISTEN:
 		snprintf(out, size, "ADDR:PORT or [IPV6]:PORT, like 127.0.0.1:8080");
+		return;
+	case SETTING_ORIGINS:
+		snprintf(out, size,
+			 "none, *, or origins like https://app.example with commas "
+			 "between them");
 		return;
 	case SETTING_CHOICE:
 		describe_choices(setting, out, size);

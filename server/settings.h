@@ -10,7 +10,9 @@
 #define SETTINGS_MAX 64 /* room for marks, one a setting */
 
 enum setting_type {
-	SETTING_LISTEN,  /* ADDR:PORT; the field is a char array, every other one a uint64_t */
+	SETTING_LISTEN,  /* ADDR:PORT; the field is a char array, as that of origins; every other
+			  * one is a uint64_t */
+	SETTING_ORIGINS, /* a list as cors.h has it; in a file also an array of strings */
 	SETTING_INTEGER, /* a whole number */
 	SETTING_BYTES,   /* a whole number, or one with KiB, MiB or GiB behind it */
 	SETTING_CHOICE,  /* a word of a list; the field holds its index */
@@ -40,7 +42,9 @@ bool setting_set(const struct setting *setting, const char *text, const char *so
 void setting_describe(const struct setting *setting, char *out, size_t size);
 /* Replaces "auto" by what it stands for. */
 void settings_resolve(struct config *config);
-/* The number in its field, of every type but SETTING_LISTEN. */
+/* The text in its field, where it has one; NULL where that is a number. */
+const char *setting_text(const struct setting *setting, const struct config *config);
+/* The number in its field, where it has one. */
 uint64_t setting_number(const struct setting *setting, const struct config *config);
 
 /* Reads a file over what config holds; false when a line about it went to standard error. */

@@ -1,4 +1,4 @@
-/* Running a plan: row blocks in any order, from any number of threads, then one reduction in row
+/* Running a plan: row blocks in any order, from any number of threads, then one reduction in block
  * order. */
 #include <math.h>
 #include <string.h>
@@ -81,12 +81,9 @@ void loss_plan_finish(struct loss_plan *plan, struct loss_result *result)
 		.n_warnings = plan->n_warnings,
 	};
 	for (size_t i = 0; i < plan->n_outputs; i++) {
-		const struct loss_info *info = &plan->row->info;
 		enum output output = plan->requested[i];
+		result->outputs[i].name = output_name(output);
 		result->outputs[i].tensor = plan->outputs[output];
-		for (size_t k = 0; k < info->n_outputs; k++)
-			if (output_id(info->outputs[k]) == output)
-				result->outputs[i].name = info->outputs[k]->name;
 	}
 	memcpy(result->warnings, plan->warnings, sizeof plan->warnings);
 }

@@ -116,6 +116,11 @@ enum output output_id(const struct loss_output_info *output)
 	return (enum output)(output - output_table);
 }
 
+const char *output_name(enum output output)
+{
+	return output_table[output].name;
+}
+
 #define OUTPUT(id) &output_table[OUTPUT_##id]
 
 static const struct loss_output_info *const cross_entropy_outputs[] = {
@@ -190,8 +195,7 @@ static const struct loss_row loss_table[] = {
 	{
 		.info = {.name = "cross_entropy",
 			 .summary = "Cross entropy of logits with class indices or class "
-				    "probabilities, "
-				    "as torch.nn.CrossEntropyLoss.",
+				    "probabilities, as torch.nn.CrossEntropyLoss.",
 			 TABLES(cross_entropy_tensors, cross_entropy_arguments,
 				cross_entropy_outputs)},
 		.rows = cross_entropy_rows,
@@ -221,8 +225,7 @@ static const struct loss_row loss_table[] = {
 	{
 		.info = {.name = "binary_cross_entropy_with_logits",
 			 .summary = "Logistic regression's loss: binary cross entropy of logits, "
-				    "element "
-				    "by element, as torch.nn.BCEWithLogitsLoss.",
+				    "element by element, as torch.nn.BCEWithLogitsLoss.",
 			 TABLES(bce_tensors, bce_arguments, loss_and_grad)},
 		.element_wise = true,
 		.rows = binary_cross_entropy_with_logits_rows,

@@ -39,9 +39,22 @@ struct nearest {
 	size_t distance;
 };
 
+/* Whether the name, of three letters at least, stands in the candidate: "axis" in "class_axis". */
+static bool is_part(const char *name, size_t n, const char *candidate)
+{
+	size_t length = strlen(candidate);
+	for (size_t i = 0; n >= 3 && i + n <= length; i++)
+		if (memcmp(candidate + i, name, n) == 0)
+			return true;
+	return false;
+}
+
+/* Who leaves out a part of a name is nearer to it than its letters say. */
 static void consider(struct nearest *best, const char *candidate, const char *name, size_t n)
 {
 	size_t distance = names_distance(name, n, candidate);
+	if (is_part(name, n, candidate))
+		distance = (distance + 2) / 3;
 	if (!best->name || distance < best->distance)
 		*best = (struct nearest){candidate, distance};
 }
@@ -54,9 +67,34 @@ const char *loss_nearest(const char *name, size_t n)
 	return best.name;
 }
 
+static const struct loss_tensor_info *tensor_of_role(const struct loss_info *loss, loss_role role)
+{
+	for (size_t i = 0; i < loss->n_tensors; i++)
+		if (loss->tensors[i].role == role)
+			return &loss->tensors[i];
+	return NULL;
+}
+
+/* A name that another loss has for the same thing: its "logits" are this one's "log_probs". */
+static const char *namesake(const struct loss_info *loss, const char *name, size_t n)
+{
+	const struct loss_info *other;
+	for (size_t i = 0; (other = loss_at(i)) != NULL; i++) {
+		int found = loss_find_tensor(other, name, n);
+		const struct loss_tensor_info *tensor =
+			found < 0 ? NULL : tensor_of_role(loss, other->tensors[found].role);
+		if (tensor)
+			return tensor->name;
+	}
+	return NULL;
+}
+
 const char *loss_nearest_field(const struct loss_info *loss, const char *name, size_t n)
 {
 	struct nearest best = {NULL, 0};
+	const char *same = namesake(loss, name, n);
+	if (same)
+		return same;
 	consider(&best, "outputs", name, n);
 	for (size_t i = 0; i < loss->n_tensors; i++)
 		consider(&best, loss->tensors[i].name, name, n);

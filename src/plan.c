@@ -350,8 +350,7 @@ static loss_status target_out_of_bounds(const struct loss_plan *plan, size_t r,
 	return status;
 }
 
-/* Range-checks class indices and, on the way, counts rows and adds up their weights in row order.
- */
+/* Range-checks class indices; on the way, counts rows and adds up their weights in row order. */
 static loss_status check_targets(struct loss_plan *plan, struct loss_error *err)
 {
 	struct sum weights = {0};
@@ -383,9 +382,9 @@ static void settle_divisor(struct loss_plan *plan)
 		plan->divisor = plan->reduction == REDUCTION_MEAN ? plan->args.denominator : 1.0;
 		plan->divisor_low = 0.0;
 	}
+	/* The weights of the counted rows cancel, or nothing is counted: 0/0. */
 	if (plan->divisor == 0.0)
-		plan->divisor =
-			(double)NAN; /* counted rows whose weights cancel, or no rows at all */
+		plan->divisor = (double)NAN;
 }
 
 /* ---------------------------------------------------------------- the plan */

@@ -50,7 +50,13 @@ struct loss_plan {
 	const char *warnings[LOSS_MAX_WARNINGS];
 };
 
-/* Index targets: whether row r is ignored, else its class. */
+/* Index of class 0 of row r in the input, and in outputs of the input's shape. */
+static inline size_t plan_row_base(const struct loss_plan *plan, size_t r)
+{
+	return r / plan->inner * plan->classes * plan->inner + r % plan->inner;
+}
+
+/* Index targets: false where row r is ignored, else its class. */
 static inline bool plan_target(const struct loss_plan *plan, size_t r, size_t *class)
 {
 	struct class_index y = tensor_class_index(&plan->tensors[LOSS_ROLE_TARGETS], r);
@@ -67,8 +73,7 @@ static inline double plan_class_weight(const struct loss_plan *plan, size_t c)
 					       : 1.0;
 }
 
-/* The factor that turns the gradient of row r's loss into the output's: upstream gradient over
- * divisor. */
+/* What the gradient of row r's loss is multiplied by: upstream gradient over divisor. */
 static inline struct sum plan_scale(const struct loss_plan *plan, size_t r)
 {
 	double upstream = 1.0;
@@ -76,6 +81,15 @@ static inline struct sum plan_scale(const struct loss_plan *plan, size_t r)
 		upstream = tensor_number(&plan->tensors[LOSS_ROLE_GRAD_OUTPUT],
 					 plan->reduction == REDUCTION_NONE ? r : 0);
 	return quotient(upstream, plan->divisor, plan->divisor_low);
+}
+
+/* Adds the loss of row r to its block's total, and writes it down where rows are asked for. */
+static inline void plan_put_loss(const struct loss_plan *plan, size_t r, double loss,
+				 struct partial *partial)
+{
+	sum_add(&partial->loss, loss);
+	if (plan->wanted[OUTPUT_LOSS] && plan->reduction == REDUCTION_NONE)
+		tensor_put(&plan->outputs[OUTPUT_LOSS], r, loss);
 }
 
 #endif

@@ -78,9 +78,10 @@ struct loss_row {
 	loss_rows_fn *rows;
 };
 
-/* ids of what loss_info points at */
+/* The ids of what a loss_info points at, and back. */
 enum argument argument_id(const struct loss_argument_info *argument);
 enum output output_id(const struct loss_output_info *output);
+const char *output_name(enum output output);
 
 static inline const struct loss_row *loss_row_of(const struct loss_info *info)
 {

@@ -1,17 +1,27 @@
 /*
- * Totals in a fixed order. A sum carries what rounding took from it (Neumaier's variant of Kahan's
- * summation): its error does not grow with the number of terms. The order of additions is the
- * caller's, and always the index order.
+ * Totals in a fixed order, and single values of twice a double's precision. A sum carries what
+ * rounding took from it (Neumaier's variant of Kahan's summation): its error does not grow with the
+ * number of terms. The order of additions is the caller's, and always the index order.
+ *
+ * fma is the one operation of <math.h> here that IEEE 754 defines to the last bit, as it does + and
+ * *: libm rounds it exactly whether or not the machine has an instruction for it. The compiler
+ * fuses nothing by itself (-ffp-contract=off).
  */
 #ifndef LOSS_REDUCE_H
 #define LOSS_REDUCE_H
 
 #include <math.h>
 
+/* The value is high + low. */
 struct sum {
 	double high;
 	double low;
 };
+
+static inline struct sum sum_from(double value)
+{
+	return (struct sum){value, 0.0};
+}
 
 /* a + b = *error + the result, exactly, for finite a and b (Knuth's TwoSum). */
 static inline double two_sum(double a, double b, double *error)
@@ -64,15 +74,21 @@ static inline double times(double value, struct sum pair)
 	return product == product ? product : value * pair.high;
 }
 
-/* a b - c, rounded about once however much cancels. */
-static inline double product_less(struct sum a, struct sum b, double c)
+/* a b to twice the precision. */
+static inline struct sum product(struct sum a, struct sum b)
 {
-	double product = a.high * b.high;
-	double rest = fma(a.high, b.high, -product) + (a.low * b.high + a.high * b.low);
+	double high = a.high * b.high;
+	double low = fma(a.high, b.high, -high) + (a.low * b.high + a.high * b.low);
+	return (struct sum){high, low == low ? low : 0.0};
+}
+
+/* a - b, rounded about once however much cancels. */
+static inline double difference(struct sum a, struct sum b)
+{
 	double lost;
-	double difference = two_sum(product, -c, &lost);
-	double exact = difference + (rest + lost);
-	return exact == exact ? exact : difference;
+	double high = two_sum(a.high, -b.high, &lost);
+	double exact = high + (lost + (a.low - b.low));
+	return exact == exact ? exact : high;
 }
 
 #endif

@@ -115,9 +115,6 @@ static struct loss_value value_of(const struct json_token *token, const char *te
 {
 	struct loss_value value = {.type = LOSS_VALUE_OTHER, .text = text};
 	switch (token->event) {
-	case JSON_NULL:
-		value.type = LOSS_VALUE_NULL;
-		break;
 	case JSON_TRUE:
 	case JSON_FALSE:
 		value.type = LOSS_VALUE_BOOLEAN;
@@ -145,6 +142,8 @@ static void read_argument(struct json_in *in, const struct json_token *token)
 	struct json_token shown = *token;
 	if (in->depth > 1)
 		return; /* inside an array or object, which was refused */
+	if (token->event == JSON_NULL)
+		return; /* absent, so that the query string may have it */
 	if (token->event == JSON_STRING)
 		shown.event = JSON_KEY; /* without quotes */
 	json_fault_show(&shown, text);
@@ -401,6 +400,9 @@ static void feed(struct decoder *decoder, const unsigned char *bytes, size_t n)
 	struct json_in *in = (struct json_in *)decoder;
 	if (!is_dead(in))
 		json_scan_feed(&in->scan, (const char *)bytes, n);
+	/* Others may need it while the rest of this body is thrown away. */
+	if (is_dead(in))
+		loss_arena_release_buffers(in->arena);
 }
 
 static loss_status finish(struct decoder *decoder, struct loss_error *err)

@@ -1,8 +1,8 @@
 /*
- * exp and log1p in double, made of IEEE 754 additions, multiplications and divisions only: the same
- * bits from every compiler and on every machine, which the C library's do not promise. No fused
- * operation is used, so none is needed. Both also give or take the low part that a double cannot
- * hold, for callers that must stay within a few ulp of exact.
+ * exp and log1p in double, made of IEEE 754 additions, multiplications, divisions and rint only:
+ * the same bits from every compiler and on every machine, which the C library's do not promise.
+ * Both also give or take the low part that a double cannot hold, for callers that must stay within
+ * a few ulp of exact.
  */
 #ifndef LOSS_KERNEL_ELEMENTARY_H
 #define LOSS_KERNEL_ELEMENTARY_H

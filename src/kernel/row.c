@@ -29,17 +29,15 @@ static void sum_residual(struct row *row)
 		sum_add(&sum, row_exp(row, c, 256, &low));
 		sum.low += low;
 	}
-	double high = sum_value(&sum);
-	double low = (sum.high - high) + sum.low;
-	row->residual = (struct sum){high * 0x1p-256, low * 0x1p-256};
+	row->scaled_residual = sum_value(&sum);
+	row->residual = (struct sum){row->scaled_residual * 0x1p-256, sum_rest(&sum) * 0x1p-256};
 }
 
 void row_read(struct row *row, const struct loss_plan *plan, size_t r)
 {
-	size_t inner = plan->inner;
 	row->input = &plan->tensors[LOSS_ROLE_INPUT];
-	row->base = r / inner * plan->classes * inner + r % inner;
-	row->stride = inner;
+	row->base = plan_row_base(plan, r);
+	row->stride = plan->inner;
 	row->classes = plan->classes;
 	find_max(row);
 	if (row->invalid) {

@@ -14,7 +14,7 @@
 
 struct row {
 	const struct loss_tensor *input;
-	size_t base;   /* index of class 0 in the input, and in outputs of the input's shape */
+	size_t base;   /* plan_row_base */
 	size_t stride; /* between classes */
 	size_t classes;
 
@@ -22,6 +22,7 @@ struct row {
 	bool invalid;     /* holds NaN or +infinity, or nothing but -infinity */
 	double max;
 	struct sum residual;     /* R */
+	double scaled_residual;  /* 2^256 R: normal where R is a subnormal of a few bits */
 	double log1p_residual;   /* log1p(R) */
 	double total, total_low; /* 1 + R, the denominator of softmax, and what it lacks */
 };
@@ -29,8 +30,7 @@ struct row {
 /* Reads row r of a plan and fills everything. */
 void row_read(struct row *row, const struct loss_plan *plan, size_t r);
 
-/* Writes what is wanted of the outputs that do not look at targets: log_probs, probs, lse,
- * predicted. */
+/* Writes what is wanted of log_probs, probs, lse and predicted, which do not look at targets. */
 void row_write_outputs(const struct row *row, const struct loss_plan *plan, size_t r);
 
 static inline size_t row_index(const struct row *row, size_t c)
@@ -73,6 +73,14 @@ static inline double row_weighted_gap(const struct row *row, size_t c, double fa
 	double gap = row->max - x;
 	bool overflows = gap == HUGE_VAL && x > -HUGE_VAL;
 	return overflows ? factor * row->max - factor * x : weigh(factor, gap);
+}
+
+/* factor * log1p(R), also where R is subnormal and only the product is not. */
+static inline double row_weighted_tail(const struct row *row, double factor)
+{
+	if (row->residual.high < 0x1p-900)
+		return weigh(factor, row->scaled_residual) * 0x1p-256;
+	return weigh(factor, row->log1p_residual);
 }
 
 /* p_c to more than double precision: what the quotient lacks is found by multiplying back. */

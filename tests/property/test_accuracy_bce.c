@@ -204,6 +204,59 @@ static void elements(void **state)
 	}
 }
 
+/* One element, F64, as it is. */
+static void check_element(const char *name, double x, double t, double weight, double pos_weight,
+			  double grad_output)
+{
+	struct eval eval;
+	struct problem problem = {.dtype = LOSS_F64,
+				  .distribution = name,
+				  .n = 1,
+				  .m = 1,
+				  .x = &x,
+				  .t = &t,
+				  .weight = &weight,
+				  .pos_weight = &pos_weight,
+				  .reduction = "none",
+				  .grad_output = &grad_output};
+	eval_start(&eval, loss_name);
+	run(&eval, &problem);
+	check_elements(&eval, &problem);
+	eval_end(&eval);
+}
+
+/* Seven roundings in double, each harmless, once added up to more than 4 ulp of the gradient. */
+static void roundings_of_factors_do_not_add_up(void **state)
+{
+	struct random random = random_start(0x7bce);
+	(void)state;
+	check_element("factors", 0.6269525937948417, 0.10582328206154779, 0.23644093108635522,
+		      0.8499613254039988, 0.9030956404740043);
+	for (size_t i = 0; i < random_cases(20000); i++) {
+		double factors[4];
+		for (size_t k = 0; k < 4; k++)
+			factors[k] = random_uniform(&random, 0, 1);
+		check_element("factors", random_normal(&random), factors[0], factors[1], factors[2],
+			      factors[3]);
+	}
+}
+
+/* exp(-|x|) is a subnormal of few bits here, or none; the loss, with the weight, is more. */
+static void large_weights_of_subnormal_losses(void **state)
+{
+	static const double sizes[] = {601, 700.5, 710.25, 720.1, 735.3, 744.9, 760.7, 850.2};
+	static const double weights[] = {1, 3.7, 1e3, 1e10, 1e40};
+	(void)state;
+	random_start(0);
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		for (size_t k = 0; k < sizeof(weights) / sizeof(weights[0]); k++) {
+			check_element("subnormal", sizes[i], 1, weights[k], 1.5, 1e-40);
+			check_element("subnormal", -sizes[i], 0, weights[k], 7, 1e-40);
+			check_element("subnormal", sizes[i], 0.5, weights[k], 1, 1e-40);
+		}
+	}
+}
+
 static int report(void **state)
 {
 	(void)state;
@@ -215,6 +268,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(elements),
+		cmocka_unit_test(roundings_of_factors_do_not_add_up),
+		cmocka_unit_test(large_weights_of_subnormal_losses),
 	};
 	if (!ORACLE_IS_PRECISE) {
 		print_message("skipped: long double is no wider than double here\n");

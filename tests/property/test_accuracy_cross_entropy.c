@@ -327,6 +327,32 @@ static void tiny_weights(void **state)
 	}
 }
 
+/* log1p(exp(-gap)) is a subnormal of few bits here, or none; the loss, with the weight, is more. */
+static void large_weights_of_subnormal_losses(void **state)
+{
+	struct random random = random_start(0x5b0);
+	size_t sizes[3] = {60, 2, 1};
+	(void)state;
+	for (size_t probabilities = 0; probabilities < 2; probabilities++) {
+		struct batch batch = batch_make(&random, LOSS_F64, "normal", BATCH_ROWS, sizes);
+		batch_add_weight(&batch, &random, false);
+		if (probabilities)
+			batch_add_probabilities(&batch, &random);
+		batch.distribution = "subnormal tails";
+		batch.weight[0] = 1.7e10;
+		for (size_t r = 0; r < sizes[0]; r++) {
+			batch.x[2 * r] = 690 + 1.7 * (double)r;
+			batch.x[2 * r + 1] = 0;
+			if (!probabilities)
+				batch.y[r] = 0;
+			else
+				memcpy(&batch.t[2 * r], (const double[]){1, 0}, 2 * sizeof(double));
+		}
+		check_rows(&batch, &kinds[2 * probabilities]);
+		batch_free(&batch);
+	}
+}
+
 static int report(void **state)
 {
 	(void)state;
@@ -344,6 +370,7 @@ int main(void)
 		cmocka_unit_test(many_classes),
 		cmocka_unit_test(confident_pairs),
 		cmocka_unit_test(tiny_weights),
+		cmocka_unit_test(large_weights_of_subnormal_losses),
 	};
 	if (!ORACLE_IS_PRECISE) {
 		print_message("skipped: long double is no wider than double here\n");

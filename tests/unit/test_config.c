@@ -127,12 +127,15 @@ static void the_shipped_file_names_every_key_with_its_default(void **state)
 	assert_int_equal(action, CONFIG_SERVE);
 	assert_string_equal(err.text, "");
 	for (size_t i = 0; i < n_settings; i++) {
-		if (settings[i].type == SETTING_LISTEN || settings[i].automatic)
+		if (settings[i].automatic)
 			continue; /* what "auto" stands for may change in between */
-		assert_int_equal(setting_number(&settings[i], &config),
-				 setting_number(&settings[i], &defaults));
+		if (setting_text(&settings[i], &config))
+			assert_string_equal(setting_text(&settings[i], &config),
+					    setting_text(&settings[i], &defaults));
+		else
+			assert_int_equal(setting_number(&settings[i], &config),
+					 setting_number(&settings[i], &defaults));
 	}
-	assert_string_equal(config.listen, defaults.listen);
 }
 
 /* Reads the shipped file again, by hand: each key must be there, above it a comment, as its default
@@ -280,6 +283,8 @@ static void a_wrong_flag_is_one_line_with_source_value_and_bound(void **state)
 	ASSERT_REFUSED("--log-level", "debug, info, warning, error");
 	LOAD("--listen", "8080");
 	ASSERT_REFUSED("--listen", "ADDR:PORT", "\"8080\"");
+	LOAD("--cors-origins", "https://a.example/");
+	ASSERT_REFUSED("--cors-origins", "none, *, or origins", "\"https://a.example/\"");
 	LOAD("--max-rank", "1KiB");
 	ASSERT_REFUSED("--max-rank", "\"1KiB\"");
 }
@@ -337,6 +342,41 @@ static void a_file_may_hold_comments_and_sizes_as_words_or_numbers(void **state)
 	assert_int_equal(config.max_body_bytes, 1024);
 	assert_int_equal(config.connection_memory_bytes, 65536);
 	assert_int_equal(config.log_format, LOG_JSON);
+}
+
+static void origins_are_a_text_or_an_array(void **state)
+{
+	static const struct {
+		const char *file, *origins;
+	} good[] = {
+		{"{\"cors_origins\": []}", "none"},
+		{"{\"cors_origins\": [\"*\"]}", "*"},
+		{"{\"cors_origins\": [\"https://a\", \"http://b:1\"]}", "https://a,http://b:1"},
+		{"{\"cors_origins\": \"https://a,http://b:1\"}", "https://a,http://b:1"},
+	};
+	static const char *const bad[] = {
+		"{\"cors_origins\": [1]}",     "{\"cors_origins\": [\"https://a\", null]}",
+		"{\"cors_origins\": [\"a\"]}", "{\"cors_origins\": {\"a\": \"https://a\"}}",
+		"{\"cors_origins\": true}",
+	};
+	char many[4096] = "{\"cors_origins\": [\"https://a\"";
+	(void)state;
+	for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
+		LOAD("--config", file_with(good[i].file));
+		assert_int_equal(action, CONFIG_SERVE);
+		assert_string_equal(config.cors_origins, good[i].origins);
+	}
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		LOAD("--config", file_with(bad[i]));
+		ASSERT_REFUSED("settings.json", "cors_origins", "none, *, or origins");
+	}
+	for (int i = 0; i < 150; i++)
+		strcat(many, ",\"https://a\"");
+	strcat(many, "]}");
+	LOAD("--config", file_with(many));
+	ASSERT_REFUSED("settings.json", "cors_origins", "none, *, or origins");
+	LOAD_NOTHING();
+	assert_string_equal(config.cors_origins, "none");
 }
 
 static void comment_signs_inside_strings_are_text(void **state)
@@ -546,6 +586,7 @@ int main(void)
 		TEST(unknown_flags_and_missing_values_are_refused),
 		TEST(a_wrong_variable_names_the_variable_even_under_a_flag),
 		TEST(a_file_may_hold_comments_and_sizes_as_words_or_numbers),
+		TEST(origins_are_a_text_or_an_array),
 		TEST(comment_signs_inside_strings_are_text),
 		TEST(wrong_files_are_one_line_with_file_key_value_and_bound),
 		TEST(files_that_can_not_be_read_say_why),

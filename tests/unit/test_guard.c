@@ -89,6 +89,8 @@ static const struct guard_case cases[] = {
 	{"empty name", V1, "/", {HOST, {"", "x"}}, BAD, "name"},
 	{"space in a name", V1, "/", {HOST, {"X y", "x"}}, BAD, "X y"},
 	{"control character", V1, "/", {HOST, {"X", "a\rb"}}, BAD, "control"},
+	{"control character in an id", V1, "/", {HOST, {"x-request-id", "a\x01b"}}, LOSS_OK, ""},
+	{"control character in a trace", V1, "/", {HOST, {"Traceparent", "\x7f"}}, LOSS_OK, ""},
 	{"tab in a value", V1, "/", {HOST, {"X", "a\tb"}}, LOSS_OK, ""},
 	{"latin-1 in a value", V1, "/", {HOST, {"X", "caf\xe9"}}, LOSS_OK, ""},
 	{"space in the target", V1, "/ x", {HOST}, BAD, "%20"},

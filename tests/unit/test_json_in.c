@@ -41,7 +41,10 @@ static void test_members(void **state)
 		 "ignore_index -7\nreduction \"sum\"\nlabel_smoothing 1e-1\n"},
 		{NULL, "{\"ignore_index\":9223372036854775807,\"reduce\":true,\"denominator\":4}",
 		 "ignore_index 9223372036854775807\nreduce true\ndenominator 4\n"},
-		{NULL, "{\"size_average\":null,\"outputs\":null}", "size_average null\n"},
+		{NULL, "{\"size_average\":null,\"outputs\":null}", ""},
+		/* absent there, so the query string may have it */
+		{"reduction=sum&outputs=loss", "{\"reduction\":null,\"outputs\":null}",
+		 "reduction \"sum\"\noutputs loss\n"},
 		{NULL, "{\"outputs\":[\"loss\",\"grad\"]}", "outputs loss grad\n"},
 		{NULL, "{\"outputs\":[]}", "outputs\n"},
 		{NULL, "{\"outputs\":[\"a\\u0000\"]}", "outputs a\357\277\275\n"},

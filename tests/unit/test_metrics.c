@@ -45,7 +45,7 @@ static char *page(void)
 {
 	struct loss_buffer *out = loss_buffer_create(arena);
 	assert_non_null(out);
-	assert_true(metrics_render(out, 12345));
+	assert_true(metrics_render(out, &(struct metrics_now){12345, 3}));
 	assert_true(loss_buffer_append(out, "", 1));
 	return (char *)out->data;
 }
@@ -85,6 +85,7 @@ static void count_evaluation(const char *format, double seconds)
 							.rows = 32,
 							.elements = 320,
 							.decode_seconds = seconds,
+							.queue_seconds = seconds / 2,
 							.compute_seconds = seconds * 2});
 }
 
@@ -160,6 +161,7 @@ static void evaluations_count_by_loss_dtype_and_format(void **state)
 	assert_true(value_of(series) == 3);
 	assert_true(value_of("lossd_decode_duration_seconds_count{format=\"json\"}") == 2);
 	assert_true(value_of("lossd_decode_duration_seconds_count{format=\"other\"}") == 1);
+	assert_true(value_of("lossd_queue_duration_seconds_count") == 3);
 	assert_false(has("F64"));
 	/* A row that is not of the table must not count as any. */
 	const struct loss_info stranger = {.name = "stranger"};
@@ -244,6 +246,7 @@ static void the_process_is_shown(void **state)
 	double age = (double)time(NULL) - value_of("process_start_time_seconds");
 	assert_true(age > -2 && age < 600);
 	assert_true(value_of("lossd_inflight_bytes") == 12345);
+	assert_true(value_of("lossd_queue_depth") == 3);
 	char series[128];
 	snprintf(series, sizeof series, "lossd_build_info{version=\"%s\",isa=\"%s\"}", LOSS_VERSION,
 		 loss_isa());
@@ -291,7 +294,7 @@ static void a_page_that_finds_no_memory_says_so(void **state)
 		count_request(routes[i], "GET", 200, 0.1);
 	bool good = true;
 	for (int i = 0; i < 1000 && good; i++)
-		good = metrics_render(out, 0);
+		good = metrics_render(out, &(struct metrics_now){0});
 	assert_false(good);
 	loss_arena_destroy(small);
 }

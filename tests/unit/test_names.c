@@ -97,6 +97,8 @@ static void the_nearest_loss(void **state)
 		{"cross-entropy", "cross_entropy"},
 		{"CROSS_entropy", "cross_entropy"},
 		{"nll", "nll_loss"},
+		{"entropy", "cross_entropy"},
+		{"binary_cross_entropy", "binary_cross_entropy_with_logits"},
 		{"softmx", "softmax"},
 		{"logsoftmax", "log_softmax"},
 		{"binary_cross_entropy_with_logit", "binary_cross_entropy_with_logits"},
@@ -124,6 +126,16 @@ static void the_nearest_field(void **state)
 		{"cross_entropy", "ignoreindex", "ignore_index"},
 		{"cross_entropy", "grad_outputs", "grad_output"},
 		{"nll_loss", "logprobs", "log_probs"},
+		/* what another loss calls the same */
+		{"nll_loss", "logits", "log_probs"},
+		{"cross_entropy", "log_probs", "logits"},
+		{"log_softmax", "log_probs", "logits"},
+		{"softmax", "pos_weight", "logits"}, /* it has none */
+		/* a part left out */
+		{"cross_entropy", "ignore", "ignore_index"},
+		{"cross_entropy", "axis", "class_axis"},
+		{"cross_entropy", "smoothing", "label_smoothing"},
+		{"cross_entropy", "weights", "weight"},
 		{"softmax", "weights", "logits"},
 		{"binary_cross_entropy_with_logits", "posweight", "pos_weight"},
 	};

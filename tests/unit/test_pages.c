@@ -78,30 +78,6 @@ static size_t count_losses(void)
 	return n;
 }
 
-static void test_losses(void **state)
-{
-	struct loss_buffer *buffer = make_buffer(state);
-	assert_true(pages_losses(buffer, &config));
-	cJSON *json = json_of(buffer);
-	expect_limits(json);
-	const cJSON *losses = member(json, "losses");
-	assert_true(count_losses() >= 5);
-	assert_int_equal(cJSON_GetArraySize(losses), count_losses());
-	for (size_t i = 0; i < count_losses(); i++) {
-		const struct loss_info *loss = loss_at(i);
-		const cJSON *entry = cJSON_GetArrayItem(losses, (int)i);
-		char url[128];
-		snprintf(url, sizeof url, "/v1/losses/%s", loss->name);
-		expect_text(entry, "name", loss->name);
-		expect_text(entry, "summary", loss->summary);
-		expect_text(entry, "url", url);
-		assert_int_equal(cJSON_GetArraySize(member(entry, "tensors")), loss->n_tensors);
-		assert_int_equal(cJSON_GetArraySize(member(entry, "arguments")), loss->n_arguments);
-		assert_int_equal(cJSON_GetArraySize(member(entry, "outputs")), loss->n_outputs);
-	}
-	cJSON_Delete(json);
-}
-
 static void check_tensors(const cJSON *list, const struct loss_info *loss)
 {
 	assert_int_equal(cJSON_GetArraySize(list), loss->n_tensors);
@@ -165,6 +141,30 @@ static void check_outputs(const cJSON *list, const struct loss_info *loss)
 		assert_true(cJSON_IsBool(member(entry, "default")));
 		assert_int_equal(cJSON_IsTrue(member(entry, "default")), i == 0);
 	}
+}
+
+static void test_losses(void **state)
+{
+	struct loss_buffer *buffer = make_buffer(state);
+	assert_true(pages_losses(buffer, &config));
+	cJSON *json = json_of(buffer);
+	expect_limits(json);
+	const cJSON *losses = member(json, "losses");
+	assert_true(count_losses() >= 5);
+	assert_int_equal(cJSON_GetArraySize(losses), count_losses());
+	for (size_t i = 0; i < count_losses(); i++) {
+		const struct loss_info *loss = loss_at(i);
+		const cJSON *entry = cJSON_GetArrayItem(losses, (int)i);
+		char url[128];
+		snprintf(url, sizeof url, "/v1/losses/%s", loss->name);
+		expect_text(entry, "name", loss->name);
+		expect_text(entry, "summary", loss->summary);
+		expect_text(entry, "url", url);
+		check_tensors(member(entry, "tensors"), loss);
+		check_arguments(member(entry, "arguments"), loss);
+		check_outputs(member(entry, "outputs"), loss);
+	}
+	cJSON_Delete(json);
 }
 
 static void test_each_loss(void **state)

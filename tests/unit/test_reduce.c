@@ -167,17 +167,44 @@ static void quotients_of_special_values(void **state)
 	assert_true(times(3, (struct sum){0.5, 0}) == 1.5);
 }
 
+static void products_have_more_digits_than_a_double(void **state)
+{
+	(void)state;
+	if (LDBL_MANT_DIG < 64)
+		skip();
+	struct random random = random_start(0x50d);
+	for (int i = 0; i < 20000; i++) {
+		struct sum a = quotient(random_uniform(&random, -4, 4), 3, 0);
+		struct sum b = quotient(random_uniform(&random, -4, 4), 7, 0);
+		struct sum p = product(a, b);
+		long double exact = ((long double)a.high + (long double)a.low) *
+				    ((long double)b.high + (long double)b.low);
+		long double got = (long double)p.high + (long double)p.low;
+		require(fabsl(got - exact) <= ulp_of(LOSS_F64, exact) * 0x1p-9L, "%a * %a", a.high,
+			b.high);
+	}
+	struct sum p = product(sum_from(HUGE_VAL), sum_from(2));
+	assert_true(p.high == HUGE_VAL && p.low == 0);
+	p = product((struct sum){HUGE_VAL, (double)NAN}, sum_from(-2));
+	assert_true(p.high == -HUGE_VAL && p.low == 0);
+	assert_true(isnan(product(sum_from((double)NAN), sum_from(1)).high));
+}
+
 /* a b - c where almost all of it cancels. */
 static void differences_of_products_do_not_cancel(void **state)
 {
 	(void)state;
-	const struct sum a = {1 + 0x1p-30, 0}, b = {1 - 0x1p-30, 0}, c = {1, 0x1p-70};
-	assert_true(product_less(a, b, 1) == -0x1p-60);
-	assert_true(product_less(a, b, 0) == 1);
-	assert_true(product_less(c, (struct sum){1, 0}, 1) == 0x1p-70);
-	assert_true(product_less((struct sum){1, 0}, c, 1) == 0x1p-70);
-	assert_true(product_less((struct sum){HUGE_VAL, 0}, b, 1) == HUGE_VAL);
-	assert_true(isnan(product_less((struct sum){(double)NAN, 0}, b, 1)));
+	const struct sum one = sum_from(1), a = sum_from(1 + 0x1p-30), b = sum_from(1 - 0x1p-30);
+	const struct sum c = SUM(1, 0x1p-70);
+	assert_true(difference(product(a, b), one) == -0x1p-60);
+	assert_true(difference(one, product(a, b)) == 0x1p-60);
+	assert_true(difference(product(a, b), sum_from(0)) == 1);
+	assert_true(difference(product(c, one), one) == 0x1p-70);
+	assert_true(difference(product(one, c), one) == 0x1p-70);
+	assert_true(difference(one, product(one, c)) == -0x1p-70);
+	assert_true(difference(product(sum_from(HUGE_VAL), b), one) == HUGE_VAL);
+	assert_true(difference(one, sum_from(HUGE_VAL)) == -HUGE_VAL);
+	assert_true(isnan(difference(sum_from((double)NAN), one)));
 }
 
 int main(void)
@@ -193,6 +220,7 @@ int main(void)
 		cmocka_unit_test(a_sum_is_its_value_and_its_rest),
 		cmocka_unit_test(quotients_have_more_digits_than_a_double),
 		cmocka_unit_test(quotients_of_special_values),
+		cmocka_unit_test(products_have_more_digits_than_a_double),
 		cmocka_unit_test(differences_of_products_do_not_cancel),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

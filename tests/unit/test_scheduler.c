@@ -1,5 +1,8 @@
 #include "../../server/scheduler.h"
 
+#include "../../server/clock.h"
+
+#include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -45,7 +48,7 @@ static void done(struct job *job)
 
 static void submit(struct task *task)
 {
-	task->job = (struct job){.run = run, .done = done};
+	task->job = (struct job){.run = run, .done = done, .elements = task->job.elements};
 	scheduler_submit(scheduler, &task->job);
 }
 
@@ -147,12 +150,53 @@ static void a_running_job_is_left_alone(void **state)
 	assert_int_equal(task.ran, 1);
 }
 
+static void jobs_that_wait_are_counted(void **state)
+{
+	struct task first = {0}, tasks[3] = {0};
+	(void)state;
+	assert_int_equal(scheduler_depth(scheduler), 0);
+	occupy(&first);
+	assert_int_equal(scheduler_depth(scheduler), 0); /* it runs */
+	for (size_t i = 0; i < 3; i++) {
+		submit(&tasks[i]);
+		assert_int_equal(scheduler_depth(scheduler), i + 1);
+	}
+	scheduler_withdraw(scheduler, &tasks[1].job);
+	assert_int_equal(scheduler_depth(scheduler), 2);
+	open_gate();
+	wait_done(&tasks[2]);
+	assert_int_equal(scheduler_depth(scheduler), 0);
+}
+
+/* A job may take its time, the more the larger it is, but not for ever. */
+static void a_job_that_hangs_is_noticed(void **state)
+{
+	struct task task = {.job.elements = 5000000};
+	uint64_t patience = SCHEDULER_PATIENCE_NS + 5000000 * SCHEDULER_ELEMENT_NS;
+	(void)state;
+	assert_true(scheduler_answers(scheduler, UINT64_MAX)); /* nothing runs */
+	uint64_t before = clock_ns();
+	occupy(&task);
+	uint64_t after = clock_ns();
+	assert_true(scheduler_answers(scheduler, after));
+	assert_true(scheduler_answers(scheduler, before + patience));
+	assert_false(scheduler_answers(scheduler, after + patience + 1));
+	open_gate();
+	wait_done(&task);
+	/* It is done a moment before it has ended. */
+	for (int i = 0; i < 10000 && !scheduler_answers(scheduler, UINT64_MAX); i++)
+		poll(NULL, 0, 1);
+	assert_true(scheduler_answers(scheduler, UINT64_MAX));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(jobs_run_in_order, start, stop),
 		cmocka_unit_test_setup_teardown(withdrawn_jobs_are_done_without_a_run, start, stop),
 		cmocka_unit_test_setup_teardown(a_running_job_is_left_alone, start, stop),
+		cmocka_unit_test_setup_teardown(jobs_that_wait_are_counted, start, stop),
+		cmocka_unit_test_setup_teardown(a_job_that_hangs_is_noticed, start, stop),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -18,9 +18,9 @@ static void log_softmax_grad(const struct loss_plan *plan, const struct row *row
 	for (size_t c = 0; c < row->classes; c++)
 		sum_add(&total, upstream(plan, row, c));
 	for (size_t c = 0; c < row->classes; c++)
-		tensor_put(
-			&plan->outputs[OUTPUT_GRAD], row_index(row, c),
-			0.0 - product_less(row_prob_parts(row, c), total, upstream(plan, row, c)));
+		tensor_put(&plan->outputs[OUTPUT_GRAD], row_index(row, c),
+			   difference(sum_from(upstream(plan, row, c)),
+				      product(row_prob_parts(row, c), total)));
 }
 
 /* sum g_k p_k */
@@ -28,11 +28,8 @@ static struct sum mean_upstream(const struct loss_plan *plan, const struct row *
 {
 	struct sum mean = {0};
 	for (size_t c = 0; c < row->classes; c++) {
-		struct sum p = row_prob_parts(row, c);
-		double g = upstream(plan, row, c);
-		double product = g * p.high;
-		sum_add(&mean, product);
-		mean.low += fma(g, p.high, -product) + g * p.low;
+		struct sum term = product(row_prob_parts(row, c), sum_from(upstream(plan, row, c)));
+		sum_merge(&mean, &term);
 	}
 	return mean;
 }
@@ -43,9 +40,9 @@ static void softmax_grad(const struct loss_plan *plan, const struct row *row)
 	for (size_t c = 0; c < row->classes; c++) {
 		double lost;
 		double above = two_sum(upstream(plan, row, c), -sum_value(&mean), &lost);
-		struct sum difference = {above, lost - sum_rest(&mean)};
-		tensor_put(&plan->outputs[OUTPUT_GRAD], row_index(row, c),
-			   product_less(row_prob_parts(row, c), difference, 0.0));
+		struct sum gap = {above, lost - sum_rest(&mean)};
+		struct sum grad = product(row_prob_parts(row, c), gap);
+		tensor_put(&plan->outputs[OUTPUT_GRAD], row_index(row, c), sum_value(&grad));
 	}
 }
 
