@@ -4,8 +4,9 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
-#include <string.h>
 #include <unistd.h>
+
+#include "pipe.h"
 
 /* How soon to look again for room, or for descriptors. */
 #define RETRY_MS 20
@@ -69,10 +70,8 @@ struct acceptor *acceptor_start(struct loss_arena *arena, int listener,
 	if (!acceptor)
 		return NULL;
 	*acceptor = (struct acceptor){.calls = *calls, .listener = listener};
-	if (pipe(acceptor->wake) != 0)
+	if (!pipe_open(acceptor->wake))
 		return NULL;
-	fcntl(acceptor->wake[0], F_SETFD, FD_CLOEXEC);
-	fcntl(acceptor->wake[1], F_SETFD, FD_CLOEXEC);
 	if (pthread_create(&acceptor->thread, NULL, run, acceptor) == 0)
 		return acceptor;
 	close(acceptor->wake[0]);

@@ -4,6 +4,7 @@
 
 #include <cjson/cJSON.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 /* Overwrites comments by spaces, so that the rest keeps its lines. False: one has no end. */

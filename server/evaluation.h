@@ -1,7 +1,7 @@
 /*
  * One evaluation, from the first byte of its body to the text of its reply. Knows nothing of HTTP:
- * a request drives it, on an I/O thread, and hands evaluation_run alone to the compute thread where
- * that pays.
+ * a request drives it on an I/O thread, but for evaluation_run and evaluation_write, which the
+ * compute thread does where that pays.
  */
 #ifndef LOSSD_EVALUATION_H
 #define LOSSD_EVALUATION_H

@@ -49,17 +49,21 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
 
 /* ---------------------------------------------------------------- replies */
 
-static struct MHD_Response *make_response(const struct reply *reply)
+/* The body is not copied. libmicrohttpd does not write to a persistent buffer, though its type says
+ * that it might. */
+static struct MHD_Response *response_of(const void *bytes, size_t size)
 {
-	/* The body stays the request's, which is freed after it has been sent (on_completed).
-	 * libmicrohttpd does not write to a persistent buffer, though its type says that it might.
-	 */
 	union {
 		const void *in;
 		void *out;
-	} body = {.in = reply->size ? reply->body : ""};
-	struct MHD_Response *response =
-		MHD_create_response_from_buffer(reply->size, body.out, MHD_RESPMEM_PERSISTENT);
+	} body = {.in = size ? bytes : ""};
+	return MHD_create_response_from_buffer(size, body.out, MHD_RESPMEM_PERSISTENT);
+}
+
+/* The body stays the request's, which is freed after it has been sent (on_completed). */
+static struct MHD_Response *make_response(const struct reply *reply)
+{
+	struct MHD_Response *response = response_of(reply->body, reply->size);
 	if (!response)
 		return NULL;
 	for (size_t i = 0; i < reply->n_headers; i++)
@@ -315,10 +319,9 @@ static struct MHD_Daemon *start_daemon(struct http *http)
 
 static struct MHD_Response *make_no_memory(void)
 {
-	static char text[] = "{\"type\": \"/problems/out_of_memory\", \"status\": 503, "
-			     "\"code\": \"out_of_memory\"}";
-	struct MHD_Response *response =
-		MHD_create_response_from_buffer(sizeof text - 1, text, MHD_RESPMEM_PERSISTENT);
+	size_t size;
+	const char *document = reply_no_memory(&size);
+	struct MHD_Response *response = response_of(document, size);
 	if (!response)
 		return NULL;
 	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "application/problem+json");

@@ -1,6 +1,6 @@
 /*
  * The server: libmicrohttpd with epoll and a pool of threads. Its callbacks feed requests
- * (request.h). This file and raw_head.h are the only ones that know libmicrohttpd.
+ * (request.h). http.c and raw_head.[ch] are the only files that know libmicrohttpd.
  */
 #ifndef LOSSD_HTTP_H
 #define LOSSD_HTTP_H

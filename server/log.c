@@ -3,9 +3,12 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "codec/utf8.h"
 
 #define LINE_BYTES 4096
 /* Kept free for what closes a line that was cut: "\",\"cut\":true}\n". */
@@ -51,32 +54,15 @@ static void put_text(struct line *line, const char *text)
 }
 
 /*
- * Bytes of the UTF-8 character at `at`, 0 when it is none. C1 control characters (U+0080 to U+009F)
- * are none here: terminals obey them.
+ * Bytes of the character at `at`, 0 when it is none. C1 control characters (U+0080 to U+009F) are
+ * none here: terminals obey them.
  */
-static size_t utf8_length(const unsigned char *at)
+static size_t character_length(const char *at)
 {
-	static const struct {
-		unsigned char first_low, first_high, second_low, second_high;
-		size_t length;
-	} forms[] = {
-		{0xc2, 0xc2, 0xa0, 0xbf, 2}, {0xc3, 0xdf, 0x80, 0xbf, 2},
-		{0xe0, 0xe0, 0xa0, 0xbf, 3}, {0xe1, 0xec, 0x80, 0xbf, 3},
-		{0xed, 0xed, 0x80, 0x9f, 3}, {0xee, 0xef, 0x80, 0xbf, 3},
-		{0xf0, 0xf0, 0x90, 0xbf, 4}, {0xf1, 0xf3, 0x80, 0xbf, 4},
-		{0xf4, 0xf4, 0x80, 0x8f, 4},
-	};
-	for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
-		if (at[0] < forms[i].first_low || at[0] > forms[i].first_high)
-			continue;
-		if (at[1] < forms[i].second_low || at[1] > forms[i].second_high)
-			return 0;
-		for (size_t j = 2; j < forms[i].length; j++)
-			if ((at[j] & 0xc0) != 0x80)
-				return 0;
-		return forms[i].length;
-	}
-	return 0;
+	bool whole;
+	size_t n = utf8_measure(at, &whole);
+	bool c1 = (unsigned char)at[0] == 0xc2 && (unsigned char)at[1] < 0xa0;
+	return whole && !c1 ? n : 0;
 }
 
 static void put_escaped_byte(struct line *line, unsigned char byte)
@@ -107,7 +93,7 @@ static bool put_quoted(struct line *line, const char *text)
 	const unsigned char *at = (const unsigned char *)text;
 	while (*at && !line->cut) {
 		bool plain = *at >= 0x20 && *at < 0x7f && *at != '"' && *at != '\\';
-		size_t n = plain ? 1 : utf8_length(at);
+		size_t n = plain ? 1 : character_length((const char *)at);
 		if (n > 0)
 			put(line, (const char *)at, n);
 		else

@@ -119,11 +119,16 @@ int main(int argc, char **argv)
 	if (listener < 0)
 		return 2;
 	struct loss_arena *arena = loss_arena_create(NULL);
-	struct http *http = arena && signals_start() ? http_start(arena, &config, listener) : NULL;
+	struct http *http = NULL;
+	if (!arena || !signals_start())
+		fprintf(stderr, "lossd: start: no memory, or no way to take signals\n");
+	else
+		http = http_start(arena, &config, listener);
 	if (!http) {
 		loss_arena_destroy(arena);
 		return 2;
 	}
+	signals_take();
 	print_ready(url);
 	wait_for_stop();
 	if (!stop(http, &config))

@@ -3,7 +3,6 @@
 #include "process.h"
 
 #include <string.h>
-#include <time.h>
 
 const char *const metrics_methods[METRICS_N_METHODS] = {"GET", "HEAD", "POST", "OPTIONS", "other"};
 const char *const metrics_formats[METRICS_N_FORMATS] = {"json", "other"};

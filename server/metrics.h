@@ -12,8 +12,8 @@
 
 #include "loss.h"
 
-/* Why a connection or a request was refused or cut without a reply. Label values: see metrics.c's
- * table. */
+/* Why a connection or a request was refused or cut without a reply. The label values are in
+ * metrics_page.c. */
 enum metrics_reject {
 	METRICS_REJECT_HEAD_TIMEOUT,
 	METRICS_REJECT_BODY_TIMEOUT,

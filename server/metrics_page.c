@@ -207,8 +207,8 @@ static void print_server(struct page *page, const struct metrics_now *now)
 {
 	print_head(page, "lossd_rejected_total", "counter",
 		   "Connections and requests refused, or cut without a reply.");
-	for (size_t i = 0; i < METRICS_N_REJECTS;
-	     i++) /* zeros too: alerts need a series to watch */
+	/* Zeros too: alerts need a series to watch. */
+	for (size_t i = 0; i < METRICS_N_REJECTS; i++)
 		print(page, "lossd_rejected_total{reason=\"%s\"} %" PRIu64 "\n", reject_names[i],
 		      sum_of(&metrics_state.shards[0].rejects[i]));
 	print_gauge(page, "lossd_queue_depth", "Evaluations that wait for the compute thread.",

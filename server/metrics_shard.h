@@ -5,8 +5,9 @@
 #include "metrics.h"
 
 /*
- * Threads beyond N_SHARDS share one, which costs them speed and no count: every update is an atomic
- * addition. A shard is a good 100 KB of zero pages, of which a process touches only what it uses.
+ * Threads beyond that many share shards, which costs them speed and no count: every update is an
+ * atomic addition. A shard is a good 100 KB of zero pages, of which a process touches only what it
+ * uses.
  */
 #define METRICS_N_SHARDS 64
 #define METRICS_MAX_ROUTES 32

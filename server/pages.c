@@ -7,12 +7,6 @@
 
 /* ---------------------------------------------------------------- discovery, JSON */
 
-static void put_text(struct json_out *out, const char *key, const char *text)
-{
-	json_out_key(out, key);
-	json_out_string(out, text);
-}
-
 static void open_list(struct json_out *out, const char *key)
 {
 	json_out_key(out, key);
@@ -23,19 +17,16 @@ static void put_limits(struct json_out *out, const struct config *config)
 {
 	json_out_key(out, "limits");
 	json_out_open(out, '{');
-	json_out_key(out, "max_body_bytes");
-	json_out_size(out, config->max_body_bytes);
-	json_out_key(out, "max_elements");
-	json_out_size(out, config->max_elements);
-	json_out_key(out, "max_rank");
-	json_out_size(out, config->max_rank);
+	json_out_size_member(out, "max_body_bytes", config->max_body_bytes);
+	json_out_size_member(out, "max_elements", config->max_elements);
+	json_out_size_member(out, "max_rank", config->max_rank);
 	json_out_close(out, '}');
 }
 
 static void put_tensor(struct json_out *out, const struct loss_tensor_info *tensor)
 {
 	json_out_open(out, '{');
-	put_text(out, "name", tensor->name);
+	json_out_string_member(out, "name", tensor->name);
 	json_out_key(out, "required");
 	json_out_boolean(out, tensor->required);
 	open_list(out, "dtypes");
@@ -43,8 +34,8 @@ static void put_tensor(struct json_out *out, const struct loss_tensor_info *tens
 		if (tensor->dtypes & LOSS_DTYPE_BIT(dtype))
 			json_out_string(out, loss_dtype_info((loss_dtype)dtype)->name);
 	json_out_close(out, ']');
-	put_text(out, "shape", tensor->shape);
-	put_text(out, "help", tensor->help);
+	json_out_string_member(out, "shape", tensor->shape);
+	json_out_string_member(out, "help", tensor->help);
 	json_out_close(out, '}');
 }
 
@@ -57,8 +48,8 @@ static void put_argument(struct json_out *out, const struct loss_argument_info *
 		[LOSS_ARGUMENT_CHOICE] = "string",
 	};
 	json_out_open(out, '{');
-	put_text(out, "name", argument->name);
-	put_text(out, "type", types[argument->type]);
+	json_out_string_member(out, "name", argument->name);
+	json_out_string_member(out, "type", types[argument->type]);
 	if (argument->type == LOSS_ARGUMENT_CHOICE) {
 		open_list(out, "choices");
 		for (const char *const *choice = argument->choices; *choice; choice++)
@@ -68,18 +59,18 @@ static void put_argument(struct json_out *out, const struct loss_argument_info *
 	json_out_key(out, "default");
 	json_out_raw(out, argument->default_json);
 	if (argument->range)
-		put_text(out, "range", argument->range);
-	put_text(out, "help", argument->help);
+		json_out_string_member(out, "range", argument->range);
+	json_out_string_member(out, "help", argument->help);
 	json_out_close(out, '}');
 }
 
 static void put_output(struct json_out *out, const struct loss_output_info *output, bool is_default)
 {
 	json_out_open(out, '{');
-	put_text(out, "name", output->name);
-	put_text(out, "dtype", output->dtype);
-	put_text(out, "shape", output->shape);
-	put_text(out, "help", output->help);
+	json_out_string_member(out, "name", output->name);
+	json_out_string_member(out, "dtype", output->dtype);
+	json_out_string_member(out, "shape", output->shape);
+	json_out_string_member(out, "help", output->help);
 	json_out_key(out, "default");
 	json_out_boolean(out, is_default);
 	json_out_close(out, '}');
@@ -91,9 +82,9 @@ static void open_loss(struct json_out *out, const struct loss_info *loss)
 	char url[128];
 	snprintf(url, sizeof url, "/v1/losses/%s", loss->name);
 	json_out_open(out, '{');
-	put_text(out, "name", loss->name);
-	put_text(out, "summary", loss->summary);
-	put_text(out, "url", url);
+	json_out_string_member(out, "name", loss->name);
+	json_out_string_member(out, "summary", loss->summary);
+	json_out_string_member(out, "url", url);
 	open_list(out, "tensors");
 	for (size_t i = 0; i < loss->n_tensors; i++)
 		put_tensor(out, &loss->tensors[i]);

@@ -1,7 +1,6 @@
 #include "reaper.h"
 
 #include <assert.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sys/socket.h>
@@ -9,6 +8,7 @@
 
 #include "clock.h"
 #include "metrics.h"
+#include "pipe.h"
 
 #define NEVER UINT64_MAX
 #define MS UINT64_C(1000000)
@@ -21,6 +21,9 @@
 /* What a connection without a request line gets when the server drains: a request under way arrives
  * in this. */
 #define DRAIN_GRACE_NS SECOND
+
+/* Longer ones are slept in pieces: poll takes an int. */
+#define LONGEST_SLEEP_MS 1000000
 
 #ifndef POLLRDHUP
 #define POLLRDHUP POLLHUP
@@ -236,7 +239,7 @@ static int sleep_ms(uint64_t until, uint64_t now)
 	if (until <= now)
 		return 0;
 	uint64_t ms = (until - now + MS - 1) / MS;
-	return ms > 1000000 ? 1000000 : (int)ms;
+	return ms > LONGEST_SLEEP_MS ? LONGEST_SLEEP_MS : (int)ms;
 }
 
 static void rest(struct reaper *r, uint64_t until)
@@ -268,24 +271,11 @@ static void *run(void *context)
 	return NULL;
 }
 
-static bool make_pipe(int ends[2])
-{
-	if (pipe(ends) != 0)
-		return false;
-	for (int i = 0; i < 2; i++) {
-		fcntl(ends[i], F_SETFL, fcntl(ends[i], F_GETFL) | O_NONBLOCK);
-		fcntl(ends[i], F_SETFD, FD_CLOEXEC);
-	}
-	return true;
-}
-
 static uint64_t shortest_timeout(const struct config *config)
 {
 	uint64_t shortest = NEVER;
-	for (int phase = 0; phase < REAPER_N_PHASES; phase++) {
-		uint64_t ns = timeout_ns(config, (enum reaper_phase)phase);
-		shortest = ns < shortest ? ns : shortest;
-	}
+	for (int phase = 0; phase < REAPER_N_PHASES; phase++)
+		shortest = earlier(shortest, timeout_ns(config, (enum reaper_phase)phase));
 	return shortest > MS ? shortest : MS;
 }
 
@@ -301,7 +291,7 @@ struct reaper *reaper_start(struct loss_arena *arena, const struct config *confi
 	/* Touched as connections come, so that a high limit costs address space only. */
 	r->entries = loss_arena_array(arena, struct reaper_entry, n);
 	r->heap = loss_arena_array(arena, struct reaper_entry *, n);
-	if (!r->entries || !r->heap || !make_pipe(r->wake))
+	if (!r->entries || !r->heap || !pipe_open(r->wake))
 		return NULL;
 	pthread_mutex_init(&r->mutex, NULL);
 	if (pthread_create(&r->thread, NULL, run, r) == 0)

@@ -1,7 +1,5 @@
 #include "reply.h"
 
-#include <string.h>
-
 #include "codec/json_out.h"
 #include "codec/problem_json.h"
 #include "cors.h"
@@ -132,8 +130,7 @@ static bool write_v2_error(struct loss_buffer *out, const char *detail)
 	struct json_out json;
 	json_out_start(&json, out);
 	json_out_open(&json, '{');
-	json_out_key(&json, "error");
-	json_out_string(&json, detail);
+	json_out_string_member(&json, "error", detail);
 	json_out_close(&json, '}');
 	return !json.failed;
 }
@@ -147,10 +144,15 @@ static bool write_problem(const struct request *request, struct loss_buffer *out
 	return problem_json_write(out, &request->error, pointer, request->id);
 }
 
-static const char no_memory[] =
-	"{\"type\": \"/problems/out_of_memory\", \"title\": \"An allocation failed\", "
-	"\"status\": 503, \"detail\": \"There was no memory to say more.\", "
-	"\"code\": \"out_of_memory\"}";
+const char *reply_no_memory(size_t *size)
+{
+	static const char document[] =
+		"{\"type\": \"/problems/out_of_memory\", \"title\": \"An allocation failed\", "
+		"\"status\": 503, \"detail\": \"There was no memory to say more.\", "
+		"\"code\": \"out_of_memory\"}";
+	*size = sizeof document - 1;
+	return document;
+}
 
 void reply_error(struct request *request)
 {
@@ -166,10 +168,13 @@ void reply_error(struct request *request)
 	reply->status = (unsigned)loss_status_info(status)->http;
 	if (v2 && reply->status == 422)
 		reply->status = 400;
-	reply->body = written ? out->data : (const unsigned char *)no_memory;
-	reply->size = written ? out->size : sizeof no_memory - 1;
-	if (!written)
+	if (written) {
+		reply->body = out->data;
+		reply->size = out->size;
+	} else {
+		reply->body = reply_no_memory(&reply->size);
 		reply->status = 503;
+	}
 	if (status == LOSS_METHOD_NOT_ALLOWED)
 		add_header(reply, "Allow", allowed(request));
 	if (status == LOSS_UNSUPPORTED_ENCODING)

@@ -14,4 +14,7 @@ void reply_page(struct request *request); /* GET, HEAD, OPTIONS */
 void reply_evaluation(struct request *request);
 void reply_error(struct request *request); /* request->error */
 
+/* The document of out_of_memory for where there is no memory to write one; static. */
+const char *reply_no_memory(size_t *size);
+
 #endif

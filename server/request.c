@@ -3,35 +3,23 @@
 #include <string.h>
 #include <strings.h>
 
-#include "log.h"
+#include "codec/percent.h"
 #include "metrics.h"
 #include "reply.h"
 #include "request_id.h"
 
 /* ---------------------------------------------------------------- the target */
 
-static int hex_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 /* Bad percent-encoding stays as it is: no path has a '%', so nothing is found there. */
 static size_t decode(const char *raw, size_t n, char *out, bool *has_nul)
 {
 	size_t size = 0;
 	for (size_t i = 0; i < n; i++) {
-		char c = raw[i];
-		if (c == '%' && i + 2 < n && hex_digit(raw[i + 1]) >= 0 &&
-		    hex_digit(raw[i + 2]) >= 0) {
-			c = (char)(hex_digit(raw[i + 1]) * 16 + hex_digit(raw[i + 2]));
-			i += 2;
-			*has_nul = *has_nul || c == '\0';
-		}
-		out[size++] = c;
+		int byte = percent_byte(raw + i, n - i);
+		out[size++] = byte < 0 ? raw[i] : (char)byte;
+		if (byte >= 0)
+			i += PERCENT_SIZE - 1;
+		*has_nul = *has_nul || byte == 0;
 	}
 	return size;
 }
@@ -214,9 +202,9 @@ static loss_status check_size(const struct request *request, struct loss_error *
 /* What the headers say about the body and the reply. */
 static const struct media_type *check_types(struct request *request)
 {
-	const char *names[8];
+	const char *names[MEDIA_TYPES_MAX];
 	size_t n = 0, chosen = 0;
-	while (n < sizeof names / sizeof names[0] && media_types[n].name) {
+	while (media_types[n].name) {
 		names[n] = media_types[n].name;
 		n++;
 	}

@@ -75,10 +75,8 @@ static loss_status v2_page(struct request *request, struct loss_buffer *out, str
 	(void)request;
 	json_out_start(&json, out);
 	json_out_open(&json, '{');
-	json_out_key(&json, "name");
-	json_out_string(&json, "lossd");
-	json_out_key(&json, "version");
-	json_out_string(&json, LOSS_VERSION);
+	json_out_string_member(&json, "name", "lossd");
+	json_out_string_member(&json, "version", LOSS_VERSION);
 	json_out_key(&json, "extensions");
 	json_out_open(&json, '[');
 	json_out_close(&json, ']');
@@ -119,7 +117,6 @@ static loss_status ready_page(struct request *request, struct loss_buffer *out,
 
 #define JSON "application/json"
 #define HTML "text/html; charset=utf-8"
-
 #define TEXT "text/plain; version=0.0.4; charset=utf-8"
 
 const struct route routes[] = {

@@ -42,8 +42,8 @@ struct scheduler *scheduler_start(struct loss_arena *arena, int threads);
 void scheduler_stop(struct scheduler *scheduler); /* no job is left; NULL is fine */
 
 void scheduler_submit(struct scheduler *scheduler, struct job *job);
-/* A job that still waits is taken out of the queue and done. One that runs is left alone: it has
- * its own flag. Only for a job that has been submitted and is not known to be done. */
+/* A job that still waits is taken out of the queue and done. One that does not wait yet or runs is
+ * left alone: it has its own flag. The job must still be there, done or not. */
 void scheduler_withdraw(struct scheduler *scheduler, struct job *job);
 
 /* Jobs that wait. */

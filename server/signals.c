@@ -1,11 +1,12 @@
 #include "signals.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <unistd.h>
+
+#include "pipe.h"
 
 /* A handler may do next to nothing, and reaches nothing but statics: so a pipe. */
 static int ends[2] = {-1, -1};
@@ -22,20 +23,33 @@ static void handle(int number)
 	errno = saved;
 }
 
+static sigset_t stops(void)
+{
+	sigset_t set;
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	return set;
+}
+
 bool signals_start(void)
 {
-	if (pipe(ends) != 0)
+	sigset_t blocked = stops();
+	if (!pipe_open(ends) || pthread_sigmask(SIG_BLOCK, &blocked, NULL) != 0)
 		return false;
-	for (int i = 0; i < 2; i++) {
-		fcntl(ends[i], F_SETFD, FD_CLOEXEC);
-		fcntl(ends[i], F_SETFL, O_NONBLOCK);
-	}
 	struct sigaction action = {.sa_handler = handle, .sa_flags = SA_RESTART};
 	struct sigaction ignore = {.sa_handler = SIG_IGN};
 	sigemptyset(&action.sa_mask);
 	sigemptyset(&ignore.sa_mask);
 	return sigaction(SIGTERM, &action, NULL) == 0 && sigaction(SIGINT, &action, NULL) == 0 &&
 	       sigaction(SIGHUP, &action, NULL) == 0 && sigaction(SIGPIPE, &ignore, NULL) == 0;
+}
+
+void signals_take(void)
+{
+	sigset_t taken = stops();
+	pthread_sigmask(SIG_UNBLOCK, &taken, NULL);
 }
 
 int signals_wait(int timeout_ms)

@@ -7,9 +7,12 @@
 /*
  * SIGTERM, SIGINT and SIGHUP are from now on reported by signals_wait, and SIGPIPE is ignored. A
  * second SIGTERM or SIGINT ends the process at once, with exit code 1, whatever it is doing. Before
- * threads start; false on failure.
+ * threads start; they are blocked until signals_take. False on failure.
  */
 bool signals_start(void);
+/* The main thread takes them, once all other threads run; those, which were started while signals
+ * were blocked, never do. */
+void signals_take(void);
 /* The next signal, or 0 when timeout_ms have passed; -1 waits for ever. The main thread only. */
 int signals_wait(int timeout_ms);
 

@@ -35,5 +35,6 @@ struct media_type {
 };
 
 extern const struct media_type media_types[]; /* ends with a NULL name; the first is the default */
+#define MEDIA_TYPES_MAX 8
 
 #endif

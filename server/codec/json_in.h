@@ -1,4 +1,4 @@
-/* JSON bodies (docs/api: "JSON evaluation") to a problem. See decoder.h for the interface. */
+/* JSON bodies (api/README.md) to a problem. See decoder.h for the interface. */
 #ifndef LOSSD_CODEC_JSON_IN_H
 #define LOSSD_CODEC_JSON_IN_H
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "number.h"
+#include "utf8.h"
 
 /* ---------------------------------------------------------------- bytes */
 
@@ -79,32 +80,13 @@ static void put_escaped(struct json_out *out, unsigned char c)
 		put(out, (const char[]){'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]}, 6);
 }
 
-/* Well-formed UTF-8 (Unicode 15, table 3-7): after one of these first bytes, a second byte in [low,
- * high] and then others in [0x80, 0xbf], n_more in all. */
-static const struct {
-	unsigned char first, last, n_more, low, high;
-} sequences[] = {
-	{0xc2, 0xdf, 1, 0x80, 0xbf}, {0xe0, 0xe0, 2, 0xa0, 0xbf}, {0xe1, 0xec, 2, 0x80, 0xbf},
-	{0xed, 0xed, 2, 0x80, 0x9f}, {0xee, 0xef, 2, 0x80, 0xbf}, {0xf0, 0xf0, 3, 0x90, 0xbf},
-	{0xf1, 0xf3, 3, 0x80, 0xbf}, {0xf4, 0xf4, 3, 0x80, 0x8f},
-};
-
 /* Copies one character that is not ASCII, or U+FFFD for the longest beginning of one; returns the
- * bytes used. The string's final NUL ends a sequence as any other wrong byte does. */
+ * bytes used. */
 static size_t put_multibyte(struct json_out *out, const char *text)
 {
-	const unsigned char *p = (const unsigned char *)text;
-	size_t n = 1, n_whole = 0;
-	for (size_t i = 0; i < sizeof sequences / sizeof *sequences; i++) {
-		if (p[0] < sequences[i].first || p[0] > sequences[i].last)
-			continue;
-		n_whole = sequences[i].n_more + (size_t)1;
-		if (p[1] < sequences[i].low || p[1] > sequences[i].high)
-			break;
-		for (n = 2; n < n_whole && (p[n] & 0xc0) == 0x80; n++)
-			;
-	}
-	if (n == n_whole)
+	bool whole;
+	size_t n = utf8_measure(text, &whole);
+	if (whole)
 		put(out, text, n);
 	else
 		put(out, "\xef\xbf\xbd", 3);
@@ -226,6 +208,18 @@ void json_out_f64(struct json_out *out, double value)
 {
 	begin_value(out);
 	put_element(out, format_f64, &value, 0);
+}
+
+void json_out_string_member(struct json_out *out, const char *key, const char *text)
+{
+	json_out_key(out, key);
+	json_out_string(out, text);
+}
+
+void json_out_size_member(struct json_out *out, const char *key, size_t value)
+{
+	json_out_key(out, key);
+	json_out_size(out, value);
 }
 
 /* ---------------------------------------------------------------- tensors */

@@ -25,7 +25,10 @@ void json_out_integer(struct json_out *out, int64_t value);
 void json_out_size(struct json_out *out, size_t value);
 void json_out_f64(struct json_out *out, double value);
 void json_out_raw(struct json_out *out, const char *json); /* one value that is JSON text already */
-void json_out_tensor(struct json_out *out,
-		     const struct loss_tensor *tensor); /* nested arrays, or a scalar */
+/* Nested arrays, or a scalar. */
+void json_out_tensor(struct json_out *out, const struct loss_tensor *tensor);
+/* A key and its value. */
+void json_out_string_member(struct json_out *out, const char *key, const char *text);
+void json_out_size_member(struct json_out *out, const char *key, size_t value);
 
 #endif

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "utf8.h"
+
 enum step {
 	STEP_PLAIN,
 	STEP_SEQUENCE, /* inside a character of two to four bytes */
@@ -69,31 +71,18 @@ static enum json_text_status bad(struct json_text *text, const char *expected)
 	return JSON_TEXT_BAD;
 }
 
-/* The first bytes of UTF-8 sequences (Unicode's table 3-7: no overlong forms, no surrogates,
- * nothing above U+10FFFF) with what the second byte may be. */
-static const struct lead {
-	unsigned char first, last, next_min, next_max;
-	unsigned left;
-} leads[] = {
-	{0xc2, 0xdf, 0x80, 0xbf, 1}, {0xe0, 0xe0, 0xa0, 0xbf, 2}, {0xe1, 0xec, 0x80, 0xbf, 2},
-	{0xed, 0xed, 0x80, 0x9f, 2}, {0xee, 0xef, 0x80, 0xbf, 2}, {0xf0, 0xf0, 0x90, 0xbf, 3},
-	{0xf1, 0xf3, 0x80, 0xbf, 3}, {0xf4, 0xf4, 0x80, 0x8f, 3},
-};
-
 static bool start_sequence(struct json_text *text, unsigned char byte)
 {
-	for (size_t i = 0; i < sizeof leads / sizeof *leads; i++) {
-		if (byte < leads[i].first || byte > leads[i].last)
-			continue;
-		text->step = STEP_SEQUENCE;
-		text->left = leads[i].left;
-		text->next_min = leads[i].next_min;
-		text->next_max = leads[i].next_max;
-		text->sequence[0] = byte;
-		text->sequence_size = 1;
-		return true;
-	}
-	return false;
+	const struct utf8_lead *lead = utf8_lead(byte);
+	if (!lead)
+		return false;
+	text->step = STEP_SEQUENCE;
+	text->left = lead->n_more;
+	text->next_min = lead->low;
+	text->next_max = lead->high;
+	text->sequence[0] = byte;
+	text->sequence_size = 1;
+	return true;
 }
 
 static bool is_plain(unsigned char byte)

@@ -4,12 +4,6 @@
 
 #include "json_out.h"
 
-static void put_member(struct json_out *out, const char *key, const char *text)
-{
-	json_out_key(out, key);
-	json_out_string(out, text);
-}
-
 bool problem_json_write(struct loss_buffer *buffer, const struct loss_error *err,
 			const char *pointer, const char *request_id)
 {
@@ -20,15 +14,15 @@ bool problem_json_write(struct loss_buffer *buffer, const struct loss_error *err
 	struct json_out out;
 	json_out_start(&out, buffer);
 	json_out_open(&out, '{');
-	put_member(&out, "type", type);
-	put_member(&out, "title", info->title);
+	json_out_string_member(&out, "type", type);
+	json_out_string_member(&out, "title", info->title);
 	json_out_key(&out, "status");
 	json_out_integer(&out, info->http);
-	put_member(&out, "detail", err->detail);
-	put_member(&out, "code", info->code);
+	json_out_string_member(&out, "detail", err->detail);
+	json_out_string_member(&out, "code", info->code);
 	if (pointer[0] != '\0')
-		put_member(&out, "pointer", pointer);
-	put_member(&out, "request_id", request_id);
+		json_out_string_member(&out, "pointer", pointer);
+	json_out_string_member(&out, "request_id", request_id);
 	json_out_close(&out, '}');
 	return !out.failed;
 }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "number.h"
+#include "percent.h"
 
 /* One more than there are outputs: then some name is unknown or stands there twice, and the loss
  * says which. */
@@ -36,21 +37,13 @@ static void note(struct query *query, const struct loss_error *err)
 
 /* ---------------------------------------------------------------- percent-encoding */
 
-static int hex_digit(char c)
+/* The byte at p, decoded; 0 for what is badly encoded. */
+static char byte_at(const char *p, const char *limit)
 {
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
-/* The byte that an escape of three characters at p stands for; 0 for what is none. */
-static char unescape(const char *p, const char *limit)
-{
-	int high = limit - p > 1 ? hex_digit(p[1]) : -1;
-	int low = limit - p > 2 ? hex_digit(p[2]) : -1;
-	return high < 0 || low < 0 ? '\0' : (char)(high * 16 + low);
+	if (*p != '%')
+		return *p == '+' ? ' ' : *p;
+	int byte = percent_byte(p, (size_t)(limit - p));
+	return byte < 0 ? '\0' : (char)byte;
 }
 
 /* Decodes [p, limit) into out; false for bad encoding, NUL included. */
@@ -60,9 +53,9 @@ static bool decode(struct query *query, const char *p, const char *limit, struct
 	out->size = 0;
 	out->cut = false;
 	while (p < limit) {
-		char byte = *p == '+' ? ' ' : *p == '%' ? unescape(p, limit) : *p;
+		char byte = byte_at(p, limit);
 		if (byte == '\0') {
-			int shown = limit - p < 3 ? (int)(limit - p) : 3;
+			int shown = limit - p < PERCENT_SIZE ? (int)(limit - p) : PERCENT_SIZE;
 			loss_fail(
 				&err, LOSS_INVALID_QUERY, "",
 				"the query string has \"%.*s\", but %% must be followed by the two "
@@ -74,7 +67,7 @@ static bool decode(struct query *query, const char *p, const char *limit, struct
 		out->cut |= out->size == TEXT_SIZE - 1;
 		if (!out->cut)
 			out->bytes[out->size++] = byte;
-		p += *p == '%' ? 3 : 1;
+		p += *p == '%' ? PERCENT_SIZE : 1;
 	}
 	out->bytes[out->size] = '\0';
 	return true;

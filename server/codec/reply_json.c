@@ -8,12 +8,6 @@ static void put_seconds(struct json_out *out, const char *key, uint64_t ns)
 	json_out_f64(out, (double)ns / 1e9);
 }
 
-static void put_count(struct json_out *out, const char *key, size_t n)
-{
-	json_out_key(out, key);
-	json_out_size(out, n);
-}
-
 static void put_totals(struct json_out *out, const struct loss_totals *totals)
 {
 	json_out_key(out, "totals");
@@ -22,9 +16,9 @@ static void put_totals(struct json_out *out, const struct loss_totals *totals)
 	json_out_f64(out, totals->loss_sum);
 	json_out_key(out, "denominator");
 	json_out_f64(out, totals->denominator);
-	put_count(out, "rows", totals->rows);
-	put_count(out, "counted", totals->counted);
-	put_count(out, "ignored", totals->ignored);
+	json_out_size_member(out, "rows", totals->rows);
+	json_out_size_member(out, "counted", totals->counted);
+	json_out_size_member(out, "ignored", totals->ignored);
 	json_out_close(out, '}');
 }
 
@@ -47,10 +41,9 @@ static void put_metrics(struct json_out *out, const struct timings *timings)
 	put_seconds(out, "compute_seconds", timings->compute_ns);
 	put_seconds(out, "encode_seconds", timings->encode_ns);
 	put_seconds(out, "total_seconds", timings->total_ns);
-	put_count(out, "bytes_in", timings->bytes_in);
-	put_count(out, "threads", timings->threads);
-	json_out_key(out, "isa");
-	json_out_string(out, loss_isa());
+	json_out_size_member(out, "bytes_in", timings->bytes_in);
+	json_out_size_member(out, "threads", timings->threads);
+	json_out_string_member(out, "isa", loss_isa());
 	json_out_close(out, '}');
 }
 

@@ -2,34 +2,13 @@
  * Wrong bodies: each gets the status, the code and the place that api/openapi.yaml promises, and a
  * sentence with the words that help. Wrong heads are in test_bad_heads.c.
  */
+#include "../support/group.h"
 #include "../support/refusal.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 
 #include <cmocka.h>
-#include <string.h>
-
-#define GOOD "{\"logits\": [[1, 2]], \"targets\": [1]}"
-
-static struct server server;
-static struct client *client;
-
-static int start(void **state)
-{
-	(void)state;
-	if (server_start(&server, NULL, NULL) != 0)
-		return -1;
-	client = client_open(&server);
-	return 0;
-}
-
-static int stop(void **state)
-{
-	(void)state;
-	client_close(client);
-	return server_stop(&server);
-}
 
 struct bad_body {
 	const char *loss, *body;
@@ -389,5 +368,5 @@ int main(void)
 		cmocka_unit_test(test_a_good_request_afterwards),
 		cmocka_unit_test(test_every_code_was_met),
 	};
-	return cmocka_run_group_tests(tests, start, stop);
+	return cmocka_run_group_tests(tests, group_start, group_stop);
 }

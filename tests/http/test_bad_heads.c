@@ -2,6 +2,7 @@
  * Wrong paths, methods, headers and query strings, and requests that are too large for the server's
  * settings. Wrong bodies are in test_bad_bodies.c, the framing of HTTP itself has tests of its own.
  */
+#include "../support/group.h"
 #include "../support/refusal.h"
 
 #include <setjmp.h>
@@ -10,31 +11,10 @@
 #include <cmocka.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
-#define CROSS_ENTROPY "/v1/losses/cross_entropy"
-#define GOOD "{\"logits\": [[1, 2]], \"targets\": [1]}"
 #define MIB ((size_t)1 << 20)
-
-static struct server server;
-static struct client *client;
-
-static int start(void **state)
-{
-	(void)state;
-	if (server_start(&server, NULL, NULL) != 0)
-		return -1;
-	client = client_open(&server);
-	return 0;
-}
-
-static int stop(void **state)
-{
-	(void)state;
-	client_close(client);
-	return server_stop(&server);
-}
+#define WAIT_MS 20000
 
 /* ---------------------------------------------------------------- heads */
 
@@ -341,23 +321,9 @@ static void test_too_large_for_the_server(void **state)
 }
 
 /* Bytes of memory that the server says requests hold. */
-static double inflight_bytes(struct limited *limited)
+static double inflight_bytes(const struct limited *limited)
 {
-	struct reply reply;
-	client_get(limited->client, "/metrics", &reply);
-	assert_int_equal(reply.status, 200);
-	const char *line = strstr(reply.body, "\nlossd_inflight_bytes ");
-	assert_non_null(line);
-	double bytes = strtod(line + strlen("\nlossd_inflight_bytes "), NULL);
-	reply_free(&reply);
-	return bytes;
-}
-
-static double seconds(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+	return server_metric(&limited->server, "lossd_inflight_bytes");
 }
 
 /* A client that sends a head and half of its body, and waits. */
@@ -383,8 +349,8 @@ static void test_too_much_memory_in_flight(void **state)
 	start_limited(&limited, "LOSSD_MEMORY_BUDGET_BYTES=16777216");
 	char *half = make_text(5 * MIB / 2, ""); /* 10 MiB of float32 */
 	int fd = send_half(&limited, "", half, strlen(half) + strlen(REST));
-	double until = seconds() + 20.0;
-	while (inflight_bytes(&limited) < 10e6 && seconds() < until)
+	int64_t until = now_ms() + WAIT_MS;
+	while (inflight_bytes(&limited) < 10e6 && now_ms() < until)
 		;
 	assert_true(inflight_bytes(&limited) >= 10e6);
 
@@ -400,11 +366,11 @@ static void test_too_much_memory_in_flight(void **state)
 	/* The first is served all the same, and then there is room. */
 	char answer[4096];
 	assert_true(raw_send(fd, REST, strlen(REST)));
-	raw_read_until(fd, answer, sizeof(answer), "\"isa\"", 20000);
+	raw_read_until(fd, answer, sizeof(answer), "\"isa\"", WAIT_MS);
 	assert_int_equal(strncmp(answer, "HTTP/1.1 200 ", 13), 0);
 	close(fd);
-	until = seconds() + 20.0;
-	while (inflight_bytes(&limited) > 1e6 && seconds() < until)
+	until = now_ms() + WAIT_MS;
+	while (inflight_bytes(&limited) > 1e6 && now_ms() < until)
 		;
 	client_post(limited.client, CROSS_ENTROPY, body, &reply);
 	assert_int_equal(reply.status, 200);
@@ -423,11 +389,11 @@ static void test_deadline_exceeded(void **state)
 	int fd = send_half(&limited, "X-Request-Timeout-Ms: 1\r\n", half,
 			   strlen(half) + strlen(rest));
 	/* The head has been read once the request holds memory; then the clock has to go on. */
-	double until = seconds() + 20.0;
-	while (inflight_bytes(&limited) <= 0.0 && seconds() < until)
+	int64_t until = now_ms() + WAIT_MS;
+	while (inflight_bytes(&limited) <= 0.0 && now_ms() < until)
 		;
-	until = seconds() + 0.02;
-	while (seconds() < until)
+	until = now_ms() + 20;
+	while (now_ms() < until)
 		;
 	char answer[4096];
 	assert_true(raw_send(fd, rest, strlen(rest)));
@@ -457,5 +423,5 @@ int main(void)
 		cmocka_unit_test(test_deadline_exceeded),
 		cmocka_unit_test(test_every_code_was_met),
 	};
-	return cmocka_run_group_tests(tests, start, stop);
+	return cmocka_run_group_tests(tests, group_start, group_stop);
 }

@@ -6,16 +6,13 @@
 
 #include <cmocka.h>
 
-#include "../support/client.h"
 #include "../support/contract.h"
+#include "../support/group.h"
 #include "loss.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static struct server server;
-static struct client *client;
 
 /* A template with its name filled in. */
 static void fill_path(const char *template, char *out, size_t size)
@@ -189,19 +186,13 @@ static void an_error_has_the_documented_members(void **state)
 
 static int set_up(void **state)
 {
-	(void)state;
-	if (!contract_load() || server_start(&server, NULL, NULL) < 0)
-		return -1;
-	client = client_open(&server);
-	return client ? 0 : -1;
+	return contract_load() ? group_start(state) : -1;
 }
 
 static int tear_down(void **state)
 {
-	(void)state;
-	client_close(client);
 	contract_free();
-	return server_stop(&server);
+	return group_stop(state);
 }
 
 int main(void)

@@ -7,8 +7,6 @@
 #include <cmocka.h>
 #include <string.h>
 
-#define PATH "/v1/losses/cross_entropy"
-#define GOOD "{\"logits\": [[1, 2]], \"targets\": [1]}"
 #define ALLOW_ORIGIN "Access-Control-Allow-Origin"
 
 static struct server server;
@@ -43,7 +41,8 @@ static void exchange(const char *method, const char *origin, const char *body, s
 	snprintf(header, sizeof header, "Origin: %s", origin ? origin : "");
 	client_send(
 		client,
-		&(struct request){.method = method, .path = PATH, .headers = headers, .body = body},
+		&(struct request){
+			.method = method, .path = CROSS_ENTROPY, .headers = headers, .body = body},
 		reply);
 	client_close(client);
 }

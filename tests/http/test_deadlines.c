@@ -3,23 +3,19 @@
  * nobody else notices. Deadlines that must pass here are short; a late end is one that comes
  * seconds later.
  */
-#include "../support/client.h"
+#include "../support/group.h"
 
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-#define PATH "/v1/losses/cross_entropy"
-#define POST "POST " PATH " HTTP/1.1\r\nHost: a\r\n"
+#define POST "POST " CROSS_ENTROPY " HTTP/1.1\r\nHost: a\r\n"
 #define LIVE "GET /v2/health/live HTTP/1.1\r\nHost: a\r\n"
-#define PROBLEM "{\"logits\": [[1, 2]], \"targets\": [1]}"
 
 #define HEAD_MS 300
 #define BODY_MS 400
@@ -29,8 +25,6 @@
 #define LATE_MS 20000
 #define WAIT_MS 60000
 #define STEP_MS 15 /* between the bytes of a trickle */
-
-static struct server server;
 
 static int start(void **state)
 {
@@ -46,20 +40,7 @@ static int start(void **state)
 					    "600",
 					    NULL};
 	(void)state;
-	return server_start(&server, flags, NULL);
-}
-
-static int stop(void **state)
-{
-	(void)state;
-	return server_stop(&server);
-}
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	return group_start_with(flags);
 }
 
 /* ---------------------------------------------------------------- the clients */
@@ -102,23 +83,11 @@ static void step(struct dawdler *d)
 		d->ended = now_ms();
 }
 
-static double metric(const char *name)
-{
-	struct reply reply;
-	struct client *client = client_open(&server);
-	client_get(client, "/metrics", &reply);
-	const char *line = strstr(reply.body, name);
-	double value = line ? strtod(line + strlen(name), NULL) : -1;
-	reply_free(&reply);
-	client_close(client);
-	return value;
-}
-
 static double rejected(const char *reason)
 {
 	char name[128];
-	snprintf(name, sizeof name, "\nlossd_rejected_total{reason=\"%s\"} ", reason);
-	return metric(name);
+	snprintf(name, sizeof name, "lossd_rejected_total{reason=\"%s\"}", reason);
+	return server_metric(&server, name);
 }
 
 static void finish(struct dawdler *d, double before)
@@ -173,7 +142,6 @@ static bool all_ended(void)
 static void dawdlers_are_gone_at_their_deadlines(void **state)
 {
 	double before[N_DAWDLERS];
-	struct client *good = client_open(&server);
 	(void)state;
 	for (size_t i = 0; i < N_DAWDLERS; i++)
 		before[i] = rejected(dawdlers[i].reason);
@@ -181,7 +149,7 @@ static void dawdlers_are_gone_at_their_deadlines(void **state)
 		begin(&dawdlers[i]);
 	for (int64_t end = now_ms() + WAIT_MS; !all_ended() && now_ms() < end;) {
 		struct reply reply;
-		client_post(good, PATH, PROBLEM, &reply);
+		client_post(client, CROSS_ENTROPY, GOOD, &reply);
 		assert_int_equal(reply.status, 200);
 		reply_free(&reply);
 		for (size_t i = 0; i < N_DAWDLERS; i++)
@@ -189,7 +157,6 @@ static void dawdlers_are_gone_at_their_deadlines(void **state)
 				step(&dawdlers[i]);
 		poll(NULL, 0, STEP_MS);
 	}
-	client_close(good);
 	for (size_t i = 0; i < N_DAWDLERS; i++)
 		finish(&dawdlers[i], before[i]);
 }
@@ -227,11 +194,11 @@ static void wait_ms(int64_t ms)
 static void a_deadline_passes_during_the_body(void **state)
 {
 	static const char head[] = POST "X-Request-Timeout-Ms: 1\r\nContent-Length: 36\r\n\r\n";
-	static const char rest[] = PROBLEM LIVE "\r\n";
+	static const char rest[] = GOOD LIVE "\r\n";
 	char out[4096];
 	int fd = raw_connect(&server);
 	(void)state;
-	_Static_assert(sizeof PROBLEM - 1 == 36, "the length is PROBLEM's");
+	_Static_assert(sizeof GOOD - 1 == 36, "the length is GOOD's");
 	assert_true(raw_send(fd, head, sizeof head - 1));
 	assert_true(raw_send(fd, rest, 10));
 	wait_ms(20);
@@ -247,8 +214,7 @@ static void a_deadline_far_away_changes_nothing(void **state)
 {
 	static const char *const headers[] = {"X-Request-Timeout-Ms: 3600000",
 					      "Content-Type: application/json", NULL};
-	const struct request request = {.path = PATH, .headers = headers, .body = PROBLEM};
-	struct client *client = client_open(&server);
+	const struct request request = {.path = CROSS_ENTROPY, .headers = headers, .body = GOOD};
 	struct reply reply;
 	(void)state;
 	for (int i = 0; i < 10; i++) {
@@ -256,7 +222,6 @@ static void a_deadline_far_away_changes_nothing(void **state)
 		assert_int_equal(reply.status, 200);
 		reply_free(&reply);
 	}
-	client_close(client);
 }
 
 int main(void)
@@ -267,5 +232,5 @@ int main(void)
 		cmocka_unit_test(a_deadline_passes_during_the_body),
 		cmocka_unit_test(a_deadline_far_away_changes_nothing),
 	};
-	return cmocka_run_group_tests(tests, start, stop);
+	return cmocka_run_group_tests(tests, start, group_stop);
 }

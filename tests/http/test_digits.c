@@ -3,8 +3,8 @@
  * of scikit-learn. What the server says of them must be what scikit-learn and PyTorch say
  * (tests/fixtures/make_digits.py), as one request and as batches whose totals add up to the whole.
  */
-#include "../support/client.h"
 #include "../support/fixture.h"
+#include "../support/group.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -22,8 +22,6 @@
 #define BATCH 100
 #define BATCHES 18
 
-static struct server server;
-static struct client *client;
 static cJSON *expected;
 /* Line i of logits and of targets, terminated: numbers go from the file to the server as they are.
  */
@@ -43,7 +41,6 @@ static void split_lines(char *text, char **lines)
 
 static int start(void **state)
 {
-	(void)state;
 	logits_text = fixture_read_file(FOLDER "logits.txt", NULL);
 	targets_text = fixture_read_file(FOLDER "targets.txt", NULL);
 	split_lines(logits_text, logits);
@@ -52,20 +49,15 @@ static int start(void **state)
 	expected = cJSON_Parse(text);
 	free(text);
 	assert_non_null(expected);
-	if (server_start(&server, NULL, NULL) != 0)
-		return -1;
-	client = client_open(&server);
-	return 0;
+	return group_start(state);
 }
 
 static int stop(void **state)
 {
-	(void)state;
-	client_close(client);
 	cJSON_Delete(expected);
 	free(logits_text);
 	free(targets_text);
-	return server_stop(&server);
+	return group_stop(state);
 }
 
 static double want(const char *name)

@@ -1,6 +1,6 @@
 /* POST /v1/losses/{loss} as api/openapi.yaml has it, where all goes well: values, members and their
  * order, headers, query. */
-#include "../support/client.h"
+#include "../support/group.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -11,26 +11,6 @@
 #include <string.h>
 
 #define SEED "[[-0.7715, -0.6205, -0.2562]]"
-#define CROSS_ENTROPY "/v1/losses/cross_entropy"
-
-static struct server server;
-static struct client *client;
-
-static int start(void **state)
-{
-	(void)state;
-	if (server_start(&server, NULL, NULL) != 0)
-		return -1;
-	client = client_open(&server);
-	return 0;
-}
-
-static int stop(void **state)
-{
-	(void)state;
-	client_close(client);
-	return server_stop(&server);
-}
 
 /* A request that must be answered with 200 and JSON. */
 static cJSON *evaluate(const char *path, const char *body)
@@ -406,5 +386,5 @@ int main(void)
 		cmocka_unit_test(test_arguments_in_the_query),
 		cmocka_unit_test(test_query_and_body_together),
 	};
-	return cmocka_run_group_tests(tests, start, stop);
+	return cmocka_run_group_tests(tests, group_start, group_stop);
 }

@@ -1,32 +1,12 @@
 /* Every PyTorch fixture over HTTP: the real server, one keep-alive connection, JSON in and out. */
-#include "../support/client.h"
 #include "../support/fixture.h"
+#include "../support/group.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 
 #include <cmocka.h>
 #include <stdlib.h>
-#include <string.h>
-
-static struct server server;
-static struct client *client;
-
-static int start(void **state)
-{
-	(void)state;
-	if (server_start(&server, NULL, NULL) != 0)
-		return -1;
-	client = client_open(&server);
-	return 0;
-}
-
-static int stop(void **state)
-{
-	(void)state;
-	client_close(client);
-	return server_stop(&server);
-}
 
 /* Nested arrays have no room for a lie: each level must have exactly the lengths that the shape
  * says. */
@@ -133,5 +113,5 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 #define FILE_TEST(name) {#name, test_file, NULL, NULL, file_##name},
 		FIXTURE_FILES(FILE_TEST)};
-	return cmocka_run_group_tests(tests, start, stop);
+	return cmocka_run_group_tests(tests, group_start, group_stop);
 }

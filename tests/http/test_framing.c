@@ -3,7 +3,7 @@
  * and a second request hidden behind it is never answered. Then what is unusual but right, which
  * must be served.
  */
-#include "../support/client.h"
+#include "../support/group.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,8 +14,7 @@
 
 #include <cmocka.h>
 
-#define PATH "/v1/losses/cross_entropy"
-#define POST "POST " PATH " HTTP/1.1\r\n"
+#define POST "POST " CROSS_ENTROPY " HTTP/1.1\r\n"
 #define HOST "Host: a\r\n"
 /* Answered with its id if it is ever taken for a request. */
 #define HIDDEN "GET /v2/health/live HTTP/1.1\r\nHost: a\r\nX-Request-Id: smuggled\r\n\r\n"
@@ -27,19 +26,11 @@
 
 _Static_assert(sizeof PROBLEM - 1 == 57, "PROBLEM_LENGTH is PROBLEM's");
 
-static struct server server;
-
 static int start(void **state)
 {
 	static const char *const flags[] = {"--max-body-bytes", "1000", NULL};
 	(void)state;
-	return server_start(&server, flags, NULL);
-}
-
-static int stop(void **state)
-{
-	(void)state;
-	return server_stop(&server);
+	return group_start_with(flags);
 }
 
 /* ---------------------------------------------------------------- refused */
@@ -89,7 +80,7 @@ static const struct refused refused[] = {
 	      "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" HIDDEN),
 	 INVALID},
 	{"coding on HTTP/1.0",
-	 TEXT("POST " PATH " HTTP/1.0\r\n" HOST
+	 TEXT("POST " CROSS_ENTROPY " HTTP/1.0\r\n" HOST
 	      "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n" HIDDEN),
 	 INVALID},
 	{"no length", TEXT(POST HOST "\r\n" HIDDEN), 411, "length_required"},
@@ -183,11 +174,12 @@ static const struct served served[] = {
 	{"chunks in capitals",
 	 POST HOST "transfer-encoding: Chunked\r\n\r\n39\r\n" PROBLEM "\r\n0\r\n\r\n", "200",
 	 SEED_LOSS},
-	{"HTTP/1.0", "POST " PATH " HTTP/1.0\r\nContent-Length: " PROBLEM_LENGTH "\r\n\r\n" PROBLEM,
+	{"HTTP/1.0",
+	 "POST " CROSS_ENTROPY " HTTP/1.0\r\nContent-Length: " PROBLEM_LENGTH "\r\n\r\n" PROBLEM,
 	 "200", SEED_LOSS},
 	{"HTTP/1.0 with an expectation",
-	 "POST " PATH " HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: " PROBLEM_LENGTH
-	 "\r\n\r\n" PROBLEM,
+	 "POST " CROSS_ENTROPY
+	 " HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: " PROBLEM_LENGTH "\r\n\r\n" PROBLEM,
 	 "200", SEED_LOSS},
 	{"absolute form", "GET http://b:80/v2 HTTP/1.1\r\n" HOST "\r\n", "200", "lossd"},
 	{"absolute form without a path", "GET HTTP://b HTTP/1.1\r\n" HOST "\r\n", "200", "<html"},
@@ -377,7 +369,7 @@ static void a_refusal_comes_before_the_body(void **state)
 {
 	static const char *const heads[][2] = {
 		{"POST /no HTTP/1.1\r\n" HOST, "HTTP/1.1 404 "},
-		{"PUT " PATH " HTTP/1.1\r\n" HOST, "HTTP/1.1 405 "},
+		{"PUT " CROSS_ENTROPY " HTTP/1.1\r\n" HOST, "HTTP/1.1 405 "},
 		{POST HOST "Content-Type: text/plain\r\n", "HTTP/1.1 415 "},
 		{POST HOST "Accept: text/html\r\n", "HTTP/1.1 406 "},
 		{POST HOST "X-Request-Timeout-Ms: 0\r\n", "HTTP/1.1 400 "},
@@ -461,11 +453,9 @@ static void clients_may_leave_at_any_byte(void **state)
 			setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
 		close(fd);
 	}
-	struct client *client = client_open(&server);
 	client_get(client, "/v2/health/live", &reply);
 	assert_int_equal(reply.status, 200);
 	reply_free(&reply);
-	client_close(client);
 }
 
 int main(void)
@@ -484,5 +474,5 @@ int main(void)
 		cmocka_unit_test(a_client_that_gives_up_is_let_go),
 		cmocka_unit_test(clients_may_leave_at_any_byte),
 	};
-	return cmocka_run_group_tests(tests, start, stop);
+	return cmocka_run_group_tests(tests, start, group_stop);
 }

@@ -3,66 +3,34 @@
  * came, not for bytes that were announced; whoever finds none is refused and gives back what it
  * holds, before its body is complete.
  */
-#include "../support/client.h"
+#include "../support/group.h"
 
 #include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-#define PATH "/v1/losses/cross_entropy"
 #define GIB "1073741824"
-#define HEAD "POST " PATH " HTTP/1.1\r\nHost: a\r\nContent-Length: " GIB "\r\n\r\n"
-#define PROBLEM "{\"logits\": [[1, 2]], \"targets\": [1]}"
+#define HEAD "POST " CROSS_ENTROPY " HTTP/1.1\r\nHost: a\r\nContent-Length: " GIB "\r\n\r\n"
 #define MIB (1024.0 * 1024.0)
 #define N_ANNOUNCERS 64
 #define BUDGET "16MiB"
 #define ROW_ELEMENTS 100000 /* 400 KB of tensor each */
 #define WAIT_MS 10000
 
-static struct server server;
-static struct client *client;
-
 static int start(void **state)
 {
 	static const char *const flags[] = {"--memory-budget-bytes", BUDGET, NULL};
 	(void)state;
-	if (server_start(&server, flags, NULL) != 0)
-		return -1;
-	client = client_open(&server);
-	return 0;
-}
-
-static int stop(void **state)
-{
-	(void)state;
-	client_close(client);
-	return server_stop(&server);
-}
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+	return group_start_with(flags);
 }
 
 static double inflight_mib(void)
 {
-	static const char name[] = "\nlossd_inflight_bytes ";
-	struct reply reply;
-	client_get(client, "/metrics", &reply);
-	assert_int_equal(reply.status, 200); /* also when nothing is left */
-	const char *line = strstr(reply.body, name);
-	double bytes = line ? strtod(line + sizeof name - 1, NULL) : -1;
-	reply_free(&reply);
-	assert_true(bytes >= 0);
-	return bytes / MIB;
+	return server_metric(&server, "lossd_inflight_bytes") / MIB;
 }
 
 static bool wait_until_below(double mib)
@@ -79,7 +47,7 @@ static bool wait_until_below(double mib)
 static int evaluate(void)
 {
 	struct reply reply;
-	client_post(client, PATH, PROBLEM, &reply);
+	client_post(client, CROSS_ENTROPY, GOOD, &reply);
 	int status = reply.status;
 	reply_free(&reply);
 	return status;
@@ -157,5 +125,5 @@ int main(void)
 		cmocka_unit_test(who_finds_no_room_gives_back_what_it_holds),
 		cmocka_unit_test(what_can_never_fit_holds_nothing),
 	};
-	return cmocka_run_group_tests(tests, start, stop);
+	return cmocka_run_group_tests(tests, start, group_stop);
 }

@@ -1,6 +1,6 @@
 /* What goes around an evaluation: media types, ids, timings; HEAD, OPTIONS and the methods that a
  * path does not take. */
-#include "../support/client.h"
+#include "../support/group.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,27 +8,6 @@
 #include <cmocka.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define CROSS_ENTROPY "/v1/losses/cross_entropy"
-
-static struct server server;
-static struct client *client;
-
-static int start(void **state)
-{
-	(void)state;
-	if (server_start(&server, NULL, NULL) != 0)
-		return -1;
-	client = client_open(&server);
-	return 0;
-}
-
-static int stop(void **state)
-{
-	(void)state;
-	client_close(client);
-	return server_stop(&server);
-}
 
 /* ---------------------------------------------------------------- headers */
 
@@ -216,5 +195,5 @@ int main(void)
 		cmocka_unit_test(test_head_is_get_without_a_body),
 		cmocka_unit_test(test_options_and_405_carry_allow),
 	};
-	return cmocka_run_group_tests(tests, start, stop);
+	return cmocka_run_group_tests(tests, group_start, group_stop);
 }

@@ -10,13 +10,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
-#define PATH "/v1/losses/cross_entropy"
-#define POST "POST " PATH " HTTP/1.1\r\nHost: a\r\n"
+#define POST "POST " CROSS_ENTROPY " HTTP/1.1\r\nHost: a\r\n"
 #define PROBLEM "{\"logits\": [[-0.7715, -0.6205, -0.2562]], \"targets\": [0]}"
 #define LENGTH "Content-Length: 57\r\n"
 #define SEED_LOSS "1.3447266"
@@ -39,13 +37,6 @@ static int kill_server(void **state)
 static void start(const char *const *flags)
 {
 	assert_int_equal(server_start(&server, flags, NULL), 0);
-}
-
-static int64_t now_ms(void)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
 static void terminate(void)
@@ -230,36 +221,9 @@ static void hang_up_is_no_end(void **state)
 
 /* ---------------------------------------------------------------- large problems */
 
-#define ELEMENTS 300000
 #define ROWS 3000
+#define CLASSES 100
 #define CLIENTS 6
-
-static size_t write_zeros(char *out, size_t n)
-{
-	size_t size = 0;
-	for (size_t i = 0; i < n; i++) {
-		if (i > 0)
-			out[size++] = ',';
-		out[size++] = '0';
-	}
-	return size;
-}
-
-/* Its length goes to *size; the caller frees it. */
-static char *large_body(size_t *size)
-{
-	char *body = malloc(2 * (ELEMENTS + ROWS) + 512);
-	assert_non_null(body);
-	size_t n = (size_t)sprintf(
-		body, "{\"logits\": {\"dtype\": \"F32\", \"shape\": [%d, %d], \"data\": [", ROWS,
-		ELEMENTS / ROWS);
-	n += write_zeros(body + n, ELEMENTS);
-	n += (size_t)sprintf(body + n, "]}, \"targets\": [");
-	n += write_zeros(body + n, ROWS);
-	n += (size_t)sprintf(body + n, "]}");
-	*size = n;
-	return body;
-}
 
 /* Computing, waiting to be computed, decoding: all are answered, in whatever state the signal finds
  * them. */
@@ -267,7 +231,7 @@ static void large_problems_are_finished(void **state)
 {
 	int fds[CLIENTS];
 	size_t size;
-	char *body = large_body(&size), head[256];
+	char *body = body_of_zeros(ROWS, CLASSES, &size), head[256];
 	(void)state;
 	start(NULL);
 	snprintf(head, sizeof head, POST "Content-Length: %zu\r\n", size);

@@ -1,7 +1,6 @@
 /* binary_cross_entropy_with_logits against the oracle, with weights broadcast in every way. */
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>

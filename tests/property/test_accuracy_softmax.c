@@ -1,8 +1,7 @@
 /* softmax and log_softmax against the oracle: outputs and vector-Jacobian products. */
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdlib.h>
-#include <string.h>
+#include <stddef.h>
 
 #include <cmocka.h>
 

@@ -1,7 +1,6 @@
 /* The same bits, whatever the number of threads, the order of the blocks and the run. */
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>

@@ -1,6 +1,5 @@
 #include "capture.h"
 
-#include <fcntl.h>
 #include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -14,8 +14,6 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
-#include <time.h>
-#include <unistd.h>
 
 #define REQUEST_SECONDS 120L
 #define SEND_MS 10000
@@ -29,6 +27,29 @@ struct text {
 	char *data;
 	size_t size, capacity;
 };
+
+static size_t write_zeros(char *out, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		memcpy(out + 2 * i, "0,", 2);
+	return 2 * n - 1; /* the last comma is written over */
+}
+
+char *body_of_zeros(size_t rows, size_t classes, size_t *size)
+{
+	size_t n = 0, room = 2 * rows * (classes + 1) + 256;
+	char *body = malloc(room);
+	assert_non_null(body);
+	n += (size_t)snprintf(
+		body, room, "{\"logits\": {\"dtype\": \"F32\", \"shape\": [%zu, %zu], \"data\": [",
+		rows, classes);
+	n += write_zeros(body + n, rows * classes);
+	n += (size_t)snprintf(body + n, room - n, "]}, \"targets\": [");
+	n += write_zeros(body + n, rows);
+	n += (size_t)snprintf(body + n, room - n, "]}");
+	*size = n;
+	return body;
+}
 
 /* ---------------------------------------------------------------- libcurl */
 
@@ -188,6 +209,23 @@ void reply_free(struct reply *reply)
 	*reply = (struct reply){0};
 }
 
+double server_metric(const struct server *server, const char *series)
+{
+	char start_of[256];
+	struct reply reply;
+	struct client *client = client_open(server);
+	client_get(client, "/metrics", &reply);
+	assert_int_equal(reply.status, 200); /* also when nothing is left for others */
+	snprintf(start_of, sizeof(start_of), "\n%s ", series);
+	const char *line = strstr(reply.body, start_of);
+	if (line == NULL)
+		fail_msg("/metrics has no %s", series);
+	double value = strtod(line + strlen(start_of), NULL);
+	reply_free(&reply);
+	client_close(client);
+	return value;
+}
+
 bool reply_header(const struct reply *reply, const char *name, char *out, size_t size)
 {
 	size_t n = strlen(name);
@@ -312,13 +350,6 @@ bool raw_send(int fd, const void *bytes, size_t n)
 		}
 	}
 	return true;
-}
-
-static int64_t now_ms(void)
-{
-	struct timespec t;
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 /* Bytes that came, 0 when the peer has closed (a reset counts), -1 when the time is up. */

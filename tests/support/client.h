@@ -13,6 +13,14 @@
 #include <stddef.h>
 #include <sys/types.h>
 
+/* The path and a body of 36 bytes for tests that are about something else. */
+#define CROSS_ENTROPY "/v1/losses/cross_entropy"
+#define GOOD "{\"logits\": [[1, 2]], \"targets\": [1]}"
+
+/* A body of cross_entropy whose loss is log(classes): F32 zeros. *size gets its length; the caller
+ * frees it. */
+char *body_of_zeros(size_t rows, size_t classes, size_t *size);
+
 /* ---------------------------------------------------------------- libcurl */
 
 struct client; /* one keep-alive connection, one thread at a time */
@@ -48,6 +56,10 @@ void client_get(struct client *client, const char *path, struct reply *reply);
 /* A POST of JSON text under application/json. */
 void client_post(struct client *client, const char *path, const char *body, struct reply *reply);
 void reply_free(struct reply *reply);
+
+/* The value of a series of /metrics ("name" or "name{label=...}"), which must be there, by a
+ * connection of its own. */
+double server_metric(const struct server *server, const char *series);
 
 /* Copies the value of a header (name without case); false when it is not there. */
 bool reply_header(const struct reply *reply, const char *name, char *out, size_t size);

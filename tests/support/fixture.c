@@ -8,7 +8,6 @@
 #include <cmocka.h>
 #include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define FOLDER "tests/fixtures/pytorch/"
 #define MAX_REPORTS 20 /* a broken kernel fails everywhere: the first ones tell it */

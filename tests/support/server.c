@@ -147,7 +147,7 @@ static int launch(struct server *server, const char *const *first, const char *c
 	return -1;
 }
 
-static int64_t now_ms(void)
+int64_t now_ms(void)
 {
 	struct timespec t;
 	clock_gettime(CLOCK_MONOTONIC, &t);

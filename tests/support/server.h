@@ -55,6 +55,9 @@ struct server_run {
 int server_run(struct server_run *run, const char *const *flags, const char *const *environment);
 void server_run_free(struct server_run *run);
 
+/* The monotonic clock, in milliseconds. */
+int64_t now_ms(void);
+
 /* True in builds whose memory and time say nothing about the product: ASan, TSan. */
 bool built_with_sanitizer(void);
 

@@ -10,40 +10,9 @@
 #include <sched.h>
 #include <string.h>
 
-#include "arena.h"
+#include "../support/memory.h"
 
-#define BLOCK ((size_t)16384)
-#define PAGE ((size_t)4096)
-#define MAPPED ((size_t)1 << 18)
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-
-static struct loss_budget budget_of(size_t limit)
-{
-	return (struct loss_budget){.limit = limit};
-}
-
-static struct loss_arena *create(struct loss_budget *budget)
-{
-	struct loss_arena *arena = loss_arena_create(budget);
-	assert_non_null(arena);
-	return arena;
-}
-
-static size_t held(struct loss_budget *budget)
-{
-	return atomic_load(&budget->held);
-}
-
-static void expect_failure(const struct loss_arena *arena, loss_status status, const char *words)
-{
-	struct loss_error err;
-	assert_int_equal(loss_arena_failure(arena, &err), status);
-	assert_int_equal(err.status, status);
-	assert_string_equal(err.field, "");
-	if (strstr(err.detail, words) == NULL)
-		fail_msg("no \"%s\" in: %s", words, err.detail);
-	assert_int_equal(loss_arena_failure(arena, NULL), status);
-}
 
 /* ---------------------------------------------------------------- allocation */
 
@@ -52,7 +21,7 @@ static void allocations_are_aligned_and_apart(void **state)
 	(void)state;
 	static const size_t sizes[] = {1, 0,      63, 64,    65, 4000, 16000,
 				       1, 300000, 7,  12000, 0,  40000};
-	struct loss_arena *arena = create(NULL);
+	struct loss_arena *arena = create_arena(NULL);
 	unsigned char *memory[COUNT(sizes)];
 	for (size_t i = 0; i < COUNT(sizes); i++) {
 		memory[i] = loss_arena_alloc(arena, sizes[i], 1);
@@ -69,7 +38,7 @@ static void allocations_are_aligned_and_apart(void **state)
 static void no_bytes_are_not_null(void **state)
 {
 	(void)state;
-	struct loss_arena *arena = create(NULL);
+	struct loss_arena *arena = create_arena(NULL);
 	assert_non_null(loss_arena_alloc(arena, 0, 8));
 	assert_non_null(loss_arena_alloc(arena, SIZE_MAX, 0));
 	assert_non_null(loss_arena_array(arena, double, 0));
@@ -83,7 +52,7 @@ static void no_bytes_are_not_null(void **state)
 static void small_allocations_share_a_block(void **state)
 {
 	(void)state;
-	struct loss_arena *arena = create(NULL);
+	struct loss_arena *arena = create_arena(NULL);
 	unsigned char *first = loss_arena_alloc(arena, 1, 1);
 	assert_int_equal(loss_arena_held(arena), BLOCK);
 	/* A block that one allocation fills does not end the filling of the one before it. */
@@ -103,7 +72,7 @@ static void all_is_given_back_at_the_end(void **state)
 {
 	(void)state;
 	struct loss_budget budget = budget_of((size_t)64 << 20);
-	struct loss_arena *a = create(&budget), *b = create(&budget);
+	struct loss_arena *a = create_arena(&budget), *b = create_arena(&budget);
 	assert_int_equal(held(&budget), 2 * BLOCK);
 	assert_non_null(loss_arena_alloc(a, (size_t)1 << 20, 1));
 	assert_non_null(loss_arena_alloc(b, 50000, 1));
@@ -118,7 +87,7 @@ static void all_is_given_back_at_the_end(void **state)
 static void a_large_allocation_can_be_written(void **state)
 {
 	(void)state;
-	struct loss_arena *arena = create(NULL);
+	struct loss_arena *arena = create_arena(NULL);
 	size_t n = (size_t)3 << 20;
 	unsigned char *memory = loss_arena_alloc(arena, n, 1);
 	memset(memory, 0xa5, n);
@@ -132,7 +101,7 @@ static void a_large_allocation_can_be_written(void **state)
 static void sizes_that_overflow(void **state)
 {
 	(void)state;
-	struct loss_arena *arena = create(NULL);
+	struct loss_arena *arena = create_arena(NULL);
 	static const size_t sizes[][2] = {
 		{SIZE_MAX, 2},         {2, SIZE_MAX},        {SIZE_MAX / 2 + 1, 2},
 		{SIZE_MAX, 1},         {SIZE_MAX - 62, 1},   {SIZE_MAX - 63, 1},
@@ -152,7 +121,7 @@ static void more_than_the_whole_budget(void **state)
 {
 	(void)state;
 	struct loss_budget budget = budget_of(100000);
-	struct loss_arena *arena = create(&budget);
+	struct loss_arena *arena = create_arena(&budget);
 	assert_null(loss_arena_alloc(arena, 100001, 1));
 	expect_failure(arena, LOSS_TOO_LARGE_FOR_SERVER, "100000 bytes");
 	/* what the arena holds already counts */
@@ -168,7 +137,7 @@ static void a_budget_that_others_hold(void **state)
 {
 	(void)state;
 	struct loss_budget budget = budget_of(200000);
-	struct loss_arena *a = create(&budget), *b = create(&budget);
+	struct loss_arena *a = create_arena(&budget), *b = create_arena(&budget);
 	assert_non_null(loss_arena_alloc(a, 120000, 1));
 	size_t before = held(&budget);
 	assert_null(loss_arena_alloc(b, 120000, 1));
@@ -185,7 +154,7 @@ static void a_budget_can_be_used_to_the_last_byte(void **state)
 {
 	(void)state;
 	struct loss_budget budget = budget_of(3 * BLOCK);
-	struct loss_arena *arena = create(&budget);
+	struct loss_arena *arena = create_arena(&budget);
 	assert_non_null(loss_arena_alloc(arena, 2 * BLOCK - 64, 1));
 	assert_int_equal(held(&budget), budget.limit);
 	assert_null(loss_arena_create(&budget));
@@ -206,7 +175,7 @@ static void a_budget_can_be_used_to_the_last_byte(void **state)
 static void a_system_without_memory(void **state)
 {
 	(void)state;
-	struct loss_arena *arena = create(NULL);
+	struct loss_arena *arena = create_arena(NULL);
 	size_t n = (size_t)1 << 62;
 	assert_null(loss_arena_alloc(arena, n, 1));
 	expect_failure(arena, LOSS_OUT_OF_MEMORY, "4611686018427387904 more bytes");
@@ -231,7 +200,7 @@ static void text_is_formatted(void **state)
 {
 	(void)state;
 	struct loss_budget budget = budget_of(BLOCK);
-	struct loss_arena *arena = create(&budget);
+	struct loss_arena *arena = create_arena(&budget);
 	char *text = loss_arena_printf(arena, "%s is %d", "rank", 3);
 	assert_string_equal(text, "rank is 3");
 	assert_string_equal(loss_arena_printf(arena, "%s", ""), "");
@@ -245,7 +214,7 @@ static void text_is_copied(void **state)
 {
 	(void)state;
 	struct loss_budget budget = budget_of(BLOCK);
-	struct loss_arena *arena = create(&budget);
+	struct loss_arena *arena = create_arena(&budget);
 	char source[20001] = "targets";
 	char *copy = arena_strdup(arena, source);
 	assert_ptr_not_equal(copy, source);
@@ -254,7 +223,7 @@ static void text_is_copied(void **state)
 	memset(source, 'x', sizeof(source) - 1);
 	assert_null(arena_strdup(arena, source));
 	loss_arena_destroy(arena);
-	arena = create(NULL);
+	arena = create_arena(NULL);
 	assert_string_equal(arena_strdup(arena, source), source);
 	assert_int_equal(strlen(loss_arena_printf(arena, "%s!", source)), 20001);
 	loss_arena_destroy(arena);

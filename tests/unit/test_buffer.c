@@ -6,42 +6,9 @@
 
 #include <cmocka.h>
 
-#include <string.h>
+#include "../support/memory.h"
 
-#include "arena.h"
-
-#define BLOCK ((size_t)16384)
-#define PAGE ((size_t)4096)
-#define MAPPED ((size_t)1 << 18)
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-
-static struct loss_budget budget_of(size_t limit)
-{
-	return (struct loss_budget){.limit = limit};
-}
-
-static struct loss_arena *create(struct loss_budget *budget)
-{
-	struct loss_arena *arena = loss_arena_create(budget);
-	assert_non_null(arena);
-	return arena;
-}
-
-static size_t held(struct loss_budget *budget)
-{
-	return atomic_load(&budget->held);
-}
-
-static void expect_failure(const struct loss_arena *arena, loss_status status, const char *words)
-{
-	struct loss_error err;
-	assert_int_equal(loss_arena_failure(arena, &err), status);
-	assert_int_equal(err.status, status);
-	assert_string_equal(err.field, "");
-	if (strstr(err.detail, words) == NULL)
-		fail_msg("no \"%s\" in: %s", words, err.detail);
-	assert_int_equal(loss_arena_failure(arena, NULL), status);
-}
 
 static unsigned char pattern(size_t i)
 {
@@ -75,7 +42,7 @@ static void contents_survive_every_growth(void **state)
 	static const size_t sizes[] = {1,          64,     65,         5000,       PAGE * 4 + 1,
 				       MAPPED - 1, MAPPED, MAPPED + 1, 3 * MAPPED, (size_t)5 << 20};
 	struct loss_budget budget = budget_of((size_t)64 << 20);
-	struct loss_arena *arena = create(&budget);
+	struct loss_arena *arena = create_arena(&budget);
 	struct loss_buffer *buffer = loss_buffer_create(arena);
 	for (size_t i = 0; i < COUNT(sizes); i++) {
 		fill(buffer, sizes[i]);
@@ -90,7 +57,7 @@ static void contents_survive_every_growth(void **state)
 static void small_buffers_double(void **state)
 {
 	(void)state;
-	struct loss_arena *arena = create(NULL);
+	struct loss_arena *arena = create_arena(NULL);
 	struct loss_buffer *buffer = loss_buffer_create(arena);
 	assert_true(loss_buffer_reserve(buffer, 1));
 	assert_int_equal(buffer->capacity, 64);
@@ -107,7 +74,7 @@ static void small_buffers_double(void **state)
 static void mapped_buffers_grow_by_an_eighth(void **state)
 {
 	(void)state;
-	struct loss_arena *arena = create(NULL);
+	struct loss_arena *arena = create_arena(NULL);
 	struct loss_buffer *buffer = loss_buffer_create(arena);
 	assert_true(loss_buffer_reserve(buffer, MAPPED));
 	assert_int_equal(buffer->capacity, MAPPED);
@@ -129,7 +96,7 @@ static void mapped_buffers_grow_by_an_eighth(void **state)
 static void room_that_is_there_costs_nothing(void **state)
 {
 	(void)state;
-	struct loss_arena *arena = create(NULL);
+	struct loss_arena *arena = create_arena(NULL);
 	struct loss_buffer *buffer = loss_buffer_create(arena);
 	assert_true(loss_buffer_reserve(buffer, 0));
 	assert_true(loss_buffer_append(buffer, NULL, 0));
@@ -148,7 +115,7 @@ static void room_that_is_there_costs_nothing(void **state)
 static void growth_that_overflows(void **state)
 {
 	(void)state;
-	struct loss_arena *arena = create(NULL);
+	struct loss_arena *arena = create_arena(NULL);
 	struct loss_buffer *buffer = loss_buffer_create(arena);
 	assert_false(loss_buffer_reserve(buffer, SIZE_MAX));
 	expect_failure(arena, LOSS_TOO_LARGE_FOR_SERVER, "split the batch");
@@ -166,7 +133,7 @@ static void growth_beyond_the_budget(void **state)
 {
 	(void)state;
 	struct loss_budget budget = budget_of(MAPPED);
-	struct loss_arena *arena = create(&budget);
+	struct loss_arena *arena = create_arena(&budget);
 	struct loss_buffer *buffer = loss_buffer_create(arena);
 	fill(buffer, 100000);
 	size_t before = held(&budget), capacity = buffer->capacity;
@@ -182,7 +149,7 @@ static void growth_beyond_the_budget(void **state)
 	/* And where another request holds the rest, nothing changes. */
 	before = held(&budget);
 	capacity = buffer->capacity;
-	struct loss_arena *other = create(&budget);
+	struct loss_arena *other = create_arena(&budget);
 	while (loss_arena_alloc(other, 1, 64))
 		;
 	assert_false(loss_buffer_reserve(buffer, capacity));
@@ -197,7 +164,7 @@ static void a_budget_too_full_for_a_buffer(void **state)
 {
 	(void)state;
 	struct loss_budget budget = budget_of(BLOCK);
-	struct loss_arena *arena = create(&budget);
+	struct loss_arena *arena = create_arena(&budget);
 	while (loss_arena_alloc(arena, 1, 64))
 		;
 	assert_null(loss_buffer_create(arena));
@@ -210,7 +177,7 @@ static void released_memory_goes_back(void **state)
 	(void)state;
 	static const size_t sizes[] = {100, MAPPED + 5};
 	struct loss_budget budget = budget_of((size_t)1 << 24);
-	struct loss_arena *arena = create(&budget);
+	struct loss_arena *arena = create_arena(&budget);
 	struct loss_buffer *buffer = loss_buffer_create(arena);
 	for (size_t i = 0; i < COUNT(sizes); i++) {
 		fill(buffer, sizes[i]);
@@ -234,7 +201,7 @@ static void buffers_end_with_their_arena(void **state)
 {
 	(void)state;
 	struct loss_budget budget = budget_of((size_t)1 << 24);
-	struct loss_arena *arena = create(&budget);
+	struct loss_arena *arena = create_arena(&budget);
 	struct loss_buffer *buffers[4];
 	for (size_t i = 0; i < COUNT(buffers); i++) {
 		buffers[i] = loss_buffer_create(arena);

@@ -10,6 +10,7 @@
 
 #include <cjson/cJSON.h>
 #include <cmocka.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>

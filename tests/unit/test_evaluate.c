@@ -18,7 +18,6 @@
 #include "plan.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define CE "cross_entropy "
 #define EXAMPLE "logits:F32:1,3=-0.7715,-0.6205,-0.2562 targets:I64:1=0 "
 
 /* ---------------------------------------------------------------- scheduling */

@@ -1,11 +1,12 @@
 /* Tensors of JSON bodies: both forms, every dtype, every fault. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdint.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include <cmocka.h>
+
+#include <string.h>
 
 #include "../support/decoded.h"
 

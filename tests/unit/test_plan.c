@@ -13,11 +13,6 @@
 #include "plan.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
-#define CE "cross_entropy "
-#define NLL "nll_loss "
-#define BCE "binary_cross_entropy_with_logits "
-#define TWO_ROWS "logits:F32:2,3 targets:I64:2 "
-#define TWO_PROBS "logits:F32:2,3 targets:F32:2,3 "
 
 struct refusal {
 	const char *text;
