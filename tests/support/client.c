@@ -16,7 +16,7 @@
 #include <sys/socket.h>
 
 #define REQUEST_SECONDS 120L
-#define SEND_MS 10000
+#define SEND_MS 60000
 
 struct client {
 	CURL *curl;
