@@ -50,7 +50,7 @@ static void put_metrics(struct json_out *out, const struct timings *timings)
 	put_count(out, "bytes_in", timings->bytes_in);
 	put_count(out, "threads", timings->threads);
 	json_out_key(out, "isa");
-	json_out_string(out, loss_isa());
+	json_out_string(out, timings->isa);
 	json_out_close(out, '}');
 }
 

@@ -23,7 +23,7 @@
 #define PROBLEM "{\"logits\": [[-0.7715, -0.6205, -0.2562]], \"targets\": [0]}"
 #define PROBLEM_LENGTH "57"
 #define SEED_LOSS "1.3447266"
-#define WAIT_MS 10000
+#define WAIT_MS 60000
 
 _Static_assert(sizeof PROBLEM - 1 == 57, "PROBLEM_LENGTH is PROBLEM's");
 

@@ -23,7 +23,7 @@
 #define N_ANNOUNCERS 64
 #define BUDGET "16MiB"
 #define ROW_ELEMENTS 100000 /* 400 KB of tensor each */
-#define WAIT_MS 10000
+#define WAIT_MS 60000
 
 static struct server server;
 static struct client *client;

@@ -22,7 +22,7 @@
 #define SEED_LOSS "1.3447266"
 #define READY "GET /v2/health/ready HTTP/1.1\r\nHost: a\r\n"
 #define LIVE "GET /v2/health/live HTTP/1.1\r\nHost: a\r\n"
-#define WAIT_MS 10000
+#define WAIT_MS 60000
 #define HOUR "3600000"
 
 _Static_assert(sizeof PROBLEM - 1 == 57, "LENGTH is PROBLEM's");
