@@ -5,7 +5,12 @@
 #   make test       install what is missing, build, run all the tests (RUN=config: those of that name)
 #   make test-asan  the same under the address and undefined behaviour sanitizers
 #   make test-tsan  the same under the thread sanitizer, with clang and libomp
+#   make test-isa   the tests again with the kernels of each instruction set that the machine has
+#   make test-neon  the kernels cross-compiled for aarch64, under qemu: the same bits as here
+#   make fuzz-kernels  the kernels against the oracle, a million random rows (CASES=, SEED=)
 #   make lint       format, static analysis, both compilers with warnings as errors, what includes what
+#   make bench      speed against the machine's limits and other implementations: docs/performance.md (BENCH="K1 K3")
+#   make bench-peers  installs those other implementations: PyTorch, oneDNN
 #   make clean      removes what was built
 
 # V=1 shows the commands.
@@ -40,7 +45,10 @@ ALL_CFLAGS = -std=c17 $(CFLAGS) $(OPTIMIZE) -ffp-contract=off -fPIE $(OPENMP) $(
 LIBS      := -lmicrohttpd -lcjson -lpthread -lm
 TEST_LIBS := -lcurl -lcmocka
 
-LIB_SRC    := $(filter-out %/oracle.c,$(wildcard src/*.c src/kernel/*.c src/kernel/*/*.c))
+# Kernels for processors of another family than the one compiled for.
+FOREIGN_ISA := $(if $(filter x86_64,$(ARCH)),,%_avx2.c %_avx512.c) $(if $(filter aarch64 arm64,$(ARCH)),,%_neon.c)
+
+LIB_SRC    := $(filter-out %/oracle.c $(FOREIGN_ISA),$(wildcard src/*.c src/kernel/*.c src/kernel/*/*.c))
 ORACLE_SRC := $(wildcard src/kernel/oracle.c src/kernel/*/oracle.c)
 SERVER_SRC := $(wildcard server/*.c server/codec/*.c)
 SUPPORT_SRC := $(wildcard tests/support/*.c)
@@ -77,7 +85,12 @@ $(BUILD)/flags: always
 .PHONY: always
 
 $(BUILD)/tests/%.o: CPPFLAGS += -Iserver
-$(BUILD)/src/kernel/%.o: OPTIMIZE = -O3
+$(BUILD)/src/kernel/%.o $(BUILD)/src/targets.o $(BUILD)/src/half.o: OPTIMIZE = -O3
+# One build of the vector kernels for each instruction set; cpu.c picks one when the program runs.
+AVX2   := -mavx2 -mfma
+AVX512 := -mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma
+$(BUILD)/src/kernel/vector/vector_avx2.o: OPTIMIZE = -O3 $(AVX2)
+$(BUILD)/src/kernel/vector/vector_avx512.o: OPTIMIZE = -O3 $(AVX512)
 $(BUILD)/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	@echo "  CC $<"
@@ -87,17 +100,28 @@ $(BUILD)/tests/%: $(BUILD)/tests/%.o $(TESTED_OBJ) $(BUILD)/libloss.a
 	@echo "  LD $@"
 	$(Q)$(CC) $(ALL_CFLAGS) $(LINK_MODE) -o $@ $^ $(LIBS) $(TEST_LIBS)
 
+# Prints hashes of results; needs nothing but libloss, so that it can be cross-compiled.
+$(BUILD)/tests/isa/hashes: $(addprefix $(BUILD)/tests/,isa/hashes.o support/cases.o support/rows.o support/random.o) $(BUILD)/libloss.a
+	@echo "  LD $@"
+	$(Q)$(CC) $(ALL_CFLAGS) $(LINK_MODE) -o $@ $^ -lm
+
+FUZZ_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/fuzz/*.c))
+$(BUILD)/tests/fuzz/%.o: OPTIMIZE = -O3
+$(BUILD)/tests/fuzz/fuzz_kernels: $(FUZZ_OBJ) $(addprefix $(BUILD)/tests/support/,random.o rows.o ulp.o) $(ORACLE_OBJ) $(BUILD)/libloss.a
+	@echo "  LD $@"
+	$(Q)$(CC) $(ALL_CFLAGS) $(LINK_MODE) -o $@ $^ -lm
+
 # The contract that the server serves at /openapi.yaml, as the bytes of a C array.
 $(BUILD)/gen/openapi_yaml.h: api/openapi.yaml
 	@mkdir -p $(@D)
 	@od -An -v -tu1 $< | sed 's/  *\([0-9][0-9]*\)/\1,/g' > $@
 $(BUILD)/server/route.o $(BUILD)/server/pages.o: $(BUILD)/gen/openapi_yaml.h
 
--include $(LIB_OBJ:.o=.d) $(ORACLE_OBJ:.o=.d) $(SERVER_OBJ:.o=.d) $(SUPPORT_OBJ:.o=.d) $(TEST_BIN:=.d)
+-include $(LIB_OBJ:.o=.d) $(FUZZ_OBJ:.o=.d) $(ORACLE_OBJ:.o=.d) $(SERVER_OBJ:.o=.d) $(SUPPORT_OBJ:.o=.d) $(TEST_BIN:=.d)
 
 # ---------------------------------------------------------------- run and test
 
-.PHONY: setup-run setup-test setup-tsan setup-lint
+.PHONY: setup-run setup-test setup-tsan setup-lint setup-neon
 setup-run:
 	@.ci/packages build run
 setup-test:
@@ -106,6 +130,9 @@ setup-tsan:
 	@.ci/packages build test tsan
 setup-lint:
 	@.ci/packages build test tsan lint
+# Without these tests/isa/neon skips; not every system has them.
+setup-neon:
+	@.ci/packages build neon || true
 
 .PHONY: run
 run: setup-run
@@ -125,9 +152,45 @@ test-tsan: setup-tsan
 	@TSAN_OPTIONS="ignore_noninstrumented_modules=1 $$TSAN_OPTIONS" \
 		$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan CC=clang SANITIZE=thread CFLAGS=-O1 test
 
+.PHONY: test-isa test-neon fuzz-kernels
+test-isa: setup-test
+	@$(MAKE) --no-print-directory tests-built $(BUILD)/tests/isa/hashes
+	@BUILD=$(BUILD) tests/isa/each
+test-neon: setup-neon
+	@$(MAKE) --no-print-directory $(BUILD)/tests/isa/hashes
+	@BUILD=$(BUILD) tests/isa/neon
+fuzz-kernels: setup-test
+	@$(MAKE) --no-print-directory $(BUILD)/tests/fuzz/fuzz_kernels
+	@BUILD=$(BUILD) tests/fuzz/run
+
 .PHONY: lint
 lint: setup-lint
 	@BUILD=$(BUILD) .ci/lint
+
+# ---------------------------------------------------------------- speed
+
+BENCH_SRC := $(filter-out %/onednn.c $(FOREIGN_ISA),$(wildcard tests/bench/*.c))
+BENCH_OBJ := $(BENCH_SRC:%.c=$(BUILD)/%.o)
+$(BUILD)/tests/bench/%.o: OPTIMIZE = -O3
+$(BUILD)/tests/bench/probe_avx2.o: OPTIMIZE = -O3 $(AVX2)
+$(BUILD)/tests/bench/probe_avx512.o: OPTIMIZE = -O3 $(AVX512)
+$(BUILD)/tests/bench/bench: $(BENCH_OBJ) $(BUILD)/libloss.a
+	@echo "  LD $@"
+	$(Q)$(CC) $(ALL_CFLAGS) $(LINK_MODE) -o $@ $^ -lm
+$(BUILD)/tests/bench/onednn: $(BUILD)/tests/bench/onednn.o $(BUILD)/tests/bench/timing.o
+	@echo "  LD $@"
+	$(Q)$(CC) $(ALL_CFLAGS) $(LINK_MODE) -o $@ $^ -ldnnl -lm
+-include $(BENCH_OBJ:.o=.d)
+
+# oneDNN is built for where its header is.
+.PHONY: bench-built bench bench-peers
+bench-built: $(BUILD)/tests/bench/bench
+	@if echo '#include <oneapi/dnnl/dnnl.h>' | $(CC) -E -o /dev/null - 2>/dev/null; then \
+		$(MAKE) --no-print-directory $(BUILD)/tests/bench/onednn; fi
+bench: bench-built
+	@$(BUILD)/tests/bench/bench $(BUILD) $(BENCH)
+bench-peers:
+	@tests/bench/install-peers $(BUILD)/peers
 
 # The steps of docker/Dockerfile without a container engine: as root, with mmdebstrap.
 .PHONY: try-docker

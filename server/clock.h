@@ -23,6 +23,7 @@ struct timings {
 	uint64_t total_ns;
 	uint64_t bytes_in;
 	unsigned threads; /* that computed */
+	const char *isa;  /* whose kernels computed */
 };
 
 #endif

@@ -33,6 +33,7 @@ struct config {
 	uint64_t max_rank;
 	uint64_t drain_delay_ms;
 	uint64_t drain_timeout_ms;
+	uint64_t isa;            /* see config_isa */
 	uint64_t log_level;      /* enum log_level */
 	uint64_t log_format;     /* enum log_format */
 	char cors_origins[1024]; /* a list as cors.h has it */
@@ -46,6 +47,10 @@ enum config_action {
 
 /* Reads flags, environment and file. */
 enum config_action config_load(struct config *config, int argc, char **argv);
+
+/* The instruction set that kernels are to use, as loss_problem_set_isa takes it: NULL for the best.
+ */
+const char *config_isa(const struct config *config);
 
 /*
  * Splits "ADDR:PORT" ("[v6]:PORT" too) into a terminated host without brackets and a port; false

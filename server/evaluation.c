@@ -8,14 +8,18 @@
 #define SECONDS 1e-9 /* in a nanosecond */
 
 struct evaluation *evaluation_create(const struct loss_info *loss, const struct media_type *media,
-				     struct loss_arena *arena, struct timings *timings)
+				     const char *isa, struct loss_arena *arena,
+				     struct timings *timings)
 {
 	struct evaluation *e = loss_arena_array(arena, struct evaluation, 1);
 	if (!e)
 		return NULL;
 	*e = (struct evaluation){.media = media, .arena = arena, .timings = timings};
 	e->problem = loss_problem_create(loss, arena);
-	return e->problem ? e : NULL;
+	if (!e->problem)
+		return NULL;
+	loss_problem_set_isa(e->problem, isa);
+	return e;
 }
 
 loss_status evaluation_query(struct evaluation *e, const char *query, size_t n,
@@ -67,6 +71,7 @@ loss_status evaluation_run(struct evaluation *e, int threads, struct loss_error 
 		loss_plan_finish(e->plan, &e->result);
 	e->timings->compute_ns += clock_ns() - start;
 	e->timings->threads = (unsigned)threads;
+	e->timings->isa = loss_plan_isa(e->plan);
 	return status;
 }
 

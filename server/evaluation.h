@@ -21,9 +21,11 @@ struct evaluation {
 	atomic_bool cancel; /* set by the reaper's thread: stop at the next row block */
 };
 
-/* In the arena; NULL when there is no memory (see loss_arena_failure). Times go to *timings. */
+/* In the arena; NULL when there is no memory (see loss_arena_failure). Times go to *timings. isa:
+ * as loss_problem_set_isa takes it. */
 struct evaluation *evaluation_create(const struct loss_info *loss, const struct media_type *media,
-				     struct loss_arena *arena, struct timings *timings);
+				     const char *isa, struct loss_arena *arena,
+				     struct timings *timings);
 /* First the query string, n bytes; then the decoder is made. An error does not hinder the body's
  * decoding, which may find one that takes precedence; LOSS_OK or an error with a decoder, or
  * without one when there is no memory. */

@@ -329,7 +329,7 @@ static struct MHD_Response *make_no_memory(void)
 	return response;
 }
 
-static bool start_metrics(struct loss_arena *arena)
+static bool start_metrics(struct loss_arena *arena, const char *isa)
 {
 	const char **labels = loss_arena_array(arena, const char *, ROUTE_MAX + 1);
 	size_t n = 0;
@@ -338,7 +338,7 @@ static bool start_metrics(struct loss_arena *arena)
 	for (const struct route *route = routes; route->path; route++)
 		labels[n++] = route->path;
 	labels[n++] = ROUTE_OTHER;
-	return metrics_start(labels, n);
+	return metrics_start(labels, n, isa ? isa : loss_isa());
 }
 
 static bool has_room(void *context)
@@ -367,10 +367,11 @@ struct http *http_start(struct loss_arena *arena, const struct config *config, i
 	if (http) {
 		memset(http, 0, sizeof *http);
 		http->service.config = *config;
+		http->service.isa = config_isa(config);
 		http->service.budget.limit = (size_t)config->memory_budget_bytes;
 		request_id_start();
 	}
-	if (!http || !start_metrics(arena))
+	if (!http || !start_metrics(arena, http->service.isa))
 		failed = "memory";
 	else if (!(http->service.reaper = reaper_start(arena, &http->service.config)))
 		failed = "the thread of deadlines";

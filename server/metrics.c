@@ -30,12 +30,13 @@ const struct metrics_scale metrics_in_bytes = {
 
 struct metrics_state metrics_state;
 
-bool metrics_start(const char *const *labels, size_t n)
+bool metrics_start(const char *const *labels, size_t n, const char *isa)
 {
 	if (n == 0 || n > METRICS_MAX_ROUTES)
 		return false;
 	metrics_state.routes = labels;
 	metrics_state.n_routes = n;
+	metrics_state.isa = isa;
 	for (metrics_state.n_losses = 0; loss_at(metrics_state.n_losses);)
 		metrics_state.n_losses++;
 	metrics_state.start_seconds = process_start_seconds();

@@ -47,9 +47,10 @@ struct metrics_evaluation {
 
 /*
  * routes: the labels that metrics_request.route may have, all of them, kept, not copied; the last
- * one stands for everything else. False: there are too many.
+ * one stands for everything else. isa: the instruction set of the kernels, kept too. False: there
+ * are too many routes.
  */
-bool metrics_start(const char *const *routes, size_t n_routes);
+bool metrics_start(const char *const *routes, size_t n_routes, const char *isa);
 void metrics_request(const struct metrics_request *request);
 void metrics_evaluation(const struct metrics_evaluation *evaluation);
 void metrics_reject(enum metrics_reject reason);

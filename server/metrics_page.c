@@ -217,7 +217,8 @@ static void print_server(struct page *page, const struct metrics_now *now)
 		    (double)now->inflight_bytes);
 	print_gauge(page, "lossd_connections", "Connections open.", (double)connections_open());
 	print_head(page, "lossd_build_info", "gauge", "1, with what was built and what runs.");
-	print(page, "lossd_build_info{version=\"%s\",isa=\"%s\"} 1\n", LOSS_VERSION, loss_isa());
+	print(page, "lossd_build_info{version=\"%s\",isa=\"%s\"} 1\n", LOSS_VERSION,
+	      metrics_state.isa);
 }
 
 /* Named and counted as Prometheus' own client libraries do; what the system does not tell is left

@@ -51,6 +51,7 @@ struct metrics_shard {
 struct metrics_state {
 	const char *const *routes;
 	size_t n_routes;
+	const char *isa;
 	size_t n_losses;
 	double start_seconds;
 	atomic_uint n_threads;

@@ -244,8 +244,8 @@ static loss_status start_evaluation(struct request *request, const struct media_
 		return loss_fail(err, LOSS_TOO_MUCH_MEMORY_IN_FLIGHT, NULL,
 				 "the requests being served hold the whole memory budget "
 				 "(memory_budget_bytes); send this one again later");
-	struct evaluation *e =
-		evaluation_create(request->loss, media, request->arena, &request->timings);
+	struct evaluation *e = evaluation_create(request->loss, media, request->service->isa,
+						 request->arena, &request->timings);
 	if (!e)
 		return loss_arena_failure(request->arena, err);
 	loss_status status = evaluation_query(e, request->query, request->n_query, &limits, err);

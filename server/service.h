@@ -16,6 +16,7 @@ enum service_stage {
 
 struct service {
 	struct config config;
+	const char *isa; /* that kernels are to use, or NULL for the best */
 	struct loss_budget budget;
 	struct reaper *reaper;
 	struct scheduler *scheduler;

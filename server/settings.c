@@ -2,6 +2,7 @@
 
 #include "cors.h"
 #include "limits.h"
+#include "loss.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -22,6 +23,17 @@ static uint64_t half_of_memory(void)
 
 static const char *const log_levels[] = {"debug", "info", "warning", "error", NULL};
 static const char *const log_formats[] = {"text", "json", NULL};
+static const char *const isas[] = {"auto", "base", "avx2", "avx512", "neon", NULL};
+
+static bool isa_is_usable(const char *name)
+{
+	return strcmp(name, "auto") == 0 || loss_isa_find(name) != NULL;
+}
+
+const char *config_isa(const struct config *config)
+{
+	return config->isa == 0 ? NULL : loss_isa_find(isas[config->isa]);
+}
 
 #define FIELD(key) #key, .offset = offsetof(struct config, key)
 #define INTEGER(key_, default_, min_, max_, help_)                                                 \
@@ -83,6 +95,9 @@ const struct setting settings[] = {
 		"time between SIGTERM, when /v2/health/ready turns 503, and the closing of the socket"),
 	INTEGER(drain_timeout_ms, "30000", 0, HOUR_MS,
 		"time that requests in flight get to finish after that"),
+	{.key = FIELD(isa), .type = SETTING_CHOICE, .fallback = "auto", .choices = isas,
+	 .usable = isa_is_usable,
+	 .help = "instruction set that the kernels use; auto: the best that the machine has"},
 	CHOICE(log_level, "info", log_levels,
 	       "least important lines to log"),
 	CHOICE(log_format, "text", log_formats,
@@ -213,10 +228,28 @@ static bool parse(const struct setting *setting, const char *text, struct config
 	}
 }
 
+/* A word of the list that this machine has nothing for. */
+static bool refuse_unusable(const struct setting *setting, const char *text, const char *source)
+{
+	char usable[128];
+	size_t n = 0;
+	for (size_t i = 0; setting->choices[i] && n < sizeof usable; i++)
+		if (setting->usable(setting->choices[i]))
+			n += (size_t)snprintf(usable + n, sizeof usable - n, "%s%s", n ? ", " : "",
+					      setting->choices[i]);
+	config_complain(
+		"%s: %s is \"%s\", which this build or this machine does not have; it has %s",
+		source, setting->key, text, usable);
+	return false;
+}
+
 bool setting_set(const struct setting *setting, const char *text, const char *source,
 		 struct config *config)
 {
-	if (parse(setting, text, config))
+	bool good = parse(setting, text, config);
+	if (good && setting->usable && !setting->usable(text))
+		return refuse_unusable(setting, text, source);
+	if (good)
 		return true;
 	char bound[256], shown[80];
 	setting_describe(setting, bound, sizeof bound);

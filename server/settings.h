@@ -26,6 +26,7 @@ struct setting {
 	uint64_t min, max;           /* of numbers */
 	const char *const *choices;  /* of SETTING_CHOICE, NULL at the end */
 	uint64_t (*automatic)(void); /* what "auto" stands for; NULL: not a value of this key */
+	bool (*usable)(const char *word); /* whether a word of the list can be had; NULL: all can */
 	const char *help;
 };
 

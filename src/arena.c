@@ -1,11 +1,11 @@
 #include "arena.h"
+#include "mapping.h"
 
 #include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #define ALIGNMENT ((size_t)64)
 #define PAGE ((size_t)4096)
@@ -18,7 +18,7 @@ struct block {
 	_Alignas(64) struct block *next;
 	size_t size; /* with this header */
 	size_t used;
-	bool mapped;
+	void *memory; /* what malloc gave, at most an alignment before; NULL for a mapping */
 };
 
 enum failure { FAILURE_NONE, FAILURE_TOO_LARGE, FAILURE_BUDGET, FAILURE_SYSTEM };
@@ -39,6 +39,15 @@ static bool fail(struct loss_arena *arena, enum failure failure, size_t wanted)
 	return false;
 }
 
+/* What is only kept gives way to what is needed. */
+static void make_way(struct loss_budget *budget, size_t n)
+{
+	size_t kept = atomic_load_explicit(&budget->kept_bytes, memory_order_relaxed);
+	size_t held = atomic_load_explicit(&budget->held, memory_order_relaxed);
+	if (kept > 0 && (held > budget->limit - kept || n > budget->limit - kept - held))
+		loss_budget_trim(budget);
+}
+
 /* Charges n bytes to the budget, or says why not. */
 static bool charge(struct loss_arena *arena, size_t n)
 {
@@ -49,6 +58,7 @@ static bool charge(struct loss_arena *arena, size_t n)
 	if (budget && total > budget->limit)
 		return fail(arena, FAILURE_TOO_LARGE, n);
 	if (budget) {
+		make_way(budget, n);
 		size_t held = atomic_fetch_add_explicit(&budget->held, n, memory_order_relaxed);
 		if (held > budget->limit || n > budget->limit - held) {
 			atomic_fetch_sub_explicit(&budget->held, n, memory_order_relaxed);
@@ -66,31 +76,20 @@ static void refund(struct loss_arena *arena, size_t n)
 		atomic_fetch_sub_explicit(&arena->budget->held, n, memory_order_relaxed);
 }
 
-static void *map_pages(size_t size)
-{
-	void *pages = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	return pages == MAP_FAILED ? NULL : pages;
-}
-
-static void *remap_pages(void *old, size_t old_size, size_t size)
-{
-#ifdef __linux__
-	void *pages = mremap(old, old_size, size, MREMAP_MAYMOVE);
-	return pages == MAP_FAILED ? NULL : pages;
-#else
-	void *pages = map_pages(size);
-	if (pages) {
-		memcpy(pages, old, old_size); /* no call here moves pages without a copy */
-		munmap(old, old_size);
-	}
-	return pages;
-#endif
-}
-
 /* n rounded up to a multiple of a power of two; 0 when that overflows. */
 static size_t round_up(size_t n, size_t multiple)
 {
 	return n > SIZE_MAX - multiple ? 0 : (n + multiple - 1) & ~(multiple - 1);
+}
+
+/* Faster than aligned_alloc, which gives the ends that it cuts off back as chunks of
+ * their own. Like malloc's header, the room for aligning is not charged. */
+static struct block *allocate(size_t size, void **memory)
+{
+	unsigned char *bytes = malloc(size + ALIGNMENT);
+	*memory = bytes;
+	return bytes ? (struct block *)(void *)(bytes + (-(uintptr_t)bytes & (ALIGNMENT - 1)))
+		     : NULL;
 }
 
 static struct block *block_create(struct loss_arena *arena, size_t payload)
@@ -104,23 +103,30 @@ static struct block *block_create(struct loss_arena *arena, size_t payload)
 	}
 	if (!charge(arena, size))
 		return NULL;
-	bool mapped = size >= MAPPED_BYTES;
-	struct block *block = mapped ? map_pages(size) : aligned_alloc(ALIGNMENT, size);
+	size_t got = size;
+	void *memory = NULL;
+	struct block *block = size >= MAPPED_BYTES ? mapping_create(arena->budget, &got)
+						   : allocate(size, &memory);
 	if (!block) {
 		refund(arena, size);
 		fail(arena, FAILURE_SYSTEM, payload);
 		return NULL;
 	}
-	*block = (struct block){.size = size, .used = sizeof *block, .mapped = mapped};
+	if (got > size && !charge(arena, got - size)) {
+		mapping_destroy(arena->budget, block, got);
+		refund(arena, size);
+		return NULL;
+	}
+	*block = (struct block){.size = got, .used = sizeof *block, .memory = memory};
 	return block;
 }
 
-static void block_destroy(struct block *block)
+static void block_destroy(struct loss_budget *budget, struct block *block)
 {
-	if (block->mapped)
-		munmap(block, block->size);
+	if (block->memory)
+		free(block->memory);
 	else
-		free(block);
+		mapping_destroy(budget, block, block->size);
 }
 
 struct loss_arena *loss_arena_create(struct loss_budget *budget)
@@ -143,10 +149,11 @@ void loss_arena_destroy(struct loss_arena *arena)
 		return;
 	loss_arena_release_buffers(arena);
 	struct block *block = arena->blocks;
+	struct loss_budget *budget = arena->budget;
 	refund(arena, arena->held);
 	while (block) {
 		struct block *next = block->next;
-		block_destroy(block);
+		block_destroy(budget, block);
 		block = next;
 	}
 }
@@ -244,8 +251,9 @@ static size_t grown_capacity(const struct loss_buffer *buffer, size_t needed)
 static unsigned char *move_data(struct loss_buffer *buffer, size_t capacity, bool mapped)
 {
 	if (buffer->mapped)
-		return remap_pages(buffer->data, buffer->capacity, capacity);
-	unsigned char *data = mapped ? map_pages(capacity) : realloc(buffer->data, capacity);
+		return mapping_grow(buffer->data, buffer->capacity, capacity);
+	unsigned char *data =
+		mapped ? mapping_create(NULL, &capacity) : realloc(buffer->data, capacity);
 	if (data && mapped) {
 		if (buffer->size)
 			memcpy(data, buffer->data, buffer->size); /* once, at 256 KiB */
@@ -299,7 +307,7 @@ bool loss_buffer_append(struct loss_buffer *buffer, const void *bytes, size_t n)
 void loss_buffer_release(struct loss_buffer *buffer)
 {
 	if (buffer->mapped)
-		munmap(buffer->data, buffer->capacity);
+		mapping_destroy(buffer->arena->budget, buffer->data, buffer->capacity);
 	else
 		free(buffer->data);
 	refund(buffer->arena, buffer->capacity);

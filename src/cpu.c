@@ -1,9 +1,67 @@
-/* The table of instruction sets, best first; the last entry runs everywhere. */
-#include "loss.h"
+#include "cpu.h"
 
-static const char *const isa_table[] = {"base"};
+#include <string.h>
+
+struct isa {
+	const struct vector_kernels *kernels;
+	bool (*supported)(void);
+};
+
+static bool always(void)
+{
+	return true;
+}
+
+#if defined(__x86_64__)
+/* The compiler's runtime asks the processor, and the system about the registers it saves. */
+static bool has_avx512(void)
+{
+	return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") &&
+	       __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") &&
+	       __builtin_cpu_supports("fma");
+}
+
+static bool has_avx2(void)
+{
+	return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+}
+#endif
+
+static const struct isa isa_table[] = {
+#if defined(__x86_64__)
+	{&vector_kernels_avx512, has_avx512},
+	{&vector_kernels_avx2, has_avx2},
+#elif defined(__aarch64__)
+	{&vector_kernels_neon, always},
+#endif
+	{&vector_kernels_base, always},
+};
+
+#define N_ISAS (sizeof isa_table / sizeof isa_table[0])
+
+const char *loss_isa_at(size_t i)
+{
+	return i < N_ISAS ? isa_table[i].kernels->isa : NULL;
+}
+
+const char *loss_isa_find(const char *name)
+{
+	for (size_t i = 0; i < N_ISAS; i++)
+		if (strcmp(isa_table[i].kernels->isa, name) == 0 && isa_table[i].supported())
+			return isa_table[i].kernels->isa;
+	return NULL;
+}
 
 const char *loss_isa(void)
 {
-	return isa_table[0];
+	return cpu_kernels(NULL)->isa;
+}
+
+const struct vector_kernels *cpu_kernels(const char *isa)
+{
+	size_t i = 0;
+	while (i < N_ISAS - 1 &&
+	       (isa ? isa_table[i].kernels->isa != isa : !isa_table[i].supported()))
+		i++;
+	return isa_table[i].kernels;
 }

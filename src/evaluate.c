@@ -3,7 +3,16 @@
 #include <math.h>
 #include <string.h>
 
+#include "kernel/elementary.h"
 #include "plan.h"
+
+/* The bins are most of it. */
+static void clear(const struct loss_plan *plan, struct partial *partial)
+{
+	memset(partial, 0, offsetof(struct partial, bins));
+	if (plan->wanted[OUTPUT_ECE])
+		memset(partial->bins, 0, sizeof partial->bins);
+}
 
 void loss_plan_run_blocks(struct loss_plan *plan, size_t first, size_t n)
 {
@@ -11,7 +20,7 @@ void loss_plan_run_blocks(struct loss_plan *plan, size_t first, size_t n)
 		size_t row = block * plan->block_rows;
 		size_t rows =
 			plan->rows - row < plan->block_rows ? plan->rows - row : plan->block_rows;
-		plan->partials[block] = (struct partial){0};
+		clear(plan, &plan->partials[block]);
 		plan->row->rows(plan, row, rows, &plan->partials[block]);
 	}
 }
@@ -40,15 +49,21 @@ loss_status loss_plan_run(struct loss_plan *plan, int threads, const atomic_bool
 	return LOSS_OK;
 }
 
-/* The total of the rows' losses, and how many are correct. */
-static struct partial reduce(const struct loss_plan *plan)
+/* What all rows add up to. */
+static void reduce(const struct loss_plan *plan, struct partial *total)
 {
-	struct partial total = {0};
+	clear(plan, total);
 	for (size_t block = 0; block < plan->n_blocks; block++) {
-		sum_merge(&total.loss, &plan->partials[block].loss);
-		total.correct += plan->partials[block].correct;
+		const struct partial *partial = &plan->partials[block];
+		sum_merge(&total->loss, &partial->loss);
+		sum_merge(&total->z_loss, &partial->z_loss);
+		sum_merge(&total->nll, &partial->nll);
+		total->correct += partial->correct;
+		for (int i = 0; plan->wanted[OUTPUT_ECE] && i < CALIBRATION_BINS; i++) {
+			sum_merge(&total->bins[i].confidence, &partial->bins[i].confidence);
+			total->bins[i].correct += partial->bins[i].correct;
+		}
 	}
-	return total;
 }
 
 /* The mean is rounded once, from all that the sum and the divisor hold. */
@@ -64,28 +79,72 @@ static double reduced_loss(const struct loss_plan *plan, const struct sum *loss)
 	return rounded == rounded ? rounded : mean.high;
 }
 
+static double accuracy(const struct partial *total, double counted)
+{
+	return (double)total->correct / counted;
+}
+
+/* exp of the mean negative log-likelihood. */
+static double perplexity(const struct partial *total, double counted)
+{
+	struct sum mean = quotient(sum_value(&total->nll), counted, 0.0);
+	double low = mean.low + sum_rest(&total->nll) / counted;
+	return exp_parts(mean.high, low == low ? low : 0.0, 0, &low);
+}
+
+/* sum over the bins of n_b / n |accuracy_b - confidence_b|, both of which are sums over n_b. */
+static double calibration_error(const struct partial *total, double counted)
+{
+	struct sum gaps = {0};
+	for (int i = 0; i < CALIBRATION_BINS; i++) {
+		struct sum gap = total->bins[i].confidence;
+		sum_add(&gap, -(double)total->bins[i].correct);
+		sum_add(&gaps, fabs(sum_value(&gap)));
+	}
+	return sum_value(&gaps) / counted;
+}
+
+/* Outputs of one value about all counted rows, NaN when there are none. */
+static const struct {
+	enum output output;
+	double (*value)(const struct partial *total, double counted);
+} summaries[] = {
+	{OUTPUT_ACCURACY, accuracy},
+	{OUTPUT_PERPLEXITY, perplexity},
+	{OUTPUT_ECE, calibration_error},
+};
+
+static void put_scalars(const struct loss_plan *plan, const struct partial *total)
+{
+	bool reduced = plan->reduction != REDUCTION_NONE;
+	if (plan->wanted[OUTPUT_LOSS] && reduced)
+		tensor_put(&plan->outputs[OUTPUT_LOSS], 0, reduced_loss(plan, &total->loss));
+	if (plan->wanted[OUTPUT_Z_LOSS] && reduced)
+		tensor_put(&plan->outputs[OUTPUT_Z_LOSS], 0, reduced_loss(plan, &total->z_loss));
+	for (size_t i = 0; i < sizeof summaries / sizeof summaries[0]; i++)
+		if (plan->wanted[summaries[i].output])
+			tensor_put(&plan->outputs[summaries[i].output], 0,
+				   plan->counted ? summaries[i].value(total, (double)plan->counted)
+						 : (double)NAN);
+}
+
 void loss_plan_finish(struct loss_plan *plan, struct loss_result *result)
 {
-	struct partial total = reduce(plan);
+	struct partial total;
+	reduce(plan, &total);
 	double loss_sum = sum_value(&total.loss);
-	if (plan->wanted[OUTPUT_LOSS] && plan->reduction != REDUCTION_NONE)
-		tensor_put(&plan->outputs[OUTPUT_LOSS], 0, reduced_loss(plan, &total.loss));
-	if (plan->wanted[OUTPUT_ACCURACY])
-		tensor_put(&plan->outputs[OUTPUT_ACCURACY], 0,
-			   plan->counted ? (double)total.correct / (double)plan->counted
-					 : (double)NAN);
-	*result = (struct loss_result){
-		.n_outputs = plan->n_outputs,
-		.has_totals = !plan->row->output_per_class,
-		.totals = {loss_sum, plan->denominator, plan->rows, plan->counted, plan->ignored},
-		.n_warnings = plan->n_warnings,
-	};
+	put_scalars(plan, &total);
+	result->n_outputs = plan->n_outputs;
+	result->has_totals = !plan->row->output_per_class;
+	result->totals = (struct loss_totals){loss_sum, plan->denominator, plan->rows,
+					      plan->counted, plan->ignored};
+	result->n_warnings = plan->n_warnings;
 	for (size_t i = 0; i < plan->n_outputs; i++) {
 		enum output output = plan->requested[i];
 		result->outputs[i].name = output_name(output);
 		result->outputs[i].tensor = plan->outputs[output];
 	}
-	memcpy(result->warnings, plan->warnings, sizeof plan->warnings);
+	memcpy(result->warnings, plan->warnings, plan->n_warnings * sizeof *plan->warnings);
 }
 
 loss_status loss_evaluate(struct loss_problem *problem, struct loss_arena *arena, int threads,

@@ -112,7 +112,8 @@
 	X(LOSS_SHAPE_MISMATCH, 422, "shape_mismatch", "Shapes do not fit together",                \
 	  "The shapes of the tensors contradict each other or the loss.")                          \
 	X(LOSS_ARGUMENT_OUT_OF_RANGE, 422, "argument_out_of_range", "Argument out of range",       \
-	  "The argument has the right type but a value outside its range.")                        \
+	  "The argument, or the element of a tensor, has the right type but a value outside its "  \
+	  "range.")                                                                                \
 	X(LOSS_TARGET_OUT_OF_BOUNDS, 422, "target_out_of_bounds", "Target out of bounds",          \
 	  "A target is neither a class index in [0, C) nor ignore_index. The pointer is the "      \
 	  "first one.")                                                                            \
@@ -158,10 +159,18 @@ loss_fail(struct loss_error *err, loss_status status, const char *field, const c
 /* ---------------------------------------------------------------- memory */
 
 /* Shared by all arenas of a process. `held` counts bytes; only arena code writes it. */
+#define LOSS_KEPT_MAPPINGS 8
 struct loss_budget {
 	atomic_size_t held;
 	size_t limit;
+	/* Large mappings that were given back and wait for the next taker: at most a quarter of
+	 * limit, and beside `held`. */
+	atomic_size_t kept_bytes;
+	_Atomic(void *) kept[LOSS_KEPT_MAPPINGS];
 };
+
+/* Returns what is kept to the system: before a budget ends, or when memory is short. */
+void loss_budget_trim(struct loss_budget *budget);
 
 /* Memory of one request: everything taken from it is freed at once by its end. Opaque. */
 struct loss_arena;
@@ -220,6 +229,10 @@ void loss_buffer_release(struct loss_buffer *buffer); /* gives its memory back, 
 typedef enum loss_dtype {
 	LOSS_F64,
 	LOSS_F32,
+	LOSS_F16,
+	LOSS_BF16,
+	LOSS_F8_E4M3, /* the FN variant: no infinity, the largest number is 448 */
+	LOSS_F8_E5M2,
 	LOSS_I64,
 	LOSS_I32,
 	LOSS_I16,
@@ -233,7 +246,9 @@ typedef enum loss_dtype {
 } loss_dtype;
 
 #define LOSS_DTYPE_BIT(dtype) (1u << (unsigned)(dtype))
-#define LOSS_FLOAT_DTYPES (LOSS_DTYPE_BIT(LOSS_F64) | LOSS_DTYPE_BIT(LOSS_F32))
+#define LOSS_FLOAT_DTYPES                                                                          \
+	(LOSS_DTYPE_BIT(LOSS_F64) | LOSS_DTYPE_BIT(LOSS_F32) | LOSS_DTYPE_BIT(LOSS_F16) |          \
+	 LOSS_DTYPE_BIT(LOSS_BF16) | LOSS_DTYPE_BIT(LOSS_F8_E4M3) | LOSS_DTYPE_BIT(LOSS_F8_E5M2))
 #define LOSS_INTEGER_DTYPES                                                                        \
 	(LOSS_DTYPE_BIT(LOSS_I64) | LOSS_DTYPE_BIT(LOSS_I32) | LOSS_DTYPE_BIT(LOSS_I16) |          \
 	 LOSS_DTYPE_BIT(LOSS_I8) | LOSS_DTYPE_BIT(LOSS_U64) | LOSS_DTYPE_BIT(LOSS_U32) |           \
@@ -255,6 +270,12 @@ struct loss_dtype_info {
 const struct loss_dtype_info *loss_dtype_info(loss_dtype dtype);
 /* LOSS_N_DTYPES when there is none of that name (n bytes, not terminated). */
 loss_dtype loss_dtype_find(const char *name, size_t n);
+
+/* Element i of an array of a float dtype, exactly. */
+double loss_float_get(loss_dtype dtype, const void *data, size_t i);
+/* value into element i, rounded once, to nearest even; one too large for the dtype becomes
+ * infinity, or NaN in F8_E4M3. */
+void loss_float_put(loss_dtype dtype, void *data, size_t i, double value);
 
 /*
  * A row-major, contiguous view. It owns nothing. `data` need not be aligned beyond the element's
@@ -390,6 +411,10 @@ loss_status loss_problem_set_argument(struct loss_problem *problem, size_t i,
 loss_status loss_problem_set_outputs(struct loss_problem *problem, const char *const *names,
 				     size_t n, struct loss_error *err);
 
+/* Makes the problem use kernels of a lower instruction set, as loss_isa_find gave it; the results
+ * are the same bits. */
+void loss_problem_set_isa(struct loss_problem *problem, const char *isa);
+
 /* ---------------------------------------------------------------- evaluation */
 
 struct loss_output {
@@ -424,6 +449,8 @@ loss_status loss_plan_create(struct loss_problem *problem, struct loss_arena *ar
 /* Elements of the first tensor: what a scheduler weighs. */
 size_t loss_plan_elements(const struct loss_plan *plan);
 loss_dtype loss_plan_dtype(const struct loss_plan *plan);
+/* The instruction set of the kernels that it runs. */
+const char *loss_plan_isa(const struct loss_plan *plan);
 /* Row blocks: their number depends on the shape alone. */
 size_t loss_plan_blocks(const struct loss_plan *plan);
 
@@ -447,7 +474,13 @@ loss_status loss_evaluate(struct loss_problem *problem, struct loss_arena *arena
 
 /* ---------------------------------------------------------------- the machine */
 
-/* The instruction set whose kernels run: "base". */
+/* The name of the best instruction set that kernels exist for and this machine has: "avx512",
+ * "avx2", "neon", "base". */
 const char *loss_isa(void);
+/* The i-th instruction set that this build has kernels for, best first, whether the machine has it
+ * or not; NULL past the last. */
+const char *loss_isa_at(size_t i);
+/* The name itself, static, if this build and this machine have that instruction set, else NULL. */
+const char *loss_isa_find(const char *name);
 
 #endif

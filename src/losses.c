@@ -12,6 +12,8 @@
 /* ---------------------------------------------------------------- arguments */
 
 static const char *const reductions[] = {"none", "mean", "sum", "elementwise_mean", NULL};
+static const char *const reductions_and_batchmean[] = {
+	"none", "mean", "sum", "elementwise_mean", "batchmean", NULL};
 static const char *const empty_means[] = {"nan", "zero", NULL};
 static const char *const grad_dtypes[] = {"F32", NULL};
 
@@ -35,6 +37,16 @@ static const struct loss_argument_info argument_table[N_ARGUMENTS] = {
 		 .default_json = "\"mean\"",
 		 .help = "What becomes of the row losses. elementwise_mean is the old name "
 			 "of mean."},
+	[ARGUMENT_REDUCTION_BATCHMEAN] =
+		{FIELD(reduction), .type = LOSS_ARGUMENT_CHOICE,
+		 .choices = reductions_and_batchmean, .default_json = "\"mean\"",
+		 .help = "What becomes of the elements' losses. batchmean is their sum over the "
+			 "size of the first axis; elementwise_mean is the old name of mean."},
+	[ARGUMENT_REDUCTION_FROM_NONE] =
+		{FIELD(reduction), .type = LOSS_ARGUMENT_CHOICE, .choices = reductions,
+		 .default_json = "\"none\"",
+		 .help = "What becomes of the elements' losses. elementwise_mean is the old name "
+			 "of mean."},
 	[ARGUMENT_LABEL_SMOOTHING] =
 		{FIELD(label_smoothing), .type = LOSS_ARGUMENT_NUMBER, .default_json = "0.0",
 		 .range = "0 to 1", .min = 0.0, .max = 1.0,
@@ -56,6 +68,38 @@ static const struct loss_argument_info argument_table[N_ARGUMENTS] = {
 		{FIELD(grad_dtype), .type = LOSS_ARGUMENT_CHOICE, .choices = grad_dtypes,
 		 .default_json = "null",
 		 .help = "F32 makes grad, log_probs and probs F32 whatever the logits are."},
+	[ARGUMENT_SOFTCAP] =
+		{FIELD(softcap), .type = LOSS_ARGUMENT_NUMBER, .default_json = "null",
+		 .range = "greater than 0, finite", .min = 0.0, .max = DBL_MAX,
+		 .min_excluded = true,
+		 .help = "Replaces each logit x by softcap tanh(x / softcap), before all else."},
+	[ARGUMENT_TEMPERATURE] = {FIELD(temperature), .type = LOSS_ARGUMENT_NUMBER,
+				  .default_json = "1.0", .range = "greater than 0, finite",
+				  .min = 0.0, .max = DBL_MAX, .min_excluded = true,
+				  .help = "Divides each logit, after softcap and before all else."},
+	[ARGUMENT_Z_LOSS] =
+		{FIELD(z_loss), .type = LOSS_ARGUMENT_NUMBER, .default_json = "0.0",
+		 .range = "0 or greater, finite", .min = 0.0, .max = DBL_MAX,
+		 .help = "Adds this times the square of log-sum-exp to each counted row's loss, "
+			 "whatever its weight."},
+	[ARGUMENT_SHIFT] =
+		{FIELD(shift), .type = LOSS_ARGUMENT_BOOLEAN, .default_json = "false",
+		 .help = "Scores row t of class-last logits (B, T, V) against target t + 1; the "
+			 "last row of each sequence is ignored."},
+	[ARGUMENT_LOG_TARGET] = {FIELD(log_target), .type = LOSS_ARGUMENT_BOOLEAN,
+				 .default_json = "false",
+				 .help = "Whether targets are logarithms of probabilities too."},
+	[ARGUMENT_ALPHA] =
+		{FIELD(alpha), .type = LOSS_ARGUMENT_NUMBER, .default_json = "0.25",
+		 .range = "at most 1, finite; below 0 for no weighting", .min = -DBL_MAX,
+		 .max =
+			 1.0,
+		 .help = "The weight of the positive class, 1 - alpha that of the negative one; "
+			 "any number below 0 switches both off."},
+	[ARGUMENT_GAMMA] =
+		{FIELD(gamma), .type = LOSS_ARGUMENT_NUMBER, .default_json = "2.0",
+		 .range = "0 or greater, finite", .min = 0.0, .max = DBL_MAX,
+		 .help = "How strongly elements that are predicted well are played down."},
 };
 
 enum argument argument_id(const struct loss_argument_info *argument)
@@ -70,7 +114,8 @@ enum argument argument_id(const struct loss_argument_info *argument)
 static const struct loss_argument_info *const cross_entropy_arguments[] = {
 	ARGUMENT(SIZE_AVERAGE), ARGUMENT(IGNORE_INDEX),    ARGUMENT(REDUCE),
 	ARGUMENT(REDUCTION),    ARGUMENT(LABEL_SMOOTHING), OUR_REDUCTION_ARGUMENTS,
-	ARGUMENT(CLASS_AXIS),   ARGUMENT(GRAD_DTYPE),
+	ARGUMENT(CLASS_AXIS),   ARGUMENT(GRAD_DTYPE),      ARGUMENT(SOFTCAP),
+	ARGUMENT(TEMPERATURE),  ARGUMENT(Z_LOSS),          ARGUMENT(SHIFT),
 };
 static const struct loss_argument_info *const nll_loss_arguments[] = {
 	ARGUMENT(SIZE_AVERAGE),  ARGUMENT(IGNORE_INDEX), ARGUMENT(REDUCE),     ARGUMENT(REDUCTION),
@@ -82,6 +127,15 @@ static const struct loss_argument_info *const softmax_arguments[] = {
 };
 static const struct loss_argument_info *const bce_arguments[] = {
 	ARGUMENT(SIZE_AVERAGE),  ARGUMENT(REDUCE),     ARGUMENT(REDUCTION),
+	OUR_REDUCTION_ARGUMENTS, ARGUMENT(GRAD_DTYPE),
+};
+
+static const struct loss_argument_info *const kl_div_arguments[] = {
+	ARGUMENT(SIZE_AVERAGE), ARGUMENT(REDUCE),        ARGUMENT(REDUCTION_BATCHMEAN),
+	ARGUMENT(LOG_TARGET),   OUR_REDUCTION_ARGUMENTS, ARGUMENT(GRAD_DTYPE),
+};
+static const struct loss_argument_info *const focal_arguments[] = {
+	ARGUMENT(ALPHA),         ARGUMENT(GAMMA),      ARGUMENT(REDUCTION_FROM_NONE),
 	OUR_REDUCTION_ARGUMENTS, ARGUMENT(GRAD_DTYPE),
 };
 
@@ -109,6 +163,23 @@ static const struct loss_output_info output_table[N_OUTPUTS] = {
 		{"accuracy", "F64", "()",
 		 "The share of counted rows that are correct; NaN when there are none. Class "
 		 "indices only."},
+	[OUTPUT_ENTROPY] = {"entropy", "F64 for F64 logits, else F32", "the rows",
+			    "The entropy of softmax in nats."},
+	[OUTPUT_Z_LOSS] = {"z_loss", "F64 for F64 logits, else F32", "the loss's",
+			   "The part of the loss that the argument z_loss adds."},
+	[OUTPUT_RANK] =
+		{"rank", "I64", "the rows",
+		 "How many classes stand before the target when logits are sorted, the lower "
+		 "index of equal ones first; -1 for ignored rows and rows with NaN. Class indices "
+		 "only."},
+	[OUTPUT_PERPLEXITY] =
+		{"perplexity", "F64", "()",
+		 "The exponential of the counted rows' mean negative log-likelihood, without "
+		 "weights, smoothing and z_loss; NaN when there are none. Class indices only."},
+	[OUTPUT_ECE] =
+		{"ece", "F64", "()",
+		 "Expected calibration error of the counted rows over 15 bins of the largest "
+		 "probability; NaN when there are none. Class indices only."},
 };
 
 enum output output_id(const struct loss_output_info *output)
@@ -124,15 +195,18 @@ const char *output_name(enum output output)
 #define OUTPUT(id) &output_table[OUTPUT_##id]
 
 static const struct loss_output_info *const cross_entropy_outputs[] = {
-	OUTPUT(LOSS), OUTPUT(GRAD),      OUTPUT(LOG_PROBS), OUTPUT(PROBS),
-	OUTPUT(LSE),  OUTPUT(PREDICTED), OUTPUT(CORRECT),   OUTPUT(ACCURACY),
+	OUTPUT(LOSS),     OUTPUT(GRAD),       OUTPUT(LOG_PROBS), OUTPUT(PROBS),   OUTPUT(LSE),
+	OUTPUT(ENTROPY),  OUTPUT(Z_LOSS),     OUTPUT(PREDICTED), OUTPUT(CORRECT), OUTPUT(RANK),
+	OUTPUT(ACCURACY), OUTPUT(PERPLEXITY), OUTPUT(ECE),
 };
 static const struct loss_output_info *const loss_and_grad[] = {OUTPUT(LOSS), OUTPUT(GRAD)};
 static const struct loss_output_info *const log_softmax_outputs[] = {
-	OUTPUT(LOG_PROBS), OUTPUT(PROBS), OUTPUT(GRAD), OUTPUT(LSE), OUTPUT(PREDICTED),
+	OUTPUT(LOG_PROBS), OUTPUT(PROBS),   OUTPUT(GRAD),
+	OUTPUT(LSE),       OUTPUT(ENTROPY), OUTPUT(PREDICTED),
 };
 static const struct loss_output_info *const softmax_outputs[] = {
-	OUTPUT(PROBS), OUTPUT(LOG_PROBS), OUTPUT(GRAD), OUTPUT(LSE), OUTPUT(PREDICTED),
+	OUTPUT(PROBS), OUTPUT(LOG_PROBS), OUTPUT(GRAD),
+	OUTPUT(LSE),   OUTPUT(ENTROPY),   OUTPUT(PREDICTED),
 };
 
 /* ---------------------------------------------------------------- tensors */
@@ -174,14 +248,40 @@ static const struct loss_tensor_info softmax_tensors[] = {
 	LOGITS(INPUT_SHAPE),
 	GRAD_OUTPUT("the logits'; required for grad"),
 };
+#define ELEMENT_TARGETS(shape_)                                                                    \
+	{                                                                                          \
+		"targets", LOSS_ROLE_TARGETS, true, LOSS_FLOAT_DTYPES | LOSS_DTYPE_BIT(LOSS_BOOL), \
+			shape_, "The probability of the positive outcome, 0 to 1."                 \
+	}
+
 static const struct loss_tensor_info bce_tensors[] = {
 	LOGITS("any"),
-	{"targets", LOSS_ROLE_TARGETS, true, LOSS_FLOAT_DTYPES | LOSS_DTYPE_BIT(LOSS_BOOL),
-	 "the logits'", "The probability of the positive outcome, 0 to 1."},
+	ELEMENT_TARGETS("the logits'"),
 	{"weight", LOSS_ROLE_WEIGHT, false, LOSS_FLOAT_DTYPES, "broadcast to the logits'",
 	 "A factor for each element."},
 	{"pos_weight", LOSS_ROLE_POS_WEIGHT, false, LOSS_FLOAT_DTYPES, "broadcast to the logits'",
 	 "A factor for the positive term of each element."},
+	GRAD_OUTPUT("the loss's"),
+};
+
+static const struct loss_tensor_info probs_bce_tensors[] = {
+	{"probs", LOSS_ROLE_INPUT, true, LOSS_FLOAT_DTYPES, "any",
+	 "Probabilities of the positive outcome; outside 0 to 1 is an error."},
+	ELEMENT_TARGETS("that of probs"),
+	{"weight", LOSS_ROLE_WEIGHT, false, LOSS_FLOAT_DTYPES, "broadcast to that of probs",
+	 "A factor for each element."},
+	GRAD_OUTPUT("the loss's"),
+};
+static const struct loss_tensor_info kl_div_tensors[] = {
+	{"log_probs", LOSS_ROLE_INPUT, true, LOSS_FLOAT_DTYPES, "any",
+	 "Logarithms of probabilities, as log_softmax gives them."},
+	{"targets", LOSS_ROLE_TARGETS, true, LOSS_FLOAT_DTYPES, "that of log_probs",
+	 "Probabilities, or with log_target their logarithms."},
+	GRAD_OUTPUT("the loss's"),
+};
+static const struct loss_tensor_info focal_tensors[] = {
+	LOGITS("any"),
+	ELEMENT_TARGETS("the logits'"),
 	GRAD_OUTPUT("the loss's"),
 };
 
@@ -229,6 +329,32 @@ static const struct loss_row loss_table[] = {
 			 TABLES(bce_tensors, bce_arguments, loss_and_grad)},
 		.element_wise = true,
 		.rows = binary_cross_entropy_with_logits_rows,
+	},
+	{
+		.info = {.name = "binary_cross_entropy",
+			 .summary = "Binary cross entropy of probabilities, element by element, as "
+				    "torch.nn.BCELoss.",
+			 TABLES(probs_bce_tensors, bce_arguments, loss_and_grad)},
+		.element_wise = true,
+		.unit_input = true,
+		.rows = binary_cross_entropy_rows,
+	},
+	{
+		.info = {.name = "kl_div",
+			 .summary = "Kullback-Leibler divergence of targets from given "
+				    "log-probabilities, element by element, as torch.nn.KLDivLoss.",
+			 TABLES(kl_div_tensors, kl_div_arguments, loss_and_grad)},
+		.element_wise = true,
+		.rows = kl_div_rows,
+	},
+	{
+		.info = {.name = "sigmoid_focal_loss",
+			 .summary = "Binary cross entropy of logits with well predicted elements "
+				    "played down, as torchvision.ops.sigmoid_focal_loss.",
+			 TABLES(focal_tensors, focal_arguments, loss_and_grad)},
+		.element_wise = true,
+		.unreduced = true,
+		.rows = sigmoid_focal_loss_rows,
 	},
 };
 

@@ -67,7 +67,7 @@ const char *loss_nearest(const char *name, size_t n)
 	return best.name;
 }
 
-static const struct loss_tensor_info *tensor_of_role(const struct loss_info *loss, loss_role role)
+const struct loss_tensor_info *names_tensor_of_role(const struct loss_info *loss, loss_role role)
 {
 	for (size_t i = 0; i < loss->n_tensors; i++)
 		if (loss->tensors[i].role == role)
@@ -82,7 +82,7 @@ static const char *namesake(const struct loss_info *loss, const char *name, size
 	for (size_t i = 0; (other = loss_at(i)) != NULL; i++) {
 		int found = loss_find_tensor(other, name, n);
 		const struct loss_tensor_info *tensor =
-			found < 0 ? NULL : tensor_of_role(loss, other->tensors[found].role);
+			found < 0 ? NULL : names_tensor_of_role(loss, other->tensors[found].role);
 		if (tensor)
 			return tensor->name;
 	}

@@ -7,6 +7,7 @@
 
 #include "names.h"
 #include "results.h"
+#include "values.h"
 
 #define SHAPE_CHARS 200
 
@@ -17,7 +18,7 @@ static loss_status check_dtype(const struct loss_tensor_info *info,
 {
 	if (info->dtypes & LOSS_DTYPE_BIT(tensor->dtype))
 		return LOSS_OK;
-	char allowed[80];
+	char allowed[96];
 	dtypes_format(info->dtypes, allowed, sizeof allowed);
 	return loss_fail(err, LOSS_DTYPE_MISMATCH, info->name, "%s is %s, but must be one of %s",
 			 info->name, loss_dtype_info(tensor->dtype)->name, allowed);
@@ -26,19 +27,18 @@ static loss_status check_dtype(const struct loss_tensor_info *info,
 static loss_status check_tensors(const struct loss_problem *problem, struct loss_error *err)
 {
 	const struct loss_info *loss = &problem->row->info;
+	const struct loss_tensor_info *missing = NULL;
 	for (size_t i = 0; i < loss->n_tensors; i++) {
 		const struct loss_tensor_info *info = &loss->tensors[i];
 		if (problem->present[info->role])
 			TRY(check_dtype(info, &problem->tensors[info->role], err));
+		else if (info->required && !missing)
+			missing = info;
 	}
-	for (size_t i = 0; i < loss->n_tensors; i++) {
-		const struct loss_tensor_info *info = &loss->tensors[i];
-		if (info->required && !problem->present[info->role])
-			return loss_fail(err, LOSS_MISSING_FIELD, info->name,
-					 "%s needs %s, shape %s", loss->name, info->name,
-					 info->shape);
-	}
-	return LOSS_OK;
+	if (!missing)
+		return LOSS_OK;
+	return loss_fail(err, LOSS_MISSING_FIELD, missing->name, "%s needs %s, shape %s",
+			 loss->name, missing->name, missing->shape);
 }
 
 /* ---------------------------------------------------------------- shapes */
@@ -66,6 +66,22 @@ static loss_status check_shape(const char *name, const struct loss_tensor *tenso
 	return shape_mismatch(name, tensor, must_be, err);
 }
 
+/* Only a language model's layout has a next row. */
+static loss_status check_shift(struct loss_plan *plan, const char *name, struct loss_error *err)
+{
+	const struct loss_tensor *input = &plan->tensors[LOSS_ROLE_INPUT];
+	if (!plan->args.shift)
+		return LOSS_OK;
+	char must_be[160];
+	snprintf(must_be, sizeof must_be,
+		 "the class-last form (B, T, V) with class_axis -1 (it is %d) where shift is true",
+		 (int)plan->args.class_axis);
+	if (input->rank != 3 || plan->args.class_axis != -1)
+		return shape_mismatch(name, input, must_be, err);
+	plan->shift_rows = input->shape[1];
+	return LOSS_OK;
+}
+
 /* (outer, classes, inner) and the shape of the rows. */
 static loss_status class_geometry(struct loss_plan *plan, const char *name, struct loss_error *err)
 {
@@ -79,9 +95,11 @@ static loss_status class_geometry(struct loss_plan *plan, const char *name, stru
 		snprintf(must_be, sizeof must_be, "at least one class on axis %d", axis);
 		return shape_mismatch(name, input, must_be, err);
 	}
+	TRY(check_shift(plan, name, err));
 	plan->classes = input->shape[axis];
 	plan->inner = 1;
 	struct loss_tensor *rows = &plan->rows_shape;
+	rows->rank = 0;
 	for (int i = 0; i < input->rank; i++) {
 		if (i != axis)
 			rows->shape[rows->rank++] = input->shape[i];
@@ -109,17 +127,19 @@ static loss_status class_targets(struct loss_plan *plan, struct loss_error *err)
 	const struct loss_tensor *input = &plan->tensors[LOSS_ROLE_INPUT];
 	const struct loss_info *loss = &plan->row->info;
 	bool may_be_probabilities =
-		loss->tensors[loss_find_tensor(loss, "targets", 7)].dtypes & LOSS_FLOAT_DTYPES;
+		names_tensor_of_role(loss, LOSS_ROLE_TARGETS)->dtypes & LOSS_FLOAT_DTYPES;
 	bool is_float = loss_dtype_info(targets->dtype)->class == LOSS_CLASS_FLOAT;
 	if (may_be_probabilities && tensor_same_shape(targets, input)) {
 		plan->target_kind = TARGETS_PROBABILITIES;
 		if (is_float)
 			return LOSS_OK;
+		char floats[96];
+		dtypes_format(LOSS_FLOAT_DTYPES, floats, sizeof floats);
 		return loss_fail(
 			err, LOSS_DTYPE_MISMATCH, "targets",
 			"targets have the logits' own shape, so they are probabilities and must "
-			"be F64 or F32, not %s; class indices have one axis less",
-			loss_dtype_info(targets->dtype)->name);
+			"be one of %s, not %s; class indices have one axis less",
+			floats, loss_dtype_info(targets->dtype)->name);
 	}
 	plan->target_kind = TARGETS_INDICES;
 	TRY(check_shape("targets", targets, &plan->rows_shape,
@@ -146,6 +166,11 @@ static loss_status check_class_weight(const struct loss_plan *plan, struct loss_
 			   "one factor for each class", err);
 }
 
+static const char *input_name(const struct loss_plan *plan)
+{
+	return plan->row->info.tensors[0].name;
+}
+
 /* Right-aligned, each dimension the input's or 1. */
 static loss_status check_broadcast(const struct loss_plan *plan, loss_role role, const char *name,
 				   struct loss_error *err)
@@ -164,15 +189,21 @@ static loss_status check_broadcast(const struct loss_plan *plan, loss_role role,
 	char shape[SHAPE_CHARS];
 	char must_be[SHAPE_CHARS + 80];
 	loss_tensor_format_shape(input, shape, sizeof shape);
-	snprintf(must_be, sizeof must_be, "a shape that broadcasts to the logits' %s", shape);
+	snprintf(must_be, sizeof must_be, "a shape that broadcasts to that of %s, %s",
+		 input_name(plan), shape);
 	return shape_mismatch(name, tensor, must_be, err);
 }
 
 static loss_status check_element_shapes(struct loss_plan *plan, struct loss_error *err)
 {
+	const struct loss_tensor *input = &plan->tensors[LOSS_ROLE_INPUT];
 	plan->target_kind = TARGETS_ELEMENTS;
-	TRY(check_shape("targets", &plan->tensors[LOSS_ROLE_TARGETS],
-			&plan->tensors[LOSS_ROLE_INPUT], "the logits' own", err));
+	char own[40];
+	snprintf(own, sizeof own, "that of %s", input_name(plan));
+	TRY(check_shape("targets", &plan->tensors[LOSS_ROLE_TARGETS], input, own, err));
+	if (plan->reduction == REDUCTION_BATCHMEAN && input->rank == 0)
+		return shape_mismatch(input_name(plan), input,
+				      "a first axis for reduction \"batchmean\"", err);
 	TRY(check_broadcast(plan, LOSS_ROLE_WEIGHT, "weight", err));
 	return check_broadcast(plan, LOSS_ROLE_POS_WEIGHT, "pos_weight", err);
 }
@@ -276,6 +307,12 @@ static loss_status unknown_output(const struct loss_problem *problem, size_t i,
 	return bad_output(problem, i, why, err);
 }
 
+static bool is_about_indices(enum output output)
+{
+	return output == OUTPUT_CORRECT || output == OUTPUT_RANK || output == OUTPUT_ACCURACY ||
+	       output == OUTPUT_PERPLEXITY || output == OUTPUT_ECE;
+}
+
 static loss_status want_output(struct loss_plan *plan, const struct loss_problem *problem, size_t i,
 			       struct loss_error *err)
 {
@@ -288,8 +325,7 @@ static loss_status want_output(struct loss_plan *plan, const struct loss_problem
 	enum output output = output_id(loss->outputs[k]);
 	if (plan->wanted[output])
 		return bad_output(problem, i, "which is asked for twice", err);
-	bool about_targets = output == OUTPUT_CORRECT || output == OUTPUT_ACCURACY;
-	if (about_targets && plan->target_kind != TARGETS_INDICES)
+	if (is_about_indices(output) && plan->target_kind != TARGETS_INDICES)
 		return bad_output(problem, i,
 				  "which needs class indices, but the targets are probabilities",
 				  err);
@@ -326,57 +362,25 @@ static loss_status check_upstream(const struct loss_problem *problem, struct los
 	return LOSS_OK;
 }
 
-/* ---------------------------------------------------------------- targets */
+/* ---------------------------------------------------------------- what follows */
 
-static loss_status target_out_of_bounds(const struct loss_plan *plan, size_t r,
-					struct class_index y, struct loss_error *err)
+static void settle_transform(struct loss_plan *plan)
 {
-	const struct loss_tensor *targets = &plan->tensors[LOSS_ROLE_TARGETS];
-	struct loss_error place = {0};
-	loss_error_set_index(&place, r, targets->shape, targets->rank);
-	char at[LOSS_MAX_RANK * 24] = "";
-	size_t used = 0;
-	for (int axis = 0; axis < targets->rank; axis++)
-		used += (size_t)snprintf(at + used, sizeof at - used, "[%zu]", place.index[axis]);
-	char value[24];
-	if (y.negative)
-		snprintf(value, sizeof value, "%lld", (long long)y.value);
-	else
-		snprintf(value, sizeof value, "%llu", (unsigned long long)y.value);
-	loss_status status = loss_fail(err, LOSS_TARGET_OUT_OF_BOUNDS, "targets",
-				       "targets%s is %s, but there are %zu classes (0..%zu)", at,
-				       value, plan->classes, plan->classes - 1);
-	loss_error_set_index(err, r, targets->shape, targets->rank);
-	return status;
-}
-
-/* Range-checks class indices; on the way, counts rows and adds up their weights in row order. */
-static loss_status check_targets(struct loss_plan *plan, struct loss_error *err)
-{
-	struct sum weights = {0};
-	size_t counted = 0;
-	for (size_t r = 0; r < plan->rows; r++) {
-		size_t y;
-		if (!plan_target(plan, r, &y))
-			continue;
-		if (y >= plan->classes)
-			return target_out_of_bounds(
-				plan, r, tensor_class_index(&plan->tensors[LOSS_ROLE_TARGETS], r),
-				err);
-		sum_add(&weights, plan_class_weight(plan, y));
-		counted++;
-	}
-	plan->counted = counted;
-	plan->denominator = sum_value(&weights);
-	plan->divisor_low = sum_rest(&weights);
-	return LOSS_OK;
+	const struct loss_args *args = &plan->args;
+	plan->transform = (struct logits_transform){
+		.on = args->softcap > 0.0 || args->temperature != 1.0,
+		.softcap = args->softcap,
+		.temperature = args->temperature,
+		.narrow = plan->tensors[LOSS_ROLE_INPUT].dtype != LOSS_F64,
+	};
 }
 
 static void settle_divisor(struct loss_plan *plan)
 {
 	plan->ignored = plan->rows - plan->counted;
 	bool given = argument_given(&plan->args, ARGUMENT_DENOMINATOR);
-	bool natural = plan->reduction == REDUCTION_MEAN && !given;
+	bool natural = plan->reduction == REDUCTION_BATCHMEAN ||
+		       (plan->reduction == REDUCTION_MEAN && !given);
 	plan->divisor = plan->denominator;
 	if (!natural) {
 		plan->divisor = plan->reduction == REDUCTION_MEAN ? plan->args.denominator : 1.0;
@@ -404,11 +408,15 @@ static loss_status check(struct loss_plan *plan, const struct loss_problem *prob
 	TRY(arguments);
 	TRY(check_ignore_index(plan, err));
 	TRY(check_outputs(plan, problem, err));
-	plan->counted = plan->rows;
-	plan->denominator = (double)plan->rows;
-	if (plan->target_kind == TARGETS_INDICES)
-		TRY(check_targets(plan, err));
-	return LOSS_OK;
+	return values_check(plan, err);
+}
+
+static void take_tensors(struct loss_plan *plan, const struct loss_problem *problem)
+{
+	memcpy(plan->present, problem->present, sizeof plan->present);
+	for (int role = 0; role < LOSS_N_ROLES; role++)
+		if (problem->present[role])
+			plan->tensors[role] = problem->tensors[role];
 }
 
 loss_status loss_plan_create(struct loss_problem *problem, struct loss_arena *arena,
@@ -417,11 +425,13 @@ loss_status loss_plan_create(struct loss_problem *problem, struct loss_arena *ar
 	struct loss_plan *plan = loss_arena_array(arena, struct loss_plan, 1);
 	if (!plan)
 		return loss_arena_failure(arena, err);
-	*plan = (struct loss_plan){.row = problem->row};
-	memcpy(plan->present, problem->present, sizeof plan->present);
-	memcpy(plan->tensors, problem->tensors, sizeof plan->tensors);
+	memset(plan, 0, offsetof(struct loss_plan, row));
+	plan->row = problem->row;
+	plan->kernels = cpu_kernels(problem->isa);
+	take_tensors(plan, problem);
 	TRY(check(plan, problem, err));
 	settle_divisor(plan);
+	settle_transform(plan);
 	warn_of_arguments(plan);
 	TRY(results_make(plan, arena, err));
 	*made = plan;
@@ -436,6 +446,11 @@ size_t loss_plan_elements(const struct loss_plan *plan)
 loss_dtype loss_plan_dtype(const struct loss_plan *plan)
 {
 	return plan->tensors[LOSS_ROLE_INPUT].dtype;
+}
+
+const char *loss_plan_isa(const struct loss_plan *plan)
+{
+	return plan->kernels->isa;
 }
 
 size_t loss_plan_blocks(const struct loss_plan *plan)

@@ -8,45 +8,72 @@
 #ifndef LOSS_PLAN_H
 #define LOSS_PLAN_H
 
+#include "cpu.h"
 #include "problem.h"
+
+/* Bins of the expected calibration error, (i/15, (i+1)/15] of the largest probability. */
+#define CALIBRATION_BINS 15
+
+struct calibration_bin {
+	struct sum confidence; /* of its rows */
+	size_t correct;
+};
 
 /* What one block of rows adds up to. */
 struct partial {
 	struct sum loss;
+	struct sum z_loss; /* that part of it */
+	struct sum nll;    /* of counted rows, unweighted; where perplexity is wanted */
 	size_t correct;
+	struct calibration_bin bins[CALIBRATION_BINS]; /* of counted rows; set where ece is wanted
+							*/
+};
+
+/* From the logits given to those that everything is computed from: kernel/transform.h. */
+struct logits_transform {
+	bool on;
+	double softcap; /* 0: none */
+	double temperature;
+	bool narrow; /* to float32 */
 };
 
 enum target_kind { TARGETS_NONE, TARGETS_INDICES, TARGETS_PROBABILITIES, TARGETS_ELEMENTS };
 
 struct loss_plan {
+	/* These begin as zeros, and stay so where they do not apply; loss_plan_create sets all
+	 * others. */
+	size_t shift_rows; /* rows of a sequence, each scored against the next row's target; 0: not
+			      shifted */
+	enum target_kind target_kind;
+	bool wanted[N_OUTPUTS];
+	size_t n_outputs;
+	size_t n_warnings;
+	double divisor_low; /* what a double lacks of the divisor */
+
 	const struct loss_row *row;
+	const struct vector_kernels *kernels;
 	struct loss_args args;
 	enum reduction reduction; /* what the arguments come to */
+	struct logits_transform transform;
 
 	size_t rows;
 	size_t classes;
 	size_t inner;
 	struct loss_tensor rows_shape; /* the shape of what has an entry per row; no data */
 
-	bool present[LOSS_N_ROLES];
-	struct loss_tensor tensors[LOSS_N_ROLES];
-	enum target_kind target_kind;
-
-	size_t n_outputs;
-	enum output requested[N_OUTPUTS]; /* in the order asked for */
-	struct loss_tensor outputs[N_OUTPUTS];
-	bool wanted[N_OUTPUTS];
-
 	size_t counted, ignored;
 	double denominator; /* the natural one */
 	double divisor;     /* of losses and gradients: 1 unless mean; NaN where the mean is */
-	double divisor_low; /* what a double lacks of it */
 
 	size_t block_rows;
 	size_t n_blocks;
 	struct partial *partials; /* one a block */
 
-	size_t n_warnings;
+	/* Set where they are present, wanted, or among the first n. */
+	bool present[LOSS_N_ROLES];
+	struct loss_tensor tensors[LOSS_N_ROLES];
+	struct loss_tensor outputs[N_OUTPUTS];
+	enum output requested[N_OUTPUTS]; /* in the order asked for */
 	const char *warnings[LOSS_MAX_WARNINGS];
 };
 
@@ -56,10 +83,25 @@ static inline size_t plan_row_base(const struct loss_plan *plan, size_t r)
 	return r / plan->inner * plan->classes * plan->inner + r % plan->inner;
 }
 
+/* Whether row r is the last of a sequence, which has no target of its own. */
+static inline bool plan_is_last(const struct loss_plan *plan, size_t r)
+{
+	return plan->shift_rows && r % plan->shift_rows == plan->shift_rows - 1;
+}
+
+/* The row whose target row r is scored against, unless it is the last. */
+static inline size_t plan_target_row(const struct loss_plan *plan, size_t r)
+{
+	return r + (plan->shift_rows > 0);
+}
+
 /* Index targets: false where row r is ignored, else its class. */
 static inline bool plan_target(const struct loss_plan *plan, size_t r, size_t *class)
 {
-	struct class_index y = tensor_class_index(&plan->tensors[LOSS_ROLE_TARGETS], r);
+	if (plan_is_last(plan, r))
+		return false;
+	struct class_index y =
+		tensor_class_index(&plan->tensors[LOSS_ROLE_TARGETS], plan_target_row(plan, r));
 	int64_t ignored = plan->args.ignore_index;
 	if (y.negative == (ignored < 0) && y.value == (uint64_t)ignored)
 		return false;

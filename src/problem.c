@@ -10,8 +10,11 @@
 struct loss_problem *loss_problem_create(const struct loss_info *loss, struct loss_arena *arena)
 {
 	struct loss_problem *problem = loss_arena_array(arena, struct loss_problem, 1);
-	if (problem)
-		*problem = (struct loss_problem){.row = loss_row_of(loss), .arena = arena};
+	if (!problem)
+		return NULL;
+	memset(problem, 0, offsetof(struct loss_problem, tensors));
+	problem->row = loss_row_of(loss);
+	problem->arena = arena;
 	return problem;
 }
 
@@ -20,13 +23,15 @@ const struct loss_info *loss_problem_info(const struct loss_problem *problem)
 	return &problem->row->info;
 }
 
+void loss_problem_set_isa(struct loss_problem *problem, const char *isa)
+{
+	problem->isa = isa;
+}
+
 const char *problem_tensor_name(const struct loss_problem *problem, loss_role role)
 {
-	const struct loss_info *info = &problem->row->info;
-	for (size_t i = 0; i < info->n_tensors; i++)
-		if (info->tensors[i].role == role)
-			return info->tensors[i].name;
-	return "";
+	const struct loss_tensor_info *info = names_tensor_of_role(&problem->row->info, role);
+	return info ? info->name : "";
 }
 
 /* Marks field i as given, once. */
@@ -125,6 +130,9 @@ static const struct loss_args default_args = {
 	.ignore_index = -100,
 	.class_axis = 1,
 	.reduction = REDUCTION_MEAN,
+	.temperature = 1.0,
+	.alpha = 0.25,
+	.gamma = 2.0,
 };
 
 static loss_status out_of_range(const struct loss_argument_info *info,
@@ -199,11 +207,12 @@ static loss_status check_class_axis(const struct loss_args *args, struct loss_er
 loss_status problem_arguments(const struct loss_problem *problem, struct loss_args *args,
 			      struct loss_error *err)
 {
-	const struct loss_info *loss = &problem->row->info;
 	loss_status first = LOSS_OK;
-	*args = default_args;
-	for (size_t i = 0; i < loss->n_arguments; i++) {
-		const struct loss_argument_info *info = loss->arguments[i];
+	memcpy(args, &default_args, sizeof *args);
+	if (problem->row->unreduced)
+		args->reduction = REDUCTION_NONE;
+	for (size_t i = 0; problem->arguments_given >> i; i++) {
+		const struct loss_argument_info *info = problem->row->info.arguments[i];
 		enum argument id = argument_id(info);
 		const struct loss_value *value = &problem->values[id];
 		if (!(problem->arguments_given & (1u << i)) || value->type == LOSS_VALUE_NULL)

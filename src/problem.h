@@ -12,20 +12,36 @@
 
 /* ---------------------------------------------------------------- arguments */
 
-enum reduction { REDUCTION_NONE, REDUCTION_MEAN, REDUCTION_SUM, REDUCTION_ELEMENTWISE_MEAN };
+enum reduction {
+	REDUCTION_NONE,
+	REDUCTION_MEAN,
+	REDUCTION_SUM,
+	REDUCTION_ELEMENTWISE_MEAN,
+	REDUCTION_BATCHMEAN /* of some losses only */
+};
 enum empty_mean { EMPTY_MEAN_NAN, EMPTY_MEAN_ZERO };
 
-/* Every argument of every loss; losses.c has the table, with these fields' offsets. */
+/* Every argument of every loss; losses.c has the table, with these fields' offsets. Those that
+ * differ in choices or default share name and field. */
 enum argument {
 	ARGUMENT_SIZE_AVERAGE,
 	ARGUMENT_IGNORE_INDEX,
 	ARGUMENT_REDUCE,
 	ARGUMENT_REDUCTION,
+	ARGUMENT_REDUCTION_BATCHMEAN,
+	ARGUMENT_REDUCTION_FROM_NONE,
 	ARGUMENT_LABEL_SMOOTHING,
 	ARGUMENT_DENOMINATOR,
 	ARGUMENT_EMPTY_MEAN,
 	ARGUMENT_CLASS_AXIS,
 	ARGUMENT_GRAD_DTYPE,
+	ARGUMENT_SOFTCAP,
+	ARGUMENT_TEMPERATURE,
+	ARGUMENT_Z_LOSS,
+	ARGUMENT_SHIFT,
+	ARGUMENT_LOG_TARGET,
+	ARGUMENT_ALPHA,
+	ARGUMENT_GAMMA,
 	N_ARGUMENTS
 };
 
@@ -40,6 +56,13 @@ struct loss_args {
 	size_t reduction; /* enum reduction */
 	size_t empty_mean;
 	size_t grad_dtype;
+	double softcap; /* 0: none */
+	double temperature;
+	double z_loss;
+	bool shift;
+	bool log_target;
+	double alpha;
+	double gamma;
 };
 
 static inline bool argument_given(const struct loss_args *args, enum argument argument)
@@ -58,6 +81,11 @@ enum output {
 	OUTPUT_PREDICTED,
 	OUTPUT_CORRECT,
 	OUTPUT_ACCURACY,
+	OUTPUT_ENTROPY,
+	OUTPUT_Z_LOSS,
+	OUTPUT_RANK,
+	OUTPUT_PERPLEXITY,
+	OUTPUT_ECE,
 	N_OUTPUTS
 };
 
@@ -75,6 +103,8 @@ struct loss_row {
 	struct loss_info info;
 	bool element_wise;     /* rows are elements; there are no classes */
 	bool output_per_class; /* softmax and log_softmax: grad_output has the input's shape */
+	bool unit_input;       /* an element of the input outside [0, 1] is an error */
+	bool unreduced;        /* the reduction is none unless given; else it is mean */
 	loss_rows_fn *rows;
 };
 
@@ -96,11 +126,13 @@ struct loss_problem {
 	unsigned tensors_given;   /* bits by index into info.tensors, null included */
 	unsigned arguments_given; /* bits by index into info.arguments, null included */
 	bool present[LOSS_N_ROLES];
-	struct loss_tensor tensors[LOSS_N_ROLES];
-	struct loss_value values[N_ARGUMENTS];
+	const char *isa; /* NULL: the best */
 	bool outputs_given;
 	size_t n_outputs;
 	const char **outputs;
+	/* Not set where they are not present or given. */
+	struct loss_tensor tensors[LOSS_N_ROLES];
+	struct loss_value values[N_ARGUMENTS];
 };
 
 /* The name that a tensor of this role has for this problem's loss. */

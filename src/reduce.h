@@ -74,12 +74,26 @@ static inline double times(double value, struct sum pair)
 	return product == product ? product : value * pair.high;
 }
 
+/* A low part is nothing beside a value that is infinite or NaN. */
+static inline struct sum with_low(double high, double low)
+{
+	return (struct sum){high, fabs(low) < HUGE_VAL ? low : 0.0};
+}
+
 /* a b to twice the precision. */
 static inline struct sum product(struct sum a, struct sum b)
 {
 	double high = a.high * b.high;
 	double low = fma(a.high, b.high, -high) + (a.low * b.high + a.high * b.low);
-	return (struct sum){high, low == low ? low : 0.0};
+	return with_low(high, low);
+}
+
+/* a + b to twice the precision, but for what cancels. */
+static inline struct sum plus(struct sum a, struct sum b)
+{
+	double lost;
+	double high = two_sum(a.high, b.high, &lost);
+	return with_low(high, lost + (a.low + b.low));
 }
 
 /* a - b, rounded about once however much cancels. */

@@ -1,39 +1,46 @@
 /* Room for what a plan computes: its outputs and its row blocks. */
 #include "results.h"
 
-/* Elements of a row block: large enough that a block costs little to hand out, small enough to
- * share and to cancel. */
-#define BLOCK_ELEMENTS ((size_t)65536)
-
-static loss_dtype result_dtype(const struct loss_plan *plan)
+/* The tensor whose shape an output has. */
+static const struct loss_tensor *output_shape(const struct loss_plan *plan, enum output output)
 {
-	return plan->tensors[LOSS_ROLE_INPUT].dtype == LOSS_F64 ? LOSS_F64 : LOSS_F32;
-}
-
-static struct loss_tensor output_shape(const struct loss_plan *plan, enum output output)
-{
-	struct loss_tensor scalar = {.dtype = result_dtype(plan), .count = 1};
-	struct loss_tensor rows = plan->rows_shape;
-	rows.dtype = result_dtype(plan);
-	struct loss_tensor dense = plan->tensors[LOSS_ROLE_INPUT];
-	if (argument_given(&plan->args, ARGUMENT_GRAD_DTYPE))
-		dense.dtype = LOSS_F32;
+	static const struct loss_tensor scalar = {.count = 1};
 	switch (output) {
 	case OUTPUT_LOSS:
-		return plan->reduction == REDUCTION_NONE ? rows : scalar;
+	case OUTPUT_Z_LOSS:
+		return plan->reduction == REDUCTION_NONE ? &plan->rows_shape : &scalar;
 	case OUTPUT_ACCURACY:
-		scalar.dtype = LOSS_F64;
-		return scalar;
-	case OUTPUT_PREDICTED:
-		rows.dtype = LOSS_I64;
-		return rows;
-	case OUTPUT_CORRECT:
-		rows.dtype = LOSS_BOOL;
-		return rows;
-	case OUTPUT_LSE:
-		return rows;
+	case OUTPUT_PERPLEXITY:
+	case OUTPUT_ECE:
+		return &scalar;
+	case OUTPUT_GRAD:
+	case OUTPUT_LOG_PROBS:
+	case OUTPUT_PROBS:
+		return &plan->tensors[LOSS_ROLE_INPUT];
 	default:
-		return dense;
+		return &plan->rows_shape;
+	}
+}
+
+static loss_dtype output_dtype(const struct loss_plan *plan, enum output output)
+{
+	loss_dtype input = plan->tensors[LOSS_ROLE_INPUT].dtype;
+	switch (output) {
+	case OUTPUT_ACCURACY:
+	case OUTPUT_PERPLEXITY:
+	case OUTPUT_ECE:
+		return LOSS_F64;
+	case OUTPUT_PREDICTED:
+	case OUTPUT_RANK:
+		return LOSS_I64;
+	case OUTPUT_CORRECT:
+		return LOSS_BOOL;
+	case OUTPUT_GRAD:
+	case OUTPUT_LOG_PROBS:
+	case OUTPUT_PROBS:
+		return argument_given(&plan->args, ARGUMENT_GRAD_DTYPE) ? LOSS_F32 : input;
+	default:
+		return input == LOSS_F64 ? LOSS_F64 : LOSS_F32;
 	}
 }
 
@@ -43,7 +50,8 @@ static loss_status make_outputs(struct loss_plan *plan, struct loss_arena *arena
 	for (size_t i = 0; i < plan->n_outputs; i++) {
 		enum output output = plan->requested[i];
 		struct loss_tensor *tensor = &plan->outputs[output];
-		*tensor = output_shape(plan, output);
+		*tensor = *output_shape(plan, output);
+		tensor->dtype = output_dtype(plan, output);
 		tensor->data = loss_arena_alloc(arena, tensor->count,
 						loss_dtype_info(tensor->dtype)->size);
 		if (!tensor->data)
@@ -55,7 +63,7 @@ static loss_status make_outputs(struct loss_plan *plan, struct loss_arena *arena
 static loss_status make_blocks(struct loss_plan *plan, struct loss_arena *arena,
 			       struct loss_error *err)
 {
-	plan->block_rows = plan->classes < BLOCK_ELEMENTS ? BLOCK_ELEMENTS / plan->classes : 1;
+	plan->block_rows = BLOCK_ROWS(plan->classes);
 	plan->n_blocks = plan->rows / plan->block_rows + (plan->rows % plan->block_rows != 0);
 	plan->partials = loss_arena_array(arena, struct partial, plan->n_blocks);
 	return plan->partials ? LOSS_OK : loss_arena_failure(arena, err);

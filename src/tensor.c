@@ -6,11 +6,20 @@
 #include "arena.h"
 
 static const struct loss_dtype_info dtype_table[LOSS_N_DTYPES] = {
-	[LOSS_F64] = {"F64", 8, LOSS_CLASS_FLOAT},    [LOSS_F32] = {"F32", 4, LOSS_CLASS_FLOAT},
-	[LOSS_I64] = {"I64", 8, LOSS_CLASS_SIGNED},   [LOSS_I32] = {"I32", 4, LOSS_CLASS_SIGNED},
-	[LOSS_I16] = {"I16", 2, LOSS_CLASS_SIGNED},   [LOSS_I8] = {"I8", 1, LOSS_CLASS_SIGNED},
-	[LOSS_U64] = {"U64", 8, LOSS_CLASS_UNSIGNED}, [LOSS_U32] = {"U32", 4, LOSS_CLASS_UNSIGNED},
-	[LOSS_U16] = {"U16", 2, LOSS_CLASS_UNSIGNED}, [LOSS_U8] = {"U8", 1, LOSS_CLASS_UNSIGNED},
+	[LOSS_F64] = {"F64", 8, LOSS_CLASS_FLOAT},
+	[LOSS_F32] = {"F32", 4, LOSS_CLASS_FLOAT},
+	[LOSS_F16] = {"F16", 2, LOSS_CLASS_FLOAT},
+	[LOSS_BF16] = {"BF16", 2, LOSS_CLASS_FLOAT},
+	[LOSS_F8_E4M3] = {"F8_E4M3", 1, LOSS_CLASS_FLOAT},
+	[LOSS_F8_E5M2] = {"F8_E5M2", 1, LOSS_CLASS_FLOAT},
+	[LOSS_I64] = {"I64", 8, LOSS_CLASS_SIGNED},
+	[LOSS_I32] = {"I32", 4, LOSS_CLASS_SIGNED},
+	[LOSS_I16] = {"I16", 2, LOSS_CLASS_SIGNED},
+	[LOSS_I8] = {"I8", 1, LOSS_CLASS_SIGNED},
+	[LOSS_U64] = {"U64", 8, LOSS_CLASS_UNSIGNED},
+	[LOSS_U32] = {"U32", 4, LOSS_CLASS_UNSIGNED},
+	[LOSS_U16] = {"U16", 2, LOSS_CLASS_UNSIGNED},
+	[LOSS_U8] = {"U8", 1, LOSS_CLASS_UNSIGNED},
 	[LOSS_BOOL] = {"BOOL", 1, LOSS_CLASS_BOOL},
 };
 
@@ -26,6 +35,18 @@ loss_dtype loss_dtype_find(const char *name, size_t n)
 					 memcmp(dtype_table[dtype].name, name, n) != 0))
 		dtype++;
 	return (loss_dtype)dtype;
+}
+
+double loss_float_get(loss_dtype dtype, const void *data, size_t i)
+{
+	if (dtype == LOSS_F32)
+		return (double)((const float *)data)[i];
+	return dtype == LOSS_F64 ? ((const double *)data)[i] : (double)half_get(dtype, data, i);
+}
+
+void loss_float_put(loss_dtype dtype, void *data, size_t i, double value)
+{
+	tensor_put(&(struct loss_tensor){.dtype = dtype, .data = data}, i, value);
 }
 
 void dtypes_format(unsigned dtypes, char *out, size_t size)

@@ -2,6 +2,7 @@
 #ifndef LOSS_TENSOR_H
 #define LOSS_TENSOR_H
 
+#include "half.h"
 #include "loss.h"
 
 bool tensor_same_shape(const struct loss_tensor *a, const struct loss_tensor *b);
@@ -23,16 +24,20 @@ static inline double tensor_number(const struct loss_tensor *tensor, size_t i)
 		return (double)((const float *)tensor->data)[i];
 	if (tensor->dtype == LOSS_F64)
 		return ((const double *)tensor->data)[i];
-	return (double)((const unsigned char *)tensor->data)[i];
+	if (tensor->dtype == LOSS_BOOL)
+		return (double)((const unsigned char *)tensor->data)[i];
+	return (double)half_get(tensor->dtype, tensor->data, i);
 }
 
-/* Rounds value once, to nearest even, into element i of an F32 or F64 tensor. */
+/* Rounds value once, to nearest even, into element i of a float tensor. */
 static inline void tensor_put(const struct loss_tensor *tensor, size_t i, double value)
 {
 	if (tensor->dtype == LOSS_F32)
 		((float *)tensor->data)[i] = (float)value;
-	else
+	else if (tensor->dtype == LOSS_F64)
 		((double *)tensor->data)[i] = value;
+	else
+		half_put(tensor->dtype, tensor->data, i, value);
 }
 
 /* Writes "F64, F32" for a mask of LOSS_DTYPE_BITs. */

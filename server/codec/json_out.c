@@ -157,6 +157,19 @@ static size_t format_f32(const void *data, size_t i, char *out)
 			       : format_non_finite((double)value, out);
 }
 
+#define NARROW_FORMAT(name, type, dtype)                                                           \
+	static size_t format_##name(const void *data, size_t i, char *out)                         \
+	{                                                                                          \
+		double value = loss_float_get(dtype, data, i);                                     \
+		return isfinite(value) ? number_format_##name(((const type *)data)[i], out)        \
+				       : format_non_finite(value, out);                            \
+	}
+NARROW_FORMAT(f16, uint16_t, LOSS_F16)
+NARROW_FORMAT(bf16, uint16_t, LOSS_BF16)
+NARROW_FORMAT(f8_e4m3, uint8_t, LOSS_F8_E4M3)
+NARROW_FORMAT(f8_e5m2, uint8_t, LOSS_F8_E5M2)
+#undef NARROW_FORMAT
+
 static size_t format_bool(const void *data, size_t i, char *out)
 {
 	return format_text(((const unsigned char *)data)[i] ? "true" : "false", out);
@@ -178,10 +191,11 @@ INTEGER_FORMAT(format_u8, uint8_t, number_format_u64)
 #undef INTEGER_FORMAT
 
 static const format_element formats[LOSS_N_DTYPES] = {
-	[LOSS_F64] = format_f64, [LOSS_F32] = format_f32,   [LOSS_I64] = format_i64,
-	[LOSS_I32] = format_i32, [LOSS_I16] = format_i16,   [LOSS_I8] = format_i8,
-	[LOSS_U64] = format_u64, [LOSS_U32] = format_u32,   [LOSS_U16] = format_u16,
-	[LOSS_U8] = format_u8,   [LOSS_BOOL] = format_bool,
+	[LOSS_F64] = format_f64,   [LOSS_F32] = format_f32,         [LOSS_F16] = format_f16,
+	[LOSS_BF16] = format_bf16, [LOSS_F8_E4M3] = format_f8_e4m3, [LOSS_F8_E5M2] = format_f8_e5m2,
+	[LOSS_I64] = format_i64,   [LOSS_I32] = format_i32,         [LOSS_I16] = format_i16,
+	[LOSS_I8] = format_i8,     [LOSS_U64] = format_u64,         [LOSS_U32] = format_u32,
+	[LOSS_U16] = format_u16,   [LOSS_U8] = format_u8,           [LOSS_BOOL] = format_bool,
 };
 
 static void put_element(struct json_out *out, format_element format, const void *data, size_t i)

@@ -138,6 +138,9 @@ static inline bool store(struct json_values *values, const struct number *number
 		memcpy(out, &value, width);
 	} else if (values->dtype == LOSS_F64) {
 		memcpy(out, &number->value, width);
+	} else if (LOSS_DTYPE_BIT(values->dtype) & LOSS_FLOAT_DTYPES) {
+		width = element_size(values);
+		loss_float_put(values->dtype, out, 0, number->value);
 	} else {
 		if (!fits(values->dtype, number))
 			return false;
@@ -277,15 +280,8 @@ static struct number integer_at(const struct json_values *values, size_t i)
 
 static void resolve_floats(struct json_values *values, loss_dtype dtype)
 {
-	unsigned char *out = values->buffer->data;
-	for (size_t i = 0; i < values->count; i++) {
-		double value = double_at(values, i);
-		float narrow = (float)value;
-		if (dtype == LOSS_F64)
-			memcpy(out + i * sizeof value, &value, sizeof value);
-		else
-			memcpy(out + i * sizeof narrow, &narrow, sizeof narrow);
-	}
+	for (size_t i = 0; i < values->count; i++)
+		loss_float_put(dtype, values->buffer->data, i, double_at(values, i));
 }
 
 /* How an element that fits nowhere was written. */

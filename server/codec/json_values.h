@@ -54,7 +54,7 @@ size_t json_values_run(struct json_values *values, const char **p, const char *l
 
 /*
  * Turns open values into dtype. LOSS_WRONG_TYPE or LOSS_DTYPE_MISMATCH: *first is the first element
- * that it can not hold. Never fails for F64 and F32 unless there is a boolean.
+ * that it can not hold. Never fails for a float dtype unless there is a boolean.
  */
 loss_status json_values_resolve(struct json_values *values, loss_dtype dtype,
 				struct json_mark *first);

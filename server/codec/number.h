@@ -42,6 +42,15 @@ enum number_status number_parse(const char *text, size_t n, struct number *out);
 #define NUMBER_MAX_CHARS 32
 size_t number_format_f32(float value, char *out);
 size_t number_format_f64(double value, char *out);
+/*
+ * The same of types that C does not have, from their bits. The digits read back to the same value
+ * where they are rounded to the nearest double first and then to the type, as tensors are read;
+ * 448 of F8_E4M3 is "450.0", for 450 is nearer to it than to any other number of the type.
+ */
+size_t number_format_f16(uint16_t bits, char *out);
+size_t number_format_bf16(uint16_t bits, char *out);
+size_t number_format_f8_e4m3(uint8_t bits, char *out);
+size_t number_format_f8_e5m2(uint8_t bits, char *out);
 /* The same for integers: "0", "-9223372036854775808". */
 size_t number_format_u64(uint64_t value, char *out);
 size_t number_format_i64(int64_t value, char *out);

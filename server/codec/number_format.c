@@ -233,6 +233,27 @@ size_t number_format_f32(float value, char *out)
 	return format(split(bits, 23, 256, 127), bits >> 31 != 0, out);
 }
 
+/* None of these has digits that two roundings do not bring back: a test goes through all. */
+size_t number_format_f16(uint16_t bits, char *out)
+{
+	return format(split(bits, 10, 32, 15), bits >> 15 != 0, out);
+}
+
+size_t number_format_bf16(uint16_t bits, char *out)
+{
+	return format(split(bits, 7, 256, 127), bits >> 15 != 0, out);
+}
+
+size_t number_format_f8_e4m3(uint8_t bits, char *out)
+{
+	return format(split(bits, 3, 16, 7), bits >> 7 != 0, out);
+}
+
+size_t number_format_f8_e5m2(uint8_t bits, char *out)
+{
+	return format(split(bits, 2, 32, 15), bits >> 7 != 0, out);
+}
+
 size_t number_format_f64(double value, char *out)
 {
 	uint64_t bits;

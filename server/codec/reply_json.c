@@ -43,7 +43,7 @@ static void put_metrics(struct json_out *out, const struct timings *timings)
 	put_seconds(out, "total_seconds", timings->total_ns);
 	json_out_size_member(out, "bytes_in", timings->bytes_in);
 	json_out_size_member(out, "threads", timings->threads);
-	json_out_string_member(out, "isa", loss_isa());
+	json_out_string_member(out, "isa", timings->isa);
 	json_out_close(out, '}');
 }
 

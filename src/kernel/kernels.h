@@ -10,5 +10,8 @@ loss_rows_fn nll_loss_rows;
 loss_rows_fn log_softmax_rows;
 loss_rows_fn softmax_rows;
 loss_rows_fn binary_cross_entropy_with_logits_rows;
+loss_rows_fn binary_cross_entropy_rows;
+loss_rows_fn kl_div_rows;
+loss_rows_fn sigmoid_focal_loss_rows;
 
 #endif

@@ -82,6 +82,13 @@ void oracle_log_softmax_grad(const struct oracle_row *row, const long double *g,
 void oracle_softmax_grad(const struct oracle_row *row, const long double *g, long double *grad,
 			 long double *largest);
 
+/* -sum p_c log p_c */
+long double oracle_entropy(const struct oracle_row *row);
+
+/* The transformed logit, s tanh(x / s) / T, s = 0 for no cap; and its derivative. */
+long double oracle_transform(long double x, long double softcap, long double temperature);
+long double oracle_transform_slope(long double x, long double softcap, long double temperature);
+
 /* Everything else that enters a row of cross_entropy. */
 struct oracle_target {
 	const long double *weight; /* n of them, or NULL: all 1 */
@@ -90,19 +97,28 @@ struct oracle_target {
 	bool ignored; /* index targets only */
 	long double smoothing;
 	long double scale; /* of the gradient: grad_output / D, NaN where D is 0 */
+	long double z_loss;
 };
+
+/* z lse^2, 0 for an ignored row. */
+long double oracle_z_loss(const struct oracle_row *row, const struct oracle_target *target);
 
 /* The row's loss, never scaled. */
 long double oracle_cross_entropy_loss(const struct oracle_row *row,
 				      const struct oracle_target *target);
 /*
  * grad and largest, n each. Gradients of smoothed and of probability targets are differences, whose
- * errors are judged against their largest term, scaled; without them largest is |grad| itself.
+ * errors are judged against their largest term, scaled, and so are those with z_loss; without them
+ * largest is |grad| itself.
  */
 void oracle_cross_entropy_grad(const struct oracle_row *row, const struct oracle_target *target,
 			       long double *grad, long double *largest);
 /* Whether a top-1 prediction is right: false for ignored rows and for rows that hold a NaN. */
 bool oracle_cross_entropy_correct(const struct oracle_row *row, const struct oracle_target *target);
+
+/* The number of classes before the target; -1 for ignored rows and for rows that hold a NaN. */
+long long oracle_cross_entropy_rank(const struct oracle_row *row,
+				    const struct oracle_target *target);
 
 /* -w_y x_y and its gradient with respect to x_y (every other element's is 0); 0 when ignored. */
 long double oracle_nll_loss(long double x_y, long double w_y, bool ignored);
@@ -116,5 +132,20 @@ struct oracle_element {
 
 long double oracle_bce_loss(const struct oracle_element *element);
 long double oracle_bce_grad(const struct oracle_element *element, long double *largest);
+
+/* binary_cross_entropy, x a probability; pos_weight is not read. */
+long double oracle_probs_bce_loss(const struct oracle_element *element);
+long double oracle_probs_bce_grad(const struct oracle_element *element);
+
+/* kl_div, x a log-probability; weights are not read. `largest` is the larger of its two terms. */
+long double oracle_kl_div_loss(const struct oracle_element *element, bool log_target,
+			       long double *largest);
+long double oracle_kl_div_grad(const struct oracle_element *element, bool log_target);
+
+/* sigmoid_focal_loss; weights are not read. */
+long double oracle_focal_loss(const struct oracle_element *element, long double alpha,
+			      long double gamma);
+long double oracle_focal_grad(const struct oracle_element *element, long double alpha,
+			      long double gamma, long double *largest);
 
 #endif

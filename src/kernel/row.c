@@ -36,6 +36,7 @@ static void sum_residual(struct row *row)
 void row_read(struct row *row, const struct loss_plan *plan, size_t r)
 {
 	row->input = &plan->tensors[LOSS_ROLE_INPUT];
+	row->transform = plan->transform.on ? &plan->transform : NULL;
 	row->base = plan_row_base(plan, r);
 	row->stride = plan->inner;
 	row->classes = plan->classes;
@@ -50,10 +51,21 @@ void row_read(struct row *row, const struct loss_plan *plan, size_t r)
 	row->total_low += row->residual.low;
 }
 
+size_t row_predicted(const struct row *row)
+{
+	size_t c = 0;
+	if (row->predicted != SIZE_MAX)
+		return row->predicted;
+	while (row_logit(row, c) != row->max)
+		c++;
+	return c;
+}
+
 double row_other_probs(const struct row *row, size_t c)
 {
-	if (c == row->predicted)
-		return sum_value(&row->residual) / row->total;
+	if (row_logit(row, c) == row->max)
+		return sum_value(&row->residual) /
+		       row->total; /* any of equal maxima may be the one left out */
 	double low;
 	double e = row_exp(row, c, 0, &low);
 	struct sum others = row->residual;
@@ -61,6 +73,35 @@ double row_other_probs(const struct row *row, size_t c)
 	others.low -= low;
 	sum_add(&others, 1.0);
 	return sum_value(&others) / row->total;
+}
+
+/*
+ * With g_c = m - x_c it is log1p(R) + sum g_c exp(-g_c) / (1 + R): terms that are never negative.
+ * Summed 2^256 times too large, as the residual is.
+ */
+double row_entropy(const struct row *row)
+{
+	if (row->invalid)
+		return (double)NAN;
+	struct sum sum = {0};
+	for (size_t c = 0; c < row->classes; c++) {
+		double low;
+		double e = row_exp(row, c, 256, &low);
+		if (e > 0.0)
+			sum_add(&sum, e * (row->max - row_logit(row, c)));
+	}
+	return row->log1p_residual + sum_value(&sum) / row->total * 0x1p-256;
+}
+
+size_t row_rank(const struct row *row, size_t y)
+{
+	double x = row_logit(row, y);
+	size_t before = 0;
+	for (size_t c = 0; c < row->classes; c++) {
+		double other = row_logit(row, c);
+		before += (other > x) | ((other == x) & (c < y));
+	}
+	return before;
 }
 
 static void write_dense(const struct row *row, const struct loss_plan *plan)
@@ -78,8 +119,10 @@ void row_write_outputs(const struct row *row, const struct loss_plan *plan, size
 {
 	if (plan->wanted[OUTPUT_LSE])
 		tensor_put(&plan->outputs[OUTPUT_LSE], r, row->max + row->log1p_residual);
+	if (plan->wanted[OUTPUT_ENTROPY])
+		tensor_put(&plan->outputs[OUTPUT_ENTROPY], r, row_entropy(row));
 	if (plan->wanted[OUTPUT_PREDICTED])
-		((int64_t *)plan->outputs[OUTPUT_PREDICTED].data)[r] = (int64_t)row->predicted;
+		((int64_t *)plan->outputs[OUTPUT_PREDICTED].data)[r] = (int64_t)row_predicted(row);
 	if (plan->wanted[OUTPUT_LOG_PROBS] || plan->wanted[OUTPUT_PROBS])
 		write_dense(row, plan);
 }

@@ -11,14 +11,17 @@
 
 #include "../plan.h"
 #include "elementary.h"
+#include "transform.h"
 
 struct row {
 	const struct loss_tensor *input;
-	size_t base;   /* plan_row_base */
-	size_t stride; /* between classes */
+	const struct logits_transform *transform; /* NULL: none */
+	size_t base;                              /* plan_row_base */
+	size_t stride;                            /* between classes */
 	size_t classes;
 
-	size_t predicted; /* the first NaN, else the first maximum */
+	size_t predicted; /* the first NaN, else the first maximum; SIZE_MAX: row_predicted finds it
+			   */
 	bool invalid;     /* holds NaN or +infinity, or nothing but -infinity */
 	double max;
 	struct sum residual;     /* R */
@@ -30,7 +33,18 @@ struct row {
 /* Reads row r of a plan and fills everything. */
 void row_read(struct row *row, const struct loss_plan *plan, size_t r);
 
-/* Writes what is wanted of log_probs, probs, lse and predicted, which do not look at targets. */
+/* The first NaN, else the first maximum. */
+size_t row_predicted(const struct row *row);
+
+/* -sum p_c log p_c; excluded classes add nothing. */
+double row_entropy(const struct row *row);
+
+/* How many classes stand before class y in the order of falling logits, the lower index of equal
+ * ones first. */
+size_t row_rank(const struct row *row, size_t y);
+
+/* Writes what is wanted of the outputs that do not look at targets: log_probs, probs, lse, entropy,
+ * predicted. */
 void row_write_outputs(const struct row *row, const struct loss_plan *plan, size_t r);
 
 static inline size_t row_index(const struct row *row, size_t c)
@@ -38,9 +52,24 @@ static inline size_t row_index(const struct row *row, size_t c)
 	return row->base + c * row->stride;
 }
 
-static inline double row_logit(const struct row *row, size_t c)
+/* What is given, and what it is transformed into: what everything else is about. */
+static inline double row_given_logit(const struct row *row, size_t c)
 {
 	return tensor_number(row->input, row_index(row, c));
+}
+
+static inline double row_logit(const struct row *row, size_t c)
+{
+	double x = row_given_logit(row, c);
+	return row->transform ? transform_logit(row->transform, x) : x;
+}
+
+/* Log-sum-exp, m + log1p(R): the sum may cancel. */
+static inline struct sum row_lse(const struct row *row)
+{
+	struct sum lse;
+	lse.high = two_sum(row->max, row->log1p_residual, &lse.low);
+	return lse;
 }
 
 /*
@@ -64,6 +93,13 @@ static inline double row_nll(const struct row *row, size_t c)
 static inline double weigh(double factor, double value)
 {
 	return factor == 0.0 && value == value ? 0.0 : factor * value;
+}
+
+/* The same to twice the precision. */
+static inline struct sum weigh_parts(struct sum factor, struct sum value)
+{
+	bool off = factor.high == 0.0 && value.high == value.high;
+	return off ? (struct sum){0} : product(factor, value);
 }
 
 /* factor * (m - x_c), also where the difference alone is beyond the largest double. */

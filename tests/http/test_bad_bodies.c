@@ -62,7 +62,7 @@ static const struct bad_body fields[] = {
 	{CE,
 	 WITH("\"label_smothing\": 0.1"),
 	 {LOSS_UNKNOWN_FIELD, "label_smothing", "label_smoothing"}},
-	{CE, WITH("\"softcap\": 30"), {LOSS_UNKNOWN_FIELD, "softcap", "nearest"}},
+	{CE, WITH("\"softcaps\": 30"), {LOSS_UNKNOWN_FIELD, "softcaps", "nearest"}},
 	{CE, WITH("\"pos_weight\": [1, 2, 3]"), {LOSS_UNKNOWN_FIELD, "pos_weight", "pos_weight"}},
 	{CE, WITH("\"\": 1"), {LOSS_UNKNOWN_FIELD, NULL, "\"\""}},
 	{NLL,

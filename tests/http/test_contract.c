@@ -215,7 +215,18 @@ static void check_bounds(const char *schema, const struct loss_argument_info *ar
 	assert_true(strtod(max, NULL) == argument->max);
 }
 
-static void check_argument(const struct loss_argument_info *argument)
+/* The last part of a reference: "argument_reduction" of "#/components/schemas/argument_reduction".
+ */
+static const char *referred(const char *place)
+{
+	const char *reference = yaml_value(contract, node("%s>$ref", place));
+	if (!reference)
+		fail_msg("%s refers to nothing", place);
+	return strrchr(reference, '/') + 1;
+}
+
+/* Of a loss's argument, the schema that its request refers to. */
+static void check_argument(const struct loss_info *loss, const struct loss_argument_info *argument)
 {
 	static const char *const types[] = {
 		[LOSS_ARGUMENT_BOOLEAN] = "boolean",
@@ -223,8 +234,11 @@ static void check_argument(const struct loss_argument_info *argument)
 		[LOSS_ARGUMENT_NUMBER] = "number",
 		[LOSS_ARGUMENT_CHOICE] = "string",
 	};
-	char schema[CONTRACT_NODE];
-	snprintf(schema, sizeof schema, "components>schemas>argument_%s", argument->name);
+	char schema[CONTRACT_NODE], place[CONTRACT_NODE];
+	snprintf(place, sizeof place, "components>schemas>%s_request>properties>%s", loss->name,
+		 argument->name);
+	snprintf(schema, sizeof schema, "components>schemas>%s", referred(place));
+	assert_non_null(strstr(schema, argument->name));
 	assert_item(node("%s>type", schema), types[argument->type]);
 	check_default(schema, argument);
 	if (argument->type == LOSS_ARGUMENT_CHOICE)
@@ -241,7 +255,7 @@ static void the_arguments_are_the_tables(void **state)
 	const struct loss_info *loss;
 	for (size_t i = 0; (loss = loss_at(i)); i++) {
 		for (size_t j = 0; j < loss->n_arguments; j++) {
-			check_argument(loss->arguments[j]);
+			check_argument(loss, loss->arguments[j]);
 			assert_item(POST_PATH ">parameters",
 				    node("$ref: '#/components/parameters/%s'",
 					 loss->arguments[j]->name));

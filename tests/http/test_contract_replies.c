@@ -141,7 +141,8 @@ static void an_evaluation_has_the_documented_members(void **state)
 		client, "/v1/losses/cross_entropy",
 		"{\"logits\": [[-0.7715, -0.6205, -0.2562]], \"targets\": [0], \"reduce\": true, "
 		"\"outputs\": [\"loss\", \"grad\", \"log_probs\", \"probs\", \"lse\", "
-		"\"predicted\", \"correct\", \"accuracy\"]}",
+		"\"predicted\", \"correct\", \"accuracy\", \"entropy\", \"z_loss\", \"rank\", "
+		"\"perplexity\", \"ece\"]}",
 		&reply);
 	assert_int_equal(reply.status, 200);
 	cJSON *json = reply_json(&reply);

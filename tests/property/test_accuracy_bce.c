@@ -5,11 +5,12 @@
 
 #include <cmocka.h>
 
-#include "../support/eval.h"
-#include "../support/random.h"
+#include "../support/batch.h"
 #include "../support/ulp.h"
 #include "kernel/oracle.h"
 
+static const loss_dtype dtypes[] = {LOSS_F32,  LOSS_F64,     LOSS_F16,
+				    LOSS_BF16, LOSS_F8_E4M3, LOSS_F8_E5M2};
 static const char loss_name[] = "binary_cross_entropy_with_logits";
 
 /* How a weight spreads over elements of shape (n, m): its own shape and its strides. */
@@ -32,15 +33,10 @@ struct problem {
 	double *grad_output; /* n * m, or one */
 };
 
-static double rounded(loss_dtype dtype, double value)
-{
-	return dtype == LOSS_F32 ? (double)(float)value : value;
-}
-
 static double draw_logit(struct random *random, const struct problem *problem)
 {
 	static const double odd[] = {0, -0.0, 1e30, -1e30, 0x1p-149, -0x1p-149, 88, -88};
-	bool single = problem->dtype == LOSS_F32;
+	bool single = problem->dtype != LOSS_F64;
 	if (strcmp(problem->distribution, "wide") == 0)
 		return random_uniform(random, -1, 1) * (single ? 104 : 745);
 	if (strcmp(problem->distribution, "small") == 0)
@@ -66,7 +62,7 @@ static double *draw_weights(struct eval *eval, struct random *random, const stru
 {
 	double *weights = eval_array(eval, double, problem->n * problem->m);
 	for (size_t i = 0; i < problem->n * problem->m; i++)
-		weights[i] = rounded(problem->dtype, random_uniform(random, 0, most));
+		weights[i] = batch_rounded(problem->dtype, random_uniform(random, 0, most));
 	return weights;
 }
 
@@ -76,8 +72,8 @@ static void fill(struct eval *eval, struct random *random, struct problem *probl
 	problem->x = eval_array(eval, double, count);
 	problem->t = eval_array(eval, double, count);
 	for (size_t i = 0; i < count; i++) {
-		problem->x[i] = rounded(problem->dtype, draw_logit(random, problem));
-		problem->t[i] = rounded(problem->dtype, draw_target(random));
+		problem->x[i] = batch_rounded(problem->dtype, draw_logit(random, problem));
+		problem->t[i] = batch_rounded(problem->dtype, draw_target(random));
 	}
 	problem->weight_spread = spreads[random_below(random, N_SPREADS)];
 	problem->pos_weight_spread = spreads[random_below(random, N_SPREADS)];
@@ -120,6 +116,8 @@ static void run(struct eval *eval, const struct problem *problem)
 			 eval_floats(eval, problem->dtype, none ? 2 : 0, shape,
 				     problem->grad_output));
 	eval_string(eval, "reduction", problem->reduction);
+	if (problem->dtype != LOSS_F64)
+		eval_string(eval, "grad_dtype", "F32");
 	eval_outputs(eval, outputs);
 	eval_run(eval, 1);
 }
@@ -168,16 +166,20 @@ static void check_elements(const struct eval *eval, const struct problem *proble
 		oracle_add(&sum, exact);
 		if (none)
 			check(problem, "bce, loss", i,
-			      ulp_error(problem->dtype, eval_value(loss, i), exact), 4);
+			      ulp_error(batch_result_dtype(problem->dtype), eval_value(loss, i),
+					exact),
+			      4);
 		exact = oracle_bce_grad(&element, &largest);
 		check(problem, "bce, grad", i,
-		      ulp_error_floored(problem->dtype, eval_value(grad, i), exact, largest), 4);
+		      ulp_error_floored(batch_result_dtype(problem->dtype), eval_value(grad, i),
+					exact, largest),
+		      4);
 	}
 	bool mean = strcmp(problem->reduction, "mean") == 0;
 	long double total = oracle_total(&sum);
 	if (!none)
 		check(problem, "bce, reduced", 0,
-		      ulp_error(problem->dtype, eval_value(loss, 0),
+		      ulp_error(batch_result_dtype(problem->dtype), eval_value(loss, 0),
 				mean ? total / (long double)(problem->n * problem->m) : total),
 		      5);
 }
@@ -190,8 +192,8 @@ static void elements(void **state)
 	(void)state;
 	for (size_t i = 0; i < random_cases(600); i++) {
 		struct eval eval;
-		struct problem problem = {.dtype = i % 2 == 0 ? LOSS_F32 : LOSS_F64,
-					  .distribution = distributions[i / 2 % 5],
+		struct problem problem = {.dtype = dtypes[i % 6],
+					  .distribution = distributions[i / 6 % 5],
 					  .n = 1 + random_below(&random, 9),
 					  .m = 1 + random_below(&random, 40),
 					  .reduction = reductions[random_below(&random, 3)]};

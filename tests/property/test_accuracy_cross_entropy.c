@@ -10,7 +10,8 @@
 #include "../support/ulp.h"
 #include "kernel/oracle.h"
 
-static const loss_dtype dtypes[] = {LOSS_F32, LOSS_F64};
+static const loss_dtype dtypes[] = {LOSS_F32,  LOSS_F64,     LOSS_F16,
+				    LOSS_BF16, LOSS_F8_E4M3, LOSS_F8_E5M2};
 
 /* One kind of batch: what is in it, and what its errors are noted under. */
 struct kind {
@@ -29,7 +30,7 @@ static const struct kind kinds[] = {
 /* Ulps that a loss may be off: index targets 2 (F64 4), all others 4. */
 static long double loss_limit(const struct kind *kind, loss_dtype dtype)
 {
-	return dtype == LOSS_F32 && !kind->probabilities && !kind->smoothed ? 2 : 4;
+	return dtype != LOSS_F64 && !kind->probabilities && !kind->smoothed ? 2 : 4;
 }
 
 static void check(const struct batch *batch, const char *what, size_t row, long double error,
@@ -87,8 +88,8 @@ static void check_grad(const struct eval *eval, const struct batch *batch, const
 	oracle_cross_entropy_grad(&exact->row, &exact->target, exact->grad, exact->largest);
 	for (size_t c = 0; c < batch->classes; c++) {
 		double got = eval_value(grad, batch_place(batch, row, c));
-		long double error =
-			ulp_error_floored(batch->dtype, got, exact->grad[c], exact->largest[c]);
+		long double error = ulp_error_floored(batch_result_dtype(batch->dtype), got,
+						      exact->grad[c], exact->largest[c]);
 		worst = error > worst ? error : worst;
 	}
 	check(batch, kind->grad_name, row, worst, 4);
@@ -105,13 +106,14 @@ static void check_log_probs(const struct eval *eval, const struct batch *batch,
 		size_t place = batch_place(batch, row, c);
 		long double log_p = -oracle_surprise(&exact->row, &softmax, c);
 		long double p = oracle_prob(&exact->row, &softmax, c);
-		long double log_error =
-			ulp_error(batch->dtype, eval_value(log_probs, place), log_p);
-		long double error = ulp_error_floored(batch->dtype, eval_value(probs, place), p, p);
+		long double log_error = ulp_error(batch_result_dtype(batch->dtype),
+						  eval_value(log_probs, place), log_p);
+		long double error = ulp_error_floored(batch_result_dtype(batch->dtype),
+						      eval_value(probs, place), p, p);
 		worst_log = log_error > worst_log ? log_error : worst_log;
 		worst = error > worst ? error : worst;
 	}
-	check(batch, "log_probs", row, worst_log, batch->dtype == LOSS_F32 ? 2 : 4);
+	check(batch, "log_probs", row, worst_log, batch->dtype == LOSS_F64 ? 4 : 2);
 	check(batch, "probs", row, worst, 4);
 }
 
@@ -121,9 +123,9 @@ static void check_row_outputs(const struct eval *eval, const struct batch *batch
 	struct oracle_softmax softmax = oracle_softmax_row(&exact->row);
 	long double scale = fmaxl(fabsl(softmax.max), softmax.tail);
 	check(batch, "lse", row,
-	      ulp_error_scaled(batch->dtype, eval_value(eval_output(eval, "lse"), row), softmax.lse,
-			       scale),
-	      batch->dtype == LOSS_F32 ? 2 : 4);
+	      ulp_error_scaled(batch_result_dtype(batch->dtype),
+			       eval_value(eval_output(eval, "lse"), row), softmax.lse, scale),
+	      batch->dtype == LOSS_F64 ? 4 : 2);
 	require(eval_index(eval_output(eval, "predicted"), row) == (int64_t)softmax.predicted,
 		"predicted of row %zu (%s) is %lld, not %zu", row, batch->distribution,
 		(long long)eval_index(eval_output(eval, "predicted"), row), softmax.predicted);
@@ -152,8 +154,8 @@ static void check_rows(struct batch *batch, const struct kind *kind)
 		load_exact_row(&exact, batch, r);
 		exact.target.scale = batch_exact_scale(batch, &losses, r);
 		check(batch, kind->loss_name, r,
-		      ulp_error(batch->dtype, eval_value(eval_output(&eval, "loss"), r),
-				losses.loss[r]),
+		      ulp_error(batch_result_dtype(batch->dtype),
+				eval_value(eval_output(&eval, "loss"), r), losses.loss[r]),
 		      loss_limit(kind, batch->dtype));
 		check_grad(&eval, batch, kind, &exact, r);
 		check_log_probs(&eval, batch, &exact, r);
@@ -178,7 +180,8 @@ static void check_reduced(struct batch *batch, const struct kind *kind, const ch
 	if (losses.denominator == 0 && mean)
 		expected = (long double)NAN;
 	check(batch, mean ? "loss, mean" : "loss, sum", 0,
-	      ulp_error(batch->dtype, eval_value(eval_output(&eval, "loss"), 0), expected),
+	      ulp_error(batch_result_dtype(batch->dtype), eval_value(eval_output(&eval, "loss"), 0),
+			expected),
 	      loss_limit(kind, batch->dtype) + 1 + batch_underflow_slack(batch, &losses, expected));
 	for (size_t r = 0; r < batch->rows; r++) {
 		load_exact_row(&exact, batch, r);
@@ -234,8 +237,9 @@ static void check_kind(const struct kind *kind)
 	struct random random = random_start(0x10c3a55e5u + (uint64_t)(kind - kinds));
 	for (size_t i = 0; i < random_cases(kind->cases); i++)
 		for (size_t d = 0; batch_distribution(d) != NULL; d++)
-			for (size_t t = 0; t < 2; t++)
-				check_case(&random, dtypes[t], batch_distribution(d), kind);
+			for (size_t t = 0; t < 3; t++) /* the narrow ones in turn */
+				check_case(&random, dtypes[t < 2 ? t : 2 + (i + d) % 4],
+					   batch_distribution(d), kind);
 }
 
 static void index_targets(void **state)
@@ -274,7 +278,7 @@ static void many_classes(void **state)
 			size_t sizes[3] = {1, counts[i], i < 2 ? 2 : 1};
 			const struct kind *kind = &kinds[(i + d) % 4];
 			struct batch batch =
-				batch_make(&random, dtypes[(i + d) % 2], names[d],
+				batch_make(&random, dtypes[(i + d) % 6], names[d],
 					   i % 2 == 0 ? BATCH_INNER : BATCH_LAST, sizes);
 			decorate(&batch, &random, kind);
 			check_rows(&batch, kind);
@@ -291,14 +295,14 @@ static void confident_pairs(void **state)
 {
 	struct random random = random_start(0xc0f);
 	(void)state;
-	for (size_t t = 0; t < 2; t++) {
-		double last = t == 0 ? 104 : 746, step = 0.37 * (double)(1 + 7 * t);
+	for (size_t t = 0; t < 6; t++) {
+		double last = t == 1 ? 746 : 104, step = t == 1 ? 2.96 : 0.37;
 		size_t n = (size_t)(last / step), sizes[3] = {n, 2, 1};
 		struct batch batch = batch_make(&random, dtypes[t], "normal", BATCH_ROWS, sizes);
 		batch.distribution = "pairs";
 		for (size_t r = 0; r < n; r++) {
 			double gap = step * (double)r;
-			batch.x[2 * r] = t == 0 ? (double)(float)gap : gap;
+			batch.x[2 * r] = batch_rounded(dtypes[t], gap);
 			batch.x[2 * r + 1] = 0;
 			batch.y[r] = r % 3 == 2;
 		}
@@ -315,10 +319,12 @@ static void tiny_weights(void **state)
 	for (size_t i = 0; i < random_cases(40); i++) {
 		size_t sizes[3] = {4, 10, 1};
 		struct batch batch =
-			batch_make(&random, dtypes[i % 2], "normal", BATCH_ROWS, sizes);
+			batch_make(&random, dtypes[i % 4], "normal", BATCH_ROWS, sizes);
 		batch_add_weight(&batch, &random, false);
 		for (size_t c = 0; c < 10; c++)
-			batch.weight[c] = ldexp(batch.weight[c], -(int)random_below(&random, 60));
+			batch.weight[c] =
+				batch_rounded(batch.dtype, ldexp(batch.weight[c],
+								 -(int)random_below(&random, 60)));
 		batch.distribution = "tiny weights";
 		check_rows(&batch, &kinds[0]);
 		check_reduced(&batch, &kinds[0], "mean");

@@ -10,6 +10,9 @@
 #include "../support/ulp.h"
 #include "kernel/oracle.h"
 
+static const loss_dtype dtypes[] = {LOSS_F32,  LOSS_F64,     LOSS_F16,
+				    LOSS_BF16, LOSS_F8_E4M3, LOSS_F8_E5M2};
+
 static void check(const struct batch *batch, const char *what, size_t row, long double error,
 		  long double limit)
 {
@@ -60,7 +63,8 @@ static void check_grad(const struct eval *eval, const struct batch *batch,
 		double got = eval_value(grad, batch_place(batch, row, c));
 		if ((int64_t)c == batch->y[row])
 			check(batch, "nll_loss, grad", row,
-			      ulp_error_floored(batch->dtype, got, own, own), 4);
+			      ulp_error_floored(batch_result_dtype(batch->dtype), got, own, own),
+			      4);
 		else
 			require(got == 0, "grad of class %zu of row %zu is %g", c, row, got);
 	}
@@ -78,13 +82,15 @@ static void check_batch(struct batch *batch)
 	for (size_t r = 0; r < batch->rows; r++) {
 		if (none)
 			check(batch, "nll_loss", r,
-			      ulp_error(batch->dtype, eval_value(loss, r), exact.loss[r]), 2);
+			      ulp_error(batch_result_dtype(batch->dtype), eval_value(loss, r),
+					exact.loss[r]),
+			      2);
 		check_grad(&eval, batch, &exact, r);
 	}
 	long double reduced = mean ? exact.sum / exact.denominator : exact.sum;
 	if (!none)
 		check(batch, "nll_loss, reduced", 0,
-		      ulp_error(batch->dtype, eval_value(loss, 0), reduced),
+		      ulp_error(batch_result_dtype(batch->dtype), eval_value(loss, 0), reduced),
 		      3 + batch_underflow_slack(batch, &exact, reduced));
 	eval_end(&eval);
 }
@@ -104,8 +110,8 @@ static void rows_and_reductions(void **state)
 		size_t sizes[3] = {one ? 1 : 1 + random_below(&random, 9),
 				   1 + random_below(&random, 50),
 				   one || layout == BATCH_ROWS ? 1 : 1 + random_below(&random, 4)};
-		struct batch batch = batch_make(&random, i % 2 == 0 ? LOSS_F32 : LOSS_F64,
-						names[i / 2 % 5], layout, sizes);
+		struct batch batch =
+			batch_make(&random, dtypes[i % 6], names[i / 6 % 5], layout, sizes);
 		for (size_t j = 0; j < batch.rows * batch.classes; j++)
 			batch.x[j] = -fabs(batch.x[j]);
 		batch.reduction = reductions[random_below(&random, 3)];

@@ -9,7 +9,8 @@
 #include "../support/ulp.h"
 #include "kernel/oracle.h"
 
-static const loss_dtype dtypes[] = {LOSS_F32, LOSS_F64};
+static const loss_dtype dtypes[] = {LOSS_F32, LOSS_F64,  LOSS_F16,     LOSS_F32,
+				    LOSS_F64, LOSS_BF16, LOSS_F8_E4M3, LOSS_F8_E5M2};
 
 typedef void grad_of(const struct oracle_row *row, const long double *g, long double *grad,
 		     long double *largest);
@@ -43,15 +44,17 @@ static void check_output(const struct eval *eval, const struct batch *batch,
 		double got = eval_value(output, batch_place(batch, r, c));
 		long double p = oracle_prob(row, &exact, c);
 		long double error =
-			log ? ulp_error(batch->dtype, got, -oracle_surprise(row, &exact, c))
-			    : ulp_error_floored(batch->dtype, got, p, p);
+			log ? ulp_error(batch_result_dtype(batch->dtype), got,
+					-oracle_surprise(row, &exact, c))
+			    : ulp_error_floored(batch_result_dtype(batch->dtype), got, p, p);
 		worst = error > worst ? error : worst;
 	}
-	check(batch, family->name, r, worst, log && batch->dtype == LOSS_F32 ? 2 : 4);
+	check(batch, family->name, r, worst, log && batch->dtype != LOSS_F64 ? 2 : 4);
 	double lse = eval_value(eval_output(eval, "lse"), r);
 	long double scale = fmaxl(fabsl(exact.max), exact.tail);
-	check(batch, "lse", r, ulp_error_scaled(batch->dtype, lse, exact.lse, scale),
-	      batch->dtype == LOSS_F32 ? 2 : 4);
+	check(batch, "lse", r,
+	      ulp_error_scaled(batch_result_dtype(batch->dtype), lse, exact.lse, scale),
+	      batch->dtype == LOSS_F64 ? 4 : 2);
 	require(eval_index(eval_output(eval, "predicted"), r) == (int64_t)exact.predicted,
 		"predicted of row %zu (%s) is not %zu", r, batch->distribution, exact.predicted);
 }
@@ -68,7 +71,8 @@ static void check_grad(const struct eval *eval, struct batch *batch, const struc
 	family->grad(row, g, grad, largest);
 	for (size_t c = 0; c < n; c++) {
 		double got = eval_value(output, batch_place(batch, r, c));
-		long double error = ulp_error_floored(batch->dtype, got, grad[c], largest[c]);
+		long double error = ulp_error_floored(batch_result_dtype(batch->dtype), got,
+						      grad[c], largest[c]);
 		worst = error > worst ? error : worst;
 	}
 	check(batch, family->grad_name, r, worst, 4);
@@ -103,7 +107,7 @@ static void check_family(const struct family *family, size_t cases)
 				one ? 1 : 1 + random_below(&random, 5),
 				counts[random_below(&random, 13)],
 				one || layout == BATCH_ROWS ? 1 : 1 + random_below(&random, 4)};
-			struct batch batch = batch_make(&random, dtypes[i % 2],
+			struct batch batch = batch_make(&random, dtypes[i % 8],
 							batch_distribution(d), layout, sizes);
 			batch_add_grad_output(&batch, &random, batch.rows * batch.classes);
 			check_batch(&batch, family);

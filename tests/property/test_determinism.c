@@ -92,17 +92,22 @@ static void check_batch(const struct batch *batch, const char *loss, const char 
 	eval_end(&first);
 }
 
+static const loss_dtype dtypes[] = {LOSS_F32,  LOSS_F64,     LOSS_F16,
+				    LOSS_BF16, LOSS_F8_E4M3, LOSS_F8_E5M2};
+
 static void each_shape(const char *loss, const char *const *outputs, enum flavor n_flavors,
 		       bool class_grad_output)
 {
 	struct random random = random_start(0xde7);
-	for (size_t i = 0; i < sizeof(shapes) / sizeof(shapes[0]); i++) {
-		size_t sizes[3];
+	for (size_t k = 0; k < 2 * sizeof(shapes) / sizeof(shapes[0]); k++) {
+		size_t i = k / 2, sizes[3];
+		loss_dtype dtype = k % 2 == 0 ? dtypes[i % 2] : dtypes[2 + i % 4];
 		memcpy(sizes, shapes[i].sizes, sizeof(sizes));
 		size_t *longest = sizes[0] > sizes[1] ? &sizes[0] : &sizes[1];
 		*longest = random_cases(*longest);
-		struct batch batch = batch_make(&random, i % 2 == 0 ? LOSS_F32 : LOSS_F64,
-						batch_distribution(i), shapes[i].layout, sizes);
+		struct batch batch =
+			batch_make(&random, dtype, batch_distribution(i), shapes[i].layout, sizes);
+		batch.narrow_grad = true;
 		flavor_batch(&batch, &random, (enum flavor)(i % n_flavors));
 		if (class_grad_output)
 			batch_add_grad_output(&batch, &random, batch.rows * batch.classes);
@@ -123,7 +128,8 @@ static void cross_entropy(void **state)
 
 static void cross_entropy_accuracy(void **state)
 {
-	static const char *const outputs[] = {"accuracy", "correct", "loss", NULL};
+	static const char *const outputs[] = {"accuracy", "correct", "rank", "perplexity", "ece",
+					      "z_loss",   "entropy", "loss", NULL};
 	(void)state;
 	each_shape("cross_entropy", outputs, SMOOTHED, false);
 }
@@ -137,54 +143,78 @@ static void nll_loss(void **state)
 
 static void softmax(void **state)
 {
-	static const char *const outputs[] = {"probs", "grad", "lse", "predicted", NULL};
+	static const char *const outputs[] = {"probs", "grad", "lse", "entropy", "predicted", NULL};
 	(void)state;
 	each_shape("softmax", outputs, WEIGHTED, true);
 }
 
 static void log_softmax(void **state)
 {
-	static const char *const outputs[] = {"log_probs", "grad", "lse", "predicted", NULL};
+	static const char *const outputs[] = {"log_probs", "grad",      "lse",
+					      "entropy",   "predicted", NULL};
 	(void)state;
 	each_shape("log_softmax", outputs, WEIGHTED, true);
 }
 
-static void set_bce(struct eval *eval, const struct batch *batch)
+struct element_loss {
+	const char *name, *input;
+	bool weighted;
+};
+
+/* Inputs are the batch's logits, or where the loss takes probabilities its targets once more. */
+static void set_elements(struct eval *eval, const struct batch *batch,
+			 const struct element_loss *loss)
 {
 	static const char *const outputs[] = {"loss", "grad", NULL};
 	size_t shape[2] = {batch->rows, batch->classes};
-	eval_start(eval, "binary_cross_entropy_with_logits");
-	eval_set(eval, "logits", eval_floats(eval, batch->dtype, 2, shape, batch->x));
+	const double *x = strcmp(loss->input, "probs") == 0 ? batch->t : batch->x;
+	eval_start(eval, loss->name);
+	eval_set(eval, loss->input, eval_floats(eval, batch->dtype, 2, shape, x));
 	eval_set(eval, "targets", eval_floats(eval, batch->dtype, 2, shape, batch->t));
-	eval_set(eval, "weight", eval_floats(eval, batch->dtype, 1, shape + 1, batch->weight));
+	if (loss->weighted)
+		eval_set(eval, "weight",
+			 eval_floats(eval, batch->dtype, 1, shape + 1, batch->weight));
+	eval_string(eval, "reduction", "mean");
 	eval_outputs(eval, outputs);
 }
 
-static void binary_cross_entropy_with_logits(void **state)
+static void check_elements(struct random *random, const struct batch *batch,
+			   const struct element_loss *loss)
 {
+	struct eval first, again;
+	set_elements(&first, batch, loss);
+	eval_run(&first, 1);
+	for (int threads = 2; threads < 8; threads += 2) {
+		set_elements(&again, batch, loss);
+		eval_run(&again, threads);
+		require_same(&first, &again, "another number of threads");
+		eval_end(&again);
+	}
+	set_elements(&again, batch, loss);
+	eval_plan(&again);
+	run_shuffled(&again, random);
+	require_same(&first, &again, "another order of blocks");
+	eval_end(&again);
+	eval_end(&first);
+}
+
+static void element_wise(void **state)
+{
+	static const struct element_loss losses[] = {
+		{"binary_cross_entropy_with_logits", "logits", true},
+		{"binary_cross_entropy", "probs", true},
+		{"kl_div", "log_probs", false},
+		{"sigmoid_focal_loss", "logits", false},
+	};
 	struct random random = random_start(0xde8);
 	size_t sizes[3] = {random_cases(700), 300, 1};
 	(void)state;
-	for (size_t i = 0; i < 2; i++) {
-		struct batch batch = batch_make(&random, i == 0 ? LOSS_F32 : LOSS_F64, "wide",
-						BATCH_ROWS, sizes);
-		struct eval first, again;
+	for (size_t i = 0; i < sizeof(dtypes) / sizeof(dtypes[0]); i++) {
+		struct batch batch = batch_make(&random, dtypes[i], "wide", BATCH_ROWS, sizes);
 		batch_add_probabilities(&batch, &random);
 		batch_add_weight(&batch, &random, true);
-		set_bce(&first, &batch);
-		eval_run(&first, 1);
-		for (int threads = 2; threads < 8; threads += 2) {
-			set_bce(&again, &batch);
-			eval_run(&again, threads);
-			require_same(&first, &again, "another number of threads");
-			eval_end(&again);
-		}
-		set_bce(&again, &batch);
-		eval_plan(&again);
-		run_shuffled(&again, &random);
-		require_same(&first, &again, "another order of blocks");
-		eval_end(&again);
-		eval_end(&first);
+		for (size_t k = 0; k < sizeof(losses) / sizeof(losses[0]); k++)
+			check_elements(&random, &batch, &losses[k]);
 		batch_free(&batch);
 	}
 }
@@ -220,7 +250,7 @@ int main(void)
 		cmocka_unit_test(nll_loss),
 		cmocka_unit_test(softmax),
 		cmocka_unit_test(log_softmax),
-		cmocka_unit_test(binary_cross_entropy_with_logits),
+		cmocka_unit_test(element_wise),
 		cmocka_unit_test(blocks_depend_on_the_shape_alone),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -7,6 +7,30 @@
 #include "kernel/oracle.h"
 #include "ulp.h"
 
+/* ---------------------------------------------------------------- types */
+
+static const struct {
+	double largest, smallest; /* numbers above 0 */
+} ends[] = {
+	[LOSS_F64] = {DBL_MAX, 0x1p-1074}, [LOSS_F32] = {(double)FLT_MAX, 0x1p-149},
+	[LOSS_F16] = {65504, 0x1p-24},     [LOSS_BF16] = {0x1.fep127, 0x1p-133},
+	[LOSS_F8_E4M3] = {448, 0x1p-9},    [LOSS_F8_E5M2] = {57344, 0x1p-16},
+};
+
+loss_dtype batch_result_dtype(loss_dtype dtype)
+{
+	return dtype == LOSS_F64 ? LOSS_F64 : LOSS_F32;
+}
+
+double batch_rounded(loss_dtype dtype, double value)
+{
+	double result = 0;
+	if (isfinite(value) && fabs(value) > ends[dtype].largest)
+		value = value > 0 ? ends[dtype].largest : -ends[dtype].largest;
+	loss_float_put(dtype, &result, 0, value);
+	return loss_float_get(dtype, &result, 0);
+}
+
 /* ---------------------------------------------------------------- logits */
 
 /* Draws one row of n logits; they are rounded to the dtype afterwards. */
@@ -21,7 +45,7 @@ static void draw_normal(struct random *random, loss_dtype dtype, double *x, size
 
 static void draw_wide(struct random *random, loss_dtype dtype, double *x, size_t n)
 {
-	double deviation = dtype == LOSS_F32 ? 25 : 180;
+	double deviation = dtype == LOSS_F64 ? 180 : 25;
 	for (size_t c = 0; c < n; c++)
 		x[c] = deviation * random_normal(random);
 }
@@ -39,7 +63,7 @@ static void draw_offset(struct random *random, loss_dtype dtype, double *x, size
 /* One class ahead of all others by up to the gap where the float's subnormals end. */
 static void draw_confident(struct random *random, loss_dtype dtype, double *x, size_t n)
 {
-	double gap = random_uniform(random, 0, dtype == LOSS_F32 ? 103 : 744);
+	double gap = random_uniform(random, 0, dtype == LOSS_F64 ? 744 : 103);
 	double offset = random_chance(random, 0.3) ? 1000 * random_normal(random) : 0;
 	for (size_t c = 0; c < n; c++)
 		x[c] = offset + random_normal(random);
@@ -71,7 +95,7 @@ static void draw_close(struct random *random, loss_dtype dtype, double *x, size_
 
 static void draw_subnormal(struct random *random, loss_dtype dtype, double *x, size_t n)
 {
-	double unit = dtype == LOSS_F32 ? 0x1p-149 : 0x1p-1074;
+	double unit = ends[dtype].smallest;
 	for (size_t c = 0; c < n; c++)
 		x[c] = unit * ((double)random_below(random, 1u << 22) - 0x1p21);
 }
@@ -86,7 +110,7 @@ static void draw_scattered(struct random *random, loss_dtype dtype, double *x, s
 
 static void draw_extreme(struct random *random, loss_dtype dtype, double *x, size_t n)
 {
-	double max = dtype == LOSS_F32 ? (double)FLT_MAX : DBL_MAX;
+	double max = ends[dtype].largest;
 	const double choices[] = {max, -max, max / 2, -max / 2, max / 3, 0, 1, -1e30, 1e30};
 	for (size_t c = 0; c < n; c++)
 		x[c] = choices[random_below(random, sizeof(choices) / sizeof(choices[0]))];
@@ -140,11 +164,6 @@ static draw_row *find_draw(const char *name)
 	return draw_normal;
 }
 
-static double rounded(loss_dtype dtype, double value)
-{
-	return dtype == LOSS_F32 ? (double)(float)value : value;
-}
-
 static size_t argmax(const double *x, size_t n)
 {
 	size_t best = 0;
@@ -185,7 +204,7 @@ struct batch batch_make(struct random *random, loss_dtype dtype, const char *dis
 		double *x = batch.x + r * classes;
 		find_draw(distribution)(random, dtype, x, classes);
 		for (size_t c = 0; c < classes; c++)
-			x[c] = rounded(dtype, x[c]);
+			x[c] = batch_rounded(dtype, x[c]);
 		/* Half of the targets are the prediction: the confident rows. */
 		batch.y[r] = (int64_t)(random_chance(random, 0.5) ? argmax(x, classes)
 								  : random_below(random, classes));
@@ -204,14 +223,15 @@ void batch_add_weight(struct batch *batch, struct random *random, bool zeros)
 	batch->weight = batch_array(batch, double, batch->classes);
 	for (size_t c = 0; c < batch->classes; c++)
 		if (!zeros || !random_chance(random, 0.125))
-			batch->weight[c] = rounded(batch->dtype, 1 - random_uniform(random, 0, 1));
+			batch->weight[c] =
+				batch_rounded(batch->dtype, 1 - random_uniform(random, 0, 1));
 }
 
 void batch_add_grad_output(struct batch *batch, struct random *random, size_t n)
 {
 	batch->grad_output = batch_array(batch, double, n);
 	for (size_t i = 0; i < n; i++)
-		batch->grad_output[i] = rounded(batch->dtype, random_uniform(random, -1, 1));
+		batch->grad_output[i] = batch_rounded(batch->dtype, random_uniform(random, -1, 1));
 }
 
 void batch_ignore(struct batch *batch, struct random *random, double part)
@@ -230,7 +250,8 @@ void batch_add_probabilities(struct batch *batch, struct random *random)
 		for (size_t c = 0; c < classes; c++)
 			sum += t[c] = random_chance(random, 0.3) ? 0 : random_uniform(random, 0, 1);
 		for (size_t c = 0; c < classes; c++)
-			t[c] = rounded(batch->dtype, sum == 0 ? 1 / (double)classes : t[c] / sum);
+			t[c] = batch_rounded(batch->dtype,
+					     sum == 0 ? 1 / (double)classes : t[c] / sum);
 	}
 }
 
@@ -326,6 +347,8 @@ void batch_start(struct eval *eval, const struct batch *batch, const char *loss)
 		 class_tensor(eval, batch, batch->x));
 	if (batch->layout == BATCH_LAST)
 		eval_integer(eval, "class_axis", -1);
+	if (batch->dtype != batch_result_dtype(batch->dtype) && !batch->narrow_grad)
+		eval_string(eval, "grad_dtype", "F32");
 	if (has_targets) {
 		set_targets(eval, batch);
 		set_arguments(eval, batch);
@@ -409,5 +432,6 @@ long double batch_underflow_slack(const struct batch *batch, const struct batch_
 	bool mean = strcmp(batch->reduction, "mean") == 0;
 	long double unit = (long double)batch->rows * ulp_of(LOSS_F64, 0) / 2;
 	long double divisor = mean ? fabsl(exact->denominator) : 1;
-	return divisor == 0 ? 0 : unit / divisor / ulp_of(batch->dtype, reduced);
+	return divisor == 0 ? 0
+			    : unit / divisor / ulp_of(batch_result_dtype(batch->dtype), reduced);
 }

@@ -34,7 +34,13 @@ struct batch {
 	double denominator; /* 0: absent */
 	int64_t ignore_index;
 	bool zero_empty_mean; /* empty_mean = "zero" */
+	bool narrow_grad;     /* dtypes below F32: no grad_dtype=F32, which they have otherwise */
 };
+
+/* The dtype of losses: F64 of F64, else F32. */
+loss_dtype batch_result_dtype(loss_dtype dtype);
+/* The nearest value of the dtype; finite where value is. */
+double batch_rounded(loss_dtype dtype, double value);
 
 /* The ways in which logits are drawn; NULL past the last one. */
 const char *batch_distribution(size_t i);

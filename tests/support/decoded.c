@@ -23,15 +23,10 @@ static void write_element(FILE *stream, const struct loss_tensor *tensor, size_t
 	size_t size = loss_dtype_info(tensor->dtype)->size;
 	loss_dtype_class class = loss_dtype_info(tensor->dtype)->class;
 	const unsigned char *at = (const unsigned char *)tensor->data + i * size;
-	double wide;
-	float narrow;
 	uint64_t bits = 0;
-	if (tensor->dtype == LOSS_F64) {
-		memcpy(&wide, at, sizeof wide);
-		fprintf(stream, " %.17g", wide);
-	} else if (tensor->dtype == LOSS_F32) {
-		memcpy(&narrow, at, sizeof narrow);
-		fprintf(stream, " %.9g", (double)narrow);
+	if (class == LOSS_CLASS_FLOAT) {
+		double value = loss_float_get(tensor->dtype, tensor->data, i);
+		fprintf(stream, tensor->dtype == LOSS_F64 ? " %.17g" : " %.9g", value);
 	} else {
 		memcpy(&bits, at, size); /* the tests' machines are little-endian */
 		unsigned unused = 64 - 8 * (unsigned)size;

@@ -1,8 +1,19 @@
 #include "eval.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "random.h"
+
+const char *eval_isa(void)
+{
+	const char *name = getenv("LOSSD_ISA");
+	if (name == NULL || *name == '\0')
+		return NULL;
+	const char *isa = loss_isa_find(name);
+	require(isa != NULL, "LOSSD_ISA: there is no %s here", name);
+	return isa;
+}
 
 void eval_start(struct eval *eval, const char *loss)
 {
@@ -12,6 +23,7 @@ void eval_start(struct eval *eval, const char *loss)
 	require(eval->info != NULL, "there is no loss %s", loss);
 	eval->problem = loss_problem_create(eval->info, eval->arena);
 	require(eval->problem != NULL, "no memory for a problem");
+	loss_problem_set_isa(eval->problem, eval_isa());
 }
 
 void eval_end(struct eval *eval)
@@ -42,12 +54,8 @@ struct loss_tensor eval_floats(struct eval *eval, loss_dtype dtype, int rank, co
 			       const double *values)
 {
 	struct loss_tensor tensor = make_tensor(eval, dtype, rank, shape);
-	for (size_t i = 0; i < tensor.count; i++) {
-		if (dtype == LOSS_F32)
-			((float *)tensor.data)[i] = (float)values[i];
-		else
-			((double *)tensor.data)[i] = values[i];
-	}
+	for (size_t i = 0; i < tensor.count; i++)
+		loss_float_put(dtype, tensor.data, i, values[i]);
 	return tensor;
 }
 
@@ -153,10 +161,8 @@ const struct loss_tensor *eval_output(const struct eval *eval, const char *name)
 double eval_value(const struct loss_tensor *tensor, size_t i)
 {
 	require(i < tensor->count, "value %zu of %zu", i, tensor->count);
-	if (tensor->dtype == LOSS_F32)
-		return (double)((const float *)tensor->data)[i];
-	require(tensor->dtype == LOSS_F64, "not a float tensor");
-	return ((const double *)tensor->data)[i];
+	require((LOSS_DTYPE_BIT(tensor->dtype) & LOSS_FLOAT_DTYPES) != 0, "not a float tensor");
+	return loss_float_get(tensor->dtype, tensor->data, i);
 }
 
 int64_t eval_index(const struct loss_tensor *tensor, size_t i)

@@ -17,6 +17,10 @@ struct eval {
 	struct loss_error error;
 };
 
+/* The instruction set that LOSSD_ISA names, which the machine must have; NULL without it. Every
+ * evaluation uses it. */
+const char *eval_isa(void);
+
 void eval_start(struct eval *eval, const char *loss);
 void eval_end(struct eval *eval);
 

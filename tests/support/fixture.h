@@ -12,10 +12,12 @@
 /* Every file of the folder, without ".json"; a test holds the list and the folder against each
  * other. */
 #define FIXTURE_FILES(X)                                                                           \
+	X(binary_cross_entropy)                                                                    \
 	X(binary_cross_entropy_with_logits)                                                        \
 	X(cross_entropy_arguments)                                                                 \
 	X(cross_entropy_c)                                                                         \
 	X(cross_entropy_class_last)                                                                \
+	X(cross_entropy_language_model)                                                            \
 	X(cross_entropy_nc)                                                                        \
 	X(cross_entropy_nc1)                                                                       \
 	X(cross_entropy_nc2)                                                                       \
@@ -23,11 +25,14 @@
 	X(cross_entropy_nc6)                                                                       \
 	X(cross_entropy_probabilities)                                                             \
 	X(index_dtypes)                                                                            \
+	X(kl_div)                                                                                  \
 	X(legacy_arguments)                                                                        \
 	X(log_softmax)                                                                             \
+	X(narrow_dtypes)                                                                           \
 	X(nll_loss)                                                                                \
 	X(odd)                                                                                     \
 	X(outputs)                                                                                 \
+	X(sigmoid_focal_loss)                                                                      \
 	X(softmax)
 
 #define FIXTURE_MAX_RANK 8

@@ -1,12 +1,7 @@
 /* SplitMix64 (Steele, Lea, Flood 2014): an additive counter, well mixed. */
 #include "random.h"
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
-
-#include <cmocka.h>
 
 static uint64_t current_seed;
 
@@ -17,6 +12,11 @@ struct random random_start(uint64_t seed)
 		seed = strtoull(chosen, NULL, 0);
 	current_seed = seed;
 	return (struct random){.state = seed, .seed = seed};
+}
+
+uint64_t random_seed(void)
+{
+	return current_seed;
 }
 
 uint64_t random_bits(struct random *random)
@@ -57,32 +57,4 @@ void random_order(struct random *random, size_t *order, size_t n)
 		order[i] = order[j];
 		order[j] = i;
 	}
-}
-
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || defined(SANITIZED)
-#define CASES_DIVISOR 8
-#else
-#define CASES_DIVISOR 1
-#endif
-
-size_t random_cases(size_t n)
-{
-	return (n + CASES_DIVISOR - 1) / CASES_DIVISOR;
-}
-
-void require(bool holds, const char *format, ...)
-{
-	if (holds)
-		return;
-	char message[1024];
-	va_list arguments;
-	va_start(arguments, format);
-	vsnprintf(message, sizeof(message), format, arguments);
-	va_end(arguments);
-	fail_msg("%s [LOSSD_SEED=%llu]", message, (unsigned long long)current_seed);
 }

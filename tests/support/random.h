@@ -17,6 +17,8 @@ struct random {
 /* A generator at LOSSD_SEED where the environment has one, else at `seed`; remembered for require.
  */
 struct random random_start(uint64_t seed);
+/* Where the last one started. */
+uint64_t random_seed(void);
 
 uint64_t random_bits(struct random *random);
 size_t random_below(struct random *random, size_t n); /* 0..n-1; n > 0 */

@@ -63,7 +63,8 @@ static const char **make_environment(const char *const *extra)
 		return NULL;
 	size_t k = 0;
 	for (size_t i = 0; i < n; i++) {
-		bool ours = strncmp(environ[i], "LOSSD_", 6) == 0;
+		bool ours = strncmp(environ[i], "LOSSD_", 6) == 0 &&
+			    strncmp(environ[i], "LOSSD_ISA=", 10) != 0;
 		for (size_t j = 0; !ours && extra != NULL && extra[j] != NULL; j++)
 			ours = strncmp(environ[i], extra[j], strcspn(extra[j], "=") + 1) == 0;
 		if (!ours)

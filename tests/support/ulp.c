@@ -69,7 +69,7 @@ struct note {
 	size_t count;
 };
 
-static struct note notes[512];
+static struct note notes[2048];
 static size_t n_notes;
 
 void ulp_note(const char *quantity, loss_dtype dtype, const char *distribution, long double error)
@@ -92,10 +92,10 @@ void ulp_report(const char *title)
 {
 	const char *wanted = getenv("LOSSD_ACCURACY");
 	if (wanted != NULL && strcmp(wanted, "0") != 0) {
-		printf("%s: worst error in ulp\n%-28s %-5s %-14s %9s %10s\n", title, "quantity",
+		printf("%s: worst error in ulp\n%-28s %-7s %-14s %9s %10s\n", title, "quantity",
 		       "dtype", "distribution", "worst", "values");
 		for (size_t i = 0; i < n_notes; i++)
-			printf("%-28s %-5s %-14s %9.3Lf %10zu\n", notes[i].quantity,
+			printf("%-28s %-7s %-14s %9.3Lf %10zu\n", notes[i].quantity,
 			       loss_dtype_info(notes[i].dtype)->name, notes[i].distribution,
 			       notes[i].worst, notes[i].count);
 	}

@@ -2,6 +2,7 @@
  * one. */
 #include "../support/capture.h"
 #include "config.h"
+#include "loss.h"
 #include "settings.h"
 
 #include <setjmp.h>
@@ -211,7 +212,7 @@ static void the_environment_may_name_the_file_and_a_flag_another(void **state)
 static void unknown_variables_are_none_of_our_business(void **state)
 {
 	(void)state;
-	setenv("LOSSD_ISA", "base", 1);
+	setenv("LOSSD_ANYTHING", "base", 1);
 	setenv("LOSSD_SOMETHING", "else", 1);
 	LOAD_NOTHING();
 	assert_int_equal(action, CONFIG_SERVE);
@@ -288,6 +289,48 @@ static void a_wrong_flag_is_one_line_with_source_value_and_bound(void **state)
 	ASSERT_REFUSED("--cors-origins", "none, *, or origins", "\"https://a.example/\"");
 	LOAD("--max-rank", "1KiB");
 	ASSERT_REFUSED("--max-rank", "\"1KiB\"");
+}
+
+static void the_isa_is_one_that_the_machine_has(void **state)
+{
+	(void)state;
+	LOAD_NOTHING();
+	assert_null(config_isa(&config));
+	for (size_t i = 0; loss_isa_at(i); i++) {
+		if (!loss_isa_find(loss_isa_at(i)))
+			continue;
+		LOAD("--isa", loss_isa_at(i));
+		assert_int_equal(action, CONFIG_SERVE);
+		assert_ptr_equal(config_isa(&config), loss_isa_at(i));
+	}
+	setenv("LOSSD_ISA", "base", 1);
+	LOAD_NOTHING();
+	assert_string_equal(config_isa(&config), "base");
+	LOAD("--isa", "auto");
+	assert_null(config_isa(&config));
+	unsetenv("LOSSD_ISA");
+	LOAD("--config", file_with("{\"isa\": \"base\"}"));
+	assert_string_equal(config_isa(&config), "base");
+}
+
+static void an_isa_that_is_not_here_is_refused(void **state)
+{
+	static const char *const names[] = {"avx512", "avx2", "neon"};
+	size_t refused = 0;
+	(void)state;
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		if (loss_isa_find(names[i]))
+			continue;
+		LOAD("--isa", names[i]);
+		ASSERT_REFUSED("flag --isa", names[i], "does not have", "auto, base");
+		refused++;
+	}
+	assert_true(refused > 0); /* no machine has all of them */
+	LOAD("--isa", "sse4");
+	ASSERT_REFUSED("flag --isa", "one of auto, base, avx2, avx512, neon", "\"sse4\"");
+	setenv("LOSSD_ISA", "", 1);
+	LOAD_NOTHING();
+	ASSERT_REFUSED("environment variable LOSSD_ISA", "one of auto");
 }
 
 static void control_characters_and_length_of_a_value_do_not_break_the_line(void **state)
@@ -583,6 +626,8 @@ int main(void)
 		TEST(auto_stands_for_what_the_machine_has),
 		TEST(sizes_take_units),
 		TEST(a_wrong_flag_is_one_line_with_source_value_and_bound),
+		TEST(the_isa_is_one_that_the_machine_has),
+		TEST(an_isa_that_is_not_here_is_refused),
 		TEST(control_characters_and_length_of_a_value_do_not_break_the_line),
 		TEST(unknown_flags_and_missing_values_are_refused),
 		TEST(a_wrong_variable_names_the_variable_even_under_a_flag),

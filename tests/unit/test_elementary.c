@@ -1,6 +1,6 @@
 /*
- * exp and log1p against long double, within the ulp that elementary.h promises, and their bits:
- * they are to be the same from every compiler and on every machine.
+ * exp, log, log1p and tanh against long double, within the ulp that elementary.h promises, and
+ * their bits: they are to be the same from every compiler and on every machine.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -257,6 +257,158 @@ static void log1p_of_special_values(void **state)
 	assert_true(log1p_parts(1.0, 0.0) == 0x1.62e42fefa39efp-1);
 }
 
+/* ---------------------------------------------------------------- log */
+
+/* Every binade, and around 1. */
+static double draw_positive(struct random *random)
+{
+	if (random_chance(random, 0.5))
+		return ldexp(random_uniform(random, 1, 2), (int)random_below(random, 2098) - 1074);
+	return random_chance(random, 0.5)
+		       ? random_uniform(random, 0.5, 2)
+		       : 1 + ldexp(random_uniform(random, -1, 1), -(int)random_below(random, 53));
+}
+
+static void log_is_within_an_ulp(void **state)
+{
+	(void)state;
+	skip_unless_precise();
+	struct random random = random_start(0x1063);
+	for (size_t i = 0; i < random_cases(ROUNDS); i++) {
+		double x = draw_positive(&random);
+		double x_low = x < 0x1p-900 ? 0 : ulp_below(x) * random_uniform(&random, -1, 1);
+		long double error = ulp_error(LOSS_F64, log_double(x, 0.0), logl((long double)x));
+		require(error <= 1, "log(%a) is off by %Lf ulp", x, error);
+		/* long double has 11 bits more: next to 1 it can not hold x + x_low. */
+		if (fabs(x - 1) < 0x1p-9)
+			continue;
+		error = ulp_error(LOSS_F64, log_double(x, x_low),
+				  logl((long double)x) +
+					  log1pl((long double)x_low / (long double)x));
+		require(error <= 1, "log(%a + %a) is off by %Lf ulp", x, x_low, error);
+	}
+}
+
+/* log(1 - x) for every x that is no more than a half, down to the smallest. */
+static void log_takes_what_a_complement_lost(void **state)
+{
+	(void)state;
+	skip_unless_precise();
+	struct random random = random_start(0x1064);
+	for (size_t i = 0; i < random_cases(ROUNDS); i++) {
+		double x = ldexp(random_uniform(&random, 0, 1), -(int)random_below(&random, 1074));
+		double lost;
+		double other = two_sum(1.0, -x, &lost);
+		long double exact = log1pl(-(long double)x);
+		long double error = ulp_error(LOSS_F64, log_double(other, lost), exact);
+		require(error <= 1, "log(1 - %a) is off by %Lf ulp", x, error);
+	}
+}
+
+static void log_parts_hold_more_than_a_double(void **state)
+{
+	(void)state;
+	skip_unless_precise();
+	struct random random = random_start(0x1065);
+	for (size_t i = 0; i < random_cases(ROUNDS); i++) {
+		double x = draw_positive(&random);
+		struct sum log = log_parts((struct sum){x, 0.0});
+		long double exact = logl((long double)x);
+		long double got = (long double)log.high + (long double)log.low;
+		long double error = fabsl(got - exact) / ulp_of(LOSS_F64, exact);
+		/* The long double itself is only good to half of 2^-11. */
+		require(error <= 0x1p-9L, "log(%a) is off by %Lg ulp", x, error);
+		require(fabs(log.low) <= fabs(log.high) * 0x1p-52, "log(%a): low is %a", x,
+			log.low);
+	}
+}
+
+static void log_of_special_values(void **state)
+{
+	(void)state;
+	static const struct {
+		double x, result;
+	} rows[] = {
+		{1.0, 0.0},
+		{0.0, -HUGE_VAL},
+		{-0.0, -HUGE_VAL},
+		{HUGE_VAL, HUGE_VAL},
+		{2.0, 0x1.62e42fefa39efp-1},
+		{0.5, -0x1.62e42fefa39efp-1},
+		{0x1p-1074, -0x1.74385446d71c3p+9},
+		{DBL_MAX, 0x1.62e42fefa39efp+9},
+	};
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		assert_true(log_double(rows[i].x, 0.0) == rows[i].result);
+		assert_true(log_parts((struct sum){rows[i].x, 0.0}).high == rows[i].result);
+	}
+	assert_true(isnan(log_double(-0x1p-1074, 0.0)));
+	assert_true(isnan(log_double(-HUGE_VAL, 0.0)));
+	assert_true(isnan(log_double((double)NAN, 0.0)));
+	assert_true(isnan(log_parts((struct sum){(double)NAN, 0.0}).high));
+	assert_true(log_double(1.0, 0x1p-60) == 0x1p-60);
+}
+
+/* ---------------------------------------------------------------- tanh */
+
+static double draw_any(struct random *random)
+{
+	double size = random_chance(random, 0.5) ? ldexp(random_uniform(random, 0, 1),
+							 -(int)random_below(random, 1000))
+						 : random_uniform(random, 0, 25);
+	return random_chance(random, 0.5) ? size : -size;
+}
+
+static void tanh_is_within_an_ulp(void **state)
+{
+	(void)state;
+	skip_unless_precise();
+	struct random random = random_start(0x7a4);
+	for (size_t i = 0; i < random_cases(ROUNDS); i++) {
+		double a = draw_any(&random);
+		double a_low = ulp_below(a) * random_uniform(&random, -1, 1);
+		struct sum t = tanh_parts(a, 0.0);
+		long double exact = tanhl((long double)a);
+		long double error = ulp_error(LOSS_F64, t.high + t.low, exact);
+		require(error <= 0.8L, "tanh(%a) is off by %Lf ulp", a, error);
+		t = tanh_parts(a, a_low);
+		exact += (long double)a_low * (1 - exact * exact);
+		error = ulp_error(LOSS_F64, t.high + t.low, exact);
+		require(error <= 0.9L, "tanh(%a + %a) is off by %Lf ulp", a, a_low, error);
+	}
+}
+
+static void sech_squared_is_within_an_ulp(void **state)
+{
+	(void)state;
+	skip_unless_precise();
+	struct random random = random_start(0x5ec);
+	for (size_t i = 0; i < random_cases(ROUNDS); i++) {
+		double a = random_chance(&random, 0.5) ? draw_any(&random)
+						       : random_uniform(&random, -340, 340);
+		long double e = expl(-2 * fabsl((long double)a));
+		struct sum s = sech_squared_parts(a, 0.0);
+		long double exact = 4 * e / ((1 + e) * (1 + e));
+		long double error = ulp_error(LOSS_F64, s.high + s.low, exact);
+		require(error <= 1, "sech(%a)^2 is off by %Lf ulp", a, error);
+	}
+}
+
+static void tanh_of_special_values(void **state)
+{
+	(void)state;
+	assert_true(tanh_parts(0.0, 0.0).high == 0.0);
+	assert_true(tanh_parts(HUGE_VAL, 0.0).high == 1.0);
+	assert_true(tanh_parts(-HUGE_VAL, 0.0).high == -1.0);
+	assert_true(tanh_parts(-DBL_MAX, 0.0).high == -1.0);
+	assert_true(tanh_parts(0x1p-1074, 0.0).high == 0x1p-1074);
+	assert_true(isnan(tanh_parts((double)NAN, 0.0).high));
+	assert_true(sech_squared_parts(0.0, 0.0).high == 1.0);
+	assert_true(sech_squared_parts(HUGE_VAL, 0.0).high == 0.0);
+	assert_true(sech_squared_parts(-HUGE_VAL, 0.0).high == 0.0);
+	assert_true(isnan(sech_squared_parts((double)NAN, 0.0).high));
+}
+
 /* Computed once, the same for gcc and clang at every level of optimization. */
 static void the_bits_are_always_the_same(void **state)
 {
@@ -288,6 +440,37 @@ static void the_bits_are_always_the_same(void **state)
 	}
 }
 
+static void the_bits_of_log_and_tanh_are_always_the_same(void **state)
+{
+	(void)state;
+	static const struct {
+		double x, log, log_low, tanh, sech_squared;
+	} rows[] = {
+		{0x1p-60, -0x1.4cb5ecf0a965p+5, -0x1.0886a2bcp-49, 0x1p-60, 0x1p+0},
+		{0x1.999999999999ap-4, -0x1.26bb1bbb55515p+1, -0x1.8b74985p-53,
+		 0x1.983d7795f413ap-4, 0x1.fae9f8081fa16p-1},
+		{0x1.5555555555555p-2, -0x1.193ea7aad030bp+0, 0x1.44da26bp-55, 0x1.493aa293c8802p-2,
+		 0x1.cb130796428e1p-1},
+		{0x1.6a09e667f3bcdp-1, -0x1.62e42fefa39eep-2, 0x1.6d08ff7cc4548p-60,
+		 0x1.37bc6a2932386p-1, 0x1.423255b1e7b99p-1},
+		{0x1.fffffffffffffp-1, -0x1p-53, -0x1p-107, 0x1.85efab514f394p-1,
+		 0x1.ae0dc0f990c46p-2},
+		{0x1.8p+0, 0x1.9f323ecbf984cp-2, -0x1.a888158p-59, 0x1.cf6f9786df577p-1,
+		 0x1.72165282c6f72p-3},
+		{0x1.14p+4, 0x1.6c851bbab187ep+1, -0x1.17c7defcp-53, 0x1.fffffffffffedp-1,
+		 0x1.2ba05ddb1dad9p-48},
+		{0x1.908p+6, 0x1.26cf9356736c2p+2, -0x1.7d08ddp-53, 0x1p+0, 0x1.126f3b900e85bp-287},
+	};
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct sum tanh = tanh_parts(rows[i].x, 0.0);
+		struct sum sech = sech_squared_parts(rows[i].x, 0.0);
+		assert_true(log_double(rows[i].x, 0.0) == rows[i].log);
+		assert_true(log_parts((struct sum){rows[i].x, 0.0}).low == rows[i].log_low);
+		assert_true(tanh.high + tanh.low == rows[i].tanh);
+		assert_true(sech.high + sech.low == rows[i].sech_squared);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -302,7 +485,15 @@ int main(void)
 		cmocka_unit_test(log1p_is_within_an_ulp),
 		cmocka_unit_test(log1p_is_within_an_ulp_around_one),
 		cmocka_unit_test(log1p_of_special_values),
+		cmocka_unit_test(log_is_within_an_ulp),
+		cmocka_unit_test(log_takes_what_a_complement_lost),
+		cmocka_unit_test(log_parts_hold_more_than_a_double),
+		cmocka_unit_test(log_of_special_values),
+		cmocka_unit_test(tanh_is_within_an_ulp),
+		cmocka_unit_test(sech_squared_is_within_an_ulp),
+		cmocka_unit_test(tanh_of_special_values),
 		cmocka_unit_test(the_bits_are_always_the_same),
+		cmocka_unit_test(the_bits_of_log_and_tanh_are_always_the_same),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,19 +11,21 @@
 #endif
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "../support/random.h"
 #include "../support/spec.h"
-#include "plan.h"
+#include "results.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define EXAMPLE "logits:F32:1,3=-0.7715,-0.6205,-0.2562 targets:I64:1=0 "
 
 /* ---------------------------------------------------------------- scheduling */
 
-#define MANY 100000 /* rows, of which a block has at most BLOCK */
-#define BLOCK 21845
+/* Rows of three classes, five blocks of them; the last is not full. */
+#define BLOCK BLOCK_ROWS(3)
+#define MANY (4 * BLOCK + BLOCK / 2)
 
 /* What a stand-in for a kernel sees of the blocks. */
 static struct {
@@ -56,7 +58,10 @@ static struct loss_row counting;
 static void plan_counting(struct eval *eval)
 {
 	memset(&seen, 0, sizeof(seen));
-	spec_start(eval, CE "outputs=accuracy logits:F32:100000,3 targets:U8:100000");
+	char text[128];
+	snprintf(text, sizeof text, CE "outputs=accuracy logits:F32:%zu,3 targets:U8:%zu", MANY,
+		 MANY);
+	spec_start(eval, text);
 	eval_plan(eval);
 	counting = *eval->plan->row;
 	counting.rows = count_rows;
@@ -85,7 +90,7 @@ static void every_row_is_visited_once(void **state)
 			assert_false(atomic_load(&seen.team));
 		loss_plan_finish(eval.plan, &eval.result);
 		assert_true(eval_value(eval_output(&eval, "accuracy"), 0) == 1.0);
-		assert_true(eval.result.totals.loss_sum == 10.0 * BLOCK);
+		assert_true(eval.result.totals.loss_sum == 10.0 * (double)BLOCK);
 		eval_end(&eval);
 	}
 }
@@ -106,7 +111,7 @@ static void blocks_run_in_any_order(void **state)
 	loss_plan_run_blocks(eval.plan, 4, 1);
 	loss_plan_finish(eval.plan, &eval.result);
 	assert_true(eval_value(eval_output(&eval, "accuracy"), 0) == 1.0);
-	assert_true(eval.result.totals.loss_sum == 10.0 * BLOCK);
+	assert_true(eval.result.totals.loss_sum == 10.0 * (double)BLOCK);
 	eval_end(&eval);
 }
 

@@ -3,6 +3,7 @@
  * runs with one thread and the whole body at once, then with two threads and the body in pieces:
  * the same bits must come out.
  */
+#include "../support/eval.h"
 #include "../support/fixture.h"
 
 #include <setjmp.h>
@@ -35,6 +36,7 @@ static loss_status evaluate(const struct fixture *fixture, struct run *run, int 
 	assert_non_null(run->arena);
 	struct loss_problem *problem = loss_problem_create(info, run->arena);
 	assert_non_null(problem);
+	loss_problem_set_isa(problem, eval_isa());
 	struct decoder *decoder = json_in_create(problem, run->arena, &limits);
 	assert_non_null(decoder);
 	size_t size = strlen(fixture->request);
@@ -56,11 +58,9 @@ static loss_status evaluate(const struct fixture *fixture, struct run *run, int 
 
 static double element(const struct loss_tensor *tensor, size_t i)
 {
+	if (LOSS_DTYPE_BIT(tensor->dtype) & LOSS_FLOAT_DTYPES)
+		return loss_float_get(tensor->dtype, tensor->data, i);
 	switch (tensor->dtype) {
-	case LOSS_F64:
-		return ((const double *)tensor->data)[i];
-	case LOSS_F32:
-		return (double)((const float *)tensor->data)[i];
 	case LOSS_I64:
 		return (double)((const int64_t *)tensor->data)[i];
 	case LOSS_BOOL:

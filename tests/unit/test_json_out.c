@@ -167,6 +167,16 @@ static void test_dtypes(void **state)
 			5e-324};
 	expect_tensor(out, LOSS_F64, RANK(5), f64,
 		      "[1.3447265920066833,\"NaN\",\"Infinity\",\"-Infinity\",5e-324]");
+	uint16_t f16[] = {0x3c00, 0x2e66, 0x8000, 0x7bff, 0x0001, 0x7e00, 0x7c00, 0xfc00};
+	expect_tensor(out, LOSS_F16, RANK(8), f16,
+		      "[1.0,0.1,-0.0,65500.0,6e-08,\"NaN\",\"Infinity\",\"-Infinity\"]");
+	uint16_t bf16[] = {0x3dcd, 0x7f7f, 0x8001, 0xff80, 0x7fff};
+	expect_tensor(out, LOSS_BF16, RANK(5), bf16, "[0.1,3.39e+38,-9e-41,\"-Infinity\",\"NaN\"]");
+	uint8_t e4m3[] = {0x1d, 0x7e, 0x81, 0x7f, 0xff};
+	expect_tensor(out, LOSS_F8_E4M3, RANK(5), e4m3, "[0.1,450.0,-0.002,\"NaN\",\"NaN\"]");
+	uint8_t e5m2[] = {0x2e, 0x7b, 0x01, 0x7c, 0xfd};
+	expect_tensor(out, LOSS_F8_E5M2, RANK(5), e5m2,
+		      "[0.09,60000.0,2e-05,\"Infinity\",\"NaN\"]");
 	int64_t i64[] = {INT64_MIN, INT64_MAX, 0};
 	expect_tensor(out, LOSS_I64, RANK(3), i64, "[-9223372036854775808,9223372036854775807,0]");
 	int32_t i32[] = {INT32_MIN, INT32_MAX};

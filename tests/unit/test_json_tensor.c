@@ -139,6 +139,27 @@ static void test_typed(void **state)
 		 "logits F64 (): 0.10000000000000001\n"},
 		{NULL, "{\"logits\":{\"data\":3,\"dtype\":\"F32\",\"shape\":[]}}",
 		 "logits F32 (): 3\n"},
+		{NULL,
+		 "{\"logits\":{\"dtype\":\"F16\",\"shape\":[6],"
+		 "\"data\":[0.1,65519,65520,-1e-8,\"NaN\",-Infinity]}}",
+		 "logits F16 (6): 0.0999755859 65504 inf -0 nan -inf\n"},
+		{NULL, "{\"logits\":{\"data\":[0.1,-1e39,7],\"shape\":[3],\"dtype\":\"BF16\"}}",
+		 "logits BF16 (3): 0.100097656 -inf 7\n"},
+		{NULL,
+		 "{\"logits\":{\"dtype\":\"F8_E4M3\",\"shape\":[5],"
+		 "\"data\":[0.1,464,464.01,Infinity,-1e-3]}}",
+		 "logits F8_E4M3 (5): 0.1015625 448 nan nan -0.001953125\n"},
+		{NULL,
+		 "{\"logits\":{\"data\":[0.1,61439,61440,2],\"shape\":[2,2],"
+		 "\"dtype\":\"F8_E5M2\"}}",
+		 "logits F8_E5M2 (2, 2): 0.09375 57344 inf 2\n"},
+		{NULL,
+		 "{\"logits\":{\"dtype\":\"F16\",\"shape\":[2],\"data\":[1,2]},"
+		 "\"targets\":{\"dtype\":\"F8_E4M3\",\"shape\":[2],\"data\":[0.3,0.7]},"
+		 "\"weight\":{\"dtype\":\"BF16\",\"shape\":[2],\"data\":[0.3,1]},"
+		 "\"grad_output\":[0.1]}",
+		 "logits F16 (2): 1 2\ntargets F8_E4M3 (2): 0.3125 0.6875\n"
+		 "weight BF16 (2): 0.30078125 1\ngrad_output F32 (1): 0.100000001\n"},
 		{NULL, "{\"logits\":{\"dtype\":\"F32\",\"shape\":[3,0,2],\"data\":[]}}",
 		 "logits F32 (3, 0, 2):\n"},
 		{NULL, "{\"targets\":{\"dtype\":\"U8\",\"shape\":[3],\"data\":[0,255,-0]}}",
@@ -302,7 +323,8 @@ static void test_class_index_faults(void **state)
 }
 
 #define TYPED_HAS "a typed tensor has dtype, shape and data"
-#define ALL_DTYPES "F64, F32, I64, I32, I16, I8, U64, U32, U16, U8"
+#define FLOAT_DTYPES "F64, F32, F16, BF16, F8_E4M3, F8_E5M2"
+#define ALL_DTYPES FLOAT_DTYPES ", I64, I32, I16, I8, U64, U32, U16, U8"
 
 static void test_typed_faults(void **state)
 {
@@ -327,9 +349,9 @@ static void test_typed_faults(void **state)
 		{NULL, "{\"targets\":{\"dtype\":\"f32\",\"shape\":[1],\"data\":[1]}}",
 		 LOSS_DTYPE_MISMATCH, "/targets/dtype",
 		 "targets.dtype is \"f32\", but must be one of " ALL_DTYPES},
-		{NULL, "{\"logits\":{\"dtype\":\"BF16\",\"shape\":[1],\"data\":[1]}}",
+		{NULL, "{\"logits\":{\"dtype\":\"FP16\",\"shape\":[1],\"data\":[1]}}",
 		 LOSS_DTYPE_MISMATCH, "/logits/dtype",
-		 "logits.dtype is \"BF16\", but must be one of F64, F32"},
+		 "logits.dtype is \"FP16\", but must be one of " FLOAT_DTYPES},
 		{NULL, "{\"logits\":{\"dtype\":[\"F32\",{}],\"shape\":[1],\"data\":[1]}}",
 		 LOSS_WRONG_TYPE, "/logits/dtype",
 		 "logits.dtype is an array, but must be a string such as \"F32\""},
@@ -416,7 +438,7 @@ static void test_typed_faults(void **state)
 		 "targets.data[1] is 2, but an element of BOOL is an integer in 0..1"},
 		/* the loss judges the dtype itself */
 		{NULL, "{\"logits\":{\"dtype\":\"I64\",\"shape\":[1],\"data\":[1]}}",
-		 LOSS_DTYPE_MISMATCH, "logits", "logits is I64, but must be one of F64, F32"},
+		 LOSS_DTYPE_MISMATCH, "logits", "logits is I64, but must be one of " FLOAT_DTYPES},
 	};
 	check_refused(cases, COUNT(cases));
 }

@@ -21,17 +21,24 @@ static const struct {
 } contract[] = {
 	{"cross_entropy", "logits targets [weight] [grad_output]",
 	 "size_average ignore_index reduce reduction label_smoothing denominator empty_mean "
-	 "class_axis grad_dtype",
-	 "loss grad log_probs probs lse predicted correct accuracy"},
+	 "class_axis grad_dtype softcap temperature z_loss shift",
+	 "loss grad log_probs probs lse entropy z_loss predicted correct rank accuracy perplexity "
+	 "ece"},
 	{"nll_loss", "log_probs targets [weight] [grad_output]",
 	 "size_average ignore_index reduce reduction denominator empty_mean class_axis grad_dtype",
 	 "loss grad"},
 	{"log_softmax", "logits [grad_output]", "class_axis grad_dtype",
-	 "log_probs probs grad lse predicted"},
+	 "log_probs probs grad lse entropy predicted"},
 	{"softmax", "logits [grad_output]", "class_axis grad_dtype",
-	 "probs log_probs grad lse predicted"},
+	 "probs log_probs grad lse entropy predicted"},
 	{"binary_cross_entropy_with_logits", "logits targets [weight] [pos_weight] [grad_output]",
 	 "size_average reduce reduction denominator empty_mean grad_dtype", "loss grad"},
+	{"binary_cross_entropy", "probs targets [weight] [grad_output]",
+	 "size_average reduce reduction denominator empty_mean grad_dtype", "loss grad"},
+	{"kl_div", "log_probs targets [grad_output]",
+	 "size_average reduce reduction log_target denominator empty_mean grad_dtype", "loss grad"},
+	{"sigmoid_focal_loss", "logits targets [grad_output]",
+	 "alpha gamma reduction denominator empty_mean grad_dtype", "loss grad"},
 };
 
 static void append(char *text, const char *name, bool optional)
@@ -141,8 +148,10 @@ static void losses_are_complete(void **state)
 		assert_true(loss->tensors[0].required);
 		bool is_softmax = strstr(loss->name, "softmax") != NULL;
 		assert_int_equal(loss_row_of(loss)->output_per_class, is_softmax);
-		assert_int_equal(loss_row_of(loss)->element_wise,
-				 strncmp(loss->name, "binary", 6) == 0);
+		bool by_class = loss_find_argument(loss, "class_axis", 10) >= 0;
+		assert_int_equal(loss_row_of(loss)->element_wise, !by_class);
+		assert_int_equal(loss_row_of(loss)->unit_input,
+				 strcmp(loss->tensors[0].name, "probs") == 0);
 		assert_int_equal(strcmp(loss->outputs[0]->name, "loss") == 0, !is_softmax);
 	}
 }
@@ -179,8 +188,11 @@ static void targets_have_the_dtypes_of_their_loss(void **state)
 	(void)state;
 	assert_int_equal(target_dtypes("cross_entropy"), LOSS_FLOAT_DTYPES | LOSS_INTEGER_DTYPES);
 	assert_int_equal(target_dtypes("nll_loss"), LOSS_INTEGER_DTYPES);
-	assert_int_equal(target_dtypes("binary_cross_entropy_with_logits"),
-			 LOSS_FLOAT_DTYPES | LOSS_DTYPE_BIT(LOSS_BOOL));
+	const unsigned binary = LOSS_FLOAT_DTYPES | LOSS_DTYPE_BIT(LOSS_BOOL);
+	assert_int_equal(target_dtypes("binary_cross_entropy_with_logits"), binary);
+	assert_int_equal(target_dtypes("binary_cross_entropy"), binary);
+	assert_int_equal(target_dtypes("sigmoid_focal_loss"), binary);
+	assert_int_equal(target_dtypes("kl_div"), LOSS_FLOAT_DTYPES);
 }
 
 /* ---------------------------------------------------------------- arguments */
@@ -229,8 +241,10 @@ static void arguments_are_complete(void **state)
 	}
 	for (size_t i = 0; i < N_ARGUMENTS; i++) {
 		assert_non_null(seen[i]);
+		/* Variants of one argument share name and field, others neither. */
 		for (size_t k = 0; k < i; k++)
-			assert_int_not_equal(seen[i]->offset, seen[k]->offset);
+			assert_int_equal(seen[i]->offset == seen[k]->offset,
+					 strcmp(seen[i]->name, seen[k]->name) == 0);
 	}
 }
 
@@ -249,6 +263,8 @@ static void expect_default(const struct loss_argument_info *info, const struct l
 	} else if (info->type == LOSS_ARGUMENT_NUMBER) {
 		assert_true(*(const double *)(const void *)field == strtod(json, &end));
 		assert_int_equal(*end, '\0');
+	} else if (info->type == LOSS_ARGUMENT_BOOLEAN) {
+		assert_string_equal(json, *(const bool *)(const void *)field ? "true" : "false");
 	} else {
 		const char *choice = info->choices[*(const size_t *)(const void *)field];
 		assert_int_equal(info->type, LOSS_ARGUMENT_CHOICE);
@@ -285,6 +301,17 @@ static void choices_are_in_the_order_of_their_enum(void **state)
 	assert_string_equal(reductions[REDUCTION_SUM], "sum");
 	assert_string_equal(reductions[REDUCTION_ELEMENTWISE_MEAN], "elementwise_mean");
 	assert_null(reductions[REDUCTION_ELEMENTWISE_MEAN + 1]);
+	loss = loss_find("kl_div", 6);
+	reductions = loss->arguments[loss_find_argument(loss, "reduction", 9)]->choices;
+	for (size_t i = 0; i < REDUCTION_BATCHMEAN; i++)
+		assert_string_equal(
+			reductions[i],
+			loss_at(0)
+				->arguments[loss_find_argument(loss_at(0), "reduction", 9)]
+				->choices[i]);
+	assert_string_equal(reductions[REDUCTION_BATCHMEAN], "batchmean");
+	assert_null(reductions[REDUCTION_BATCHMEAN + 1]);
+	loss = loss_at(0);
 	const char *const *means =
 		loss->arguments[loss_find_argument(loss, "empty_mean", 10)]->choices;
 	assert_string_equal(means[EMPTY_MEAN_NAN], "nan");
@@ -297,8 +324,9 @@ static void choices_are_in_the_order_of_their_enum(void **state)
 static void outputs_are_complete(void **state)
 {
 	(void)state;
-	static const char *const names[N_OUTPUTS] = {"loss", "grad",      "log_probs", "probs",
-						     "lse",  "predicted", "correct",   "accuracy"};
+	static const char *const names[N_OUTPUTS] = {
+		"loss",     "grad",    "log_probs", "probs", "lse",        "predicted", "correct",
+		"accuracy", "entropy", "z_loss",    "rank",  "perplexity", "ece"};
 	unsigned seen = 0;
 	for (size_t l = 0; loss_at(l); l++) {
 		const struct loss_info *loss = loss_at(l);

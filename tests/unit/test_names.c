@@ -98,11 +98,13 @@ static void the_nearest_loss(void **state)
 		{"CROSS_entropy", "cross_entropy"},
 		{"nll", "nll_loss"},
 		{"entropy", "cross_entropy"},
-		{"binary_cross_entropy", "binary_cross_entropy_with_logits"},
+		{"entropy_with_logits", "binary_cross_entropy_with_logits"},
 		{"softmx", "softmax"},
 		{"logsoftmax", "log_softmax"},
 		{"binary_cross_entropy_with_logit", "binary_cross_entropy_with_logits"},
-		{"", "softmax"},
+		{"", "kl_div"},
+		{"kldiv", "kl_div"},
+		{"sigmoid_focal", "sigmoid_focal_loss"},
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		assert_string_equal(loss_nearest(rows[i].name, strlen(rows[i].name)),

@@ -16,6 +16,7 @@
 #include "../../server/codec/number_table.h"
 #include "../support/bits.h"
 #include "../support/random.h"
+#include "loss.h"
 
 #define DATA "../shared/data/numbers/"
 #define ROUNDS 400000
@@ -373,7 +374,7 @@ static void test_random_decimals(void **state)
 /* ---------------------------------------------------------------- the number files */
 
 struct file_counts {
-	int lines, not_json, doubly_rounded;
+	int lines, not_json, doubly_rounded, f16_doubly_rounded;
 };
 
 /* JSON wants a digit on both sides of the point; false where that does not make it JSON. */
@@ -399,8 +400,23 @@ static bool normalise(const char *text, char *out, struct file_counts *counts)
 	return number_parse(out, strlen(out), &number) == NUMBER_OK;
 }
 
+/* Where a text lies so close to the middle of two F16 that its double is the middle, the nearest
+ * F16 of the text may be the other one. */
+static void check_f16(double value, uint16_t want, struct file_counts *counts)
+{
+	uint16_t pair[2] = {0, want};
+	loss_float_put(LOSS_F16, pair, 0, value);
+	if (pair[0] == want)
+		return;
+	assert_true(abs(pair[0] - want) == 1);
+	assert_true(value ==
+		    (loss_float_get(LOSS_F16, pair, 0) + loss_float_get(LOSS_F16, pair, 1)) / 2);
+	counts->f16_doubly_rounded++;
+}
+
 static void check_line(char *line, struct file_counts *counts)
 {
+	uint16_t f16 = (uint16_t)strtoul(line, NULL, 16);
 	char *rest = line + 5;
 	uint32_t f32 = (uint32_t)strtoul(rest, &rest, 16);
 	uint64_t f64 = strtoull(rest, &rest, 16);
@@ -419,6 +435,7 @@ static void check_line(char *line, struct file_counts *counts)
 		assert_true(llabs((long long)float_bits((float)value) - (long long)f32) == 1);
 		counts->doubly_rounded++;
 	}
+	check_f16(value, f16, counts);
 	free(json);
 }
 
@@ -427,7 +444,7 @@ static void test_number_files(void **state)
 	(void)state;
 	static const char *const names[] = {DATA "freetype-2-7.txt", DATA "lemire-fast-float.txt",
 					    DATA "more-test-cases.txt"};
-	struct file_counts counts = {0, 0, 0};
+	struct file_counts counts = {0};
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
 		FILE *file = fopen(names[i], "r");
 		if (!file) {
@@ -442,11 +459,12 @@ static void test_number_files(void **state)
 		fclose(file);
 	}
 	print_message(
-		"%d numbers, of which %d are not JSON as they stand, %d differ as F32 by double "
-		"rounding\n",
-		counts.lines, counts.not_json, counts.doubly_rounded);
+		"%d numbers, of which %d are not JSON as they stand, %d differ as F32 and %d as "
+		"F16 by double rounding\n",
+		counts.lines, counts.not_json, counts.doubly_rounded, counts.f16_doubly_rounded);
 	assert_true(counts.lines > 5000);
 	assert_true(counts.doubly_rounded < counts.lines / 100);
+	assert_true(counts.f16_doubly_rounded < counts.lines / 100);
 }
 
 int main(void)

@@ -14,6 +14,7 @@
 #include "../../server/codec/number.h"
 #include "../support/bits.h"
 #include "../support/random.h"
+#include "loss.h"
 
 #define ROUNDS 200000
 
@@ -185,6 +186,103 @@ static void test_format_around_powers_of_two(void **state)
 	}
 }
 
+/* ---------------------------------------------------------------- types that C does not have */
+
+static size_t format_f16(unsigned code, char *out)
+{
+	return number_format_f16((uint16_t)code, out);
+}
+
+static size_t format_bf16(unsigned code, char *out)
+{
+	return number_format_bf16((uint16_t)code, out);
+}
+
+static size_t format_f8_e4m3(unsigned code, char *out)
+{
+	return number_format_f8_e4m3((uint8_t)code, out);
+}
+
+static size_t format_f8_e5m2(unsigned code, char *out)
+{
+	return number_format_f8_e5m2((uint8_t)code, out);
+}
+
+static const struct narrow {
+	loss_dtype dtype;
+	unsigned n_codes;
+	size_t (*format)(unsigned code, char *out);
+} narrows[] = {
+	{LOSS_F16, 65536, format_f16},
+	{LOSS_BF16, 65536, format_bf16},
+	{LOSS_F8_E4M3, 256, format_f8_e4m3},
+	{LOSS_F8_E5M2, 256, format_f8_e5m2},
+};
+
+/* As a tensor's numbers are read: to the nearest double, then to the type. */
+static unsigned read_code(loss_dtype dtype, const char *text)
+{
+	uint16_t code = 0;
+	loss_float_put(dtype, &code, 0, parse(text, strlen(text)));
+	return loss_dtype_info(dtype)->size == 1 ? *(uint8_t *)&code : code;
+}
+
+/* The three decimals of n digits around value. */
+static bool some_read_back(const struct narrow *narrow, unsigned code, double value, int n,
+			   char *other)
+{
+	char nearest[64];
+	snprintf(nearest, sizeof nearest, "%.*e", n - 1, fabs(value));
+	long digits = 0;
+	for (const char *p = nearest; *p != 'e'; p++)
+		digits = *p == '.' ? digits : digits * 10 + (*p - '0');
+	long exponent = strtol(strchr(nearest, 'e') + 1, NULL, 10) - (n - 1);
+	for (long i = digits - 1; i <= digits + 1; i++) {
+		snprintf(other, 64, "%s%lde%ld", signbit(value) ? "-" : "", i, exponent);
+		if (read_code(narrow->dtype, other) == code)
+			return true;
+	}
+	return false;
+}
+
+static void check_narrow(const struct narrow *narrow, unsigned code, double value)
+{
+	char text[NUMBER_MAX_CHARS + 1], other[64];
+	size_t length = narrow->format(code, text);
+	assert_true(length <= NUMBER_MAX_CHARS);
+	text[length] = '\0';
+	const char *name = loss_dtype_info(narrow->dtype)->name;
+	if (read_code(narrow->dtype, text) != code)
+		fail_msg("%s %#x does not come back from %s", name, code, text);
+	int digits = count_digits(text);
+	if (digits > 1 && some_read_back(narrow, code, value, digits - 1, other))
+		fail_msg("%s %#x is %s, but %s would do", name, code, text, other);
+	snprintf(other, sizeof other, "%.*e", digits < 1 ? 0 : digits - 1, value);
+	if (read_code(narrow->dtype, other) == code && strtold(other, NULL) != strtold(text, NULL))
+		fail_msg("%s %#x is %s, but %s is nearer", name, code, text, other);
+}
+
+static void test_format_every_narrow_number(void **state)
+{
+	(void)state;
+	for (const struct narrow *narrow = narrows; narrow < narrows + 4; narrow++) {
+		unsigned n_finite = 0;
+		for (unsigned i = 0; i < narrow->n_codes; i++) {
+			uint16_t code = 0;
+			if (narrow->n_codes == 256)
+				*(uint8_t *)&code = (uint8_t)i;
+			else
+				code = (uint16_t)i;
+			double value = loss_float_get(narrow->dtype, &code, 0);
+			if (!isfinite(value))
+				continue;
+			check_narrow(narrow, i, value);
+			n_finite++;
+		}
+		assert_true(n_finite > narrow->n_codes / 2);
+	}
+}
+
 static void test_format_random(void **state)
 {
 	(void)state;
@@ -233,6 +331,7 @@ int main(void)
 		cmocka_unit_test(test_format_f64),
 		cmocka_unit_test(test_format_f32),
 		cmocka_unit_test(test_format_around_powers_of_two),
+		cmocka_unit_test(test_format_every_narrow_number),
 		cmocka_unit_test(test_format_random),
 		cmocka_unit_test(test_format_integers),
 	};

@@ -41,6 +41,7 @@ static void expect_refusals(const struct refusal *rows, size_t n, loss_status st
 
 /* ---------------------------------------------------------------- types */
 
+#define FLOAT_DTYPES "F64, F32, F16, BF16, F8_E4M3, F8_E5M2"
 #define INDEX_DTYPES "I64, I32, I16, I8, U64, U32, U16, U8"
 
 static void tensors_of_a_dtype_that_they_may_not_have(void **state)
@@ -48,20 +49,21 @@ static void tensors_of_a_dtype_that_they_may_not_have(void **state)
 	(void)state;
 	static const struct refusal rows[] = {
 		{CE "logits:I64:2,3 targets:I64:2", "logits",
-		 "logits is I64, but must be one of F64, F32"},
+		 "logits is I64, but must be one of " FLOAT_DTYPES},
 		{CE "logits:F32:2,3 targets:BOOL:2", "targets",
-		 "targets is BOOL, but must be one of F64, F32, " INDEX_DTYPES},
+		 "targets is BOOL, but must be one of " FLOAT_DTYPES ", " INDEX_DTYPES},
 		{CE TWO_ROWS "weight:I32:3", "weight",
-		 "weight is I32, but must be one of F64, F32"},
+		 "weight is I32, but must be one of " FLOAT_DTYPES},
 		{CE TWO_ROWS "grad_output:U8:", "grad_output",
-		 "grad_output is U8, but must be one of F64, F32"},
+		 "grad_output is U8, but must be one of " FLOAT_DTYPES},
 		{NLL "log_probs:F32:2,3 targets:F64:2", "targets",
 		 "targets is F64, but must be one of " INDEX_DTYPES},
-		{"softmax logits:BOOL:3", "logits", "logits is BOOL, but must be one of F64, F32"},
+		{"softmax logits:BOOL:3", "logits",
+		 "logits is BOOL, but must be one of " FLOAT_DTYPES},
 		{BCE "logits:F32:3 targets:I64:3", "targets",
-		 "targets is I64, but must be one of F64, F32, BOOL"},
+		 "targets is I64, but must be one of " FLOAT_DTYPES ", BOOL"},
 		{BCE "logits:F32:3 targets:F32:3 pos_weight:BOOL:3", "pos_weight",
-		 "pos_weight is BOOL, but must be one of F64, F32"},
+		 "pos_weight is BOOL, but must be one of " FLOAT_DTYPES},
 	};
 	expect_refusals(rows, COUNT(rows), LOSS_DTYPE_MISMATCH);
 }
@@ -70,8 +72,8 @@ static void targets_of_the_wrong_kind_for_their_shape(void **state)
 {
 	(void)state;
 #define PROBABILITIES                                                                              \
-	"targets have the logits' own shape, so they are probabilities and must be F64 or F32, "   \
-	"not I64; class indices have one axis less"
+	"targets have the logits' own shape, so they are probabilities and must be one "           \
+	"of " FLOAT_DTYPES ", not I64; class indices have one axis less"
 #define INDICES                                                                                    \
 	"targets have the shape of class indices, so they must be integers, not F32; "             \
 	"probabilities have the logits' own shape"
@@ -155,7 +157,7 @@ static void shapes_of_inputs_and_targets_that_do_not_fit(void **state)
 		{NLL "log_probs:F32:2,3 targets:I64:2,3", "targets",
 		 "targets has shape (2, 3), but must have (2)" THAT_OF},
 		{BCE "logits:F32:2,3 targets:F32:3", "targets",
-		 "targets has shape (3), but must have (2, 3), the logits' own"},
+		 "targets has shape (3), but must have (2, 3), that of logits"},
 	};
 	expect_refusals(rows, COUNT(rows), LOSS_SHAPE_MISMATCH);
 }
@@ -164,7 +166,7 @@ static void shapes_of_factors_that_do_not_fit(void **state)
 {
 	(void)state;
 #define FACTORS ", but must have (3), one factor for each class"
-#define BROADCASTS ", but must have a shape that broadcasts to the logits' (2, 3)"
+#define BROADCASTS ", but must have a shape that broadcasts to that of logits, (2, 3)"
 #define GRADIENT ", the shape of what it is the gradient of"
 #define TWO_ELEMENTS "logits:F32:2,3 targets:F32:2,3 "
 	static const struct refusal rows[] = {

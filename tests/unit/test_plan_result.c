@@ -7,11 +7,12 @@
 #include <cmocka.h>
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "../support/random.h"
 #include "../support/spec.h"
-#include "plan.h"
+#include "results.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -250,6 +251,11 @@ static void results_have_the_dtype_of_the_logits(void **state)
 		{CE "logits:F64:2,3,4 targets:I64:2,4 grad_dtype=null ", LOSS_F64, LOSS_F64},
 		{CE "logits:F32:2,3,4 targets:I64:2,4 grad_dtype=F32 ", LOSS_F32, LOSS_F32},
 		{CE "logits:F32:2,3,4 targets:I64:2,4 weight:F64:3 ", LOSS_F32, LOSS_F32},
+		{CE "logits:F16:2,3,4 targets:I64:2,4 ", LOSS_F32, LOSS_F16},
+		{CE "logits:BF16:2,3,4 targets:I64:2,4 ", LOSS_F32, LOSS_BF16},
+		{CE "logits:F8_E4M3:2,3,4 targets:I64:2,4 ", LOSS_F32, LOSS_F8_E4M3},
+		{CE "logits:F8_E5M2:2,3,4 targets:I64:2,4 ", LOSS_F32, LOSS_F8_E5M2},
+		{CE "logits:F16:2,3,4 targets:I64:2,4 grad_dtype=F32 ", LOSS_F32, LOSS_F32},
 	};
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct eval eval;
@@ -317,27 +323,36 @@ static void without_outputs_the_first_one_is_made(void **state)
 
 /* ---------------------------------------------------------------- blocks */
 
+#define THIRD BLOCK_ROWS(3)
+
 static void blocks_cover_the_rows(void **state)
 {
 	(void)state;
 	static const struct {
-		const char *text;
-		size_t block_rows, n_blocks;
+		bool element_wise;
+		size_t rows, classes, block_rows, n_blocks;
 	} rows[] = {
-		{"softmax logits:F32:1", 65536, 1},
-		{"softmax logits:F32:0,3", 21845, 0},
-		{"softmax logits:F32:21845,3", 21845, 1},
-		{"softmax logits:F32:21846,3", 21845, 2},
-		{"softmax logits:F32:3,65535", 1, 3},
-		{"softmax logits:F32:3,65536", 1, 3},
-		{"softmax logits:F32:2,70000", 1, 2},
-		{"softmax logits:F32:3,32768", 2, 2},
-		{BCE "logits:F32:65536 targets:F32:65536", 65536, 1},
-		{BCE "logits:F32:65537 targets:F32:65537", 65536, 2},
+		{false, 1, 1, BLOCK_ELEMENTS, 1},
+		{false, 0, 3, THIRD, 0},
+		{false, THIRD, 3, THIRD, 1},
+		{false, THIRD + 1, 3, THIRD, 2},
+		{false, 3, BLOCK_ELEMENTS - 1, 1, 3},
+		{false, 3, BLOCK_ELEMENTS, 1, 3},
+		{false, 2, BLOCK_ELEMENTS + 1, 1, 2},
+		{false, 3, BLOCK_ELEMENTS / 2, 2, 2},
+		{true, BLOCK_ELEMENTS, 1, BLOCK_ELEMENTS, 1},
+		{true, BLOCK_ELEMENTS + 1, 1, BLOCK_ELEMENTS, 2},
 	};
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct eval eval;
-		plan(&eval, rows[i].text);
+		char text[128];
+		size_t n = rows[i].rows, m = rows[i].classes;
+		if (rows[i].element_wise)
+			snprintf(text, sizeof text, BCE "logits:F32:%zu,%zu targets:F32:%zu,%zu", n,
+				 m, n, m);
+		else
+			snprintf(text, sizeof text, "softmax logits:F32:%zu,%zu", n, m);
+		plan(&eval, text);
 		assert_int_equal(eval.plan->block_rows, rows[i].block_rows);
 		assert_int_equal(loss_plan_blocks(eval.plan), rows[i].n_blocks);
 		eval_end(&eval);

@@ -41,7 +41,7 @@ static int start(void **state)
 		.idle_timeout_ms = LONG_MS,
 	};
 	arena = loss_arena_create(NULL);
-	return arena && metrics_start(labels, 1) ? 0 : -1;
+	return arena && metrics_start(labels, 1, "base") ? 0 : -1;
 }
 
 static int stop(void **state)

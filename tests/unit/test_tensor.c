@@ -18,6 +18,10 @@ static void the_table_of_dtypes(void **state)
 	static const struct loss_dtype_info rows[LOSS_N_DTYPES] = {
 		[LOSS_F64] = {"F64", sizeof(double), LOSS_CLASS_FLOAT},
 		[LOSS_F32] = {"F32", sizeof(float), LOSS_CLASS_FLOAT},
+		[LOSS_F16] = {"F16", 2, LOSS_CLASS_FLOAT},
+		[LOSS_BF16] = {"BF16", 2, LOSS_CLASS_FLOAT},
+		[LOSS_F8_E4M3] = {"F8_E4M3", 1, LOSS_CLASS_FLOAT},
+		[LOSS_F8_E5M2] = {"F8_E5M2", 1, LOSS_CLASS_FLOAT},
 		[LOSS_I64] = {"I64", 8, LOSS_CLASS_SIGNED},
 		[LOSS_I32] = {"I32", 4, LOSS_CLASS_SIGNED},
 		[LOSS_I16] = {"I16", 2, LOSS_CLASS_SIGNED},
@@ -45,7 +49,7 @@ static void the_table_of_dtypes(void **state)
 static void dtypes_that_are_none(void **state)
 {
 	(void)state;
-	static const char *const names[] = {"",    "f32",   "F3",  "F322", "F16",
+	static const char *const names[] = {"",    "f32",   "F3",  "F322", "F8",
 					    "I65", "BOOLE", "int", "F64 ", "float32"};
 	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
 		assert_int_equal(loss_dtype_find(names[i], strlen(names[i])), LOSS_N_DTYPES);
@@ -56,15 +60,17 @@ static void dtypes_that_are_none(void **state)
 static void masks_of_dtypes(void **state)
 {
 	(void)state;
-	char text[80];
+	char text[96];
 	dtypes_format(0, text, sizeof(text));
 	assert_string_equal(text, "");
 	dtypes_format(LOSS_DTYPE_BIT(LOSS_BOOL), text, sizeof(text));
 	assert_string_equal(text, "BOOL");
 	dtypes_format(LOSS_FLOAT_DTYPES, text, sizeof(text));
-	assert_string_equal(text, "F64, F32");
+	assert_string_equal(text, "F64, F32, F16, BF16, F8_E4M3, F8_E5M2");
 	dtypes_format((1u << LOSS_N_DTYPES) - 1, text, sizeof(text));
-	assert_string_equal(text, "F64, F32, I64, I32, I16, I8, U64, U32, U16, U8, BOOL");
+	assert_string_equal(text,
+			    "F64, F32, F16, BF16, F8_E4M3, F8_E5M2, I64, I32, I16, I8, U64, U32, "
+			    "U16, U8, BOOL");
 }
 
 static void a_mask_is_cut_where_its_text_does_not_fit(void **state)
@@ -75,7 +81,7 @@ static void a_mask_is_cut_where_its_text_does_not_fit(void **state)
 		memset(text, '#', sizeof(text));
 		dtypes_format(LOSS_FLOAT_DTYPES, text, size);
 		assert_int_equal(strlen(text), size - 1);
-		assert_memory_equal(text, "F64, F32", size - 1);
+		assert_memory_equal(text, "F64, F32, F16, BF16, F8_E4M3, F8_E5M2", size - 1);
 		assert_int_equal(text[size], '#');
 	}
 }
@@ -205,6 +211,47 @@ static void numbers_are_read_exactly(void **state)
 	assert_true(tensor_number(&booleans, 1) == 1.0);
 }
 
+/* Every code of them is in test_half.c; this is about which type is which. */
+static void narrow_numbers_are_read_and_written_as_their_type(void **state)
+{
+	(void)state;
+	static const struct {
+		loss_dtype dtype;
+		uint16_t tenth, infinite; /* as codes */
+		double read;
+	} rows[] = {
+		{LOSS_F16, 0x2e66, 0x7c00, 0x1.998p-4},
+		{LOSS_BF16, 0x3dcd, 0x7f80, 0x1.9ap-4},
+		{LOSS_F8_E4M3, 0x1d, 0x7f, 0x1.ap-4},
+		{LOSS_F8_E5M2, 0x2e, 0x7c, 0x1.8p-4},
+	};
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		double codes[3] = {0}; /* room for any type */
+		size_t size = loss_dtype_info(rows[i].dtype)->size;
+		const struct loss_tensor tensor = {.dtype = rows[i].dtype, .data = codes};
+		tensor_put(&tensor, 1, 0.1);
+		assert_memory_equal((unsigned char *)codes + size, &rows[i].tenth, size);
+		assert_true(tensor_number(&tensor, 1) == rows[i].read);
+		assert_true(loss_float_get(rows[i].dtype, codes, 1) == rows[i].read);
+		loss_float_put(rows[i].dtype, codes, 1, 0x1p200);
+		assert_memory_equal((unsigned char *)codes + size, &rows[i].infinite, size);
+		assert_true(tensor_number(&tensor, 0) == 0.0);
+		assert_true(tensor_number(&tensor, 2) == 0.0);
+	}
+}
+
+static void floats_outside_a_tensor(void **state)
+{
+	(void)state;
+	float single[2] = {0};
+	double wide[2] = {0};
+	loss_float_put(LOSS_F32, single, 1, 0.1);
+	loss_float_put(LOSS_F64, wide, 1, 0.1);
+	assert_true(single[1] == 0.1f && wide[1] == 0.1);
+	assert_true(loss_float_get(LOSS_F32, single, 1) == (double)0.1f);
+	assert_true(loss_float_get(LOSS_F64, wide, 1) == 0.1);
+}
+
 static void numbers_are_rounded_once_to_nearest_even(void **state)
 {
 	(void)state;
@@ -250,6 +297,8 @@ int main(void)
 		cmocka_unit_test(sameness_of_shapes),
 		cmocka_unit_test(class_indices_of_every_dtype),
 		cmocka_unit_test(numbers_are_read_exactly),
+		cmocka_unit_test(narrow_numbers_are_read_and_written_as_their_type),
+		cmocka_unit_test(floats_outside_a_tensor),
 		cmocka_unit_test(numbers_are_rounded_once_to_nearest_even),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

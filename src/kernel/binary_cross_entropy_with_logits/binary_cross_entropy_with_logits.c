@@ -7,34 +7,9 @@
  * binary_cross_entropy_with_logits means, in a form where nothing cancels for 0 <= t <= 1. Factors
  * and sigmoids are held to twice a double's precision: seven roundings in a row would be too many.
  */
+#include "../element.h"
 #include "../kernels.h"
 #include "../row.h"
-
-/* Where element i of the input finds its factor in a tensor that broadcasts to its shape. */
-static size_t broadcast_index(const struct loss_tensor *small, const struct loss_tensor *input,
-			      size_t i)
-{
-	if (small->count == input->count)
-		return i;
-	size_t index = 0;
-	size_t stride = 1;
-	for (int k = 1; k <= small->rank; k++) {
-		size_t n = small->shape[small->rank - k];
-		size_t at = i % input->shape[input->rank - k];
-		i /= input->shape[input->rank - k];
-		index += n == 1 ? 0 : at * stride;
-		stride *= n;
-	}
-	return index;
-}
-
-static double factor(const struct loss_plan *plan, loss_role role, size_t i)
-{
-	if (!plan->present[role])
-		return 1.0;
-	const struct loss_tensor *tensor = &plan->tensors[role];
-	return tensor_number(tensor, broadcast_index(tensor, &plan->tensors[LOSS_ROLE_INPUT], i));
-}
 
 /* An element and what weighs its two halves. */
 struct element {
@@ -42,13 +17,6 @@ struct element {
 	struct sum negative; /* 1 - t: the factor of softplus(x) */
 	struct sum positive; /* q t: the factor of softplus(-x) */
 };
-
-/* factor * value, where a factor of 0 makes 0 also of an infinite value; NaN stays NaN. */
-static struct sum weigh_parts(struct sum factor, struct sum value)
-{
-	bool off = factor.high == 0.0 && value.high == value.high;
-	return off ? (struct sum){0} : product(factor, value);
-}
 
 static double element_loss(const struct element *at, double w)
 {
@@ -89,10 +57,10 @@ static double element_grad(const struct element *at)
 static double evaluate(const struct loss_plan *plan, size_t i)
 {
 	double t = tensor_number(&plan->tensors[LOSS_ROLE_TARGETS], i);
-	double w = factor(plan, LOSS_ROLE_WEIGHT, i);
+	double w = element_factor(plan, LOSS_ROLE_WEIGHT, i);
 	struct element at = {.x = tensor_number(&plan->tensors[LOSS_ROLE_INPUT], i)};
 	at.negative.high = two_sum(1.0, -t, &at.negative.low);
-	at.positive = product(sum_from(factor(plan, LOSS_ROLE_POS_WEIGHT, i)), sum_from(t));
+	at.positive = product(sum_from(element_factor(plan, LOSS_ROLE_POS_WEIGHT, i)), sum_from(t));
 	if (plan->wanted[OUTPUT_GRAD])
 		tensor_put(&plan->outputs[OUTPUT_GRAD], i,
 			   times(w * element_grad(&at), plan_scale(plan, i)));

@@ -1,6 +1,19 @@
 /* Cross entropy of index and probability targets in long double. */
 #include "kernel/oracle.h"
 
+long double oracle_transform(long double x, long double softcap, long double temperature)
+{
+	return (softcap > 0 ? softcap * tanhl(x / softcap) : x) / temperature;
+}
+
+long double oracle_transform_slope(long double x, long double softcap, long double temperature)
+{
+	if (!(softcap > 0))
+		return 1 / temperature;
+	long double e = expl(-2 * fabsl(x / softcap));
+	return 4 * e / ((1 + e) * (1 + e)) / temperature;
+}
+
 static long double weight_of(const struct oracle_target *target, size_t c)
 {
 	return target->weight == NULL ? 1 : target->weight[c];
@@ -42,6 +55,14 @@ static long double index_loss(const struct oracle_row *row, const struct oracle_
 	return oracle_total(&loss);
 }
 
+long double oracle_z_loss(const struct oracle_row *row, const struct oracle_target *target)
+{
+	if (target->ignored)
+		return 0;
+	long double lse = oracle_softmax_row(row).lse;
+	return isnan(lse) ? lse : oracle_term(target->z_loss, lse * lse);
+}
+
 long double oracle_cross_entropy_loss(const struct oracle_row *row,
 				      const struct oracle_target *target)
 {
@@ -50,8 +71,9 @@ long double oracle_cross_entropy_loss(const struct oracle_row *row,
 	struct oracle_softmax softmax = oracle_softmax_row(row);
 	if (softmax.nan)
 		return (long double)NAN;
-	return target->probs != NULL ? probability_loss(row, target, &softmax)
-				     : index_loss(row, target, &softmax);
+	return oracle_z_loss(row, target) + (target->probs != NULL
+						     ? probability_loss(row, target, &softmax)
+						     : index_loss(row, target, &softmax));
 }
 
 static void set_all(long double *values, size_t n, long double value)
@@ -107,6 +129,22 @@ static void index_grad(const struct oracle_row *row, const struct oracle_target 
 	}
 }
 
+/* 2 z lse p */
+static void add_z_grad(const struct oracle_row *row, const struct oracle_target *target,
+		       long double *grad, long double *largest)
+{
+	struct oracle_softmax softmax = oracle_softmax_row(row);
+	for (size_t c = 0; c < row->n; c++) {
+		long double p = oracle_prob(row, &softmax, c);
+		long double term = 2 * target->z_loss * softmax.lse * p * target->scale;
+		long double scale = fmaxl(fabsl(softmax.lse), fabsl(softmax.max));
+		grad[c] += term;
+		/* lse may cancel, and with it this term */
+		largest[c] =
+			fmaxl(largest[c], fabsl(2 * target->z_loss * scale * p * target->scale));
+	}
+}
+
 void oracle_cross_entropy_grad(const struct oracle_row *row, const struct oracle_target *target,
 			       long double *grad, long double *largest)
 {
@@ -121,6 +159,21 @@ void oracle_cross_entropy_grad(const struct oracle_row *row, const struct oracle
 	} else {
 		index_grad(row, target, grad, largest);
 	}
+	if (target->z_loss > 0 && !target->ignored)
+		add_z_grad(row, target, grad, largest);
+}
+
+long long oracle_cross_entropy_rank(const struct oracle_row *row,
+				    const struct oracle_target *target)
+{
+	if (target->ignored || oracle_softmax_row(row).nan)
+		return -1;
+	long long rank = 0;
+	for (size_t c = 0; c < row->n; c++) {
+		long double x = row->x[c], own = row->x[target->index];
+		rank += x > own || (x == own && c < target->index);
+	}
+	return rank;
 }
 
 bool oracle_cross_entropy_correct(const struct oracle_row *row, const struct oracle_target *target)

@@ -79,6 +79,19 @@ long double oracle_other_prob(const struct oracle_row *row, const struct oracle_
 	return oracle_total(&others) / (1 + softmax->residual);
 }
 
+long double oracle_entropy(const struct oracle_row *row)
+{
+	struct oracle_softmax softmax = oracle_softmax_row(row);
+	if (softmax.nan)
+		return (long double)NAN;
+	struct oracle_sum entropy = {0};
+	for (size_t c = 0; c < row->n; c++) {
+		long double p = oracle_prob(row, &softmax, c);
+		oracle_add(&entropy, oracle_term(p, oracle_surprise(row, &softmax, c)));
+	}
+	return oracle_total(&entropy);
+}
+
 void oracle_log_softmax_grad(const struct oracle_row *row, const long double *g, long double *grad,
 			     long double *largest)
 {

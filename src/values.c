@@ -1,0 +1,125 @@
+#include "values.h"
+
+#include <stdio.h>
+
+#include "status.h"
+#include "targets.h"
+
+/* "[1][2]" */
+static void format_index(const struct loss_error *place, char *out, size_t size)
+{
+	size_t used = 0;
+	out[0] = '\0';
+	for (int axis = 0; axis < place->index_rank && used < size; axis++)
+		used += (size_t)snprintf(out + used, size - used, "[%zu]", place->index[axis]);
+}
+
+#define INDEX_CHARS (LOSS_MAX_RANK * 24)
+
+/* Probabilities that are none, as PyTorch refuses them. */
+static loss_status check_unit_input(const struct loss_plan *plan, struct loss_error *err)
+{
+	const struct loss_tensor *input = &plan->tensors[LOSS_ROLE_INPUT];
+	const char *name = plan->row->info.tensors[0].name;
+	size_t i = 0;
+	double x = 0.0;
+	while (i < input->count && (x = tensor_number(input, i), x >= 0.0 && x <= 1.0))
+		i++;
+	if (i == input->count)
+		return LOSS_OK;
+	struct loss_error place = {0};
+	char at[INDEX_CHARS];
+	loss_error_set_index(&place, i, input->shape, input->rank);
+	format_index(&place, at, sizeof at);
+	loss_status status =
+		loss_fail(err, LOSS_ARGUMENT_OUT_OF_RANGE, name,
+			  "%s%s is %.9g, but must be a probability, 0 to 1", name, at, x);
+	loss_error_set_index(err, i, input->shape, input->rank);
+	return status;
+}
+
+static loss_status target_out_of_bounds(const struct loss_plan *plan, size_t i,
+					struct class_index y, struct loss_error *err)
+{
+	const struct loss_tensor *targets = &plan->tensors[LOSS_ROLE_TARGETS];
+	struct loss_error place = {0};
+	loss_error_set_index(&place, i, targets->shape, targets->rank);
+	char at[INDEX_CHARS];
+	format_index(&place, at, sizeof at);
+	char value[24];
+	if (y.negative)
+		snprintf(value, sizeof value, "%lld", (long long)y.value);
+	else
+		snprintf(value, sizeof value, "%llu", (unsigned long long)y.value);
+	loss_status status = loss_fail(err, LOSS_TARGET_OUT_OF_BOUNDS, "targets",
+				       "targets%s is %s, but there are %zu classes (0..%zu)", at,
+				       value, plan->classes, plan->classes - 1);
+	loss_error_set_index(err, i, targets->shape, targets->rank);
+	return status;
+}
+
+static loss_status first_invalid_target(const struct loss_plan *plan, struct loss_error *err)
+{
+	size_t r = 0;
+	int64_t class;
+	do
+		targets_read(plan, r++, 1, &class);
+	while (class != TARGET_INVALID);
+	size_t i = plan_target_row(plan, r - 1);
+	return target_out_of_bounds(plan, i,
+				    tensor_class_index(&plan->tensors[LOSS_ROLE_TARGETS], i), err);
+}
+
+/* The sum of the counted rows' weights: one sum for each of 16 residues of the row's index, then
+ * those in order. */
+static struct sum sum_weights(const struct loss_plan *plan)
+{
+	enum { LANES = 16 };
+	struct sum lanes[LANES] = {{0}};
+	int64_t classes[LANES];
+	for (size_t first = 0; first < plan->rows; first += LANES) {
+		size_t n = plan->rows - first < LANES ? plan->rows - first : LANES;
+		targets_read(plan, first, n, classes);
+		for (size_t i = 0; i < n; i++)
+			if (classes[i] >= 0)
+				sum_add(&lanes[i], plan_class_weight(plan, (size_t)classes[i]));
+	}
+	for (size_t i = 1; i < LANES; i++)
+		sum_merge(&lanes[0], &lanes[i]);
+	return lanes[0];
+}
+
+/* Range-checks class indices, counts rows and adds up their weights. */
+static loss_status check_targets(struct loss_plan *plan, struct loss_error *err)
+{
+	size_t ignored;
+	if (!targets_count(plan, &ignored))
+		return first_invalid_target(plan, err);
+	plan->counted = plan->rows - ignored;
+	plan->denominator = (double)plan->counted;
+	if (plan->present[LOSS_ROLE_WEIGHT]) {
+		struct sum weights = sum_weights(plan);
+		plan->denominator = sum_value(&weights);
+		plan->divisor_low = sum_rest(&weights);
+	}
+	return LOSS_OK;
+}
+
+/* Rows and the natural denominator where neither depends on the targets' values. */
+static void count_rows(struct loss_plan *plan)
+{
+	plan->counted = plan->rows;
+	if (plan->shift_rows)
+		plan->counted -= plan->rows / plan->shift_rows;
+	plan->denominator = (double)plan->counted;
+	if (plan->reduction == REDUCTION_BATCHMEAN)
+		plan->denominator = (double)plan->tensors[LOSS_ROLE_INPUT].shape[0];
+}
+
+loss_status values_check(struct loss_plan *plan, struct loss_error *err)
+{
+	if (plan->row->unit_input)
+		TRY(check_unit_input(plan, err));
+	count_rows(plan);
+	return plan->target_kind == TARGETS_INDICES ? check_targets(plan, err) : LOSS_OK;
+}

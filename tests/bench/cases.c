@@ -1,0 +1,25 @@
+#include "cases.h"
+
+#define LARGE .rank = 2, .shape = {1024, 128256}
+#define SMALL .rank = 2, .shape = {8, 10}, .cached = true
+
+/* clang-format off */
+const struct bench_case bench_cases[] = {
+	{"K1", REFERENCE_ROOFLINE, "F32", LARGE, .bar = 0.65},
+	{"K2", REFERENCE_ROOFLINE, "F32", LARGE, .grad = true, .warm = true, .bar = 0.55},
+	{"K3", REFERENCE_ROOFLINE, "F32", .rank = 2, .shape = {4096, 1000}, .bar = 0.60},
+	{"K3", REFERENCE_ROOFLINE, "F32", .rank = 2, .shape = {65536, 10}, .bar = 0.35},
+	{"K3", REFERENCE_ROOFLINE, "F32", .rank = 4, .shape = {8, 21, 512, 512}, .bar = 0.60},
+	{"K4", REFERENCE_PYTORCH, "F32", LARGE, .bar = 8.0},
+	{"K4", REFERENCE_PYTORCH, "F32", LARGE, .grad = true, .bar = 15.0},
+	{"K5", REFERENCE_ONEDNN, "F32", LARGE, .bar = 3.0},
+	{"K6", REFERENCE_PYTORCH, "F32", SMALL, .bar = 20.0},
+	{"K6", REFERENCE_PYTORCH, "F32", SMALL, .grad = true, .bar = 20.0},
+	{"K7", REFERENCE_ROOFLINE, "BF16", LARGE, .bar = 0.55},
+	{"K7", REFERENCE_ROOFLINE, "F16", LARGE, .bar = 0.55},
+	{"K8", REFERENCE_ONE_THREAD, "F32", LARGE, .bar = 1.7},
+	{"K8", REFERENCE_ONE_THREAD, "F32", .rank = 2, .shape = {64, 1000}, .cached = true, .bar = 1.7},
+};
+/* clang-format on */
+
+const size_t n_bench_cases = sizeof bench_cases / sizeof bench_cases[0];

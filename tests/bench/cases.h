@@ -1,0 +1,25 @@
+/* What is measured, against what, and how much of it is enough: docs/performance.md. */
+#ifndef BENCH_CASES_H
+#define BENCH_CASES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum reference { REFERENCE_ROOFLINE, REFERENCE_PYTORCH, REFERENCE_ONEDNN, REFERENCE_ONE_THREAD };
+
+struct bench_case {
+	const char *id;
+	enum reference reference;
+	const char *dtype; /* a dtype that this build lacks is skipped */
+	int rank;
+	size_t shape[4]; /* classes on axis 1 */
+	bool grad;
+	bool warm;   /* only the run of a plan, over results already written once */
+	bool cached; /* the same data each call */
+	double bar;  /* of ours over the reference's speed */
+};
+
+extern const struct bench_case bench_cases[];
+extern const size_t n_bench_cases;
+
+#endif

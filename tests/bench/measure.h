@@ -1,0 +1,31 @@
+/* One case, several rounds, ours and its reference in turn. */
+#ifndef BENCH_MEASURE_H
+#define BENCH_MEASURE_H
+
+#include "cases.h"
+#include "loss.h"
+#include "peer.h"
+
+struct bench {
+	const char *isa; /* of loss_isa_find */
+	int threads;
+	size_t rounds;
+	size_t memory_bytes; /* available: large cases take fewer rows than they should where it is
+				short */
+	struct peer pytorch, onednn;
+	struct peer pytorch_keeping; /* PyTorch where freed memory stays with the process */
+};
+
+struct measured {
+	const struct bench_case *what;
+	char name[96];          /* "forward + gradient, F32, 1024×128256" */
+	double bytes;           /* of the logits */
+	double ours, reference; /* seconds of a call, medians; NaN where not known */
+	double ratio;           /* how many times the reference's speed; NaN where not known */
+	bool met;
+	char note[160]; /* what the numbers are made of, or why there are none */
+};
+
+void measure(struct bench *bench, const struct bench_case *what, struct measured *measured);
+
+#endif

@@ -1,0 +1,43 @@
+#include "timing.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+double now_seconds(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+double time_call(void (*call)(void *context), void *context)
+{
+	call(context);
+	for (size_t repeats = 1;; repeats *= 2) {
+		double start = now_seconds();
+		for (size_t i = 0; i < repeats; i++)
+			call(context);
+		double taken = now_seconds() - start;
+		if (taken >= TIMED_SECONDS)
+			return taken / (double)repeats;
+	}
+}
+
+static int compare(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+	return (x > y) - (x < y);
+}
+
+double median(const double *times, size_t n)
+{
+	double sorted[MAX_ROUNDS];
+	for (size_t i = 0; i < n; i++)
+		if (isnan(times[i]))
+			return (double)NAN;
+	memcpy(sorted, times, n * sizeof *times);
+	qsort(sorted, n, sizeof *sorted, compare);
+	return n % 2 ? sorted[n / 2] : 0.5 * (sorted[n / 2 - 1] + sorted[n / 2]);
+}

@@ -1,0 +1,36 @@
+/* What a property test says when it fails, and how much of it runs under a sanitizer. */
+#include "random.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <cmocka.h>
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define SANITIZED 1
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || defined(SANITIZED)
+#define CASES_DIVISOR 8
+#else
+#define CASES_DIVISOR 1
+#endif
+
+size_t random_cases(size_t n)
+{
+	return (n + CASES_DIVISOR - 1) / CASES_DIVISOR;
+}
+
+void require(bool holds, const char *format, ...)
+{
+	if (holds)
+		return;
+	char message[1024];
+	va_list arguments;
+	va_start(arguments, format);
+	vsnprintf(message, sizeof(message), format, arguments);
+	va_end(arguments);
+	fail_msg("%s [LOSSD_SEED=%llu]", message, (unsigned long long)random_seed());
+}
