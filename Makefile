@@ -8,9 +8,11 @@
 #   make test-isa   the tests again with the kernels of each instruction set that the machine has
 #   make test-neon  the kernels cross-compiled for aarch64, under qemu: the same bits as here
 #   make fuzz-kernels  the kernels against the oracle, a million random rows (CASES=, SEED=)
+#   make fuzz       codecs, parsers and requests under libFuzzer, with clang (TARGET="json head", FUZZ_SECONDS=60)
+#   make check-numbers  reading and writing of numbers against the C library: all floats, 100 million doubles (COUNT=)
 #   make lint       format, static analysis, both compilers with warnings as errors, what includes what
 #   make bench      speed against the machine's limits and other implementations: docs/performance.md (BENCH="K1 K3")
-#   make bench-peers  installs those other implementations: PyTorch, oneDNN
+#   make bench-peers  installs those other implementations: PyTorch, oneDNN, simdjson
 #   make clean      removes what was built
 
 # V=1 shows the commands.
@@ -42,7 +44,7 @@ CPPFLAGS := -D_GNU_SOURCE -Isrc -I$(BUILD)/gen
 CFLAGS   ?= -O2 -g1
 # Fused multiply-add is written where it is meant: the same bits from every compiler (docs/numerics.md).
 ALL_CFLAGS = -std=c17 $(CFLAGS) $(OPTIMIZE) -ffp-contract=off -fPIE $(OPENMP) $(WARNINGS) $(HARDENING) $(EXTRA_CFLAGS)
-LIBS      := -lmicrohttpd -lcjson -lpthread -lm
+LIBS      := -lmicrohttpd -lcjson -lz -lpthread -lm
 TEST_LIBS := -lcurl -lcmocka
 
 # Kernels for processors of another family than the one compiled for.
@@ -52,7 +54,7 @@ LIB_SRC    := $(filter-out %/oracle.c $(FOREIGN_ISA),$(wildcard src/*.c src/kern
 ORACLE_SRC := $(wildcard src/kernel/oracle.c src/kernel/*/oracle.c)
 SERVER_SRC := $(wildcard server/*.c server/codec/*.c)
 SUPPORT_SRC := $(wildcard tests/support/*.c)
-TEST_SRC   := $(wildcard tests/unit/test_*.c tests/property/test_*.c tests/http/test_*.c)
+TEST_SRC   := $(wildcard tests/unit/test_*.c tests/property/test_*.c tests/http/test_*.c tests/fuzz/targets/test_*.c)
 
 LIB_OBJ     := $(LIB_SRC:%.c=$(BUILD)/%.o)
 ORACLE_OBJ  := $(ORACLE_SRC:%.c=$(BUILD)/%.o)
@@ -111,17 +113,31 @@ $(BUILD)/tests/fuzz/fuzz_kernels: $(FUZZ_OBJ) $(addprefix $(BUILD)/tests/support
 	@echo "  LD $@"
 	$(Q)$(CC) $(ALL_CFLAGS) $(LINK_MODE) -o $@ $^ -lm
 
+# What libFuzzer calls, and tests/fuzz/targets/test_corpora.c with the corpora that are kept.
+TARGET_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(filter-out %/libfuzzer.c %/test_corpora.c,$(wildcard tests/fuzz/targets/*.c)))
+$(BUILD)/tests/fuzz/targets/%.o: OPTIMIZE =
+$(BUILD)/tests/fuzz/targets/test_corpora: $(TARGET_OBJ)
+$(BUILD)/tests/fuzz/targets/fuzz: LINK_MODE = -fsanitize=fuzzer,address,undefined
+$(BUILD)/tests/fuzz/targets/fuzz: $(BUILD)/tests/fuzz/targets/libfuzzer.o $(TARGET_OBJ) $(TESTED_OBJ) $(BUILD)/libloss.a
+	@echo "  LD $@"
+	$(Q)$(CC) $(ALL_CFLAGS) $(LINK_MODE) -o $@ $^ $(LIBS) $(TEST_LIBS)
+
+NUMBERS_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/numbers/*.c server/codec/number*.c))
+$(BUILD)/tests/numbers/check: $(NUMBERS_OBJ) $(BUILD)/tests/support/random.o
+	@echo "  LD $@"
+	$(Q)$(CC) $(ALL_CFLAGS) $(LINK_MODE) -o $@ $^ -lm
+
 # The contract that the server serves at /openapi.yaml, as the bytes of a C array.
 $(BUILD)/gen/openapi_yaml.h: api/openapi.yaml
 	@mkdir -p $(@D)
 	@od -An -v -tu1 $< | sed 's/  *\([0-9][0-9]*\)/\1,/g' > $@
 $(BUILD)/server/route.o $(BUILD)/server/pages.o: $(BUILD)/gen/openapi_yaml.h
 
--include $(LIB_OBJ:.o=.d) $(FUZZ_OBJ:.o=.d) $(ORACLE_OBJ:.o=.d) $(SERVER_OBJ:.o=.d) $(SUPPORT_OBJ:.o=.d) $(TEST_BIN:=.d)
+-include $(LIB_OBJ:.o=.d) $(FUZZ_OBJ:.o=.d) $(TARGET_OBJ:.o=.d) $(BUILD)/tests/fuzz/targets/libfuzzer.d $(NUMBERS_OBJ:.o=.d) $(ORACLE_OBJ:.o=.d) $(SERVER_OBJ:.o=.d) $(SUPPORT_OBJ:.o=.d) $(TEST_BIN:=.d)
 
 # ---------------------------------------------------------------- run and test
 
-.PHONY: setup-run setup-test setup-tsan setup-lint setup-neon
+.PHONY: setup-run setup-test setup-tsan setup-lint setup-neon setup-fuzz
 setup-run:
 	@.ci/packages build run
 setup-test:
@@ -130,6 +146,8 @@ setup-tsan:
 	@.ci/packages build test tsan
 setup-lint:
 	@.ci/packages build test tsan lint
+setup-fuzz:
+	@.ci/packages build test fuzz
 # Without these tests/isa/neon skips; not every system has them.
 setup-neon:
 	@.ci/packages build neon || true
@@ -163,28 +181,49 @@ fuzz-kernels: setup-test
 	@$(MAKE) --no-print-directory $(BUILD)/tests/fuzz/fuzz_kernels
 	@BUILD=$(BUILD) tests/fuzz/run
 
+# A build of its own: every object is instrumented.
+.PHONY: fuzz
+fuzz: setup-fuzz
+	@$(MAKE) --no-print-directory BUILD=$(BUILD)/fuzz CC=clang SANITIZE=fuzzer-no-link,address,undefined CFLAGS=-O1 \
+		$(BUILD)/fuzz/tests/fuzz/targets/fuzz
+	@BUILD=$(BUILD) tests/fuzz/targets/run $(TARGET)
+
+.PHONY: check-numbers
+check-numbers: setup-test
+	@$(MAKE) --no-print-directory $(BUILD)/tests/numbers/check
+	@$(BUILD)/tests/numbers/check $(COUNT)
+
 .PHONY: lint
 lint: setup-lint
 	@BUILD=$(BUILD) .ci/lint
 
 # ---------------------------------------------------------------- speed
 
-BENCH_SRC := $(filter-out %/onednn.c $(FOREIGN_ISA),$(wildcard tests/bench/*.c))
-BENCH_OBJ := $(BENCH_SRC:%.c=$(BUILD)/%.o)
+BENCH_SRC := $(filter-out %/onednn.c %/discard.c $(FOREIGN_ISA),$(wildcard tests/bench/*.c))
+BENCH_OBJ := $(BENCH_SRC:%.c=$(BUILD)/%.o) $(BUILD)/tests/support/random.o
 $(BUILD)/tests/bench/%.o: OPTIMIZE = -O3
 $(BUILD)/tests/bench/probe_avx2.o: OPTIMIZE = -O3 $(AVX2)
 $(BUILD)/tests/bench/probe_avx512.o: OPTIMIZE = -O3 $(AVX512)
-$(BUILD)/tests/bench/bench: $(BENCH_OBJ) $(BUILD)/libloss.a
+$(BUILD)/tests/bench/bench: $(BENCH_OBJ) $(filter-out $(BUILD)/server/main.o,$(SERVER_OBJ)) $(BUILD)/libloss.a
 	@echo "  LD $@"
-	$(Q)$(CC) $(ALL_CFLAGS) $(LINK_MODE) -o $@ $^ -lm
+	$(Q)$(CC) $(ALL_CFLAGS) $(LINK_MODE) -o $@ $^ $(LIBS)
 $(BUILD)/tests/bench/onednn: $(BUILD)/tests/bench/onednn.o $(BUILD)/tests/bench/timing.o
 	@echo "  LD $@"
 	$(Q)$(CC) $(ALL_CFLAGS) $(LINK_MODE) -o $@ $^ -ldnnl -lm
+$(BUILD)/tests/bench/discard: $(BUILD)/tests/bench/discard.o
+	@echo "  LD $@"
+	$(Q)$(CC) $(ALL_CFLAGS) $(LINK_MODE) -o $@ $^ -lmicrohttpd
+$(BUILD)/tests/bench/simdjson: tests/bench/simdjson.cpp
+	@mkdir -p $(@D)
+	@echo "  CXX $<"
+	$(Q)$(CXX) -std=c++17 -O3 -o $@ $< -lsimdjson
 -include $(BENCH_OBJ:.o=.d)
 
-# oneDNN is built for where its header is.
+# oneDNN and simdjson are built for where their headers are.
 .PHONY: bench-built bench bench-peers
-bench-built: $(BUILD)/tests/bench/bench
+bench-built: $(BUILD)/tests/bench/bench $(BUILD)/tests/bench/discard $(BUILD)/lossd
+	@if echo '#include <simdjson.h>' | $(CXX) -std=c++17 -x c++ -E -o /dev/null - 2>/dev/null; then \
+		$(MAKE) --no-print-directory $(BUILD)/tests/bench/simdjson; fi
 	@if echo '#include <oneapi/dnnl/dnnl.h>' | $(CC) -E -o /dev/null - 2>/dev/null; then \
 		$(MAKE) --no-print-directory $(BUILD)/tests/bench/onednn; fi
 bench: bench-built

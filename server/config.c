@@ -178,7 +178,9 @@ static void print_help(void)
 {
 	char flag[NAME_BYTES], values[256];
 	printf("lossd %s: evaluates losses over HTTP\n\n"
-	       "usage: lossd [FLAG VALUE | FLAG=VALUE]...\n\n"
+	       "usage: lossd [FLAG VALUE | FLAG=VALUE]...\n"
+	       "       lossd eval FILE ...    evaluates a file without a server; see lossd eval "
+	       "--help\n\n"
 	       "  --config FILE\n        a file of settings, in JSON with comments\n"
 	       "  --check-config\n        print the settings that result, and exit\n"
 	       "  --help, --version\n        print this or the version, and exit\n\n"

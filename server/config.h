@@ -31,12 +31,17 @@ struct config {
 				       */
 	uint64_t max_elements;
 	uint64_t max_rank;
+	uint64_t max_header_bytes; /* of safetensors and of the Open Inference Protocol */
 	uint64_t drain_delay_ms;
 	uint64_t drain_timeout_ms;
-	uint64_t isa;            /* see config_isa */
-	uint64_t log_level;      /* enum log_level */
-	uint64_t log_format;     /* enum log_format */
-	char cors_origins[1024]; /* a list as cors.h has it */
+	uint64_t isa;             /* see config_isa */
+	uint64_t log_level;       /* enum log_level */
+	uint64_t log_format;      /* enum log_format */
+	char cors_origins[1024];  /* a list as cors.h has it */
+	char shm_key_prefix[128]; /* as shm_rules.h has it; "none": no shared memory */
+	char shm_owners[256];     /* likewise */
+	uint64_t shm_max_regions;
+	uint64_t shm_max_bytes;
 };
 
 enum config_action {

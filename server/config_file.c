@@ -64,7 +64,7 @@ static const char *join(const cJSON *array, char *out, size_t size)
 static const char *text_of(const struct setting *setting, const cJSON *item, char *out, size_t size)
 {
 	bool wordy = setting->type == SETTING_LISTEN || setting->type == SETTING_CHOICE ||
-		     setting->type == SETTING_ORIGINS;
+		     setting->type == SETTING_ORIGINS || setting->type == SETTING_TEXT;
 	if (cJSON_IsString(item)) {
 		bool is_auto = setting->automatic && strcmp(item->valuestring, "auto") == 0;
 		return wordy || is_auto || setting->type == SETTING_BYTES ? item->valuestring

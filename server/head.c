@@ -1,10 +1,12 @@
 #include "head.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
 #define MAX_TIMEOUT_MS 3600000u
+#define LIST_SIZE 256      /* of names of media types, in messages */
 #define MAX_TRACESTATE 512 /* what a vendor-neutral hop has to pass on at least */
 
 /* ---------------------------------------------------------------- collecting */
@@ -23,6 +25,8 @@ static const struct field {
 	{"Content-Type", offsetof(struct head, content_type), REPEAT_FAILS},
 	{"Content-Encoding", offsetof(struct head, content_encoding), REPEAT_JOINS},
 	{"Accept", offsetof(struct head, accept), REPEAT_JOINS},
+	{"Accept-Encoding", offsetof(struct head, accept_encoding), REPEAT_JOINS},
+	{"Inference-Header-Content-Length", offsetof(struct head, header_length), REPEAT_FAILS},
 	{"Origin", offsetof(struct head, origin), REPEAT_VOIDS},
 	{"X-Request-Timeout-Ms", offsetof(struct head, timeout), REPEAT_FAILS},
 	{"X-Request-Id", offsetof(struct head, request_id), REPEAT_VOIDS},
@@ -108,7 +112,8 @@ loss_status head_read(struct head *head, const struct header *headers, size_t n,
 
 	for (size_t k = 0; k < n_fields; k++) {
 		const char **text = slot(head, &fields[k]);
-		if (*text && **text == '\0' && text != &head->timeout)
+		if (*text && **text == '\0' && text != &head->timeout &&
+		    text != &head->header_length)
 			*text = NULL;
 	}
 	if (head->request_id && !is_printable(head->request_id, HEAD_MAX_ID))
@@ -173,6 +178,19 @@ static struct span cut_parameter(struct span *parameters, struct span *value)
 	return name;
 }
 
+/* "a, b or c" */
+static void list_names(const char *const *names, size_t n, char *out, size_t size)
+{
+	size_t used = 0;
+	out[0] = '\0';
+	for (size_t i = 0; i < n && used < size; i++)
+		used += (size_t)snprintf(out + used, size - used, "%s%s",
+					 i == 0       ? ""
+					 : i + 1 == n ? " or "
+						      : ", ",
+					 names[i]);
+}
+
 static loss_status check_charset(const char *content_type, struct span parameters,
 				 struct loss_error *err)
 {
@@ -207,24 +225,42 @@ loss_status head_media_type(const struct head *head, const char *const *names, s
 			"Content-Type is \"%.60s\", which is what curl sends for -d alone; add "
 			"-H 'Content-Type: %s' (or use curl --json)",
 			head->content_type, names[0]);
+	char list[LIST_SIZE];
+	list_names(names, n, list, sizeof list);
 	return loss_fail(err, LOSS_UNSUPPORTED_MEDIA_TYPE, NULL,
-			 "Content-Type is \"%.80s\"; this path reads %s", head->content_type,
-			 names[0]);
+			 "Content-Type is \"%.80s\"; this path reads %s", head->content_type, list);
 }
 
-loss_status head_encoding(const struct head *head, struct loss_error *err)
+loss_status head_encoding(const struct head *head, enum content_coding *coding,
+			  struct loss_error *err)
 {
-	if (!head->content_encoding)
-		return LOSS_OK;
-	struct span rest = {head->content_encoding, strlen(head->content_encoding)};
+	static const struct {
+		const char *name;
+		enum content_coding coding;
+	} codings[] = {
+		{"identity", CODING_IDENTITY},
+		{"gzip", CODING_GZIP},
+		{"x-gzip", CODING_GZIP},
+		{"deflate", CODING_DEFLATE},
+	};
+	const size_t n_codings = sizeof codings / sizeof codings[0];
+	*coding = CODING_IDENTITY;
+	const char *text = head->content_encoding ? head->content_encoding : "";
+	struct span rest = {text, strlen(text)};
 	while (rest.n > 0) {
-		struct span coding = cut(&rest, ',');
-		if (coding.n > 0 && !equals(coding, "identity"))
-			return loss_fail(
-				err, LOSS_UNSUPPORTED_ENCODING, NULL,
-				"Content-Encoding is \"%.80s\"; this server reads identity "
-				"only: send the body as it is",
-				head->content_encoding);
+		struct span name = cut(&rest, ',');
+		size_t i = 0;
+		while (i < n_codings && !equals(name, codings[i].name))
+			i++;
+		bool known = name.n == 0 || i < n_codings;
+		bool another = *coding != CODING_IDENTITY && i > 0 && name.n > 0;
+		if (!known || another)
+			return loss_fail(err, LOSS_UNSUPPORTED_ENCODING, NULL,
+					 "Content-Encoding is \"%.80s\"; this server decodes one "
+					 "of gzip and deflate, or send the body as it is",
+					 text);
+		if (name.n > 0 && i > 0)
+			*coding = codings[i].coding;
 	}
 	return LOSS_OK;
 }
@@ -245,50 +281,95 @@ static int specificity(struct span range, const char *type)
 	return equals(range, "*/*") || equals(range, "*") ? 1 : 0;
 }
 
-/* True for "0", "0.", "0.000", ".0": what its sender excludes. Anything else counts as wanted. */
-static bool is_zero_weight(struct span value)
+#define MOST_WEIGHT 1000
+
+/* A weight in thousandths (RFC 9110, section 12.4.2). What is no weight counts as wanted. */
+static int weight_of(struct span value)
 {
-	for (size_t i = 0; i < value.n; i++)
-		if (value.text[i] != '0' && value.text[i] != '.')
-			return false;
-	return value.n > 0;
+	int weight = 0, unit = MOST_WEIGHT;
+	for (size_t i = 0; i < value.n; i++) {
+		char c = value.text[i];
+		if (c == '.' && unit == MOST_WEIGHT) {
+			unit /= 10;
+			continue;
+		}
+		if (c < '0' || c > '9' || (unit == MOST_WEIGHT && i > 0))
+			return MOST_WEIGHT;
+		weight += (c - '0') * unit;
+		if (unit < MOST_WEIGHT)
+			unit /= 10;
+	}
+	return value.n > 0 && weight < MOST_WEIGHT ? weight : MOST_WEIGHT;
 }
 
-static bool is_excluded(struct span parameters)
+static int range_weight(struct span parameters)
 {
 	while (parameters.n > 0) {
 		struct span value;
 		struct span name = cut_parameter(&parameters, &value);
 		if (equals(name, "q"))
-			return is_zero_weight(value);
+			return weight_of(value);
 	}
-	return false;
+	return MOST_WEIGHT;
 }
 
-loss_status head_accept(const struct head *head, const char *type, struct loss_error *err)
+/* The most specific range decides on a type (RFC 9110, section 12.5.1); of two alike, the kinder
+ * one. */
+static int type_weight(const char *accept, const char *type, int *closeness)
 {
-	if (!head->accept)
-		return LOSS_OK;
-
-	/* The most specific range decides (RFC 9110, section 12.5.1); of two alike, the kinder one.
-	 */
-	int best = 0;
-	bool wanted = false;
-	struct span rest = {head->accept, strlen(head->accept)};
+	int weight = 0;
+	struct span rest = {accept, strlen(accept)};
+	*closeness = 0;
 	while (rest.n > 0) {
 		struct span element = cut(&rest, ',');
 		struct span range = cut(&element, ';');
-		int closeness = specificity(range, type);
-		if (closeness == 0 || closeness < best)
+		int close = specificity(range, type);
+		int its = range_weight(element);
+		if (close == 0 || close < *closeness || (close == *closeness && its < weight))
 			continue;
-		bool kind = !is_excluded(element);
-		wanted = kind || (wanted && closeness == best);
-		best = closeness;
+		*closeness = close;
+		weight = its;
 	}
-	if (wanted)
+	return weight;
+}
+
+loss_status head_accept(const struct head *head, const char *const *types, size_t n, size_t *index,
+			struct loss_error *err)
+{
+	int best = 0, best_closeness = 0;
+	*index = 0;
+	if (!head->accept)
 		return LOSS_OK;
+
+	for (size_t i = 0; i < n; i++) {
+		int closeness;
+		int weight = type_weight(head->accept, types[i], &closeness);
+		if (weight < best || (weight == best && closeness <= best_closeness))
+			continue;
+		best = weight;
+		best_closeness = closeness;
+		*index = i;
+	}
+	if (best > 0)
+		return LOSS_OK;
+	char list[LIST_SIZE];
+	list_names(types, n, list, sizeof list);
 	return loss_fail(err, LOSS_NOT_ACCEPTABLE, NULL,
-			 "Accept is \"%.80s\", but this path replies with %s", head->accept, type);
+			 "Accept is \"%.80s\", but this path replies with %s", head->accept, list);
+}
+
+/* ---------------------------------------------------------------- Accept-Encoding */
+
+bool head_takes_gzip(const struct head *head)
+{
+	int close, close_x, closeness;
+	if (!head->accept_encoding)
+		return false;
+	/* Of two names of one coding, the one that is there. */
+	int gzip = type_weight(head->accept_encoding, "gzip", &close);
+	int x_gzip = type_weight(head->accept_encoding, "x-gzip", &close_x);
+	int weight = close_x > close ? x_gzip : gzip;
+	return weight > 0 && weight >= type_weight(head->accept_encoding, "identity", &closeness);
 }
 
 /* ---------------------------------------------------------------- the caller's deadline */

@@ -6,6 +6,7 @@
 #ifndef LOSSD_HEAD_H
 #define LOSSD_HEAD_H
 
+#include "codec/content_coding.h"
 #include "guard.h"
 
 #define HEAD_MAX_ID 128
@@ -15,6 +16,8 @@ struct head {
 	const char *content_type; /* NULL: absent or empty; the same for others but timeout */
 	const char *content_encoding;
 	const char *accept;
+	const char *accept_encoding;
+	const char *header_length; /* Inference-Header-Content-Length */
 	const char *origin;
 	const char *timeout;
 	const char *request_id;  /* absent also when it may not be echoed */
@@ -30,10 +33,19 @@ loss_status head_read(struct head *head, const struct header *headers, size_t n,
 /* Content-Type against a list of media type names; the index of the one meant (0 when absent). */
 loss_status head_media_type(const struct head *head, const char *const *names, size_t n,
 			    size_t *index, struct loss_error *err);
-/* LOSS_UNSUPPORTED_ENCODING unless the body comes as it is. */
-loss_status head_encoding(const struct head *head, struct loss_error *err);
-/* LOSS_NOT_ACCEPTABLE when Accept excludes the media type that the reply has. */
-loss_status head_accept(const struct head *head, const char *type, struct loss_error *err);
+/* How the body is coded. LOSS_UNSUPPORTED_ENCODING where it is in a way that is not known, or in
+ * more than one. */
+loss_status head_encoding(const struct head *head, enum content_coding *coding,
+			  struct loss_error *err);
+/* Whether Accept-Encoding asks for gzip, and not rather for the reply as it is. */
+bool head_takes_gzip(const struct head *head);
+/* The codings of bodies, as Accept-Encoding of a reply lists them. */
+#define HEAD_ENCODINGS "gzip, deflate"
+/* Which of n media types (at least one, with or without parameters) Accept asks for: the one of the
+ * largest weight, of equal ones the one named most closely, then the first. LOSS_NOT_ACCEPTABLE
+ * when it excludes them all. */
+loss_status head_accept(const struct head *head, const char *const *types, size_t n, size_t *index,
+			struct loss_error *err);
 /* X-Request-Timeout-Ms, 1 to 3,600,000; 0 when absent. */
 loss_status head_timeout(const struct head *head, uint64_t *ms, struct loss_error *err);
 

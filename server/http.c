@@ -7,12 +7,14 @@
 #include <unistd.h>
 
 #include "acceptor.h"
+#include "codec/encoder.h"
 #include "log.h"
 #include "metrics.h"
 #include "raw_head.h"
 #include "reply.h"
 #include "request.h"
 #include "request_id.h"
+#include "shm.h"
 
 struct http {
 	struct service service;
@@ -73,8 +75,28 @@ static struct MHD_Response *make_response(const struct reply *reply)
 	return response;
 }
 
+/* Before its client can know of the reply, and ask how often there was one. */
+static void count_inference(const struct request *request)
+{
+	const struct timings *t = &request->timings;
+	if (!request->route || request->route->door != &door_v2 || !request->loss ||
+	    request->method != METHOD_POST)
+		return;
+	const struct metrics_inference counted = {
+		.loss = request->loss,
+		.success = request->reply.status == MHD_HTTP_OK,
+		.total_ns = clock_ns() - t->start_ns,
+		.queue_ns = t->queue_ns,
+		.input_ns = t->decode_ns,
+		.infer_ns = t->compute_ns,
+		.output_ns = t->encode_ns,
+	};
+	metrics_inference(&counted);
+}
+
 static enum MHD_Result send_reply(struct MHD_Connection *connection, struct request *request)
 {
+	count_inference(request);
 	struct reaper *reaper = request->service->reaper;
 	struct MHD_Response *response = make_response(&request->reply);
 	if (!response)
@@ -111,7 +133,8 @@ static enum MHD_Result refuse_for_memory(struct http *http, struct MHD_Connectio
 static enum MHD_Result begin(struct http *http, struct MHD_Connection *connection,
 			     struct request *request, const char *method, const char *version)
 {
-	struct raw_head head = {.method = method, .target = request->target, .version = version};
+	struct raw_head head = {
+		.method = method, .target = request->target.text, .version = version};
 	if (!raw_head_read(connection, request->arena, &head))
 		return refuse_for_memory(http, connection);
 	if (request_begin(request, &head) == REQUEST_REPLY)
@@ -181,7 +204,7 @@ static void log_request(const struct request *request, double seconds)
 	const struct log_field fields[] = {
 		{"id", request->id ? request->id : "", 0},
 		{"method", route_method_name(request->method), 0},
-		{"target", request->target, 0},
+		{"target", request->target.text, 0},
 		{"status", NULL, (double)reply->status},
 		{"milliseconds", NULL, seconds * 1e3},
 		{"bytes_in", NULL, (double)request->timings.bytes_in},
@@ -341,6 +364,22 @@ static bool start_metrics(struct loss_arena *arena, const char *isa)
 	return metrics_start(labels, n, isa ? isa : loss_isa());
 }
 
+/* False: it is switched on, and can not be had. */
+static bool start_memory(struct service *service, struct loss_arena *arena)
+{
+	const struct config *config = &service->config;
+	const struct shm_settings settings = {
+		.key_prefix = config->shm_key_prefix,
+		.owners = config->shm_owners,
+		.max_regions = config->shm_max_regions,
+		.max_bytes = config->shm_max_bytes,
+	};
+	if (!shm_is_on(config->shm_key_prefix))
+		return true;
+	service->shm = shm_create(&settings, arena);
+	return service->shm != NULL;
+}
+
 static bool has_room(void *context)
 {
 	struct http *http = (struct http *)context;
@@ -373,6 +412,8 @@ struct http *http_start(struct loss_arena *arena, const struct config *config, i
 	}
 	if (!http || !start_metrics(arena, http->service.isa))
 		failed = "memory";
+	else if (!start_memory(&http->service, arena))
+		failed = "shared memory";
 	else if (!(http->service.reaper = reaper_start(arena, &http->service.config)))
 		failed = "the thread of deadlines";
 	else if (!(http->service.scheduler = scheduler_start(arena, (int)config->threads)))
@@ -422,6 +463,7 @@ void http_stop(struct http *http)
 		MHD_stop_daemon(http->daemon);
 	scheduler_stop(http->service.scheduler);
 	reaper_stop(http->service.reaper);
+	shm_destroy(http->service.shm);
 	if (http->no_memory)
 		MHD_destroy_response(http->no_memory);
 }

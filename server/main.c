@@ -1,13 +1,16 @@
 /* lossd: settings, start, signals, stop. */
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/resource.h>
 
 #include "clock.h"
 #include "config.h"
+#include "eval.h"
 #include "http.h"
 #include "listener.h"
 #include "log.h"
+#include "shm_rules.h"
 #include "signals.h"
 
 #define MS UINT64_C(1000000)
@@ -17,7 +20,7 @@
 #define CUT_MS 5000
 
 /* Descriptors that are no connections: standard streams, listener, pipes; three for each I/O
- * thread. */
+ * thread; one for each region of shared memory. */
 #define OWN_DESCRIPTORS 20
 #define DESCRIPTORS_PER_THREAD 3
 
@@ -35,6 +38,8 @@ static void fit_descriptors(struct config *config)
 	if (setrlimit(RLIMIT_NOFILE, &limit) != 0 && getrlimit(RLIMIT_NOFILE, &limit) != 0)
 		return;
 	uint64_t own = OWN_DESCRIPTORS + DESCRIPTORS_PER_THREAD * config->io_threads;
+	if (shm_is_on(config->shm_key_prefix))
+		own += config->shm_max_regions;
 	if (limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur >= own + config->connections)
 		return;
 	uint64_t fit = limit.rlim_cur > own ? limit.rlim_cur - own : 1;
@@ -109,6 +114,8 @@ int main(int argc, char **argv)
 {
 	struct config config;
 	char url[192];
+	if (argc > 1 && strcmp(argv[1], "eval") == 0)
+		return eval_main(argc - 1, argv + 1);
 	enum config_action action = config_load(&config, argc, argv);
 	if (action != CONFIG_SERVE)
 		return action == CONFIG_EXIT_0 ? 0 : 2;

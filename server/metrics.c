@@ -5,7 +5,7 @@
 #include <string.h>
 
 const char *const metrics_methods[METRICS_N_METHODS] = {"GET", "HEAD", "POST", "OPTIONS", "other"};
-const char *const metrics_formats[METRICS_N_FORMATS] = {"json", "other"};
+const char *const metrics_formats[METRICS_N_FORMATS] = {"json", "safetensors", "oip", "other"};
 const unsigned metrics_codes[METRICS_N_CODES] = {200, 204, 304, 400, 401, 403, 404, 405, 406,
 						 408, 409, 411, 413, 414, 415, 417, 422, 429,
 						 431, 500, 501, 503, 504, 505, 0};
@@ -45,7 +45,7 @@ bool metrics_start(const char *const *labels, size_t n, const char *isa)
 
 /* ---------------------------------------------------------------- counting */
 
-static struct metrics_shard *my_shard(void)
+struct metrics_shard *metrics_my_shard(void)
 {
 	static _Thread_local struct metrics_shard *mine;
 	if (!mine)
@@ -97,7 +97,7 @@ void metrics_request(const struct metrics_request *request)
 {
 	if (metrics_state.n_routes == 0) /* not started */
 		return;
-	struct metrics_shard *shard = my_shard();
+	struct metrics_shard *shard = metrics_my_shard();
 	size_t route = index_of(request->route, metrics_state.routes, metrics_state.n_routes);
 	size_t method = index_of(request->method, metrics_methods, METRICS_N_METHODS);
 	add(&shard->requests[route][method][index_of_code(request->code)], 1);
@@ -109,7 +109,7 @@ void metrics_request(const struct metrics_request *request)
 
 void metrics_evaluation(const struct metrics_evaluation *evaluation)
 {
-	struct metrics_shard *shard = my_shard();
+	struct metrics_shard *shard = metrics_my_shard();
 	size_t loss = 0;
 	while (loss < metrics_state.n_losses && loss_at(loss) != evaluation->loss)
 		loss++;
@@ -128,10 +128,10 @@ void metrics_evaluation(const struct metrics_evaluation *evaluation)
 
 void metrics_reject(enum metrics_reject reason)
 {
-	add(&my_shard()->rejects[reason], 1);
+	add(&metrics_my_shard()->rejects[reason], 1);
 }
 
 void metrics_connection(int change)
 {
-	atomic_fetch_add_explicit(&my_shard()->connections, change, memory_order_relaxed);
+	atomic_fetch_add_explicit(&metrics_my_shard()->connections, change, memory_order_relaxed);
 }

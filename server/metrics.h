@@ -45,6 +45,22 @@ struct metrics_evaluation {
 	double decode_seconds, queue_seconds, compute_seconds;
 };
 
+/* One inference by the Open Inference Protocol that has been replied to: an evaluation, or why
+ * there was none. Evaluations on /v1 are none. */
+struct metrics_inference {
+	const struct loss_info *loss;
+	bool success;
+	uint64_t total_ns, queue_ns, input_ns, infer_ns,
+		output_ns; /* all but the first: of success */
+};
+
+/* The sums of one loss since the start. */
+struct metrics_inferences {
+	uint64_t last_ms; /* of the last success, since 1970; 0: none */
+	uint64_t success, success_ns, fail, fail_ns;
+	uint64_t queue_ns, input_ns, infer_ns, output_ns;
+};
+
 /*
  * routes: the labels that metrics_request.route may have, all of them, kept, not copied; the last
  * one stands for everything else. isa: the instruction set of the kernels, kept too. False: there
@@ -53,6 +69,8 @@ struct metrics_evaluation {
 bool metrics_start(const char *const *routes, size_t n_routes, const char *isa);
 void metrics_request(const struct metrics_request *request);
 void metrics_evaluation(const struct metrics_evaluation *evaluation);
+void metrics_inference(const struct metrics_inference *inference);
+void metrics_inferences(const struct loss_info *loss, struct metrics_inferences *sum);
 void metrics_reject(enum metrics_reject reason);
 void metrics_connection(int change); /* +1 opened, -1 closed */
 

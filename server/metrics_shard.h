@@ -1,4 +1,5 @@
-/* The counters behind metrics.h, for its two files: metrics.c counts, metrics_page.c shows. */
+/* The counters behind metrics.h, for its files: metrics.c counts, metrics_page.c shows,
+ * metrics_inference.c does both for the Open Inference Protocol. */
 #ifndef LOSSD_METRICS_SHARD_H
 #define LOSSD_METRICS_SHARD_H
 
@@ -10,10 +11,10 @@
  * uses.
  */
 #define METRICS_N_SHARDS 64
-#define METRICS_MAX_ROUTES 32
+#define METRICS_MAX_ROUTES 40
 #define METRICS_MAX_LOSSES 32
 #define METRICS_N_METHODS 5
-#define METRICS_N_FORMATS 2
+#define METRICS_N_FORMATS 4
 #define METRICS_N_CODES 25
 #define METRICS_N_BUCKETS 20 /* and one more for what is above the last bound */
 
@@ -34,6 +35,11 @@ struct metrics_histogram {
 	atomic_uint_least64_t sum;
 };
 
+struct metrics_inference_shard {
+	atomic_uint_least64_t last_ms, success, success_ns, fail, fail_ns;
+	atomic_uint_least64_t queue_ns, input_ns, infer_ns, output_ns;
+};
+
 struct metrics_shard {
 	_Alignas(64) atomic_int_least64_t connections;
 	atomic_uint_least64_t rejects[METRICS_N_REJECTS];
@@ -45,6 +51,7 @@ struct metrics_shard {
 	struct metrics_histogram compute_seconds[METRICS_MAX_LOSSES][LOSS_N_DTYPES];
 	atomic_uint_least64_t elements[METRICS_MAX_LOSSES][LOSS_N_DTYPES];
 	atomic_uint_least64_t rows[METRICS_MAX_LOSSES];
+	struct metrics_inference_shard inferences[METRICS_MAX_LOSSES];
 };
 
 /* All that metrics_start was told, and every thread's counters. */
@@ -58,5 +65,8 @@ struct metrics_state {
 	struct metrics_shard shards[METRICS_N_SHARDS];
 };
 extern struct metrics_state metrics_state;
+
+/* The one that this thread counts in. */
+struct metrics_shard *metrics_my_shard(void);
 
 #endif

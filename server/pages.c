@@ -207,6 +207,17 @@ static const char index_end[] =
 	"<tr><td><a href=\"/v2/health/live\"><code>/v2/health/live</code></a>, "
 	"<a href=\"/v2/health/ready\"><code>/v2/health/ready</code></a></td>"
 	"<td>for whoever watches over the process</td></tr>\n"
+	"<tr><td><a href=\"/v2\"><code>/v2</code></a></td><td>the Open Inference Protocol: name "
+	"and "
+	"extensions</td></tr>\n"
+	"<tr><td><code>/v2/models/{loss}</code>, <code>/ready</code>, <code>/config</code>, "
+	"<code>/stats</code></td><td>the losses as its models; <a "
+	"href=\"/v2/models/stats\"><code>/v2/models/stats</code></a> has the statistics of "
+	"all</td></tr>\n"
+	"<tr><td><code>/v2/models/{loss}/infer</code></td><td>evaluate (POST), as its clients "
+	"do</td></tr>\n"
+	"<tr><td><code>/v2/systemsharedmemory/&hellip;</code></td><td>tensors in shared memory, "
+	"where the server's settings allow them</td></tr>\n"
 	"<tr><td><code>/problems/{code}</code></td><td>a paragraph on an error</td></tr>\n"
 	"</table>\n</body>\n</html>\n";
 

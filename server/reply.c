@@ -1,11 +1,14 @@
 #include "reply.h"
 
+#include "codec/content_coding.h"
 #include "codec/json_out.h"
 #include "codec/problem_json.h"
 #include "cors.h"
 
 /* How soon a shed request may come again. The queue is short, so soon. */
 #define RETRY_AFTER_SECONDS "1"
+/* Replies from here on are compressed for those who ask. */
+#define COMPRESSED_BYTES ((size_t)1025)
 
 static void add_header(struct reply *reply, const char *name, const char *value)
 {
@@ -29,14 +32,22 @@ static const char *allowed(const struct request *request)
 	return request->route ? route_allow(request->route) : "GET, HEAD, POST, OPTIONS";
 }
 
+/* What of the request the reply depends on, so that caches can tell. */
+static const char *varying(const struct request *request)
+{
+	static const char *const lists[] = {NULL, "Origin", "Accept-Encoding",
+					    "Accept-Encoding, Origin"};
+	const struct reply *reply = &request->reply;
+	bool by_coding = reply->coded || reply->size >= COMPRESSED_BYTES;
+	return lists[2 * by_coding + cors_varies(request->service->config.cors_origins)];
+}
+
 /* For pages of other origins that the setting names: what they may send, and read of a reply. */
 static void add_cors(struct request *request)
 {
 	struct reply *reply = &request->reply;
 	const char *list = request->service->config.cors_origins;
 	const char *allow = cors_allow(list, request->head.origin);
-	if (cors_varies(list))
-		add_header(reply, "Vary", "Origin");
 	if (!allow)
 		return;
 	add_header(reply, "Access-Control-Allow-Origin", allow);
@@ -47,8 +58,26 @@ static void add_cors(struct request *request)
 	}
 	add_header(reply, "Access-Control-Allow-Methods", allowed(request));
 	add_header(reply, "Access-Control-Allow-Headers",
-		   "Content-Type, X-Request-Id, X-Request-Timeout-Ms, traceparent, tracestate");
+		   "Content-Encoding, Content-Type, X-Request-Id, X-Request-Timeout-Ms, "
+		   "traceparent, tracestate");
 	add_header(reply, "Access-Control-Max-Age", "600");
+}
+
+/* Compresses the body where that is worth it and asked for; where there is no memory for it, the
+ * reply goes as it is. */
+static void compress(struct request *request)
+{
+	struct reply *reply = &request->reply;
+	if (reply->size < COMPRESSED_BYTES || !head_takes_gzip(&request->head))
+		return;
+	uint64_t start = clock_ns();
+	struct loss_buffer *coded = gzip_bytes(reply->body, reply->size, request->arena);
+	if (coded) {
+		reply->body = coded->data;
+		reply->size = coded->size;
+		reply->coded = true;
+	}
+	request->timings.encode_ns += clock_ns() - start;
 }
 
 /* What every reply carries. */
@@ -57,10 +86,13 @@ static void complete(struct request *request, const char *content_type)
 	struct reply *reply = &request->reply;
 	if (reply->size > 0)
 		add_header(reply, "Content-Type", content_type);
+	if (reply->coded)
+		add_header(reply, "Content-Encoding", "gzip");
+	add_header(reply, "Vary", varying(request));
 	add_header(reply, "X-Request-Id", request->id);
 	add_header(reply, "traceparent", request->head.traceparent);
 	add_header(reply, "tracestate", request->head.tracestate);
-	if (request->method == METHOD_POST && request->loss)
+	if (request->method == METHOD_POST && request->loss && request->route->door)
 		add_header(reply, "Server-Timing", server_timing(request));
 	if (reply->status == 429 || reply->status == 503)
 		add_header(reply, "Retry-After", RETRY_AFTER_SECONDS);
@@ -94,32 +126,42 @@ void reply_page(struct request *request)
 		return;
 	}
 	reply->status = 200;
-	if (write_page(request, &request->error) == LOSS_OK)
+	if (write_page(request, &request->error) == LOSS_OK) {
+		compress(request);
 		complete(request, request->route->content_type);
-	else
+	} else {
 		reply_error(request);
+	}
 }
 
 void reply_encode(struct request *request)
 {
 	struct reply *reply = &request->reply;
-	struct loss_buffer *out = loss_buffer_create(request->arena);
-	if (!out) {
+	struct encoded out = {.body = loss_buffer_create(request->arena)};
+	if (!out.body) {
 		loss_arena_failure(request->arena, &request->error);
 		return;
 	}
-	if (evaluation_write(request->evaluation, out, &request->error) == LOSS_OK) {
-		reply->body = out->data;
-		reply->size = out->size;
+	if (evaluation_write(request->evaluation, &out, &request->error) == LOSS_OK) {
+		reply->body = out.body->data;
+		reply->size = out.body->size;
+		compress(request);
+		if (reply->coded)
+			loss_buffer_release(out.body);
+		reply->content_type = out.content_type;
+		reply->more = (struct header){out.header, out.value};
 	} else {
-		loss_buffer_release(out); /* the error's document takes its place */
+		loss_buffer_release(out.body); /* the error's document takes its place */
 	}
 }
 
 void reply_evaluation(struct request *request)
 {
-	request->reply.status = 200;
-	complete(request, request->route->content_type);
+	struct reply *reply = &request->reply;
+	reply->status = 200;
+	if (reply->more.name)
+		add_header(reply, reply->more.name, reply->more.value);
+	complete(request, reply->content_type);
 }
 
 /* ---------------------------------------------------------------- errors */
@@ -158,9 +200,9 @@ void reply_error(struct request *request)
 {
 	struct reply *reply = &request->reply;
 	loss_status status = request->error.status;
-	bool v2 = route_is_v2(request->path, request->n_path);
+	bool v2 = route_is_v2(request->target.path, request->target.n_path);
 	/* Nothing of the body is needed any more, and the document needs room. */
-	loss_arena_release_buffers(request->arena);
+	request_drop_body(request);
 	struct loss_buffer *out = loss_buffer_create(request->arena);
 	bool written = out && (v2 ? write_v2_error(out, request->error.detail)
 				  : write_problem(request, out));
@@ -178,7 +220,7 @@ void reply_error(struct request *request)
 	if (status == LOSS_METHOD_NOT_ALLOWED)
 		add_header(reply, "Allow", allowed(request));
 	if (status == LOSS_UNSUPPORTED_ENCODING)
-		add_header(reply, "Accept-Encoding", "identity");
+		add_header(reply, "Accept-Encoding", HEAD_ENCODINGS);
 	if (status == LOSS_DRAINING)
 		reply->close = true;
 	complete(request, v2 ? "application/json" : "application/problem+json");

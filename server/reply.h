@@ -10,7 +10,7 @@
 void reply_encode(struct request *request);
 
 /* Each fills request->reply completely, whatever happens on the way. */
-void reply_page(struct request *request); /* GET, HEAD, OPTIONS */
+void reply_page(struct request *request); /* GET, HEAD, OPTIONS, and POST that evaluates nothing */
 void reply_evaluation(struct request *request);
 void reply_error(struct request *request); /* request->error */
 

@@ -1,60 +1,15 @@
 #include "request.h"
 
 #include <string.h>
-#include <strings.h>
 
-#include "codec/percent.h"
+#include "codec/encoder.h"
+#include "deadline.h"
 #include "metrics.h"
 #include "reply.h"
 #include "request_id.h"
 
-/* ---------------------------------------------------------------- the target */
-
-/* Bad percent-encoding stays as it is: no path has a '%', so nothing is found there. */
-static size_t decode(const char *raw, size_t n, char *out, bool *has_nul)
-{
-	size_t size = 0;
-	for (size_t i = 0; i < n; i++) {
-		int byte = percent_byte(raw + i, n - i);
-		out[size++] = byte < 0 ? raw[i] : (char)byte;
-		if (byte >= 0)
-			i += PERCENT_SIZE - 1;
-		*has_nul = *has_nul || byte == 0;
-	}
-	return size;
-}
-
-/* Origin form, or absolute form, which every server must take (RFC 9112, section 3.2.2). */
-static const char *skip_authority(const char *target)
-{
-	size_t scheme = strncasecmp(target, "http://", 7) == 0    ? 7
-			: strncasecmp(target, "https://", 8) == 0 ? 8
-								  : 0;
-	return scheme == 0 ? target : target + scheme + strcspn(target + scheme, "/?");
-}
-
-static bool split_target(struct request *request, const char *target)
-{
-	request->target = loss_arena_printf(request->arena, "%s", target);
-	if (!request->target)
-		return false;
-	const char *path = skip_authority(request->target);
-	size_t n = strcspn(path, "?");
-	char *decoded = loss_arena_array(request->arena, char, n + 1);
-	if (!decoded)
-		return false;
-	request->path = decoded;
-	request->n_path = decode(path, n, decoded, &request->has_nul);
-	if (request->n_path == 0 && path != request->target)
-		decoded[request->n_path++] = '/';
-	if (path[n] == '?') {
-		request->query = path + n + 1;
-		request->n_query = strlen(request->query);
-	} else {
-		request->query = "";
-	}
-	return true;
-}
+#define NS_PER_MS UINT64_C(1000000)
+#define NS_PER_US 1000u
 
 /* ---------------------------------------------------------------- life */
 
@@ -78,25 +33,20 @@ struct request *request_create(struct service *service, struct reaper_entry *ent
 		request->over_budget = over_budget;
 		request->timings.start_ns = clock_ns();
 	}
-	if (!request || !split_target(request, target)) {
+	if (!request || !target_split(target, arena, &request->target)) {
 		loss_arena_destroy(arena);
 		return NULL;
 	}
 	return request;
 }
 
-static void unwatch(struct request *request)
-{
-	if (request->watched)
-		reaper_unwatch(request->service->reaper, request->entry);
-	request->watched = false;
-}
-
 void request_destroy(struct request *request)
 {
 	if (!request)
 		return;
-	unwatch(request);
+	deadline_unwatch(request);
+	if (request->evaluation)
+		evaluation_end(request->evaluation);
 	loss_arena_destroy(request->arena);
 }
 
@@ -132,19 +82,18 @@ static int shown(size_t n)
 
 static loss_status check_path(struct request *request, struct loss_error *err)
 {
-	const char *path = request->path;
-	size_t n = request->n_path;
+	const char *path = request->target.path;
+	size_t n = request->target.n_path;
 	if (request->method == METHOD_OPTIONS && n == 1 && *path == '*')
 		return LOSS_OK;
-	if (request->has_nul)
+	if (request->target.has_nul)
 		return loss_fail(
 			err, LOSS_UNKNOWN_PATH, NULL,
 			"the path has a percent-encoded NUL; no path of this server has one");
-	request->route = route_find(path, n, &request->argument, &request->n_argument);
+	request->route = route_find(path, n, request->arguments);
 	if (request->route)
 		return LOSS_OK;
-	if (n > 1 && path[n - 1] == '/' &&
-	    route_find(path, n - 1, &request->argument, &request->n_argument))
+	if (n > 1 && path[n - 1] == '/' && route_find(path, n - 1, request->arguments))
 		return loss_fail(err, LOSS_UNKNOWN_PATH, NULL,
 				 "there is no path %.*s; leave out the slash at its end", shown(n),
 				 path);
@@ -153,15 +102,26 @@ static loss_status check_path(struct request *request, struct loss_error *err)
 			 path);
 }
 
+/* Every loss has one version, as a model of the Open Inference Protocol. */
+static loss_status check_version(const struct request *request, struct loss_error *err)
+{
+	const struct route_argument *version = &request->arguments[1];
+	if (!version->text || (version->size == 1 && *version->text == '1'))
+		return LOSS_OK;
+	return loss_fail(err, LOSS_UNKNOWN_LOSS, NULL,
+			 "there is no version \"%.*s\" of %s; the only one is \"1\"",
+			 shown(version->size), version->text, request->loss->name);
+}
+
 static loss_status check_loss(struct request *request, struct loss_error *err)
 {
-	const char *name = request->argument;
-	size_t n = request->n_argument;
+	const char *name = request->arguments[0].text;
+	size_t n = request->arguments[0].size;
 	if (!request->route || !request->route->names_loss)
 		return LOSS_OK;
 	request->loss = loss_find(name, n);
 	if (request->loss)
-		return LOSS_OK;
+		return check_version(request, err);
 	return loss_fail(
 		err, LOSS_UNKNOWN_LOSS, NULL,
 		"there is no loss \"%.*s\"; the nearest is \"%s\", and GET /v1/losses lists "
@@ -180,78 +140,132 @@ static loss_status check_method(const struct request *request, const char *metho
 
 static bool evaluates(const struct request *request)
 {
-	return request->method == METHOD_POST && request->route && request->loss;
+	return request->method == METHOD_POST && request->route && request->route->door &&
+	       request->loss;
+}
+
+/* A POST whose body is a small document for the route's page. */
+static bool reads_document(const struct request *request)
+{
+	return request->method == METHOD_POST && request->route &&
+	       route_reads_document(request->route);
+}
+
+/* Bytes of the longest body that is taken, and what a message calls that. */
+static uint64_t body_limit(const struct request *request, const char **name)
+{
+	uint64_t limit = request->service->config.max_body_bytes;
+	bool document = reads_document(request) && limit > ROUTE_DOCUMENT_BYTES;
+	*name = document ? "of this path" : "(max_body_bytes)";
+	return document ? ROUTE_DOCUMENT_BYTES : limit;
 }
 
 static loss_status check_size(const struct request *request, struct loss_error *err)
 {
 	const struct framing *framing = &request->head.framing;
-	uint64_t limit = request->service->config.max_body_bytes;
+	const char *name;
+	uint64_t limit = body_limit(request, &name);
 	if (evaluates(request) && !framing->has_length && !framing->chunked)
 		return loss_fail(err, LOSS_LENGTH_REQUIRED, NULL,
 				 "an evaluation needs a body; send it with Content-Length or with "
 				 "Transfer-Encoding: chunked");
 	if (framing->length > limit)
-		return loss_fail(
-			err, LOSS_BODY_TOO_LARGE, NULL,
-			"Content-Length is %llu bytes, but the limit (max_body_bytes) is %llu",
-			(unsigned long long)framing->length, (unsigned long long)limit);
+		return loss_fail(err, LOSS_BODY_TOO_LARGE, NULL,
+				 "Content-Length is %llu bytes, but the limit %s is %llu",
+				 (unsigned long long)framing->length, name,
+				 (unsigned long long)limit);
 	return LOSS_OK;
 }
 
-/* What the headers say about the body and the reply. */
-static const struct media_type *check_types(struct request *request)
+static const struct media_type *check_body_type(struct request *request,
+						enum content_coding *coding)
 {
+	const struct media_type *requests = request->route->door->requests;
 	const char *names[MEDIA_TYPES_MAX];
-	size_t n = 0, chosen = 0;
-	while (media_types[n].name) {
-		names[n] = media_types[n].name;
-		n++;
-	}
+	size_t n = 0, chosen;
+	for (; requests[n].name; n++)
+		names[n] = requests[n].name;
+	keep(request, head_media_type(&request->head, names, n, &chosen, &request->found));
+	keep(request, head_encoding(&request->head, coding, &request->found));
+	return &requests[chosen];
+}
+
+static const struct reply_format *check_reply_type(struct request *request)
+{
+	const struct reply_format *replies = request->route->door->replies;
+	const char *names[REPLY_FORMATS_MAX];
+	size_t n = 0, chosen;
+	for (; replies[n].content_type; n++)
+		names[n] = replies[n].content_type;
+	keep(request, head_accept(&request->head, names, n, &chosen, &request->found));
+	return &replies[chosen];
+}
+
+/* Small documents come as they are, whatever their media type says: that is not told by all
+ * clients, and told wrong by some. */
+static loss_status check_plain(const struct request *request, struct loss_error *err)
+{
+	enum content_coding coding;
+	loss_status status = head_encoding(&request->head, &coding, err);
+	if (status != LOSS_OK || coding == CODING_IDENTITY)
+		return status;
+	return loss_fail(err, LOSS_UNSUPPORTED_ENCODING, NULL,
+			 "Content-Encoding is \"%.80s\"; this path reads identity only: send the "
+			 "body as it is",
+			 request->head.content_encoding);
+}
+
+/* What the headers say about the body and the reply. */
+static void check_types(struct request *request, struct evaluation_kind *kind)
+{
+	size_t chosen;
+	*kind = (struct evaluation_kind){
+		.loss = request->loss,
+		.isa = request->service->isa,
+		.max_body_bytes = request->service->config.max_body_bytes,
+	};
 	if (evaluates(request)) {
-		keep(request, head_media_type(&request->head, names, n, &chosen, &request->found));
-		keep(request, head_encoding(&request->head, &request->found));
+		kind->media = check_body_type(request, &kind->coding);
+		kind->format = check_reply_type(request);
+		return;
 	}
-	if (request->route && request->method != METHOD_OPTIONS)
-		keep(request,
-		     head_accept(&request->head, request->route->content_type, &request->found));
-	return &media_types[chosen];
-}
-
-static void notice(void *context, enum reaper_event event)
-{
-	struct request *request = (struct request *)context;
-	atomic_store(event == REAPER_GONE ? &request->gone : &request->expired, true);
-	if (request->evaluation) {
-		atomic_store(&request->evaluation->cancel, true);
-		scheduler_withdraw(request->service->scheduler, &request->job);
+	if (reads_document(request))
+		keep(request, check_plain(request, &request->found));
+	if (request->route && request->method != METHOD_OPTIONS) {
+		keep(request, head_accept(&request->head, &request->route->content_type, 1, &chosen,
+					  &request->found));
 	}
 }
 
-static void watch(struct request *request, uint64_t timeout_ms)
-{
-	uint64_t expires = timeout_ms ? request->timings.start_ns + timeout_ms * 1000000 : 0;
-	request->watched = true;
-	reaper_watch(request->service->reaper, request->entry, expires, notice, request);
-}
-
-static loss_status start_evaluation(struct request *request, const struct media_type *media,
+static loss_status start_evaluation(struct request *request, const struct evaluation_kind *kind,
 				    struct loss_error *err)
 {
-	const struct config *config = &request->service->config;
-	const struct decoder_limits limits = {config->max_elements, config->max_rank};
+	const struct service *service = request->service;
+	const struct config *config = &service->config;
+	const struct decoder_setup setup = {
+		.limits = {config->max_elements, config->max_rank, config->max_header_bytes},
+		.header_length = request->head.header_length,
+		.scheduler = service->scheduler,
+		.shm = service->shm,
+	};
 	if (request->over_budget)
 		return loss_fail(err, LOSS_TOO_MUCH_MEMORY_IN_FLIGHT, NULL,
 				 "the requests being served hold the whole memory budget "
 				 "(memory_budget_bytes); send this one again later");
-	struct evaluation *e = evaluation_create(request->loss, media, request->service->isa,
-						 request->arena, &request->timings);
+	struct evaluation *e = evaluation_create(kind, request->arena, &request->timings);
 	if (!e)
 		return loss_arena_failure(request->arena, err);
-	loss_status status = evaluation_query(e, request->query, request->n_query, &limits, err);
+	loss_status status =
+		evaluation_query(e, request->target.query, request->target.n_query, &setup, err);
 	if (e->decoder)
 		request->evaluation = e;
 	return status;
+}
+
+static loss_status start_document(struct request *request, struct loss_error *err)
+{
+	request->body = loss_buffer_create(request->arena);
+	return request->body ? LOSS_OK : loss_arena_failure(request->arena, err);
 }
 
 static void identify(struct request *request)
@@ -266,6 +280,7 @@ static void identify(struct request *request)
 enum request_stage request_begin(struct request *request, const struct raw_head *raw)
 {
 	uint64_t timeout_ms = 0;
+	struct evaluation_kind kind;
 
 	request->method = route_method(raw->method);
 	request->timings.start_ns = clock_ns();
@@ -284,11 +299,15 @@ enum request_stage request_begin(struct request *request, const struct raw_head 
 	keep(request, head_timeout(&request->head, &timeout_ms, &request->found));
 	loss_status sized = check_size(request, &request->found);
 	keep(request, sized);
-	const struct media_type *media = check_types(request);
+	check_types(request, &kind);
 	if (request->error.status == LOSS_OK && evaluates(request))
-		keep(request, start_evaluation(request, media, &request->found));
-	if (request->evaluation && timeout_ms)
-		watch(request, timeout_ms);
+		keep(request, start_evaluation(request, &kind, &request->found));
+	if (request->error.status == LOSS_OK && reads_document(request))
+		keep(request, start_document(request, &request->found));
+	deadline_set(request, timeout_ms * NS_PER_MS, "X-Request-Timeout-Ms (%s)",
+		     timeout_ms ? request->head.timeout : "");
+	if (request->evaluation && request->timeout_ns)
+		deadline_watch(request);
 
 	request->stage = REQUEST_BODY;
 	bool failed = request->error.status != LOSS_OK;
@@ -302,28 +321,52 @@ enum request_stage request_begin(struct request *request, const struct raw_head 
 
 /* ---------------------------------------------------------------- the body */
 
+void request_drop_body(struct request *request)
+{
+	if (request->evaluation)
+		evaluation_drop(request->evaluation);
+	else
+		loss_arena_release_buffers(request->arena);
+}
+
 bool request_feed(struct request *request, const void *bytes, size_t n)
 {
-	uint64_t limit = request->service->config.max_body_bytes;
+	const char *name;
+	uint64_t limit = body_limit(request, &name);
 	uint64_t total = request->timings.bytes_in += n;
 
 	reaper_bytes(request->service->reaper, request->entry, total);
 	if (total > limit) {
 		/* Chunked: it could not be known before. A client that stops soon still gets the
 		 * reply. */
-		keep(request,
-		     loss_fail(&request->found, LOSS_BODY_TOO_LARGE, NULL,
-			       "the body is longer than the limit (max_body_bytes) of %llu "
-			       "bytes",
-			       (unsigned long long)limit));
-		loss_arena_release_buffers(request->arena); /* the rest is thrown away */
+		keep(request, loss_fail(&request->found, LOSS_BODY_TOO_LARGE, NULL,
+					"the body is longer than the limit %s of %llu bytes", name,
+					(unsigned long long)limit));
+		request_drop_body(request); /* the rest is thrown away */
 		return total - limit <= limit;
 	}
 	if (atomic_load_explicit(&request->expired, memory_order_relaxed))
-		loss_arena_release_buffers(request->arena);
+		request_drop_body(request);
 	else if (request->evaluation)
 		evaluation_feed(request->evaluation, bytes, n);
+	else if (request->body && !loss_buffer_append(request->body, bytes, n))
+		keep(request, loss_arena_failure(request->arena, &request->found));
 	return true;
+}
+
+/* The body may have asked for one. */
+static void adopt_deadline(struct request *request)
+{
+	uint64_t ns = request->evaluation->decoder->timeout_ns;
+	if (ns == 0)
+		return;
+	deadline_set(request, ns, "the parameter timeout (%llu microseconds)",
+		     (unsigned long long)ns / NS_PER_US);
+	if (deadline_passed(request))
+		keep(request,
+		     deadline_fail(request, "before the body was complete", &request->found));
+	else
+		deadline_watch(request);
 }
 
 static void decode_and_plan(struct request *request)
@@ -334,12 +377,12 @@ static void decode_and_plan(struct request *request)
 		return;
 	if (atomic_load(&request->expired)) {
 		keep(request,
-		     loss_fail(&request->found, LOSS_DEADLINE_EXCEEDED, NULL,
-			       "X-Request-Timeout-Ms (%s) passed before the body was complete",
-			       request->head.timeout));
+		     deadline_fail(request, "before the body was complete", &request->found));
 		return;
 	}
 	keep(request, evaluation_decode(e, &request->found));
+	if (request->error.status == LOSS_OK)
+		adopt_deadline(request);
 	if (request->error.status == LOSS_OK)
 		keep(request, evaluation_plan(e, &request->found));
 }
@@ -412,21 +455,21 @@ void request_submit(struct request *request, void (*resume)(void *connection), v
 	request->job.elements = evaluation_elements(request->evaluation);
 	request->submitted_ns = clock_ns();
 	if (!request->watched)
-		watch(request, 0);
+		deadline_watch(request);
 	scheduler_submit(request->service->scheduler, &request->job);
 }
 
 enum request_stage request_finish(struct request *request)
 {
-	unwatch(request);
+	deadline_unwatch(request);
 	if (atomic_load(&request->gone))
 		return REQUEST_COMPUTE;
 	if (request->error.status == LOSS_OK && atomic_load(&request->expired))
-		keep(request, loss_fail(&request->found, LOSS_DEADLINE_EXCEEDED, NULL,
-					"X-Request-Timeout-Ms (%s) passed while the request %s",
-					request->head.timeout,
-					request->timings.threads == 0 ? "waited to be computed"
-								      : "was being answered"));
+		keep(request, deadline_fail(request,
+					    request->timings.threads == 0
+						    ? "while the request waited to be computed"
+						    : "while the request was being answered",
+					    &request->found));
 	if (request->error.status == LOSS_OK)
 		reply_evaluation(request);
 	else

@@ -20,14 +20,19 @@
 #include "route.h"
 #include "scheduler.h"
 #include "service.h"
+#include "target.h"
 
-#define REPLY_MAX_HEADERS 12
+#define REPLY_MAX_HEADERS 16
 
 struct reply {
 	unsigned status; /* 0: none yet */
 	const void *body;
 	size_t size;
+	bool coded; /* the body is gzip */
 	bool close; /* the connection ends with this reply */
+	/* Of an evaluation: what its encoder has said. */
+	const char *content_type;
+	struct header more;
 	size_t n_headers;
 	struct header headers[REPLY_MAX_HEADERS];
 };
@@ -45,27 +50,24 @@ struct request {
 	struct reaper_entry *entry;
 	enum request_stage stage;
 
-	const char *target; /* as it was sent */
-	const char *path;   /* decoded */
-	size_t n_path;
-	const char *query; /* raw, without the '?' */
-	size_t n_query;
-	bool has_nul; /* the path has a percent-encoded NUL */
+	struct target target;
 	bool over_budget;
 
 	enum method method;
 	const struct route *route; /* NULL: none */
-	const char *argument;      /* what stands for {name} in the route */
-	size_t n_argument;
+	struct route_argument arguments[ROUTE_MAX_ARGUMENTS];
 	const struct loss_info *loss;
 	struct head head;
 	const char *id;
 	char made_id[40];
 
-	struct evaluation *evaluation; /* NULL: nothing is evaluated, the body is thrown away */
-	struct loss_error error;       /* the one that takes precedence so far */
-	struct loss_error found;       /* what the check that just failed says */
+	struct evaluation *evaluation; /* NULL: nothing is evaluated */
+	struct loss_buffer *body; /* of a POST that evaluates nothing; NULL: empty, thrown away */
+	struct loss_error error;  /* the one that takes precedence so far */
+	struct loss_error found;  /* what the check that just failed says */
 	struct timings timings;
+	uint64_t timeout_ns;   /* the caller's own deadline, from the beginning; 0: none */
+	char timeout_name[64]; /* who asked for it */
 	uint64_t submitted_ns;
 	struct job job;
 	void (*resume)(void *connection); /* called when the job is done */
@@ -88,6 +90,8 @@ void request_destroy(struct request *request); /* NULL is fine */
 enum request_stage request_begin(struct request *request, const struct raw_head *raw);
 /* Some of the body. False: it is too long to be waited for, close the connection without a word. */
 bool request_feed(struct request *request, const void *bytes, size_t n);
+/* Gives back the memory of what has been received. */
+void request_drop_body(struct request *request);
 /* The body is complete. REQUEST_REPLY, or REQUEST_COMPUTE: suspend the connection, then call
  * request_submit. */
 enum request_stage request_end(struct request *request);

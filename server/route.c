@@ -2,10 +2,12 @@
 
 #include <string.h>
 
-#include "codec/json_out.h"
+#include "codec/encoder.h"
 #include "metrics.h"
 #include "pages.h"
 #include "request.h"
+#include "v2_memory.h"
+#include "v2_pages.h"
 
 /* ---------------------------------------------------------------- pages */
 
@@ -45,16 +47,15 @@ static loss_status metrics_page(struct request *request, struct loss_buffer *out
 static loss_status problem_page(struct request *request, struct loss_buffer *out,
 				struct loss_error *err)
 {
+	const struct route_argument *wanted = &request->arguments[0];
 	for (int status = LOSS_OK + 1; status < LOSS_N_STATUS; status++) {
 		const char *code = loss_status_info((loss_status)status)->code;
-		if (strlen(code) == request->n_argument &&
-		    memcmp(code, request->argument, request->n_argument) == 0)
+		if (strlen(code) == wanted->size && memcmp(code, wanted->text, wanted->size) == 0)
 			return written(pages_problem(out, (loss_status)status), out, err);
 	}
 	return loss_fail(err, LOSS_UNKNOWN_PATH, NULL,
 			 "there is no error code \"%.*s\"; GET /openapi.yaml lists them",
-			 (int)(request->n_argument < 80 ? request->n_argument : 80),
-			 request->argument);
+			 (int)(wanted->size < 80 ? wanted->size : 80), wanted->text);
 }
 
 static loss_status losses_page(struct request *request, struct loss_buffer *out,
@@ -69,91 +70,112 @@ static loss_status loss_page(struct request *request, struct loss_buffer *out,
 	return written(pages_loss(out, request->loss, &request->service->config), out, err);
 }
 
-static loss_status v2_page(struct request *request, struct loss_buffer *out, struct loss_error *err)
-{
-	struct json_out json;
-	(void)request;
-	json_out_start(&json, out);
-	json_out_open(&json, '{');
-	json_out_string_member(&json, "name", "lossd");
-	json_out_string_member(&json, "version", LOSS_VERSION);
-	json_out_key(&json, "extensions");
-	json_out_open(&json, '[');
-	json_out_close(&json, ']');
-	json_out_close(&json, '}');
-	return written(!json.failed, out, err);
-}
-
-static loss_status write_flag(struct loss_buffer *out, const char *name, bool value,
-			      struct loss_error *err)
-{
-	struct json_out json;
-	json_out_start(&json, out);
-	json_out_open(&json, '{');
-	json_out_key(&json, name);
-	json_out_boolean(&json, value);
-	json_out_close(&json, '}');
-	return written(!json.failed, out, err);
-}
-
-static loss_status live_page(struct request *request, struct loss_buffer *out,
-			     struct loss_error *err)
-{
-	(void)request;
-	return write_flag(out, "live", true, err);
-}
-
-static loss_status ready_page(struct request *request, struct loss_buffer *out,
-			      struct loss_error *err)
-{
-	bool ready = service_stage(request->service) == SERVICE_RUNNING &&
-		     scheduler_answers(request->service->scheduler, clock_ns());
-	if (!ready)
-		request->reply.status = 503;
-	return write_flag(out, "ready", ready, err);
-}
-
 /* ---------------------------------------------------------------- the table */
 
 #define JSON "application/json"
 #define HTML "text/html; charset=utf-8"
 #define TEXT "text/plain; version=0.0.4; charset=utf-8"
 
+/* A loss as a model, with and without its version; `more` is the rest of the row. */
+#define MODEL(behind, ...)                                                                         \
+	{.path = "/v2/models/{loss}" behind,                                                       \
+	 .names_loss = true,                                                                       \
+	 .content_type = JSON,                                                                     \
+	 __VA_ARGS__},                                                                             \
+	{                                                                                          \
+		.path = "/v2/models/{loss}/versions/{version}" behind, .names_loss = true,         \
+		.content_type = JSON, __VA_ARGS__                                                  \
+	}
+#define GET(path_, type_, page_)                                                                   \
+	{                                                                                          \
+		.path = path_, .methods = METHOD_GET, .content_type = type_, .page = page_         \
+	}
+#define POST(path_, page_)                                                                         \
+	{                                                                                          \
+		.path = path_, .methods = METHOD_POST, .content_type = JSON, .page = page_         \
+	}
+#define ALWAYS(path_, type_, page_)                                                                \
+	{                                                                                          \
+		.path = path_, .methods = METHOD_GET, .content_type = type_, .page = page_,        \
+		.always = true                                                                     \
+	}
+#define MEMORY "/v2/systemsharedmemory"
+
+/* clang-format off */
 const struct route routes[] = {
-	{"/", METHOD_GET, HTML, index_page, false, false},
-	{"/openapi.yaml", METHOD_GET, "application/yaml", openapi_page, false, false},
-	{"/metrics", METHOD_GET, TEXT, metrics_page, false, true},
-	{"/problems/{code}", METHOD_GET, HTML, problem_page, false, false},
-	{"/v1/losses", METHOD_GET, JSON, losses_page, false, false},
-	{"/v1/losses/{loss}", METHOD_GET | METHOD_POST, JSON, loss_page, true, false},
-	{"/v2", METHOD_GET, JSON, v2_page, false, false},
-	{"/v2/", METHOD_GET, JSON, v2_page, false, false},
-	{"/v2/health/live", METHOD_GET, JSON, live_page, false, true},
-	{"/v2/health/ready", METHOD_GET, JSON, ready_page, false, true},
+	GET("/", HTML, index_page),
+	GET("/openapi.yaml", "application/yaml", openapi_page),
+	ALWAYS("/metrics", TEXT, metrics_page),
+	GET("/problems/{code}", HTML, problem_page),
+	GET("/v1/losses", JSON, losses_page),
+	{.path = "/v1/losses/{loss}", .methods = METHOD_GET | METHOD_POST, .content_type = JSON,
+	 .page = loss_page, .names_loss = true, .door = &door_v1},
+
+	GET("/v2", JSON, v2_server_page),
+	GET("/v2/", JSON, v2_server_page),
+	ALWAYS("/v2/health/live", JSON, v2_live_page),
+	ALWAYS("/v2/health/ready", JSON, v2_ready_page),
+	GET("/v2/models/stats", JSON, v2_all_stats_page), /* before a model of that name */
+	MODEL("", .methods = METHOD_GET, .page = v2_model_page),
+	MODEL("/ready", .methods = METHOD_GET, .page = v2_model_ready_page, .always = true),
+	MODEL("/config", .methods = METHOD_GET, .page = v2_config_page),
+	MODEL("/stats", .methods = METHOD_GET, .page = v2_stats_page),
+	MODEL("/infer", .methods = METHOD_POST, .door = &door_v2),
+	POST("/v2/repository/index", v2_index_page),
+	{.path = "/v2/repository/models/{loss}/load", .methods = METHOD_POST, .content_type = JSON,
+	 .page = v2_load_page, .names_loss = true},
+	{.path = "/v2/repository/models/{loss}/unload", .methods = METHOD_POST, .content_type = JSON,
+	 .page = v2_load_page, .names_loss = true},
+	GET(MEMORY "/status", JSON, v2_memory_page),
+	POST(MEMORY "/unregister", v2_memory_unregister_all_page),
+	GET(MEMORY "/region/{name}/status", JSON, v2_memory_region_page),
+	POST(MEMORY "/region/{name}/register", v2_memory_register_page),
+	POST(MEMORY "/region/{name}/unregister", v2_memory_unregister_page),
+	POST("/v2/cudasharedmemory/unregister", v2_cuda_unregister_all_page),
 	{0},
 };
+/* clang-format on */
 _Static_assert(sizeof routes / sizeof routes[0] <= ROUTE_MAX, "raise ROUTE_MAX");
 
-const struct route *route_find(const char *path, size_t n, const char **argument,
-			       size_t *n_argument)
+/* ---------------------------------------------------------------- matching */
+
+/* A {name} stands for one segment that is not empty, everything else for itself. */
+static bool match(const char *template, const char *path, size_t n,
+		  struct route_argument *arguments)
 {
-	*argument = NULL;
-	*n_argument = 0;
-	for (const struct route *route = routes; route->path; route++) {
-		size_t fixed = strcspn(route->path, "{");
-		if (route->path[fixed] == '\0') {
-			if (n == fixed && memcmp(path, route->path, n) == 0)
-				return route;
+	const char *limit = path + n;
+	while (*template != '\0') {
+		if (*template != '{') {
+			if (path == limit || *path++ != *template ++)
+				return false;
 			continue;
 		}
-		if (n <= fixed || memcmp(path, route->path, fixed) != 0 ||
-		    memchr(path + fixed, '/', n - fixed))
-			continue;
-		*argument = path + fixed;
-		*n_argument = n - fixed;
-		return route;
+		const char *slash = memchr(path, '/', (size_t)(limit - path));
+		const char *end = slash ? slash : limit;
+		if (end == path)
+			return false;
+		*arguments++ = (struct route_argument){path, (size_t)(end - path)};
+		path = end;
+		template += strcspn(template, "}") + 1;
 	}
+	return path == limit;
+}
+
+const struct route *route_find(const char *path, size_t n,
+			       struct route_argument arguments[ROUTE_MAX_ARGUMENTS])
+{
+	for (const struct route *route = routes; route->path; route++) {
+		memset(arguments, 0, ROUTE_MAX_ARGUMENTS * sizeof *arguments);
+		if (match(route->path, path, n, arguments))
+			return route;
+	}
+	memset(arguments, 0, ROUTE_MAX_ARGUMENTS * sizeof *arguments);
 	return NULL;
+}
+
+bool route_reads_document(const struct route *route)
+{
+	return (route->methods & METHOD_POST) != 0 && !route->door;
 }
 
 bool route_allows(const struct route *route, enum method method)

@@ -7,6 +7,7 @@
 
 #include "loss.h"
 
+struct door;
 struct request;
 
 /* Bits, so that a row can have several. */
@@ -18,28 +19,38 @@ enum method {
 	METHOD_OTHER = 16, /* none of them: never allowed */
 };
 
-/* Writes the body of a GET and may change the reply's status; or fails. */
+/* Writes the body of a reply and may change its status; or fails. */
 typedef loss_status route_page(struct request *request, struct loss_buffer *out,
 			       struct loss_error *err);
 
 struct route {
-	const char *path; /* a template: its last segment may be {name}. Also the metrics' label */
+	const char *path; /* a template: segments may be {name}. Also the metrics' label */
 	unsigned methods; /* of GET and POST; HEAD comes with GET, OPTIONS with every path */
 	const char *content_type; /* of what GET replies, and POST */
-	route_page *page;         /* what GET does. POST evaluates */
-	bool names_loss;          /* {name} is a loss */
+	route_page *page;         /* what GET does, and POST where there is no door */
+	bool names_loss;          /* the first {name} is a loss, the second a version of it */
 	bool always;              /* answered even while the server drains */
+	const struct door *door;  /* POST evaluates, of and into these formats; NULL: it does not */
 };
 
 extern const struct route routes[]; /* ends with a NULL path */
-#define ROUTE_MAX 16
+#define ROUTE_MAX 39
+#define ROUTE_MAX_ARGUMENTS 2
+/* Bytes of a body that a page of POST reads. */
+#define ROUTE_DOCUMENT_BYTES ((uint64_t)65536)
 /* The label of requests that no row matches. */
 #define ROUTE_OTHER "other"
 
-/* The row of a path (n bytes, decoded), or NULL; *argument is what stands for {name}, n_argument
- * bytes of path. */
-const struct route *route_find(const char *path, size_t n, const char **argument,
-			       size_t *n_argument);
+/* What stands for a {name} of the template; not terminated. */
+struct route_argument {
+	const char *text; /* NULL: the template has no such name */
+	size_t size;
+};
+/* The row of a path (n bytes, decoded), or NULL; fills all arguments. */
+const struct route *route_find(const char *path, size_t n,
+			       struct route_argument arguments[ROUTE_MAX_ARGUMENTS]);
+/* Whether POST reads a small document, which the row's page gets. */
+bool route_reads_document(const struct route *route);
 /* False for methods that the row does not take; HEAD and OPTIONS are answered as said above. */
 bool route_allows(const struct route *route, enum method method);
 /* The value of Allow: "GET, HEAD, OPTIONS". */

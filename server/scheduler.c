@@ -7,12 +7,15 @@
 struct scheduler {
 	int threads;
 	pthread_t thread;
-	pthread_mutex_t mutex; /* guards all below, and next and queued of the jobs */
-	pthread_cond_t work;
+	/* Guards all below, next and queued of the jobs, and under_way of the errands. */
+	pthread_mutex_t mutex;
+	pthread_cond_t work, returned;
 	bool stopping;
 	struct job *first, **last;
 	size_t depth;
-	uint64_t due_ns; /* when the job that runs should long have ended; 0: none runs */
+	struct errand *errand; /* that waits to be run; NULL: none */
+	bool away;             /* on an errand */
+	uint64_t due_ns;       /* when the job that runs should long have ended; 0: none runs */
 };
 
 static struct job *take(struct scheduler *s)
@@ -34,6 +37,29 @@ static void make_team(int threads)
 	atomic_fetch_add(&members, 1);
 }
 
+static void run_job(struct scheduler *s)
+{
+	struct job *job = take(s);
+	pthread_mutex_unlock(&s->mutex);
+	job->run(job, s->threads);
+	job->done(job);
+	pthread_mutex_lock(&s->mutex);
+	s->due_ns = 0;
+}
+
+static void run_errand(struct scheduler *s)
+{
+	struct errand *errand = s->errand;
+	s->errand = NULL;
+	s->away = true;
+	pthread_mutex_unlock(&s->mutex);
+	errand->run(errand->context);
+	pthread_mutex_lock(&s->mutex);
+	s->away = false;
+	errand->under_way = false;
+	pthread_cond_broadcast(&s->returned);
+}
+
 static void *compute(void *context)
 {
 	struct scheduler *s = (struct scheduler *)context;
@@ -41,16 +67,14 @@ static void *compute(void *context)
 
 	pthread_mutex_lock(&s->mutex);
 	for (;;) {
-		while (!s->first && !s->stopping)
+		while (!s->first && !s->errand && !s->stopping)
 			pthread_cond_wait(&s->work, &s->mutex);
-		if (!s->first)
+		if (s->errand)
+			run_errand(s);
+		else if (s->first)
+			run_job(s);
+		else
 			break;
-		struct job *job = take(s);
-		pthread_mutex_unlock(&s->mutex);
-		job->run(job, s->threads);
-		job->done(job);
-		pthread_mutex_lock(&s->mutex);
-		s->due_ns = 0;
 	}
 	pthread_mutex_unlock(&s->mutex);
 	return NULL;
@@ -64,6 +88,7 @@ struct scheduler *scheduler_start(struct loss_arena *arena, int threads)
 	*s = (struct scheduler){.threads = threads, .last = &s->first};
 	pthread_mutex_init(&s->mutex, NULL);
 	pthread_cond_init(&s->work, NULL);
+	pthread_cond_init(&s->returned, NULL);
 	return pthread_create(&s->thread, NULL, compute, s) == 0 ? s : NULL;
 }
 
@@ -77,6 +102,7 @@ void scheduler_stop(struct scheduler *scheduler)
 	pthread_mutex_unlock(&scheduler->mutex);
 	pthread_join(scheduler->thread, NULL);
 	pthread_cond_destroy(&scheduler->work);
+	pthread_cond_destroy(&scheduler->returned);
 	pthread_mutex_destroy(&scheduler->mutex);
 }
 
@@ -109,6 +135,34 @@ void scheduler_withdraw(struct scheduler *scheduler, struct job *job)
 	pthread_mutex_unlock(&scheduler->mutex);
 	if (waits)
 		job->done(job);
+}
+
+bool scheduler_send(struct scheduler *s, struct errand *errand)
+{
+	pthread_mutex_lock(&s->mutex);
+	bool idle = !s->first && !s->errand && !s->away && s->due_ns == 0;
+	if (idle) {
+		s->errand = errand;
+		errand->under_way = true;
+		pthread_cond_signal(&s->work);
+	}
+	pthread_mutex_unlock(&s->mutex);
+	return idle;
+}
+
+void scheduler_await(struct scheduler *s, struct errand *errand)
+{
+	pthread_mutex_lock(&s->mutex);
+	bool waits = s->errand == errand;
+	if (waits) {
+		s->errand = NULL;
+		errand->under_way = false;
+	}
+	while (errand->under_way)
+		pthread_cond_wait(&s->returned, &s->mutex);
+	pthread_mutex_unlock(&s->mutex);
+	if (waits)
+		errand->run(errand->context);
 }
 
 size_t scheduler_depth(struct scheduler *scheduler)

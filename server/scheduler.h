@@ -24,6 +24,14 @@
 
 struct scheduler;
 
+/* Something short that the compute thread may do meanwhile: while a body is received, say. */
+struct errand {
+	void (*run)(void *context);
+	void *context;
+	/* The scheduler's. */
+	bool under_way; /* sent, and not run yet */
+};
+
 /* One piece of work, part of a request. */
 struct job {
 	void (*run)(struct job *job, int threads); /* on the compute thread */
@@ -45,6 +53,12 @@ void scheduler_submit(struct scheduler *scheduler, struct job *job);
 /* A job that still waits is taken out of the queue and done. One that does not wait yet or runs is
  * left alone: it has its own flag. The job must still be there, done or not. */
 void scheduler_withdraw(struct scheduler *scheduler, struct job *job);
+
+/* Has an errand run by the compute thread; false, and nothing is done, where that has something
+ * else to do. It is under way until it is awaited. */
+bool scheduler_send(struct scheduler *scheduler, struct errand *errand);
+/* Returns when an errand is not under way any more; one that has not begun is run by the caller. */
+void scheduler_await(struct scheduler *scheduler, struct errand *errand);
 
 /* Jobs that wait. */
 size_t scheduler_depth(struct scheduler *scheduler);

@@ -8,6 +8,8 @@
 #include "config.h"
 #include "loss.h"
 
+struct shm;
+
 enum service_stage {
 	SERVICE_RUNNING,
 	SERVICE_LEAVING,  /* told to stop: not ready any more, but still serving whoever comes */
@@ -20,6 +22,7 @@ struct service {
 	struct loss_budget budget;
 	struct reaper *reaper;
 	struct scheduler *scheduler;
+	struct shm *shm;  /* NULL: switched off */
 	atomic_int stage; /* enum service_stage */
 };
 

@@ -3,6 +3,7 @@
 #include "cors.h"
 #include "limits.h"
 #include "loss.h"
+#include "shm_rules.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -51,6 +52,12 @@ const char *config_isa(const struct config *config)
 		.key = FIELD(key_), .type = SETTING_CHOICE, .fallback = default_,                  \
 		.choices = choices_, .help = help_                                                 \
 	}
+#define TEXT(key_, default_, is_good_, form_, help_)                                               \
+	{                                                                                          \
+		.key = FIELD(key_), .type = SETTING_TEXT, .fallback = default_,                    \
+		.size = sizeof((struct config *)0)->key_, .is_good = is_good_, .form = form_,      \
+		.help = help_                                                                      \
+	}
 #define AUTO(type_, key_, automatic_, min_, max_, help_)                                           \
 	{                                                                                          \
 		.key = FIELD(key_), .type = type_, .fallback = "auto", .automatic = automatic_,    \
@@ -91,6 +98,8 @@ const struct setting settings[] = {
 		"elements of the largest tensor"),
 	INTEGER(max_rank, "8", 1, 8,
 		"dimensions of a tensor"),
+	BYTES(max_header_bytes, "64KiB", KIB, 16 * MIB,
+	      "the JSON in front of binary tensors: of safetensors and of the Open Inference Protocol"),
 	INTEGER(drain_delay_ms, "0", 0, HOUR_MS,
 		"time between SIGTERM, when /v2/health/ready turns 503, and the closing of the socket"),
 	INTEGER(drain_timeout_ms, "30000", 0, HOUR_MS,
@@ -104,6 +113,16 @@ const struct setting settings[] = {
 	       "how lines are logged, on standard error"),
 	{.key = FIELD(cors_origins), .type = SETTING_ORIGINS, .fallback = "none",
 	 .help = "origins whose pages may read replies in a browser"},
+	TEXT(shm_key_prefix, "none", shm_is_prefix,
+	     "none, or 1 to 127 of the characters A-Z a-z 0-9 . _ -",
+	     "how the keys of shared memory that clients may register begin; none: no shared memory"),
+	TEXT(shm_owners, "self", shm_is_owners,
+	     "self, or user ids like 1000,1001",
+	     "users whose shared memory may be registered, beside the server's own"),
+	INTEGER(shm_max_regions, "64", 1, 1024,
+		"regions of shared memory that may be registered at once"),
+	BYTES(shm_max_bytes, "4GiB", 1, 65536 * GIB,
+	      "bytes of all registered regions together"),
 };
 /* clang-format on */
 _Static_assert(sizeof settings / sizeof *settings <= SETTINGS_MAX, "settings.h");
@@ -124,7 +143,8 @@ static uint64_t *number_field(const struct setting *setting, struct config *conf
 
 const char *setting_text(const struct setting *setting, const struct config *config)
 {
-	bool texts = setting->type == SETTING_LISTEN || setting->type == SETTING_ORIGINS;
+	bool texts = setting->type == SETTING_LISTEN || setting->type == SETTING_ORIGINS ||
+		     setting->type == SETTING_TEXT;
 	return texts ? (const char *)config + setting->offset : NULL;
 }
 
@@ -214,6 +234,15 @@ static bool parse_origins(const char *text, struct config *config)
 	return true;
 }
 
+static bool parse_text(const struct setting *setting, const char *text, struct config *config)
+{
+	size_t size = strlen(text) + 1;
+	if (size > setting->size || !setting->is_good(text))
+		return false;
+	memcpy((char *)config + setting->offset, text, size);
+	return true;
+}
+
 static bool parse(const struct setting *setting, const char *text, struct config *config)
 {
 	switch (setting->type) {
@@ -223,6 +252,8 @@ static bool parse(const struct setting *setting, const char *text, struct config
 		return parse_origins(text, config);
 	case SETTING_CHOICE:
 		return parse_choice(setting, text, number_field(setting, config));
+	case SETTING_TEXT:
+		return parse_text(setting, text, config);
 	default:
 		return parse_number(setting, text, number_field(setting, config));
 	}
@@ -294,6 +325,9 @@ void setting_describe(const struct setting *setting, char *out, size_t size)
 		return;
 	case SETTING_CHOICE:
 		describe_choices(setting, out, size);
+		return;
+	case SETTING_TEXT:
+		snprintf(out, size, "%s", setting->form);
 		return;
 	case SETTING_INTEGER:
 		snprintf(out, size, "a whole number from %" PRIu64 " to %" PRIu64 "%s",

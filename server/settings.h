@@ -10,12 +10,13 @@
 #define SETTINGS_MAX 64 /* room for marks, one a setting */
 
 enum setting_type {
-	SETTING_LISTEN,  /* ADDR:PORT; the field is a char array, as that of origins; every other
-			  * one is a uint64_t */
+	SETTING_LISTEN,  /* ADDR:PORT; the field is a char array, as that of origins and texts;
+			  * every other one is a uint64_t */
 	SETTING_ORIGINS, /* a list as cors.h has it; in a file also an array of strings */
 	SETTING_INTEGER, /* a whole number */
 	SETTING_BYTES,   /* a whole number, or one with KiB, MiB or GiB behind it */
 	SETTING_CHOICE,  /* a word of a list; the field holds its index */
+	SETTING_TEXT,    /* whatever is_good takes; the field is a char array of `size` bytes */
 };
 
 struct setting {
@@ -27,6 +28,9 @@ struct setting {
 	const char *const *choices;  /* of SETTING_CHOICE, NULL at the end */
 	uint64_t (*automatic)(void); /* what "auto" stands for; NULL: not a value of this key */
 	bool (*usable)(const char *word); /* whether a word of the list can be had; NULL: all can */
+	size_t size;                      /* of a text's field */
+	bool (*is_good)(const char *text);
+	const char *form; /* of a text, for people: "none, or ..." */
 	const char *help;
 };
 

@@ -247,13 +247,27 @@ static size_t grown_capacity(const struct loss_buffer *buffer, size_t needed)
 	return round_up(capacity < needed ? needed : capacity, needed < PAGE ? ALIGNMENT : PAGE);
 }
 
-/* Moves to `capacity` bytes that are already paid for; NULL leaves the buffer as it was. */
-static unsigned char *move_data(struct loss_buffer *buffer, size_t capacity, bool mapped)
+/* A mapping of at least *capacity bytes that are already paid for; one that was kept may be larger,
+ * if that can be paid for too. */
+static void *map_data(struct loss_arena *arena, size_t *capacity)
+{
+	size_t got = *capacity;
+	void *pages = mapping_create(arena->budget, &got);
+	if (pages && got > *capacity && !charge(arena, got - *capacity)) {
+		mapping_destroy(arena->budget, pages, got);
+		return mapping_create(NULL, capacity);
+	}
+	*capacity = got;
+	return pages;
+}
+
+/* Moves to *capacity bytes, or more, that are paid for; NULL leaves the buffer as it was. */
+static unsigned char *move_data(struct loss_buffer *buffer, size_t *capacity, bool mapped)
 {
 	if (buffer->mapped)
-		return mapping_grow(buffer->data, buffer->capacity, capacity);
+		return mapping_grow(buffer->data, buffer->capacity, *capacity);
 	unsigned char *data =
-		mapped ? mapping_create(NULL, &capacity) : realloc(buffer->data, capacity);
+		mapped ? map_data(buffer->arena, capacity) : realloc(buffer->data, *capacity);
 	if (data && mapped) {
 		if (buffer->size)
 			memcpy(data, buffer->data, buffer->size); /* once, at 256 KiB */
@@ -271,7 +285,7 @@ static bool grow(struct loss_buffer *buffer, size_t capacity)
 	if (!charge(arena, growth))
 		return false;
 	bool mapped = capacity >= MAPPED_BYTES;
-	unsigned char *data = move_data(buffer, capacity, mapped);
+	unsigned char *data = move_data(buffer, &capacity, mapped);
 	if (!data) {
 		refund(arena, growth);
 		return fail(arena, FAILURE_SYSTEM, growth);

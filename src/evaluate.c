@@ -1,5 +1,6 @@
 /* Running a plan: row blocks in any order, from any number of threads, then one reduction in block
  * order. */
+#include <assert.h>
 #include <math.h>
 #include <string.h>
 
@@ -22,6 +23,61 @@ void loss_plan_run_blocks(struct loss_plan *plan, size_t first, size_t n)
 			plan->rows - row < plan->block_rows ? plan->rows - row : plan->block_rows;
 		clear(plan, &plan->partials[block]);
 		plan->row->rows(plan, row, rows, &plan->partials[block]);
+	}
+}
+
+static void merge(const struct loss_plan *plan, struct partial *total,
+		  const struct partial *partial)
+{
+	sum_merge(&total->loss, &partial->loss);
+	sum_merge(&total->z_loss, &partial->z_loss);
+	sum_merge(&total->nll, &partial->nll);
+	total->correct += partial->correct;
+	for (int i = 0; plan->wanted[OUTPUT_ECE] && i < CALIBRATION_BINS; i++) {
+		sum_merge(&total->bins[i].confidence, &partial->bins[i].confidence);
+		total->bins[i].correct += partial->bins[i].correct;
+	}
+}
+
+static void skip(struct loss_tensor *tensor, size_t n)
+{
+	tensor->data = (unsigned char *)tensor->data + n * loss_dtype_info(tensor->dtype)->size;
+}
+
+/*
+ * The plan of rows [first, first + n) alone, their input at `rows`: what there is of every row
+ * begins at the first of them. Of the rows behind them it knows the next one's target, for shift.
+ */
+static void make_view(const struct loss_plan *plan, size_t first, size_t n, const void *rows,
+		      struct loss_plan *view)
+{
+	union {
+		const void *in;
+		void *out;
+	} input = {.in = rows}; /* kernels only read it */
+	*view = *plan;
+	view->first_row = first;
+	view->rows = n + (plan->shift_rows && first + n < plan->rows);
+	view->tensors[LOSS_ROLE_INPUT].data = input.out;
+	skip(&view->tensors[LOSS_ROLE_TARGETS], first);
+	for (size_t i = 0; i < plan->n_outputs; i++)
+		if (plan->outputs[plan->requested[i]].rank > 0)
+			skip(&view->outputs[plan->requested[i]], first);
+}
+
+void loss_plan_run_rows(struct loss_plan *plan, size_t first, size_t n, const void *rows)
+{
+	struct loss_plan view;
+	struct partial partial;
+	assert(plan->streams && first % plan->block_rows == 0 && first + n <= plan->rows);
+	make_view(plan, first, n, rows, &view);
+	if (first == 0)
+		clear(plan, plan->partials);
+	for (size_t row = 0; row < n; row += plan->block_rows) {
+		clear(plan, &partial);
+		plan->row->rows(&view, row, n - row < plan->block_rows ? n - row : plan->block_rows,
+				&partial);
+		merge(plan, plan->partials, &partial);
 	}
 }
 
@@ -53,17 +109,8 @@ loss_status loss_plan_run(struct loss_plan *plan, int threads, const atomic_bool
 static void reduce(const struct loss_plan *plan, struct partial *total)
 {
 	clear(plan, total);
-	for (size_t block = 0; block < plan->n_blocks; block++) {
-		const struct partial *partial = &plan->partials[block];
-		sum_merge(&total->loss, &partial->loss);
-		sum_merge(&total->z_loss, &partial->z_loss);
-		sum_merge(&total->nll, &partial->nll);
-		total->correct += partial->correct;
-		for (int i = 0; plan->wanted[OUTPUT_ECE] && i < CALIBRATION_BINS; i++) {
-			sum_merge(&total->bins[i].confidence, &partial->bins[i].confidence);
-			total->bins[i].correct += partial->bins[i].correct;
-		}
-	}
+	for (size_t block = 0; block < plan->n_blocks; block++)
+		merge(plan, total, &plan->partials[block]);
 }
 
 /* The mean is rounded once, from all that the sum and the divisor hold. */

@@ -72,7 +72,8 @@
 	  "The Content-Type is not one that this path reads. With curl, add "                      \
 	  "-H 'Content-Type: application/json'.")                                                  \
 	X(LOSS_UNSUPPORTED_ENCODING, 415, "unsupported_encoding", "Unsupported content encoding",  \
-	  "The Content-Encoding is not one that this server decodes. Send the body as it is.")     \
+	  "The Content-Encoding is not one that this server decodes, which are gzip and deflate, " \
+	  "one at a time. Or send the body as it is.")                                             \
 	X(LOSS_NOT_ACCEPTABLE, 406, "not_acceptable", "Nothing acceptable to reply with",          \
 	  "The Accept header excludes every media type that this path can reply with. Accept "     \
 	  "application/json, or leave the header out.")                                            \
@@ -83,11 +84,19 @@
 	  "The problem can never fit this server",                                                 \
 	  "The request or its reply needs more memory than the server's whole budget "             \
 	  "(memory_budget_bytes). Split the batch, or ask for fewer outputs.")                     \
+	X(LOSS_INVALID_ENCODING, 400, "invalid_encoding", "The content coding is corrupt",         \
+	  "The body is not what its Content-Encoding says: the compressed data is corrupt, cut "   \
+	  "short, or has bytes behind its end.")                                                   \
 	X(LOSS_EMPTY_BODY, 400, "empty_body", "The body is empty",                                 \
 	  "The request has no body, or only white space, where a problem is expected.")            \
 	X(LOSS_INVALID_JSON, 400, "invalid_json", "The body is not valid JSON",                    \
 	  "The body breaks the grammar of JSON (RFC 8259), is not UTF-8, or nests deeper than 32 " \
 	  "levels. The detail gives the line and the column in bytes.")                            \
+	X(LOSS_INVALID_SAFETENSORS, 400, "invalid_safetensors",                                    \
+	  "The body is not valid safetensors",                                                     \
+	  "The body breaks the format of safetensors: eight bytes of header length, a JSON "       \
+	  "header, then the tensors without gaps, overlaps or bytes behind them. The detail says " \
+	  "which rule is broken and where.")                                                       \
 	X(LOSS_TRUNCATED_BODY, 400, "truncated_body", "The body ends too early",                   \
 	  "The HTTP body is complete but the document in it is not. The detail says where it "     \
 	  "ends.")                                                                                 \
@@ -363,6 +372,8 @@ const struct loss_info *loss_find(const char *name, size_t n);
  * "outputs" of one loss. */
 const char *loss_nearest(const char *name, size_t n);
 const char *loss_nearest_field(const struct loss_info *loss, const char *name, size_t n);
+/* Likewise among n_names (at least one) names of the caller's own. */
+const char *loss_nearest_of(const char *const *names, size_t n_names, const char *name, size_t n);
 /* Indices into tensors / arguments, or -1. */
 int loss_find_tensor(const struct loss_info *loss, const char *name, size_t n);
 int loss_find_argument(const struct loss_info *loss, const char *name, size_t n);
@@ -411,9 +422,16 @@ loss_status loss_problem_set_argument(struct loss_problem *problem, size_t i,
 loss_status loss_problem_set_outputs(struct loss_problem *problem, const char *const *names,
 				     size_t n, struct loss_error *err);
 
+/* Gives tensor i, which was set without its data, the data. */
+void loss_problem_set_data(struct loss_problem *problem, size_t i, void *data);
+
 /* Makes the problem use kernels of a lower instruction set, as loss_isa_find gave it; the results
  * are the same bits. */
 void loss_problem_set_isa(struct loss_problem *problem, const char *isa);
+
+/* Makes a tensor of shape (1) stand for a scalar wherever the loss needs one, for formats whose
+ * writers have no shape (). */
+void loss_problem_set_ones_are_scalars(struct loss_problem *problem);
 
 /* ---------------------------------------------------------------- evaluation */
 
@@ -443,14 +461,24 @@ struct loss_result {
 /* A checked problem with room for its results. Opaque. */
 struct loss_plan;
 
-/* Every semantic check: types, required tensors, shapes, arguments, target range, in this order. */
+/*
+ * Every semantic check: types, required tensors, shapes, arguments, target range, in this order.
+ *
+ * An input (the first tensor) that has elements but no data is still to come. Where each row can be
+ * evaluated by itself as it arrives (class indices, contiguous classes, no output of the input's
+ * shape), the plan is one for loss_plan_run_rows; else *made is NULL: set the data and plan again.
+ */
 loss_status loss_plan_create(struct loss_problem *problem, struct loss_arena *arena,
 			     struct loss_plan **made, struct loss_error *err);
+/* The i-th output that it will have, in the order asked for, not computed yet; false past the last.
+ */
+bool loss_plan_output(const struct loss_plan *plan, size_t i, struct loss_output *output);
 /* Elements of the first tensor: what a scheduler weighs. */
 size_t loss_plan_elements(const struct loss_plan *plan);
 loss_dtype loss_plan_dtype(const struct loss_plan *plan);
 /* The instruction set of the kernels that it runs. */
 const char *loss_plan_isa(const struct loss_plan *plan);
+size_t loss_plan_rows(const struct loss_plan *plan);
 /* Row blocks: their number depends on the shape alone. */
 size_t loss_plan_blocks(const struct loss_plan *plan);
 
@@ -464,6 +492,15 @@ void loss_plan_run_blocks(struct loss_plan *plan, size_t first, size_t n);
  */
 loss_status loss_plan_run(struct loss_plan *plan, int threads, const atomic_bool *cancel,
 			  struct loss_error *err);
+/* Rows of a block; the last one may have fewer. */
+size_t loss_plan_block_rows(const struct loss_plan *plan);
+/*
+ * Evaluates rows [first, first + n) of a plan whose input is still to come: `rows` is where the
+ * first of them begins. From the first row to the last, each once, in whole blocks, on one thread
+ * at a time; the results are the bits that all blocks at once give.
+ */
+void loss_plan_run_rows(struct loss_plan *plan, size_t first, size_t n, const void *rows);
+
 /* Reduces, in row order, and fills result. All blocks must have run. */
 void loss_plan_finish(struct loss_plan *plan, struct loss_result *result);
 

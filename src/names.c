@@ -67,6 +67,14 @@ const char *loss_nearest(const char *name, size_t n)
 	return best.name;
 }
 
+const char *loss_nearest_of(const char *const *names, size_t n_names, const char *name, size_t n)
+{
+	struct nearest best = {NULL, 0};
+	for (size_t i = 0; i < n_names; i++)
+		consider(&best, names[i], name, n);
+	return best.name;
+}
+
 const struct loss_tensor_info *names_tensor_of_role(const struct loss_info *loss, loss_role role)
 {
 	for (size_t i = 0; i < loss->n_tensors; i++)

@@ -7,6 +7,7 @@
 
 #include "names.h"
 #include "results.h"
+#include "scalars.h"
 #include "values.h"
 
 #define SHAPE_CHARS 200
@@ -401,14 +402,33 @@ static loss_status check(struct loss_plan *plan, const struct loss_problem *prob
 	settle_reduction(plan);
 	TRY(check_tensors(problem, err));
 	TRY(check_upstream(problem, err));
+	if (problem->ones_are_scalars)
+		scalars_shrink(plan);
 	TRY(check_shapes(plan, problem, err));
 	TRY(check_grad_output(plan, err));
 	if (arguments != LOSS_OK && err)
 		*err = argument_error;
 	TRY(arguments);
 	TRY(check_ignore_index(plan, err));
-	TRY(check_outputs(plan, problem, err));
-	return values_check(plan, err);
+	return check_outputs(plan, problem, err);
+}
+
+/* The input has not come yet. */
+static bool input_is_awaited(const struct loss_plan *plan)
+{
+	const struct loss_tensor *input = &plan->tensors[LOSS_ROLE_INPUT];
+	return input->count > 0 && !input->data;
+}
+
+/*
+ * Whether rows can be evaluated one after the other, each knowing nothing of the input but itself.
+ * There must be targets: what is reserved for rows is then bounded by bytes that have come.
+ */
+static bool rows_stand_alone(const struct loss_plan *plan)
+{
+	return !plan->row->element_wise && plan->inner == 1 &&
+	       plan->target_kind == TARGETS_INDICES && !plan->wanted[OUTPUT_GRAD] &&
+	       !plan->wanted[OUTPUT_LOG_PROBS] && !plan->wanted[OUTPUT_PROBS];
 }
 
 static void take_tensors(struct loss_plan *plan, const struct loss_problem *problem)
@@ -429,7 +449,12 @@ loss_status loss_plan_create(struct loss_problem *problem, struct loss_arena *ar
 	plan->row = problem->row;
 	plan->kernels = cpu_kernels(problem->isa);
 	take_tensors(plan, problem);
+	*made = NULL;
 	TRY(check(plan, problem, err));
+	plan->streams = input_is_awaited(plan);
+	if (plan->streams && !rows_stand_alone(plan))
+		return LOSS_OK;
+	TRY(values_check(plan, err));
 	settle_divisor(plan);
 	settle_transform(plan);
 	warn_of_arguments(plan);
@@ -453,7 +478,17 @@ const char *loss_plan_isa(const struct loss_plan *plan)
 	return plan->kernels->isa;
 }
 
+size_t loss_plan_rows(const struct loss_plan *plan)
+{
+	return plan->rows;
+}
+
 size_t loss_plan_blocks(const struct loss_plan *plan)
 {
 	return plan->n_blocks;
+}
+
+size_t loss_plan_block_rows(const struct loss_plan *plan)
+{
+	return plan->block_rows;
 }

@@ -49,6 +49,8 @@ struct loss_plan {
 	size_t n_outputs;
 	size_t n_warnings;
 	double divisor_low; /* what a double lacks of the divisor */
+	bool streams;       /* the input is still to come: loss_plan_run_rows */
+	size_t first_row;   /* of a view of some rows: the index of its row 0 */
 
 	const struct loss_row *row;
 	const struct vector_kernels *kernels;
@@ -67,7 +69,7 @@ struct loss_plan {
 
 	size_t block_rows;
 	size_t n_blocks;
-	struct partial *partials; /* one a block */
+	struct partial *partials; /* one a block; of a plan that streams, one for all */
 
 	/* Set where they are present, wanted, or among the first n. */
 	bool present[LOSS_N_ROLES];
@@ -86,7 +88,7 @@ static inline size_t plan_row_base(const struct loss_plan *plan, size_t r)
 /* Whether row r is the last of a sequence, which has no target of its own. */
 static inline bool plan_is_last(const struct loss_plan *plan, size_t r)
 {
-	return plan->shift_rows && r % plan->shift_rows == plan->shift_rows - 1;
+	return plan->shift_rows && (plan->first_row + r) % plan->shift_rows == plan->shift_rows - 1;
 }
 
 /* The row whose target row r is scored against, unless it is the last. */

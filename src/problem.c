@@ -23,9 +23,19 @@ const struct loss_info *loss_problem_info(const struct loss_problem *problem)
 	return &problem->row->info;
 }
 
+void loss_problem_set_data(struct loss_problem *problem, size_t i, void *data)
+{
+	problem->tensors[problem->row->info.tensors[i].role].data = data;
+}
+
 void loss_problem_set_isa(struct loss_problem *problem, const char *isa)
 {
 	problem->isa = isa;
+}
+
+void loss_problem_set_ones_are_scalars(struct loss_problem *problem)
+{
+	problem->ones_are_scalars = true;
 }
 
 const char *problem_tensor_name(const struct loss_problem *problem, loss_role role)
@@ -93,7 +103,10 @@ loss_status loss_problem_set_argument(struct loss_problem *problem, size_t i,
 	const struct loss_argument_info *info = problem->row->info.arguments[i];
 	TRY(give(&problem->arguments_given, i, info->name, err));
 	struct loss_value *kept = &problem->values[argument_id(info)];
-	*kept = *value;
+	const char *text = NULL;
+	/* What is refused is as good as absent: the problem may still be planned, for rows that
+	 * arrive meanwhile, and the caller's text is gone by then. */
+	*kept = (struct loss_value){.type = LOSS_VALUE_NULL};
 	if (value->type == LOSS_VALUE_NULL)
 		return LOSS_OK;
 	if (!type_fits(info->type, value->type)) {
@@ -102,8 +115,10 @@ loss_status loss_problem_set_argument(struct loss_problem *problem, size_t i,
 		return loss_fail(err, LOSS_WRONG_TYPE, info->name, "%s is %s, but must be %s",
 				 info->name, shown, type_phrase(info->type));
 	}
-	if (value->text && !(kept->text = arena_strdup(problem->arena, value->text)))
+	if (value->text && !(text = arena_strdup(problem->arena, value->text)))
 		return loss_arena_failure(problem->arena, err);
+	*kept = *value;
+	kept->text = text;
 	return LOSS_OK;
 }
 

@@ -126,7 +126,8 @@ struct loss_problem {
 	unsigned tensors_given;   /* bits by index into info.tensors, null included */
 	unsigned arguments_given; /* bits by index into info.arguments, null included */
 	bool present[LOSS_N_ROLES];
-	const char *isa; /* NULL: the best */
+	const char *isa;       /* NULL: the best */
+	bool ones_are_scalars; /* tensors of shape (1) where the loss needs () */
 	bool outputs_given;
 	size_t n_outputs;
 	const char **outputs;

@@ -65,6 +65,8 @@ static loss_status make_blocks(struct loss_plan *plan, struct loss_arena *arena,
 {
 	plan->block_rows = BLOCK_ROWS(plan->classes);
 	plan->n_blocks = plan->rows / plan->block_rows + (plan->rows % plan->block_rows != 0);
+	if (plan->streams)
+		plan->n_blocks = 1;
 	plan->partials = loss_arena_array(arena, struct partial, plan->n_blocks);
 	return plan->partials ? LOSS_OK : loss_arena_failure(arena, err);
 }
@@ -73,4 +75,13 @@ loss_status results_make(struct loss_plan *plan, struct loss_arena *arena, struc
 {
 	TRY(make_outputs(plan, arena, err));
 	return make_blocks(plan, arena, err);
+}
+
+bool loss_plan_output(const struct loss_plan *plan, size_t i, struct loss_output *output)
+{
+	if (i >= plan->n_outputs)
+		return false;
+	*output = (struct loss_output){output_name(plan->requested[i]),
+				       plan->outputs[plan->requested[i]]};
+	return true;
 }

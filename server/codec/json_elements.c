@@ -91,7 +91,7 @@ static void blame_misfit(struct json_elements *elements, const struct json_token
 	json_values_range(dtype, range, sizeof range);
 	blame(elements, elements->depth, LOSS_DTYPE_MISMATCH,
 	      "is %s, but an element of %s is an integer in %s", shown,
-	      loss_dtype_info(dtype)->name, range);
+	      elements->dtype_name ? elements->dtype_name : loss_dtype_info(dtype)->name, range);
 }
 
 /* ---------------------------------------------------------------- shapes */
@@ -147,6 +147,10 @@ static void open_array(struct json_elements *elements, const struct json_token *
 static void check_empty(struct json_elements *elements)
 {
 	int levels = elements->depth - 1;
+	if (elements->shaped) {
+		elements->rank = elements->depth;
+		return;
+	}
 	if (elements->flat || (elements->may_be_empty && levels == 0)) {
 		elements->rank = 1;
 		return;
@@ -209,7 +213,7 @@ static void check_element(struct json_elements *elements)
 static bool may_be_element(const struct json_elements *elements, enum json_event event)
 {
 	if (event == JSON_TRUE || event == JSON_FALSE)
-		return elements->flat &&
+		return (elements->flat || elements->shaped) &&
 		       (elements->values.open || elements->values.dtype == LOSS_BOOL);
 	return event == JSON_NUMBER || event >= JSON_NAN;
 }

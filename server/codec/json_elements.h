@@ -15,6 +15,10 @@ struct json_elements {
 	const char *field; /* the tensor's name */
 	bool flat;         /* one array, or a number: `data` of a typed tensor */
 	bool may_be_empty; /* [] is a shape of (0) */
+	/* A dtype and a shape stand beside it: arrays may be empty at any depth, and booleans may
+	 * be elements, as in a flat one. */
+	bool shaped;
+	const char *dtype_name; /* the format's name of the dtype; NULL: the library's */
 	uint64_t max_elements;
 	int max_rank;
 

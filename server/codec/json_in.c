@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "json_scalar.h"
 #include "json_tensor.h"
 
 /*
@@ -101,53 +102,15 @@ static void select_field(struct json_in *in, const struct json_token *token)
 
 /* ---------------------------------------------------------------- arguments */
 
-static void fill_integer(const struct number *number, struct loss_value *value)
-{
-	uint64_t most = (uint64_t)INT64_MAX + number->negative;
-	value->type = LOSS_VALUE_INTEGER;
-	value->integer_overflow = !number->fits || number->magnitude > most;
-	if (!value->integer_overflow)
-		value->integer =
-			(int64_t)(number->negative ? -number->magnitude : number->magnitude);
-}
-
-static struct loss_value value_of(const struct json_token *token, const char *text)
-{
-	struct loss_value value = {.type = LOSS_VALUE_OTHER, .text = text};
-	switch (token->event) {
-	case JSON_TRUE:
-	case JSON_FALSE:
-		value.type = LOSS_VALUE_BOOLEAN;
-		value.boolean = token->event == JSON_TRUE;
-		break;
-	case JSON_STRING:
-		value.type = LOSS_VALUE_STRING;
-		break;
-	case JSON_NUMBER:
-		value.type = LOSS_VALUE_NUMBER;
-		value.number = token->number.value;
-		if (token->number.is_integer)
-			fill_integer(&token->number, &value);
-		break;
-	default:
-		break;
-	}
-	return value;
-}
-
 static void read_argument(struct json_in *in, const struct json_token *token)
 {
 	struct loss_error err;
 	char text[JSON_SHOWN_SIZE];
-	struct json_token shown = *token;
 	if (in->depth > 1)
 		return; /* inside an array or object, which was refused */
 	if (token->event == JSON_NULL)
 		return; /* absent, so that the query string may have it */
-	if (token->event == JSON_STRING)
-		shown.event = JSON_KEY; /* without quotes */
-	json_fault_show(&shown, text);
-	struct loss_value value = value_of(token, text);
+	struct loss_value value = json_scalar(token, text);
 	if (loss_problem_set_argument(in->problem, in->index, &value, &err) != LOSS_OK)
 		json_fault_note(&in->fault, &err, NULL);
 }
@@ -425,21 +388,21 @@ static void pointer(const struct decoder *decoder, const struct loss_error *err,
 	json_fault_pointer(&in->fault, err, typed, out, size);
 }
 
-struct decoder *json_in_create(struct loss_problem *problem, struct loss_arena *arena,
-			       const struct decoder_limits *limits)
+struct decoder *json_in_create(const struct decoder_setup *setup)
 {
+	struct loss_arena *arena = setup->arena;
 	struct json_in *in = loss_arena_array(arena, struct json_in, 1);
 	if (!in)
 		return NULL;
 	*in = (struct json_in){
 		.decoder = {.feed = feed, .finish = finish, .pointer = pointer},
-		.problem = problem,
-		.loss = loss_problem_info(problem),
+		.problem = setup->problem,
+		.loss = loss_problem_info(setup->problem),
 		.arena = arena,
 	};
 	json_scan_start(&in->scan, arena, &(struct json_scan_owner){on_token, on_numbers, in});
 	for (size_t i = 0; i < in->loss->n_tensors; i++)
-		json_tensor_start(&in->tensors[i], &in->loss->tensors[i], arena, limits,
+		json_tensor_start(&in->tensors[i], &in->loss->tensors[i], arena, &setup->limits,
 				  &in->fault);
 	return &in->decoder;
 }

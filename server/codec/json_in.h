@@ -4,7 +4,6 @@
 
 #include "decoder.h"
 
-struct decoder *json_in_create(struct loss_problem *problem, struct loss_arena *arena,
-			       const struct decoder_limits *limits);
+struct decoder *json_in_create(const struct decoder_setup *setup);
 
 #endif

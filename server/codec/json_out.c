@@ -240,12 +240,33 @@ void json_out_size_member(struct json_out *out, const char *key, size_t value)
 
 /* Elements that room is made for at once. */
 #define PIECE 256
+/* What an element takes with its comma, more or less; and from how many elements on that matters.
+ */
+#define USUAL_CHARS 12
+#define MANY ((size_t)1 << 16)
 
 struct walk {
 	const struct loss_tensor *tensor;
 	format_element format;
 	size_t next; /* flat index of the next element */
 };
+
+/* Writes n elements with a comma behind each; returns the end of them. */
+static char *write_elements(struct walk *walk, size_t n, char *p)
+{
+	const void *data = walk->tensor->data;
+	size_t end = walk->next + n;
+	while (walk->next < end) {
+		if (walk->tensor->dtype == LOSS_F32)
+			walk->next += number_format_run_f32((const float *)data + walk->next,
+							    end - walk->next, &p);
+		if (walk->next == end)
+			break;
+		p += walk->format(data, walk->next++, p);
+		*p++ = ',';
+	}
+	return p;
+}
 
 /* Writes the innermost dimension straight into the buffer. */
 static void put_row(struct json_out *out, struct walk *walk)
@@ -257,14 +278,10 @@ static void put_row(struct json_out *out, struct walk *walk)
 		char *start = room(out, piece * (NUMBER_MAX_CHARS + 1));
 		if (!start)
 			return;
-		char *p = start;
-		for (size_t i = 0; i < piece; i++) {
-			p += walk->format(walk->tensor->data, walk->next++, p);
-			*p++ = ',';
-		}
+		char *end = write_elements(walk, piece, start);
 		done += piece;
 		out->buffer->size +=
-			(size_t)(p - start) - (done == n); /* no comma after the last */
+			(size_t)(end - start) - (done == n); /* no comma after the last */
 	}
 	put(out, "]", 1);
 }
@@ -284,8 +301,17 @@ static void put_dimension(struct json_out *out, struct walk *walk, int dimension
 	put(out, "]", 1);
 }
 
+/* Makes room for a large tensor at once, which costs less than to grow to it; it may need more, and
+ * do without. */
+static void foresee(struct json_out *out, const struct loss_tensor *tensor)
+{
+	if (!out->failed && tensor->count >= MANY && tensor->count < SIZE_MAX / USUAL_CHARS)
+		(void)loss_buffer_reserve(out->buffer, tensor->count * USUAL_CHARS);
+}
+
 void json_out_tensor(struct json_out *out, const struct loss_tensor *tensor)
 {
+	foresee(out, tensor);
 	begin_value(out);
 	struct walk walk = {tensor, formats[tensor->dtype], 0};
 	if (tensor->rank == 0)

@@ -39,7 +39,7 @@ static void resolve_typed(struct json_tensor *tensor)
 		loss_fail(&err, status, name,
 			  "%s.data[%zu] is %s, but an element of %s is an integer in %s", name,
 			  first.index, first.text, dtype, range);
-	set_place(&err, &tensor->shape, first.index);
+	set_place(&err, &tensor->shape.tensor, first.index);
 	note(tensor, &err);
 }
 
@@ -118,7 +118,7 @@ bool json_tensor_resolve(struct json_tensor *tensor, const struct loss_tensor *i
 	if (tensor->form == JSON_TENSOR_ABSENT || tensor->broken)
 		return false;
 	if (tensor->form == JSON_TENSOR_TYPED) {
-		*out = tensor->shape;
+		*out = tensor->shape.tensor;
 		if (elements->values.open)
 			resolve_typed(tensor);
 	} else {

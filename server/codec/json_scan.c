@@ -398,6 +398,8 @@ static const char *skip_white(struct json_scan *scan, const char *p, const char 
 
 void json_scan_feed(struct json_scan *scan, const char *bytes, size_t n)
 {
+	if (n == 0)
+		return; /* bytes may be NULL */
 	const char *p = bytes, *limit = bytes + n;
 	scan->piece = bytes;
 	while (p && p < limit && scan->error.status == LOSS_OK) {

@@ -1,6 +1,5 @@
 #include "json_tensor.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -21,8 +20,7 @@ void json_tensor_start(struct json_tensor *tensor, const struct loss_tensor_info
 	tensor->level = 0;
 	tensor->member = N_MEMBERS;
 	tensor->seen = tensor->set = 0;
-	tensor->n_dimensions = 0;
-	tensor->shape = (struct loss_tensor){.rank = 0};
+	json_shape_start(&tensor->shape, info->name, limits, fault);
 	json_elements_start(&tensor->elements, arena, limits);
 	tensor->elements.fault = fault;
 	tensor->elements.field = info->name;
@@ -87,72 +85,10 @@ static void read_dtype(struct json_tensor *tensor, const struct json_token *toke
 
 /* ---------------------------------------------------------------- shape */
 
-static void blame_dimension(struct json_tensor *tensor, loss_status status,
-			    const struct json_token *token, const char *expected)
-{
-	struct loss_error err;
-	char shown[JSON_SHOWN_SIZE];
-	json_fault_show(token, shown);
-	loss_fail(&err, status, tensor->info->name, "%s.shape[%zu] is %s, but must be %s",
-		  tensor->info->name, tensor->n_dimensions, shown, expected);
-	err.has_index = true;
-	err.index_rank = 1;
-	err.index[0] = err.flat_index = tensor->n_dimensions;
-	note(tensor, &err, "shape");
-}
-
-static void blame_shape(struct json_tensor *tensor, uint64_t limit, const char *what)
-{
-	struct loss_error err;
-	loss_fail(&err, LOSS_TOO_MANY_ELEMENTS, tensor->info->name,
-		  "%s.shape has more than %" PRIu64 " %s, which is the server's limit",
-		  tensor->info->name, limit, what);
-	note(tensor, &err, "shape");
-}
-
-static void read_dimension(struct json_tensor *tensor, const struct json_token *token)
-{
-	const struct number *number = &token->number;
-	size_t max_rank = (size_t)tensor->elements.max_rank;
-	if (token->event != JSON_NUMBER || !number->is_integer)
-		blame_dimension(tensor, LOSS_WRONG_TYPE, token, "an integer");
-	else if (number->negative && number->value < 0.0)
-		blame_dimension(tensor, LOSS_SHAPE_MISMATCH, token, "at least 0");
-	else if (tensor->n_dimensions == max_rank)
-		blame_shape(tensor, max_rank, "dimensions (max_rank)");
-	else if (!number->fits)
-		blame_shape(tensor, tensor->elements.max_elements, "elements (max_elements)");
-	else if (tensor->n_dimensions < max_rank)
-		tensor->shape.shape[tensor->n_dimensions] = (size_t)number->magnitude;
-	tensor->n_dimensions++;
-}
-
-/*
- * A shape with a zero dimension has no elements, but its other dimensions make nested arrays in the
- * reply: they count as well.
- */
-#define MAX_EMPTY ((size_t)1 << 20)
-
-static size_t empty_arrays(const struct loss_tensor *shape)
-{
-	struct loss_tensor others = *shape;
-	for (int i = 0; i < shape->rank; i++)
-		others.shape[i] = shape->shape[i] ? shape->shape[i] : 1;
-	return shape->count == 0 && loss_tensor_set_count(&others) ? others.count : 0;
-}
-
 static void end_shape(struct json_tensor *tensor)
 {
-	struct loss_tensor *shape = &tensor->shape;
-	uint64_t max_elements = tensor->elements.max_elements;
 	tensor->set |= 1u << MEMBER_SHAPE;
-	if (tensor->broken)
-		return;
-	shape->rank = (int)tensor->n_dimensions;
-	if (!loss_tensor_set_count(shape) || shape->count > max_elements)
-		blame_shape(tensor, max_elements, "elements (max_elements)");
-	else if (empty_arrays(shape) > MAX_EMPTY)
-		blame_shape(tensor, MAX_EMPTY, "places beside its zero dimension");
+	json_shape_end(&tensor->shape);
 }
 
 static void read_shape(struct json_tensor *tensor, const struct json_token *token)
@@ -163,7 +99,9 @@ static void read_shape(struct json_tensor *tensor, const struct json_token *toke
 	else if (tensor->level == 2 && ends)
 		end_shape(tensor);
 	else if (tensor->level == 2)
-		read_dimension(tensor, token);
+		json_shape_dimension(&tensor->shape, token);
+	if (tensor->shape.broken)
+		tensor->broken = tensor->elements.stopped = true;
 }
 
 /* ---------------------------------------------------------------- the typed form */
@@ -241,19 +179,19 @@ static void check_count(struct json_tensor *tensor)
 	struct loss_error err;
 	char shape[160] = "";
 	size_t count = tensor->elements.values.count;
-	if (tensor->elements.rank == 0 && tensor->shape.rank > 0) {
+	if (tensor->elements.rank == 0 && tensor->shape.tensor.rank > 0) {
 		loss_fail(&err, LOSS_WRONG_TYPE, tensor->info->name,
 			  "%s.data is a number, but must be a flat array, in row-major order",
 			  tensor->info->name);
 		note(tensor, &err, "data");
 		return;
 	}
-	if (count == tensor->shape.count)
+	if (count == tensor->shape.tensor.count)
 		return;
-	loss_tensor_format_shape(&tensor->shape, shape, sizeof shape);
+	loss_tensor_format_shape(&tensor->shape.tensor, shape, sizeof shape);
 	loss_fail(&err, LOSS_SHAPE_MISMATCH, tensor->info->name,
 		  "%s.data has length %zu, but the shape %s has %zu elements", tensor->info->name,
-		  count, shape, tensor->shape.count);
+		  count, shape, tensor->shape.tensor.count);
 	note(tensor, &err, "data");
 }
 

@@ -6,6 +6,7 @@
 #define LOSSD_CODEC_JSON_TENSOR_H
 
 #include "json_elements.h"
+#include "json_shape.h"
 
 enum json_tensor_form {
 	JSON_TENSOR_ABSENT, /* not in the body, or null */
@@ -27,8 +28,7 @@ struct json_tensor {
 	int member;         /* the one whose value is being read */
 	unsigned seen, set; /* bits of members: named, and given a value other than null */
 	loss_dtype dtype;
-	size_t n_dimensions;
-	struct loss_tensor shape; /* its rank, shape and count */
+	struct json_shape shape;
 };
 
 void json_tensor_start(struct json_tensor *tensor, const struct loss_tensor_info *info,

@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "number_run.h"
+
 /* Integers up to here are doubles without an error. */
 #define EXACT_IN_DOUBLE 0x1p53
 /* Elements that room is made for at once. */
@@ -204,6 +206,20 @@ static bool starts_number(const char *p, const char *limit)
 	return p < limit && (*p == '-' || (*p >= '0' && *p <= '9'));
 }
 
+/* Floats of the plainest form. */
+static size_t run_floats(struct json_values *values, const char **p, const char *limit, size_t n,
+			 enum json_taken *taken)
+{
+	float *out = (float *)(void *)(values->buffer->data + values->buffer->size);
+	bool comma;
+	size_t stored = number_run_f32(p, limit, out, n, &comma);
+	if (stored > 0)
+		*taken = comma ? JSON_TAKEN_COMMA : JSON_TAKEN_NUMBER;
+	values->buffer->size += stored * sizeof *out;
+	values->count += stored;
+	return stored;
+}
+
 /* Up to n numbers, for which there is room. */
 static size_t run_batch(struct json_values *values, const char **p, const char *limit, size_t n,
 			enum json_taken *taken)
@@ -211,7 +227,14 @@ static size_t run_batch(struct json_values *values, const char **p, const char *
 	const char *next = *p, *end;
 	size_t stored = 0;
 	struct number number;
+	bool floats = !values->open && values->dtype == LOSS_F32;
 	while (stored < n && starts_number(next, limit)) {
+		size_t run = floats ? run_floats(values, &next, limit, n - stored, taken) : 0;
+		stored += run;
+		if (run > 0 && *taken == JSON_TAKEN_NUMBER)
+			break;
+		if (run > 0)
+			continue;
 		if (number_scan(next, limit, &end, &number) != NUMBER_OK ||
 		    (size_t)(end - next) > JSON_NUMBER_MAX)
 			break;

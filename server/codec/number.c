@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "digits.h"
 #include "number_table.h"
 
 __extension__ typedef unsigned __int128 uint128;
@@ -33,37 +34,6 @@ struct token {
 
 /* ---------------------------------------------------------------- the grammar */
 
-/* Eight bytes, the first one lowest. */
-static uint64_t load_eight(const char *p)
-{
-	uint64_t bytes;
-	memcpy(&bytes, p, sizeof bytes);
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-	bytes = __builtin_bswap64(bytes);
-#endif
-	return bytes;
-}
-
-/* A byte is a digit if its high half is 3, also after 6 is added. What carries into the next byte
- * came from one above 0xf9, whose own high half is not 3. */
-static bool all_digits(uint64_t bytes)
-{
-	const uint64_t high = UINT64_C(0xf0f0f0f0f0f0f0f0);
-	uint64_t plus6 = bytes + UINT64_C(0x0606060606060606);
-	return ((bytes & high) | (plus6 & high) >> 4) == UINT64_C(0x3333333333333333);
-}
-
-/* Adds neighbours pairwise: digits to pairs, pairs to fours, fours to the eight. */
-static uint64_t value_of_eight(uint64_t bytes)
-{
-	bytes -= UINT64_C(0x3030303030303030);
-	bytes = bytes * 10 + (bytes >> 8);
-	const uint64_t pair = UINT64_C(0x000000ff000000ff);
-	const uint64_t first = 100 + (UINT64_C(1000000) << 32);
-	const uint64_t second = 1 + (UINT64_C(10000) << 32);
-	return ((bytes & pair) * first + (bytes >> 16 & pair) * second) >> 32;
-}
-
 static inline unsigned digit(char c)
 {
 	return (unsigned)(unsigned char)c - '0';
@@ -75,10 +45,10 @@ static size_t read_digits(struct token *t, const char *limit)
 	const char *p = t->end;
 	uint64_t digits = t->digits;
 	for (; limit - p >= 8; p += 8) {
-		uint64_t bytes = load_eight(p);
-		if (!all_digits(bytes))
+		uint64_t bytes = digits_load(p);
+		if (!digits_all(bytes))
 			break;
-		digits = digits * 100000000 + value_of_eight(bytes);
+		digits = digits * 100000000 + digits_value(digits_unpack(bytes));
 	}
 	for (; p < limit && digit(*p) <= 9; p++)
 		digits = digits * 10 + digit(*p);

@@ -42,6 +42,14 @@ enum number_status number_parse(const char *text, size_t n, struct number *out);
 #define NUMBER_MAX_CHARS 32
 size_t number_format_f32(float value, char *out);
 size_t number_format_f64(double value, char *out);
+/* The magnitude of the float whose shortest digits are not written: number_format.c says why. */
+#define NUMBER_DOUBLY_ROUNDED UINT32_C(0x15ae43fd)
+/*
+ * Many at once, as number_format_f32 writes them, each with a comma behind it. Stops before the
+ * first that is not finite; returns how many were written, and moves *out. Bytes up to
+ * NUMBER_MAX_CHARS behind the start of each may be written.
+ */
+size_t number_format_run_f32(const float *values, size_t n, char **out);
 /*
  * The same of types that C does not have, from their bits. The digits read back to the same value
  * where they are rounded to the nearest double first and then to the type, as tensors are read;

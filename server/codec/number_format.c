@@ -218,14 +218,13 @@ static struct binary split(uint64_t bits, int precision, int exponents, int bias
  * JSON would not bring back: the double nearest to them lies half-way between two floats. It gets a
  * digit more.
  */
-#define DOUBLY_ROUNDED_BITS UINT32_C(0x15ae43fd)
 static const struct decimal doubly_rounded = {70385307, -33};
 
 size_t number_format_f32(float value, char *out)
 {
 	uint32_t bits;
 	memcpy(&bits, &value, sizeof bits);
-	if ((bits & INT32_MAX) == DOUBLY_ROUNDED_BITS) {
+	if ((bits & INT32_MAX) == NUMBER_DOUBLY_ROUNDED) {
 		out[0] = '-';
 		size_t sign = bits >> 31;
 		return sign + write_decimal(out + sign, doubly_rounded);

@@ -14,6 +14,7 @@
 #define TOP_BIT 959 /* the last of WORDS * 32 bits; 5^324 has 753 */
 
 struct number_power number_powers[NUMBER_POWER_MAX - NUMBER_POWER_MIN + 1];
+struct number_scale number_scales[256];
 
 static void multiply_by_5(uint32_t *words)
 {
@@ -53,6 +54,26 @@ static struct number_power leading_bits(const uint32_t *words)
 	};
 }
 
+/* Of floats that are 2^q apart. */
+static struct number_scale scale_of(int q)
+{
+	int k = (q * 1262611) >> 22; /* floor(log10(2^q)): log10(2) is 1262611 / 2^22 */
+	struct number_power power = number_power(-k);
+	/* 2^q over 10^k is the power over 2^(63 - shift), and 1 to 10. */
+	int shift = q + number_floor_log2_pow10(-k);
+	return (struct number_scale){
+		.scale = power.high >> (3 - shift),
+		.half_gap = power.high >> (30 - shift),
+		.power = k,
+	};
+}
+
+static void fill_scales(void)
+{
+	for (int field = 1; field < 255; field++)
+		number_scales[field] = scale_of(field - 150);
+}
+
 __attribute__((constructor)) static void fill(void)
 {
 	uint32_t words[WORDS] = {1};
@@ -66,4 +87,5 @@ __attribute__((constructor)) static void fill(void)
 		divide_by_5(words);
 		number_powers[q - NUMBER_POWER_MIN] = leading_bits(words);
 	}
+	fill_scales();
 }

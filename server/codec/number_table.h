@@ -27,6 +27,21 @@ static inline struct number_power number_power(int q)
 	return number_powers[q - NUMBER_POWER_MIN];
 }
 
+/*
+ * What the shortest digits of a float take from the field of its exponent alone. They are counted
+ * in units of 10^power, and those in parts of 2^-NUMBER_UNIT_BITS: the float is scale * mantissa /
+ * 2^26 of the parts, half the gap to the next one half_gap, each too small by less than three.
+ */
+#define NUMBER_UNIT_BITS 34
+struct number_scale {
+	uint64_t scale;
+	uint64_t half_gap;
+	int power; /* the gap is at least 10^power, and less than ten times that */
+};
+
+/* By the field; of numbers that are not normal, all is 0. */
+extern struct number_scale number_scales[256];
+
 /* floor(log2(10^q)): 1741647 / 2^19 is log2(10) from above, near enough for |q| <= 1233. */
 static inline int number_floor_log2_pow10(int q)
 {

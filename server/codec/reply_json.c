@@ -1,16 +1,14 @@
 #include "reply_json.h"
 
-#include "json_out.h"
-
 static void put_seconds(struct json_out *out, const char *key, uint64_t ns)
 {
 	json_out_key(out, key);
 	json_out_f64(out, (double)ns / 1e9);
 }
 
-static void put_totals(struct json_out *out, const struct loss_totals *totals)
+void reply_json_put_totals(struct json_out *out, const struct encoder_input *input)
 {
-	json_out_key(out, "totals");
+	const struct loss_totals *totals = &input->result->totals;
 	json_out_open(out, '{');
 	json_out_key(out, "loss_sum");
 	json_out_f64(out, totals->loss_sum);
@@ -22,18 +20,18 @@ static void put_totals(struct json_out *out, const struct loss_totals *totals)
 	json_out_close(out, '}');
 }
 
-static void put_warnings(struct json_out *out, const struct loss_result *result)
+void reply_json_put_warnings(struct json_out *out, const struct encoder_input *input)
 {
-	json_out_key(out, "warnings");
+	const struct loss_result *result = input->result;
 	json_out_open(out, '[');
 	for (size_t i = 0; i < result->n_warnings; i++)
 		json_out_string(out, result->warnings[i]);
 	json_out_close(out, ']');
 }
 
-static void put_metrics(struct json_out *out, const struct timings *timings)
+void reply_json_put_metrics(struct json_out *out, const struct encoder_input *input)
 {
-	json_out_key(out, "metrics");
+	const struct timings *timings = input->timings;
 	json_out_open(out, '{');
 	put_seconds(out, "receive_seconds", timings->receive_ns);
 	put_seconds(out, "decode_seconds", timings->decode_ns);
@@ -47,25 +45,34 @@ static void put_metrics(struct json_out *out, const struct timings *timings)
 	json_out_close(out, '}');
 }
 
-bool reply_json_write(struct loss_buffer *buffer, const struct loss_result *result,
-		      struct timings *timings)
+static void put_member(struct json_out *out, const char *key, const struct encoder_input *input,
+		       void (*put)(struct json_out *out, const struct encoder_input *input))
 {
+	json_out_key(out, key);
+	put(out, input);
+}
+
+loss_status reply_json_encode(const struct encoder_input *input, struct encoded *encoded,
+			      struct loss_error *err)
+{
+	const struct loss_result *result = input->result;
+	struct timings *timings = input->timings;
 	uint64_t begin_ns = clock_ns();
 	struct json_out out;
-	json_out_start(&out, buffer);
+	json_out_start(&out, encoded->body);
 	json_out_open(&out, '{');
 	for (size_t i = 0; i < result->n_outputs; i++) {
 		json_out_key(&out, result->outputs[i].name);
 		json_out_tensor(&out, &result->outputs[i].tensor);
 	}
 	if (result->has_totals)
-		put_totals(&out, &result->totals);
+		put_member(&out, "totals", input, reply_json_put_totals);
 	if (result->n_warnings > 0)
-		put_warnings(&out, result);
+		put_member(&out, "warnings", input, reply_json_put_warnings);
 	uint64_t now_ns = clock_ns();
 	timings->encode_ns = now_ns - begin_ns;
 	timings->total_ns = now_ns - timings->start_ns;
-	put_metrics(&out, timings);
+	put_member(&out, "metrics", input, reply_json_put_metrics);
 	json_out_close(&out, '}');
-	return !out.failed;
+	return out.failed ? loss_arena_failure(encoded->body->arena, err) : LOSS_OK;
 }

@@ -2,15 +2,17 @@
 #ifndef LOSSD_CODEC_REPLY_JSON_H
 #define LOSSD_CODEC_REPLY_JSON_H
 
-#include "../clock.h"
-#include "loss.h"
+#include "encoder.h"
+#include "json_out.h"
 
-/*
- * Appends the reply to `out` and completes timings: encode_ns is the time spent in here up to the
- * metrics, total_ns that since start_ns. False when there is no memory (loss_arena_failure of out's
- * arena tells which).
- */
-bool reply_json_write(struct loss_buffer *out, const struct loss_result *result,
-		      struct timings *timings);
+/* Completes the timings: encode_ns is the time spent in here up to the metrics, total_ns that since
+ * start_ns. */
+loss_status reply_json_encode(const struct encoder_input *input, struct encoded *encoded,
+			      struct loss_error *err);
+
+/* Parts of it, for other formats: the values of the members of these names. */
+void reply_json_put_totals(struct json_out *out, const struct encoder_input *input);
+void reply_json_put_warnings(struct json_out *out, const struct encoder_input *input);
+void reply_json_put_metrics(struct json_out *out, const struct encoder_input *input);
 
 #endif

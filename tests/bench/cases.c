@@ -19,6 +19,11 @@ const struct bench_case bench_cases[] = {
 	{"K7", REFERENCE_ROOFLINE, "F16", LARGE, .bar = 0.55},
 	{"K8", REFERENCE_ONE_THREAD, "F32", LARGE, .bar = 1.7},
 	{"K8", REFERENCE_ONE_THREAD, "F32", .rank = 2, .shape = {64, 1000}, .cached = true, .bar = 1.7},
+	{"J1", REFERENCE_SIMDJSON, "F32", .rank = 2, .shape = {4096, 1000}, .bar = 1.0},
+	{"J2", REFERENCE_TENSOR_BYTES, "F32", .rank = 2, .shape = {4096, 1000}, .bar = 1.5, .at_most = true},
+	{"J3", REFERENCE_SNPRINTF, "F32", .rank = 2, .shape = {4096, 1000}, .grad = true, .bar = 8.0},
+	{"E3", REFERENCE_DISCARD, "F32", .rank = 2, .shape = {256, 128256}, .bar = 0.90},
+	{"E7", REFERENCE_64_MIB, "F32", .rank = 2, .shape = {2093, 128256}, .bar = 1.0, .at_most = true},
 };
 /* clang-format on */
 

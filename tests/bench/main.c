@@ -1,5 +1,6 @@
 /*
- * Measures cross_entropy against the machine's limits and other implementations:
+ * Measures cross_entropy, and reading and writing of JSON, against the machine's limits and other
+ * implementations:
  *
  *   bench FOLDER [ID...]     FOLDER/bench.json is written; IDs such as K3 choose cases
  *
@@ -13,6 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "json.h"
 #include "measure.h"
 #include "report.h"
 #include "timing.h"
@@ -43,10 +45,12 @@ static size_t available_bytes(void)
 /* The interpreter of bench-peers, else whichever is there: the system's own may have PyTorch. */
 static void start_peers(struct bench *bench, const char *folder)
 {
-	char python[512], onednn[512];
+	char python[512], onednn[512], simdjson[512], body[512];
 	const char *given = getenv("LOSSD_BENCH_PYTHON");
 	snprintf(python, sizeof python, "%s/peers/bin/python", folder);
 	snprintf(onednn, sizeof onednn, "%s/tests/bench/onednn", folder);
+	snprintf(simdjson, sizeof simdjson, "%s/tests/bench/simdjson", folder);
+	json_body_path(folder, body, sizeof body);
 	const char *interpreter = given                       ? given
 				  : access(python, X_OK) == 0 ? python
 							      : "/usr/bin/python3";
@@ -59,6 +63,7 @@ static void start_peers(struct bench *bench, const char *folder)
 					    "MALLOC_TRIM_THRESHOLD_=1000000000000", interpreter,
 					    "tests/bench/pytorch.py", NULL});
 	peer_start(&bench->onednn, "oneDNN", (const char *[]){onednn, NULL});
+	peer_start(&bench->simdjson, "simdjson", (const char *[]){simdjson, body, NULL});
 }
 
 static bool chosen(const struct bench_case *what, char **ids)
@@ -102,6 +107,7 @@ int main(int argc, char **argv)
 		.threads = (int)number_of("LOSSD_BENCH_THREADS", omp_get_num_procs(), 1024),
 		.rounds = (size_t)number_of("LOSSD_BENCH_ROUNDS", ROUNDS, MAX_ROUNDS),
 		.memory_bytes = available_bytes(),
+		.folder = argv[1],
 	};
 	start_peers(&bench, argv[1]);
 	report_machine(stdout, &bench);
@@ -115,5 +121,6 @@ int main(int argc, char **argv)
 	peer_stop(&bench.pytorch);
 	peer_stop(&bench.pytorch_keeping);
 	peer_stop(&bench.onednn);
+	peer_stop(&bench.simdjson);
 	return write_json(argv[1], measured, n) ? 0 : 1;
 }

@@ -5,9 +5,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "json.h"
 #include "ours.h"
 #include "roofline.h"
 #include "timing.h"
+#include "wire.h"
 
 /* What the rounds gave, in seconds. */
 struct rounds {
@@ -232,6 +234,14 @@ void measure(struct bench *bench, const struct bench_case *what, struct measured
 	const double unknown = (double)NAN;
 	*measured =
 		(struct measured){what, .ours = unknown, .reference = unknown, .ratio = unknown};
+	if (what->reference >= REFERENCE_DISCARD) {
+		wire_measure(bench, measured);
+		return;
+	}
+	if (what->reference >= REFERENCE_SIMDJSON) {
+		json_measure(bench, measured);
+		return;
+	}
 	name_case(&logits, measured);
 	if (logits.dtype == LOSS_N_DTYPES) {
 		note(measured, "%s is not among the types here", what->dtype);

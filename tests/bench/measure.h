@@ -12,7 +12,8 @@ struct bench {
 	size_t rounds;
 	size_t memory_bytes; /* available: large cases take fewer rows than they should where it is
 				short */
-	struct peer pytorch, onednn;
+	const char *folder;  /* for files */
+	struct peer pytorch, onednn, simdjson;
 	struct peer pytorch_keeping; /* PyTorch where freed memory stays with the process */
 };
 
@@ -21,6 +22,8 @@ struct measured {
 	char name[96];          /* "forward + gradient, F32, 1024×128256" */
 	double bytes;           /* of the logits */
 	double ours, reference; /* seconds of a call, medians; NaN where not known */
+	const char *unit;       /* NULL: bytes a second, or for few bytes a time; else */
+	double factor;          /* what makes that unit of ours and reference */
 	double ratio;           /* how many times the reference's speed; NaN where not known */
 	bool met;
 	char note[160]; /* what the numbers are made of, or why there are none */

@@ -20,11 +20,15 @@ static bool is_short(const struct measured *measured)
 
 static const char *unit_of(const struct measured *measured)
 {
+	if (measured->unit)
+		return measured->unit;
 	return is_short(measured) ? "µs" : "GB/s";
 }
 
 static double in_unit(const struct measured *measured, double seconds)
 {
+	if (measured->unit)
+		return seconds * measured->factor;
 	return is_short(measured) ? seconds * 1e6 : measured->bytes / seconds * 1e-9;
 }
 
@@ -91,7 +95,8 @@ void report_row(FILE *out, const struct measured *measured)
 	print_value(out, measured, measured->reference);
 	snprintf(text, sizeof text, measured->ratio < 10.0 ? "%.2f" : "%.1f", measured->ratio);
 	print_cell(out, known ? text : "-", 5);
-	snprintf(text, sizeof text, "≥ %.4g", measured->what->bar);
+	snprintf(text, sizeof text, "%s %.4g", measured->what->at_most ? "≤" : "≥",
+		 measured->what->bar);
 	print_cell(out, text, 5);
 	print_cell(out, known ? (measured->met ? "yes" : "NO") : "-", 3);
 	fprintf(out, "%s |\n", measured->note);

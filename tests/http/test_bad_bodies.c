@@ -9,6 +9,8 @@
 #include <stdarg.h>
 
 #include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
 
 struct bad_body {
 	const char *loss, *body;
@@ -36,6 +38,7 @@ static const struct bad_body syntax[] = {
 	{CE, "{\n \"logits\": [[1, 2],\n]}", {LOSS_INVALID_JSON, NULL, "line 3, column 1"}},
 	{CE, "{\"logits\": [[01]]}", {LOSS_INVALID_JSON, NULL, "line 1, column 15"}},
 	{CE, "{\"logits\": [[1.]]}", {LOSS_INVALID_JSON, NULL, "line 1, column 16"}},
+	{CE, "{\"logits\": [[2.e3]]}", {LOSS_INVALID_JSON, NULL, "line 1, column 16"}},
 	{CE, "{\"logits\": [[.5]]}", {LOSS_INVALID_JSON, NULL, "line 1, column 14"}},
 	{CE, "{\"logits\": [[+1]]}", {LOSS_INVALID_JSON, NULL, "line 1, column 14"}},
 	{CE, "{\"logits\": [[1 2]]}", {LOSS_INVALID_JSON, NULL, "line 1, column 16"}},
@@ -46,6 +49,10 @@ static const struct bad_body syntax[] = {
 	{CE, "\xef\xbb\xbf" GOOD, {LOSS_INVALID_JSON, NULL, "line 1, column 1"}},
 	{CE, "{\"logits\xff\": 1}", {LOSS_INVALID_JSON, NULL, "line 1, column 9"}},
 	{CE, "{\"logits\": \"a\tb\"}", {LOSS_INVALID_JSON, NULL, "line 1"}},
+	{CE, "{\"logits\": \"\\ud800\"}", {LOSS_INVALID_JSON, NULL, "line 1, column 19"}},
+	{CE, "{\"logits\": \"\\ud800\\u0041\"}", {LOSS_INVALID_JSON, NULL, "line 1, column 22"}},
+	{CE, "{\"\\udc00\": 1}", {LOSS_INVALID_JSON, NULL, "line 1, column 5"}},
+	{CE, "{\"logits\xed\xa0\x80\": 1}", {LOSS_INVALID_JSON, NULL, "line 1, column 10"}},
 	{CE, WITH("\"label_smoothing\": NaN"), {LOSS_INVALID_JSON, NULL, "line 1"}},
 	{CE, WITH("\"denominator\": Infinity"), {LOSS_INVALID_JSON, NULL, "line 1"}},
 	{CE,
@@ -118,6 +125,7 @@ static const struct bad_body types[] = {
 	{CE, WITH("\"ignore_index\": 1e2"), {LOSS_WRONG_TYPE, "ignore_index", "1e2"}},
 	{CE, WITH("\"ignore_index\": true"), {LOSS_WRONG_TYPE, "ignore_index", "integer"}},
 	{CE, WITH("\"label_smoothing\": \"0.1\""), {LOSS_WRONG_TYPE, "label_smoothing", "number"}},
+	{CE, WITH("\"label_smoothing\": \"NaN\""), {LOSS_WRONG_TYPE, "label_smoothing", "number"}},
 	{CE, WITH("\"label_smoothing\": [0.1]"), {LOSS_WRONG_TYPE, "label_smoothing", "number"}},
 	{CE, WITH("\"label_smoothing\": true"), {LOSS_WRONG_TYPE, "label_smoothing", "number"}},
 	{CE, WITH("\"size_average\": 1"), {LOSS_WRONG_TYPE, "size_average", "true or false"}},
@@ -225,6 +233,11 @@ static const struct bad_body values[] = {
 	{CE,
 	 WITH("\"label_smoothing\": 1e999"),
 	 {LOSS_ARGUMENT_OUT_OF_RANGE, "label_smoothing", "1e999"}},
+	{CE,
+	 WITH("\"label_smoothing\": 1.1"),
+	 {LOSS_ARGUMENT_OUT_OF_RANGE, "label_smoothing", "1.1"}},
+	{CE, WITH("\"temperature\": 0"), {LOSS_ARGUMENT_OUT_OF_RANGE, "temperature", "greater"}},
+	{CE, WITH("\"temperature\": -1"), {LOSS_ARGUMENT_OUT_OF_RANGE, "temperature", "-1"}},
 	{CE, WITH("\"denominator\": 0"), {LOSS_ARGUMENT_OUT_OF_RANGE, "denominator", "greater"}},
 	{CE, WITH("\"denominator\": -2"), {LOSS_ARGUMENT_OUT_OF_RANGE, "denominator", "-2"}},
 	{CE, WITH("\"denominator\": 1e400"), {LOSS_ARGUMENT_OUT_OF_RANGE, "denominator", "1e400"}},
@@ -340,6 +353,79 @@ BODY_TEST(shapes)
 BODY_TEST(values)
 BODY_TEST(order)
 
+/* ---------------------------------------------------------------- bodies that are no C string */
+
+static void expect_refusal(const char *what, const char *body, size_t n, loss_status status,
+			   const char *words)
+{
+	static const char *const headers[] = {"Content-Type: application/json", NULL};
+	struct reply reply;
+	client_send(
+		client,
+		&(struct request){
+			.path = CROSS_ENTROPY, .headers = headers, .body = body, .body_size = n},
+		&reply);
+	assert_int_equal(refusal_check(what, &(struct refusal){status, NULL, words}, &reply), 0);
+}
+
+static void test_nul(void **state)
+{
+	(void)state;
+	static const char behind[] = GOOD "\0", inside[] = "{\"logits\0\": 1}";
+	expect_refusal("NUL behind", behind, sizeof behind - 1, LOSS_INVALID_JSON, "column 37");
+	expect_refusal("NUL inside", inside, sizeof inside - 1, LOSS_INVALID_JSON, "column 9");
+}
+
+static void test_a_million_brackets(void **state)
+{
+	(void)state;
+	enum { N = 1000000 };
+	char *body = malloc(N);
+	assert_non_null(body);
+	memset(body, '[', N);
+	expect_refusal("a million brackets", body, N, LOSS_INVALID_JSON, "line 1, column 33");
+	free(body);
+}
+
+#define MANY_BYTES ((size_t)64 << 20)
+#define MANY_START "{\"logits\":[0"
+/* Numbers of four bytes are made of pairs of two; buffers grow by an eighth. */
+#define MANY_GROWTH (MANY_BYTES * 5 / 2)
+
+static size_t make_zeros(void *context, char *out, size_t n)
+{
+	size_t *sent = context, i = 0;
+	for (; i < n && *sent < MANY_BYTES; i++, (*sent)++)
+		out[i] = *sent < sizeof MANY_START - 1         ? MANY_START[*sent]
+			 : (*sent - sizeof MANY_START + 1) % 2 ? '0'
+							       : ',';
+	return i;
+}
+
+/* It is cut; its 32 million numbers cost what numbers cost, not what a tree of them would. */
+static void test_64_mb_of_zeros(void **state)
+{
+	(void)state;
+	static const char *const headers[] = {"Content-Type: application/json", NULL};
+	size_t sent = 0, before = server_resident_bytes(&server);
+	struct reply reply;
+	client_send(client,
+		    &(struct request){.path = CROSS_ENTROPY,
+				      .headers = headers,
+				      .upload = make_zeros,
+				      .context = &sent},
+		    &reply);
+	assert_int_equal(sent, MANY_BYTES);
+	assert_int_equal(refusal_check("64 MB of zeros",
+				       &(struct refusal){LOSS_TRUNCATED_BODY, NULL, "67108865"},
+				       &reply),
+			 0);
+	size_t peak = server_peak_bytes(&server);
+	print_message("%zu bytes before, %zu at the most\n", before, peak);
+	if (peak > 0 && !built_with_sanitizer())
+		assert_true(peak < before + MANY_GROWTH);
+}
+
 /* The server is none the worse for all of that. */
 static void test_a_good_request_afterwards(void **state)
 {
@@ -365,6 +451,9 @@ int main(void)
 		cmocka_unit_test(test_shapes),
 		cmocka_unit_test(test_values),
 		cmocka_unit_test(test_order),
+		cmocka_unit_test(test_nul),
+		cmocka_unit_test(test_a_million_brackets),
+		cmocka_unit_test(test_64_mb_of_zeros),
 		cmocka_unit_test(test_a_good_request_afterwards),
 		cmocka_unit_test(test_every_code_was_met),
 	};

@@ -6,6 +6,8 @@
 
 #include <cmocka.h>
 
+#include "../../server/codec/encoder.h"
+#include "../../server/codec/oip_names.h"
 #include "../support/contract.h"
 #include "loss.h"
 
@@ -69,6 +71,34 @@ static void the_media_types_are_the_routes(void **state)
 	}
 }
 
+/* What a route evaluates is documented in every format of its door, and in no other. */
+static void check_door(const struct route *route)
+{
+	char bodies[CONTRACT_NODE], replies[CONTRACT_NODE];
+	size_t n = 0;
+	snprintf(bodies, sizeof bodies, "paths>%s>post>requestBody>content", route->path);
+	snprintf(replies, sizeof replies, "paths>%s>post>responses>200>content", route->path);
+	for (; route->door->requests[n].name; n++)
+		assert_key(bodies, route->door->requests[n].name);
+	assert_int_equal(count_keys(bodies), n);
+	for (n = 0; route->door->replies[n].content_type; n++)
+		assert_key(replies, route->door->replies[n].content_type);
+	assert_int_equal(count_keys(replies), n);
+}
+
+static void the_formats_are_the_doors(void **state)
+{
+	size_t n = 0;
+	(void)state;
+	for (const struct route *route = routes; route->path; route++) {
+		if (!route->door)
+			continue;
+		check_door(route);
+		n++;
+	}
+	assert_true(n > 0);
+}
+
 /* ---------------------------------------------------------------- errors */
 
 static void the_error_codes_are_the_tables(void **state)
@@ -100,6 +130,26 @@ static void the_statuses_of_an_evaluation_are_the_tables(void **state)
 	for (size_t i = 0; i < count_keys(responses); i++)
 		if (!table_has_http(yaml_key(contract, responses, i)))
 			fail_msg("no error has the status %s", yaml_key(contract, responses, i));
+}
+
+/* Below /v2 the place of 422 is 400. */
+static void the_statuses_of_an_inference_are_the_tables(void **state)
+{
+	static const char *const bases[] = {"/v2/models/{loss}",
+					    "/v2/models/{loss}/versions/{version}"};
+	(void)state;
+	for (size_t k = 0; k < 2; k++) {
+		char responses[CONTRACT_NODE];
+		snprintf(responses, sizeof responses, "paths>%s/infer>post>responses", bases[k]);
+		for (int status = 0; status < LOSS_N_STATUS; status++) {
+			int http = loss_status_info((loss_status)status)->http;
+			assert_key(responses, node("%d", http == 422 ? 400 : http));
+		}
+		for (size_t i = 0; i < count_keys(responses); i++) {
+			assert_true(table_has_http(yaml_key(contract, responses, i)));
+			assert_string_not_equal(yaml_key(contract, responses, i), "422");
+		}
+	}
 }
 
 /* ---------------------------------------------------------------- losses */
@@ -279,6 +329,39 @@ static void the_dtypes_are_the_tables(void **state)
 	assert_int_equal(count_items(list), LOSS_N_DTYPES);
 }
 
+static void the_datatypes_are_the_tables(void **state)
+{
+	(void)state;
+	const char *list = "components>schemas>datatype>enum";
+	size_t n = 0;
+	for (int dtype = 0; dtype < LOSS_N_DTYPES; dtype++) {
+		const char *name = oip_name((loss_dtype)dtype);
+		if (!name)
+			continue;
+		assert_item(list, name);
+		n++;
+	}
+	assert_int_equal(count_items(list), n);
+}
+
+/* Every argument of every loss is a parameter of an inference, and all others are the protocol's.
+ */
+static void the_parameters_of_an_inference_are_the_tables(void **state)
+{
+	(void)state;
+	const char *properties = "components>schemas>infer_parameters>properties";
+	const struct loss_info *loss;
+	for (size_t i = 0; (loss = loss_at(i)); i++)
+		for (size_t j = 0; j < loss->n_arguments; j++)
+			assert_key(properties, loss->arguments[j]->name);
+	for (size_t i = 0; i < count_keys(properties); i++) {
+		const char *name = yaml_key(contract, properties, i);
+		bool protocols = strcmp(name, "timeout") == 0 || strcmp(name, "priority") == 0 ||
+				 strcmp(name, "binary_data_output") == 0;
+		assert_true(protocols || find_argument(name));
+	}
+}
+
 static void the_version_is_the_librarys(void **state)
 {
 	(void)state;
@@ -308,13 +391,17 @@ int main(void)
 		cmocka_unit_test(every_route_is_documented),
 		cmocka_unit_test(every_documented_operation_is_a_route),
 		cmocka_unit_test(the_media_types_are_the_routes),
+		cmocka_unit_test(the_formats_are_the_doors),
 		cmocka_unit_test(the_error_codes_are_the_tables),
 		cmocka_unit_test(the_statuses_of_an_evaluation_are_the_tables),
+		cmocka_unit_test(the_statuses_of_an_inference_are_the_tables),
 		cmocka_unit_test(the_losses_are_the_tables),
 		cmocka_unit_test(the_fields_of_each_loss_are_the_tables),
 		cmocka_unit_test(the_outputs_of_each_loss_are_the_tables),
 		cmocka_unit_test(the_arguments_are_the_tables),
 		cmocka_unit_test(the_dtypes_are_the_tables),
+		cmocka_unit_test(the_datatypes_are_the_tables),
+		cmocka_unit_test(the_parameters_of_an_inference_are_the_tables),
 		cmocka_unit_test(the_version_is_the_librarys),
 	};
 	return cmocka_run_group_tests_name("contract", tests, set_up, tear_down);

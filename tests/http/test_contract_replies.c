@@ -8,18 +8,39 @@
 
 #include "../support/contract.h"
 #include "../support/group.h"
+#include "../support/object.h"
 #include "loss.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* A template with its name filled in. */
+/* What stands for each {name} of a template. */
+static const struct {
+	const char *name, *value;
+} names[] = {
+	{"{loss}", "cross_entropy"},
+	{"{version}", "1"},
+	{"{code}", "shape_mismatch"},
+	{"{name}", "region"},
+};
+
 static void fill_path(const char *template, char *out, size_t size)
 {
-	const char *value = strstr(template, "{loss}") ? loss_at(0)->name : "shape_mismatch";
-	int fixed = (int)strcspn(template, "{");
-	snprintf(out, size, "%.*s%s", fixed, template, template[fixed] ? value : "");
+	size_t used = 0;
+	out[0] = '\0';
+	while (*template != '\0' && used < size) {
+		size_t n = strcspn(template, "{");
+		used += (size_t)snprintf(out + used, size - used, "%.*s", (int)n, template);
+		template += n;
+		for (size_t i = 0; *template == '{' && i < sizeof names / sizeof *names; i++) {
+			if (strncmp(template, names[i].name, strlen(names[i].name)) != 0)
+				continue;
+			used += (size_t)snprintf(out + used, size - used, "%s", names[i].value);
+			template += strlen(names[i].name);
+		}
+		assert_int_not_equal(*template, '{');
+	}
 }
 
 static void send_method(const char *path, const char *method, struct reply *reply)
@@ -54,6 +75,8 @@ static void every_documented_page_answers(void **state)
 	for (size_t i = 0; (template = yaml_key(contract, "paths", i)); i++) {
 		char path[CONTRACT_NODE], type[CONTRACT_NODE], head_type[CONTRACT_NODE];
 		struct reply get, head;
+		if (!yaml_value(contract, node("paths>%s>get", template)))
+			continue;
 		fill_path(template, path, sizeof path);
 		client_get(client, path, &get);
 		assert_int_equal(get.status, 200);
@@ -69,6 +92,30 @@ static void every_documented_page_answers(void **state)
 		reply_free(&get);
 		reply_free(&head);
 	}
+}
+
+/* Every documented POST that needs no body answers without one, with a documented media type. */
+static void every_documented_post_without_a_body_answers(void **state)
+{
+	(void)state;
+	const char *template;
+	size_t n = 0;
+	for (size_t i = 0; (template = yaml_key(contract, "paths", i)); i++) {
+		char path[CONTRACT_NODE], type[CONTRACT_NODE];
+		struct reply reply;
+		const char *needed =
+			yaml_value(contract, node("paths>%s>post>requestBody>required", template));
+		if (!needed || strcmp(needed, "true") == 0)
+			continue;
+		fill_path(template, path, sizeof path);
+		send_method(path, "POST", &reply);
+		assert_int_equal(reply.status, 200);
+		assert_true(reply_header(&reply, "Content-Type", type, sizeof type));
+		assert_key(node("paths>%s>post>responses>200>content", template), type);
+		reply_free(&reply);
+		n++;
+	}
+	assert_true(n > 0);
 }
 
 static void check_allow(const char *template, const char *allow)
@@ -119,6 +166,19 @@ static void undocumented_paths_are_404(void **state)
 		"/v2/health",
 		"/v2/nothing",
 		"/v2/health/live/",
+		"/v2/models",
+		"/v2/models/",
+		"/v2/models/cross_entropy/",
+		"/v2/models/cross_entropy/nothing",
+		"/v2/models/cross_entropy/versions",
+		"/v2/models/cross_entropy/versions/",
+		"/v2/models/cross_entropy/versions/2",
+		"/v2/models/cross_entropy/versions/1/ready/",
+		"/v2/models/nothing/config",
+		"/v2/models/stats/",
+		"/v2/repository",
+		"/v2/systemsharedmemory",
+		"/v2/systemsharedmemory/region/nothing/status",
 		"/problems/no_such_code",
 		"/OPENAPI.YAML",
 	};
@@ -185,13 +245,28 @@ static void an_error_has_the_documented_members(void **state)
 
 /* ---------------------------------------------------------------- */
 
+static struct object object;
+
+/* With a region of shared memory, so that there is one to ask for. */
 static int set_up(void **state)
 {
-	return contract_load() ? group_start(state) : -1;
+	const char *const flags[] = {"--shm-key-prefix", object_prefix(), NULL};
+	char body[CONTRACT_NODE];
+	struct reply reply;
+	(void)state;
+	if (!contract_load() || group_start_with(flags) != 0)
+		return -1;
+	object_create(&object, "contract", 4096);
+	snprintf(body, sizeof body, "{\"key\": \"%s\", \"byte_size\": 64}", object.key);
+	client_post(client, "/v2/systemsharedmemory/region/region/register", body, &reply);
+	int registered = reply.status;
+	reply_free(&reply);
+	return registered == 200 ? 0 : -1;
 }
 
 static int tear_down(void **state)
 {
+	object_destroy(&object);
 	contract_free();
 	return group_stop(state);
 }
@@ -201,6 +276,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_contract_served_is_the_file),
 		cmocka_unit_test(every_documented_page_answers),
+		cmocka_unit_test(every_documented_post_without_a_body_answers),
 		cmocka_unit_test(allow_lists_the_documented_methods),
 		cmocka_unit_test(undocumented_paths_are_404),
 		cmocka_unit_test(an_evaluation_has_the_documented_members),

@@ -68,7 +68,13 @@ static void expect(const struct expectation *wanted)
 		exchange(requests[i].method, wanted->origin, requests[i].body, &reply);
 		assert_int_equal(reply.status, requests[i].status);
 		assert_string_equal(value_of(&reply, ALLOW_ORIGIN), wanted->allow);
-		assert_string_equal(value_of(&reply, "Vary"), wanted->vary);
+		/* Of a long reply the coding may differ too. */
+		const char *vary = value_of(&reply, "Vary");
+		if (reply.body_size > 1024) {
+			assert_memory_equal(vary, "Accept-Encoding", 15);
+			vary += vary[15] == '\0' ? 15 : 17;
+		}
+		assert_string_equal(vary, wanted->vary);
 		assert_string_equal(value_of(&reply, "Access-Control-Allow-Methods"),
 				    preflight && allowed ? "GET, HEAD, POST, OPTIONS" : "");
 		const char *headers = value_of(&reply, "Access-Control-Allow-Headers");

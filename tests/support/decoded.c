@@ -37,21 +37,23 @@ static void write_element(FILE *stream, const struct loss_tensor *tensor, size_t
 	}
 }
 
+static void write_tensor(FILE *stream, const char *name, const struct loss_tensor *tensor)
+{
+	char shape[200];
+	loss_tensor_format_shape(tensor, shape, sizeof shape);
+	fprintf(stream, "%s %s %s:", name, loss_dtype_info(tensor->dtype)->name, shape);
+	for (size_t k = 0; k < tensor->count && tensor->data; k++)
+		write_element(stream, tensor, k);
+	fputs(tensor->count > 0 && !tensor->data ? " evaluated as it came\n" : "\n", stream);
+}
+
 static void write_problem(FILE *stream, const struct loss_problem *problem)
 {
 	const struct loss_info *loss = &problem->row->info;
-	char shape[200];
-	for (size_t i = 0; i < loss->n_tensors; i++) {
-		const struct loss_tensor *tensor = &problem->tensors[loss->tensors[i].role];
-		if (!problem->present[loss->tensors[i].role])
-			continue;
-		loss_tensor_format_shape(tensor, shape, sizeof shape);
-		fprintf(stream, "%s %s %s:", loss->tensors[i].name,
-			loss_dtype_info(tensor->dtype)->name, shape);
-		for (size_t k = 0; k < tensor->count; k++)
-			write_element(stream, tensor, k);
-		fputc('\n', stream);
-	}
+	for (size_t i = 0; i < loss->n_tensors; i++)
+		if (problem->present[loss->tensors[i].role])
+			write_tensor(stream, loss->tensors[i].name,
+				     &problem->tensors[loss->tensors[i].role]);
 	for (size_t i = 0; i < loss->n_arguments; i++) {
 		const struct loss_value *value = &problem->values[argument_id(loss->arguments[i])];
 		bool quoted = value->type == LOSS_VALUE_STRING;
@@ -68,13 +70,16 @@ static void write_problem(FILE *stream, const struct loss_problem *problem)
 	fputc('\n', stream);
 }
 
-static char *text_of(const struct loss_problem *problem)
+static char *text_of(const struct loss_problem *problem, const struct loss_result *result)
 {
 	char *text;
 	size_t size;
 	FILE *stream = open_memstream(&text, &size);
 	assert_non_null(stream);
-	write_problem(stream, problem);
+	for (size_t i = 0; i < result->n_outputs; i++)
+		write_tensor(stream, result->outputs[i].name, &result->outputs[i].tensor);
+	if (result->n_outputs == 0)
+		write_problem(stream, problem);
 	fclose(stream);
 	return text;
 }
@@ -89,9 +94,9 @@ static size_t piece_size(enum cut cut, size_t left, struct random *random)
 	return n < left ? n : left;
 }
 
-static void feed(struct decoder *decoder, const char *body, enum cut cut, struct random *random)
+static void feed(struct decoder *decoder, const char *body, size_t n, enum cut cut,
+		 struct random *random)
 {
-	size_t n = strlen(body);
 	for (size_t done = 0; done < n;) {
 		size_t size = piece_size(cut, n - done, random);
 		unsigned char *piece = malloc(size); /* so that a sanitizer sees its end */
@@ -103,50 +108,95 @@ static void feed(struct decoder *decoder, const char *body, enum cut cut, struct
 	}
 }
 
-/* Query, body and plan; *decoder stays NULL where the query is refused. */
-static loss_status run(const struct decode_options *options, const char *body, enum cut cut,
-		       struct random *random, struct loss_problem *problem,
-		       struct decoder **decoder, struct loss_error *err)
+static size_t size_of(const struct decode_options *options, const char *body)
 {
-	struct loss_plan *plan;
-	const char *query = options->query ? options->query : "";
-	struct decoder_limits limits = {
-		.max_elements = options->max_elements ? options->max_elements : UINT64_C(1) << 33,
-		.max_rank = options->max_rank ? options->max_rank : 8,
+	return options->size ? options->size : strlen(body);
+}
+
+static struct decoder *create(const struct decode_options *options, struct loss_problem *problem)
+{
+	const struct decoder_setup setup = {
+		.problem = problem,
+		.arena = problem->arena,
+		.limits = {.max_elements = options->max_elements ? options->max_elements
+								 : UINT64_C(1) << 33,
+			   .max_rank = options->max_rank ? options->max_rank : 8,
+			   .max_header_bytes =
+				   options->max_header_bytes ? options->max_header_bytes : 65536},
+		.header_length = options->header_length,
+		.shm = options->shm,
 	};
-	loss_status status = query_apply(query, strlen(query), problem, problem->arena, err);
+	struct decoder *decoder = (options->create ? options->create : json_in_create)(&setup);
+	assert_non_null(decoder);
+	return decoder;
+}
+
+struct attempt {
+	const struct decode_options *options;
+	struct loss_problem *problem;
+	struct decoder *decoder; /* NULL where the query is refused */
+	struct loss_result result;
+	struct loss_error err;
+};
+
+/* The body is decoded: plans and evaluates the problem as far as that is asked for. */
+static loss_status follow(struct attempt *a)
+{
+	struct decoder *decoder = a->decoder;
+	struct loss_plan *plan = decoder->plan;
+	bool run = a->options->run;
+	loss_status status = LOSS_OK;
+	if ((a->options->plan || run) && !plan)
+		status = loss_plan_create(a->problem, a->problem->arena, &plan, &a->err);
+	if (status == LOSS_OK && plan && decoder->planned)
+		status = decoder->planned(decoder, plan, &a->err);
+	if (status == LOSS_OK && run && !decoder->plan)
+		status = loss_plan_run(plan, 1, NULL, &a->err);
+	if (status == LOSS_OK && run)
+		loss_plan_finish(plan, &a->result);
+	if (status == LOSS_OK && run && decoder->verify)
+		status = decoder->verify(decoder, &a->err);
+	return status;
+}
+
+/* Query, body and what follows. */
+static loss_status run(struct attempt *a, const char *body, enum cut cut, struct random *random)
+{
+	const char *query = a->options->query ? a->options->query : "";
+	loss_status status =
+		query_apply(query, strlen(query), a->problem, a->problem->arena, &a->err);
 	if (status != LOSS_OK)
 		return status;
-	*decoder = json_in_create(problem, problem->arena, &limits);
-	assert_non_null(*decoder);
-	feed(*decoder, body, cut, random);
-	status = (*decoder)->finish(*decoder, err);
-	if (status == LOSS_OK && options->plan)
-		status = loss_plan_create(problem, problem->arena, &plan, err);
-	return status;
+	a->decoder = create(a->options, a->problem);
+	feed(a->decoder, body, size_of(a->options, body), cut, random);
+	status = a->decoder->finish(a->decoder, &a->err);
+	return status == LOSS_OK ? follow(a) : status;
 }
 
 static struct decoded decode_one_way(const struct decode_options *options, const char *body,
 				     enum cut cut, struct random *random)
 {
 	struct decoded decoded = {0};
-	struct loss_error err = {0};
+	struct attempt attempt = {.options = options};
 	struct loss_budget budget = {.limit = options->budget};
-	struct decoder *decoder = NULL;
 	const char *loss = options->loss ? options->loss : "cross_entropy";
 	struct loss_arena *arena = loss_arena_create(options->budget ? &budget : NULL);
 	assert_non_null(arena);
-	struct loss_problem *problem = loss_problem_create(loss_find(loss, strlen(loss)), arena);
-	assert_non_null(problem);
-	decoded.status = run(options, body, cut, random, problem, &decoder, &err);
+	attempt.problem = loss_problem_create(loss_find(loss, strlen(loss)), arena);
+	assert_non_null(attempt.problem);
+	decoded.status = run(&attempt, body, cut, random);
+	const struct decoder *decoder = attempt.decoder;
 	if (decoded.status == LOSS_OK) {
-		decoded.text = text_of(problem);
+		decoded.text = text_of(attempt.problem, &attempt.result);
 	} else {
-		assert_int_equal(err.status, decoded.status);
-		snprintf(decoded.detail, sizeof decoded.detail, "%s", err.detail);
+		assert_int_equal(attempt.err.status, decoded.status);
+		snprintf(decoded.detail, sizeof decoded.detail, "%s", attempt.err.detail);
 		if (decoder)
-			decoder->pointer(decoder, &err, decoded.pointer, sizeof decoded.pointer);
+			decoder->pointer(decoder, &attempt.err, decoded.pointer,
+					 sizeof decoded.pointer);
 	}
+	if (decoder && decoder->release)
+		decoder->release(attempt.decoder);
 	loss_arena_destroy(arena);
 	assert_int_equal(budget.held, 0);
 	return decoded;
@@ -167,7 +217,7 @@ static const char *text_or_none(const struct decoded *decoded)
 
 struct decoded decode(const struct decode_options *options, const char *body)
 {
-	struct random random = random_start(strlen(body));
+	struct random random = random_start(size_of(options, body));
 	struct decoded whole = decode_one_way(options, body, CUT_NOT, &random);
 	for (int i = 0; i <= RANDOM_WAYS; i++) {
 		struct decoded cut =

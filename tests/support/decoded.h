@@ -1,5 +1,5 @@
 /*
- * What a JSON body decodes to, as text that a test can compare. Every body is decoded in one piece,
+ * What a body decodes to, as text that a test can compare. Every body is decoded in one piece,
  * byte by byte and in random pieces, and all must give the same.
  */
 #ifndef TESTS_SUPPORT_DECODED_H
@@ -10,19 +10,32 @@
 
 #include "loss.h"
 
+struct decoder;
+struct decoder_setup;
+struct shm;
+
 struct decode_options {
+	/* NULL: that of JSON. */
+	struct decoder *(*create)(const struct decoder_setup *setup);
+	const char *header_length;       /* NULL: none */
+	struct shm *shm;                 /* NULL: switched off */
+	size_t size;                     /* of a body that is no text; 0: up to its NUL */
 	const char *loss;                /* NULL: cross_entropy */
 	const char *query;               /* NULL: none */
 	uint64_t max_elements, max_rank; /* 0: 2^33, 8 */
+	uint64_t max_header_bytes;       /* 0: 65536 */
 	size_t budget;                   /* bytes; 0: no limit */
 	int plan;                        /* whether a body that decodes is planned, too */
+	int run;                         /* and evaluated */
 };
 
 struct decoded {
 	loss_status status;
 	char pointer[256], detail[512]; /* "" where there is none */
 	/* "logits F32 (2, 1): 0.5 -1\n" for each tensor that is set, arguments "reduction
-	 * \"sum\"\n" as they were written, "outputs a b\n". Only if status is LOSS_OK. */
+	 * \"sum\"\n" as they were written, "outputs a b\n"; an
+	 * input whose rows were evaluated as they came has no values any more; of one that is
+	 * evaluated, its outputs written like tensors instead. Only if status is LOSS_OK. */
 	char *text;
 };
 

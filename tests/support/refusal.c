@@ -26,6 +26,8 @@ static const struct {
 	{LOSS_BODY_TOO_LARGE, REFUSAL_HEADS},
 	{LOSS_TOO_LARGE_FOR_SERVER, REFUSAL_HEADS},
 	{LOSS_INVALID_QUERY, REFUSAL_HEADS},
+	{LOSS_INVALID_ENCODING, REFUSAL_CODINGS},
+	{LOSS_INVALID_SAFETENSORS, REFUSAL_SAFETENSORS},
 };
 
 static int complain(const char *what, const char *problem, const struct reply *reply)

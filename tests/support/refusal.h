@@ -21,9 +21,11 @@ int refusal_check(const char *what, const struct refusal *wanted, struct reply *
 
 /* Every 4xx code is met by the tests of one group. */
 enum refusal_group {
-	REFUSAL_BODIES,  /* test_bad_bodies.c */
-	REFUSAL_HEADS,   /* test_bad_heads.c */
-	REFUSAL_FRAMING, /* the tests of HTTP's own framing */
+	REFUSAL_BODIES,      /* test_bad_bodies.c */
+	REFUSAL_HEADS,       /* test_bad_heads.c */
+	REFUSAL_CODINGS,     /* test_codings.c */
+	REFUSAL_SAFETENSORS, /* test_safetensors.c */
+	REFUSAL_FRAMING,     /* the tests of HTTP's own framing */
 };
 
 /* Fails the test when refusal_check has not seen every 4xx status of the group. */

@@ -213,6 +213,31 @@ static void buffers_end_with_their_arena(void **state)
 	assert_int_equal(held(&budget), 0);
 }
 
+/* A buffer that is made large at once takes what an earlier one gave back, and pays for all of it.
+ */
+static void kept_memory_is_taken_again(void **state)
+{
+	(void)state;
+	struct loss_budget budget = budget_of((size_t)64 << 20);
+	const size_t large = (size_t)6 << 20;
+	struct loss_arena *arena = create_arena(&budget);
+	assert_true(loss_buffer_reserve(loss_buffer_create(arena), large));
+	loss_arena_destroy(arena);
+	assert_int_equal(budget.kept_bytes, large);
+	arena = create_arena(&budget);
+	struct loss_buffer *buffer = loss_buffer_create(arena);
+	assert_true(loss_buffer_reserve(buffer, large - 3 * PAGE));
+	assert_int_equal(budget.kept_bytes, 0);
+	assert_int_equal(buffer->capacity, large);
+	assert_int_equal(held(&budget), BLOCK + large);
+	fill(buffer, large);
+	expect_pattern(buffer, large);
+	loss_arena_destroy(arena);
+	assert_int_equal(held(&budget), 0);
+	assert_int_equal(budget.kept_bytes, large);
+	loss_budget_trim(&budget);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -225,6 +250,7 @@ int main(void)
 		cmocka_unit_test(a_budget_too_full_for_a_buffer),
 		cmocka_unit_test(released_memory_goes_back),
 		cmocka_unit_test(buffers_end_with_their_arena),
+		cmocka_unit_test(kept_memory_is_taken_again),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -110,10 +110,15 @@ static void the_defaults_are_those_of_the_contract(void **state)
 	assert_int_equal(config.max_body_bytes, 1342177280);
 	assert_int_equal(config.max_elements, 8589934592);
 	assert_int_equal(config.max_rank, 8);
+	assert_int_equal(config.max_header_bytes, 65536);
 	assert_int_equal(config.drain_delay_ms, 0);
 	assert_int_equal(config.drain_timeout_ms, 30000);
 	assert_int_equal(config.log_level, LOG_INFO);
 	assert_int_equal(config.log_format, LOG_TEXT);
+	assert_string_equal(config.shm_key_prefix, "none");
+	assert_string_equal(config.shm_owners, "self");
+	assert_int_equal(config.shm_max_regions, 64);
+	assert_int_equal(config.shm_max_bytes, (uint64_t)4 << 30);
 	assert_true(config.threads >= 1);
 	assert_int_equal(config.threads, config.io_threads);
 	assert_true(config.memory_budget_bytes >= 16u << 20);
@@ -423,6 +428,30 @@ static void origins_are_a_text_or_an_array(void **state)
 	assert_string_equal(config.cors_origins, "none");
 }
 
+static void texts_are_judged_by_their_own_rule(void **state)
+{
+	char many[512] = "1";
+	(void)state;
+	LOAD("--shm-key-prefix", "lossd_", "--shm-owners=0,1000");
+	assert_int_equal(action, CONFIG_SERVE);
+	assert_string_equal(config.shm_key_prefix, "lossd_");
+	assert_string_equal(config.shm_owners, "0,1000");
+	LOAD("--config", file_with("{\"shm_key_prefix\": \"psm_\", \"shm_owners\": \"33\"}"));
+	assert_int_equal(action, CONFIG_SERVE);
+	assert_string_equal(config.shm_key_prefix, "psm_");
+	assert_string_equal(config.shm_owners, "33");
+	LOAD("--shm-key-prefix", "/lossd_");
+	ASSERT_REFUSED("--shm-key-prefix", "none, or 1 to 127 of the characters", "\"/lossd_\"");
+	LOAD("--shm-owners", "root");
+	ASSERT_REFUSED("--shm-owners", "self, or user ids like 1000,1001", "\"root\"");
+	LOAD("--config", file_with("{\"shm_owners\": 1000}"));
+	ASSERT_REFUSED("settings.json", "shm_owners", "self, or user ids");
+	while (strlen(many) < sizeof config.shm_owners)
+		strcat(many, ",1");
+	LOAD("--shm-owners", many);
+	ASSERT_REFUSED("--shm-owners", "self, or user ids");
+}
+
 static void comment_signs_inside_strings_are_text(void **state)
 {
 	(void)state;
@@ -633,6 +662,7 @@ int main(void)
 		TEST(a_wrong_variable_names_the_variable_even_under_a_flag),
 		TEST(a_file_may_hold_comments_and_sizes_as_words_or_numbers),
 		TEST(origins_are_a_text_or_an_array),
+		TEST(texts_are_judged_by_their_own_rule),
 		TEST(comment_signs_inside_strings_are_text),
 		TEST(wrong_files_are_one_line_with_file_key_value_and_bound),
 		TEST(files_that_can_not_be_read_say_why),

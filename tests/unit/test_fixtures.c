@@ -37,7 +37,8 @@ static loss_status evaluate(const struct fixture *fixture, struct run *run, int 
 	struct loss_problem *problem = loss_problem_create(info, run->arena);
 	assert_non_null(problem);
 	loss_problem_set_isa(problem, eval_isa());
-	struct decoder *decoder = json_in_create(problem, run->arena, &limits);
+	struct decoder *decoder = json_in_create(
+		&(struct decoder_setup){.problem = problem, .arena = run->arena, .limits = limits});
 	assert_non_null(decoder);
 	size_t size = strlen(fixture->request);
 	for (size_t at = 0; at < size; at += piece) {

@@ -46,9 +46,10 @@ static void lists_are_joined(void **state)
 
 static void doubled_single_values_are_refused(void **state)
 {
-	static const char *const names[] = {"Content-Type", "X-Request-Timeout-Ms"};
+	static const char *const names[] = {"Content-Type", "X-Request-Timeout-Ms",
+					    "Inference-Header-Content-Length"};
 	(void)state;
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
 		const struct header headers[] = {{names[i], "1"}, {names[i], "1"}};
 		struct head head = {0};
 		struct loss_error err;
@@ -159,24 +160,80 @@ static void content_types_are_judged(void **state)
 	}
 }
 
-static void only_identity_is_decoded(void **state)
+static void one_coding_of_the_body_is_decoded(void **state)
 {
 	static const struct {
 		const char *value;
 		loss_status wanted;
+		enum content_coding coding;
 	} cases[] = {
-		{"identity", LOSS_OK},
-		{"Identity, identity", LOSS_OK},
-		{"", LOSS_OK},
-		{"gzip", LOSS_UNSUPPORTED_ENCODING},
-		{"identity, gzip", LOSS_UNSUPPORTED_ENCODING},
+		{"identity", LOSS_OK, CODING_IDENTITY},
+		{"Identity, identity", LOSS_OK, CODING_IDENTITY},
+		{"", LOSS_OK, CODING_IDENTITY},
+		{"gzip", LOSS_OK, CODING_GZIP},
+		{" GZip ", LOSS_OK, CODING_GZIP},
+		{"x-gzip", LOSS_OK, CODING_GZIP},
+		{"deflate", LOSS_OK, CODING_DEFLATE},
+		{"identity, , gzip, identity", LOSS_OK, CODING_GZIP},
+		{"gzip, deflate", LOSS_UNSUPPORTED_ENCODING, 0},
+		{"gzip, gzip", LOSS_UNSUPPORTED_ENCODING, 0},
+		{"br", LOSS_UNSUPPORTED_ENCODING, 0},
+		{"identity, zstd", LOSS_UNSUPPORTED_ENCODING, 0},
+		{"*", LOSS_UNSUPPORTED_ENCODING, 0},
+		{"gzipp", LOSS_UNSUPPORTED_ENCODING, 0},
 	};
 	(void)state;
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		struct head head = read_one("Content-Encoding", cases[i].value);
-		struct loss_error err;
-		assert_int_equal(head_encoding(&head, &err), cases[i].wanted);
+		struct loss_error err = {0};
+		enum content_coding coding = (enum content_coding)9;
+		loss_status status = head_encoding(&head, &coding, &err);
+		if (status != cases[i].wanted || (!status && coding != cases[i].coding))
+			fail_msg("\"%s\": %s, coding %d", cases[i].value,
+				 loss_status_info(status)->code, (int)coding);
+		assert_true(!status || strstr(err.detail, cases[i].value));
 	}
+	struct head absent = {0};
+	enum content_coding coding = (enum content_coding)9;
+	assert_int_equal(head_encoding(&absent, &coding, NULL), LOSS_OK);
+	assert_int_equal(coding, CODING_IDENTITY);
+}
+
+static void gzip_is_for_those_who_ask(void **state)
+{
+	static const struct {
+		const char *value;
+		bool taken;
+	} cases[] = {
+		{"", false},
+		{"gzip", true},
+		{"GZIP", true},
+		{"x-gzip", true},
+		{"gzip, deflate, br, zstd", true},
+		{"deflate, gzip;q=0.5", true},
+		{"deflate", false},
+		{"identity", false},
+		{"*", true},
+		{"*;q=0", false},
+		{"gzip;q=0", false},
+		{"gzip;q=0, *", false},
+		{"gzip;q=0.000", false},
+		{"gzip;q=0.001", true},
+		{"br;q=1.0, *;q=0.1", true},
+		{"*;q=0.5, gzip;q=0.2", false},
+		{"identity, gzip;q=0.5", false},
+		{"identity;q=0.5, gzip;q=0.5", true},
+		{"identity;q=0, gzip;q=0.1", true},
+		{"gzips", false},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct head head = read_one("Accept-Encoding", cases[i].value);
+		if (head_takes_gzip(&head) != cases[i].taken)
+			fail_msg("\"%s\"", cases[i].value);
+	}
+	struct head absent = {0};
+	assert_false(head_takes_gzip(&absent));
 }
 
 /* ---------------------------------------------------------------- Accept */
@@ -216,13 +273,59 @@ static void accept_is_negotiated(void **state)
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		struct head head = read_one("Accept", cases[i].accept);
 		struct loss_error err = {0};
-		bool wanted = head_accept(&head, cases[i].type, &err) == LOSS_OK;
+		size_t index;
+		bool wanted = head_accept(&head, &cases[i].type, 1, &index, &err) == LOSS_OK;
 		if (wanted != cases[i].wanted)
 			fail_msg("\"%s\" does%s want %s", cases[i].accept, wanted ? "" : " not",
 				 cases[i].type);
 		if (!wanted)
 			assert_int_equal(err.status, LOSS_NOT_ACCEPTABLE);
 	}
+}
+
+static void accept_chooses_among_types(void **state)
+{
+	static const char *const types[] = {"application/json", "application/x-tensors",
+					    "text/plain"};
+	static const struct {
+		const char *accept;
+		size_t chosen; /* 3: none */
+	} cases[] = {
+		{"", 0},
+		{"*/*", 0},
+		{"application/*", 0},
+		{"text/*", 2},
+		{"application/x-tensors", 1},
+		{"application/x-tensors, */*", 1},
+		{"*/*, application/x-tensors", 1},
+		{"application/x-tensors;q=0.5, */*", 0},
+		{"application/x-tensors;q=0.5, */*;q=0.4", 1},
+		{"application/json, application/x-tensors", 0},
+		{"application/json;q=0.9, application/x-tensors", 1},
+		{"application/json;q=0.25, application/x-tensors;q=0.251", 1},
+		{"application/json;q=0, */*", 1},
+		{"application/json;q=0, application/x-tensors;q=0.0, */*", 2},
+		{"application/json;q=0.1, application/x-tensors;q=1.0", 1},
+		{"application/json;q=x, application/x-tensors;q=0.999", 0},
+		{"application/json;q=10, application/x-tensors;q=0.999", 0},
+		{"image/png, image/*", 3},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		struct head head = read_one("Accept", cases[i].accept);
+		struct loss_error err = {0};
+		size_t index = 9;
+		loss_status status = head_accept(&head, types, 3, &index, &err);
+		if (status != (cases[i].chosen == 3 ? LOSS_NOT_ACCEPTABLE : LOSS_OK) ||
+		    (status == LOSS_OK && index != cases[i].chosen))
+			fail_msg("\"%s\" chose %zu: %s", cases[i].accept, index, err.detail);
+	}
+	struct head head = read_one("Accept", "image/png");
+	struct loss_error err;
+	size_t index;
+	head_accept(&head, types, 3, &index, &err);
+	assert_string_equal(err.detail, "Accept is \"image/png\", but this path replies with "
+					"application/json, application/x-tensors or text/plain");
 }
 
 static void timeouts_have_a_range(void **state)
@@ -261,8 +364,10 @@ int main(void)
 		cmocka_unit_test(trace_contexts_are_checked),
 		cmocka_unit_test(trace_state_goes_with_its_parent),
 		cmocka_unit_test(content_types_are_judged),
-		cmocka_unit_test(only_identity_is_decoded),
+		cmocka_unit_test(one_coding_of_the_body_is_decoded),
+		cmocka_unit_test(gzip_is_for_those_who_ask),
 		cmocka_unit_test(accept_is_negotiated),
+		cmocka_unit_test(accept_chooses_among_types),
 		cmocka_unit_test(timeouts_have_a_range),
 	};
 	return cmocka_run_group_tests(tests, start, stop);

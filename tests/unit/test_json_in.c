@@ -311,13 +311,14 @@ static struct run start(size_t limit)
 
 static void create(struct run *run)
 {
-	static const struct decoder_limits limits = {UINT64_C(1) << 33, 8};
+	static const struct decoder_limits limits = {UINT64_C(1) << 33, 8, 1 << 16};
 	run->arena = loss_arena_create(&run->budget);
 	assert_non_null(run->arena);
 	struct loss_problem *problem =
 		loss_problem_create(loss_find("cross_entropy", 13), run->arena);
 	assert_non_null(problem);
-	run->decoder = json_in_create(problem, run->arena, &limits);
+	run->decoder = json_in_create(
+		&(struct decoder_setup){.problem = problem, .arena = run->arena, .limits = limits});
 	assert_non_null(run->decoder);
 }
 
@@ -386,13 +387,14 @@ static void test_no_memory(void **state)
 static void test_no_memory_for_the_decoder(void **state)
 {
 	(void)state;
-	static const struct decoder_limits limits = {100, 8};
+	static const struct decoder_limits limits = {100, 8, 1 << 16};
 	struct loss_budget budget = {.limit = 1 << 15};
 	struct loss_arena *arena = loss_arena_create(&budget);
 	struct loss_problem *problem = loss_problem_create(loss_find("softmax", 7), arena);
 	while (loss_arena_alloc(arena, 1, 1024))
 		;
-	assert_null(json_in_create(problem, arena, &limits));
+	assert_null(json_in_create(
+		&(struct decoder_setup){.problem = problem, .arena = arena, .limits = limits}));
 	loss_arena_destroy(arena);
 }
 

@@ -320,6 +320,79 @@ static void before_the_start_nothing_counts(void **state)
 	assert_false(has("lossd_http_requests_total{"));
 }
 
+/* ---------------------------------------------------------------- inferences */
+
+static void count_inference(const struct loss_info *loss, bool success)
+{
+	metrics_inference(&(struct metrics_inference){.loss = loss,
+						      .success = success,
+						      .total_ns = 1000,
+						      .queue_ns = 1,
+						      .input_ns = 20,
+						      .infer_ns = 300,
+						      .output_ns = 400});
+}
+
+static void inferences_count_by_loss_and_success(void **state)
+{
+	struct metrics_inferences sum;
+	struct timespec now;
+	(void)state;
+	for (int i = 0; i < 3; i++)
+		count_inference(loss_at(1), true);
+	count_inference(loss_at(1), false);
+	count_inference(loss_at(2), false);
+	metrics_inferences(loss_at(1), &sum);
+	assert_int_equal(sum.success, 3);
+	assert_int_equal(sum.success_ns, 3000);
+	assert_int_equal(sum.queue_ns, 3);
+	assert_int_equal(sum.input_ns, 60);
+	assert_int_equal(sum.infer_ns, 900);
+	assert_int_equal(sum.output_ns, 1200);
+	assert_int_equal(sum.fail, 1);
+	assert_int_equal(sum.fail_ns, 1000);
+	clock_gettime(CLOCK_REALTIME, &now);
+	assert_in_range(sum.last_ms, (uint64_t)now.tv_sec * 1000 - 60000,
+			(uint64_t)now.tv_sec * 1000 + 1000);
+	/* A failed one has no last time, and no parts. */
+	metrics_inferences(loss_at(2), &sum);
+	assert_int_equal(sum.last_ms + sum.success + sum.success_ns + sum.input_ns, 0);
+	assert_int_equal(sum.fail, 1);
+	metrics_inferences(loss_at(0), &sum);
+	assert_int_equal(sum.fail + sum.success, 0);
+	assert_false(has("inference"));
+}
+
+static void *infer_from_a_thread(void *context)
+{
+	for (int i = 0; i < 1000; i++)
+		count_inference(context, i % 4 != 0);
+	return NULL;
+}
+
+static void inferences_add_up_over_threads(void **state)
+{
+	static struct loss_info nobodys;
+	pthread_t threads[4];
+	struct metrics_inferences sum;
+	union {
+		const struct loss_info *in;
+		void *out;
+	} loss = {.in = loss_at(0)};
+	(void)state;
+	for (size_t i = 0; i < 4; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, infer_from_a_thread, loss.out),
+				 0);
+	for (size_t i = 0; i < 4; i++)
+		pthread_join(threads[i], NULL);
+	metrics_inferences(loss_at(0), &sum);
+	assert_int_equal(sum.success, 3000);
+	assert_int_equal(sum.fail, 1000);
+	count_inference(&nobodys, true);
+	metrics_inferences(&nobodys, &sum);
+	assert_int_equal(sum.success, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -329,6 +402,8 @@ int main(void)
 		TEST(made_up_labels_are_other),
 		TEST(a_histogram_is_cumulative_and_its_bounds_include),
 		TEST(evaluations_count_by_loss_dtype_and_format),
+		TEST(inferences_count_by_loss_and_success),
+		TEST(inferences_add_up_over_threads),
 		TEST(every_reason_of_rejection_is_there_from_the_start),
 		TEST(connections_may_close_on_another_thread),
 		TEST(no_count_is_lost_with_more_threads_than_shards),

@@ -10,6 +10,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "../../server/codec/number.h"
 #include "../support/bits.h"
@@ -301,6 +302,77 @@ static void test_format_random(void **state)
 	}
 }
 
+/* ---------------------------------------------------------------- many floats at once */
+
+/* A run must write what single numbers are written as, up to the first that is not finite. */
+static void check_run(const float *values, size_t n)
+{
+	enum { MOST = 200 };
+	char text[MOST * (NUMBER_MAX_CHARS + 1)], one[NUMBER_MAX_CHARS];
+	char *end = text;
+	assert_true(n <= MOST);
+	size_t written = number_format_run_f32(values, n, &end);
+	const char *p = text;
+	for (size_t i = 0; i < written; i++) {
+		size_t size = number_format_f32(values[i], one);
+		if (memcmp(p, one, size) != 0 || p[size] != ',')
+			fail_msg("%a is %.20s, not %.*s", (double)values[i], p, (int)size, one);
+		p += size + 1;
+	}
+	assert_ptr_equal(p, end);
+	assert_true(written == n || !isfinite(values[written]));
+}
+
+static void test_format_runs(void **state)
+{
+	(void)state;
+	struct random random = random_start(4);
+	size_t rounds = random_cases(ROUNDS / 100);
+	float values[200];
+	for (size_t i = 0; i < rounds; i++) {
+		size_t n = 1 + random_below(&random, 200);
+		for (size_t k = 0; k < n; k++) {
+			/* Any bits; everyday sizes; few digits; small numbers, as gradients are. */
+			uint32_t bits = (uint32_t)random_bits(&random);
+			double normal = random_normal(&random);
+			const float kinds[] = {float_of(bits), (float)normal,
+					       (float)((int)(normal * 1000)) / 100.0f,
+					       (float)(normal * 1e-6)};
+			values[k] = kinds[i % 4];
+		}
+		check_run(values, n);
+	}
+	/* All exponents: around powers of two, powers of ten, and where the layout changes. */
+	for (uint32_t exponent = 0; exponent < 255; exponent++) {
+		for (uint32_t k = 0; k < 200; k++)
+			values[k] = float_of(((exponent << 23) + k - 100) & UINT32_C(0x7fffffff));
+		check_run(values, exponent == 0 ? 100 : 200);
+		check_run(values + 100, 100);
+	}
+	for (int exponent = -45; exponent <= 38; exponent++) {
+		char text[16];
+		snprintf(text, sizeof text, "1e%d", exponent);
+		uint32_t bits = float_bits(strtof(text, NULL));
+		for (uint32_t k = 0; k < 200; k++)
+			values[k] = float_of(bits + (bits > 100 ? k - 100 : k));
+		check_run(values, 200);
+	}
+}
+
+static void test_format_runs_stop_at_non_finite(void **state)
+{
+	(void)state;
+	for (size_t at = 0; at < 70; at++) {
+		float values[70];
+		for (size_t i = 0; i < 70; i++)
+			values[i] = (float)i + 0.25f;
+		values[at] = at % 3 == 0 ? NAN : at % 3 == 1 ? INFINITY : -INFINITY;
+		char text[70 * (NUMBER_MAX_CHARS + 1)], *end = text;
+		assert_int_equal(number_format_run_f32(values, 70, &end), at);
+		check_run(values, 70);
+	}
+}
+
 static void test_format_integers(void **state)
 {
 	(void)state;
@@ -333,6 +405,8 @@ int main(void)
 		cmocka_unit_test(test_format_around_powers_of_two),
 		cmocka_unit_test(test_format_every_narrow_number),
 		cmocka_unit_test(test_format_random),
+		cmocka_unit_test(test_format_runs),
+		cmocka_unit_test(test_format_runs_stop_at_non_finite),
 		cmocka_unit_test(test_format_integers),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

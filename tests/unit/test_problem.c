@@ -224,6 +224,28 @@ static void a_value_needs_no_text(void **state)
 }
 
 /* Both name too much for a budget of one block. */
+/* Its text is the caller's and soon gone, but the problem may be planned all the same: rows of it
+ * that arrive are evaluated before anybody looks at the error. */
+static void an_argument_of_the_wrong_type_is_not_kept(void **state)
+{
+	(void)state;
+	struct eval eval;
+	char text[] = "utputs";
+	struct loss_value value = {.type = LOSS_VALUE_STRING, .text = text};
+	eval_start(&eval, "cross_entropy");
+	assert_int_equal(set(&eval, "temperature", value), LOSS_WRONG_TYPE);
+	value.type = LOSS_VALUE_NUMBER;
+	assert_int_equal(set(&eval, "reduction", value), LOSS_WRONG_TYPE);
+	memset(text, '9', sizeof text); /* and no end */
+	struct loss_args args;
+	assert_int_equal(problem_arguments(eval.problem, &args, &eval.error), LOSS_OK);
+	assert_true(args.temperature == 1.0);
+	assert_int_equal(args.reduction, REDUCTION_MEAN);
+	/* It was given nevertheless. */
+	assert_int_equal(set(&eval, "reduction", value), LOSS_DUPLICATE_FIELD);
+	eval_end(&eval);
+}
+
 static void memory_that_does_not_suffice(void **state)
 {
 	(void)state;
@@ -421,6 +443,7 @@ int main(void)
 		cmocka_unit_test(long_values_are_shown_by_their_beginning),
 		cmocka_unit_test(texts_are_copied),
 		cmocka_unit_test(a_value_needs_no_text),
+		cmocka_unit_test(an_argument_of_the_wrong_type_is_not_kept),
 		cmocka_unit_test(memory_that_does_not_suffice),
 		cmocka_unit_test(values_out_of_range),
 		cmocka_unit_test(values_at_the_ends_of_their_range),

@@ -56,7 +56,10 @@ static struct reply write_reply(const struct loss_result *result, struct timings
 	assert_non_null(reply.arena);
 	struct loss_buffer *buffer = loss_buffer_create(reply.arena);
 	assert_non_null(buffer);
-	assert_true(reply_json_write(buffer, result, timings));
+	struct loss_error err;
+	const struct encoder_input input = {.result = result, .timings = timings};
+	struct encoded out = {.body = buffer};
+	assert_int_equal(reply_json_encode(&input, &out, &err), LOSS_OK);
 	assert_true(loss_buffer_append(buffer, "", 1));
 	reply.text = (char *)buffer->data;
 	reply.json = cJSON_ParseWithOpts(reply.text, NULL, 1);
@@ -184,9 +187,10 @@ static void test_no_memory(void **state)
 	static float zeros[65536];
 	result.outputs[0].tensor = (struct loss_tensor){LOSS_F32, 1, {65536}, 65536, zeros};
 	struct timings timings = make_timings();
-	assert_false(reply_json_write(buffer, &result, &timings));
+	const struct encoder_input input = {.result = &result, .timings = &timings};
+	struct encoded out = {.body = buffer};
 	struct loss_error err;
-	assert_int_equal(loss_arena_failure(arena, &err), LOSS_TOO_LARGE_FOR_SERVER);
+	assert_int_equal(reply_json_encode(&input, &out, &err), LOSS_TOO_LARGE_FOR_SERVER);
 	loss_arena_destroy(arena);
 }
 

@@ -189,6 +189,68 @@ static void a_job_that_hangs_is_noticed(void **state)
 	assert_true(scheduler_answers(scheduler, UINT64_MAX));
 }
 
+/* ---------------------------------------------------------------- errands */
+
+struct walk {
+	struct errand errand;
+	atomic_int n_ran;
+	int plain; /* written by whoever runs it: what await makes visible */
+};
+
+static void walk(void *context)
+{
+	struct walk *it = context;
+	atomic_fetch_add(&it->n_ran, 1);
+	it->plain++;
+}
+
+static void errands_run_once_each(void **state)
+{
+	struct walk it = {.errand = {walk, &it, false}};
+	int n = 0;
+	(void)state;
+	for (int i = 0; i < 5000; i++) {
+		/* Right behind the last one the thread may not be back yet. */
+		if (!scheduler_send(scheduler, &it.errand))
+			continue;
+		n++;
+		scheduler_await(scheduler, &it.errand);
+		assert_int_equal(it.plain, n);
+		assert_int_equal(atomic_load(&it.n_ran), n);
+	}
+	assert_true(n > 0);
+	scheduler_await(scheduler, &it.errand); /* not under way */
+	assert_int_equal(it.plain, n);
+}
+
+/* The compute thread runs it though nobody awaits it yet. */
+static void an_errand_runs_meanwhile(void **state)
+{
+	struct walk it = {.errand = {walk, &it, false}};
+	(void)state;
+	assert_true(scheduler_send(scheduler, &it.errand));
+	while (atomic_load(&it.n_ran) == 0)
+		poll(NULL, 0, 1);
+	scheduler_await(scheduler, &it.errand);
+	assert_int_equal(it.plain, 1);
+}
+
+static void a_busy_thread_takes_no_errand(void **state)
+{
+	struct task busy = {.job = {.elements = 1}}, next = {.job = {.elements = 1}};
+	struct walk it = {.errand = {walk, &it, false}};
+	(void)state;
+	occupy(&busy);
+	assert_false(scheduler_send(scheduler, &it.errand));
+	submit(&next);
+	assert_false(scheduler_send(scheduler, &it.errand));
+	scheduler_await(scheduler, &it.errand);
+	open_gate();
+	wait_done(&busy);
+	wait_done(&next);
+	assert_int_equal(it.plain, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -197,6 +259,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_running_job_is_left_alone, start, stop),
 		cmocka_unit_test_setup_teardown(jobs_that_wait_are_counted, start, stop),
 		cmocka_unit_test_setup_teardown(a_job_that_hangs_is_noticed, start, stop),
+		cmocka_unit_test_setup_teardown(errands_run_once_each, start, stop),
+		cmocka_unit_test_setup_teardown(an_errand_runs_meanwhile, start, stop),
+		cmocka_unit_test_setup_teardown(a_busy_thread_takes_no_errand, start, stop),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,37 @@
+/*
+ * Content codings of bodies and replies: gzip and deflate (zlib's format) in, gzip out. The
+ * arithmetic is zlib's. Decoded bytes are counted as they come: against the limit on bodies, and
+ * against the coded ones, so that a small body can not become a huge one.
+ */
+#ifndef LOSSD_CODEC_CONTENT_CODING_H
+#define LOSSD_CODEC_CONTENT_CODING_H
+
+#include "loss.h"
+
+enum content_coding { CODING_IDENTITY, CODING_GZIP, CODING_DEFLATE };
+
+/* Takes decoded bytes, in order. */
+typedef void inflate_sink(void *context, const unsigned char *bytes, size_t n);
+
+struct inflater; /* in the arena; its memory is charged against the arena's budget */
+
+/* NULL when there is no memory. max_bytes: of the decoded body. */
+struct inflater *inflater_create(enum content_coding coding, uint64_t max_bytes,
+				 struct loss_arena *arena);
+/* Decodes the next n bytes into sink. False once something is wrong, which is remembered for
+ * finish: nothing more is decoded. */
+bool inflater_feed(struct inflater *inflater, const unsigned char *bytes, size_t n,
+		   inflate_sink *sink, void *context);
+/*
+ * The coded body is complete. LOSS_INVALID_ENCODING: corrupt, cut, or bytes behind its end (of
+ * gzip, another gzip body may stand there); LOSS_BODY_TOO_LARGE: more than max_bytes, or more than
+ * 100 times the coded bytes past the first MiB; or no memory. However the body was cut, the result
+ * is the same. No bytes at all are an empty body, and fine.
+ */
+loss_status inflater_finish(struct inflater *inflater, struct loss_error *err);
+
+/* The gzip form of n bytes, in a new buffer; NULL when there is no memory (see loss_arena_failure).
+ */
+struct loss_buffer *gzip_bytes(const void *bytes, size_t n, struct loss_arena *arena);
+
+#endif

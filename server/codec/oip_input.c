@@ -1,0 +1,396 @@
+#include "oip_input.h"
+
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "oip_names.h"
+
+enum member {
+	MEMBER_NAME,
+	MEMBER_DATATYPE,
+	MEMBER_SHAPE,
+	MEMBER_PARAMETERS,
+	MEMBER_DATA,
+	N_MEMBERS
+};
+
+static const char *const members[N_MEMBERS] = {"name", "datatype", "shape", "parameters", "data"};
+
+void oip_input_start(struct oip_input *input, size_t i, const struct loss_info *loss,
+		     struct loss_arena *arena, const struct decoder_limits *limits,
+		     struct json_fault *fault)
+{
+	input->loss = loss;
+	input->fault = fault;
+	snprintf(input->label, sizeof input->label, "inputs[%zu]", i);
+	snprintf(input->prefix, sizeof input->prefix, "%s.parameters.", input->label);
+	input->tensor = -1;
+	input->broken = false;
+	input->level = 0;
+	input->member = N_MEMBERS;
+	input->named_data = false;
+	input->objects = 0;
+	input->seen = input->set = 0;
+	input->dtype = LOSS_N_DTYPES;
+	json_shape_start(&input->shape, input->label, limits, fault);
+	oip_parameters_start(&input->parameters, OIP_INPUT, input->prefix, fault);
+	json_elements_start(&input->elements, arena, limits);
+	input->elements.fault = fault;
+	input->elements.field = input->label;
+	input->elements.shaped = true;
+}
+
+void oip_input_discard(struct oip_input *input)
+{
+	input->elements.stopped = true;
+}
+
+/* ---------------------------------------------------------------- faults */
+
+/* Notes a fault; the detail begins with the label. */
+__attribute__((format(printf, 3, 4))) static void blame(struct oip_input *input, loss_status status,
+							const char *format, ...)
+{
+	struct loss_error err;
+	char rest[sizeof err.detail - sizeof input->label - 1];
+	va_list args;
+	va_start(args, format);
+	vsnprintf(rest, sizeof rest, format, args);
+	va_end(args);
+	loss_fail(&err, status, input->label, "%s%s", input->label, rest);
+	json_fault_note(input->fault, &err, NULL);
+	input->broken = input->elements.stopped = true;
+}
+
+static void blame_type(struct oip_input *input, const struct json_token *token,
+		       const char *expected)
+{
+	char shown[JSON_SHOWN_SIZE];
+	json_fault_show(token, shown);
+	blame(input, LOSS_WRONG_TYPE, ".%s is %s, but must be %s", members[input->member], shown,
+	      expected);
+}
+
+/* ---------------------------------------------------------------- members */
+
+static void read_name(struct oip_input *input, unsigned *tensors_seen,
+		      const struct json_token *token)
+{
+	const struct loss_info *loss = input->loss;
+	char name[64];
+	if (token->event != JSON_STRING) {
+		blame_type(input, token, "a string");
+		return;
+	}
+	input->tensor = loss_find_tensor(loss, token->text, token->size);
+	if (input->tensor < 0) {
+		json_fault_copy(name, sizeof name, token->text, token->size);
+		bool argument = loss_find_argument(loss, token->text, token->size) >= 0;
+		blame(input, LOSS_UNKNOWN_FIELD,
+		      argument ? ".name is \"%s\", which is an argument of %s: it stands in the "
+				 "request's parameters"
+			       : ".name is \"%s\", but %s has no such input; the nearest is \"%s\"",
+		      name, loss->name, loss_nearest_field(loss, token->text, token->size));
+		return;
+	}
+	/* What it is called from here on; messages hold on to the place. */
+	snprintf(input->label, sizeof input->label, "%s", loss->tensors[input->tensor].name);
+	snprintf(input->prefix, sizeof input->prefix, "%s.parameters.", input->label);
+	if (*tensors_seen & (1u << input->tensor))
+		blame(input, LOSS_DUPLICATE_FIELD, " is given twice; give it once");
+	*tensors_seen |= 1u << input->tensor;
+}
+
+static void read_datatype(struct oip_input *input, const struct json_token *token)
+{
+	char shown[JSON_SHOWN_SIZE];
+	if (token->event != JSON_STRING) {
+		blame_type(input, token, "a string such as \"FP32\"");
+		return;
+	}
+	input->dtype = oip_find(token->text, token->size);
+	if (input->dtype != LOSS_N_DTYPES)
+		return;
+	json_fault_show(token, shown);
+	blame(input, LOSS_DTYPE_MISMATCH, ".datatype is %s, but must be one of %s%s", shown,
+	      oip_names(),
+	      strcmp(token->text, "BYTES") == 0 ? "; BYTES is text, which no loss takes" : "");
+}
+
+static void read_shape(struct oip_input *input, const struct json_token *token)
+{
+	if (input->level == 0 && token->event != JSON_ARRAY)
+		blame_type(input, token, "an array of integers");
+	else if (input->level == 1 && token->event == JSON_ARRAY_END)
+		json_shape_end(&input->shape);
+	else if (input->level == 1)
+		json_shape_dimension(&input->shape, token);
+	if (input->shape.broken)
+		input->broken = input->elements.stopped = true;
+}
+
+static void read_parameters(struct oip_input *input, const struct json_token *token)
+{
+	if (input->level == 0 && token->event != JSON_OBJECT)
+		blame_type(input, token, "an object");
+	if (input->level != 1 || token->event == JSON_OBJECT_END)
+		return;
+	if (token->event != JSON_KEY)
+		oip_parameters_value(&input->parameters, token);
+	else if (!oip_parameters_key(&input->parameters, token))
+		oip_parameters_blame_unknown(&input->parameters, NULL, token);
+}
+
+static void read_data(struct oip_input *input, const struct json_token *token)
+{
+	if (input->level == 0 && token->event != JSON_ARRAY) {
+		blame_type(input, token, "an array, flat or nested");
+		input->member = N_MEMBERS;
+		return;
+	}
+	json_elements_token(&input->elements, token);
+	input->broken |= input->elements.stopped;
+}
+
+/* A name was read: what follows is its value. That of a refused one is skipped. */
+static void select_member(struct oip_input *input, const struct json_token *token)
+{
+	char name[64];
+	int member = 0;
+	while (member < N_MEMBERS && strcmp(members[member], token->text) != 0)
+		member++;
+	input->member = N_MEMBERS;
+	input->named_data = member == MEMBER_DATA;
+	json_fault_copy(name, sizeof name, token->text, token->size);
+	if (member == N_MEMBERS) {
+		blame(input, LOSS_UNKNOWN_FIELD, " has no member \"%s\"; the nearest is \"%s\"",
+		      name, loss_nearest_of(members, N_MEMBERS, token->text, token->size));
+		return;
+	}
+	if (input->seen & (1u << member)) {
+		blame(input, LOSS_DUPLICATE_FIELD, ".%s is given twice; give it once", name);
+		return;
+	}
+	input->member = member;
+	input->seen |= 1u << member;
+	if (member != MEMBER_DATA || input->dtype == LOSS_N_DTYPES)
+		return;
+	json_values_set_dtype(&input->elements.values, input->dtype);
+	input->elements.dtype_name = oip_name(input->dtype);
+}
+
+static void read_member(struct oip_input *input, unsigned *tensors_seen,
+			const struct json_token *token)
+{
+	bool begins = input->level == 0;
+	if (input->member == N_MEMBERS || (begins && token->event == JSON_NULL))
+		return;
+	if (begins)
+		input->set |= 1u << input->member;
+	switch (input->member) {
+	case MEMBER_NAME:
+		if (begins)
+			read_name(input, tensors_seen, token);
+		break;
+	case MEMBER_DATATYPE:
+		if (begins)
+			read_datatype(input, token);
+		break;
+	case MEMBER_SHAPE:
+		read_shape(input, token);
+		break;
+	case MEMBER_PARAMETERS:
+		read_parameters(input, token);
+		break;
+	default:
+		read_data(input, token);
+		break;
+	}
+}
+
+/* ---------------------------------------------------------------- the end of the entry */
+
+static bool has(const struct oip_input *input, enum oip_parameter parameter)
+{
+	return oip_parameters_has(&input->parameters, parameter);
+}
+
+static bool check_members(struct oip_input *input)
+{
+	for (int member = 0; member <= MEMBER_SHAPE; member++) {
+		if (input->set & (1u << member))
+			continue;
+		blame(input, LOSS_MISSING_FIELD,
+		      ".%s is missing: an input has name, datatype, shape and data",
+		      members[member]);
+		return false;
+	}
+	return true;
+}
+
+static void check_source(struct oip_input *input)
+{
+	bool data = input->set & (1u << MEMBER_DATA);
+	bool binary = has(input, OIP_BINARY_DATA_SIZE), region = has(input, OIP_REGION);
+	bool part = has(input, OIP_OFFSET) || has(input, OIP_BYTE_SIZE);
+	if (data + binary + region > 1)
+		blame(input, LOSS_DUPLICATE_FIELD,
+		      " has %s: give exactly one of data, parameters.binary_data_size and "
+		      "parameters.shared_memory_region",
+		      !region   ? "both data and binary_data_size"
+		      : !binary ? "both data and shared_memory_region"
+		      : !data   ? "both binary_data_size and shared_memory_region"
+				: "data, binary_data_size and shared_memory_region");
+	else if (region && !has(input, OIP_BYTE_SIZE))
+		blame(input, LOSS_MISSING_FIELD,
+		      ".parameters.shared_memory_byte_size is missing beside "
+		      "shared_memory_region");
+	else if (part && !region)
+		blame(input, LOSS_MISSING_FIELD,
+		      ".parameters.shared_memory_region is missing: an offset and a byte size are "
+		      "those of a region");
+	else if (!data && !binary && !region)
+		blame(input, LOSS_MISSING_FIELD,
+		      " has no data: give exactly one of data, parameters.binary_data_size and "
+		      "parameters.shared_memory_region");
+}
+
+void oip_input_token(struct oip_input *input, unsigned *tensors_seen,
+		     const struct json_token *token)
+{
+	bool opens = token->event == JSON_OBJECT || token->event == JSON_ARRAY;
+	bool closes = token->event == JSON_OBJECT_END || token->event == JSON_ARRAY_END;
+	if (input->level > 0 || (token->event != JSON_KEY && !closes)) {
+		/* A closing bracket belongs to the level that it closes. */
+		read_member(input, tensors_seen, token);
+		input->level += opens;
+		input->level -= closes;
+		input->objects += token->event == JSON_OBJECT;
+		input->objects -= token->event == JSON_OBJECT_END;
+	} else if (!closes) {
+		select_member(input, token);
+	} else if (!input->broken && !input->parameters.bad && check_members(input)) {
+		check_source(input);
+	}
+}
+
+bool oip_input_in_data(const struct oip_input *input)
+{
+	return input->member == MEMBER_DATA && input->level > 0;
+}
+
+bool oip_input_nonfinite(const struct oip_input *input)
+{
+	return input->named_data && input->objects == 0;
+}
+
+enum oip_source oip_input_source(const struct oip_input *input)
+{
+	if (input->set & (1u << MEMBER_DATA))
+		return OIP_IN_DATA;
+	return has(input, OIP_REGION) ? OIP_IN_SHARED_MEMORY : OIP_IN_BINARY;
+}
+
+/* ---------------------------------------------------------------- the end of the document */
+
+static bool check_dtype(struct oip_input *input)
+{
+	unsigned dtypes = input->loss->tensors[input->tensor].dtypes;
+	char allowed[128] = "";
+	size_t used = 0;
+	if (dtypes & LOSS_DTYPE_BIT(input->dtype))
+		return true;
+	for (int i = 0; i < LOSS_N_DTYPES && used < sizeof allowed; i++)
+		if ((dtypes & LOSS_DTYPE_BIT(i)) && oip_name((loss_dtype)i))
+			used += (size_t)snprintf(allowed + used, sizeof allowed - used, "%s%s",
+						 used ? ", " : "", oip_name((loss_dtype)i));
+	blame(input, LOSS_DTYPE_MISMATCH, ".datatype is %s, but must be one of %s",
+	      oip_name(input->dtype), allowed);
+	return false;
+}
+
+/* Data that came before its dtype. */
+static bool resolve_values(struct oip_input *input)
+{
+	struct json_values *values = &input->elements.values;
+	struct json_mark first;
+	char range[64];
+	if (!values->open)
+		return true;
+	loss_status status = json_values_resolve(values, input->dtype, &first);
+	if (status == LOSS_OK)
+		return true;
+	json_values_range(input->dtype, range, sizeof range);
+	if (status == LOSS_WRONG_TYPE)
+		blame(input, status, ".data has %s as element %zu, but must have numbers",
+		      first.text, first.index);
+	else
+		blame(input, status,
+		      ".data has %s as element %zu, but an element of %s is an integer in %s",
+		      first.text, first.index, oip_name(input->dtype), range);
+	return false;
+}
+
+/* Flat data has the right number of elements; nested data has the very shape. */
+static bool check_data(struct oip_input *input)
+{
+	const struct json_elements *elements = &input->elements;
+	const struct loss_tensor *shape = &input->shape.tensor;
+	struct loss_tensor nested = {.rank = elements->rank};
+	char own[160], wanted[160];
+	bool same = elements->rank == shape->rank;
+	memcpy(nested.shape, elements->shape, sizeof nested.shape);
+	for (int i = 0; same && i < shape->rank; i++)
+		same = nested.shape[i] == shape->shape[i];
+	if (same || (elements->rank == 1 && elements->values.count == shape->count))
+		return true;
+	loss_tensor_format_shape(shape, wanted, sizeof wanted);
+	loss_tensor_format_shape(&nested, own, sizeof own);
+	if (elements->rank == 1)
+		blame(input, LOSS_SHAPE_MISMATCH,
+		      ".data has length %zu, but the shape %s has %zu elements",
+		      elements->values.count, wanted, shape->count);
+	else
+		blame(input, LOSS_SHAPE_MISMATCH, ".data is nested as %s, but the shape is %s", own,
+		      wanted);
+	return false;
+}
+
+/* The sizes that the parameters announce. A product that fits: json_shape has seen to it. */
+static bool check_size(struct oip_input *input, enum oip_parameter parameter, const char *name)
+{
+	const struct loss_tensor *shape = &input->shape.tensor;
+	uint64_t announced = input->parameters.numbers[parameter];
+	size_t size = shape->count * loss_dtype_info(input->dtype)->size;
+	char text[160];
+	if (announced == size)
+		return true;
+	loss_tensor_format_shape(shape, text, sizeof text);
+	blame(input, LOSS_SHAPE_MISMATCH,
+	      ".parameters.%s is %" PRIu64 ", but %s of shape %s has %zu bytes", name, announced,
+	      oip_name(input->dtype), text, size);
+	return false;
+}
+
+bool oip_input_resolve(struct oip_input *input, struct loss_tensor *tensor)
+{
+	const struct json_values *values = &input->elements.values;
+	if (input->broken || input->parameters.bad || input->tensor < 0 || !check_dtype(input))
+		return false;
+	*tensor = input->shape.tensor;
+	tensor->dtype = input->dtype;
+	tensor->data = NULL;
+	switch (oip_input_source(input)) {
+	case OIP_IN_DATA:
+		if (!resolve_values(input) || !check_data(input))
+			return false;
+		tensor->data = values->buffer ? values->buffer->data : NULL;
+		return true;
+	case OIP_IN_BINARY:
+		return check_size(input, OIP_BINARY_DATA_SIZE, "binary_data_size");
+	default:
+		return check_size(input, OIP_BYTE_SIZE, "shared_memory_byte_size");
+	}
+}

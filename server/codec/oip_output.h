@@ -1,0 +1,23 @@
+/* One entry of the outputs of an Open Inference Protocol request, its members in any order. */
+#ifndef LOSSD_CODEC_OIP_OUTPUT_H
+#define LOSSD_CODEC_OIP_OUTPUT_H
+
+#include "oip_parameters.h"
+
+struct oip_output {
+	size_t i; /* its place in outputs */
+	struct json_fault *fault;
+	char name[64];   /* "" until it is known */
+	char prefix[64]; /* of its parameters: "outputs[1].parameters." */
+	unsigned level;  /* open arrays and objects inside */
+	int member;      /* the one whose value is being read */
+	unsigned seen;   /* bits of members: named */
+	struct oip_parameters parameters;
+};
+
+/* Entry i, behind its opening brace. The struct stays where it is. */
+void oip_output_start(struct oip_output *output, size_t i, struct json_fault *fault);
+/* Any token up to the closing brace, that included. */
+void oip_output_token(struct oip_output *output, const struct json_token *token);
+
+#endif

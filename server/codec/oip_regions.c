@@ -1,0 +1,86 @@
+#include "oip_regions.h"
+
+#include <inttypes.h>
+
+static loss_status fail_vanished(const char *field, struct loss_error *err)
+{
+	return loss_fail(err, LOSS_SHAPE_MISMATCH, field,
+			 "the shared memory of %s became shorter than its region while it was used",
+			 field);
+}
+
+static loss_status pin(struct oip_regions *regions, const struct oip_parameters *parameters,
+		       const struct shm_use *wanted, struct loss_error *err)
+{
+	struct shm_use use = *wanted;
+	use.name = parameters->region;
+	use.offset =
+		oip_parameters_has(parameters, OIP_OFFSET) ? parameters->numbers[OIP_OFFSET] : 0;
+	use.size = parameters->numbers[OIP_BYTE_SIZE];
+	if (!regions->shm)
+		return loss_fail(
+			err, LOSS_ARGUMENT_OUT_OF_RANGE, use.field,
+			"%s is in the shared memory region \"%.80s\", but shared memory is "
+			"switched off on this server",
+			use.field, use.name);
+	loss_status status = shm_pin(regions->shm, &use, &regions->pins[regions->n], err);
+	if (status == LOSS_OK)
+		regions->fields[regions->n++] = use.field;
+	return status;
+}
+
+static bool is_aligned(const void *data, loss_dtype dtype)
+{
+	return (uintptr_t)data % loss_dtype_info(dtype)->size == 0;
+}
+
+loss_status oip_regions_read(struct oip_regions *regions, const struct oip_parameters *parameters,
+			     const struct loss_tensor_info *info, struct loss_tensor *tensor,
+			     struct loss_error *err)
+{
+	const struct shm_use use = {.for_writing = false, .field = info->name};
+	loss_status status = pin(regions, parameters, &use, err);
+	if (status != LOSS_OK)
+		return status;
+	const struct shm_pin *pinned = &regions->pins[regions->n - 1];
+	tensor->data = pinned->data;
+	if (info->role == LOSS_ROLE_INPUT && is_aligned(pinned->data, tensor->dtype))
+		return LOSS_OK;
+	struct loss_buffer *copy = loss_buffer_create(regions->arena);
+	if (!copy || !loss_buffer_append(copy, pinned->data, pinned->size))
+		return loss_arena_failure(regions->arena, err);
+	tensor->data = copy->data;
+	return shm_pin_intact(pinned) ? LOSS_OK : fail_vanished(info->name, err);
+}
+
+loss_status oip_regions_write(struct oip_regions *regions, const struct oip_parameters *parameters,
+			      const struct loss_output *output, const struct shm_pin **pinned,
+			      struct loss_error *err)
+{
+	const struct loss_tensor *tensor = &output->tensor;
+	const struct shm_use use = {.for_writing = true, .field = output->name};
+	size_t size = tensor->count * loss_dtype_info(tensor->dtype)->size;
+	uint64_t room = parameters->numbers[OIP_BYTE_SIZE];
+	if (room < size)
+		return loss_fail(err, LOSS_SHAPE_MISMATCH, output->name,
+				 "%s needs %zu bytes, but its shared_memory_byte_size is %" PRIu64,
+				 output->name, size, room);
+	loss_status status = pin(regions, parameters, &use, err);
+	if (status == LOSS_OK)
+		*pinned = &regions->pins[regions->n - 1];
+	return status;
+}
+
+loss_status oip_regions_verify(const struct oip_regions *regions, struct loss_error *err)
+{
+	for (size_t i = 0; i < regions->n; i++)
+		if (!shm_pin_intact(&regions->pins[i]))
+			return fail_vanished(regions->fields[i], err);
+	return LOSS_OK;
+}
+
+void oip_regions_release(struct oip_regions *regions)
+{
+	while (regions->n > 0)
+		shm_unpin(regions->shm, &regions->pins[--regions->n]);
+}

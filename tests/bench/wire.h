@@ -1,0 +1,10 @@
+/* Uploads to a whole server: the cases E3 and E7. */
+#ifndef BENCH_WIRE_H
+#define BENCH_WIRE_H
+
+#include "measure.h"
+
+/* Measures the case that *measured is of. */
+void wire_measure(struct bench *bench, struct measured *measured);
+
+#endif

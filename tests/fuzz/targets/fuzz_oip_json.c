@@ -1,0 +1,14 @@
+/* Open Inference Protocol documents without bytes behind them: "LOSS?QUERY\n", then the body. */
+#include "driver.h"
+
+void fuzz_oip_json(const unsigned char *bytes, size_t n)
+{
+	char line[FUZZ_LINE_SIZE];
+	struct fuzz_input input = {bytes, n};
+	fuzz_line(&input, line, false);
+	fuzz_evaluate_all(&(struct fuzz_evaluation){
+		.door = &door_v2,
+		.loss_and_query = line,
+		.body = input,
+	});
+}

@@ -1,0 +1,152 @@
+/*
+ * Whole requests without a socket: "METHOD TARGET VERSION\n", header lines, an empty line, the
+ * body. Everything between libmicrohttpd and the reply's bytes, as http.c drives it.
+ */
+#include <semaphore.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "../../../server/request.h"
+#include "driver.h"
+
+static struct service service;
+static struct reaper_entry *entry; /* of a connection on which nothing is ever sent */
+
+static void start(void)
+{
+	int sockets[2];
+	struct loss_arena *arena = loss_arena_create(NULL);
+	fuzz_check(arena != NULL, "no memory for a service");
+	fuzz_settings(&service.config);
+	service.budget.limit = (size_t)1 << 30;
+	service.reaper = reaper_start(arena, &service.config);
+	service.scheduler = scheduler_start(arena, 1);
+	fuzz_check(service.reaper && service.scheduler, "no threads");
+	fuzz_check(socketpair(AF_UNIX, SOCK_STREAM, 0, sockets) == 0, "no sockets");
+	entry = reaper_open(service.reaper, sockets[0]);
+	fuzz_check(entry != NULL, "no connection");
+}
+
+/* ---------------------------------------------------------------- replies */
+
+/* Nothing in a reply's head may look like a second header. */
+static void check_header(const struct header *header)
+{
+	for (const char *c = header->value; *c; c++)
+		fuzz_check((unsigned char)*c >= ' ' && *c != 0x7f,
+			   "%s of the reply has the byte 0x%02x", header->name, (unsigned char)*c);
+}
+
+static bool differs(const struct header *header)
+{
+	return strcmp(header->name, "X-Request-Id") == 0 ||
+	       strcmp(header->name, "Server-Timing") == 0 ||
+	       strcmp(header->name, "Inference-Header-Content-Length") == 0;
+}
+
+static void hash_result(struct fuzz_outcome *outcome, const struct evaluation *e)
+{
+	for (size_t i = 0; i < e->result.n_outputs; i++) {
+		const struct loss_tensor *tensor = &e->result.outputs[i].tensor;
+		fuzz_hash(outcome, tensor->data,
+			  tensor->count * loss_dtype_info(tensor->dtype)->size);
+	}
+}
+
+static void judge(const struct request *request, struct fuzz_outcome *outcome)
+{
+	const struct reply *reply = &request->reply;
+	const char *type = "";
+	fuzz_check(reply->status >= 200 && reply->status < 600 && reply->status != 500,
+		   "status %u: %s", reply->status, request->error.detail);
+	outcome->err = request->error;
+	fuzz_hash(outcome, &reply->status, sizeof reply->status);
+	for (size_t i = 0; i < reply->n_headers; i++) {
+		check_header(&reply->headers[i]);
+		if (strcmp(reply->headers[i].name, "Content-Type") == 0)
+			type = reply->headers[i].value;
+		if (!differs(&reply->headers[i]))
+			fuzz_hash(outcome, reply->headers[i].value,
+				  strlen(reply->headers[i].value));
+	}
+	bool json = strncmp(type, "application/", 12) == 0 && strstr(type, "json") != NULL;
+	if (json && !reply->coded && !reply->more.name)
+		fuzz_check_json(reply->body, reply->size);
+	if (request->evaluation && reply->status == 200)
+		hash_result(outcome, request->evaluation);
+}
+
+/* ---------------------------------------------------------------- one way */
+
+struct feeding {
+	struct request *request;
+	bool more;
+};
+
+static void feed(void *context, const unsigned char *bytes, size_t n)
+{
+	struct feeding *feeding = context;
+	if (feeding->more)
+		feeding->more = request_feed(feeding->request, bytes, n);
+}
+
+static void resume(void *computed)
+{
+	sem_post(computed);
+}
+
+static void end(struct request *request)
+{
+	sem_t computed;
+	if (request_end(request) != REQUEST_COMPUTE)
+		return;
+	reaper_enter(service.reaper, entry, REAPER_COMPUTE);
+	sem_init(&computed, 0, 0);
+	request_submit(request, resume, &computed);
+	while (sem_wait(&computed) != 0) {
+	}
+	sem_destroy(&computed);
+	request_finish(request);
+}
+
+/* False where the outcome depends on the time that has passed. */
+static bool run(const unsigned char *bytes, size_t n, enum fuzz_cut cut,
+		struct fuzz_outcome *outcome)
+{
+	static struct fuzz_head head;
+	struct fuzz_input input = {bytes, n};
+	fuzz_read_head(&input, &head);
+	reaper_enter(service.reaper, entry, REAPER_HEAD);
+	struct request *request = request_create(&service, entry, head.raw.target);
+	fuzz_check(request != NULL, "no memory for a request");
+	struct feeding feeding = {request, true};
+	fuzz_outcome_start(outcome);
+	if (request_begin(request, &head.raw) != REQUEST_REPLY) {
+		reaper_enter(service.reaper, entry, REAPER_BODY);
+		fuzz_feed(&input, cut, feed, &feeding);
+		if (feeding.more)
+			end(request);
+	}
+	if (feeding.more)
+		judge(request, outcome);
+	bool timed = request->timeout_ns > 0;
+	request_destroy(request);
+	reaper_enter(service.reaper, entry, REAPER_IDLE);
+	fuzz_check(service.budget.held == 0, "%zu bytes of the budget are still held",
+		   (size_t)service.budget.held);
+	return !timed;
+}
+
+void fuzz_request(const unsigned char *bytes, size_t n)
+{
+	struct fuzz_outcome whole, cut;
+	if (!entry)
+		start();
+	bool timed = !run(bytes, n, FUZZ_WHOLE, &whole);
+	run(bytes, n, FUZZ_BYTES, &cut);
+	if (!timed)
+		fuzz_same(&whole, &cut, "whole and byte by byte");
+	run(bytes, n, FUZZ_PIECES, &cut);
+	if (!timed)
+		fuzz_same(&whole, &cut, "whole and in pieces");
+}

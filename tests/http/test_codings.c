@@ -1,0 +1,357 @@
+/* Content-Encoding and Accept-Encoding: the same evaluation, coded on the way in, out, or both. */
+#include "../support/group.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zlib.h>
+
+#include "../support/refusal.h"
+
+#define GZIP (15 + 16) /* zlib's window bits */
+#define ZLIB 15
+
+struct coded {
+	char *data;
+	size_t size;
+};
+
+static struct coded code(int window_bits, const char *text, size_t n)
+{
+	z_stream stream = {0};
+	assert_int_equal(deflateInit2(&stream, 6, Z_DEFLATED, window_bits, 8, 0), Z_OK);
+	size_t bound = deflateBound(&stream, n);
+	struct coded coded = {malloc(bound), 0};
+	assert_non_null(coded.data);
+	stream.next_in = (Bytef *)(uintptr_t)text;
+	stream.avail_in = (uInt)n;
+	stream.next_out = (Bytef *)coded.data;
+	stream.avail_out = (uInt)bound;
+	assert_int_equal(deflate(&stream, Z_FINISH), Z_STREAM_END);
+	coded.size = stream.total_out;
+	deflateEnd(&stream);
+	return coded;
+}
+
+/* The reply's body decoded, terminated. */
+static char *decode(const struct reply *reply, size_t *size)
+{
+	z_stream stream = {0};
+	size_t most = (size_t)4 << 20;
+	char *text = calloc(1, most + 1);
+	assert_non_null(text);
+	assert_int_equal(inflateInit2(&stream, GZIP), Z_OK);
+	stream.next_in = (Bytef *)reply->body;
+	stream.avail_in = (uInt)reply->body_size;
+	stream.next_out = (Bytef *)text;
+	stream.avail_out = (uInt)most;
+	assert_int_equal(inflate(&stream, Z_FINISH), Z_STREAM_END);
+	*size = stream.total_out;
+	inflateEnd(&stream);
+	return text;
+}
+
+static void post(const char *path, const char *header, const char *body, size_t size,
+		 struct reply *reply)
+{
+	const char *const headers[] = {"Content-Type: application/json", header, NULL};
+	client_send(client,
+		    &(struct request){
+			    .path = path, .headers = headers, .body = body, .body_size = size},
+		    reply);
+}
+
+static bool has(const struct reply *reply, const char *name, const char *value)
+{
+	char got[256];
+	return reply_header(reply, name, got, sizeof got) && strcmp(got, value) == 0;
+}
+
+/* From the first output up to the metrics, which differ from one request to the next. */
+static void assert_same_results(const char *got, const char *wanted)
+{
+	const char *end = strstr(wanted, "\"metrics\"");
+	assert_non_null(end);
+	assert_memory_equal(got, wanted, (size_t)(end - wanted));
+}
+
+/* ---------------------------------------------------------------- bodies */
+
+static void test_coded_bodies_evaluate_alike(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *header;
+		int window_bits;
+	} codings[] = {
+		{"Content-Encoding: gzip", GZIP},
+		{"Content-Encoding: x-gzip", GZIP},
+		{"Content-Encoding: Deflate", ZLIB},
+	};
+	static const char *const paths[] = {CROSS_ENTROPY, CROSS_ENTROPY "?outputs=loss,grad"};
+	const char *body = "{\"logits\": [[-0.7715, -0.6205, -0.2562]], \"targets\": [0]}";
+	for (size_t i = 0; i < 6; i++) {
+		struct reply plain, reply;
+		struct coded coded = code(codings[i / 2].window_bits, body, strlen(body));
+		client_post(client, paths[i % 2], body, &plain);
+		post(paths[i % 2], codings[i / 2].header, coded.data, coded.size, &reply);
+		assert_int_equal(plain.status, 200);
+		if (reply.status != 200)
+			fail_msg("%s: %s", codings[i / 2].header, reply.body);
+		assert_same_results(reply.body, plain.body);
+		reply_free(&plain);
+		reply_free(&reply);
+		free(coded.data);
+	}
+}
+
+/* The other door too: the length of its JSON header is that in the decoded body. */
+static void test_coded_bodies_of_the_other_door(void **state)
+{
+	(void)state;
+	static const char json[] =
+		"{\"inputs\": [{\"name\": \"logits\", \"shape\": [1, 2], \"datatype\": \"FP32\", "
+		"\"parameters\": {\"binary_data_size\": 8}}, {\"name\": \"targets\", \"shape\": "
+		"[1], "
+		"\"datatype\": \"INT64\", \"data\": [1]}], \"outputs\": [{\"name\": \"loss\", "
+		"\"parameters\": {\"binary_data\": false}}]}";
+	const float logits[] = {0.5f, -1.5f};
+	char body[sizeof json - 1 + sizeof logits], length[64];
+	memcpy(body, json, sizeof json - 1);
+	memcpy(body + sizeof json - 1, logits, sizeof logits);
+	struct coded coded = code(GZIP, body, sizeof body);
+	snprintf(length, sizeof length, "Inference-Header-Content-Length: %zu", sizeof json - 1);
+	double losses[2];
+	for (size_t i = 0; i < 2; i++) {
+		const char *const headers[] = {length, i ? "Content-Encoding: gzip" : NULL, NULL};
+		struct reply reply;
+		client_send(client,
+			    &(struct request){.path = "/v2/models/cross_entropy/infer",
+					      .headers = headers,
+					      .body = i ? coded.data : body,
+					      .body_size = i ? coded.size : sizeof body},
+			    &reply);
+		if (reply.status != 200)
+			fail_msg("%s", reply.body);
+		cJSON *read = reply_json(&reply);
+		const cJSON *outputs = json_member(read, "outputs");
+		losses[i] = json_number(
+			cJSON_GetArrayItem(json_member(cJSON_GetArrayItem(outputs, 0), "data"), 0));
+		cJSON_Delete(read);
+		reply_free(&reply);
+	}
+	assert_true(losses[0] > 2.0 && losses[0] < 2.2 && losses[0] == losses[1]);
+	free(coded.data);
+}
+
+/* Through more than one piece of everything. */
+static void test_large_coded_body(void **state)
+{
+	(void)state;
+	size_t size;
+	char *body = body_of_zeros(500, 1000, &size);
+	/* Zeros alone would be taken for a bomb. */
+	for (size_t i = 0, n = 0; i + 4 < size; i++)
+		if (memcmp(body + i, "0.0,", 4) == 0 || memcmp(body + i, "0,", 2) == 0)
+			body[i] = (char)('0' + n++ * 7919 % 10);
+	struct coded coded = code(GZIP, body, size);
+	struct reply plain, reply;
+	client_post(client, CROSS_ENTROPY, body, &plain);
+	assert_int_equal(plain.status, 200);
+	post(CROSS_ENTROPY, "Content-Encoding: gzip", coded.data, coded.size, &reply);
+	if (reply.status != 200)
+		fail_msg("%s", reply.body);
+	assert_same_results(reply.body, plain.body);
+	reply_free(&plain);
+	reply_free(&reply);
+	free(coded.data);
+	free(body);
+}
+
+static void test_wrong_codings(void **state)
+{
+	(void)state;
+	struct coded coded = code(GZIP, GOOD, strlen(GOOD));
+	struct coded text = code(GZIP, "{", 1);
+	struct reply reply;
+	post(CROSS_ENTROPY, "Content-Encoding: br", GOOD, 0, &reply);
+	assert_true(has(&reply, "Accept-Encoding", "gzip, deflate"));
+	assert_int_equal(refusal_check("br",
+				       &(struct refusal){LOSS_UNSUPPORTED_ENCODING, NULL, "br"},
+				       &reply),
+			 0);
+	post(CROSS_ENTROPY, "Content-Encoding: deflate", coded.data, coded.size, &reply);
+	assert_int_equal(refusal_check("gzip as deflate",
+				       &(struct refusal){LOSS_INVALID_ENCODING, NULL, "corrupt"},
+				       &reply),
+			 0);
+	post(CROSS_ENTROPY, "Content-Encoding: gzip", coded.data, coded.size - 1, &reply);
+	assert_int_equal(refusal_check("cut",
+				       &(struct refusal){LOSS_INVALID_ENCODING, NULL, "too early"},
+				       &reply),
+			 0);
+	/* What is wrong with the text itself is found as ever. */
+	post(CROSS_ENTROPY, "Content-Encoding: gzip", text.data, text.size, &reply);
+	assert_int_equal(refusal_check("half a document",
+				       &(struct refusal){LOSS_TRUNCATED_BODY, NULL, "line 1"},
+				       &reply),
+			 0);
+	/* The connection is as good as new. */
+	post(CROSS_ENTROPY, "Content-Encoding: gzip", coded.data, coded.size, &reply);
+	assert_int_equal(reply.status, 200);
+	assert_int_equal(reply.new_connections, 0);
+	reply_free(&reply);
+	free(coded.data);
+	free(text.data);
+}
+
+static void test_bomb(void **state)
+{
+	(void)state;
+	size_t size = (size_t)20 << 20;
+	char *zeros = malloc(size);
+	assert_non_null(zeros);
+	memset(zeros, ' ', size);
+	struct coded coded = code(GZIP, zeros, size);
+	struct reply reply;
+	post(CROSS_ENTROPY, "Content-Encoding: gzip", coded.data, coded.size, &reply);
+	assert_int_equal(refusal_check("a bomb",
+				       &(struct refusal){LOSS_BODY_TOO_LARGE, NULL, "100"}, &reply),
+			 0);
+	free(coded.data);
+	free(zeros);
+}
+
+static void test_limit_holds_for_decoded_bytes(void **state)
+{
+	(void)state;
+	struct server limited;
+	static const char *const environment[] = {"LOSSD_MAX_BODY_BYTES=1000", NULL};
+	assert_int_equal(server_start(&limited, NULL, environment), 0);
+	struct client *to = client_open(&limited);
+	size_t size;
+	char *body = body_of_zeros(1, 600, &size);
+	struct coded coded = code(GZIP, body, size);
+	assert_true(coded.size < 1000 && size > 1000);
+	static const char *const headers[] = {"Content-Type: application/json",
+					      "Content-Encoding: gzip", NULL};
+	struct reply reply;
+	client_send(to,
+		    &(struct request){.path = CROSS_ENTROPY,
+				      .headers = headers,
+				      .body = coded.data,
+				      .body_size = coded.size},
+		    &reply);
+	assert_int_equal(
+		refusal_check("too large when decoded",
+			      &(struct refusal){LOSS_BODY_TOO_LARGE, NULL, "max_body_bytes"},
+			      &reply),
+		0);
+	client_close(to);
+	assert_int_equal(server_stop(&limited), 0);
+	free(coded.data);
+	free(body);
+}
+
+static void test_every_refusal_is_met(void **state)
+{
+	(void)state;
+	refusal_assert_all_met(REFUSAL_CODINGS);
+}
+
+/* ---------------------------------------------------------------- replies */
+
+static void test_replies_are_compressed_on_demand(void **state)
+{
+	(void)state;
+	static const char path[] = CROSS_ENTROPY "?outputs=loss,grad";
+	size_t size, decoded;
+	char *body = body_of_zeros(20, 100, &size);
+	struct reply plain, coded;
+	client_post(client, path, body, &plain);
+	assert_int_equal(plain.status, 200);
+	assert_true(has(&plain, "Vary", "Accept-Encoding"));
+	assert_false(has(&plain, "Content-Encoding", "gzip"));
+	post(path, "Accept-Encoding: br, gzip;q=0.8", body, size, &coded);
+	assert_int_equal(coded.status, 200);
+	assert_true(has(&coded, "Content-Encoding", "gzip"));
+	assert_true(has(&coded, "Content-Type", "application/json"));
+	assert_true(has(&coded, "Vary", "Accept-Encoding"));
+	assert_true(coded.body_size < plain.body_size);
+	char *text = decode(&coded, &decoded);
+	assert_same_results(text, plain.body);
+	free(text);
+	reply_free(&plain);
+	reply_free(&coded);
+	post(path, "Accept-Encoding: gzip;q=0", body, size, &plain);
+	assert_false(has(&plain, "Content-Encoding", "gzip"));
+	reply_free(&plain);
+	free(body);
+}
+
+static void test_small_replies_are_not(void **state)
+{
+	(void)state;
+	struct reply reply;
+	char value[64];
+	post(CROSS_ENTROPY, "Accept-Encoding: gzip", GOOD, 0, &reply);
+	assert_int_equal(reply.status, 200);
+	assert_true(reply.body_size <= 1024);
+	assert_false(reply_header(&reply, "Content-Encoding", value, sizeof value));
+	assert_false(reply_header(&reply, "Vary", value, sizeof value));
+	reply_free(&reply);
+}
+
+/* Pages too, the static one as well; and HEAD says of each what GET does. */
+static void test_pages(void **state)
+{
+	(void)state;
+	static const char *const paths[] = {"/openapi.yaml", "/v1/losses"};
+	static const char *const headers[] = {"Accept-Encoding: gzip", NULL};
+	for (size_t i = 0; i < 2; i++) {
+		struct reply plain, coded, head;
+		client_get(client, paths[i], &plain);
+		client_send(client, &(struct request){.path = paths[i], .headers = headers},
+			    &coded);
+		client_send(
+			client,
+			&(struct request){.method = "HEAD", .path = paths[i], .headers = headers},
+			&head);
+		assert_true(plain.body_size > 1024);
+		assert_true(has(&coded, "Content-Encoding", "gzip"));
+		size_t size;
+		char *text = decode(&coded, &size);
+		assert_int_equal(size, plain.body_size);
+		assert_memory_equal(text, plain.body, size);
+		char length[32], of_head[32] = "";
+		assert_true(reply_header(&coded, "Content-Length", length, sizeof length));
+		assert_true(reply_header(&head, "Content-Length", of_head, sizeof of_head));
+		assert_string_equal(of_head, length);
+		assert_true(has(&head, "Content-Encoding", "gzip"));
+		assert_int_equal(head.body_size, 0);
+		free(text);
+		reply_free(&plain);
+		reply_free(&coded);
+		reply_free(&head);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_coded_bodies_evaluate_alike),
+		cmocka_unit_test(test_coded_bodies_of_the_other_door),
+		cmocka_unit_test(test_large_coded_body),
+		cmocka_unit_test(test_wrong_codings),
+		cmocka_unit_test(test_bomb),
+		cmocka_unit_test(test_limit_holds_for_decoded_bytes),
+		cmocka_unit_test(test_every_refusal_is_met),
+		cmocka_unit_test(test_replies_are_compressed_on_demand),
+		cmocka_unit_test(test_small_replies_are_not),
+		cmocka_unit_test(test_pages),
+	};
+	return cmocka_run_group_tests_name("codings", tests, group_start, group_stop);
+}

@@ -1,0 +1,3 @@
+module lossd.example/interop
+
+go 1.19

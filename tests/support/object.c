@@ -1,0 +1,42 @@
+#include "object.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+const char *object_prefix(void)
+{
+	static char prefix[32];
+	snprintf(prefix, sizeof prefix, "lossd_test_%ld_", (long)getpid());
+	return prefix;
+}
+
+void object_create(struct object *object, const char *name, size_t size)
+{
+	snprintf(object->key, sizeof object->key, "/%s%s", object_prefix(), name);
+	shm_unlink(object->key);
+	object->fd = shm_open(object->key, O_RDWR | O_CREAT | O_EXCL, 0600);
+	assert_true(object->fd >= 0);
+	object_resize(object, size);
+	object->size = size;
+	object->data = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, object->fd, 0);
+	assert_true(object->data != MAP_FAILED);
+}
+
+void object_resize(struct object *object, size_t size)
+{
+	assert_int_equal(ftruncate(object->fd, (off_t)size), 0);
+}
+
+void object_destroy(struct object *object)
+{
+	munmap(object->data, object->size);
+	close(object->fd);
+	shm_unlink(object->key);
+}

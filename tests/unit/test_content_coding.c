@@ -1,0 +1,414 @@
+/* gzip and deflate: what is taken, what is refused and why, and that cutting changes nothing. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <string.h>
+#include <zlib.h>
+
+#include "../../server/codec/content_coding.h"
+#include "../support/memory.h"
+#include "../support/random.h"
+
+#define NO_LIMIT UINT64_MAX
+#define MIB ((size_t)1 << 20)
+
+/* ---------------------------------------------------------------- support */
+
+struct bytes {
+	unsigned char *data;
+	size_t size;
+};
+
+/* Codes with zlib itself: window bits 15 + 16 for gzip, 15 for deflate. */
+static struct bytes code(struct loss_arena *arena, int window_bits, int level, const void *data,
+			 size_t n)
+{
+	z_stream stream = {0};
+	assert_int_equal(deflateInit2(&stream, level, Z_DEFLATED, window_bits, 8, 0), Z_OK);
+	size_t bound = deflateBound(&stream, n);
+	struct bytes coded = {loss_arena_array(arena, unsigned char, bound), 0};
+	assert_non_null(coded.data);
+	stream.next_in = (Bytef *)(uintptr_t)data;
+	stream.avail_in = (uInt)n;
+	stream.next_out = coded.data;
+	stream.avail_out = (uInt)bound;
+	assert_int_equal(deflate(&stream, Z_FINISH), Z_STREAM_END);
+	coded.size = stream.total_out;
+	deflateEnd(&stream);
+	return coded;
+}
+
+static struct bytes gzip(struct loss_arena *arena, const void *data, size_t n)
+{
+	return code(arena, 15 + 16, 6, data, n);
+}
+
+static void append(void *context, const unsigned char *bytes, size_t n)
+{
+	assert_true(n > 0);
+	assert_true(loss_buffer_append(context, bytes, n));
+}
+
+struct outcome {
+	loss_status status;
+	struct loss_error err;
+	struct loss_buffer *decoded;
+};
+
+/* Feeds the coded body in pieces of `step` bytes, each in a block of its own, so that a sanitizer
+ * sees a read behind it. */
+static struct outcome decode(struct loss_arena *arena, enum content_coding coding,
+			     uint64_t max_bytes, struct bytes coded, size_t step)
+{
+	struct outcome outcome = {.decoded = loss_buffer_create(arena)};
+	struct inflater *inflater = inflater_create(coding, max_bytes, arena);
+	assert_non_null(inflater);
+	for (size_t at = 0; at < coded.size; at += step) {
+		size_t n = coded.size - at < step ? coded.size - at : step;
+		unsigned char *piece = test_malloc(n);
+		memcpy(piece, coded.data + at, n);
+		inflater_feed(inflater, piece, n, append, outcome.decoded);
+		test_free(piece);
+	}
+	outcome.status = inflater_finish(inflater, &outcome.err);
+	return outcome;
+}
+
+static void expect_error(const struct outcome *outcome, loss_status status, const char *words)
+{
+	if (outcome->status != status || !strstr(outcome->err.detail, words))
+		fail_msg("status %s, \"%s\"; not %s, \"%s\"",
+			 loss_status_info(outcome->status)->code, outcome->err.detail,
+			 loss_status_info(status)->code, words);
+}
+
+/* Text that gets shorter, but not by much. */
+static struct bytes digits(struct loss_arena *arena, size_t n)
+{
+	struct random random = random_start(7);
+	struct bytes text = {loss_arena_array(arena, unsigned char, n), n};
+	assert_non_null(text.data);
+	for (size_t i = 0; i < n; i++)
+		text.data[i] = (unsigned char)('0' + random_below(&random, 10));
+	return text;
+}
+
+static struct bytes zeros(struct loss_arena *arena, size_t n)
+{
+	struct bytes text = {loss_arena_array(arena, unsigned char, n), n};
+	assert_non_null(text.data);
+	memset(text.data, '0', n);
+	return text;
+}
+
+static const struct {
+	enum content_coding coding;
+	int window_bits;
+} codings[] = {{CODING_GZIP, 15 + 16}, {CODING_DEFLATE, 15}};
+
+/* ---------------------------------------------------------------- in */
+
+static void test_decodes_in_pieces_of_any_size(void **state)
+{
+	(void)state;
+	static const size_t sizes[] = {0, 1, 100, 32767, 32768, 32769, 200000};
+	static const size_t steps[] = {1, 3, 4095, 4096, 4097, SIZE_MAX};
+	for (size_t i = 0; i < sizeof sizes / sizeof *sizes * 2; i++) {
+		struct loss_arena *arena = create_arena(NULL);
+		struct bytes text = digits(arena, sizes[i / 2]);
+		struct bytes coded =
+			code(arena, codings[i % 2].window_bits, 6, text.data, text.size);
+		for (size_t j = 0; j < sizeof steps / sizeof *steps; j++) {
+			size_t step = steps[j] < coded.size ? steps[j] : coded.size;
+			struct outcome outcome =
+				decode(arena, codings[i % 2].coding, text.size, coded, step);
+			assert_int_equal(outcome.status, LOSS_OK);
+			assert_int_equal(outcome.decoded->size, text.size);
+			if (text.size > 0)
+				assert_memory_equal(outcome.decoded->data, text.data, text.size);
+			loss_buffer_release(outcome.decoded);
+		}
+		loss_arena_destroy(arena);
+	}
+}
+
+static void test_nothing_at_all_is_an_empty_body(void **state)
+{
+	(void)state;
+	struct loss_arena *arena = create_arena(NULL);
+	struct outcome outcome = decode(arena, CODING_GZIP, 0, (struct bytes){NULL, 0}, 1);
+	assert_int_equal(outcome.status, LOSS_OK);
+	assert_int_equal(outcome.decoded->size, 0);
+	loss_arena_destroy(arena);
+}
+
+static void test_gzip_bodies_may_follow_each_other(void **state)
+{
+	(void)state;
+	struct loss_arena *arena = create_arena(NULL);
+	struct bytes first = gzip(arena, "one", 3), none = gzip(arena, "", 0);
+	struct bytes second = gzip(arena, " and two", 8);
+	unsigned char all[256];
+	size_t n = 0;
+	memcpy(all, first.data, first.size);
+	n += first.size;
+	memcpy(all + n, none.data, none.size);
+	n += none.size;
+	memcpy(all + n, second.data, second.size);
+	n += second.size;
+	for (size_t step = 1; step <= n; step++) {
+		struct outcome outcome =
+			decode(arena, CODING_GZIP, 11, (struct bytes){all, n}, step);
+		assert_int_equal(outcome.status, LOSS_OK);
+		assert_int_equal(outcome.decoded->size, 11);
+		assert_memory_equal(outcome.decoded->data, "one and two", 11);
+		loss_buffer_release(outcome.decoded);
+	}
+	loss_arena_destroy(arena);
+}
+
+static void test_bytes_behind_the_end(void **state)
+{
+	(void)state;
+	struct loss_arena *arena = create_arena(NULL);
+	for (size_t i = 0; i < 2; i++) {
+		unsigned char all[64];
+		struct bytes coded = code(arena, codings[i].window_bits, 6, "text", 4);
+		memcpy(all, coded.data, coded.size);
+		all[coded.size] = 0;
+		all[coded.size + 1] = 0;
+		for (size_t step = 1; step <= coded.size + 2; step++) {
+			struct outcome outcome = decode(arena, codings[i].coding, NO_LIMIT,
+							(struct bytes){all, coded.size + 2}, step);
+			expect_error(&outcome, LOSS_INVALID_ENCODING,
+				     i == 0 ? "incorrect header check" : "bytes behind its end");
+		}
+	}
+	loss_arena_destroy(arena);
+}
+
+static void test_cut_at_every_byte(void **state)
+{
+	(void)state;
+	struct loss_arena *arena = create_arena(NULL);
+	struct bytes text = digits(arena, 300);
+	for (size_t i = 0; i < 2; i++) {
+		struct bytes coded = code(arena, codings[i].window_bits, 6, text.data, text.size);
+		for (size_t n = 1; n < coded.size; n++) {
+			struct outcome outcome = decode(arena, codings[i].coding, NO_LIMIT,
+							(struct bytes){coded.data, n}, n);
+			expect_error(&outcome, LOSS_INVALID_ENCODING, "ends too early");
+			loss_buffer_release(outcome.decoded);
+		}
+	}
+	loss_arena_destroy(arena);
+}
+
+/* Any one byte changed is found, if only by the checksum; whole and byte by byte alike. Of gzip's
+ * header, time, flags of the compressor and operating system say nothing. */
+static void test_every_changed_byte_is_found(void **state)
+{
+	(void)state;
+	struct loss_arena *arena = create_arena(NULL);
+	struct bytes text = digits(arena, 100);
+	for (size_t i = 0; i < 2; i++) {
+		struct bytes coded = code(arena, codings[i].window_bits, 6, text.data, text.size);
+		for (size_t at = i == 0 ? 10 : 0; at < coded.size; at++) {
+			coded.data[at] ^= 0x41;
+			struct outcome whole =
+				decode(arena, codings[i].coding, NO_LIMIT, coded, coded.size);
+			struct outcome cut = decode(arena, codings[i].coding, NO_LIMIT, coded, 1);
+			assert_int_equal(whole.status, LOSS_INVALID_ENCODING);
+			assert_int_equal(cut.status, LOSS_INVALID_ENCODING);
+			assert_string_equal(whole.err.detail, cut.err.detail);
+			coded.data[at] ^= 0x41;
+			loss_buffer_release(whole.decoded);
+			loss_buffer_release(cut.decoded);
+		}
+	}
+	loss_arena_destroy(arena);
+}
+
+static void test_other_formats_are_refused(void **state)
+{
+	(void)state;
+	struct loss_arena *arena = create_arena(NULL);
+	struct bytes of_gzip = gzip(arena, "text", 4), of_zlib = code(arena, 15, 6, "text", 4);
+	struct bytes raw = code(arena, -15, 6, "text", 4);
+	unsigned char plain[] = {'{', '}'};
+	struct outcome outcome = decode(arena, CODING_GZIP, NO_LIMIT, of_zlib, 4);
+	expect_error(&outcome, LOSS_INVALID_ENCODING, "the gzip body is corrupt");
+	outcome = decode(arena, CODING_DEFLATE, NO_LIMIT, of_gzip, 4);
+	expect_error(&outcome, LOSS_INVALID_ENCODING, "the deflate body is corrupt");
+	outcome = decode(arena, CODING_DEFLATE, NO_LIMIT, raw, 4);
+	expect_error(&outcome, LOSS_INVALID_ENCODING, "the deflate body is corrupt");
+	outcome = decode(arena, CODING_GZIP, NO_LIMIT, (struct bytes){plain, 2}, 2);
+	expect_error(&outcome, LOSS_INVALID_ENCODING, "the gzip body is corrupt");
+	/* zlib's header with the flag that asks for a dictionary, and its number. */
+	unsigned char dictionary[] = {0x78, 0xbb, 1, 2, 3, 4, 0};
+	outcome = decode(arena, CODING_DEFLATE, NO_LIMIT, (struct bytes){dictionary, 7}, 1);
+	expect_error(&outcome, LOSS_INVALID_ENCODING, "needs a dictionary");
+	loss_arena_destroy(arena);
+}
+
+static void test_decoded_bytes_count_against_the_limit(void **state)
+{
+	(void)state;
+	struct loss_arena *arena = create_arena(NULL);
+	struct bytes text = digits(arena, 100000);
+	struct bytes coded = gzip(arena, text.data, text.size);
+	struct outcome outcome = decode(arena, CODING_GZIP, 100000, coded, 1000);
+	assert_int_equal(outcome.status, LOSS_OK);
+	static const size_t steps[] = {1, 1000, 100000};
+	for (size_t i = 0; i < 3; i++) {
+		outcome = decode(arena, CODING_GZIP, 99999, coded, steps[i]);
+		expect_error(&outcome, LOSS_BODY_TOO_LARGE, "more than 99999 bytes");
+		/* What is beyond the limit is not even handed over. */
+		assert_true(outcome.decoded->size <= 99999);
+	}
+	/* An error in what comes behind the limit is not looked for. */
+	coded.data[coded.size - 1] ^= 1;
+	outcome = decode(arena, CODING_GZIP, 99999, coded, 1);
+	expect_error(&outcome, LOSS_BODY_TOO_LARGE, "more than 99999 bytes");
+	loss_arena_destroy(arena);
+}
+
+static void test_bombs(void **state)
+{
+	(void)state;
+	struct loss_arena *arena = create_arena(NULL);
+	struct bytes text = zeros(arena, 64 * MIB);
+	/* The first MiB may have any ratio. */
+	struct bytes coded = gzip(arena, text.data, MIB);
+	assert_true(coded.size * 500 < MIB);
+	struct outcome outcome = decode(arena, CODING_GZIP, NO_LIMIT, coded, coded.size);
+	assert_int_equal(outcome.status, LOSS_OK);
+	/* More than that not: judged at the end where the coded body is short, */
+	coded = gzip(arena, text.data, MIB + 1);
+	outcome = decode(arena, CODING_GZIP, NO_LIMIT, coded, 10);
+	expect_error(&outcome, LOSS_BODY_TOO_LARGE, "at most 100");
+	/* and on the way where it is long. */
+	coded = gzip(arena, text.data, text.size);
+	assert_true(coded.size > 3 * 4096);
+	char detail[sizeof outcome.err.detail];
+	for (size_t step = coded.size; step > 0; step = step == 1 ? 0 : 1) {
+		outcome = decode(arena, CODING_GZIP, NO_LIMIT, coded, step);
+		expect_error(&outcome, LOSS_BODY_TOO_LARGE, "bytes of its first 4096");
+		assert_true(outcome.decoded->size < 5 * MIB);
+		if (step > 1)
+			memcpy(detail, outcome.err.detail, sizeof detail);
+		assert_string_equal(detail, outcome.err.detail);
+		loss_buffer_release(outcome.decoded);
+	}
+	loss_arena_destroy(arena);
+}
+
+/* A long body of a ratio below 100 is none. */
+static void test_what_is_no_bomb(void **state)
+{
+	(void)state;
+	struct loss_arena *arena = create_arena(NULL);
+	struct random random = random_start(8);
+	struct bytes text = zeros(arena, 4 * MIB);
+	for (size_t i = 0; i < text.size; i += 80)
+		text.data[i + random_below(&random, 80)] = (unsigned char)random_bits(&random);
+	struct bytes coded = gzip(arena, text.data, text.size);
+	assert_true(coded.size * 20 < text.size);
+	assert_true(coded.size * 100 > text.size);
+	struct outcome outcome = decode(arena, CODING_GZIP, NO_LIMIT, coded, 5000);
+	assert_int_equal(outcome.status, LOSS_OK);
+	assert_int_equal(outcome.decoded->size, text.size);
+	loss_arena_destroy(arena);
+}
+
+/* The window is made when the first output asks for it. */
+static void test_no_memory(void **state)
+{
+	(void)state;
+	struct loss_arena *rich = create_arena(NULL);
+	struct bytes coded = gzip(rich, "text", 4);
+	bool created = false, decoded = false;
+	for (size_t limit = BLOCK; !decoded; limit += PAGE) {
+		struct loss_budget budget = budget_of(limit);
+		struct loss_arena *arena = create_arena(&budget);
+		struct loss_buffer *buffer = loss_buffer_create(rich);
+		struct inflater *inflater = inflater_create(CODING_GZIP, NO_LIMIT, arena);
+		created |= inflater != NULL;
+		if (inflater) {
+			struct loss_error err;
+			inflater_feed(inflater, coded.data, 1, append, buffer);
+			inflater_feed(inflater, coded.data + 1, coded.size - 1, append, buffer);
+			loss_status status = inflater_finish(inflater, &err);
+			assert_true(status == LOSS_OK || status == LOSS_TOO_LARGE_FOR_SERVER);
+			decoded = status == LOSS_OK;
+		}
+		assert_true(inflater || !created);
+		loss_arena_destroy(arena);
+		assert_int_equal(held(&budget), 0);
+	}
+	loss_arena_destroy(rich);
+}
+
+/* ---------------------------------------------------------------- out */
+
+static void test_gzip_bytes(void **state)
+{
+	(void)state;
+	static const size_t sizes[] = {0, 1, 1000, 40000, 300000};
+	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+		struct loss_arena *arena = create_arena(NULL);
+		struct bytes text = digits(arena, sizes[i]);
+		struct loss_buffer *coded = gzip_bytes(text.data, text.size, arena);
+		assert_non_null(coded);
+		assert_true(sizes[i] < 1000 || coded->size < sizes[i] * 6 / 10);
+		struct outcome outcome = decode(arena, CODING_GZIP, NO_LIMIT,
+						(struct bytes){coded->data, coded->size}, 1000);
+		assert_int_equal(outcome.status, LOSS_OK);
+		assert_int_equal(outcome.decoded->size, text.size);
+		if (text.size > 0)
+			assert_memory_equal(outcome.decoded->data, text.data, text.size);
+		loss_arena_destroy(arena);
+	}
+}
+
+static void test_gzip_bytes_without_memory(void **state)
+{
+	(void)state;
+	bool done = false;
+	size_t failed = 0;
+	for (size_t limit = BLOCK + PAGE; !done; limit += 8 * PAGE) {
+		struct loss_budget budget = budget_of(limit);
+		struct loss_arena *arena = create_arena(&budget);
+		done = gzip_bytes("text", 4, arena) != NULL;
+		failed += !done;
+		if (!done)
+			expect_failure(arena, LOSS_TOO_LARGE_FOR_SERVER, "memory budget");
+		loss_arena_destroy(arena);
+		assert_int_equal(held(&budget), 0);
+	}
+	assert_true(failed > 2);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_decodes_in_pieces_of_any_size),
+		cmocka_unit_test(test_nothing_at_all_is_an_empty_body),
+		cmocka_unit_test(test_gzip_bodies_may_follow_each_other),
+		cmocka_unit_test(test_bytes_behind_the_end),
+		cmocka_unit_test(test_cut_at_every_byte),
+		cmocka_unit_test(test_every_changed_byte_is_found),
+		cmocka_unit_test(test_other_formats_are_refused),
+		cmocka_unit_test(test_decoded_bytes_count_against_the_limit),
+		cmocka_unit_test(test_bombs),
+		cmocka_unit_test(test_what_is_no_bomb),
+		cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_gzip_bytes),
+		cmocka_unit_test(test_gzip_bytes_without_memory),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

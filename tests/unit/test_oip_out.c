@@ -1,0 +1,320 @@
+/* Open Inference Protocol replies: the document, raw outputs behind it, totals and times in it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <cjson/cJSON.h>
+#include <math.h>
+
+#include "../../server/codec/oip_in.h"
+#include "../../server/codec/oip_out.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static float loss_data[] = {1.3447266f};
+static float grad_data[] = {-0.5f, 0.25f, NAN, 1e-7f, INFINITY, 0.0f};
+static int64_t predicted_data[] = {2, -9223372036854775807 - 1};
+static unsigned char correct_data[] = {1, 0};
+static uint16_t narrow_data[] = {0x3c00, 0x7c00}; /* 1 and infinity */
+
+/* Of (2, 3) logits. */
+static const struct loss_output all_outputs[] = {
+	{"loss", {LOSS_F32, 0, {0}, 1, loss_data}},
+	{"grad", {LOSS_F32, 2, {2, 3}, 6, grad_data}},
+	{"predicted", {LOSS_I64, 1, {2}, 2, predicted_data}},
+	{"correct", {LOSS_BOOL, 1, {2}, 2, correct_data}},
+	{"lse", {LOSS_F16, 1, {2}, 2, narrow_data}},
+	{"entropy", {LOSS_F32, 2, {0, 3}, 0, NULL}},
+};
+
+struct reply {
+	struct loss_arena *arena;
+	loss_status status;
+	struct encoded out;
+	cJSON *json;     /* the document */
+	size_t document; /* its bytes; behind them is raw */
+	const unsigned char *raw;
+	size_t n_raw;
+	struct timings timings;
+};
+
+/* Decodes the document of a request, and writes the reply of the outputs that it lists. */
+static struct reply reply_to(const char *request, struct loss_result result)
+{
+	struct reply reply = {
+		.arena = loss_arena_create(NULL),
+		.timings = {.start_ns = clock_ns() - 5000000,
+			    .receive_ns = 1500,
+			    .decode_ns = 2000000000,
+			    .compute_ns = 123456789,
+			    .bytes_in = 4294967296,
+			    .threads = 7,
+			    .isa = "avx2"},
+	};
+	struct loss_error err;
+	const struct loss_info *loss = loss_find("cross_entropy", 13);
+	struct decoder *decoder = oip_in_create(
+		&(struct decoder_setup){.problem = loss_problem_create(loss, reply.arena),
+					.arena = reply.arena,
+					.limits = {1000, 8, 1000}});
+	decoder->feed(decoder, (const unsigned char *)request, strlen(request));
+	decoder->finish(decoder, &err); /* it may have no inputs: that is not the matter here */
+	reply.out.body = loss_buffer_create(reply.arena);
+	const struct encoder_input input = {loss, &result, &reply.timings, decoder};
+	reply.status = oip_out_write(&input, &reply.out, &err);
+	assert_int_equal(reply.status, LOSS_OK);
+
+	const struct loss_buffer *body = reply.out.body;
+	reply.document = reply.out.header ? strtoul(reply.out.value, NULL, 10) : body->size;
+	assert_true(reply.document <= body->size);
+	reply.raw = body->data + reply.document;
+	reply.n_raw = body->size - reply.document;
+	char *text = loss_arena_printf(reply.arena, "%.*s", (int)reply.document,
+				       (const char *)body->data);
+	reply.json = cJSON_ParseWithOpts(text, NULL, 1);
+	assert_non_null(reply.json);
+	return reply;
+}
+
+static struct loss_result result_of(size_t n, const struct loss_output *outputs)
+{
+	struct loss_result result = {
+		.n_outputs = n,
+		.has_totals = true,
+		.totals = {.loss_sum = 1.5,
+			   .denominator = 2.0,
+			   .rows = 3,
+			   .counted = 2,
+			   .ignored = 1},
+	};
+	memcpy(result.outputs, outputs, n * sizeof *outputs);
+	return result;
+}
+
+static void end_reply(struct reply *reply)
+{
+	cJSON_Delete(reply->json);
+	loss_arena_destroy(reply->arena);
+}
+
+static void assert_member(const cJSON *object, const char *name, const char *text)
+{
+	const cJSON *value = cJSON_GetObjectItemCaseSensitive(object, name);
+	char *printed = value ? cJSON_PrintUnformatted(value) : NULL;
+	assert_string_equal(printed ? printed : "(absent)", text);
+	cJSON_free(printed);
+}
+
+static const cJSON *output_at(const struct reply *reply, int i)
+{
+	return cJSON_GetArrayItem(cJSON_GetObjectItemCaseSensitive(reply->json, "outputs"), i);
+}
+
+/* ---------------------------------------------------------------- the document */
+
+static void test_json(void **state)
+{
+	(void)state;
+	struct reply reply =
+		reply_to("{\"id\":\"\\\"7\\u00e9\"}", result_of(COUNT(all_outputs), all_outputs));
+	assert_string_equal(reply.out.content_type, "application/json");
+	assert_null(reply.out.header);
+	assert_int_equal(reply.n_raw, 0);
+	static const char *const members[] = {"model_name", "model_version", "id", "outputs",
+					      "parameters"};
+	assert_int_equal(cJSON_GetArraySize(reply.json), COUNT(members));
+	for (size_t i = 0; i < COUNT(members); i++)
+		assert_string_equal(cJSON_GetArrayItem(reply.json, (int)i)->string, members[i]);
+	assert_member(reply.json, "model_name", "\"cross_entropy\"");
+	assert_member(reply.json, "model_version", "\"1\"");
+	assert_member(reply.json, "id", "\"\\\"7\303\251\"");
+	static const struct {
+		const char *name, *datatype, *shape, *data;
+	} want[] = {
+		{"\"loss\"", "\"FP32\"", "[]", "[1.3447266]"},
+		{"\"grad\"", "\"FP32\"", "[2,3]", "[-0.5,0.25,\"NaN\",1e-07,\"Infinity\",0]"},
+		{"\"predicted\"", "\"INT64\"", "[2]", NULL},
+		{"\"correct\"", "\"BOOL\"", "[2]", "[true,false]"},
+		{"\"lse\"", "\"FP16\"", "[2]", "[1,\"Infinity\"]"},
+		{"\"entropy\"", "\"FP32\"", "[0,3]", "[]"},
+	};
+	for (size_t i = 0; i < COUNT(want); i++) {
+		const cJSON *output = output_at(&reply, (int)i);
+		assert_member(output, "name", want[i].name);
+		assert_member(output, "datatype", want[i].datatype);
+		assert_member(output, "shape", want[i].shape);
+		if (want[i].data)
+			assert_member(output, "data", want[i].data);
+		assert_int_equal(cJSON_GetArraySize(output), 4);
+	}
+	/* cJSON holds no 64-bit integers */
+	assert_non_null(strstr((const char *)reply.out.body->data, "[2,-9223372036854775808]"));
+	end_reply(&reply);
+}
+
+static void test_parameters(void **state)
+{
+	(void)state;
+	struct loss_result result = result_of(1, all_outputs);
+	struct reply reply = reply_to("{\"id\":\"\"}", result);
+	const cJSON *parameters = cJSON_GetObjectItemCaseSensitive(reply.json, "parameters");
+	static const char *const names[] = {"loss_sum",   "denominator", "rows",      "counted",
+					    "ignored",    "receive_ns",  "decode_ns", "queue_ns",
+					    "compute_ns", "encode_ns",   "total_ns",  "bytes_in",
+					    "threads",    "isa"};
+	assert_null(cJSON_GetObjectItemCaseSensitive(reply.json, "id"));
+	assert_int_equal(cJSON_GetArraySize(parameters), COUNT(names));
+	for (size_t i = 0; i < COUNT(names); i++)
+		assert_string_equal(cJSON_GetArrayItem(parameters, (int)i)->string, names[i]);
+	assert_member(parameters, "loss_sum", "1.5");
+	assert_member(parameters, "denominator", "2");
+	assert_member(parameters, "rows", "3");
+	assert_member(parameters, "receive_ns", "1500");
+	assert_member(parameters, "decode_ns", "2000000000");
+	assert_member(parameters, "compute_ns", "123456789");
+	assert_member(parameters, "bytes_in", "4294967296");
+	assert_member(parameters, "threads", "7");
+	assert_member(parameters, "isa", "\"avx2\"");
+	double encode = cJSON_GetObjectItemCaseSensitive(parameters, "encode_ns")->valuedouble;
+	double total = cJSON_GetObjectItemCaseSensitive(parameters, "total_ns")->valuedouble;
+	assert_true(encode == (double)reply.timings.encode_ns && encode > 0.0);
+	assert_true(total == (double)reply.timings.total_ns && total >= 5000000.0);
+	end_reply(&reply);
+
+	result.has_totals = false;
+	result.n_warnings = 2;
+	result.warnings[0] = "one \"thing\"";
+	result.warnings[1] = "another";
+	reply = reply_to("{}", result);
+	parameters = cJSON_GetObjectItemCaseSensitive(reply.json, "parameters");
+	assert_null(cJSON_GetObjectItemCaseSensitive(parameters, "loss_sum"));
+	assert_member(parameters, "warnings", "\"one \\\"thing\\\"\\nanother\"");
+	end_reply(&reply);
+
+	result = result_of(1, all_outputs);
+	result.totals.loss_sum = (double)NAN;
+	reply = reply_to("{}", result);
+	parameters = cJSON_GetObjectItemCaseSensitive(reply.json, "parameters");
+	assert_member(parameters, "loss_sum", "\"NaN\"");
+	end_reply(&reply);
+}
+
+/* ---------------------------------------------------------------- raw outputs */
+
+#define LIST(first, second)                                                                        \
+	"\"outputs\":[{\"name\":\"loss\",\"parameters\":{" first                                   \
+	"}},{\"name\":\"grad\",\"parameters\":{" second "}}]"
+#define YES "\"binary_data\":true"
+#define NO "\"binary_data\":false"
+#define ALL "\"parameters\":{\"binary_data_output\":true}"
+
+static void test_binary(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *request;
+		bool loss, grad; /* whether they are raw */
+	} cases[] = {
+		{"{" LIST(YES, YES) "}", true, true},
+		{"{" LIST(YES, "") "}", true, false},
+		{"{" LIST("", YES) "}", false, true},
+		{"{" LIST(NO, NO) "}", false, false},
+		{"{" ALL "," LIST("", "") "}", true, true},
+		{"{" ALL "," LIST(NO, "") "}", false, true},
+		{"{" ALL "," LIST(NO, NO) "}", false, false},
+		{"{" ALL "}", true, true}, /* the outputs are the loss's default */
+		{"{\"parameters\":{\"binary_data_output\":false}," LIST(YES, "") "}", true, false},
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct reply reply = reply_to(cases[i].request, result_of(2, all_outputs));
+		const bool raw[] = {cases[i].loss, cases[i].grad};
+		const unsigned char *at = reply.raw;
+		for (int k = 0; k < 2; k++) {
+			const cJSON *output = output_at(&reply, k);
+			size_t size = all_outputs[k].tensor.count * sizeof(float);
+			assert_int_equal(raw[k], !cJSON_HasObjectItem(output, "data"));
+			if (!raw[k])
+				continue;
+			assert_member(output, "parameters",
+				      k == 0 ? "{\"binary_data_size\":4}"
+					     : "{\"binary_data_size\":24}");
+			assert_memory_equal(at, all_outputs[k].tensor.data, size);
+			at += size;
+		}
+		assert_int_equal(at - reply.raw, reply.n_raw);
+		assert_int_equal(reply.n_raw > 0, reply.out.header != NULL);
+		assert_string_equal(reply.out.content_type, reply.n_raw > 0
+								    ? "application/octet-stream"
+								    : "application/json");
+		if (reply.out.header)
+			assert_string_equal(reply.out.header, "Inference-Header-Content-Length");
+		end_reply(&reply);
+	}
+}
+
+/* An output without elements has nothing to be raw. */
+static void test_empty_output(void **state)
+{
+	(void)state;
+	struct reply reply = reply_to("{" ALL "}", result_of(1, &all_outputs[5]));
+	assert_null(reply.out.header);
+	assert_string_equal(reply.out.content_type, "application/json");
+	assert_member(output_at(&reply, 0), "data", "[]");
+	end_reply(&reply);
+	const struct loss_output mixed[] = {all_outputs[5], all_outputs[3]};
+	reply = reply_to("{" ALL "}", result_of(2, mixed));
+	assert_non_null(reply.out.header);
+	assert_member(output_at(&reply, 0), "data", "[]");
+	assert_member(output_at(&reply, 1), "parameters", "{\"binary_data_size\":2}");
+	assert_int_equal(reply.n_raw, 2);
+	assert_memory_equal(reply.raw, correct_data, 2);
+	end_reply(&reply);
+}
+
+/* ---------------------------------------------------------------- memory */
+
+static void test_no_memory(void **state)
+{
+	(void)state;
+	enum { N = 100000 };
+	float *data = calloc(N, sizeof *data);
+	assert_non_null(data);
+	const struct loss_output output = {"grad", {LOSS_F32, 1, {N}, N, data}};
+	static const char *const requests[] = {"{}", "{" ALL "}"};
+	for (size_t i = 0; i < COUNT(requests); i++) {
+		struct loss_budget budget = {.limit = 200000};
+		struct loss_arena *arena = loss_arena_create(&budget);
+		const struct loss_info *loss = loss_find("cross_entropy", 13);
+		struct loss_error err = {0};
+		struct timings timings = {.isa = "base"};
+		struct decoder *decoder = oip_in_create(
+			&(struct decoder_setup){.problem = loss_problem_create(loss, arena),
+						.arena = arena,
+						.limits = {1000, 8, 1000}});
+		decoder->feed(decoder, (const unsigned char *)requests[i], strlen(requests[i]));
+		decoder->finish(decoder, &err);
+		struct loss_result result = result_of(1, &output);
+		struct encoded out = {.body = loss_buffer_create(arena)};
+		const struct encoder_input input = {loss, &result, &timings, decoder};
+		assert_int_equal(oip_out_write(&input, &out, &err), LOSS_TOO_LARGE_FOR_SERVER);
+		loss_arena_destroy(arena);
+		assert_int_equal(budget.held, 0);
+	}
+	free(data);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_json),      cmocka_unit_test(test_parameters),
+		cmocka_unit_test(test_binary),    cmocka_unit_test(test_empty_output),
+		cmocka_unit_test(test_no_memory),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,187 @@
+/* The safetensors reply: a header that other readers take, tensors in place, the rest as metadata.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <cjson/cJSON.h>
+
+#include "../../server/codec/safetensors_out.h"
+#include "../support/safetensors.h"
+
+static float loss[] = {1.5f};
+static float grad[] = {-0.5f, 0.25f, 0.25f};
+static int64_t predicted[] = {7, -1, 1};
+static unsigned char correct[] = {1, 0, 1};
+static uint16_t narrow[] = {0x3f80, 0xc000};
+
+static struct loss_result make_result(void)
+{
+	return (struct loss_result){
+		.n_outputs = 6,
+		.outputs = {{"correct", {LOSS_BOOL, 1, {3}, 3, correct}},
+			    {"loss", {LOSS_F32, 0, {0}, 1, loss}},
+			    {"probs", {LOSS_BF16, 2, {2, 1}, 2, narrow}},
+			    {"predicted", {LOSS_I64, 1, {3}, 3, predicted}},
+			    {"grad", {LOSS_F32, 2, {1, 3}, 3, grad}},
+			    {"lse", {LOSS_F64, 2, {0, 3}, 0, NULL}}},
+		.has_totals = true,
+		.totals = {4.5, 3.0, 4, 3, 1},
+		.n_warnings = 1,
+		.warnings = {"a \"quoted\" word"},
+	};
+}
+
+struct reply {
+	struct loss_arena *arena;
+	struct timings timings;
+	struct encoded encoded;
+	const char *body;
+	size_t size;
+};
+
+static struct reply encode(const struct loss_result *result)
+{
+	struct reply reply = {
+		.arena = loss_arena_create(NULL),
+		.timings = {.start_ns = clock_ns(), .threads = 3, .isa = "base", .bytes_in = 99},
+	};
+	struct loss_error err;
+	assert_non_null(reply.arena);
+	reply.encoded.body = loss_buffer_create(reply.arena);
+	const struct encoder_input input = {.result = result, .timings = &reply.timings};
+	assert_int_equal(safetensors_encode(&input, &reply.encoded, &err), LOSS_OK);
+	reply.body = (const char *)reply.encoded.body->data;
+	reply.size = reply.encoded.body->size;
+	return reply;
+}
+
+static void test_tensors(void **state)
+{
+	(void)state;
+	struct loss_result result = make_result();
+	struct reply reply = encode(&result);
+	for (size_t i = 0; i < result.n_outputs; i++) {
+		const struct loss_tensor *wanted = &result.outputs[i].tensor;
+		struct loss_tensor got;
+		size_t width = loss_dtype_info(wanted->dtype)->size;
+		assert_true(safetensors_find(reply.body, reply.size, result.outputs[i].name, &got));
+		assert_int_equal(got.dtype, wanted->dtype);
+		assert_int_equal(got.rank, wanted->rank);
+		assert_memory_equal(got.shape, wanted->shape,
+				    (size_t)got.rank * sizeof got.shape[0]);
+		assert_int_equal((size_t)((const char *)got.data - reply.body) % width, 0);
+		if (wanted->count > 0)
+			assert_memory_equal(got.data, wanted->data, wanted->count * width);
+	}
+	loss_arena_destroy(reply.arena);
+}
+
+/* What strict readers insist on: '{' first, offsets without a gap to the end of the file, and the
+ * first tensor at a multiple of eight. */
+static void test_layout(void **state)
+{
+	(void)state;
+	struct loss_result result = make_result();
+	struct reply reply = encode(&result);
+	uint64_t length;
+	memcpy(&length, reply.body, sizeof length);
+	assert_int_equal(length % 8, 0);
+	assert_int_equal(reply.body[8], '{');
+	assert_int_equal(reply.size, 8 + length + 24 + 4 + 12 + 4 + 3);
+	struct loss_tensor tensor;
+	assert_true(safetensors_find(reply.body, reply.size, "predicted", &tensor));
+	assert_ptr_equal(tensor.data, reply.body + 8 + length);
+	assert_true(safetensors_find(reply.body, reply.size, "correct", &tensor));
+	assert_ptr_equal((const char *)tensor.data + 3, reply.body + reply.size);
+	loss_arena_destroy(reply.arena);
+}
+
+static cJSON *metadata(const struct reply *reply, const char *key)
+{
+	char *text = safetensors_metadata(reply->body, reply->size, key);
+	cJSON *json = text ? cJSON_ParseWithOpts(text, NULL, 1) : NULL;
+	free(text);
+	return json;
+}
+
+static double number(const cJSON *object, const char *name)
+{
+	const cJSON *member = cJSON_GetObjectItemCaseSensitive(object, name);
+	assert_true(cJSON_IsNumber(member));
+	return member->valuedouble;
+}
+
+static void test_metadata(void **state)
+{
+	(void)state;
+	struct loss_result result = make_result();
+	struct reply reply = encode(&result);
+	cJSON *totals = metadata(&reply, "totals");
+	assert_true(number(totals, "loss_sum") == 4.5);
+	assert_true(number(totals, "denominator") == 3.0);
+	assert_true(number(totals, "rows") == 4 && number(totals, "counted") == 3);
+	assert_true(number(totals, "ignored") == 1);
+	cJSON *warnings = metadata(&reply, "warnings");
+	assert_string_equal(cJSON_GetArrayItem(warnings, 0)->valuestring, "a \"quoted\" word");
+	cJSON *metrics = metadata(&reply, "metrics");
+	assert_true(number(metrics, "threads") == 3 && number(metrics, "bytes_in") == 99);
+	assert_true(reply.timings.encode_ns > 0);
+	assert_true(number(metrics, "encode_seconds") == (double)reply.timings.encode_ns / 1e9);
+	assert_true(number(metrics, "total_seconds") == (double)reply.timings.total_ns / 1e9);
+	cJSON_Delete(metrics);
+	cJSON_Delete(warnings);
+	cJSON_Delete(totals);
+	loss_arena_destroy(reply.arena);
+}
+
+static void test_nothing_to_say(void **state)
+{
+	(void)state;
+	struct loss_result result = {.n_outputs = 0};
+	struct reply reply = encode(&result);
+	assert_null(safetensors_metadata(reply.body, reply.size, "totals"));
+	assert_null(safetensors_metadata(reply.body, reply.size, "warnings"));
+	cJSON *metrics = metadata(&reply, "metrics");
+	assert_non_null(metrics);
+	cJSON_Delete(metrics);
+	loss_arena_destroy(reply.arena);
+}
+
+static void test_no_memory(void **state)
+{
+	(void)state;
+	static float zeros[65536];
+	struct loss_result result = make_result();
+	struct timings timings = {.isa = "base"};
+	const struct encoder_input input = {.result = &result, .timings = &timings};
+	int good = 0;
+	result.outputs[4].tensor = (struct loss_tensor){LOSS_F32, 1, {65536}, 65536, zeros};
+	for (size_t limit = 16 << 10; limit < 400 << 10; limit += 4 << 10) {
+		struct loss_budget budget = {.limit = limit};
+		struct loss_arena *arena = loss_arena_create(&budget);
+		struct encoded out = {.body = arena ? loss_buffer_create(arena) : NULL};
+		struct loss_error err = {.status = LOSS_TOO_LARGE_FOR_SERVER};
+		if (out.body && safetensors_encode(&input, &out, &err) == LOSS_OK)
+			good++;
+		else
+			assert_int_equal(err.status, LOSS_TOO_LARGE_FOR_SERVER);
+		loss_arena_destroy(arena);
+		assert_int_equal(budget.held, 0);
+	}
+	assert_true(good > 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_tensors),   cmocka_unit_test(test_layout),
+		cmocka_unit_test(test_metadata),  cmocka_unit_test(test_nothing_to_say),
+		cmocka_unit_test(test_no_memory),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
