@@ -27,6 +27,8 @@ HARDENING := -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protecti
 ifneq (,$(filter x86_64 i686,$(ARCH)))
 HARDENING += -fcf-protection=full
 endif
+# Vectors wider than the baseline's registers are passed only where they are inlined.
+WARNINGS += -Wno-psabi
 # A sanitizer replaces the hardening, which would hide its findings: make SANITIZE=address,undefined
 ifdef SANITIZE
 HARDENING := -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer -g
@@ -85,7 +87,7 @@ $(BUILD)/flags: always
 .PHONY: always
 
 $(BUILD)/tests/%.o: CPPFLAGS += -Iserver
-$(BUILD)/src/kernel/%.o $(BUILD)/src/targets.o $(BUILD)/src/half.o: OPTIMIZE = -O3
+$(BUILD)/src/kernel/%.o $(BUILD)/src/values.o $(BUILD)/src/half.o: OPTIMIZE = -O3
 # One build of the vector kernels for each instruction set; cpu.c picks one when the program runs.
 AVX2   := -mavx2 -mfma
 AVX512 := -mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma

@@ -49,6 +49,7 @@ struct loss_plan {
 	size_t n_outputs;
 	size_t n_warnings;
 	double divisor_low; /* what a double lacks of the divisor */
+	int team;           /* threads that share a row's blocks of classes; 0 and 1: none do */
 
 	const struct loss_row *row;
 	const struct vector_kernels *kernels;

@@ -18,7 +18,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define CE "cross_entropy "
-#define BCE "binary_cross_entropy "
+#define PLAIN_BCE "binary_cross_entropy "
 #define KL "kl_div "
 #define FOCAL "sigmoid_focal_loss "
 #define ROWS "logits:F32:2,3 targets:I64:2 "
