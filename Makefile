@@ -6,6 +6,7 @@
 #   make test-asan  the same under the address and undefined behaviour sanitizers
 #   make test-tsan  the same under the thread sanitizer, with clang and libomp
 #   make test-isa   the tests again with the kernels of each instruction set that the machine has
+#   make test-interop  other people's clients (tritonclient, KServe, safetensors, Go, ...) against the server
 #   make test-neon  the kernels cross-compiled for aarch64, under qemu: the same bits as here
 #   make fuzz-kernels  the kernels against the oracle, a million random rows (CASES=, SEED=)
 #   make fuzz       codecs, parsers and requests under libFuzzer, with clang (TARGET="json head", FUZZ_SECONDS=60)
@@ -29,6 +30,8 @@ HARDENING := -D_FORTIFY_SOURCE=3 -fstack-protector-strong -fstack-clash-protecti
 ifneq (,$(filter x86_64 i686,$(ARCH)))
 HARDENING += -fcf-protection=full
 endif
+# Vectors wider than the baseline's registers are passed only where they are inlined.
+WARNINGS += -Wno-psabi
 # A sanitizer replaces the hardening, which would hide its findings: make SANITIZE=address,undefined
 ifdef SANITIZE
 HARDENING := -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer -g
@@ -87,7 +90,7 @@ $(BUILD)/flags: always
 .PHONY: always
 
 $(BUILD)/tests/%.o: CPPFLAGS += -Iserver
-$(BUILD)/src/kernel/%.o $(BUILD)/src/targets.o $(BUILD)/src/half.o: OPTIMIZE = -O3
+$(BUILD)/src/kernel/%.o $(BUILD)/src/values.o $(BUILD)/src/half.o: OPTIMIZE = -O3
 # One build of the vector kernels for each instruction set; cpu.c picks one when the program runs.
 AVX2   := -mavx2 -mfma
 AVX512 := -mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma
@@ -169,6 +172,12 @@ test-asan: setup-test
 test-tsan: setup-tsan
 	@TSAN_OPTIONS="ignore_noninstrumented_modules=1 $$TSAN_OPTIONS" \
 		$(MAKE) --no-print-directory BUILD=$(BUILD)/tsan CC=clang SANITIZE=thread CFLAGS=-O1 test
+
+# Installs the clients into $(BUILD)/interop; RUN=kserve runs those of that name.
+.PHONY: test-interop
+test-interop: setup-test
+	@$(MAKE) --no-print-directory all
+	@BUILD=$(BUILD) tests/interop/run
 
 .PHONY: test-isa test-neon fuzz-kernels
 test-isa: setup-test

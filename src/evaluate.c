@@ -4,7 +4,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "kernel/elementary.h"
+#include "kernel/class_blocks.h"
+#include "kernel/group.h"
 #include "plan.h"
 
 /* The bins are most of it. */
@@ -86,11 +87,21 @@ static bool cancelled(const atomic_bool *cancel)
 	return cancel && atomic_load_explicit(cancel, memory_order_relaxed);
 }
 
+/* Rows of several blocks of classes that are too few to keep all threads busy to the end: then the
+ * threads share each row instead. */
+static bool shares_rows(const struct loss_plan *plan, int threads)
+{
+	return threads > 1 && plan->row->shares_rows && group_takes(plan) &&
+	       class_blocks(plan->classes) > 1 && plan->rows < 2 * (size_t)threads &&
+	       plan->rows % (size_t)threads != 0;
+}
+
 loss_status loss_plan_run(struct loss_plan *plan, int threads, const atomic_bool *cancel,
 			  struct loss_error *err)
 {
 	size_t n_blocks = plan->n_blocks;
-	if (threads <= 1 || n_blocks <= 1) {
+	plan->team = shares_rows(plan, threads) ? threads : 1;
+	if (threads <= 1 || n_blocks <= 1 || plan->team > 1) {
 		for (size_t block = 0; block < n_blocks && !cancelled(cancel); block++)
 			loss_plan_run_blocks(plan, block, 1);
 	} else {

@@ -51,6 +51,7 @@ struct loss_plan {
 	double divisor_low; /* what a double lacks of the divisor */
 	bool streams;       /* the input is still to come: loss_plan_run_rows */
 	size_t first_row;   /* of a view of some rows: the index of its row 0 */
+	int team;           /* threads that share a row's blocks of classes; 0 and 1: none do */
 
 	const struct loss_row *row;
 	const struct vector_kernels *kernels;

@@ -104,6 +104,7 @@ struct loss_row {
 	bool element_wise;     /* rows are elements; there are no classes */
 	bool output_per_class; /* softmax and log_softmax: grad_output has the input's shape */
 	bool unit_input;       /* an element of the input outside [0, 1] is an error */
+	bool shares_rows;      /* threads share its long rows: kernel/class_blocks.h */
 	bool unreduced;        /* the reduction is none unless given; else it is mean */
 	loss_rows_fn *rows;
 };

@@ -2,10 +2,8 @@
 #ifndef LOSS_TARGETS_H
 #define LOSS_TARGETS_H
 
+#include "kernel/vector/vector.h"
 #include "plan.h"
-
-#define TARGET_IGNORED (-1)
-#define TARGET_INVALID (-2) /* neither a class nor ignore_index */
 
 /* Reads the targets of rows [first, first + n) of a plan with class indices: a class each, or one
  * of the above. */

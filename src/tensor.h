@@ -29,6 +29,12 @@ static inline double tensor_number(const struct loss_tensor *tensor, size_t i)
 	return (double)half_get(tensor->dtype, tensor->data, i);
 }
 
+/* Where element i is. */
+static inline const void *tensor_at(const struct loss_tensor *tensor, size_t i)
+{
+	return (const unsigned char *)tensor->data + i * loss_dtype_info(tensor->dtype)->size;
+}
+
 /* Rounds value once, to nearest even, into element i of a float tensor. */
 static inline void tensor_put(const struct loss_tensor *tensor, size_t i, double value)
 {

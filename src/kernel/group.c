@@ -2,32 +2,19 @@
 
 #include <string.h>
 
+#include "../targets.h"
+#include "class_blocks.h"
 #include "half.h"
 
-/* Few classes are read sixteen rows at a time, and so are classes that are not contiguous. */
-static bool is_tiled(const struct loss_plan *plan)
-{
-	return plan->inner > 1 || plan->classes <= TILE_CLASSES;
-}
-
-/* Element i of a tensor, wherever its type puts it. */
-static const void *element(const struct loss_tensor *tensor, size_t i)
-{
-	return (const unsigned char *)tensor->data + i * loss_dtype_info(tensor->dtype)->size;
-}
-
-/* n elements of the input as floats: in place where they are, else in the buffer. */
-static const float *load(const struct loss_plan *plan, size_t i, size_t n, float *buffer)
+const float *group_load(const struct loss_plan *plan, size_t i, size_t n, float *buffer)
 {
 	const struct loss_tensor *input = &plan->tensors[LOSS_ROLE_INPUT];
 	if (input->dtype == LOSS_F32)
 		return (const float *)input->data + i;
-	plan->kernels->load(input->dtype, element(input, i), buffer, n);
+	plan->kernels->load(input->dtype, tensor_at(input, i), buffer, n);
 	return buffer;
 }
 
-/* Outputs of this size and more do not fit a cache beside the input: they are written past it. */
-#define STREAM_BYTES ((size_t)1 << 22)
 #define BUFFER_FLOATS ((size_t)2048)
 
 typedef float quad __attribute__((vector_size(16)));
@@ -69,13 +56,27 @@ static void transpose_four(const float *x, size_t row, size_t n, float *tile, si
 	}
 }
 
-/* Classes [c, c + n) of every lane into a tile of GROUP_ROWS floats a class; lanes without a row
- * get zeros. */
-static void gather(const struct group *group, size_t c, size_t n, float *tile)
+static void gather_positions(const struct group *group, size_t c, size_t n, float *tile)
+{
+	const struct loss_plan *plan = group->plan;
+	for (size_t k = 0; k < n; k++) {
+		float *to = tile + k * GROUP_ROWS;
+		size_t at = group->base[0] + (c + k) * plan->inner;
+		const float *x = group_load(plan, at, GROUP_ROWS, to);
+		if (x != to)
+			memcpy(to, x, GROUP_ROWS * sizeof *x);
+	}
+}
+
+void group_gather(const struct group *group, size_t c, size_t n, float *tile)
 {
 	const struct loss_plan *plan = group->plan;
 	const struct loss_tensor *input = &plan->tensors[LOSS_ROLE_INPUT];
 	size_t lane = 0;
+	if (group_is_together(group)) {
+		gather_positions(group, c, n, tile);
+		return;
+	}
 	if (group->n < GROUP_ROWS)
 		memset(tile, 0, n * GROUP_ROWS * sizeof *tile);
 	if (plan->inner == 1 && input->dtype == LOSS_F32 && n >= 4)
@@ -108,127 +109,71 @@ static void place(struct group *group, const struct loss_plan *plan, size_t firs
 	}
 }
 
-bool panel_takes(const struct loss_plan *plan)
-{
-	bool contiguous = plan->inner == 1 && plan->classes >= 4;
-	return plan->classes <= TILE_CLASSES && (contiguous || plan->inner >= GROUP_ROWS);
-}
-
-/* Rows whose classes are contiguous, in whole groups. */
-static void read_contiguous(struct panel *panel, const struct loss_plan *plan, size_t rows)
-{
-	size_t classes = plan->classes;
-	float buffer[TILE_CLASSES * GROUP_ROWS];
-	for (size_t i = 0; i + GROUP_ROWS <= rows; i += GROUP_ROWS) {
-		size_t base = (panel->first + i) * classes;
-		const float *x = load(plan, base, classes * GROUP_ROWS, buffer);
-		for (size_t lane = 0; lane < GROUP_ROWS; lane += 4)
-			transpose_four(x + lane * classes, classes, classes, panel->copy + i + lane,
-				       PANEL_STRIDE);
-	}
-	panel->n = rows / GROUP_ROWS * GROUP_ROWS;
-	panel->block = classes;
-}
-
-/*
- * Rows of one outer index, whose positions are contiguous: floats in place, some classes at a time,
- * since distances between classes are often such that more of them would fall into the same few
- * places of a cache. The last group is filled up.
- */
-static void read_positions(struct panel *panel, const struct loss_plan *plan, size_t rows)
-{
-	const struct loss_tensor *input = &plan->tensors[LOSS_ROLE_INPUT];
-	size_t inner = plan->inner;
-	size_t at = panel->first % inner;
-	size_t base = (panel->first - at) * plan->classes + at;
-	rows = rows < inner - at ? rows : inner - at;
-	panel->n = rows;
-	panel->block = IN_PLACE_CLASSES;
-	if (input->dtype == LOSS_F32 && rows % GROUP_ROWS == 0) {
-		panel->x = (const float *)input->data + base;
-		panel->stride = inner;
-		return;
-	}
-	for (size_t c = 0; c < plan->classes; c++) {
-		float *to = panel->copy + c * PANEL_STRIDE;
-		const float *x = load(plan, base + c * inner, rows, to);
-		if (x != to)
-			memcpy(to, x, rows * sizeof *x);
-		for (size_t i = rows; i % GROUP_ROWS != 0; i++)
-			to[i] = to[rows - 1];
-	}
-}
-
-void panel_read(struct panel *panel, const struct loss_plan *plan, size_t first, size_t most)
-{
-	size_t rows = most < PANEL_ROWS ? most : PANEL_ROWS;
-	panel->first = first;
-	panel->x = panel->copy;
-	panel->stride = PANEL_STRIDE;
-	if (plan->inner == 1)
-		read_contiguous(panel, plan, rows);
-	else
-		read_positions(panel, plan, rows);
-}
-
-/*
- * What to fetch while n classes from c on of the group at row i are evaluated: of rows with
- * contiguous classes the ones a panel ahead, of positions the next classes, or the first classes of
- * the next panel.
- */
-static void fetch_ahead(const struct loss_plan *plan, const struct panel *panel, size_t i, size_t c,
-			struct tile *tile)
-{
-	const struct loss_tensor *input = &plan->tensors[LOSS_ROLE_INPUT];
-	size_t row = panel->first + i;
-	if (input->dtype != LOSS_F32)
-		return;
-	if (plan->inner == 1 && row + PANEL_ROWS + GROUP_ROWS <= plan->rows) {
-		tile->next = (const float *)input->data + (row + PANEL_ROWS) * plan->classes;
-		tile->next_stride = GROUP_ROWS;
-		tile->next_n = tile->n;
-	}
-	if (panel->x == panel->copy)
-		return;
-	size_t left = plan->classes - c - tile->n;
-	tile->next_stride = plan->inner;
-	if (left > 0) {
-		tile->next = tile->x + tile->n * plan->inner;
-		tile->next_n = left < tile->n ? left : tile->n;
-	} else if (i + panel->n < plan->inner - panel->first % plan->inner) {
-		tile->next = panel->x + i + panel->n;
-		tile->next_n = tile->n;
-	}
-}
-
-void panel_sum(const struct panel *panel, const struct loss_plan *plan, struct group *groups)
-{
-	for (size_t i = 0; i < panel->n; i += GROUP_ROWS) {
-		size_t left = panel->n - i;
-		place(&groups[i / GROUP_ROWS], plan, panel->first + i,
-		      left < GROUP_ROWS ? left : GROUP_ROWS);
-	}
-	for (size_t c = 0; c < plan->classes; c += panel->block)
-		for (size_t i = 0; i < panel->n; i += GROUP_ROWS) {
-			size_t left = plan->classes - c;
-			struct tile tile = {.x = panel->x + c * panel->stride + i,
-					    .stride = panel->stride,
-					    .n = left < panel->block ? left : panel->block};
-			fetch_ahead(plan, panel, i, c, &tile);
-			plan->kernels->tile_sum(&groups[i / GROUP_ROWS].sums, &tile, c == 0);
-		}
-}
-
 static void read_tiles(struct group *group)
 {
 	const struct loss_plan *plan = group->plan;
 	_Alignas(64) float tile[TILE_CLASSES * GROUP_ROWS];
 	for (size_t c = 0; c < plan->classes; c += TILE_CLASSES) {
 		size_t n = tile_classes(plan, c);
-		gather(group, c, n, tile);
-		struct tile all = {.x = tile, .stride = GROUP_ROWS, .n = n};
-		plan->kernels->tile_sum(&group->sums, &all, c == 0);
+		group_gather(group, c, n, tile);
+		const struct positions all = {.x = tile,
+					      .dtype = LOSS_F32,
+					      .stride = GROUP_ROWS,
+					      .groups = 1,
+					      .classes = n,
+					      .first = c};
+		plan->kernels->positions_sum(&group->sums, NULL, &all);
 	}
+}
+
+/* A row's sums, by blocks of classes. */
+struct row_parts {
+	const struct loss_plan *plan;
+	size_t base;
+	float max[MAX_CLASS_BLOCKS], reference[MAX_CLASS_BLOCKS];
+	double sum[MAX_CLASS_BLOCKS];
+};
+
+static void sum_part(void *context, size_t block, size_t c, size_t n)
+{
+	struct row_parts *parts = context;
+	const struct loss_tensor *input = &parts->plan->tensors[LOSS_ROLE_INPUT];
+	struct row_group part;
+	parts->plan->kernels->row_sum(&part, 0, input->dtype, tensor_at(input, parts->base + c), n);
+	parts->max[block] = part.max[0];
+	parts->reference[block] = part.reference[0];
+	parts->sum[block] = part.sum[0];
+}
+
+/* sum 2^(reference - to), reference <= to: what falls out of double's range is nothing. */
+static double rereferenced(double sum, float reference, float to)
+{
+	float down = to - reference;
+	return down > 1000.0f ? 0.0 * sum : sum * power_of_two(-(int64_t)down);
+}
+
+/* The blocks' maxima are a row themselves: all of them but the row's maximum are in its sum. */
+static void merge_parts(const struct row_parts *parts, size_t n, struct row_group *sums,
+			size_t lane)
+{
+	parts->plan->kernels->row_sum(sums, lane, LOSS_F32, parts->max, n);
+	float reference = sums->reference[lane];
+	for (size_t i = 0; i < n; i++)
+		reference = parts->reference[i] > reference ? parts->reference[i] : reference;
+	double sum = rereferenced(sums->sum[lane], sums->reference[lane], reference);
+	for (size_t i = 0; i < n; i++)
+		sum += rereferenced(parts->sum[i], parts->reference[i], reference);
+	sums->reference[lane] = reference;
+	sums->sum[lane] = sum;
+}
+
+__attribute__((noinline)) static void sum_parts(struct group *group, size_t lane)
+{
+	struct row_parts parts;
+	parts.plan = group->plan;
+	parts.base = group->base[lane];
+	class_blocks_run(group->plan, sum_part, &parts);
+	merge_parts(&parts, class_blocks(group->plan->classes), &group->sums, lane);
 }
 
 static void read_rows(struct group *group)
@@ -237,8 +182,11 @@ static void read_rows(struct group *group)
 	const struct loss_tensor *input = &plan->tensors[LOSS_ROLE_INPUT];
 	struct row_group *sums = &group->sums;
 	for (size_t lane = 0; lane < group->n; lane++)
-		plan->kernels->row_sum(sums, lane, input->dtype, element(input, group->base[lane]),
-				       plan->classes);
+		if (plan->classes > CLASS_BLOCK)
+			sum_parts(group, lane);
+		else
+			plan->kernels->row_sum(sums, lane, input->dtype,
+					       tensor_at(input, group->base[lane]), plan->classes);
 	for (size_t lane = group->n; lane < GROUP_ROWS; lane++) {
 		sums->max[lane] = sums->max[0];
 		sums->reference[lane] = sums->reference[0];
@@ -246,19 +194,33 @@ static void read_rows(struct group *group)
 	}
 }
 
-void group_finish(struct group *group)
-{
-	group->plan->kernels->finish(&group->sums, group->plan->classes);
-}
-
 void group_read(struct group *group, const struct loss_plan *plan, size_t first, size_t n)
 {
 	place(group, plan, first, n);
-	if (is_tiled(plan))
+	if (group_is_tiled(plan))
 		read_tiles(group);
 	else
 		read_rows(group);
-	group_finish(group);
+	plan->kernels->finish(&group->sums, 1, plan->classes);
+}
+
+void group_take(struct group *group, const struct loss_plan *plan, size_t first, size_t n,
+		const struct row_group *sums)
+{
+	place(group, plan, first, n);
+	group->sums = *sums;
+}
+
+void row_targets_set(const struct loss_plan *plan, const int64_t *y, struct row_targets *targets)
+{
+	for (size_t lane = 0; lane < GROUP_ROWS; lane++) {
+		targets->y[lane] = y[lane];
+		targets->class[lane] = (int32_t)y[lane];
+	}
+	targets->weighted = plan->present[LOSS_ROLE_WEIGHT];
+	for (size_t lane = 0; targets->weighted && lane < GROUP_ROWS; lane++)
+		targets->weight[lane] =
+			y[lane] >= 0 ? plan_class_weight(plan, (size_t)y[lane]) : 0.0;
 }
 
 void group_row(const struct group *group, size_t lane, struct row *row)
@@ -275,6 +237,7 @@ void group_row(const struct group *group, size_t lane, struct row *row)
 		.stride = plan->inner,
 		.classes = plan->classes,
 		.predicted = SIZE_MAX,
+		.rank = SIZE_MAX,
 		.max = (double)sums->max[lane],
 		.residual = {sums->residual[lane], 0.0},
 		.scaled_residual = sums->residual[lane] * 0x1p256,
@@ -283,12 +246,36 @@ void group_row(const struct group *group, size_t lane, struct row *row)
 	};
 }
 
-/* The inverse of gather, for the lanes in use. */
-static void scatter(const struct group *group, size_t c, size_t n, const float *tile,
-		    const struct loss_tensor *out)
+void group_store(const struct loss_tensor *out, size_t i, const float *values, size_t n)
 {
-	size_t inner = group->plan->inner;
-	for (size_t lane = 0; lane < group->n; lane++)
+	if (out->dtype == LOSS_F32)
+		memcpy((float *)out->data + i, values, n * sizeof *values);
+	else
+		half_from_float(out->dtype, values,
+				(unsigned char *)out->data + i * loss_dtype_info(out->dtype)->size,
+				n);
+}
+
+void group_scatter(const struct group *group, size_t c, size_t n, const float *tile,
+		   const struct loss_tensor *out)
+{
+	size_t inner = group->plan->inner, classes = group->plan->classes;
+	size_t lane = 0;
+	if (group_is_together(group)) {
+		for (size_t k = 0; k < n; k++)
+			group_store(out, group->base[0] + (c + k) * inner, tile + k * GROUP_ROWS,
+				    GROUP_ROWS);
+		return;
+	}
+	if (inner == 1 && out->dtype == LOSS_F32 && n >= 4)
+		for (; lane + 4 <= group->n; lane += 4)
+			for (size_t k = 0; k < n; k += 4) {
+				size_t from = k + 4 <= n ? k : n - 4;
+				transpose(tile + from * GROUP_ROWS + lane, GROUP_ROWS,
+					  (float *)out->data + group->base[lane] + c + from,
+					  classes);
+			}
+	for (; lane < group->n; lane++)
 		for (size_t k = 0; k < n; k++)
 			tensor_put(out, group->base[lane] + (c + k) * inner,
 				   (double)tile[k * GROUP_ROWS + lane]);
@@ -301,30 +288,40 @@ static void scale_tiles(const struct group *group, const double *factor,
 	_Alignas(64) float tile[TILE_CLASSES * GROUP_ROWS];
 	for (size_t c = 0; c < plan->classes; c += TILE_CLASSES) {
 		size_t n = tile_classes(plan, c);
-		gather(group, c, n, tile);
+		group_gather(group, c, n, tile);
 		plan->kernels->tile_scale(&group->sums, factor, tile, tile, GROUP_ROWS, n);
-		scatter(group, c, n, tile, out);
+		group_scatter(group, c, n, tile, out);
 	}
 }
 
-/* Through a buffer where either is not of floats. */
-static void scale_row(const struct group *group, size_t lane, double factor,
-		      const struct loss_tensor *out)
+struct scaling {
+	const struct group *group;
+	size_t lane;
+	double factor;
+	const struct loss_tensor *out;
+};
+
+/* Classes [first, first + left) of a lane, through a buffer where either is not of floats. */
+static void scale_part(void *context, size_t part, size_t first, size_t left)
 {
+	const struct scaling *scaling = context;
+	const struct group *group = scaling->group;
 	const struct loss_plan *plan = group->plan;
-	const struct vector_kernels *kernels = plan->kernels;
+	const struct loss_tensor *out = scaling->out;
 	bool to_floats = out->dtype == LOSS_F32;
 	bool in_place = to_floats && plan->tensors[LOSS_ROLE_INPUT].dtype == LOSS_F32;
 	bool stream = to_floats && out->count * sizeof(float) >= STREAM_BYTES;
-	size_t block = in_place ? plan->classes : BUFFER_FLOATS;
+	size_t block = in_place ? left : BUFFER_FLOATS;
 	_Alignas(64) float in[BUFFER_FLOATS], results[BUFFER_FLOATS];
-	for (size_t c = 0; c < plan->classes; c += block) {
-		size_t n = plan->classes - c < block ? plan->classes - c : block;
-		size_t at = group->base[lane] + c;
+	(void)part;
+	for (size_t end = first + left, c = first; c < end; c += block) {
+		size_t n = end - c < block ? end - c : block;
+		size_t at = group->base[scaling->lane] + c;
 		unsigned char *to =
 			(unsigned char *)out->data + at * loss_dtype_info(out->dtype)->size;
-		kernels->row_scale(&group->sums, lane, factor, load(plan, at, n, in),
-				   to_floats ? (float *)(void *)to : results, n, stream);
+		plan->kernels->row_scale(&group->sums, scaling->lane, scaling->factor,
+					 group_load(plan, at, n, in),
+					 to_floats ? (float *)(void *)to : results, n, stream);
 		if (!to_floats)
 			half_from_float(out->dtype, results, to, n);
 	}
@@ -336,10 +333,12 @@ void group_scale(const struct group *group, const double *factor, const struct l
 	double safe[GROUP_ROWS];
 	for (size_t lane = 0; lane < GROUP_ROWS; lane++)
 		safe[lane] = group_scales(group, lane, factor[lane]) ? factor[lane] : 0.0;
-	if (is_tiled(plan)) {
+	if (group_is_tiled(plan)) {
 		scale_tiles(group, safe, out);
 		return;
 	}
-	for (size_t lane = 0; lane < group->n; lane++)
-		scale_row(group, lane, safe[lane], out);
+	for (size_t lane = 0; lane < group->n; lane++) {
+		struct scaling scaling = {group, lane, safe[lane], out};
+		class_blocks_run(plan, scale_part, &scaling);
+	}
 }

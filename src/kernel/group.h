@@ -26,41 +26,43 @@ static inline bool group_takes(const struct loss_plan *plan)
 	return input->dtype != LOSS_F64 && input->count > 32 && !plan->transform.on;
 }
 
+/* Few classes are read sixteen rows at a time, and so are classes that are not contiguous. */
+static inline bool group_is_tiled(const struct loss_plan *plan)
+{
+	return plan->inner > 1 || plan->classes <= TILE_CLASSES;
+}
+
+/* Whether the lanes' rows are neighbouring positions. */
+static inline bool group_is_together(const struct group *group)
+{
+	return group->plan->inner > 1 && group->n == GROUP_ROWS &&
+	       group->base[GROUP_ROWS - 1] == group->base[0] + GROUP_ROWS - 1;
+}
+
+/* Outputs of this size and more do not fit a cache beside the input: they are written past it. */
+#define STREAM_BYTES ((size_t)1 << 22)
+
+/* n elements of the input as floats: in place where they are, else in the buffer. */
+const float *group_load(const struct loss_plan *plan, size_t i, size_t n, float *buffer);
+
+/* n floats, rounded once where the tensor's type is narrower, to its elements from i on. */
+void group_store(const struct loss_tensor *out, size_t i, const float *values, size_t n);
+
+/* Classes [c, c + n) of every lane into a tile of GROUP_ROWS floats a class, n <= TILE_CLASSES;
+ * lanes without a row get zeros. And back, for the lanes in use. */
+void group_gather(const struct group *group, size_t c, size_t n, float *tile);
+void group_scatter(const struct group *group, size_t c, size_t n, const float *tile,
+		   const struct loss_tensor *out);
+
 /* Reads rows [first, first + n). */
 void group_read(struct group *group, const struct loss_plan *plan, size_t first, size_t n);
 
-#define PANEL_ROWS ((size_t)128)
-#define PANEL_STRIDE                                                                               \
-	(PANEL_ROWS + GROUP_ROWS) /* no power of two: those fall into few places of a cache */
+/* The same from sums that are finished already. */
+void group_take(struct group *group, const struct loss_plan *plan, size_t first, size_t n,
+		const struct row_group *sums);
 
-/*
- * Up to PANEL_ROWS rows of few classes, side by side: class c of row `first` + i is x[c * stride +
- * i]. Positions of floats are left where they are; rows that have to be transposed, or made floats
- * first, are copied.
- */
-struct panel {
-	size_t first, n;
-	const float *x;
-	size_t stride;
-	size_t block; /* classes that are taken of all rows before the next */
-	_Alignas(64) float copy[TILE_CLASSES * PANEL_STRIDE];
-};
-
-/* Whether panels make sense for this plan. */
-bool panel_takes(const struct loss_plan *plan);
-
-/*
- * Reads up to `most` rows from `first` on, all of one outer index, into panel->n: with contiguous
- * classes in whole groups, so none may be left for it.
- */
-void panel_read(struct panel *panel, const struct loss_plan *plan, size_t first, size_t most);
-
-#define PANEL_GROUPS (PANEL_ROWS / GROUP_ROWS)
-#define IN_PLACE_CLASSES ((size_t)12)
-
-/* Reads the panel's groups; group_finish completes each. */
-void panel_sum(const struct panel *panel, const struct loss_plan *plan, struct group *groups);
-void group_finish(struct group *group);
+/* The classes of GROUP_ROWS rows, as targets_read gives them, and their weights. Not the logits. */
+void row_targets_set(const struct loss_plan *plan, const int64_t *y, struct row_targets *targets);
 
 /* The row in a lane, as row_read would give it but for rounding: in double where the lane is not
  * regular. */
@@ -80,10 +82,17 @@ static inline void lane_sums_add(struct lane_sums *sums, size_t lane, double val
 	sums->low[lane] += error;
 }
 
-static inline void lane_sums_merge(const struct lane_sums *sums, struct sum *total)
+/* Adds up the first n lanes, the others being 0, by halves: a tree waits less than a chain. */
+static inline void lane_sums_merge(const struct lane_sums *sums, size_t n, struct sum *total)
 {
-	for (size_t lane = 0; lane < GROUP_ROWS; lane++)
-		sum_merge(total, &(struct sum){sums->high[lane], sums->low[lane]});
+	struct lane_sums tree = *sums;
+	for (size_t half = GROUP_ROWS / 2; half > 0; half /= 2)
+		for (size_t lane = 0; half < n && lane < half; lane++) {
+			double error;
+			tree.high[lane] = two_sum(tree.high[lane], tree.high[lane + half], &error);
+			tree.low[lane] += tree.low[lane + half] + error;
+		}
+	sum_merge(total, &(struct sum){tree.high[0], tree.low[0]});
 }
 
 /*

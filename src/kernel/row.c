@@ -40,6 +40,7 @@ void row_read(struct row *row, const struct loss_plan *plan, size_t r)
 	row->base = plan_row_base(plan, r);
 	row->stride = plan->inner;
 	row->classes = plan->classes;
+	row->rank = SIZE_MAX;
 	find_max(row);
 	if (row->invalid) {
 		row->log1p_residual = row->total = (double)NAN;

@@ -22,6 +22,7 @@ struct row {
 
 	size_t predicted; /* the first NaN, else the first maximum; SIZE_MAX: row_predicted finds it
 			   */
+	size_t rank;      /* of the target, where it has been counted; SIZE_MAX where not */
 	bool invalid;     /* holds NaN or +infinity, or nothing but -infinity */
 	double max;
 	struct sum residual;     /* R */
@@ -102,11 +103,14 @@ static inline struct sum weigh_parts(struct sum factor, struct sum value)
 	return off ? (struct sum){0} : product(factor, value);
 }
 
-/* factor * (m - x_c), also where the difference alone is beyond the largest double. */
+/* factor * (m - x_c), also where the difference alone is beyond the largest double; 0 at the
+ * maximum, whatever the factor. */
 static inline double row_weighted_gap(const struct row *row, size_t c, double factor)
 {
 	double x = row_logit(row, c);
 	double gap = row->max - x;
+	if (gap == 0.0)
+		return 0.0;
 	bool overflows = gap == HUGE_VAL && x > -HUGE_VAL;
 	return overflows ? factor * row->max - factor * x : weigh(factor, gap);
 }

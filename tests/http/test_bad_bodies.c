@@ -50,8 +50,8 @@ static const struct bad_body syntax[] = {
 	{CE, "{\"logits\xff\": 1}", {LOSS_INVALID_JSON, NULL, "line 1, column 9"}},
 	{CE, "{\"logits\": \"a\tb\"}", {LOSS_INVALID_JSON, NULL, "line 1"}},
 	{CE, "{\"logits\": \"\\ud800\"}", {LOSS_INVALID_JSON, NULL, "line 1, column 19"}},
-	{CE, "{\"logits\": \"\\ud800\\u0041\"}", {LOSS_INVALID_JSON, NULL, "line 1, column 22"}},
-	{CE, "{\"\\udc00\": 1}", {LOSS_INVALID_JSON, NULL, "line 1, column 5"}},
+	{CE, "{\"logits\": \"\\ud800\\u0041\"}", {LOSS_INVALID_JSON, NULL, "line 1, column 24"}},
+	{CE, "{\"\\udc00\": 1}", {LOSS_INVALID_JSON, NULL, "line 1, column 8"}},
 	{CE, "{\"logits\xed\xa0\x80\": 1}", {LOSS_INVALID_JSON, NULL, "line 1, column 10"}},
 	{CE, WITH("\"label_smoothing\": NaN"), {LOSS_INVALID_JSON, NULL, "line 1"}},
 	{CE, WITH("\"denominator\": Infinity"), {LOSS_INVALID_JSON, NULL, "line 1"}},
@@ -389,7 +389,7 @@ static void test_a_million_brackets(void **state)
 
 #define MANY_BYTES ((size_t)64 << 20)
 #define MANY_START "{\"logits\":[0"
-/* Numbers of four bytes are made of pairs of two; buffers grow by an eighth. */
+/* Two bytes of text become four of a number; and buffers grow by an eighth. */
 #define MANY_GROWTH (MANY_BYTES * 5 / 2)
 
 static size_t make_zeros(void *context, char *out, size_t n)

@@ -14,9 +14,12 @@ struct shape {
 };
 
 static const struct shape shapes[] = {
-	{BATCH_ROWS, {1, 1, 1}},     {BATCH_ROWS, {5000, 10, 1}},      {BATCH_ROWS, {301, 1000, 1}},
-	{BATCH_ROWS, {7, 40000, 1}}, {BATCH_INNER, {9, 21, 700}},      {BATCH_LAST, {13, 31, 400}},
-	{BATCH_INNER, {2, 3, 9001}}, {BATCH_UNBATCHED, {1, 70000, 1}},
+	{BATCH_ROWS, {1, 1, 1}},           {BATCH_ROWS, {5000, 10, 1}},
+	{BATCH_ROWS, {301, 1000, 1}},      {BATCH_ROWS, {7, 40000, 1}},
+	{BATCH_INNER, {9, 21, 700}},       {BATCH_LAST, {13, 31, 400}},
+	{BATCH_INNER, {2, 3, 9001}},       {BATCH_UNBATCHED, {1, 70000, 1}},
+	{BATCH_ROWS, {1, 200000, 1}},      {BATCH_LAST, {3, 70000, 1}},
+	{BATCH_UNBATCHED, {1, 140000, 1}},
 };
 
 /* How targets and arguments vary. */

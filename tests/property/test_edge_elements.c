@@ -14,26 +14,26 @@
 
 #define INF ((double)INFINITY)
 #define NOT_A_NUMBER ((double)NAN)
-#define BCE "binary_cross_entropy reduction=none outputs=loss,grad probs:F64:"
+#define ONE_BCE "binary_cross_entropy reduction=none outputs=loss,grad probs:F64:"
 #define KL "kl_div reduction=none outputs=loss,grad log_probs:F64:"
 #define LOGS "kl_div log_target=true reduction=none outputs=loss,grad log_probs:F64:"
 #define FOCAL "sigmoid_focal_loss outputs=loss,grad logits:F64:"
-#define CE "cross_entropy reduction=none outputs=loss,grad logits:F64:"
+#define ONE_CE "cross_entropy reduction=none outputs=loss,grad logits:F64:"
 
 /* One row: its loss, and the gradient's first element. */
 static const struct edge {
 	const char *text;
 	double loss, grad;
 } edges[] = {
-	{BCE "1=0 targets:F64:1=0", 0, 0},
-	{BCE "1=0 targets:F64:1=1", 100, -1e12},
-	{BCE "1=1 targets:F64:1=1", 0, 0},
-	{BCE "1=1 targets:F64:1=0", 100, 1e12},
-	{BCE "1=1e-50 targets:F64:1=1", 100, -1e12},
-	{BCE "1=0.5 targets:BOOL:1=1", 0.69314718055994531, -2},
-	{BCE "1=1e-18 targets:F64:1=0", 1e-18, 1e-6},
-	{BCE "1=0 targets:F64:1=1 weight:F64:=0", 0, 0},
-	{BCE "1=0.5 targets:F64:1=nan", NOT_A_NUMBER, NOT_A_NUMBER},
+	{ONE_BCE "1=0 targets:F64:1=0", 0, 0},
+	{ONE_BCE "1=0 targets:F64:1=1", 100, -1e12},
+	{ONE_BCE "1=1 targets:F64:1=1", 0, 0},
+	{ONE_BCE "1=1 targets:F64:1=0", 100, 1e12},
+	{ONE_BCE "1=1e-50 targets:F64:1=1", 100, -1e12},
+	{ONE_BCE "1=0.5 targets:BOOL:1=1", 0.69314718055994531, -2},
+	{ONE_BCE "1=1e-18 targets:F64:1=0", 1e-18, 1e-6},
+	{ONE_BCE "1=0 targets:F64:1=1 weight:F64:=0", 0, 0},
+	{ONE_BCE "1=0.5 targets:F64:1=nan", NOT_A_NUMBER, NOT_A_NUMBER},
 	{KL "1=-1 targets:F64:1=0", 0, 0},
 	{KL "1=-inf targets:F64:1=0", 0, 0},
 	{KL "1=nan targets:F64:1=0", 0, 0},
@@ -62,15 +62,15 @@ static const struct edge {
 	{FOCAL "1=0 targets:F64:1=nan", NOT_A_NUMBER, NOT_A_NUMBER},
 	{FOCAL "1=800 targets:F64:1=1 gamma=0.5", 0, 0},
 	/* The cap makes numbers of infinities; after it they are as any other. */
-	{CE "1,2=-inf,0 targets:I64:1=0 softcap=2", 2.1269280110429727, 0},
-	{CE "1,2=+inf,0 targets:I64:1=0 softcap=2", 0.12692801104297250, 0},
-	{CE "1,2=-inf,0 targets:I64:1=0 temperature=2", INF, -0.5},
-	{CE "1,2=+inf,0 targets:I64:1=0 temperature=2", NOT_A_NUMBER, NOT_A_NUMBER},
-	{CE "1,2=nan,0 targets:I64:1=1 softcap=2", NOT_A_NUMBER, NOT_A_NUMBER},
-	{CE "1,2=nan,0 targets:I64:1=-100 softcap=2 z_loss=1", 0, 0},
-	{CE "1,2=1e300,-1e300 targets:I64:1=0 temperature=1e-300", NOT_A_NUMBER, NOT_A_NUMBER},
+	{ONE_CE "1,2=-inf,0 targets:I64:1=0 softcap=2", 2.1269280110429727, 0},
+	{ONE_CE "1,2=+inf,0 targets:I64:1=0 softcap=2", 0.12692801104297250, 0},
+	{ONE_CE "1,2=-inf,0 targets:I64:1=0 temperature=2", INF, -0.5},
+	{ONE_CE "1,2=+inf,0 targets:I64:1=0 temperature=2", NOT_A_NUMBER, NOT_A_NUMBER},
+	{ONE_CE "1,2=nan,0 targets:I64:1=1 softcap=2", NOT_A_NUMBER, NOT_A_NUMBER},
+	{ONE_CE "1,2=nan,0 targets:I64:1=-100 softcap=2 z_loss=1", 0, 0},
+	{ONE_CE "1,2=1e300,-1e300 targets:I64:1=0 temperature=1e-300", NOT_A_NUMBER, NOT_A_NUMBER},
 	/* z lse^2 is not weighted: log(2)^2, and its gradient log(2). */
-	{CE "1,2=0,0 targets:I64:1=0 weight:F64:2=0,0 z_loss=1", 0.48045301391820142,
+	{ONE_CE "1,2=0,0 targets:I64:1=0 weight:F64:2=0,0 z_loss=1", 0.48045301391820142,
 	 0.69314718055994531},
 };
 

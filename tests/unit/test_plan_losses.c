@@ -18,7 +18,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define CE "cross_entropy "
-#define BCE "binary_cross_entropy "
+#define PLAIN_BCE "binary_cross_entropy "
 #define KL "kl_div "
 #define FOCAL "sigmoid_focal_loss "
 #define ROWS "logits:F32:2,3 targets:I64:2 "
@@ -95,9 +95,9 @@ static void shapes_that_do_not_fit(void **state)
 		SHAPE(CE "logits:F32:2,3,4 targets:I64:2,2 shift=true class_axis=-1", "targets",
 		      "targets has shape (2, 2), but must have (2, 3), the logits' without the "
 		      "class axis (or the logits' own, for probabilities)"),
-		SHAPE(BCE "probs:F32:3 targets:F32:2", "targets",
+		SHAPE(PLAIN_BCE "probs:F32:3 targets:F32:2", "targets",
 		      "targets has shape (2), but must have (3), that of probs"),
-		SHAPE(BCE "probs:F32:3 targets:F32:3 weight:F32:2", "weight",
+		SHAPE(PLAIN_BCE "probs:F32:3 targets:F32:3 weight:F32:2", "weight",
 		      "weight has shape (2), but must have a shape that broadcasts to that of "
 		      "probs, (3)"),
 		SHAPE(KL "log_probs:F32: targets:F32: reduction=batchmean", "log_probs",
@@ -113,11 +113,11 @@ static void inputs_that_are_no_probabilities(void **state)
 	(void)state;
 #define NO_PROBABILITY ", but must be a probability, 0 to 1"
 	static const struct refusal rows[] = {
-		ARGUMENT(BCE "probs:F32:3=0,1,1.5 targets:F32:3", "probs",
+		ARGUMENT(PLAIN_BCE "probs:F32:3=0,1,1.5 targets:F32:3", "probs",
 			 "probs[2] is 1.5" NO_PROBABILITY),
-		ARGUMENT(BCE "probs:F64:2,2=0,-0.25,7,1 targets:F32:2,2", "probs",
+		ARGUMENT(PLAIN_BCE "probs:F64:2,2=0,-0.25,7,1 targets:F32:2,2", "probs",
 			 "probs[0][1] is -0.25" NO_PROBABILITY),
-		ARGUMENT(BCE "probs:F32:=nan targets:F32:", "probs", "probs is nan" NO_PROBABILITY),
+		ARGUMENT(PLAIN_BCE "probs:F32:=nan targets:F32:", "probs", "probs is nan" NO_PROBABILITY),
 	};
 	expect_refusals(rows, COUNT(rows));
 	struct eval eval;
@@ -128,7 +128,7 @@ static void inputs_that_are_no_probabilities(void **state)
 	assert_int_equal(eval.error.index[0], 0);
 	assert_int_equal(eval.error.index[1], 1);
 	eval_end(&eval);
-	assert_int_equal(spec_plan(&eval, BCE "probs:F32:3=0,1,-0.0 targets:F32:3=7,-1"), LOSS_OK);
+	assert_int_equal(spec_plan(&eval, PLAIN_BCE "probs:F32:3=0,1,-0.0 targets:F32:3=7,-1"), LOSS_OK);
 	eval_end(&eval);
 }
 
@@ -187,7 +187,7 @@ static void denominators(void **state)
 		{FOCAL ELEMENTS, REDUCTION_NONE, 3, 1},
 		{FOCAL ELEMENTS "reduction=mean", REDUCTION_MEAN, 3, 3},
 		{FOCAL ELEMENTS "reduction=null", REDUCTION_NONE, 3, 1},
-		{BCE "probs:F32:3 targets:F32:3", REDUCTION_MEAN, 3, 3},
+		{PLAIN_BCE "probs:F32:3 targets:F32:3", REDUCTION_MEAN, 3, 3},
 		{CE "logits:F32:2,3,4 targets:F32:2,3,4 class_axis=-1 shift=true", REDUCTION_MEAN,
 		 4, 4},
 		{CE "logits:F32:2,1,4 targets:F32:2,1,4 class_axis=-1 shift=true reduction=sum",

@@ -40,6 +40,5 @@ static double evaluate(const struct loss_plan *plan, size_t i)
 void binary_cross_entropy_rows(const struct loss_plan *plan, size_t first, size_t n,
 			       struct partial *partial)
 {
-	for (size_t i = first; i < first + n; i++)
-		plan_put_loss(plan, i, evaluate(plan, i), partial);
+	element_rows(plan, first, n, partial, ELEMENT_BCE, evaluate);
 }

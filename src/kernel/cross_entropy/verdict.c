@@ -45,7 +45,7 @@ void verdict_row(const struct loss_plan *plan, const struct row *row, size_t r, 
 	bool ranks = counts && !row->invalid;
 	size_t rank = SIZE_MAX; /* as an int64, -1 */
 	if (ranks && plan->wanted[OUTPUT_RANK])
-		rank = row_rank(row, y);
+		rank = row->rank != SIZE_MAX ? row->rank : row_rank(row, y);
 	bool correct = ranks && (rank == 0 || (rank == SIZE_MAX && row_predicted(row) == y));
 	partial->correct += correct;
 	if (plan->wanted[OUTPUT_RANK])

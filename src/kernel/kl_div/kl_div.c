@@ -47,6 +47,7 @@ static double evaluate(const struct loss_plan *plan, size_t i)
 
 void kl_div_rows(const struct loss_plan *plan, size_t first, size_t n, struct partial *partial)
 {
-	for (size_t i = first; i < first + n; i++)
-		plan_put_loss(plan, i, evaluate(plan, i), partial);
+	enum element_kernel kernel =
+		plan->args.log_target ? ELEMENT_KL_DIV_OF_LOGS : ELEMENT_KL_DIV;
+	element_rows(plan, first, n, partial, kernel, evaluate);
 }

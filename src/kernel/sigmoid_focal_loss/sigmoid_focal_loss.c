@@ -137,9 +137,20 @@ static double evaluate(const struct loss_plan *plan, size_t i)
 	return loss.high + loss.low;
 }
 
+/* Powers multiply a relative error: beyond this the vector kernel is not exact enough. */
+#define LARGEST_GAMMA 64.0
+/* Up to here an integer power is a product. */
+#define LARGEST_PRODUCT 8.0
+
 void sigmoid_focal_loss_rows(const struct loss_plan *plan, size_t first, size_t n,
 			     struct partial *partial)
 {
-	for (size_t i = first; i < first + n; i++)
-		plan_put_loss(plan, i, evaluate(plan, i), partial);
+	double gamma = plan->args.gamma;
+	if (gamma > LARGEST_GAMMA) {
+		element_rows_one_by_one(plan, first, n, partial, evaluate);
+		return;
+	}
+	bool by_product = gamma <= LARGEST_PRODUCT && rint(gamma) == gamma;
+	element_rows(plan, first, n, partial, by_product ? ELEMENT_FOCAL_INTEGER : ELEMENT_FOCAL,
+		     evaluate);
 }

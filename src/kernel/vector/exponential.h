@@ -16,7 +16,9 @@
 
 #define EXPONENTIAL_MAGIC 0x1.8p23f
 
-__attribute__((always_inline)) static inline vf vf_exponential(vf x, vf magic, vf *mantissa_bits)
+/* (exp(r) - 1) / r of the reduced r. */
+__attribute__((always_inline)) static inline vf vf_exponential_slope(vf x, vf magic, vf *reduced,
+								     vf *mantissa_bits)
 {
 	vf z = vf_fma(x, vf_set(0x1.715476p+0f), magic);
 	vf n = z - magic;
@@ -26,8 +28,15 @@ __attribute__((always_inline)) static inline vf vf_exponential(vf x, vf magic, v
 	p = vf_fma(p, r, vf_set(0x1.5558f8p-5f));
 	p = vf_fma(p, r, vf_set(0x1.555490p-3f));
 	p = vf_fma(p, r, vf_set(0x1.fffffcp-2f));
-	p = vf_fma(p, r, vf_set(1.0f));
+	*reduced = r;
 	*mantissa_bits = z;
+	return vf_fma(p, r, vf_set(1.0f));
+}
+
+__attribute__((always_inline)) static inline vf vf_exponential(vf x, vf magic, vf *mantissa_bits)
+{
+	vf r;
+	vf p = vf_exponential_slope(x, magic, &r, mantissa_bits);
 	return vf_fma(p, r, vf_set(1.0f));
 }
 

@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "elements.h"
 #include "loss.h"
 
 #define GROUP_ROWS 16   /* rows that are finished together, one a lane */
@@ -36,23 +37,49 @@ struct row_group {
 };
 
 /*
- * Sixteen rows side by side: class c of lane l is x[c * stride + l]. What will be needed next is
- * fetched meanwhile: the cache lines of next_n addresses from `next` on.
+ * Groups of rows side by side: class c of row i, lane i % GROUP_ROWS of group i / GROUP_ROWS, is
+ * x[c
+ * * stride + i].
  */
-struct tile {
-	const float *x;
+struct positions {
+	const void *x;
+	loss_dtype dtype; /* F32, BF16 or F16 */
 	size_t stride;
-	size_t n; /* classes, at most TILE_CLASSES */
-	const float *next;
-	size_t next_stride, next_n;
+	size_t groups;
+	size_t classes;
+	size_t first; /* classes that the groups have taken already; 0 starts them */
+	bool fetch;   /* the next classes from memory meanwhile, or the next rows */
 };
 
 /* What the targets of a group say, one entry a lane. */
 struct row_targets {
 	_Alignas(64) int64_t y[GROUP_ROWS]; /* negative: the row does not count */
-	double logit[GROUP_ROWS];           /* x_y */
+	int32_t class[GROUP_ROWS];          /* the same: panels have no more classes than fit */
+	float logit[GROUP_ROWS];            /* x_y */
 	double weight[GROUP_ROWS];          /* only if `weighted`; else they are 1 */
 	bool weighted;
+};
+
+/* What class indices are compared with: classes as unsigned numbers, so that negative values are
+ * out of range as well. */
+struct target_range {
+	uint64_t classes;
+	uint64_t ignored;    /* the bits of ignore_index */
+	bool can_be_ignored; /* a negative ignore_index never matches an unsigned target */
+};
+
+#define TARGET_IGNORED (-1)
+#define TARGET_INVALID (-2) /* neither a class nor ignore_index */
+
+/* n of them: a class each, or one of the above; or how many are ignored, and whether all are valid.
+ */
+typedef void read_targets_fn(const void *data, size_t n, const struct target_range *range,
+			     int64_t *classes);
+typedef bool count_targets_fn(const void *data, size_t n, const struct target_range *range,
+			      size_t *ignored);
+struct target_reader {
+	read_targets_fn *read;
+	count_targets_fn *count;
 };
 
 /*
@@ -75,6 +102,31 @@ static inline bool row_group_regular(const struct row_group *group, size_t lane)
 	       group->sum[lane] == group->sum[lane];
 }
 
+/*
+ * What is computed of logits in double, sixteen side by side: logit i of a chunk belongs to lane i
+ * % GROUP_ROWS, whether the lanes are rows or neighbouring classes of one row, whose numbers then
+ * stand in all lanes.
+ */
+struct dense_lanes {
+	_Alignas(64) double max[GROUP_ROWS]; /* of the lane's row */
+	float exponent[GROUP_ROWS];          /* the same: exp(max) is about 2^exponent */
+	double factor[GROUP_ROWS], term[GROUP_ROWS];
+	double sum[2][GROUP_ROWS];
+	float value[GROUP_ROWS];
+	int32_t limit[GROUP_ROWS];
+	int32_t count[GROUP_ROWS];
+};
+
+struct dense_chunk {
+	const float *x;
+	const double *b; /* beside every logit; NULL where the operation has none */
+	float *out;      /* of operations that write */
+	size_t n;        /* a multiple of GROUP_ROWS */
+	bool stream;     /* past the cache; out is aligned to GROUP_ROWS floats then */
+};
+
+typedef void dense_fn(struct dense_lanes *lanes, const struct dense_chunk *chunk);
+
 struct vector_kernels {
 	const char *isa;
 
@@ -85,11 +137,16 @@ struct vector_kernels {
 	void (*row_sum)(struct row_group *group, size_t lane, loss_dtype dtype, const void *x,
 			size_t n);
 
-	/* Takes the tile's classes, more after those already in the group; `first` starts the
-	 * group. */
-	void (*tile_sum)(struct row_group *group, const struct tile *tile, bool first);
+	struct target_reader targets[LOSS_N_DTYPES]; /* of integer types */
+
+	/* Rows side by side, and their target logits where targets are given. */
+	void (*positions_sum)(struct row_group *groups, struct row_targets *targets,
+			      const struct positions *positions);
+	/* Whole groups of rows of a few contiguous classes: row i is x[i * classes]. */
+	void (*rows_sum)(struct row_group *groups, struct row_targets *targets, size_t n_groups,
+			 const float *x, size_t classes);
 	/* residual and what follows from it, of all lanes; n is the number of classes. */
-	void (*finish)(struct row_group *group, size_t n);
+	void (*finish)(struct row_group *groups, size_t n_groups, size_t n);
 
 	/* The rows' losses, weight * -log p_y, 0 where a row does not count, and their sums. All
 	 * lanes are regular. */
@@ -107,6 +164,38 @@ struct vector_kernels {
 	 * the same layout. */
 	void (*tile_scale)(const struct row_group *group, const double *factor, const float *x,
 			   float *out, size_t stride, size_t n);
+
+	/*
+	 * They add to the lanes' sums
+	 *
+	 *   entropy_sum   e (max - x)
+	 *   gap_sums      b (max - x), a b of 0 making 0 of an infinite gap; and b
+	 *   exp_sums      e b; and e
+	 *
+	 * or write, rounded once,
+	 *
+	 *   log_probs     (x - max) - term
+	 *   combine       e factor + b term
+	 *   scale_gap     e factor (b + term)
+	 *
+	 * with e = exp(x) 2^(60 - exponent), off by 0.3 ulp of a float, 0 below 2^-125.
+	 */
+	dense_fn *entropy_sum, *gap_sums, *exp_sums;
+	dense_fn *log_probs, *combine, *scale_gap;
+
+	/* count = the first k for which logit k of the lane's logits in the chunk is value, or
+	 * INT32_MAX. */
+	dense_fn *first_equal;
+	/* count += the logits above value, and those equal to it among the lane's first `limit`. */
+	dense_fn *count_before;
+
+	/* n doubles: of a float type; scaled and shifted; multiplied by others. */
+	void (*widen)(loss_dtype dtype, const void *from, double *to, size_t n);
+	void (*affine)(double *b, double scale, double shift, size_t n);
+	void (*multiply)(double *b, const double *by, size_t n);
+
+	/* Losses and gradients of elements that need not be regular: see elements.h. */
+	void (*elements[N_ELEMENT_KERNELS])(struct elements *elements);
 };
 
 extern const struct vector_kernels vector_kernels_base, vector_kernels_avx2, vector_kernels_avx512,

@@ -248,7 +248,9 @@ class TritonMemory(Triton):
     def through(self, problem, region, whole):
         offset, inputs, outputs, places = 0, [], [], {}
         for name, tensor in problem.tensors.items():
-            shared_memory.set_shared_memory_region(region, [tensor], offset=offset)
+            if tensor.size:
+                flat = np.ascontiguousarray(tensor).reshape(-1)  # it can not set scalars
+                shared_memory.set_shared_memory_region(region, [flat], offset=offset)
             one = triton.InferInput(name, list(tensor.shape), np_to_triton_dtype(tensor.dtype))
             one.set_shared_memory("tensors", tensor.nbytes, offset=offset)
             inputs.append(one)

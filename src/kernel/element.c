@@ -1,0 +1,320 @@
+#include "element.h"
+
+#include <math.h>
+#include <string.h>
+
+/* ---------------------------------------------------------------- broadcasting */
+
+/* Where element i of the input finds its factor in a tensor that broadcasts to the input's shape.
+ */
+static size_t broadcast(const struct loss_tensor *small, const struct loss_tensor *input, size_t i)
+{
+	if (small->count == input->count)
+		return i;
+	size_t index = 0;
+	size_t stride = 1;
+	for (int k = 1; k <= small->rank; k++) {
+		size_t n = small->shape[small->rank - k];
+		size_t at = i % input->shape[input->rank - k];
+		i /= input->shape[input->rank - k];
+		index += n == 1 ? 0 : at * stride;
+		stride *= n;
+	}
+	return index;
+}
+
+double element_factor(const struct loss_plan *plan, loss_role role, size_t i)
+{
+	if (!plan->present[role])
+		return 1.0;
+	const struct loss_tensor *tensor = &plan->tensors[role];
+	return tensor_number(tensor, broadcast(tensor, &plan->tensors[LOSS_ROLE_INPUT], i));
+}
+
+/*
+ * Elements of the input, from any multiple of it on, that find their factors side by side, or all
+ * in one place: the product of the last axes that the tensor shares, or of those that it lacks.
+ */
+static size_t run_length(const struct loss_tensor *small, const struct loss_tensor *input,
+			 bool *in_one_place)
+{
+	size_t same = 1, one = 1;
+	bool all_same = true, all_one = true;
+	for (int k = 1; k <= input->rank; k++) {
+		size_t n = input->shape[input->rank - k];
+		size_t m = k <= small->rank ? small->shape[small->rank - k] : 1;
+		all_same = all_same && m == n;
+		all_one = all_one && m == 1;
+		same *= all_same ? n : 1;
+		one *= all_one ? n : 1;
+	}
+	*in_one_place = one > same;
+	return one > same ? one : same;
+}
+
+/* ---------------------------------------------------------------- reading */
+
+/* Elements that go through a kernel at a time: some ten buffers of them fit a first-level cache. */
+#define CHUNK_ELEMENTS ((size_t)512)
+
+struct chunk {
+	const struct loss_plan *plan;
+	size_t first, n;
+	enum element_kernel kernel;
+	element_fn *one;
+	_Alignas(64) float x[CHUNK_ELEMENTS], t[CHUNK_ELEMENTS];
+	double wide_t[CHUNK_ELEMENTS];
+	double weight[CHUNK_ELEMENTS], pos_weight[CHUNK_ELEMENTS], upstream[CHUNK_ELEMENTS];
+	float loss[CHUNK_ELEMENTS], grad[CHUNK_ELEMENTS];
+};
+
+static bool is_whole(const struct chunk *chunk)
+{
+	return chunk->n % ELEMENT_LANES == 0;
+}
+
+/* Elements [i, i + n) of a tensor of any type but F64 as floats. */
+static void copy(const struct loss_plan *plan, const struct loss_tensor *tensor, size_t i, size_t n,
+		 float *to)
+{
+	const void *from =
+		(const unsigned char *)tensor->data + i * loss_dtype_info(tensor->dtype)->size;
+	if (tensor->dtype == LOSS_F32)
+		memcpy(to, from, n * sizeof *to);
+	else if (tensor->dtype == LOSS_BOOL)
+		for (size_t k = 0; k < n; k++)
+			to[k] = (float)((const unsigned char *)from)[k];
+	else
+		plan->kernels->load(tensor->dtype, from, to, n);
+}
+
+/* Elements [i, i + n), at most a chunk, of a tensor of any type as doubles. */
+static void widen(const struct loss_plan *plan, const struct loss_tensor *tensor, size_t i,
+		  size_t n, double *to)
+{
+	float floats[CHUNK_ELEMENTS];
+	if (tensor->dtype == LOSS_F64) {
+		memcpy(to, (const double *)tensor->data + i, n * sizeof *to);
+		return;
+	}
+	copy(plan, tensor, i, n, floats);
+	for (size_t k = 0; k < n; k++)
+		to[k] = (double)floats[k];
+}
+
+/* The factors of the chunk's elements. */
+static void spread(const struct chunk *chunk, const struct loss_tensor *small, double *to)
+{
+	const struct loss_plan *plan = chunk->plan;
+	const struct loss_tensor *input = &plan->tensors[LOSS_ROLE_INPUT];
+	bool in_one_place;
+	size_t length = run_length(small, input, &in_one_place);
+	for (size_t done = 0, run; done < chunk->n; done += run) {
+		size_t i = chunk->first + done;
+		size_t left = length - i % length;
+		run = left < chunk->n - done ? left : chunk->n - done;
+		widen(plan, small, broadcast(small, input, i), in_one_place ? 1 : run, to + done);
+		for (size_t k = 1; in_one_place && k < run; k++)
+			to[done + k] = to[done];
+	}
+}
+
+/* The chunk's floats, in place where they are floats already; the last one is repeated until a
+ * group of lanes is full. */
+static const float *floats(const struct chunk *chunk, loss_role role, float *buffer)
+{
+	const struct loss_tensor *tensor = &chunk->plan->tensors[role];
+	if (tensor->dtype == LOSS_F32 && is_whole(chunk))
+		return (const float *)tensor->data + chunk->first;
+	copy(chunk->plan, tensor, chunk->first, chunk->n, buffer);
+	for (size_t i = chunk->n; i % ELEMENT_LANES != 0; i++)
+		buffer[i] = buffer[i - 1];
+	return buffer;
+}
+
+/* The same of doubles, and of a tensor that broadcasts; NULL where there is none. */
+static const double *doubles(const struct chunk *chunk, loss_role role, double *buffer)
+{
+	const struct loss_plan *plan = chunk->plan;
+	const struct loss_tensor *tensor = &plan->tensors[role];
+	if (!plan->present[role])
+		return NULL;
+	if (tensor->count == plan->rows)
+		widen(plan, tensor, chunk->first, chunk->n, buffer);
+	else
+		spread(chunk, tensor, buffer);
+	for (size_t i = chunk->n; i % ELEMENT_LANES != 0; i++)
+		buffer[i] = buffer[i - 1];
+	return buffer;
+}
+
+/* Where results go: to the output itself where its elements are floats and the chunk is whole. */
+static float *result_place(const struct chunk *chunk, const struct loss_tensor *out, float *buffer)
+{
+	return is_whole(chunk) && out->dtype == LOSS_F32 ? (float *)out->data + chunk->first
+							 : buffer;
+}
+
+static struct elements elements_of(struct chunk *chunk)
+{
+	const struct loss_plan *plan = chunk->plan;
+	bool none = plan->reduction == REDUCTION_NONE;
+	struct elements elements = {
+		.n = (chunk->n + ELEMENT_LANES - 1) / ELEMENT_LANES * ELEMENT_LANES,
+		.x = floats(chunk, LOSS_ROLE_INPUT, chunk->x),
+		.weight = doubles(chunk, LOSS_ROLE_WEIGHT, chunk->weight),
+		.pos_weight = doubles(chunk, LOSS_ROLE_POS_WEIGHT, chunk->pos_weight),
+		.scale = none ? 1.0 : plan_scale(plan, 0).high,
+		.alpha = plan->args.alpha,
+		.gamma = plan->args.gamma,
+	};
+	if (plan->tensors[LOSS_ROLE_TARGETS].dtype == LOSS_F64)
+		elements.wide_t = doubles(chunk, LOSS_ROLE_TARGETS, chunk->wide_t);
+	else
+		elements.t = floats(chunk, LOSS_ROLE_TARGETS, chunk->t);
+	if (none && plan->wanted[OUTPUT_LOSS])
+		elements.loss = result_place(chunk, &plan->outputs[OUTPUT_LOSS], chunk->loss);
+	if (!plan->wanted[OUTPUT_GRAD])
+		return elements;
+	elements.grad = result_place(chunk, &plan->outputs[OUTPUT_GRAD], chunk->grad);
+	if (none)
+		elements.upstream = doubles(chunk, LOSS_ROLE_GRAD_OUTPUT, chunk->upstream);
+	return elements;
+}
+
+/* ---------------------------------------------------------------- evaluating */
+
+/* n results to elements from i on of an output, unless they are there already. */
+static void put(const struct loss_tensor *out, size_t i, const float *from, size_t n)
+{
+	void *to = (unsigned char *)out->data + i * loss_dtype_info(out->dtype)->size;
+	if ((const void *)from == to)
+		return;
+	if (out->dtype == LOSS_F32)
+		memcpy(to, from, n * sizeof *from);
+	else
+		half_from_float(out->dtype, from, to, n);
+}
+
+static void put_results(const struct chunk *chunk, const struct elements *elements, size_t at,
+			size_t n)
+{
+	const struct loss_plan *plan = chunk->plan;
+	if (elements->loss)
+		put(&plan->outputs[OUTPUT_LOSS], chunk->first + at, elements->loss, n);
+	if (elements->grad)
+		put(&plan->outputs[OUTPUT_GRAD], chunk->first + at, elements->grad, n);
+}
+
+static bool all_regular(const struct elements *elements)
+{
+	size_t regular = 0;
+	for (size_t lane = 0; lane < ELEMENT_LANES; lane++)
+		regular += elements_regular(elements, lane);
+	return regular == ELEMENT_LANES;
+}
+
+static const double *advance(const double *p, size_t n)
+{
+	return p ? p + n : NULL;
+}
+
+/* One element a lane, from the chunk's element `at` on: what is not regular is evaluated on its
+ * own. */
+static void run_group(const struct chunk *chunk, const struct elements *all, size_t at,
+		      struct sum *sums, struct partial *partial)
+{
+	size_t n = chunk->n - at < ELEMENT_LANES ? chunk->n - at : ELEMENT_LANES;
+	struct elements group = {
+		.n = ELEMENT_LANES,
+		.x = all->x + at,
+		.t = all->t ? all->t + at : NULL,
+		.wide_t = advance(all->wide_t, at),
+		.weight = advance(all->weight, at),
+		.pos_weight = advance(all->pos_weight, at),
+		.upstream = advance(all->upstream, at),
+		.scale = all->scale,
+		.alpha = all->alpha,
+		.gamma = all->gamma,
+		.loss = all->loss ? all->loss + at : NULL,
+		.grad = all->grad ? all->grad + at : NULL,
+	};
+	chunk->plan->kernels->elements[chunk->kernel](&group);
+	put_results(chunk, &group, at, n);
+	for (size_t lane = 0; lane < n; lane++)
+		if (elements_regular(&group, lane))
+			sum_add(&sums[lane], group.sum[lane]);
+		else
+			element_rows_one_by_one(chunk->plan, chunk->first + at + lane, 1, partial,
+						chunk->one);
+}
+
+/*
+ * All of the chunk at once, in the hope that all of it is regular; else, and at the end, where
+ * lanes are left over, one element a lane.
+ */
+static void run_chunk(struct chunk *chunk, struct sum *sums, struct partial *partial)
+{
+	struct elements elements = elements_of(chunk);
+	if (elements.n == chunk->n) {
+		chunk->plan->kernels->elements[chunk->kernel](&elements);
+		if (all_regular(&elements)) {
+			put_results(chunk, &elements, 0, chunk->n);
+			for (size_t lane = 0; lane < ELEMENT_LANES; lane++)
+				sum_add(&sums[lane], elements.sum[lane]);
+			return;
+		}
+	}
+	for (size_t at = 0; at < chunk->n; at += ELEMENT_LANES)
+		run_group(chunk, &elements, at, sums, partial);
+}
+
+/* Products with a scale beyond these might leave a double's range on the way; whether gradients are
+ * wanted makes no difference, for no output's bits depend on the others. */
+#define LEAST_SCALE 0x1p-300
+#define MOST_SCALE 0x1p300
+
+static bool kernels_take(const struct loss_plan *plan)
+{
+	if (plan->tensors[LOSS_ROLE_INPUT].dtype == LOSS_F64)
+		return false;
+	if (plan->reduction == REDUCTION_NONE)
+		return true;
+	double scale = fabs(plan_scale(plan, 0).high);
+	return scale == 0.0 || (scale >= LEAST_SCALE && scale <= MOST_SCALE);
+}
+
+/* Elements of the next chunk: whole groups of lanes, as long as there are any. */
+static size_t chunk_size(size_t left)
+{
+	size_t most = left < CHUNK_ELEMENTS ? left : CHUNK_ELEMENTS;
+	return most < ELEMENT_LANES ? most : most / ELEMENT_LANES * ELEMENT_LANES;
+}
+
+void element_rows(const struct loss_plan *plan, size_t first, size_t n, struct partial *partial,
+		  enum element_kernel kernel, element_fn *one)
+{
+	if (!kernels_take(plan)) {
+		element_rows_one_by_one(plan, first, n, partial, one);
+		return;
+	}
+	struct sum sums[ELEMENT_LANES] = {{0}};
+	struct chunk chunk; /* its buffers stay as they are */
+	chunk.plan = plan;
+	chunk.kernel = kernel;
+	chunk.one = one;
+	for (size_t done = 0; done < n; done += chunk.n) {
+		chunk.first = first + done;
+		chunk.n = chunk_size(n - done);
+		run_chunk(&chunk, sums, partial);
+	}
+	for (size_t lane = 0; lane < ELEMENT_LANES; lane++)
+		sum_merge(&partial->loss, &sums[lane]);
+}
+
+void element_rows_one_by_one(const struct loss_plan *plan, size_t first, size_t n,
+			     struct partial *partial, element_fn *one)
+{
+	for (size_t i = first; i < first + n; i++)
+		plan_put_loss(plan, i, one(plan, i), partial);
+}

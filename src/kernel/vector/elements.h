@@ -1,0 +1,50 @@
+/* What the vector kernels of element-wise losses take and give: element_template.h. */
+#ifndef LOSS_KERNEL_ELEMENTS_H
+#define LOSS_KERNEL_ELEMENTS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#define ELEMENT_LANES 16
+
+/* The element-wise losses, an entry each in vector_kernels.elements. */
+enum element_kernel {
+	ELEMENT_BCE_WITH_LOGITS,
+	ELEMENT_BCE,
+	ELEMENT_KL_DIV,
+	ELEMENT_KL_DIV_OF_LOGS, /* log_target */
+	ELEMENT_FOCAL,
+	ELEMENT_FOCAL_INTEGER, /* gamma is a small integer */
+	N_ELEMENT_KERNELS
+};
+
+/*
+ * Elements of an element-wise loss, a multiple of sixteen. Lane l holds the elements whose index is
+ * l modulo sixteen. Targets are given as floats, or else as doubles.
+ */
+struct elements {
+	size_t n;
+	const float *x, *t;
+	const double *wide_t;
+	const double *weight, *pos_weight; /* NULL: all 1 */
+	const double *upstream;            /* what multiplies gradients; NULL: 1 */
+	double scale;                      /* what multiplies all of them */
+	double alpha, gamma;
+	float *loss, *grad; /* where they go, an entry an element; NULL: nowhere */
+
+	/* Filled by the kernel: the lanes' sums of losses; and how far their elements went. */
+	_Alignas(64) double sum[ELEMENT_LANES];
+	double extent[ELEMENT_LANES];
+};
+
+/* Lanes that went further hold an element for which the kernels are not made. */
+#define ELEMENT_EXTENT 700.0
+
+/* Otherwise what the lane holds is as it should be. */
+static inline bool elements_regular(const struct elements *elements, size_t lane)
+{
+	double sum = elements->sum[lane];
+	return elements->extent[lane] <= ELEMENT_EXTENT && sum - sum == 0.0;
+}
+
+#endif
