@@ -92,6 +92,11 @@ static struct block *allocate(size_t size, void **memory)
 		     : NULL;
 }
 
+/* gcc's analyzer does not see that an aligned block still knows its memory. */
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wanalyzer-malloc-leak"
+#endif
 static struct block *block_create(struct loss_arena *arena, size_t payload)
 {
 	size_t size =
@@ -120,6 +125,9 @@ static struct block *block_create(struct loss_arena *arena, size_t payload)
 	*block = (struct block){.size = got, .used = sizeof *block, .memory = memory};
 	return block;
 }
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif
 
 static void block_destroy(struct loss_budget *budget, struct block *block)
 {

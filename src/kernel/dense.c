@@ -30,10 +30,12 @@ static void fill_row(const struct group *group, const struct dense_operand *oper
 	}
 }
 
-/* Classes [c, c + n) of the operand's tensor, as group_gather has the logits. */
-static void gather_tensor(const struct group *group, const struct dense_operand *operand, size_t c,
-			  size_t n, double *b)
+/* Classes [c, c + n) of the operand's tensor, as group_gather has the logits. A lane that is not on
+ * may have no row there: the last logits of all have none that is ahead. */
+static void gather_tensor(const struct dense_work *work, size_t c, size_t n, double *b)
 {
+	const struct group *group = work->group;
+	const struct dense_operand *operand = work->operand;
 	const struct loss_tensor *tensor = operand->tensor;
 	size_t inner = group->plan->inner;
 	double row[TILE_CLASSES];
@@ -45,9 +47,10 @@ static void gather_tensor(const struct group *group, const struct dense_operand 
 		}
 		return;
 	}
-	if (group->n < GROUP_ROWS)
-		memset(b, 0, n * GROUP_ROWS * sizeof *b);
+	memset(b, 0, n * GROUP_ROWS * sizeof *b);
 	for (size_t lane = 0; lane < group->n; lane++) {
+		if (!work->on[lane])
+			continue;
 		size_t at = group->base[lane] + c * inner + operand->ahead;
 		if (inner == 1)
 			group->plan->kernels->widen(tensor->dtype, tensor_at(tensor, at), row, n);
@@ -59,11 +62,12 @@ static void gather_tensor(const struct group *group, const struct dense_operand 
 	}
 }
 
-static void fill_tile(const struct group *group, const struct dense_operand *operand, size_t c,
-		      size_t n, double *b)
+static void fill_tile(const struct dense_work *work, size_t c, size_t n, double *b)
 {
+	const struct group *group = work->group;
+	const struct dense_operand *operand = work->operand;
 	if (operand->tensor) {
-		gather_tensor(group, operand, c, n, b);
+		gather_tensor(work, c, n, b);
 		if (operand->scale != 1.0 || operand->shift != 0.0)
 			group->plan->kernels->affine(b, operand->scale, operand->shift,
 						     n * GROUP_ROWS);
@@ -90,7 +94,7 @@ static struct dense_chunk read_tile(struct dense_work *work, size_t c, size_t n)
 	if (!work->kept) {
 		group_gather(work->group, c, n, tile->x);
 		if (work->operand)
-			fill_tile(work->group, work->operand, c, n, tile->b);
+			fill_tile(work, c, n, tile->b);
 	}
 	work->kept = work->group->plan->classes <= TILE_CLASSES;
 	return (struct dense_chunk){

@@ -117,7 +117,8 @@ static void inputs_that_are_no_probabilities(void **state)
 			 "probs[2] is 1.5" NO_PROBABILITY),
 		ARGUMENT(PLAIN_BCE "probs:F64:2,2=0,-0.25,7,1 targets:F32:2,2", "probs",
 			 "probs[0][1] is -0.25" NO_PROBABILITY),
-		ARGUMENT(PLAIN_BCE "probs:F32:=nan targets:F32:", "probs", "probs is nan" NO_PROBABILITY),
+		ARGUMENT(PLAIN_BCE "probs:F32:=nan targets:F32:", "probs",
+			 "probs is nan" NO_PROBABILITY),
 	};
 	expect_refusals(rows, COUNT(rows));
 	struct eval eval;
@@ -128,7 +129,8 @@ static void inputs_that_are_no_probabilities(void **state)
 	assert_int_equal(eval.error.index[0], 0);
 	assert_int_equal(eval.error.index[1], 1);
 	eval_end(&eval);
-	assert_int_equal(spec_plan(&eval, PLAIN_BCE "probs:F32:3=0,1,-0.0 targets:F32:3=7,-1"), LOSS_OK);
+	assert_int_equal(spec_plan(&eval, PLAIN_BCE "probs:F32:3=0,1,-0.0 targets:F32:3=7,-1"),
+			 LOSS_OK);
 	eval_end(&eval);
 }
 

@@ -57,24 +57,26 @@ static void evaluate_panel(const struct panel *panel, struct partial *partial,
 }
 
 /* Small problems do not pay for the frame of large ones. */
-__attribute__((noinline)) static void evaluate_many(struct panel *panel, struct partial *partial,
-						    struct lane_sums *lanes)
+__attribute__((noinline)) static void
+evaluate_many(const struct panel *rows, struct partial *partial, struct lane_sums *lanes)
 {
 	struct row_group sums[PANEL_GROUPS];
 	struct row_targets targets[PANEL_GROUPS];
-	panel->sums = sums;
-	panel->targets = ce_is_plain(panel->plan) ? targets : NULL;
-	evaluate_panel(panel, partial, lanes);
+	struct panel panel = *rows;
+	panel.sums = sums;
+	panel.targets = ce_is_plain(panel.plan) ? targets : NULL;
+	evaluate_panel(&panel, partial, lanes);
 }
 
-__attribute__((noinline)) static void evaluate_few(struct panel *panel, struct partial *partial,
-						   struct lane_sums *lanes)
+__attribute__((noinline)) static void evaluate_few(const struct panel *rows,
+						   struct partial *partial, struct lane_sums *lanes)
 {
 	struct row_group sums;
 	struct row_targets targets;
-	panel->sums = &sums;
-	panel->targets = ce_is_plain(panel->plan) ? &targets : NULL;
-	evaluate_panel(panel, partial, lanes);
+	struct panel panel = *rows;
+	panel.sums = &sums;
+	panel.targets = ce_is_plain(panel.plan) ? &targets : NULL;
+	evaluate_panel(&panel, partial, lanes);
 }
 
 static void evaluate_one_group(const struct loss_plan *plan, size_t first, size_t n,

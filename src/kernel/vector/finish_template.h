@@ -85,7 +85,7 @@ __attribute__((always_inline)) static inline void lane_losses(const struct row_g
 	wd value = gap + wd_load(group->log1p_residual + at);
 	if (weighted) {
 		wd weight = wd_load(targets->weight + at);
-		wl nothing = (weight == wd_set(0.0)) & (value == value);
+		wl nothing = (weight == wd_set(0.0)) & (value >= wd_set(0.0)); /* not NaN */
 		value = wd_select(nothing, wd_set(0.0), weight * value);
 	}
 	/* ignored, whatever the logits hold */

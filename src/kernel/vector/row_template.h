@@ -38,7 +38,7 @@ __attribute__((always_inline)) static inline void add_block(struct row_state *st
 				fetch_chunk(dtype, x, i);
 			acc = losers_of(8, acc, dtype, x, i, LANES, &max, &scale);
 		}
-		for (; i + 2 * LANES <= last; i += 2 * LANES)
+		for (; i + PAIR <= last; i += PAIR)
 			acc = losers_of(2, acc, dtype, x, i, LANES, &max, &scale);
 		if (i < last)
 			acc = dlanes_add(acc, loser(load_lanes(dtype, x, i), &max, &scale));

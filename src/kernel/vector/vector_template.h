@@ -27,7 +27,8 @@
 #define RANGE 128.0f
 #define LN2 0x1.62e430p-1f
 #define LOG2_E_F 0x1.715476p+0f
-#define CHUNK (8 * LANES)
+#define CHUNK ((size_t)8 * LANES)
+#define PAIR ((size_t)2 * LANES)
 #define BLOCK ((size_t)2048)
 
 /* The bound below which logits are replaced, and the magic of exponentials, for reference N. */
