@@ -65,26 +65,33 @@ example() {
   fi
 }
 
-run_go() (
+run_go() ( # package
   # No cgo, no module proxy, no newer toolchain: what is installed must do.
   export CGO_ENABLED=0 GOFLAGS=-mod=mod GOPROXY=off GOTOOLCHAIN=local
   [ -w "${HOME:-/nonexistent}" ] || export GOCACHE=$scratch/go
-  cd "$examples/go" && go run .
+  cd "$examples/go" && go run "$1"
 )
 
-run_c() {
-  ${CC:-cc} -std=c17 -Wall -Wextra -o "$scratch/libcurl" "$examples/libcurl.c" -lcurl -lcjson &&
-    "$scratch/libcurl"
+run_c() { # name
+  ${CC:-cc} -std=c17 -Wall -Wextra -o "$scratch/$1" "$examples/$1.c" -lcurl -lcjson && "$scratch/$1"
 }
 
-echo 1..5
+echo 1..13
 if ! start_server; then
   echo "Bail out! $lossd did not become ready: $(tail -n 1 "$scratch/log" 2>/dev/null)"
   exit 1
 fi
 example 'curl' 'command -v curl' sh "$examples/curl.sh"
 example 'Python, requests' "python3 -c 'import requests'" python3 "$examples/python_requests.py"
-example 'Go' 'command -v go' run_go
-example 'JavaScript, fetch' "node -e 'fetch'" node "$examples/fetch.mjs"
-example 'C, libcurl' 'command -v cc && test -e /usr/include/cjson/cJSON.h' run_c
+example 'Python, safetensors' "python3 -c 'import numpy, requests, safetensors'" python3 "$examples/python_safetensors.py"
+example 'Python, tritonclient' "python3 -c 'import numpy, tritonclient.http'" python3 "$examples/python_tritonclient.py"
+for package in . ./safetensors ./oip; do
+  example "Go, $package" 'command -v go' run_go "$package"
+done
+for script in fetch safetensors oip; do
+  example "JavaScript, $script" "node -e 'fetch'" node "$examples/$script.mjs"
+done
+for name in libcurl safetensors oip; do
+  example "C, $name" 'command -v cc && test -e /usr/include/cjson/cJSON.h' run_c "$name"
+done
 exit $((failed > 0))

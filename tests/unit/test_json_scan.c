@@ -324,6 +324,31 @@ static void test_depth(void **state)
 	free(million);
 }
 
+static void ignore(void *context, const struct json_token *token)
+{
+	(void)context;
+	(void)token;
+}
+
+/* An empty body lies nowhere; adding to its address is undefined, which sanitizers report. */
+static void test_no_bytes_at_no_address(void **state)
+{
+	(void)state;
+	struct json_scan scan_of;
+	struct loss_error err;
+	struct loss_arena *arena = loss_arena_create(NULL);
+	memset(&scan_of, 0, sizeof scan_of);
+	json_scan_start(&scan_of, arena, &(struct json_scan_owner){.token = ignore});
+	json_scan_feed(&scan_of, NULL, 0);
+	assert_int_equal(json_scan_finish(&scan_of, &err), LOSS_EMPTY_BODY);
+	json_scan_start(&scan_of, arena, &(struct json_scan_owner){.token = ignore});
+	json_scan_feed(&scan_of, "[1", 2);
+	json_scan_feed(&scan_of, NULL, 0);
+	json_scan_feed(&scan_of, "2]", 2);
+	assert_int_equal(json_scan_finish(&scan_of, &err), LOSS_OK);
+	loss_arena_destroy(arena);
+}
+
 /* Behind `prefix`, n digits and a bracket. */
 static struct transcript scan_long_number(const char *prefix, size_t n)
 {
@@ -477,6 +502,7 @@ int main(void)
 		cmocka_unit_test(test_nul_bytes),
 		cmocka_unit_test(test_nonfinite_words),
 		cmocka_unit_test(test_depth),
+		cmocka_unit_test(test_no_bytes_at_no_address),
 		cmocka_unit_test(test_long_numbers),
 		cmocka_unit_test(test_long_strings),
 		cmocka_unit_test(test_no_memory_for_a_cut_number),

@@ -1,7 +1,6 @@
 /*
- * safetensors bodies: "LOSS?QUERY\n", then the body without the eight bytes of the header's length:
- * "LOSS?QUERY LENGTH\n" gives them, where they are not the length up to the first "\n" of the rest,
- * which is then no part of it.
+ * safetensors bodies without the eight bytes of the header's length: "LOSS?QUERY\n", the header,
+ * "\n", the tensors. Or "LOSS?QUERY LENGTH\n" and all that is behind that length.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -10,17 +9,33 @@
 
 #define LENGTH_BYTES 8
 
-/* Up to the line feed: the header; behind it: the tensors. */
-static uint64_t header_length(const struct fuzz_input *input)
-{
-	const unsigned char *end = input->n > 0 ? memchr(input->bytes, '\n', input->n) : NULL;
-	return end ? (uint64_t)(end - input->bytes) : input->n;
-}
-
-static void put_length(unsigned char *out, uint64_t length)
+static size_t put_length(unsigned char *out, uint64_t length)
 {
 	for (size_t i = 0; i < LENGTH_BYTES; i++)
 		out[i] = (unsigned char)(length >> 8 * i);
+	return LENGTH_BYTES;
+}
+
+static size_t put_bytes(unsigned char *out, const unsigned char *bytes, size_t n)
+{
+	if (n > 0)
+		memcpy(out, bytes, n);
+	return n;
+}
+
+/* The body; its length. */
+static size_t make_body(unsigned char *body, const struct fuzz_input *input, const char *length)
+{
+	const unsigned char *end = input->n > 0 ? memchr(input->bytes, '\n', input->n) : NULL;
+	size_t header = end ? (size_t)(end - input->bytes) : input->n;
+	size_t tensors = end ? input->n - header - 1 : 0, n;
+	if (*length) {
+		n = put_length(body, strtoull(length, NULL, 10));
+		return n + put_bytes(body + n, input->bytes, input->n);
+	}
+	n = put_length(body, header);
+	n += put_bytes(body + n, input->bytes, header);
+	return n + put_bytes(body + n, input->bytes + input->n - tensors, tensors);
 }
 
 void fuzz_safetensors(const unsigned char *bytes, size_t n)
@@ -28,22 +43,14 @@ void fuzz_safetensors(const unsigned char *bytes, size_t n)
 	char line[FUZZ_LINE_SIZE], *rest = line;
 	struct fuzz_input input = {bytes, n};
 	fuzz_line(&input, line, false);
-	char *loss_and_query = fuzz_word(&rest), *given = fuzz_word(&rest);
-	uint64_t length = *given ? strtoull(given, NULL, 10) : header_length(&input);
-	size_t left_out = !*given && length < input.n; /* the line feed */
-	size_t head = *given ? input.n : (size_t)length;
+	char *loss_and_query = fuzz_word(&rest);
 	unsigned char *body = malloc(LENGTH_BYTES + input.n);
 	fuzz_check(body != NULL, "no memory for a body");
-	put_length(body, length);
-	if (input.n > 0)
-		memcpy(body + LENGTH_BYTES, input.bytes, head);
-	if (left_out)
-		memcpy(body + LENGTH_BYTES + head, input.bytes + head + 1, input.n - head - 1);
 	fuzz_evaluate_all(&(struct fuzz_evaluation){
 		.door = &door_v1,
 		.media = 1,
 		.loss_and_query = loss_and_query,
-		.body = {body, LENGTH_BYTES + input.n - left_out},
+		.body = {body, make_body(body, &input, fuzz_word(&rest))},
 	});
 	free(body);
 }

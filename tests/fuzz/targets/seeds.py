@@ -131,6 +131,8 @@ BAD_SAFETENSORS = [
     b'\n{"logits":{"dtype":"F32","shape":[4294967296,4294967296],"data_offsets":[0,0]}}\n',
     b'\n{"__metadata__":{"format":"pt"},"targets":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},'
     b'"logits":{"dtype":"F32","shape":[1,2],"data_offsets":[1,9]}}\n' + bytes(9),
+    b'?temperature=none&label_smoothing=many\n{"targets":{"dtype":"I64","shape":[1],"data_offsets":[0,8]},'
+    b'"logits":{"dtype":"F32","shape":[1,2],"data_offsets":[8,16]}}\n' + bytes(16),
 ]
 BAD_OIP = [
     b'{"inputs":[{"name":"logits","shape":[2,3],"datatype":"FP32","data":[[1,2,3],[4,5,6]]},'

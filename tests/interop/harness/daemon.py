@@ -39,14 +39,13 @@ def daemon(*flags):
         try:
             yield Daemon(process, _ready_address(process))
             process.terminate()
-            status = process.wait(PATIENCE)
+            if process.wait(PATIENCE) != 0:
+                raise RuntimeError(f"the server stopped with status {process.returncode}")
         except BaseException:
             log.seek(0)
-            print("# the server's log:", *log.readlines()[-5:], sep="\n# ")
+            print("# the server's log:", *log.read().splitlines()[-60:], sep="\n# ")
             raise
         finally:
             process.kill()
             process.wait()
             process.stdout.close()
-    if status != 0:
-        raise RuntimeError(f"the server stopped with status {status}")
