@@ -33,11 +33,22 @@ size_t panel_takes(const struct loss_plan *plan, size_t first, size_t n)
 	return positions_taken(plan, first, n);
 }
 
+/* The targets of as many rows behind the panel. Beyond the tensor it does nothing. */
+static void fetch_next_targets(const struct panel *panel)
+{
+	const struct loss_tensor *targets = &panel->plan->tensors[LOSS_ROLE_TARGETS];
+	const char *next = tensor_at(targets, panel->first + panel->n);
+	size_t bytes = panel->n * loss_dtype_info(targets->dtype)->size;
+	for (size_t at = 0; at < bytes; at += 64)
+		__builtin_prefetch(next + at);
+}
+
 static void read_targets(const struct panel *panel)
 {
 	const struct loss_plan *plan = panel->plan;
 	int64_t y[PANEL_ROWS];
 	targets_read(plan, panel->first, panel->n, y);
+	fetch_next_targets(panel);
 	for (size_t i = panel->n; i < panel_groups(panel) * GROUP_ROWS; i++)
 		y[i] = TARGET_IGNORED;
 	for (size_t g = 0; g < panel_groups(panel); g++)

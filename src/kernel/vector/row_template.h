@@ -10,16 +10,16 @@ struct row_state {
 	dlanes acc[PIECES];
 };
 
-/* Fetches what comes FETCH_BYTES after a chunk: the processor's own prefetching stops at pages, and
- * at the end of a row. Beyond the tensor it does nothing. */
+/* Fetches what comes FETCH_BYTES after n elements: the processor's own prefetching stops at pages,
+ * and at the end of a row. Beyond the tensor it does nothing. */
 #define FETCH_BYTES ((size_t)3072)
-__attribute__((always_inline)) static inline void fetch_chunk(loss_dtype dtype, const void *x,
-							      size_t i)
+__attribute__((always_inline)) static inline void fetch_ahead(loss_dtype dtype, const void *x,
+							      size_t i, size_t n)
 {
 	size_t size = dtype == LOSS_F32 ? 4 : 2;
 	const char *ahead = (const char *)x + i * size + FETCH_BYTES;
 	UNROLL
-	for (size_t at = 0; at < CHUNK * size; at += 64)
+	for (size_t at = 0; at < n * size; at += 64)
 		__builtin_prefetch(ahead + at);
 }
 
@@ -35,11 +35,14 @@ __attribute__((always_inline)) static inline void add_block(struct row_state *st
 		size_t i = first + p * NATIVE, last = end + p * NATIVE;
 		for (; i + CHUNK <= last; i += CHUNK) {
 			if (p == 0)
-				fetch_chunk(dtype, x, i);
+				fetch_ahead(dtype, x, i, CHUNK);
 			acc = losers_of(8, acc, dtype, x, i, LANES, &max, &scale);
 		}
-		for (; i + PAIR <= last; i += PAIR)
+		for (; i + PAIR <= last; i += PAIR) {
+			if (p == 0)
+				fetch_ahead(dtype, x, i, PAIR);
 			acc = losers_of(2, acc, dtype, x, i, LANES, &max, &scale);
+		}
 		if (i < last)
 			acc = dlanes_add(acc, loser(load_lanes(dtype, x, i), &max, &scale));
 		state->max[p] = max;
