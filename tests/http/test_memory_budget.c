@@ -33,15 +33,21 @@ static double inflight_mib(void)
 	return server_metric(&server, "lossd_inflight_bytes") / MIB;
 }
 
-static bool wait_until_below(double mib)
+/* Waits until there are at least `low` and less than `high`. */
+static bool wait_until_within(double low, double high)
 {
 	int64_t end = now_ms() + WAIT_MS;
-	while (inflight_mib() >= mib)
+	for (double mib = inflight_mib(); mib < low || mib >= high; mib = inflight_mib())
 		if (now_ms() >= end)
 			return false;
 		else
 			poll(NULL, 0, 5);
 	return true;
+}
+
+static bool wait_until_below(double mib)
+{
+	return wait_until_within(0.0, mib);
 }
 
 static int evaluate(void)
@@ -96,7 +102,8 @@ static int begin_upload(int rows)
 static void who_finds_no_room_gives_back_what_it_holds(void **state)
 {
 	(void)state;
-	int first = begin_upload(25); /* 10 MB */
+	int first = begin_upload(25);              /* 10 MB */
+	assert_true(wait_until_within(9.0, 13.0)); /* all of them have been read */
 	int second = begin_upload(40);
 	assert_true(wait_until_below(13));
 	assert_true(inflight_mib() > 8);
