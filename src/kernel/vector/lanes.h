@@ -77,17 +77,6 @@ __attribute__((always_inline)) static inline vf vf_select(vi mask, vf a, vf b)
 	return (vf)((mask & (vi)a) | (~mask & (vi)b));
 }
 
-/* Where x equals y a, else b: a comparison that ends in a mask register takes no vector of ones. */
-__attribute__((always_inline)) static inline vf vf_select_equal(vi x, vi y, vf a, vf b)
-{
-#if defined(__AVX512F__)
-	__mmask16 equal = _mm512_cmpeq_epi32_mask((__m512i)x, (__m512i)y);
-	return (vf)_mm512_mask_blend_ps(equal, (__m512)b, (__m512)a);
-#else
-	return vf_select(x == y, a, b);
-#endif
-}
-
 /* The larger of each; b where either is NaN. */
 __attribute__((always_inline)) static inline vf vf_max(vf a, vf b)
 {
@@ -129,16 +118,6 @@ __attribute__((always_inline)) static inline unsigned vf_bits(vi mask)
 __attribute__((always_inline)) static inline bool vf_any(vi mask)
 {
 	return vf_bits(mask) != 0;
-}
-
-/* Whether a lane of a is above that of b. */
-__attribute__((always_inline)) static inline bool vf_any_above(vf a, vf b)
-{
-#if defined(__AVX512F__)
-	return _mm512_cmp_ps_mask((__m512)a, (__m512)b, _CMP_GT_OQ) != 0;
-#else
-	return vf_bits(a > b) != 0;
-#endif
 }
 
 __attribute__((always_inline)) static inline vi vi_set(int x)

@@ -33,7 +33,7 @@ __attribute__((always_inline)) static inline struct tile_state tile_start(const 
 	return (struct tile_state){
 		.max = v[0],
 		.reference = tile_reference(v, n),
-		.logit = vf_select_equal(y, vi_set(0), v[0], vf_set(0.0f)),
+		.logit = vf_select(y == vi_set(0), v[0], vf_set(0.0f)),
 		.y = y - vi_set(1),
 		.acc = dlanes_zero(),
 	};
@@ -47,7 +47,7 @@ __attribute__((always_inline)) static inline void tile_add(struct tile_state *s,
 	vf e[STEP];
 	UNROLL
 	for (size_t k = 0; k < n; k++) {
-		s->logit = vf_select_equal(s->y, vi_set((int)k), v[k], s->logit);
+		s->logit = vf_select(s->y == vi_set((int)k), v[k], s->logit);
 		e[k] = loser(v[k], &s->max, &scale);
 	}
 	UNROLL
@@ -113,7 +113,7 @@ __attribute__((always_inline)) static inline void tile_step(struct tile_state *s
 {
 	struct tile_state before = *s;
 	tile_add_some(s, v, n);
-	if (__builtin_expect(vf_any_above(s->max, tile_room(s)), 0)) {
+	if (__builtin_expect(vf_any(s->max > tile_room(s)), 0)) {
 		struct tile_state again = before;
 		vf max = s->max, classes[STEP] = {0};
 		for (size_t k = 0; k < n; k++)
