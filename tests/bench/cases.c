@@ -23,6 +23,7 @@ const struct bench_case bench_cases[] = {
 	{"J2", REFERENCE_TENSOR_BYTES, "F32", .rank = 2, .shape = {4096, 1000}, .bar = 1.5, .at_most = true},
 	{"J3", REFERENCE_SNPRINTF, "F32", .rank = 2, .shape = {4096, 1000}, .grad = true, .bar = 8.0},
 	{"E3", REFERENCE_DISCARD, "F32", .rank = 2, .shape = {256, 128256}, .bar = 0.90},
+	{"E5", REFERENCE_IN_PROCESS, "F32", .rank = 2, .shape = {256, 128256}, .bar = 0.80},
 	{"E7", REFERENCE_64_MIB, "F32", .rank = 2, .shape = {2093, 128256}, .bar = 1.0, .at_most = true},
 };
 /* clang-format on */

@@ -17,6 +17,7 @@ enum reference {
 	/* Of whole uploads, which wire.c measures: */
 	REFERENCE_DISCARD,
 	REFERENCE_64_MIB,
+	REFERENCE_IN_PROCESS,
 };
 
 struct bench_case {

@@ -42,9 +42,9 @@ static bool send_upload(int fd, const char *path, const struct upload *upload)
 {
 	char head[512];
 	int n = snprintf(head, sizeof head,
-			 "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: "
-			 "application/x-safetensors\r\nContent-Length: %llu\r\n\r\n",
-			 path, (unsigned long long)upload->bytes);
+			 "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: %s\r\n"
+			 "Content-Length: %llu\r\n\r\n",
+			 path, upload->type, (unsigned long long)upload->bytes);
 	uint64_t left = upload->bytes - upload->head_bytes;
 	if (!send_all(fd, head, (size_t)n) || !send_all(fd, upload->head, upload->head_bytes))
 		return false;

@@ -7,6 +7,7 @@
 
 /* A body: `head`, then `n_pieces` times the same piece of which the last may be cut short. */
 struct upload {
+	const char *type; /* its media type */
 	const void *head;
 	size_t head_bytes;
 	const void *piece;

@@ -1,13 +1,16 @@
 #include "wire.h"
 
+#include <fcntl.h>
 #include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "ours.h"
 #include "timing.h"
 #include "upload.h"
 
@@ -15,6 +18,8 @@
 #define LIMIT_BYTES ((double)(64 << 20))
 #define CONNECTION_MEMORY "32768"
 #define BEST_CONNECTION_MEMORY "1048576"
+#define KEY_PREFIX "lossd-bench-"
+#define MAX_ARGUMENTS 8
 
 /* ---------------------------------------------------------------- servers */
 
@@ -43,11 +48,11 @@ static unsigned read_port(int fd)
 static bool start(struct child *child, const char *const *command)
 {
 	int ends[2];
-	char *arguments[8] = {0};
+	char *arguments[MAX_ARGUMENTS + 1] = {0};
 	*child = (struct child){.socket = -1};
 	if (pipe(ends) != 0)
 		return false;
-	for (size_t i = 0; i < 7 && command[i]; i++)
+	for (size_t i = 0; i < MAX_ARGUMENTS && command[i]; i++)
 		arguments[i] = strdup(command[i]);
 	child->pid = fork();
 	if (child->pid == 0) {
@@ -58,7 +63,7 @@ static bool start(struct child *child, const char *const *command)
 		execv(arguments[0], arguments);
 		_exit(127);
 	}
-	for (size_t i = 0; i < 7; i++)
+	for (size_t i = 0; i < MAX_ARGUMENTS; i++)
 		free(arguments[i]);
 	close(ends[1]);
 	child->port = read_port(ends[0]);
@@ -81,8 +86,9 @@ static bool start_lossd(struct child *child, const struct bench *bench)
 {
 	char path[512];
 	snprintf(path, sizeof path, "%s/lossd", bench->folder);
-	return start(child, (const char *[]){path, "--listen", "127.0.0.1:0",
-					     "--connection-memory-bytes", CONNECTION_MEMORY, NULL});
+	return start(child,
+		     (const char *[]){path, "--listen", "127.0.0.1:0", "--connection-memory-bytes",
+				      CONNECTION_MEMORY, "--shm-key-prefix", KEY_PREFIX, NULL});
 }
 
 static bool start_discard(struct child *child, const struct bench *bench, const char *memory)
@@ -139,6 +145,7 @@ static bool make_body(struct body *body, size_t rows, size_t classes)
 	for (size_t i = 0; i < kept * classes; i++)
 		body->rows[i] = (float)(i * 2654435761u % 1600) / 100.0f - 8.0f;
 	body->upload = (struct upload){
+		.type = "application/x-safetensors",
 		.head = body->head,
 		.head_bytes = 8 + (size_t)length + targets,
 		.piece = body->rows,
@@ -201,20 +208,140 @@ static void measure_growth(struct bench *bench, const struct body *body, struct 
 	stop(&lossd);
 }
 
+/* ---------------------------------------------------------------- shared memory */
+
+/* I64 targets, then F32 logits, as an object that other processes can map. */
+struct shared {
+	char key[64];
+	size_t rows, classes, targets_bytes, bytes;
+	unsigned char *data; /* NULL: none */
+};
+
+static bool make_shared(struct shared *shared, const struct body *body, size_t rows, size_t classes)
+{
+	*shared = (struct shared){.rows = rows, .classes = classes};
+	shared->targets_bytes = rows * sizeof(int64_t);
+	shared->bytes = shared->targets_bytes + rows * classes * sizeof(float);
+	snprintf(shared->key, sizeof shared->key, "/%s%d", KEY_PREFIX, (int)getpid());
+	int fd = shm_open(shared->key, O_RDWR | O_CREAT | O_EXCL, 0600);
+	if (fd < 0)
+		return false;
+	void *data = MAP_FAILED;
+	if (ftruncate(fd, (off_t)shared->bytes) == 0)
+		data = mmap(NULL, shared->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	close(fd);
+	if (data == MAP_FAILED) {
+		shm_unlink(shared->key);
+		return false;
+	}
+	shared->data = data;
+	memcpy(shared->data + shared->targets_bytes, body->rows, rows * classes * sizeof(float));
+	return true;
+}
+
+static void drop_shared(struct shared *shared)
+{
+	if (!shared->data)
+		return;
+	munmap(shared->data, shared->bytes);
+	shm_unlink(shared->key);
+}
+
+static double post(int socket, const char *path, const char *json)
+{
+	const struct upload upload = {.type = "application/json",
+				      .head = json,
+				      .head_bytes = strlen(json),
+				      .bytes = strlen(json)};
+	return upload_seconds(socket, path, &upload);
+}
+
+static bool register_shared(int socket, const struct shared *shared)
+{
+	char json[256];
+	snprintf(json, sizeof json, "{\"key\":\"%s\",\"offset\":0,\"byte_size\":%zu}", shared->key,
+		 shared->bytes);
+	return !isnan(post(socket, "/v2/systemsharedmemory/region/bench/register", json));
+}
+
+static double infer_seconds(int socket, const struct shared *shared)
+{
+	char json[640];
+	snprintf(json, sizeof json,
+		 "{\"inputs\":[{\"name\":\"targets\",\"datatype\":\"INT64\",\"shape\":[%zu],"
+		 "\"parameters\":{\"shared_memory_region\":\"bench\","
+		 "\"shared_memory_byte_size\":%zu}},{\"name\":\"logits\",\"datatype\":\"FP32\","
+		 "\"shape\":[%zu,%zu],\"parameters\":{\"shared_memory_region\":\"bench\","
+		 "\"shared_memory_offset\":%zu,\"shared_memory_byte_size\":%zu}}]}",
+		 shared->rows, shared->targets_bytes, shared->rows, shared->classes,
+		 shared->targets_bytes, shared->bytes - shared->targets_bytes);
+	return post(socket, "/v2/models/cross_entropy/infer", json);
+}
+
+/* The same tensors, where they lie, by this process. */
+static double in_process_seconds(const struct bench *bench, const struct shared *shared)
+{
+	struct pool pool = {.logits = shared->data + shared->targets_bytes, .n_slices = 1};
+	struct ours_case what = {
+		.pool = &pool,
+		.logits = {LOSS_F32, 2, {shared->rows, shared->classes}},
+		.targets = {LOSS_I64, 1, {shared->rows}, shared->rows, shared->data},
+		.isa = bench->isa,
+		.threads = bench->threads,
+	};
+	what.logits.count = shared->rows * shared->classes;
+	return ours_call_seconds(&what);
+}
+
+static void measure_shared(struct bench *bench, const struct body *body, struct measured *measured)
+{
+	struct child lossd = {.socket = -1};
+	struct shared shared;
+	double times[2][MAX_ROUNDS];
+	const size_t *shape = measured->what->shape;
+	if (!make_shared(&shared, body, shape[0], shape[1])) {
+		say(measured, "there is no shared memory");
+		return;
+	}
+	if (!start_lossd(&lossd, bench) || !register_shared(lossd.socket, &shared)) {
+		say(measured, "lossd did not start, or did not take the region");
+	} else {
+		for (size_t round = 0; round < bench->rounds; round++) {
+			times[0][round] = infer_seconds(lossd.socket, &shared);
+			times[1][round] = in_process_seconds(bench, &shared);
+		}
+		measured->ours = median(times[0], bench->rounds);
+		measured->reference = median(times[1], bench->rounds);
+		measured->ratio = measured->reference / measured->ours;
+		measured->met = measured->ratio >= measured->what->bar;
+		say(measured, "a request and its reply, against a call in this process");
+	}
+	stop(&lossd);
+	drop_shared(&shared);
+}
+
+/* From REFERENCE_DISCARD on. */
+static const struct wire_case {
+	const char *name;
+	void (*measure)(struct bench *bench, const struct body *body, struct measured *measured);
+} wire_cases[] = {
+	{"upload, safetensors", measure_rate},
+	{"growth of memory, safetensors", measure_growth},
+	{"shared memory", measure_shared},
+};
+
 void wire_measure(struct bench *bench, struct measured *measured)
 {
 	const struct bench_case *what = measured->what;
 	struct body body = {0};
 	measured->bytes = (double)(what->shape[0] * what->shape[1] * sizeof(float));
-	snprintf(measured->name, sizeof measured->name, "%s, safetensors, F32, %zu×%zu",
-		 what->reference == REFERENCE_DISCARD ? "upload" : "growth of memory",
+	const struct wire_case *wire = &wire_cases[what->reference - REFERENCE_DISCARD];
+	snprintf(measured->name, sizeof measured->name, "%s, F32, %zu×%zu", wire->name,
 		 what->shape[0], what->shape[1]);
 	if (!make_body(&body, what->shape[0], what->shape[1]))
 		say(measured, "there is not enough memory");
-	else if (what->reference == REFERENCE_DISCARD)
-		measure_rate(bench, &body, measured);
 	else
-		measure_growth(bench, &body, measured);
+		wire->measure(bench, &body, measured);
 	free(body.head);
 	free(body.rows);
 }

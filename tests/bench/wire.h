@@ -1,4 +1,4 @@
-/* Uploads to a whole server: the cases E3 and E7. */
+/* Requests to a whole server: the cases E3, E5 and E7. */
 #ifndef BENCH_WIRE_H
 #define BENCH_WIRE_H
 
