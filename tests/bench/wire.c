@@ -284,12 +284,18 @@ static double in_process_seconds(const struct bench *bench, const struct shared 
 	struct pool pool = {.logits = shared->data + shared->targets_bytes, .n_slices = 1};
 	struct ours_case what = {
 		.pool = &pool,
-		.logits = {LOSS_F32, 2, {shared->rows, shared->classes}},
-		.targets = {LOSS_I64, 1, {shared->rows}, shared->rows, shared->data},
+		.logits = {.dtype = LOSS_F32,
+			   .rank = 2,
+			   .shape = {shared->rows, shared->classes},
+			   .count = shared->rows * shared->classes},
+		.targets = {.dtype = LOSS_I64,
+			    .rank = 1,
+			    .shape = {shared->rows},
+			    .count = shared->rows,
+			    .data = shared->data},
 		.isa = bench->isa,
 		.threads = bench->threads,
 	};
-	what.logits.count = shared->rows * shared->classes;
 	return ours_call_seconds(&what);
 }
 
