@@ -53,13 +53,14 @@ static void add_cors(struct request *request)
 	add_header(reply, "Access-Control-Allow-Origin", allow);
 	if (request->method != METHOD_OPTIONS) {
 		add_header(reply, "Access-Control-Expose-Headers",
-			   "X-Request-Id, Server-Timing, Retry-After, traceparent, tracestate");
+			   "Inference-Header-Content-Length, X-Request-Id, Server-Timing, "
+			   "Retry-After, traceparent, tracestate");
 		return;
 	}
 	add_header(reply, "Access-Control-Allow-Methods", allowed(request));
 	add_header(reply, "Access-Control-Allow-Headers",
-		   "Content-Encoding, Content-Type, X-Request-Id, X-Request-Timeout-Ms, "
-		   "traceparent, tracestate");
+		   "Content-Encoding, Content-Type, Inference-Header-Content-Length, X-Request-Id, "
+		   "X-Request-Timeout-Ms, traceparent, tracestate");
 	add_header(reply, "Access-Control-Max-Age", "600");
 }
 

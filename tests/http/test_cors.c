@@ -5,6 +5,8 @@
 #include <stdarg.h>
 
 #include <cmocka.h>
+
+#define LENGTH_OF_JSON "Inference-Header-Content-Length"
 #include <string.h>
 
 #define ALLOW_ORIGIN "Access-Control-Allow-Origin"
@@ -81,8 +83,10 @@ static void expect(const struct expectation *wanted)
 		assert_int_equal(strstr(headers, "Content-Type") != NULL, preflight && allowed);
 		assert_int_equal(strstr(headers, "X-Request-Timeout-Ms") != NULL,
 				 preflight && allowed);
+		assert_int_equal(strstr(headers, LENGTH_OF_JSON) != NULL, preflight && allowed);
 		headers = value_of(&reply, "Access-Control-Expose-Headers");
 		assert_int_equal(strstr(headers, "X-Request-Id") != NULL, !preflight && allowed);
+		assert_int_equal(strstr(headers, LENGTH_OF_JSON) != NULL, !preflight && allowed);
 		reply_free(&reply);
 	}
 }
