@@ -3,12 +3,6 @@
 #include <string.h>
 
 #include "../targets.h"
-#include "half.h"
-
-static bool is_in_lanes(loss_dtype dtype)
-{
-	return dtype == LOSS_F32 || dtype == LOSS_BF16 || dtype == LOSS_F16;
-}
 
 /* Positions are read a whole group at a time: what is behind the last row must be there to be read,
  * whatever it is. */
@@ -28,7 +22,7 @@ size_t panel_takes(const struct loss_plan *plan, size_t first, size_t n)
 	n = n < PANEL_ROWS ? n : PANEL_ROWS;
 	if (plan->inner == 1)
 		return plan->classes <= TILE_CLASSES ? n : 0;
-	if (!is_in_lanes(input->dtype) || plan->classes > INT32_MAX)
+	if (!vector_has_lanes(input->dtype) || plan->classes > INT32_MAX)
 		return 0;
 	return positions_taken(plan, first, n);
 }

@@ -69,7 +69,7 @@ static void ISA(finish)(struct row_group *groups, size_t n_groups, size_t n)
 		for (size_t at = 0; at < LANES; at += NATIVE) {
 			vf max = vf_load(groups[g].max + at);
 			vf size = (vf)((vu)max & 0x7fffffff);
-			regular &= !vf_any(size > vf_set(VECTOR_LARGEST));
+			regular &= !vf_any(~(size <= vf_set(VECTOR_LARGEST))); /* NaN is above */
 		}
 		groups[g].regular = regular;
 	}

@@ -141,7 +141,7 @@ first_maxima(struct row_state *state, loss_dtype dtype, const void *x, size_t n)
 __attribute__((always_inline)) static inline const void *
 block_of(loss_dtype dtype, const void *x, size_t n, size_t *i, float *buffer)
 {
-	if (has_lanes(dtype))
+	if (vector_has_lanes(dtype))
 		return x;
 	ISA(load)(dtype, (const unsigned char *)x + *i, buffer, n);
 	*i = 0;
@@ -152,7 +152,7 @@ block_of(loss_dtype dtype, const void *x, size_t n, size_t *i, float *buffer)
 __attribute__((always_inline)) static inline void sum_row(struct row_group *group, size_t lane,
 							  loss_dtype dtype, const void *x, size_t n)
 {
-	loss_dtype lanes = has_lanes(dtype) ? dtype : LOSS_F32;
+	loss_dtype lanes = vector_has_lanes(dtype) ? dtype : LOSS_F32;
 	_Alignas(64) float buffer[BLOCK];
 	struct row_state state;
 	size_t head = (n - 1) % LANES + 1, at = 0;

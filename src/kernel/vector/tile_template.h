@@ -53,9 +53,9 @@ __attribute__((always_inline)) static inline void tile_add(struct tile_state *s,
 	UNROLL
 	for (size_t k = 0; n == STEP && k < STEP; k += 2)
 		s->acc = dlanes_add(s->acc, e[k] + e[k + 1]);
+	/* where classes are few, no error averages out */
 	UNROLL
-	for (size_t k = 0; n < STEP && k < n;
-	     k++) /* where classes are few, no error averages out */
+	for (size_t k = 0; n < STEP && k < n; k++)
 		s->acc = dlanes_add(s->acc, e[k]);
 	s->y -= vi_set((int)n);
 }
@@ -145,23 +145,6 @@ __attribute__((always_inline)) static inline void tile_store(struct row_group *g
 		vf_store(targets->logit + at, s->logit);
 }
 
-/* After `taken` classes. */
-__attribute__((always_inline)) static inline struct tile_state
-tile_load(const struct row_group *group, const struct row_targets *targets, size_t p, size_t taken)
-{
-	size_t at = p * NATIVE;
-	vi y = vi_set(-1);
-	if (targets)
-		memcpy(&y, targets->class + at, sizeof y);
-	return (struct tile_state){
-		.max = vf_load(group->max + at),
-		.reference = vf_load(group->reference + at),
-		.logit = targets ? vf_load(targets->logit + at) : vf_set(0.0f),
-		.y = y - vi_set((int)taken),
-		.acc = dlanes_load(group->sum + at),
-	};
-}
-
 __attribute__((always_inline)) static inline vi tile_targets(const struct row_targets *targets,
 							     size_t p)
 {
@@ -169,6 +152,20 @@ __attribute__((always_inline)) static inline vi tile_targets(const struct row_ta
 	if (targets)
 		memcpy(&y, targets->class + p * NATIVE, sizeof y);
 	return y;
+}
+
+/* After `taken` classes. */
+__attribute__((always_inline)) static inline struct tile_state
+tile_load(const struct row_group *group, const struct row_targets *targets, size_t p, size_t taken)
+{
+	size_t at = p * NATIVE;
+	return (struct tile_state){
+		.max = vf_load(group->max + at),
+		.reference = vf_load(group->reference + at),
+		.logit = targets ? vf_load(targets->logit + at) : vf_set(0.0f),
+		.y = tile_targets(targets, p) - vi_set((int)taken),
+		.acc = dlanes_load(group->sum + at),
+	};
 }
 
 /* ---------------------------------------------------------------- positions: as they lie */

@@ -127,6 +127,12 @@ struct dense_chunk {
 
 typedef void dense_fn(struct dense_lanes *lanes, const struct dense_chunk *chunk);
 
+/* Types whose elements are loaded as float lanes; narrower ones go through `load`. */
+static inline bool vector_has_lanes(loss_dtype dtype)
+{
+	return dtype == LOSS_F32 || dtype == LOSS_BF16 || dtype == LOSS_F16;
+}
+
 struct vector_kernels {
 	const char *isa;
 

@@ -103,12 +103,6 @@ __attribute__((always_inline)) static inline dlanes dlanes_add(dlanes s, vf e)
 }
 #endif
 
-/* Whether load_lanes takes the type; the others go through `load`. */
-__attribute__((always_inline)) static inline bool has_lanes(loss_dtype dtype)
-{
-	return dtype == LOSS_F32 || dtype == LOSS_BF16 || dtype == LOSS_F16;
-}
-
 /* NATIVE elements from index i of an array of floats, BF16 or F16: the type is a constant where
  * this is inlined. */
 __attribute__((always_inline)) static inline vf load_lanes(loss_dtype dtype, const void *x,
