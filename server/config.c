@@ -17,7 +17,8 @@ _Static_assert(LOG_TEXT == 0 && LOG_JSON == 1, "the order of log_formats in sett
 
 /* What stood on the command line; values point into argv. */
 struct flags {
-	const char *values[SETTINGS_MAX]; /* by index into settings */
+	const char *values[SETTINGS_MAX];                /* by index into settings */
+	char listen[sizeof((struct config *)0)->listen]; /* of the flags of that name, in a list */
 	const char *config;
 	bool check_config, help, version;
 };
@@ -71,6 +72,21 @@ static bool *flag_switch(struct flags *flags, const char *name)
 	return NULL;
 }
 
+/* Whether a flag may be given again, for one more value. */
+static bool is_list(const struct flags *flags, const char **value)
+{
+	return value != &flags->config && settings[value - flags->values].type == SETTING_LISTEN;
+}
+
+/* Cut where it is too long, and then not of the form that it must have. */
+static const char *join(struct flags *flags, const char *before, const char *given)
+{
+	char joined[sizeof flags->listen];
+	snprintf(joined, sizeof joined, "%s,%s", before, given);
+	memcpy(flags->listen, joined, sizeof joined);
+	return flags->listen;
+}
+
 /* Takes the argument at argv[*i], and the one behind it if that is its value. */
 static bool take_flag(struct flags *flags, int argc, char **argv, int *i)
 {
@@ -89,14 +105,15 @@ static bool take_flag(struct flags *flags, int argc, char **argv, int *i)
 				config_show(argument, shown, sizeof shown));
 		return false;
 	}
-	if (argument[n] == '=') {
-		*value = argument + n + 1;
-	} else if (*i + 1 < argc) {
-		*value = argv[++*i];
-	} else {
+	const char *given = argument[n] == '=' ? argument + n + 1
+			    : *i + 1 < argc    ? argv[*i + 1]
+					       : NULL;
+	if (!given) {
 		config_complain("flag %s needs a value", argument);
 		return false;
 	}
+	*i += argument[n] != '=';
+	*value = *value && is_list(flags, value) ? join(flags, *value, given) : given;
 	return true;
 }
 
@@ -147,7 +164,7 @@ static bool set_from_flags(const struct flags *flags, struct config *config)
 	return true;
 }
 
-/* libmicrohttpd deals connections out to its threads, and each needs one. */
+/* More threads than connections would have nothing to do. */
 static bool fit_threads_to_connections(struct config *config)
 {
 	bool chosen = config->io_threads != 0;
@@ -240,6 +257,20 @@ enum config_action config_load(struct config *config, int argc, char **argv)
 }
 
 /* ---------------------------------------------------------------- addresses */
+
+bool config_listener(const char *listen, size_t i, char out[CONFIG_LISTEN_SIZE])
+{
+	size_t n = strcspn(listen, ",");
+	for (; i > 0 && listen[n] == ','; i--) {
+		listen += n + 1;
+		n = strcspn(listen, ",");
+	}
+	if (i > 0 || n >= CONFIG_LISTEN_SIZE)
+		return false;
+	memcpy(out, listen, n);
+	out[n] = '\0';
+	return true;
+}
 
 static bool parse_port(const char *text, uint16_t *port)
 {

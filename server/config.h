@@ -10,11 +10,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define CONFIG_MAX_LISTENERS 8
+/* "ADDR:PORT" of one listener, terminated. */
+#define CONFIG_LISTEN_SIZE 128
+
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERROR };
 enum log_format { LOG_TEXT, LOG_JSON };
 
 struct config {
-	char listen[128];    /* as given: "127.0.0.1:8080", "[::1]:0" */
+	char listen[1024];   /* up to CONFIG_MAX_LISTENERS, with commas: "127.0.0.1:8080,[::1]:0" */
 	uint64_t threads;    /* of the OpenMP team; default: available cores */
 	uint64_t io_threads; /* of libmicrohttpd; default: available cores */
 	uint64_t connections;
@@ -56,6 +60,9 @@ enum config_action config_load(struct config *config, int argc, char **argv);
 /* The instruction set that kernels are to use, as loss_problem_set_isa takes it: NULL for the best.
  */
 const char *config_isa(const struct config *config);
+
+/* Copies the i-th of the list `listen`; false: there is none, or it is longer than that. */
+bool config_listener(const char *listen, size_t i, char out[CONFIG_LISTEN_SIZE]);
 
 /*
  * Splits "ADDR:PORT" ("[v6]:PORT" too) into a terminated host without brackets and a port; false

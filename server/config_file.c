@@ -70,7 +70,8 @@ static const char *text_of(const struct setting *setting, const cJSON *item, cha
 		return wordy || is_auto || setting->type == SETTING_BYTES ? item->valuestring
 									  : NULL;
 	}
-	if (setting->type == SETTING_ORIGINS && cJSON_IsArray(item))
+	bool is_list = setting->type == SETTING_ORIGINS || setting->type == SETTING_LISTEN;
+	if (is_list && cJSON_IsArray(item))
 		return join(item, out, size);
 	if (!cJSON_IsNumber(item) || wordy)
 		return NULL;

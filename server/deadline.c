@@ -44,7 +44,12 @@ static void notice(void *context, enum reaper_event event)
 void deadline_watch(struct request *request)
 {
 	request->watched = true;
-	reaper_watch(request->service->reaper, request->entry, expiry(request), notice, request);
+	/* HTTP/1.0 knows no interim responses. */
+	const struct reaper_watch watch = {.expires_ns = expiry(request),
+					   .probes = request->interim,
+					   .notice = notice,
+					   .context = request};
+	reaper_watch(request->service->reaper, request->entry, &watch);
 }
 
 void deadline_unwatch(struct request *request)

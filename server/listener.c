@@ -9,8 +9,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "config.h"
-
 /* Connections that the kernel completes while all I/O threads are busy; it lowers this to its own
  * limit. */
 #define BACKLOG 4096
@@ -92,4 +90,24 @@ int listener_open(const char *listen_on, char *url, size_t size)
 	bool v6 = strchr(host, ':') != NULL;
 	snprintf(url, size, "http://%s%s%s:%u", v6 ? "[" : "", host, v6 ? "]" : "", bound_port(fd));
 	return fd;
+}
+
+bool listeners_open(const char *list, struct listeners *listeners)
+{
+	char one[CONFIG_LISTEN_SIZE];
+	size_t *n = &listeners->n;
+	for (*n = 0; *n < CONFIG_MAX_LISTENERS && config_listener(list, *n, one); ++*n) {
+		listeners->fds[*n] = listener_open(one, listeners->urls[*n], LISTENER_URL_SIZE);
+		if (listeners->fds[*n] >= 0)
+			continue;
+		listeners_close(listeners);
+		return false;
+	}
+	return true;
+}
+
+void listeners_close(struct listeners *listeners)
+{
+	while (listeners->n > 0)
+		close(listeners->fds[--listeners->n]);
 }

@@ -2,15 +2,14 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 
+#include "capacity.h"
 #include "clock.h"
 #include "config.h"
 #include "eval.h"
 #include "http.h"
 #include "listener.h"
 #include "log.h"
-#include "shm_rules.h"
 #include "signals.h"
 
 #define MS UINT64_C(1000000)
@@ -19,41 +18,11 @@
 /* What cut connections get to go; work stops at its next row block. */
 #define CUT_MS 5000
 
-/* Descriptors that are no connections: standard streams, listener, pipes; three for each I/O
- * thread; one for each region of shared memory. */
-#define OWN_DESCRIPTORS 20
-#define DESCRIPTORS_PER_THREAD 3
-
-/*
- * Every connection takes a descriptor, and the soft limit is often 1,024. Where even the hard limit
- * is too low, fewer connections are taken: at its own limit libmicrohttpd waits, out of descriptors
- * it spins.
- */
-static void fit_descriptors(struct config *config)
+static void print_ready(const struct listeners *listeners)
 {
-	struct rlimit limit;
-	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-		return;
-	limit.rlim_cur = limit.rlim_max;
-	if (setrlimit(RLIMIT_NOFILE, &limit) != 0 && getrlimit(RLIMIT_NOFILE, &limit) != 0)
-		return;
-	uint64_t own = OWN_DESCRIPTORS + DESCRIPTORS_PER_THREAD * config->io_threads;
-	if (shm_is_on(config->shm_key_prefix))
-		own += config->shm_max_regions;
-	if (limit.rlim_cur == RLIM_INFINITY || limit.rlim_cur >= own + config->connections)
-		return;
-	uint64_t fit = limit.rlim_cur > own ? limit.rlim_cur - own : 1;
-	const struct log_field field = {"connections", NULL, (double)fit};
-	/* A few less than asked for, as the defaults often come out, is nothing to bother anybody
-	 * with. */
-	log_event(fit < config->connections / 2 ? LOG_WARNING : LOG_DEBUG,
-		  "the limit of open files (ulimit -n) allows fewer connections", &field, 1);
-	config->connections = fit;
-}
-
-static void print_ready(const char *url)
-{
-	printf("lossd: ready on %s\n", url);
+	const char *url = listeners->urls[0];
+	for (size_t i = 0; i < listeners->n; i++)
+		printf("lossd: ready on %s\n", listeners->urls[i]);
 	printf("curl -s %s/v1/losses/cross_entropy -H 'Content-Type: application/json' "
 	       "-d '{\"logits\": [[-0.7715, -0.6205, -0.2562]], \"targets\": [0]}'\n",
 	       url);
@@ -78,11 +47,11 @@ static void pause_ms(uint64_t ms)
 		signals_wait((int)((end - now) / MS) + 1);
 }
 
-/* True when no connection is left. */
+/* True when no connection is left, nor can come. */
 static bool wait_until_gone(struct http *http, uint64_t ms)
 {
 	uint64_t end = clock_ns() + ms * MS;
-	while (http_connections(http) > 0) {
+	while (!http_is_drained(http)) {
 		if (clock_ns() >= end)
 			return false;
 		signals_wait(STOP_STEP_MS);
@@ -113,7 +82,7 @@ static bool stop(struct http *http, const struct config *config)
 int main(int argc, char **argv)
 {
 	struct config config;
-	char url[192];
+	struct listeners listeners;
 	if (argc > 1 && strcmp(argv[1], "eval") == 0)
 		return eval_main(argc - 1, argv + 1);
 	enum config_action action = config_load(&config, argc, argv);
@@ -121,22 +90,21 @@ int main(int argc, char **argv)
 		return action == CONFIG_EXIT_0 ? 0 : 2;
 
 	log_start((enum log_level)config.log_level, (enum log_format)config.log_format);
-	fit_descriptors(&config);
-	int listener = listener_open(config.listen, url, sizeof url);
-	if (listener < 0)
+	if (!listeners_open(config.listen, &listeners))
 		return 2;
+	capacity_fit(&config, listeners.n);
 	struct loss_arena *arena = loss_arena_create(NULL);
 	struct http *http = NULL;
 	if (!arena || !signals_start())
 		fprintf(stderr, "lossd: start: no memory, or no way to take signals\n");
 	else
-		http = http_start(arena, &config, listener);
+		http = http_start(arena, &config, &listeners);
 	if (!http) {
 		loss_arena_destroy(arena);
 		return 2;
 	}
 	signals_take();
-	print_ready(url);
+	print_ready(&listeners);
 	wait_for_stop();
 	if (!stop(http, &config))
 		return 1;

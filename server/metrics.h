@@ -24,6 +24,10 @@ enum metrics_reject {
 	METRICS_REJECT_MEMORY,
 	METRICS_REJECT_DRAINING,
 	METRICS_REJECT_CLIENT_GONE,
+	METRICS_REJECT_ADDRESS, /* too many connections of one address */
+	METRICS_REJECT_EVICTED, /* idle, where another one waited for room: not a fault of the
+				   client */
+	METRICS_REJECT_SLOW,    /* the slowest transfer, where others found no memory */
 	METRICS_N_REJECTS
 };
 

@@ -17,6 +17,9 @@ static const char *const reject_names[METRICS_N_REJECTS] = {
 	[METRICS_REJECT_MEMORY] = "memory",
 	[METRICS_REJECT_DRAINING] = "draining",
 	[METRICS_REJECT_CLIENT_GONE] = "client_gone",
+	[METRICS_REJECT_ADDRESS] = "connections_per_address",
+	[METRICS_REJECT_EVICTED] = "evicted",
+	[METRICS_REJECT_SLOW] = "slow_transfer",
 };
 
 /* ---------------------------------------------------------------- summing */
@@ -213,7 +216,9 @@ static void print_server(struct page *page, const struct metrics_now *now)
 		      sum_of(&metrics_state.shards[0].rejects[i]));
 	print_gauge(page, "lossd_queue_depth", "Evaluations that wait for the compute thread.",
 		    (double)now->queue_depth);
-	print_gauge(page, "lossd_inflight_bytes", "Bytes that requests hold of the memory budget.",
+	print_gauge(page, "lossd_inflight_bytes",
+		    "Bytes that requests and connections hold of the "
+		    "memory budget.",
 		    (double)now->inflight_bytes);
 	print_gauge(page, "lossd_connections", "Connections open.", (double)connections_open());
 	print_head(page, "lossd_build_info", "gauge", "1, with what was built and what runs.");

@@ -1,10 +1,11 @@
 /*
  * Deadlines of connections. libmicrohttpd restarts its own timeout with every byte, so a client
  * that sends one byte a second would live for ever; here every phase of a connection has an end
- * that bytes do not move (a body's and a reply's grow with their size). One thread sleeps until the
- * next deadline and then shuts the socket down, which libmicrohttpd sees as an end of the
- * connection. The same thread fires the deadlines of requests and notices clients that left while
- * their request was being computed.
+ * that bytes do not move, but for a body's and a reply's, which go on as long as they make progress
+ * (pace.h). One thread looks at each connection twice a second and at its deadline, and shuts the
+ * socket down, which libmicrohttpd sees as an end of the connection. The same thread fires the
+ * deadlines of requests, notices clients that left while their request was being computed, and
+ * ends the slowest transfers where others need the memory.
  *
  * Threads: a connection belongs to one I/O thread. That thread writes its phase and deadline
  * without a lock (they are atomic); everything else is guarded by the reaper's mutex. A socket is
@@ -18,21 +19,18 @@
 #include "loss.h"
 
 enum reaper_phase {
-	REAPER_OPENED,  /* no request line yet: head_timeout_ms from the connection's start */
+	REAPER_OPENED,  /* a request line is to come, or has begun to: head_timeout_ms */
 	REAPER_HEAD,    /* head_timeout_ms from the request line */
-	REAPER_BODY,    /* body_timeout_ms, and a second more for each body_min_bytes_per_second
-			   received */
+	REAPER_BODY,    /* body_timeout_ms, and more as it comes */
 	REAPER_COMPUTE, /* no deadline but the caller's; the client is watched */
-	REAPER_REPLY, /* reply_timeout_ms, and a second more for each reply_min_bytes_per_second to
-			 send */
-	REAPER_IDLE,  /* idle_timeout_ms */
+	REAPER_REPLY,   /* reply_timeout_ms, and more as it is taken */
+	REAPER_IDLE,    /* nothing of a next request has come: idle_timeout_ms */
 	REAPER_N_PHASES
 };
 
 enum reaper_event {
 	REAPER_EXPIRED, /* the caller's deadline has passed */
-	REAPER_GONE, /* the client has closed its side while its request was computed, or the server
-			must end */
+	REAPER_GONE,    /* the client does not read any more, or the server must end */
 };
 
 struct reaper;
@@ -40,32 +38,64 @@ struct reaper_entry; /* one connection */
 
 /* Called by the reaper's thread under its mutex: must not block, nor call the reaper. */
 typedef void reaper_notice(void *context, enum reaper_event event);
+/* Monotonic, in nanoseconds. */
+typedef uint64_t reaper_clock(void);
 
-/* NULL when there is no memory or no thread. The arena and the config must outlive it. */
-struct reaper *reaper_start(struct loss_arena *arena, const struct config *config);
+/* For at most so many connections at once. NULL when there is no memory or no thread. The arena and
+ * the config must outlive it. */
+struct reaper *reaper_start(struct loss_arena *arena, const struct config *config,
+			    size_t connections);
 void reaper_stop(struct reaper *reaper); /* all connections are closed by now; NULL is fine */
 
-/* A new connection, in REAPER_OPENED. NULL when there are more than config->connections. */
+/* The same without a thread and by another clock, for tests: reaper_step does what is due and
+ * returns when to be called again, UINT64_MAX for when something happens. */
+struct reaper *reaper_create(struct loss_arena *arena, const struct config *config,
+			     size_t connections, reaper_clock *clock);
+uint64_t reaper_step(struct reaper *reaper);
+void reaper_destroy(struct reaper *reaper);
+
+/* A new connection, in REAPER_OPENED. NULL when there are more than there may be. */
 struct reaper_entry *reaper_open(struct reaper *reaper, int fd);
 void reaper_close(struct reaper *reaper, struct reaper_entry *entry);
 size_t reaper_connections(struct reaper *reaper);
-/* True when a deadline has shut it down. */
+/* True when it has been shut down here. */
 bool reaper_was_cut(struct reaper *reaper, const struct reaper_entry *entry);
 
-/* The connection enters a phase, or goes on in it with more bytes; bytes count for BODY and REPLY.
- */
-void reaper_enter(struct reaper *reaper, struct reaper_entry *entry, enum reaper_phase phase);
-void reaper_bytes(struct reaper *reaper, struct reaper_entry *entry, uint64_t bytes);
+/* The phases of one request, in this order. */
+void reaper_head(struct reaper *reaper, struct reaper_entry *entry);
+void reaper_body(struct reaper *reaper, struct reaper_entry *entry);
+void reaper_received(struct reaper *reaper, struct reaper_entry *entry,
+		     uint64_t bytes); /* of the body, so far */
+void reaper_compute(struct reaper *reaper, struct reaper_entry *entry);
+void reaper_reply(struct reaper *reaper, struct reaper_entry *entry, uint64_t bytes);
+/* The request has ended. `consumed`: the bytes that it took on the wire, or REAPER_UNKNOWN: by
+ * them the beginning of a next request is told from none. */
+#define REAPER_UNKNOWN UINT64_MAX
+void reaper_idle(struct reaper *reaper, struct reaper_entry *entry, uint64_t consumed);
 
-/* Reports to `notice` until reaper_unwatch returns: the deadline (in clock_ns; 0: none), and a
- * client's leaving. */
-void reaper_watch(struct reaper *reaper, struct reaper_entry *entry, uint64_t expires_ns,
-		  reaper_notice *notice, void *context);
+struct reaper_watch {
+	uint64_t expires_ns; /* the caller's deadline, on the reaper's clock; 0: none */
+	bool probes;         /* the client understands interim responses */
+	reaper_notice *notice;
+	void *context;
+};
+/* Reports the deadline and a client's leaving until reaper_unwatch returns. */
+void reaper_watch(struct reaper *reaper, struct reaper_entry *entry,
+		  const struct reaper_watch *watch);
 void reaper_unwatch(struct reaper *reaper, struct reaper_entry *entry);
 
-/* From now on idle connections are closed at once, and new ones must come to the point within a
- * second. */
-void reaper_drain(struct reaper *reaper);
+/* Ends the connection that has waited longest for a next request; false: there is none. */
+bool reaper_evict(struct reaper *reaper);
+/* Somebody found no memory: the slowest of the transfers that hold some is ended, if it is slow. */
+void reaper_press(struct reaper *reaper);
+
+/*
+ * From now on connections that wait for a request wait a second at most. What had come by then,
+ * and what had come by `since_ns`, is a promise: reaper_is_promised tells whether the request whose
+ * head has just been read was there in time.
+ */
+void reaper_drain(struct reaper *reaper, uint64_t since_ns);
+bool reaper_is_promised(struct reaper *reaper, const struct reaper_entry *entry);
 /* Shuts every connection down and reports REAPER_GONE to everybody who watches. */
 void reaper_cut_all(struct reaper *reaper);
 

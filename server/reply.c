@@ -1,5 +1,7 @@
 #include "reply.h"
 
+#include <string.h>
+
 #include "codec/content_coding.h"
 #include "codec/json_out.h"
 #include "codec/problem_json.h"
@@ -103,12 +105,13 @@ static void complete(struct request *request, const char *content_type)
 	request->stage = REQUEST_REPLY;
 }
 
-static loss_status write_page(struct request *request, struct loss_error *err)
+static loss_status write_page(struct request *request, struct loss_arena *arena,
+			      struct loss_error *err)
 {
 	struct reply *reply = &request->reply;
-	struct loss_buffer *out = loss_buffer_create(request->arena);
+	struct loss_buffer *out = loss_buffer_create(arena);
 	if (!out)
-		return loss_arena_failure(request->arena, err);
+		return loss_arena_failure(arena, err);
 	loss_status status = request->route->page(request, out, err);
 	if (status == LOSS_OK && !reply->body) {
 		reply->body = out->data;
@@ -127,7 +130,12 @@ void reply_page(struct request *request)
 		return;
 	}
 	reply->status = 200;
-	if (write_page(request, &request->error) == LOSS_OK) {
+	loss_status status = write_page(request, request->arena, &request->error);
+	/* Pages are small, and some tell how the server fares: they are written all the same. */
+	if (status == LOSS_TOO_MUCH_MEMORY_IN_FLIGHT && request_spare(request))
+		status = write_page(request, request_spare(request), &request->error);
+	if (status == LOSS_OK) {
+		request->error.status = LOSS_OK;
 		compress(request);
 		complete(request, request->route->content_type);
 	} else {
@@ -187,14 +195,46 @@ static bool write_problem(const struct request *request, struct loss_buffer *out
 	return problem_json_write(out, &request->error, pointer, request->id);
 }
 
-const char *reply_no_memory(size_t *size)
+const char *reply_no_memory(bool v2, bool budget, size_t *size)
 {
-	static const char document[] =
-		"{\"type\": \"/problems/out_of_memory\", \"title\": \"An allocation failed\", "
-		"\"status\": 503, \"detail\": \"There was no memory to say more.\", "
-		"\"code\": \"out_of_memory\"}";
-	*size = sizeof document - 1;
-	return document;
+	static const char *const documents[2][2] = {
+		{"{\"type\": \"/problems/out_of_memory\", \"title\": \"An allocation failed\", "
+		 "\"status\": 503, \"detail\": \"There was no memory to say more.\", "
+		 "\"code\": \"out_of_memory\"}",
+		 "{\"type\": \"/problems/too_much_memory_in_flight\", \"title\": \"Too much memory "
+		 "in flight\", \"status\": 429, \"detail\": \"The requests being served "
+		 "hold the whole memory budget (memory_budget_bytes); send this one again "
+		 "later.\", \"code\": \"too_much_memory_in_flight\"}"},
+		{"{\"error\": \"There was no memory to say more.\"}",
+		 "{\"error\": \"The requests being served hold the whole memory budget "
+		 "(memory_budget_bytes); send this one again later.\"}"},
+	};
+	*size = strlen(documents[v2][budget]);
+	return documents[v2][budget];
+}
+
+const char *reply_error_type(bool v2)
+{
+	return v2 ? "application/json" : "application/problem+json";
+}
+
+/* The document, written into an arena; false when that has no memory. */
+static bool write_error(struct request *request, struct loss_arena *arena, bool v2)
+{
+	struct reply *reply = &request->reply;
+	struct loss_buffer *out = arena ? loss_buffer_create(arena) : NULL;
+	if (!out ||
+	    !(v2 ? write_v2_error(out, request->error.detail) : write_problem(request, out)))
+		return false;
+	reply->body = out->data;
+	reply->size = out->size;
+	return true;
+}
+
+static unsigned http_status(loss_status status, bool v2)
+{
+	unsigned http = (unsigned)loss_status_info(status)->http;
+	return v2 && http == 422 ? 400 : http;
 }
 
 void reply_error(struct request *request)
@@ -204,19 +244,12 @@ void reply_error(struct request *request)
 	bool v2 = route_is_v2(request->target.path, request->target.n_path);
 	/* Nothing of the body is needed any more, and the document needs room. */
 	request_drop_body(request);
-	struct loss_buffer *out = loss_buffer_create(request->arena);
-	bool written = out && (v2 ? write_v2_error(out, request->error.detail)
-				  : write_problem(request, out));
-
-	reply->status = (unsigned)loss_status_info(status)->http;
-	if (v2 && reply->status == 422)
-		reply->status = 400;
-	if (written) {
-		reply->body = out->data;
-		reply->size = out->size;
-	} else {
-		reply->body = reply_no_memory(&reply->size);
-		reply->status = 503;
+	reply->status = http_status(status, v2);
+	if (!write_error(request, request->arena, v2) &&
+	    !write_error(request, request_spare(request), v2)) {
+		bool budget = status == LOSS_TOO_MUCH_MEMORY_IN_FLIGHT;
+		reply->body = reply_no_memory(v2, budget, &reply->size);
+		reply->status = budget ? 429 : 503;
 	}
 	if (status == LOSS_METHOD_NOT_ALLOWED)
 		add_header(reply, "Allow", allowed(request));
@@ -224,5 +257,5 @@ void reply_error(struct request *request)
 		add_header(reply, "Accept-Encoding", HEAD_ENCODINGS);
 	if (status == LOSS_DRAINING)
 		reply->close = true;
-	complete(request, v2 ? "application/json" : "application/problem+json");
+	complete(request, reply_error_type(v2));
 }

@@ -14,7 +14,10 @@ void reply_page(struct request *request); /* GET, HEAD, OPTIONS, and POST that e
 void reply_evaluation(struct request *request);
 void reply_error(struct request *request); /* request->error */
 
-/* The document of out_of_memory for where there is no memory to write one; static. */
-const char *reply_no_memory(size_t *size);
+/* The documents for where there is no memory to write one, static: of too_much_memory_in_flight,
+ * where it is the budget that is used up, or of out_of_memory; as /v2 has errors, or as /v1. */
+const char *reply_no_memory(bool v2, bool budget, size_t *size);
+/* The Content-Type of errors. */
+const char *reply_error_type(bool v2);
 
 #endif

@@ -14,7 +14,7 @@
 /* ---------------------------------------------------------------- life */
 
 struct request *request_create(struct service *service, struct reaper_entry *entry,
-			       const char *target)
+			       const char *target, loss_status *why)
 {
 	/* Requests that need next to nothing (is it alive? what are its metrics?) are answered even
 	 * when the budget is used up; evaluations are not. */
@@ -22,7 +22,7 @@ struct request *request_create(struct service *service, struct reaper_entry *ent
 	struct loss_arena *arena = loss_arena_create(&service->budget);
 	if (!arena) {
 		over_budget = true;
-		arena = loss_arena_create(NULL);
+		arena = loss_arena_create(&service->reserve);
 	}
 	struct request *request = arena ? loss_arena_array(arena, struct request, 1) : NULL;
 	if (request) {
@@ -33,11 +33,19 @@ struct request *request_create(struct service *service, struct reaper_entry *ent
 		request->over_budget = over_budget;
 		request->timings.start_ns = clock_ns();
 	}
-	if (!request || !target_split(target, arena, &request->target)) {
-		loss_arena_destroy(arena);
-		return NULL;
-	}
-	return request;
+	if (request && target_split(target, arena, &request->target))
+		return request;
+	*why = arena ? loss_arena_failure(arena, &(struct loss_error){0})
+		     : LOSS_TOO_MUCH_MEMORY_IN_FLIGHT;
+	loss_arena_destroy(arena);
+	return NULL;
+}
+
+struct loss_arena *request_spare(struct request *request)
+{
+	if (!request->spare)
+		request->spare = loss_arena_create(&request->service->reserve);
+	return request->spare;
 }
 
 void request_destroy(struct request *request)
@@ -47,6 +55,7 @@ void request_destroy(struct request *request)
 	deadline_unwatch(request);
 	if (request->evaluation)
 		evaluation_end(request->evaluation);
+	loss_arena_destroy(request->spare);
 	loss_arena_destroy(request->arena);
 }
 
@@ -68,7 +77,9 @@ static bool is_health(const struct request *request)
 
 static loss_status check_stage(const struct request *request, struct loss_error *err)
 {
-	if (service_stage(request->service) != SERVICE_DRAINING || is_health(request))
+	const struct service *service = request->service;
+	if (service_stage(service) != SERVICE_DRAINING || is_health(request) ||
+	    reaper_is_promised(service->reaper, request->entry))
 		return LOSS_OK;
 	return loss_fail(
 		err, LOSS_DRAINING, NULL,
@@ -283,6 +294,7 @@ enum request_stage request_begin(struct request *request, const struct raw_head 
 	struct evaluation_kind kind;
 
 	request->method = route_method(raw->method);
+	request->interim = strcmp(raw->version, "HTTP/1.1") == 0;
 	request->timings.start_ns = clock_ns();
 	keep(request, head_read(&request->head, raw->headers, raw->n_headers, request->arena,
 				&request->found));
@@ -335,7 +347,7 @@ bool request_feed(struct request *request, const void *bytes, size_t n)
 	uint64_t limit = body_limit(request, &name);
 	uint64_t total = request->timings.bytes_in += n;
 
-	reaper_bytes(request->service->reaper, request->entry, total);
+	reaper_received(request->service->reaper, request->entry, total);
 	if (total > limit) {
 		/* Chunked: it could not be known before. A client that stops soon still gets the
 		 * reply. */
@@ -416,7 +428,7 @@ enum request_stage request_end(struct request *request)
 		return request->stage;
 	}
 	if (evaluation_is_large(request->evaluation)) {
-		request->stage = REQUEST_COMPUTE;
+		request->stage = REQUEST_WAIT;
 		return request->stage;
 	}
 	compute(request, 1);
@@ -454,6 +466,7 @@ void request_submit(struct request *request, void (*resume)(void *connection), v
 	request->job.done = done;
 	request->job.elements = evaluation_elements(request->evaluation);
 	request->submitted_ns = clock_ns();
+	request->stage = REQUEST_COMPUTE;
 	if (!request->watched)
 		deadline_watch(request);
 	scheduler_submit(request->service->scheduler, &request->job);

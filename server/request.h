@@ -40,6 +40,7 @@ struct reply {
 enum request_stage {
 	REQUEST_HEAD,    /* headers are being read */
 	REQUEST_BODY,    /* the body is, for use or to be thrown away */
+	REQUEST_WAIT,    /* to be computed */
 	REQUEST_COMPUTE, /* the connection is suspended */
 	REQUEST_REPLY,   /* reply is complete */
 };
@@ -47,11 +48,13 @@ enum request_stage {
 struct request {
 	struct service *service;
 	struct loss_arena *arena;
+	struct loss_arena *spare; /* of the reserve, for an error's document; NULL: not needed */
 	struct reaper_entry *entry;
 	enum request_stage stage;
 
 	struct target target;
 	bool over_budget;
+	bool interim; /* the client takes interim responses */
 
 	enum method method;
 	const struct route *route; /* NULL: none */
@@ -80,9 +83,12 @@ struct request {
 	struct reply reply;
 };
 
-/* NULL when there is no memory at all. The entry outlives the request. */
+/* NULL when there is no memory at all: *why is LOSS_TOO_MUCH_MEMORY_IN_FLIGHT or
+ * LOSS_OUT_OF_MEMORY. The entry outlives the request. */
 struct request *request_create(struct service *service, struct reaper_entry *entry,
-			       const char *target);
+			       const char *target, loss_status *why);
+/* Memory of the reserve, for a little that must be said; NULL where that is used up too. */
+struct loss_arena *request_spare(struct request *request);
 void request_destroy(struct request *request); /* NULL is fine */
 
 /* The head is complete. REQUEST_BODY, or REQUEST_REPLY when the request must be refused without its
@@ -92,7 +98,7 @@ enum request_stage request_begin(struct request *request, const struct raw_head 
 bool request_feed(struct request *request, const void *bytes, size_t n);
 /* Gives back the memory of what has been received. */
 void request_drop_body(struct request *request);
-/* The body is complete. REQUEST_REPLY, or REQUEST_COMPUTE: suspend the connection, then call
+/* The body is complete. REQUEST_REPLY, or REQUEST_WAIT: suspend the connection, then call
  * request_submit. */
 enum request_stage request_end(struct request *request);
 void request_submit(struct request *request, void (*resume)(void *connection), void *connection);

@@ -16,10 +16,16 @@ enum service_stage {
 	SERVICE_DRAINING, /* new requests are refused, those begun are answered */
 };
 
+/* Enough for a reply to some hundred clients at once. */
+#define SERVICE_RESERVE_BYTES ((size_t)8 << 20)
+
 struct service {
 	struct config config;
 	const char *isa; /* that kernels are to use, or NULL for the best */
 	struct loss_budget budget;
+	/* Beside it, for what must be said when it is used up: pages that are always answered, and
+	 * the documents of errors. */
+	struct loss_budget reserve;
 	struct reaper *reaper;
 	struct scheduler *scheduler;
 	struct shm *shm;  /* NULL: switched off */

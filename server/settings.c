@@ -67,7 +67,7 @@ const char *config_isa(const struct config *config)
 /* clang-format off */
 const struct setting settings[] = {
 	{.key = FIELD(listen), .type = SETTING_LISTEN, .fallback = "127.0.0.1:8080",
-	 .help = "address and port to serve; port 0 picks a free one"},
+	 .help = "addresses and ports to serve, up to eight; port 0 picks a free one"},
 	AUTO(SETTING_INTEGER, threads, limits_cores, 1, 1024,
 	     "threads that evaluate a large problem; auto: the cores available"),
 	AUTO(SETTING_INTEGER, io_threads, limits_cores, 1, 1024,
@@ -76,7 +76,7 @@ const struct setting settings[] = {
 		"connections open at once"),
 	INTEGER(connections_per_address, "0", 0, 1000000,
 		"connections open at once from one address; 0: no limit"),
-	BYTES(connection_memory_bytes, "32KiB", 4 * KIB, 16 * MIB,
+	BYTES(connection_memory_bytes, "36KiB", 4 * KIB, 16 * MIB,
 	      "memory for the head of one connection's request"),
 	INTEGER(head_timeout_ms, "10000", 1, HOUR_MS,
 		"time that a request's head may take"),
@@ -214,12 +214,25 @@ static bool parse_choice(const struct setting *setting, const char *text, uint64
 	return false;
 }
 
+static size_t n_commas(const char *text)
+{
+	size_t n = 0;
+	for (; *text; text++)
+		n += *text == ',';
+	return n;
+}
+
 static bool parse_listen(const char *text, struct config *config)
 {
-	char host[sizeof config->listen];
+	char one[CONFIG_LISTEN_SIZE], host[CONFIG_LISTEN_SIZE];
 	uint16_t port;
-	if (strlen(text) >= sizeof config->listen ||
-	    !config_split_listen(text, host, sizeof host, &port))
+	size_t n = 0;
+	for (; config_listener(text, n, one); n++)
+		if (!config_split_listen(one, host, sizeof host, &port))
+			return false;
+	/* Each was looked at: one that is too long ends the loop early. */
+	if (n == 0 || n > CONFIG_MAX_LISTENERS || n_commas(text) + 1 != n ||
+	    strlen(text) >= sizeof config->listen)
 		return false;
 	memcpy(config->listen, text, strlen(text) + 1);
 	return true;
@@ -316,7 +329,10 @@ void setting_describe(const struct setting *setting, char *out, size_t size)
 	const char *or_auto = setting->automatic ? ", or auto" : "";
 	switch (setting->type) {
 	case SETTING_LISTEN:
-		snprintf(out, size, "ADDR:PORT or [IPV6]:PORT, like 127.0.0.1:8080");
+		snprintf(out, size,
+			 "ADDR:PORT or [IPV6]:PORT, like 127.0.0.1:8080, or up to %d of them with "
+			 "commas between them",
+			 CONFIG_MAX_LISTENERS);
 		return;
 	case SETTING_ORIGINS:
 		snprintf(out, size,

@@ -39,6 +39,8 @@ static bool fail(struct loss_arena *arena, enum failure failure, size_t wanted)
 	return false;
 }
 
+/* ---------------------------------------------------------------- the budget */
+
 /* What is only kept gives way to what is needed. */
 static void make_way(struct loss_budget *budget, size_t n)
 {
@@ -47,6 +49,25 @@ static void make_way(struct loss_budget *budget, size_t n)
 	if (kept > 0 && (held > budget->limit - kept || n > budget->limit - kept - held))
 		loss_budget_trim(budget);
 }
+
+bool loss_budget_take(struct loss_budget *budget, size_t n)
+{
+	make_way(budget, n);
+	size_t held = atomic_load_explicit(&budget->held, memory_order_relaxed);
+	do {
+		if (held > budget->limit || n > budget->limit - held)
+			return false;
+	} while (!atomic_compare_exchange_weak_explicit(
+		&budget->held, &held, held + n, memory_order_relaxed, memory_order_relaxed));
+	return true;
+}
+
+void loss_budget_give(struct loss_budget *budget, size_t n)
+{
+	atomic_fetch_sub_explicit(&budget->held, n, memory_order_relaxed);
+}
+
+/* ---------------------------------------------------------------- the arena */
 
 /* Charges n bytes to the budget, or says why not. */
 static bool charge(struct loss_arena *arena, size_t n)
@@ -57,14 +78,8 @@ static bool charge(struct loss_arena *arena, size_t n)
 		return fail(arena, FAILURE_TOO_LARGE, n);
 	if (budget && total > budget->limit)
 		return fail(arena, FAILURE_TOO_LARGE, n);
-	if (budget) {
-		make_way(budget, n);
-		size_t held = atomic_fetch_add_explicit(&budget->held, n, memory_order_relaxed);
-		if (held > budget->limit || n > budget->limit - held) {
-			atomic_fetch_sub_explicit(&budget->held, n, memory_order_relaxed);
-			return fail(arena, FAILURE_BUDGET, n);
-		}
-	}
+	if (budget && !loss_budget_take(budget, n))
+		return fail(arena, FAILURE_BUDGET, n);
 	arena->held = total;
 	return true;
 }
@@ -73,7 +88,7 @@ static void refund(struct loss_arena *arena, size_t n)
 {
 	arena->held -= n;
 	if (arena->budget)
-		atomic_fetch_sub_explicit(&arena->budget->held, n, memory_order_relaxed);
+		loss_budget_give(arena->budget, n);
 }
 
 /* n rounded up to a multiple of a power of two; 0 when that overflows. */

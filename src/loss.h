@@ -180,6 +180,10 @@ struct loss_budget {
 
 /* Returns what is kept to the system: before a budget ends, or when memory is short. */
 void loss_budget_trim(struct loss_budget *budget);
+/* Charges n bytes for memory that no arena has; false, and nothing is charged, when they are not
+ * left. loss_budget_give ends it. */
+bool loss_budget_take(struct loss_budget *budget, size_t n);
+void loss_budget_give(struct loss_budget *budget, size_t n);
 
 /* Memory of one request: everything taken from it is freed at once by its end. Opaque. */
 struct loss_arena;

@@ -1,4 +1,5 @@
-/* Accepting on a thread of its own: room, handing over, stopping. */
+/* Accepting on a thread of its own: room, handing over, waiting, draining, stopping. */
+#include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <setjmp.h>
@@ -6,134 +7,307 @@
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "../support/tcp.h"
 #include "acceptor.h"
+#include "admission.h"
+#include "clock.h"
 #include "listener.h"
 
-struct taker {
-	atomic_bool room;
-	atomic_int asked, taken;
-	atomic_int fd;
-};
+#define WAIT_MS 60000
+#define MOST 16 /* connections, where a test has no other limit */
 
-static bool has_room(void *context)
-{
-	struct taker *taker = (struct taker *)context;
-	atomic_fetch_add(&taker->asked, 1);
-	return atomic_load(&taker->room);
-}
+struct taker {
+	atomic_int taken, crowded, drained;
+	atomic_int fds[64];
+	atomic_int families[64];
+};
 
 static void connected(void *context, int fd, const struct sockaddr *address, socklen_t size)
 {
 	struct taker *taker = (struct taker *)context;
 	(void)size;
-	atomic_store(&taker->fd, address->sa_family == AF_INET ? fd : -1);
+	int i = atomic_load(&taker->taken);
+	atomic_store(&taker->fds[i], fd);
+	atomic_store(&taker->families[i], address->sa_family);
 	atomic_fetch_add(&taker->taken, 1);
+}
+
+static void crowded(void *context)
+{
+	atomic_fetch_add(&((struct taker *)context)->crowded, 1);
+}
+
+static void drained(void *context)
+{
+	atomic_fetch_add(&((struct taker *)context)->drained, 1);
 }
 
 static void wait_until(const atomic_int *counter, int least)
 {
-	for (int i = 0; atomic_load(counter) < least && i < 10000; i++)
+	for (int i = 0; atomic_load(counter) < least && i < WAIT_MS; i++)
 		poll(NULL, 0, 1);
 	assert_true(atomic_load(counter) >= least);
 }
 
-static struct sockaddr_in address_of(int listener)
+static void wait_until_closed(struct acceptor *acceptor)
 {
-	struct sockaddr_in address;
+	for (int i = 0; !acceptor_is_closed(acceptor) && i < WAIT_MS; i++)
+		poll(NULL, 0, 1);
+	assert_true(acceptor_is_closed(acceptor));
+}
+
+/* ---------------------------------------------------------------- one acceptor */
+
+static struct taker taker;
+static struct loss_arena *arena;
+static struct loss_budget budget;
+static struct listeners listeners;
+static struct admission *admission;
+static struct acceptor *acceptor;
+
+static void room(void *context)
+{
+	(void)context;
+	acceptor_look_again(acceptor);
+}
+
+static void start(const char *list, size_t connections)
+{
+	memset(&taker, 0, sizeof taker);
+	budget = (struct loss_budget){.limit = SIZE_MAX};
+	arena = loss_arena_create(NULL);
+	assert_true(listeners_open(list, &listeners));
+	const struct admission_limits limits = {.connections = connections,
+						.listeners = listeners.n,
+						.descriptors = 4096,
+						.bytes = 1,
+						.budget = &budget};
+	admission = admission_create(arena, &limits, room, NULL);
+	assert_non_null(admission);
+	const struct acceptor_setup setup = {.listeners = listeners.fds,
+					     .n_listeners = listeners.n,
+					     .admission = admission,
+					     .context = &taker,
+					     .connected = connected,
+					     .crowded = crowded,
+					     .drained = drained};
+	assert_true(acceptor_start(arena, &setup, &acceptor));
+}
+
+static int connect_to(size_t listener)
+{
+	struct sockaddr_storage address;
 	socklen_t size = sizeof address;
-	assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
-	return address;
+	assert_int_equal(getsockname(listeners.fds[listener], (struct sockaddr *)&address, &size),
+			 0);
+	int fd = socket(address.ss_family, SOCK_STREAM, 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&address, size), 0);
+	return fd;
 }
 
-static int connect_to(const struct sockaddr_in *address)
+/* As libmicrohttpd closes the i-th connection. */
+static void leave(int i)
 {
-	int fd = socket(AF_INET, SOCK_STREAM, 0);
-	if (connect(fd, (const struct sockaddr *)address, sizeof *address) == 0)
-		return fd;
+	int fd = atomic_load(&taker.fds[i]);
+	admission_release(admission, fd);
 	close(fd);
-	return -1;
 }
 
-struct setting {
-	struct loss_arena *arena;
-	struct acceptor *acceptor;
-	struct sockaddr_in address;
-};
-
-static struct setting start(struct taker *taker)
+static void finish(void)
 {
-	char url[64];
-	int listener = listener_open("127.0.0.1:0", url, sizeof url);
-	assert_true(listener >= 0);
-	struct setting setting = {.arena = loss_arena_create(NULL),
-				  .address = address_of(listener)};
-	const struct acceptor_calls calls = {taker, has_room, connected};
-	setting.acceptor = acceptor_start(setting.arena, listener, &calls);
-	assert_non_null(setting.acceptor);
-	return setting;
+	acceptor_stop(acceptor);
+	acceptor_stop(acceptor); /* once more changes nothing */
+	assert_true(acceptor_is_closed(acceptor));
+	for (int i = 0; i < atomic_load(&taker.taken); i++)
+		close(atomic_load(&taker.fds[i])); /* or again */
+	acceptor_destroy(acceptor);
+	admission_destroy(admission);
+	loss_arena_destroy(arena);
 }
 
-static void finish(struct setting *setting)
-{
-	acceptor_stop(setting->acceptor);
-	acceptor_stop(setting->acceptor); /* once more changes nothing */
-	assert_int_equal(connect_to(&setting->address), -1);
-	loss_arena_destroy(setting->arena);
-}
+/* ---------------------------------------------------------------- accepting */
 
 static void connections_are_handed_over(void **state)
 {
 	(void)state;
-	struct taker taker = {.room = true};
-	struct setting setting = start(&taker);
+	start("127.0.0.1:0", MOST);
 	char byte = 'a';
-	for (int i = 1; i <= 20; i++) {
-		int client = connect_to(&setting.address);
-		wait_until(&taker.taken, i);
-		int served = atomic_load(&taker.fd);
-		assert_true(served >= 0);
-		assert_int_equal(write(client, &byte, 1), 1);
-		struct pollfd readable = {.fd = served, .events = POLLIN};
-		assert_int_equal(poll(&readable, 1, 10000), 1);
-		assert_int_equal(read(served, &byte, 1), 1);
-		close(served);
+	for (int i = 0; i < 20; i++) {
+		int client = connect_to(0);
+		wait_until(&taker.taken, i + 1);
+		int served = atomic_load(&taker.fds[i]);
+		assert_int_equal(atomic_load(&taker.families[i]), AF_INET);
+		assert_int_equal(recv(served, &byte, 1, 0), -1); /* does not block */
+		assert_true(errno == EAGAIN || errno == EWOULDBLOCK);
+		tcp_send_and_wait(client, served, &byte, 1);
+		leave(i);
 		close(client);
 	}
-	finish(&setting);
+	finish();
 }
 
 static void without_room_clients_wait(void **state)
 {
 	(void)state;
-	struct taker taker = {.room = false};
-	struct setting setting = start(&taker);
-	int client = connect_to(&setting.address);
-	assert_true(client >= 0);
-	wait_until(&taker.asked, 3); /* it looks again, without spinning */
-	assert_int_equal(atomic_load(&taker.taken), 0);
-	atomic_store(&taker.room, true);
+	start("127.0.0.1:0", 2);
+	int clients[4];
+	for (int i = 0; i < 4; i++)
+		clients[i] = connect_to(0);
+	wait_until(&taker.taken, 2);
+	wait_until(&taker.crowded, 3); /* it asks for room again and again */
+	assert_int_equal(atomic_load(&taker.taken), 2);
+	leave(0);
+	wait_until(&taker.taken, 3);
+	leave(1);
+	wait_until(&taker.taken, 4);
+	for (int i = 0; i < 4; i++)
+		close(clients[i]);
+	finish();
+}
+
+/* While nobody makes room it looks for it twenty times a second, and never more often, however slow
+ * the machine. */
+static void waiting_is_not_spinning(void **state)
+{
+	(void)state;
+	start("127.0.0.1:0", 1);
+	int first = connect_to(0), second = connect_to(0);
+	wait_until(&taker.crowded, 1);
+	int asked = atomic_load(&taker.crowded);
+	uint64_t begun = clock_ns();
+	wait_until(&taker.crowded, asked + 10);
+	assert_true(clock_ns() - begun >= UINT64_C(50000000) * 9);
+	close(first);
+	close(second);
+	finish();
+}
+
+/* Somebody who waited has gone: the others are not kept from their next requests any more. */
+static void a_crowd_that_leaves_is_none(void **state)
+{
+	(void)state;
+	start("127.0.0.1:0", 1);
+	int first = connect_to(0);
 	wait_until(&taker.taken, 1);
-	close(atomic_load(&taker.fd));
-	close(client);
-	finish(&setting);
+	int second = connect_to(0);
+	wait_until(&taker.crowded, 1);
+	assert_true(admission_is_crowded(admission));
+	leave(0);
+	wait_until(&taker.taken, 2);
+	for (int i = 0; admission_is_crowded(admission) && i < WAIT_MS; i++)
+		poll(NULL, 0, 1);
+	assert_false(admission_is_crowded(admission));
+	close(first);
+	close(second);
+	finish();
+}
+
+static void a_full_listener_leaves_the_other_one_alone(void **state)
+{
+	(void)state;
+	start("127.0.0.1:0,127.0.0.1:0", MOST);
+	int clients[MOST + 1 + ADMISSION_OWN_PLACES];
+	for (int i = 0; i <= MOST; i++)
+		clients[i] = connect_to(0);
+	wait_until(&taker.crowded, 1);
+	assert_int_equal(atomic_load(&taker.taken), MOST);
+	for (int i = 1; i <= ADMISSION_OWN_PLACES; i++) {
+		clients[MOST + i] = connect_to(1);
+		wait_until(&taker.taken, MOST + i);
+	}
+	for (int i = 0; i <= MOST + ADMISSION_OWN_PLACES; i++)
+		close(clients[i]);
+	finish();
+}
+
+/* Out of descriptors it waits, without spinning, until there are some again. */
+static void descriptors_run_out_and_come_back(void **state)
+{
+	struct rlimit limit, few;
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	start("127.0.0.1:0", MOST);
+	int waiting = socket(AF_INET, SOCK_STREAM, 0);
+	few = limit;
+	few.rlim_cur = (rlim_t)waiting + 1; /* all below it are in use */
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	struct sockaddr_in address;
+	socklen_t size = sizeof address;
+	getsockname(listeners.fds[0], (struct sockaddr *)&address, &size);
+	int asked = atomic_load(&taker.crowded);
+	assert_int_equal(connect(waiting, (struct sockaddr *)&address, size), 0);
+	wait_until(&taker.crowded, asked + 3);
+	assert_int_equal(atomic_load(&taker.taken), 0);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	wait_until(&taker.taken, 1);
+	assert_int_equal(admission_count(admission), 1);
+	close(waiting);
+	finish();
+}
+
+/* ---------------------------------------------------------------- the end */
+
+/* Who has connected is not reset: all of the backlog is accepted before the listener closes. */
+static void a_drain_accepts_the_backlog(void **state)
+{
+	(void)state;
+	start("127.0.0.1:0", 2);
+	int clients[20];
+	for (int i = 0; i < 20; i++) {
+		clients[i] = connect_to(0);
+		assert_int_equal(send(clients[i], "x", 1, MSG_NOSIGNAL), 1);
+	}
+	wait_until(&taker.crowded, 1);
+	acceptor_drain(acceptor);
+	/* There is no room yet: whoever makes some is told all the same. */
+	wait_until(&taker.drained, 1);
+	for (int i = 0; i < 20; i++) {
+		char byte = 0;
+		wait_until(&taker.taken, i + 1);
+		struct pollfd readable = {.fd = atomic_load(&taker.fds[i]), .events = POLLIN};
+		assert_int_equal(poll(&readable, 1, WAIT_MS), 1);
+		assert_int_equal(read(readable.fd, &byte, 1), 1);
+		assert_int_equal(byte, 'x');
+		leave(i);
+	}
+	wait_until_closed(acceptor);
+	assert_int_equal(atomic_load(&taker.drained), 1);
+	for (int i = 0; i < 20; i++)
+		close(clients[i]);
+	finish();
+}
+
+static void an_idle_drain_ends(void **state)
+{
+	(void)state;
+	start("127.0.0.1:0,127.0.0.1:0", MOST);
+	acceptor_drain(acceptor);
+	wait_until_closed(acceptor);
+	assert_int_equal(atomic_load(&taker.drained), 1);
+	finish();
 }
 
 static void stopping_while_there_is_no_room(void **state)
 {
 	(void)state;
-	struct taker taker = {.room = false};
-	struct setting setting = start(&taker);
-	int client = connect_to(&setting.address);
-	wait_until(&taker.asked, 1);
-	finish(&setting);
-	assert_int_equal(atomic_load(&taker.taken), 0);
-	close(client);
+	start("127.0.0.1:0", 1);
+	int first = connect_to(0), second = connect_to(0);
+	wait_until(&taker.crowded, 1);
+	finish();
+	assert_int_equal(atomic_load(&taker.taken), 1);
+	assert_int_equal(atomic_load(&taker.drained), 0);
+	assert_true(tcp_wait_for_end(second)); /* nobody listens any more */
+	close(first);
+	close(second);
 	acceptor_stop(NULL);
+	acceptor_destroy(NULL);
 }
 
 int main(void)
@@ -141,6 +315,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(connections_are_handed_over),
 		cmocka_unit_test(without_room_clients_wait),
+		cmocka_unit_test(waiting_is_not_spinning),
+		cmocka_unit_test(a_crowd_that_leaves_is_none),
+		cmocka_unit_test(a_full_listener_leaves_the_other_one_alone),
+		cmocka_unit_test(descriptors_run_out_and_come_back),
+		cmocka_unit_test(a_drain_accepts_the_backlog),
+		cmocka_unit_test(an_idle_drain_ends),
 		cmocka_unit_test(stopping_while_there_is_no_room),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

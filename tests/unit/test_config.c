@@ -100,7 +100,7 @@ static void the_defaults_are_those_of_the_contract(void **state)
 	assert_string_equal(config.listen, "127.0.0.1:8080");
 	assert_int_equal(config.connections, 20000);
 	assert_int_equal(config.connections_per_address, 0);
-	assert_int_equal(config.connection_memory_bytes, 32768);
+	assert_int_equal(config.connection_memory_bytes, 36864);
 	assert_int_equal(config.head_timeout_ms, 10000);
 	assert_int_equal(config.body_timeout_ms, 20000);
 	assert_int_equal(config.body_min_bytes_per_second, 65536);
@@ -188,6 +188,37 @@ static void the_last_of_two_flags_wins(void **state)
 	(void)state;
 	LOAD("--threads", "3", "--threads=4");
 	assert_int_equal(config.threads, 4);
+}
+
+/* Of listeners there may be several: in one flag or variable, or in one flag each. */
+static void listeners_are_a_list(void **state)
+{
+	static const char *const bad[] = {
+		"",         ",",           "127.0.0.1:0,",
+		",[::1]:0", "a:1,,b:1",    "a:1 ,b:1",
+		"a:1,b",    "a:1,b:65536", "a:1,b:1,c:1,d:1,e:1,f:1,g:1,h:1,i:1",
+	};
+	(void)state;
+	LOAD("--listen", "127.0.0.1:1,[::1]:2", "--listen=localhost:3");
+	assert_string_equal(config.listen, "127.0.0.1:1,[::1]:2,localhost:3");
+	LOAD("--listen", "a:1,b:1,c:1,d:1,e:1,f:1,g:1", "--listen", "h:1");
+	assert_int_equal(action, CONFIG_SERVE);
+	LOAD("--listen", "a:1,b:1,c:1,d:1,e:1,f:1,g:1,h:1", "--listen", "i:1");
+	ASSERT_REFUSED("--listen", "up to 8");
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		LOAD("--listen", bad[i]);
+		ASSERT_REFUSED("--listen", "ADDR:PORT");
+	}
+	setenv("LOSSD_LISTEN", "a:1,b:2", 1);
+	LOAD_NOTHING();
+	assert_string_equal(config.listen, "a:1,b:2");
+	LOAD("--listen", "c:3"); /* replaces the whole list */
+	assert_string_equal(config.listen, "c:3");
+	unsetenv("LOSSD_LISTEN");
+	LOAD("--config", file_with("{\"listen\": [\"a:1\", \"[::1]:2\"]}"));
+	assert_string_equal(config.listen, "a:1,[::1]:2");
+	LOAD("--config", file_with("{\"listen\": []}"));
+	ASSERT_REFUSED("settings.json", "listen", "ADDR:PORT");
 }
 
 static void flags_win_over_environment_over_file_over_defaults(void **state)
@@ -474,9 +505,10 @@ static void wrong_files_are_one_line_with_file_key_value_and_bound(void **state)
 		{"{\"threads\": true}", {"threads", "not true", ""}},
 		{"{\"log_level\": 1}", {"log_level", "not 1", "one of debug"}},
 		{"{\"listen\": 8080}", {"listen", "not 8080", "ADDR:PORT"}},
-		{"{\"listen\": [\"012345678901234567890123456789012345678901234567890123456789\", "
+		{"{\"log_level\": "
+		 "[\"012345678901234567890123456789012345678901234567890123456789\", "
 		 "\"012345678901234567890123456789012345678901234567890123456789\"]}",
-		 {"listen", "not a value of another kind", ""}},
+		 {"log_level", "not a value of another kind", ""}},
 		{"{\"thread\": 1}", {"unknown key \"thread\"", "--help", ""}},
 		{"{\"Threads\": 1}", {"unknown key \"Threads\"", "", ""}},
 		{"{\"threads\": 1, \"threads\": 1}", {"threads is there twice", "", ""}},
@@ -649,6 +681,7 @@ int main(void)
 		TEST(the_shipped_file_writes_the_defaults_as_the_table_does),
 		TEST(flags_come_in_both_spellings),
 		TEST(the_last_of_two_flags_wins),
+		TEST(listeners_are_a_list),
 		TEST(flags_win_over_environment_over_file_over_defaults),
 		TEST(the_environment_may_name_the_file_and_a_flag_another),
 		TEST(unknown_variables_are_none_of_our_business),

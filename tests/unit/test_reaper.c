@@ -1,9 +1,11 @@
+/* Deadlines and what else ends a connection, by a clock that the tests move: to the nanosecond. */
 #include "../../server/reaper.h"
 
 #include <poll.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -11,22 +13,27 @@
 
 #include "../../server/clock.h"
 #include "../../server/metrics.h"
+#include "../../server/socket.h"
+#include "../support/tcp.h"
 
 #define MS UINT64_C(1000000)
-/* Deadlines that must pass in a test are this long; those that must not, an hour. */
-#define SHORT_MS UINT64_C(60)
-#define LONG_MS UINT64_C(3600000)
-/* What a busy machine may add before a test calls it late. */
-#define LATE_MS 5000
+#define SECOND (1000 * MS)
+#define HOUR_MS UINT64_C(3600000)
+#define WAIT_MS 60000
 
 static struct config config;
 static struct loss_arena *arena;
 static struct reaper *reaper;
+static _Atomic uint64_t now_ns;
+
+static uint64_t moved_clock(void)
+{
+	return atomic_load(&now_ns);
+}
 
 struct link {
-	int server, client;
+	struct tcp_pair pair;
 	struct reaper_entry *entry;
-	uint64_t opened_ns;
 };
 
 static int start(void **state)
@@ -34,12 +41,12 @@ static int start(void **state)
 	static const char *const labels[] = {"other"};
 	(void)state;
 	config = (struct config){
-		.connections = 4,
-		.head_timeout_ms = LONG_MS,
-		.body_timeout_ms = LONG_MS,
-		.reply_timeout_ms = LONG_MS,
-		.idle_timeout_ms = LONG_MS,
+		.head_timeout_ms = HOUR_MS,
+		.body_timeout_ms = HOUR_MS,
+		.reply_timeout_ms = HOUR_MS,
+		.idle_timeout_ms = HOUR_MS,
 	};
+	atomic_store(&now_ns, 1000 * SECOND);
 	arena = loss_arena_create(NULL);
 	return arena && metrics_start(labels, 1, "base") ? 0 : -1;
 }
@@ -47,26 +54,51 @@ static int start(void **state)
 static int stop(void **state)
 {
 	(void)state;
-	reaper_stop(reaper);
+	if (reaper)
+		reaper_destroy(reaper);
 	reaper = NULL;
 	loss_arena_destroy(arena);
 	return 0;
 }
 
+static void begin_with(size_t connections)
+{
+	reaper = reaper_create(arena, &config, connections, moved_clock);
+	assert_non_null(reaper);
+}
+
 static void begin(void)
 {
-	reaper = reaper_start(arena, &config);
-	assert_non_null(reaper);
+	begin_with(8);
+}
+
+/* All that is due at a moment, however many steps that takes. */
+static void step(void)
+{
+	while (reaper_step(reaper) <= atomic_load(&now_ns))
+		continue;
+}
+
+/* Steps as the reaper's thread would: at each moment that it has asked for. */
+static void move_to(uint64_t then)
+{
+	for (uint64_t next = reaper_step(reaper); next <= then; next = reaper_step(reaper)) {
+		assert_true(next > atomic_load(&now_ns));
+		atomic_store(&now_ns, next);
+	}
+	atomic_store(&now_ns, then);
+	step();
+}
+
+static void move_by(uint64_t ns)
+{
+	move_to(atomic_load(&now_ns) + ns);
 }
 
 static struct link open_link(void)
 {
-	int ends[2];
-	struct link link = {.opened_ns = clock_ns()};
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
-	link.server = ends[0];
-	link.client = ends[1];
-	link.entry = reaper_open(reaper, link.server);
+	struct link link = {.pair = tcp_pair_open()};
+	link.entry = reaper_open(reaper, link.pair.server);
 	assert_non_null(link.entry);
 	return link;
 }
@@ -74,78 +106,95 @@ static struct link open_link(void)
 static void close_link(struct link *link)
 {
 	reaper_close(reaper, link->entry);
-	close(link->server);
-	close(link->client);
+	tcp_pair_close(&link->pair);
 }
 
-/* Milliseconds until the client sees the end; fails the test when it does not come. */
-static uint64_t wait_for_end(const struct link *link, uint64_t since_ns)
+static bool was_cut(const struct link *link)
 {
-	char byte;
-	struct pollfd end = {.fd = link->client, .events = POLLIN};
-	assert_int_equal(poll(&end, 1, LATE_MS), 1);
-	assert_int_equal(read(link->client, &byte, 1), 0);
-	return (clock_ns() - since_ns) / MS;
+	bool cut = reaper_was_cut(reaper, link->entry);
+	if (cut)
+		assert_true(tcp_wait_for_end(link->pair.client));
+	return cut;
 }
 
-static bool is_open(const struct link *link)
+/* It is there one nanosecond before, and gone at the deadline. */
+static void expect_end_at(const struct link *link, uint64_t deadline)
 {
-	struct pollfd end = {.fd = link->client, .events = POLLIN};
-	return poll(&end, 1, 0) == 0;
+	move_to(deadline - 1);
+	assert_false(was_cut(link));
+	move_to(deadline);
+	assert_true(was_cut(link));
 }
 
-static void silence_is_cut_at_the_head_deadline(void **state)
+/* ---------------------------------------------------------------- phases */
+
+static void enter(const struct link *link, enum reaper_phase phase)
 {
-	(void)state;
-	config.head_timeout_ms = SHORT_MS;
-	begin();
-	struct link link = open_link();
-	uint64_t ms = wait_for_end(&link, link.opened_ns);
-	assert_in_range(ms, SHORT_MS, LATE_MS);
-	assert_true(reaper_was_cut(reaper, link.entry));
-	close_link(&link);
-	assert_int_equal(reaper_connections(reaper), 0);
+	switch (phase) {
+	case REAPER_HEAD:
+		reaper_head(reaper, link->entry);
+		break;
+	case REAPER_BODY:
+		reaper_body(reaper, link->entry);
+		break;
+	case REAPER_COMPUTE:
+		reaper_compute(reaper, link->entry);
+		break;
+	case REAPER_REPLY:
+		reaper_reply(reaper, link->entry, 100);
+		break;
+	case REAPER_IDLE:
+		reaper_idle(reaper, link->entry, 0);
+		break;
+	default:
+		break;
+	}
 }
 
-static void each_phase_has_its_deadline(void **state)
+/* Each phase has its own setting, in milliseconds, from its own beginning. */
+static void each_phase_ends_at_its_deadline(void **state)
 {
 	static const struct {
 		enum reaper_phase phase;
 		size_t offset;
 	} phases[] = {
+		{REAPER_OPENED, offsetof(struct config, head_timeout_ms)},
 		{REAPER_HEAD, offsetof(struct config, head_timeout_ms)},
 		{REAPER_BODY, offsetof(struct config, body_timeout_ms)},
 		{REAPER_REPLY, offsetof(struct config, reply_timeout_ms)},
 		{REAPER_IDLE, offsetof(struct config, idle_timeout_ms)},
 	};
+	static const uint64_t timeouts_ms[] = {1, 300, 10000, 3600000};
 	(void)state;
-	for (size_t i = 0; i < sizeof phases / sizeof phases[0]; i++) {
-		uint64_t *timeout = (uint64_t *)(void *)((char *)&config + phases[i].offset);
-		*timeout = SHORT_MS;
-		begin();
-		struct link link = open_link();
-		uint64_t entered = clock_ns();
-		reaper_enter(reaper, link.entry, phases[i].phase);
-		assert_in_range(wait_for_end(&link, entered), SHORT_MS, LATE_MS);
-		close_link(&link);
-		reaper_stop(reaper);
-		*timeout = LONG_MS;
-	}
+	for (size_t i = 0; i < sizeof phases / sizeof phases[0]; i++)
+		for (size_t k = 0; k < sizeof timeouts_ms / sizeof timeouts_ms[0]; k++) {
+			uint64_t *timeout =
+				(uint64_t *)(void *)((char *)&config + phases[i].offset);
+			*timeout = timeouts_ms[k];
+			begin();
+			struct link link = open_link();
+			/* The phase counts, not the connection: time has passed before it. */
+			if (phases[i].phase != REAPER_OPENED)
+				atomic_fetch_add(&now_ns, 123 * MS / 1000);
+			enter(&link, phases[i].phase);
+			expect_end_at(&link, moved_clock() + timeouts_ms[k] * MS);
+			close_link(&link);
+			reaper_destroy(reaper);
+			*timeout = HOUR_MS;
+		}
 	reaper = NULL;
 }
 
-static void bytes_earn_time(void **state)
+static void computing_has_no_deadline(void **state)
 {
 	(void)state;
-	config.body_timeout_ms = 1;
-	config.body_min_bytes_per_second = 1000;
+	config.head_timeout_ms = config.body_timeout_ms = config.reply_timeout_ms =
+		config.idle_timeout_ms = 1000;
 	begin();
 	struct link link = open_link();
-	uint64_t entered = clock_ns();
-	reaper_enter(reaper, link.entry, REAPER_REPLY);
-	reaper_enter(reaper, link.entry, REAPER_BODY);
-	reaper_bytes(reaper, link.entry, 150);
-	assert_in_range(wait_for_end(&link, entered), 150, LATE_MS);
+	enter(&link, REAPER_COMPUTE);
+	move_by(100 * SECOND);
+	assert_false(was_cut(&link));
 	close_link(&link);
 }
 
@@ -153,17 +202,317 @@ static void bytes_earn_time(void **state)
 static void a_new_phase_counts_anew(void **state)
 {
 	(void)state;
-	config.head_timeout_ms = 10 * SHORT_MS;
+	config.head_timeout_ms = 1000;
 	begin();
-	struct link computed = open_link();
-	reaper_enter(reaper, computed.entry, REAPER_COMPUTE);
-	struct link silent = open_link();
-	/* Opened later, so when this one has been cut the other's first deadline has passed too. */
-	wait_for_end(&silent, silent.opened_ns);
-	assert_false(reaper_was_cut(reaper, computed.entry));
-	assert_true(is_open(&computed));
-	close_link(&silent);
-	close_link(&computed);
+	struct link link = open_link();
+	move_by(999 * MS);
+	enter(&link, REAPER_HEAD);
+	move_by(999 * MS);
+	assert_false(was_cut(&link));
+	move_by(MS);
+	assert_true(was_cut(&link));
+	close_link(&link);
+}
+
+/* One that has been cut is let alone, whatever its owner makes of it until it is closed. */
+static void a_cut_connection_is_not_looked_at_again(void **state)
+{
+	(void)state;
+	config.head_timeout_ms = 1000;
+	begin();
+	struct link link = open_link();
+	move_by(SECOND);
+	assert_true(was_cut(&link));
+	enter(&link, REAPER_COMPUTE); /* asks for a look at once */
+	step();
+	/* Not every hundred milliseconds, as one whose request is being computed. */
+	assert_true(reaper_step(reaper) >= moved_clock() + 500 * MS);
+	close_link(&link);
+}
+
+/* ---------------------------------------------------------------- progress */
+
+#define RATE UINT64_C(1000)
+
+static void begin_transfers(void)
+{
+	config.body_timeout_ms = config.reply_timeout_ms = 10000;
+	config.body_min_bytes_per_second = config.reply_min_bytes_per_second = RATE;
+	begin();
+}
+
+static void bytes_of_a_body_earn_time(void **state)
+{
+	(void)state;
+	begin_transfers();
+	struct link link = open_link();
+	uint64_t begun = moved_clock();
+	enter(&link, REAPER_BODY);
+	reaper_received(reaper, link.entry, 1000);
+	reaper_received(reaper, link.entry, 2500); /* in all */
+	expect_end_at(&link, begun + 10 * SECOND + 2500 * MS);
+	close_link(&link);
+}
+
+/* At the least rate a body may go on for ever; a slower one may not. */
+static void a_body_lives_as_long_as_it_makes_progress(void **state)
+{
+	(void)state;
+	begin_transfers();
+	struct link good = open_link(), slow = open_link();
+	enter(&good, REAPER_BODY);
+	enter(&slow, REAPER_BODY);
+	int seconds = 0;
+	for (; seconds < 200; seconds++) {
+		move_by(SECOND);
+		reaper_received(reaper, good.entry, RATE * (uint64_t)(seconds + 1));
+		if (!was_cut(&slow))
+			reaper_received(reaper, slow.entry, RATE * (uint64_t)(seconds + 1) / 2);
+		else if (seconds < 20 - 2)
+			fail_msg("cut after %d seconds", seconds);
+	}
+	assert_true(was_cut(&slow)); /* half of it: after twice the timeout */
+	assert_false(was_cut(&good));
+	close_link(&good);
+	close_link(&slow);
+}
+
+/* What came fast is no credit for hours. */
+static void a_body_that_stops_ends_soon(void **state)
+{
+	(void)state;
+	begin_transfers();
+	struct link link = open_link();
+	enter(&link, REAPER_BODY);
+	move_by(SECOND);
+	reaper_received(reaper, link.entry, 1000 * 1000 * RATE);
+	uint64_t stopped = moved_clock();
+	for (uint64_t bytes = 1; moved_clock() < stopped + 19 * SECOND; bytes++) {
+		move_by(SECOND);
+		assert_false(was_cut(&link));
+		reaper_received(reaper, link.entry, 1000 * 1000 * RATE + bytes);
+	}
+	expect_end_at(&link, stopped + 20 * SECOND + 19 * MS); /* a byte is worth 1 ms */
+	close_link(&link);
+}
+
+/* Takes so many bytes of a reply that lies in the kernel, and waits until the server's side knows.
+ */
+static void take(const struct link *link, uint64_t bytes)
+{
+	static char sink[1 << 16];
+	struct socket_traffic before, after;
+	assert_true(socket_traffic(link->pair.server, &before));
+	assert_int_equal(send(link->pair.server, sink, bytes, MSG_NOSIGNAL), bytes);
+	for (uint64_t n = 0; n < bytes;) {
+		ssize_t got = recv(link->pair.client, sink, sizeof sink, 0);
+		assert_true(got > 0);
+		n += (uint64_t)got;
+	}
+	for (int i = 0; i < WAIT_MS; i++) {
+		assert_true(socket_traffic(link->pair.server, &after));
+		if (after.taken >= before.taken + bytes)
+			return;
+		poll(NULL, 0, 1);
+	}
+	fail_msg("what was taken is not acknowledged");
+}
+
+static void a_reply_lives_as_long_as_it_is_taken(void **state)
+{
+	(void)state;
+	tcp_needs_traffic();
+	begin_transfers();
+	struct link reader = open_link(), other = open_link();
+	reaper_reply(reaper, reader.entry, 1 << 30);
+	reaper_reply(reaper, other.entry, 1 << 30);
+	uint64_t begun = moved_clock();
+	for (int i = 0; i < 60; i++) {
+		move_by(SECOND);
+		assert_false(was_cut(&reader));
+		if (moved_clock() < begun + 10 * SECOND)
+			assert_false(was_cut(&other));
+		take(&reader, RATE);
+	}
+	assert_true(was_cut(&other)); /* its size gives it no time */
+	uint64_t stopped = moved_clock();
+	move_to(stopped + 9 * SECOND);
+	assert_false(was_cut(&reader));
+	move_to(stopped + 20 * SECOND + 500 * MS);
+	assert_true(was_cut(&reader));
+	close_link(&reader);
+	close_link(&other);
+}
+
+/* What waits in the socket is not its sender's fault. */
+static void unread_bytes_excuse_their_sender_for_a_while(void **state)
+{
+	(void)state;
+	config.body_timeout_ms = 10000;
+	begin();
+	struct link link = open_link();
+	enter(&link, REAPER_BODY);
+	tcp_send_and_wait(link.pair.client, link.pair.server, "abc", 3);
+	move_by(10 * SECOND);
+	assert_false(was_cut(&link));
+	move_by(10 * SECOND - 1);
+	assert_false(was_cut(&link));
+	move_by(100 * MS);
+	assert_true(was_cut(&link));
+	close_link(&link);
+}
+
+/* ---------------------------------------------------------------- idle */
+
+/* Reads what has come, as libmicrohttpd does. */
+static void read_all(const struct link *link)
+{
+	char bytes[256];
+	while (recv(link->pair.server, bytes, sizeof bytes, MSG_DONTWAIT) > 0)
+		continue;
+}
+
+static void dripped_heads_get_the_time_of_heads(void **state)
+{
+	(void)state;
+	tcp_needs_traffic();
+	config.head_timeout_ms = 10000;
+	config.idle_timeout_ms = 60000;
+	begin();
+	struct link link = open_link();
+	tcp_send_and_wait(link.pair.client, link.pair.server, "0123456789", 10);
+	read_all(&link);
+	reaper_idle(reaper, link.entry, 10);
+	move_by(30 * SECOND);
+	assert_false(was_cut(&link));
+	tcp_send_and_wait(link.pair.client, link.pair.server, "G", 1);
+	read_all(&link);
+	uint64_t dripped = moved_clock();
+	move_to(dripped + 10 * SECOND - 1);
+	assert_false(was_cut(&link));
+	move_to(dripped + 10 * SECOND + 500 * MS);
+	assert_true(was_cut(&link));
+	close_link(&link);
+}
+
+/* The beginning of a next request came with the last one. */
+static void what_is_left_over_is_a_head(void **state)
+{
+	(void)state;
+	tcp_needs_traffic();
+	config.head_timeout_ms = 10000;
+	config.idle_timeout_ms = 60000;
+	begin();
+	struct link known = open_link(), unknown = open_link();
+	tcp_send_and_wait(known.pair.client, known.pair.server, "0123456789G", 11);
+	tcp_send_and_wait(unknown.pair.client, unknown.pair.server, "0123456789G", 11);
+	read_all(&known);
+	read_all(&unknown);
+	uint64_t begun = moved_clock();
+	reaper_idle(reaper, known.entry, 10);
+	reaper_idle(reaper, unknown.entry, REAPER_UNKNOWN);
+	expect_end_at(&known, begun + 10 * SECOND);
+	expect_end_at(&unknown, begun + 60 * SECOND);
+	close_link(&known);
+	close_link(&unknown);
+}
+
+static void the_longest_idle_is_evicted(void **state)
+{
+	(void)state;
+	tcp_needs_traffic();
+	begin();
+	struct link opened = open_link(), first = open_link(), asking = open_link(),
+		    second = open_link(), busy = open_link();
+	enter(&asking, REAPER_IDLE);
+	enter(&busy, REAPER_BODY);
+	move_by(SECOND);
+	enter(&first, REAPER_IDLE);
+	move_by(SECOND);
+	enter(&second, REAPER_IDLE);
+	/* This one was idle for longest, but is no more. */
+	tcp_send_and_wait(asking.pair.client, asking.pair.server, "G", 1);
+	assert_true(reaper_evict(reaper));
+	assert_true(was_cut(&first));
+	assert_false(reaper_evict(reaper)); /* idle since this moment: who knows */
+	move_by(20 * MS - 1);
+	assert_false(reaper_evict(reaper));
+	move_by(1);
+	assert_true(reaper_evict(reaper));
+	assert_true(was_cut(&second));
+	assert_false(reaper_evict(reaper));
+	assert_false(was_cut(&opened) || was_cut(&asking) || was_cut(&busy));
+	close_link(&opened);
+	close_link(&first);
+	close_link(&asking);
+	close_link(&second);
+	close_link(&busy);
+}
+
+/* ---------------------------------------------------------------- pressure */
+
+#define LARGE ((uint64_t)1 << 20)
+
+static void the_slowest_goes_first(void **state)
+{
+	(void)state;
+	tcp_needs_traffic();
+	config.body_min_bytes_per_second = config.reply_min_bytes_per_second = RATE;
+	begin();
+	struct link small = open_link(), slow = open_link(), slower = open_link(),
+		    fast = open_link();
+	reaper_reply(reaper, small.entry, 1000);
+	reaper_reply(reaper, slower.entry, LARGE);
+	enter(&slow, REAPER_BODY);
+	enter(&fast, REAPER_BODY);
+	for (int i = 1; i <= 3; i++) {
+		reaper_received(reaper, slow.entry, LARGE + 15 * RATE * (uint64_t)i);
+		reaper_received(reaper, fast.entry, LARGE + 17 * RATE * (uint64_t)i);
+		move_by(SECOND);
+	}
+	assert_false(was_cut(&slow) || was_cut(&slower));
+	reaper_press(reaper);
+	step();
+	assert_true(was_cut(&slower));
+	assert_false(was_cut(&slow));
+	/* One at a time: its memory comes back in a moment. */
+	reaper_press(reaper);
+	step();
+	assert_false(was_cut(&slow));
+	move_by(100 * MS);
+	assert_true(was_cut(&slow));
+	reaper_received(reaper, fast.entry, LARGE + 100 * RATE);
+	reaper_press(reaper);
+	move_by(SECOND);
+	assert_false(was_cut(&fast) || was_cut(&small));
+	close_link(&small);
+	close_link(&slow);
+	close_link(&slower);
+	close_link(&fast);
+}
+
+/* A transfer has a second to show how fast it is; a want of memory is forgotten after two. */
+static void pressure_passes(void **state)
+{
+	(void)state;
+	tcp_needs_traffic();
+	config.reply_min_bytes_per_second = RATE;
+	begin();
+	struct link link = open_link();
+	reaper_reply(reaper, link.entry, LARGE);
+	reaper_press(reaper);
+	step();
+	assert_false(was_cut(&link));
+	move_by(1600 * MS);
+	assert_true(was_cut(&link));
+	close_link(&link);
+	reaper_press(reaper);
+	struct link later = open_link();
+	move_by(3 * SECOND);
+	reaper_reply(reaper, later.entry, LARGE);
+	move_by(10 * SECOND);
+	assert_false(was_cut(&later));
+	close_link(&later);
 }
 
 /* ---------------------------------------------------------------- notices */
@@ -178,12 +527,9 @@ static void note(void *context, enum reaper_event event)
 	atomic_fetch_add(event == REAPER_EXPIRED ? &notes->expired : &notes->gone, 1);
 }
 
-static void wait_for(atomic_int *count)
+static void watch(const struct link *link, uint64_t expires_ns, struct notes *notes)
 {
-	uint64_t until = clock_ns() + LATE_MS * MS;
-	while (atomic_load(count) == 0 && clock_ns() < until)
-		poll(NULL, 0, 1);
-	assert_int_equal(atomic_load(count), 1);
+	reaper_watch(reaper, link->entry, &(struct reaper_watch){expires_ns, true, note, notes});
 }
 
 static void deadlines_of_requests_fire_once(void **state)
@@ -192,12 +538,16 @@ static void deadlines_of_requests_fire_once(void **state)
 	(void)state;
 	begin();
 	struct link link = open_link();
-	reaper_enter(reaper, link.entry, REAPER_BODY);
-	uint64_t expires = clock_ns() + SHORT_MS * MS;
-	reaper_watch(reaper, link.entry, expires, note, &notes);
-	wait_for(&notes.expired);
-	assert_true(clock_ns() >= expires);
-	assert_true(is_open(&link)); /* the request is told, the connection is not cut */
+	enter(&link, REAPER_BODY);
+	uint64_t expires = moved_clock() + 60 * MS;
+	watch(&link, expires, &notes);
+	move_to(expires - 1);
+	assert_int_equal(atomic_load(&notes.expired), 0);
+	move_to(expires);
+	assert_int_equal(atomic_load(&notes.expired), 1);
+	move_by(10 * SECOND);
+	assert_int_equal(atomic_load(&notes.expired), 1);
+	assert_false(was_cut(&link)); /* the request is told, the connection is not cut */
 	reaper_unwatch(reaper, link.entry);
 	assert_int_equal(atomic_load(&notes.gone), 0);
 	close_link(&link);
@@ -209,25 +559,108 @@ static void nobody_is_told_after_unwatch(void **state)
 	(void)state;
 	begin();
 	struct link link = open_link();
-	reaper_watch(reaper, link.entry, clock_ns() + SHORT_MS * MS, note, &notes);
+	watch(&link, moved_clock() + 60 * MS, &notes);
 	reaper_unwatch(reaper, link.entry);
-	reaper_watch(reaper, link.entry, clock_ns() + 2 * SHORT_MS * MS, note, &later);
-	wait_for(&later.expired);
+	watch(&link, moved_clock() + 120 * MS, &later);
+	move_by(SECOND);
 	assert_int_equal(atomic_load(&notes.expired), 0);
+	assert_int_equal(atomic_load(&later.expired), 1);
 	reaper_unwatch(reaper, link.entry);
 	close_link(&link);
 }
 
-static void a_client_that_leaves_during_compute_is_noticed(void **state)
+static void reset(struct link *link)
+{
+	const struct linger linger = {1, 0};
+	setsockopt(link->pair.client, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+	close(link->pair.client);
+	link->pair.client = -1;
+}
+
+/* Looks until the kernel has told the reaper: packets take a moment. */
+static void look_until(atomic_int *count)
+{
+	for (int i = 0; i < WAIT_MS && atomic_load(count) == 0; i++) {
+		move_by(100 * MS);
+		poll(NULL, 0, 1);
+	}
+	assert_int_equal(atomic_load(count), 1);
+}
+
+static void a_client_that_resets_is_noticed(void **state)
 {
 	struct notes notes = {0};
 	(void)state;
 	begin();
 	struct link link = open_link();
-	reaper_enter(reaper, link.entry, REAPER_COMPUTE);
-	reaper_watch(reaper, link.entry, 0, note, &notes);
-	shutdown(link.client, SHUT_WR);
-	wait_for(&notes.gone);
+	enter(&link, REAPER_COMPUTE);
+	watch(&link, 0, &notes);
+	reset(&link);
+	look_until(&notes.gone);
+	reaper_unwatch(reaper, link.entry);
+	close_link(&link);
+}
+
+/* It has closed both its sides: that shows when something is sent to it. */
+static void a_client_that_closes_is_noticed(void **state)
+{
+	struct notes notes = {0};
+	(void)state;
+	begin();
+	struct link link = open_link();
+	enter(&link, REAPER_COMPUTE);
+	watch(&link, 0, &notes);
+	close(link.pair.client);
+	link.pair.client = -1;
+	look_until(&notes.gone);
+	reaper_unwatch(reaper, link.entry);
+	close_link(&link);
+}
+
+static void wait_until_half_closed(const struct link *link)
+{
+	for (int i = 0; i < WAIT_MS && socket_peer(link->pair.server) == SOCKET_PEER_OPEN; i++)
+		poll(NULL, 0, 1);
+	assert_int_equal(socket_peer(link->pair.server), SOCKET_PEER_HALF_CLOSED);
+}
+
+/* It has said all that it wants to say, and waits for the reply. */
+static void a_half_closed_client_is_not_gone(void **state)
+{
+	struct notes notes = {0};
+	char bytes[256];
+	(void)state;
+	begin();
+	struct link link = open_link();
+	enter(&link, REAPER_COMPUTE);
+	watch(&link, 0, &notes);
+	shutdown(link.pair.client, SHUT_WR);
+	wait_until_half_closed(&link);
+	step();
+	move_by(900 * MS);
+	assert_true(tcp_is_open(link.pair.client)); /* most results are there by now */
+	move_by(60 * SECOND);
+	assert_int_equal(atomic_load(&notes.gone), 0);
+	ssize_t n = recv(link.pair.client, bytes, sizeof bytes, 0);
+	assert_true(n > 0 && n % 25 == 0 && n / 25 < 8); /* ever less often */
+	assert_memory_equal(bytes, "HTTP/1.1 100 Continue\r\n\r\n", 25);
+	reaper_unwatch(reaper, link.entry);
+	close_link(&link);
+}
+
+static void old_clients_are_not_probed(void **state)
+{
+	struct notes notes = {0};
+	(void)state;
+	begin();
+	struct link link = open_link();
+	enter(&link, REAPER_COMPUTE);
+	reaper_watch(reaper, link.entry, &(struct reaper_watch){0, false, note, &notes});
+	shutdown(link.pair.client, SHUT_WR);
+	wait_until_half_closed(&link);
+	move_by(60 * SECOND);
+	assert_true(tcp_is_open(link.pair.client));
+	assert_int_equal(atomic_load(&notes.gone), 0);
 	reaper_unwatch(reaper, link.entry);
 	close_link(&link);
 }
@@ -235,45 +668,83 @@ static void a_client_that_leaves_during_compute_is_noticed(void **state)
 /* The phase begins before the job is handed over: the reaper may have looked at it in between. */
 static void a_late_watcher_is_told_too(void **state)
 {
-	struct notes notes = {0}, marker = {0};
+	struct notes notes = {0};
 	(void)state;
 	begin();
-	struct link link = open_link(), other = open_link();
-	reaper_enter(reaper, link.entry, REAPER_COMPUTE);
-	reaper_watch(reaper, other.entry, clock_ns(), note, &marker);
-	wait_for(&marker.expired); /* by now it has */
-	reaper_watch(reaper, link.entry, 0, note, &notes);
-	shutdown(link.client, SHUT_WR);
-	wait_for(&notes.gone);
+	struct link link = open_link();
+	enter(&link, REAPER_COMPUTE);
+	reset(&link);
+	move_by(SECOND);
+	watch(&link, 0, &notes);
+	look_until(&notes.gone);
 	reaper_unwatch(reaper, link.entry);
-	reaper_unwatch(reaper, other.entry);
 	close_link(&link);
-	close_link(&other);
 }
 
 /* ---------------------------------------------------------------- stop */
 
-static void a_drain_closes_idle_connections(void **state)
+static void a_drain_gives_a_second(void **state)
 {
-	char byte;
 	(void)state;
 	begin();
-	struct link idle = open_link(), busy = open_link(), later = open_link();
-	reaper_enter(reaper, idle.entry, REAPER_IDLE);
-	reaper_enter(reaper, busy.entry, REAPER_BODY);
-	reaper_enter(reaper, later.entry, REAPER_REPLY);
-	reaper_drain(reaper);
-	/* The server's reading side has ended, so its owner closes it; what it writes still
-	 * arrives. */
-	assert_int_equal(read(idle.server, &byte, 1), 0);
-	assert_int_equal(write(idle.server, "x", 1), 1);
-	assert_int_equal(recv(busy.server, &byte, 1, MSG_DONTWAIT), -1);
-	assert_int_equal(recv(later.server, &byte, 1, MSG_DONTWAIT), -1);
-	reaper_enter(reaper, later.entry, REAPER_IDLE);
-	assert_int_equal(read(later.server, &byte, 1), 0);
+	struct link idle = open_link(), fresh = open_link(), busy = open_link(),
+		    later = open_link();
+	enter(&idle, REAPER_IDLE);
+	enter(&busy, REAPER_BODY);
+	enter(&later, REAPER_REPLY);
+	reaper_drain(reaper, moved_clock());
+	uint64_t drained = moved_clock();
+	move_by(400 * MS);
+	enter(&later, REAPER_IDLE);
+	struct link backlog = open_link();
+	move_to(drained + SECOND - 1);
+	assert_false(was_cut(&idle) || was_cut(&fresh) || was_cut(&later));
+	move_to(drained + SECOND);
+	assert_true(was_cut(&idle) && was_cut(&fresh));
+	assert_false(was_cut(&later) || was_cut(&backlog) || was_cut(&busy));
+	move_to(drained + 1400 * MS);
+	assert_true(was_cut(&later) && was_cut(&backlog));
+	move_by(60 * SECOND);
+	assert_false(was_cut(&busy));
 	close_link(&idle);
+	close_link(&fresh);
 	close_link(&busy);
 	close_link(&later);
+	close_link(&backlog);
+}
+
+/* What a request is owed that a drain finds: what had come is answered, what comes later is not. */
+static void what_had_come_is_promised(void **state)
+{
+	(void)state;
+	tcp_needs_traffic();
+	begin();
+	struct link unread = open_link(), read = open_link(), silent = open_link();
+	enter(&unread, REAPER_IDLE);
+	enter(&read, REAPER_IDLE);
+	tcp_send_and_wait(unread.pair.client, unread.pair.server, "G", 1);
+	tcp_send_and_wait(read.pair.client, read.pair.server, "G", 1);
+	read_all(&read);
+	/* The kernel's clock goes on by itself, so the drain's moment is told by it. */
+	poll(NULL, 0, 50);
+	atomic_store(&now_ns, clock_ns());
+	reaper_drain(reaper, moved_clock());
+	assert_true(reaper_is_promised(reaper, unread.entry));
+	assert_true(reaper_is_promised(reaper, read.entry));
+	poll(NULL, 0, 50);
+	tcp_send_and_wait(silent.pair.client, silent.pair.server, "G", 1);
+	tcp_send_and_wait(read.pair.client, read.pair.server, "E", 1);
+	atomic_store(&now_ns, clock_ns());
+	assert_false(reaper_is_promised(reaper, silent.entry));
+	assert_false(reaper_is_promised(reaper, read.entry));
+	assert_true(reaper_is_promised(reaper, unread.entry));
+	struct link backlog = open_link(); /* it had connected before */
+	tcp_send_and_wait(backlog.pair.client, backlog.pair.server, "G", 1);
+	assert_true(reaper_is_promised(reaper, backlog.entry));
+	close_link(&unread);
+	close_link(&read);
+	close_link(&silent);
+	close_link(&backlog);
 }
 
 static void a_cut_ends_everything(void **state)
@@ -282,13 +753,12 @@ static void a_cut_ends_everything(void **state)
 	(void)state;
 	begin();
 	struct link busy = open_link(), idle = open_link();
-	reaper_enter(reaper, busy.entry, REAPER_COMPUTE);
-	reaper_watch(reaper, busy.entry, 0, note, &notes);
-	reaper_enter(reaper, idle.entry, REAPER_IDLE);
-	reaper_drain(reaper);
+	enter(&busy, REAPER_COMPUTE);
+	watch(&busy, 0, &notes);
+	enter(&idle, REAPER_IDLE);
+	reaper_drain(reaper, moved_clock());
 	reaper_cut_all(reaper);
-	wait_for_end(&busy, busy.opened_ns);
-	wait_for_end(&idle, idle.opened_ns);
+	assert_true(was_cut(&busy) && was_cut(&idle));
 	assert_int_equal(atomic_load(&notes.gone), 1);
 	reaper_unwatch(reaper, busy.entry);
 	close_link(&busy);
@@ -301,12 +771,12 @@ static void places_are_limited_and_used_again(void **state)
 {
 	struct link links[4];
 	(void)state;
-	begin();
+	begin_with(4);
 	for (int round = 0; round < 3; round++) {
 		for (int i = 0; i < 4; i++)
 			links[i] = open_link();
 		assert_int_equal(reaper_connections(reaper), 4);
-		assert_null(reaper_open(reaper, links[0].server));
+		assert_null(reaper_open(reaper, links[0].pair.server));
 		for (int i = 0; i < 4; i++)
 			close_link(&links[(i + round) % 4]);
 		assert_int_equal(reaper_connections(reaper), 0);
@@ -315,46 +785,123 @@ static void places_are_limited_and_used_again(void **state)
 
 #define MANY 200
 
-/* Deadlines in an order other than that of opening: each connection ends at its own. */
+/* Deadlines in an order other than that of opening: each fires at its own. */
 static void many_deadlines_are_kept(void **state)
 {
 	static struct link links[MANY];
 	static struct notes notes[MANY];
-	uint64_t base;
 	(void)state;
-	config.connections = MANY;
-	begin();
+	begin_with(MANY);
 	for (size_t i = 0; i < MANY; i++)
 		links[i] = open_link();
-	base = clock_ns() + 20 * MS;
+	uint64_t base = moved_clock();
 	for (size_t i = 0; i < MANY; i++)
-		reaper_watch(reaper, links[i].entry, base + i * 37 % MANY * MS / 4, note,
-			     &notes[i]);
-	for (size_t i = 0; i < MANY; i++) {
-		wait_for(&notes[i].expired);
-		reaper_unwatch(reaper, links[i].entry);
+		watch(&links[i], base + (1 + i * 37 % MANY) * MS, &notes[i]);
+	for (size_t t = 1; t <= MANY; t++) {
+		move_to(base + t * MS);
+		for (size_t i = 0; i < MANY; i++)
+			assert_int_equal(atomic_load(&notes[i].expired), 1 + i * 37 % MANY <= t);
 	}
-	for (size_t i = 0; i < MANY; i++)
+	for (size_t i = 0; i < MANY; i++) {
+		reaper_unwatch(reaper, links[i].entry);
 		close_link(&links[i * 7 % MANY]);
+	}
 	assert_int_equal(reaper_connections(reaper), 0);
+}
+
+#define THREADS 4
+#define ROUNDS 3000
+
+/* Sets its argument to -1 when there was no place. */
+static void *open_and_close(void *context)
+{
+	int *server = context, fd = *server;
+	for (int i = 0; i < ROUNDS; i++) {
+		struct reaper_entry *entry = reaper_open(reaper, fd);
+		if (!entry) {
+			*server = -1;
+			return NULL;
+		}
+		reaper_head(reaper, entry);
+		reaper_close(reaper, entry);
+	}
+	return NULL;
+}
+
+/* Connections come and go on all I/O threads, while the reaper's own looks at them. */
+static void threads_share_the_places(void **state)
+{
+	struct tcp_pair pairs[THREADS];
+	pthread_t threads[THREADS];
+	(void)state;
+	struct reaper *running = reaper_start(arena, &config, THREADS);
+	assert_non_null(running);
+	struct reaper *mine = reaper;
+	reaper = running;
+	for (int i = 0; i < THREADS; i++) {
+		pairs[i] = tcp_pair_open();
+		assert_int_equal(
+			pthread_create(&threads[i], NULL, open_and_close, &pairs[i].server), 0);
+	}
+	for (int i = 0; i < THREADS; i++) {
+		pthread_join(threads[i], NULL);
+		assert_true(pairs[i].server >= 0);
+		tcp_pair_close(&pairs[i]);
+	}
+	assert_int_equal(reaper_connections(running), 0);
+	reaper_stop(running);
+	reaper = mine;
+}
+
+/* The thread does by the real clock what the steps above do by ours. */
+static void the_thread_keeps_deadlines(void **state)
+{
+	struct tcp_pair pair = tcp_pair_open();
+	(void)state;
+	config.head_timeout_ms = 60;
+	struct reaper *running = reaper_start(arena, &config, 1);
+	assert_non_null(running);
+	uint64_t opened = clock_ns();
+	struct reaper_entry *entry = reaper_open(running, pair.server);
+	assert_true(tcp_wait_for_end(pair.client));
+	assert_true(clock_ns() - opened >= 60 * MS);
+	reaper_close(running, entry);
+	reaper_stop(running);
+	tcp_pair_close(&pair);
 }
 
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
 	const struct CMUnitTest tests[] = {
-		TEST(silence_is_cut_at_the_head_deadline),
-		TEST(each_phase_has_its_deadline),
-		TEST(bytes_earn_time),
+		TEST(each_phase_ends_at_its_deadline),
+		TEST(computing_has_no_deadline),
 		TEST(a_new_phase_counts_anew),
+		TEST(a_cut_connection_is_not_looked_at_again),
+		TEST(bytes_of_a_body_earn_time),
+		TEST(a_body_lives_as_long_as_it_makes_progress),
+		TEST(a_body_that_stops_ends_soon),
+		TEST(a_reply_lives_as_long_as_it_is_taken),
+		TEST(unread_bytes_excuse_their_sender_for_a_while),
+		TEST(dripped_heads_get_the_time_of_heads),
+		TEST(what_is_left_over_is_a_head),
+		TEST(the_longest_idle_is_evicted),
+		TEST(the_slowest_goes_first),
+		TEST(pressure_passes),
 		TEST(deadlines_of_requests_fire_once),
 		TEST(nobody_is_told_after_unwatch),
-		TEST(a_client_that_leaves_during_compute_is_noticed),
+		TEST(a_client_that_resets_is_noticed),
+		TEST(a_client_that_closes_is_noticed),
+		TEST(a_half_closed_client_is_not_gone),
+		TEST(old_clients_are_not_probed),
 		TEST(a_late_watcher_is_told_too),
-		TEST(a_drain_closes_idle_connections),
+		TEST(a_drain_gives_a_second),
+		TEST(what_had_come_is_promised),
 		TEST(a_cut_ends_everything),
 		TEST(places_are_limited_and_used_again),
 		TEST(many_deadlines_are_kept),
+		TEST(threads_share_the_places),
+		TEST(the_thread_keeps_deadlines),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -26,18 +26,18 @@ static socklen_t address_size = sizeof address;
 
 static void start(void)
 {
-	char url[128];
+	struct listeners listeners;
 	struct config config;
 	struct loss_arena *arena = loss_arena_create(NULL);
 	fuzz_check(arena != NULL, "no memory for a server");
 	fuzz_settings(&config);
 	config.threads = config.io_threads = 1;
 	log_start(LOG_ERROR, LOG_TEXT);
-	int listener = listener_open("127.0.0.1:0", url, sizeof url);
-	fuzz_check(listener >= 0 &&
-			   getsockname(listener, (struct sockaddr *)&address, &address_size) == 0,
+	fuzz_check(listeners_open("127.0.0.1:0", &listeners) &&
+			   getsockname(listeners.fds[0], (struct sockaddr *)&address,
+				       &address_size) == 0,
 		   "no listening socket");
-	http = http_start(arena, &config, listener);
+	http = http_start(arena, &config, &listeners);
 	fuzz_check(http != NULL, "no server");
 }
 

@@ -1,6 +1,6 @@
 /*
  * Whole requests without a socket: "METHOD TARGET VERSION\n", header lines, an empty line, the
- * body. Everything between libmicrohttpd and the reply's bytes, as http.c drives it.
+ * body. Everything between libmicrohttpd and the reply's bytes, as connection.c drives it.
  */
 #include <semaphore.h>
 #include <string.h>
@@ -19,7 +19,8 @@ static void start(void)
 	fuzz_check(arena != NULL, "no memory for a service");
 	fuzz_settings(&service.config);
 	service.budget.limit = (size_t)1 << 30;
-	service.reaper = reaper_start(arena, &service.config);
+	service.reserve.limit = SERVICE_RESERVE_BYTES;
+	service.reaper = reaper_start(arena, &service.config, 1);
 	service.scheduler = scheduler_start(arena, 1);
 	fuzz_check(service.reaper && service.scheduler, "no threads");
 	fuzz_check(socketpair(AF_UNIX, SOCK_STREAM, 0, sockets) == 0, "no sockets");
@@ -98,9 +99,9 @@ static void resume(void *computed)
 static void end(struct request *request)
 {
 	sem_t computed;
-	if (request_end(request) != REQUEST_COMPUTE)
+	if (request_end(request) != REQUEST_WAIT)
 		return;
-	reaper_enter(service.reaper, entry, REAPER_COMPUTE);
+	reaper_compute(service.reaper, entry);
 	sem_init(&computed, 0, 0);
 	request_submit(request, resume, &computed);
 	while (sem_wait(&computed) != 0) {
@@ -116,13 +117,14 @@ static bool run(const unsigned char *bytes, size_t n, enum fuzz_cut cut,
 	static struct fuzz_head head;
 	struct fuzz_input input = {bytes, n};
 	fuzz_read_head(&input, &head);
-	reaper_enter(service.reaper, entry, REAPER_HEAD);
-	struct request *request = request_create(&service, entry, head.raw.target);
+	loss_status why;
+	reaper_head(service.reaper, entry);
+	struct request *request = request_create(&service, entry, head.raw.target, &why);
 	fuzz_check(request != NULL, "no memory for a request");
 	struct feeding feeding = {request, true};
 	fuzz_outcome_start(outcome);
 	if (request_begin(request, &head.raw) != REQUEST_REPLY) {
-		reaper_enter(service.reaper, entry, REAPER_BODY);
+		reaper_body(service.reaper, entry);
 		fuzz_feed(&input, cut, feed, &feeding);
 		if (feeding.more)
 			end(request);
@@ -131,7 +133,7 @@ static bool run(const unsigned char *bytes, size_t n, enum fuzz_cut cut,
 		judge(request, outcome);
 	bool timed = request->timeout_ns > 0;
 	request_destroy(request);
-	reaper_enter(service.reaper, entry, REAPER_IDLE);
+	reaper_idle(service.reaper, entry, REAPER_UNKNOWN);
 	fuzz_check(service.budget.held == 0, "%zu bytes of the budget are still held",
 		   (size_t)service.budget.held);
 	return !timed;

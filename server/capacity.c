@@ -1,0 +1,81 @@
+#include "capacity.h"
+
+#include <sys/resource.h>
+
+#include "admission.h"
+#include "log.h"
+#include "shm_rules.h"
+
+/* Descriptors that are no connections: standard streams, pipes, files that are read; and for each
+ * I/O thread three of its own, one of a connection that is being closed, two of a page that looks
+ * at the process. */
+#define OWN_DESCRIPTORS 24
+#define DESCRIPTORS_PER_THREAD 6
+/* Descriptors that this process was started with may lie among the connections'. */
+#define INHERITED_DESCRIPTORS 4096
+
+#define PAGE ((size_t)4096)
+/* Of libmicrohttpd's connection, its pool's header and its address; of our entries. */
+#define BESIDE_POOL_BYTES ((size_t)2048)
+/* Connections may hold this part of the memory budget: the rest is for what they ask. */
+#define SHARE_OF_BUDGET 2
+
+size_t capacity_connection_bytes(const struct config *config)
+{
+	size_t pool = (size_t)config->connection_memory_bytes;
+	return (pool + PAGE - 1) / PAGE * PAGE + BESIDE_POOL_BYTES;
+}
+
+static uint64_t own_descriptors(const struct config *config, size_t listeners)
+{
+	uint64_t own = OWN_DESCRIPTORS + DESCRIPTORS_PER_THREAD * config->io_threads + listeners;
+	return own + (shm_is_on(config->shm_key_prefix) ? config->shm_max_regions : 0);
+}
+
+size_t capacity_descriptors(const struct config *config, size_t listeners)
+{
+	const struct admission_limits limits = {.connections = config->connections,
+						.listeners = listeners};
+	return admission_most(&limits) + (size_t)own_descriptors(config, listeners) +
+	       INHERITED_DESCRIPTORS;
+}
+
+/* A few less than asked for, as the defaults often come out, is nothing to bother anybody with. */
+static void lower(struct config *config, uint64_t fit, const char *why)
+{
+	if (fit >= config->connections)
+		return;
+	const struct log_field field = {"connections", NULL, (double)fit};
+	log_event(fit < config->connections / 2 ? LOG_WARNING : LOG_INFO, why, &field, 1);
+	config->connections = fit;
+}
+
+/* The soft limit is often 1,024. Out of descriptors connections would be accepted late. */
+static void fit_descriptors(struct config *config, size_t listeners)
+{
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	if (setrlimit(RLIMIT_NOFILE, &limit) != 0 && getrlimit(RLIMIT_NOFILE, &limit) != 0)
+		return;
+	uint64_t own = own_descriptors(config, listeners) + ADMISSION_OWN_PLACES * (listeners - 1);
+	if (limit.rlim_cur == RLIM_INFINITY)
+		return;
+	lower(config, limit.rlim_cur > own ? limit.rlim_cur - own : 1,
+	      "the limit of open files (ulimit -n) allows fewer connections");
+}
+
+static void fit_budget(struct config *config)
+{
+	uint64_t fit =
+		config->memory_budget_bytes / SHARE_OF_BUDGET / capacity_connection_bytes(config);
+	lower(config, fit > 0 ? fit : 1,
+	      "the memory budget (memory_budget_bytes) carries fewer connections");
+}
+
+void capacity_fit(struct config *config, size_t listeners)
+{
+	fit_descriptors(config, listeners);
+	fit_budget(config);
+}

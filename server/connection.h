@@ -1,0 +1,33 @@
+/*
+ * Connections as libmicrohttpd serves them, with epoll and a pool of threads: its callbacks feed
+ * requests (request.h) and tell the reaper and the admission what becomes of a connection.
+ * connection.c, http.c and raw_head.[ch] are the only files that know libmicrohttpd.
+ */
+#ifndef LOSSD_CONNECTION_H
+#define LOSSD_CONNECTION_H
+
+#include <microhttpd.h>
+
+#include "admission.h"
+#include "service.h"
+
+struct connections {
+	struct service *service;
+	struct admission *admission;
+	struct MHD_Daemon *daemon;
+	/* For a request that there is not even memory to begin: by the door that it came by, while
+	 * the budget is used up and when the system has none. */
+	struct MHD_Response *refusals[2][2];
+	/* Whose addresses stand for a request that could not be begun: likewise. */
+	char unbegun[2];
+};
+
+/* service and admission are set. False when there is no memory or there are no threads; then too
+ * connections_stop frees what there is. */
+bool connections_start(struct connections *connections);
+/* Takes over an accepted connection, which has its place, or closes it. Any thread. */
+void connections_add(struct connections *connections, int fd, const struct sockaddr *address,
+		     socklen_t size);
+void connections_stop(struct connections *connections); /* none is left */
+
+#endif

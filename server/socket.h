@@ -1,0 +1,41 @@
+/* What the kernel knows of a connection that libmicrohttpd does not tell. Any thread, while the
+ * descriptor is certain to be open. */
+#ifndef LOSSD_SOCKET_H
+#define LOSSD_SOCKET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Bytes since the connection's start. */
+struct socket_traffic {
+	uint64_t received;  /* by the kernel, read or not */
+	uint64_t taken;     /* that were sent and that the client's side has acknowledged */
+	uint64_t silent_ms; /* since the last of those received came */
+};
+
+/* False where the system does not tell: it is not Linux, or not TCP. */
+bool socket_traffic(int fd, struct socket_traffic *traffic);
+
+/* Bytes that have been received and not read. */
+size_t socket_unread(int fd);
+
+enum socket_peer {
+	SOCKET_PEER_OPEN,
+	SOCKET_PEER_HALF_CLOSED, /* it sends no more; whether it still reads is not known */
+	SOCKET_PEER_GONE,        /* it does not read either */
+};
+enum socket_peer socket_peer(int fd);
+
+/*
+ * Finds out whether a client that sends no more still reads: sends an interim response, which
+ * every client of HTTP/1.1 ignores (RFC 9110, section 15.2), and which the system of one that has
+ * closed answers with a reset. Only while no reply is being written.
+ */
+void socket_probe(int fd);
+
+/* The backlog of a listening socket takes no new connections: their clients ask again, and find
+ * the socket closed. Those whose handshake has begun still arrive. */
+void socket_shut_backlog(int fd);
+
+#endif
