@@ -55,37 +55,11 @@ static bool is_passing(int error)
 	return error != EMFILE && error != ENFILE && error != ENOBUFS && error != ENOMEM;
 }
 
-static void hand_over(const struct acceptor *a, size_t i, int fd, const struct sockaddr *address,
-		      socklen_t size)
+static bool has_client(int listener)
 {
-	if (admission_take(a->setup.admission, i, fd, address))
-		a->setup.connected(a->setup.context, fd, address, size);
-	else
-		close(fd);
+	struct pollfd state = {.fd = listener, .events = POLLIN};
+	return poll(&state, 1, 0) == 1;
 }
-
-/* One connection of listener i. False: there is none, or it has to wait. */
-static bool serve_one(struct acceptor *a, size_t i)
-{
-	struct sockaddr_storage address;
-	socklen_t size;
-	bool room = admission_open(a->setup.admission, i);
-	int fd = room ? accept_one(a->listeners[i], &address, &size) : -1;
-	if (fd >= 0) {
-		hand_over(a, i, fd, (struct sockaddr *)&address, size);
-		return true;
-	}
-	int error = errno;
-	if (room)
-		admission_abandon(a->setup.admission, i);
-	if (room && is_passing(error))
-		return error != EAGAIN && error != EWOULDBLOCK;
-	a->waits[i] = true;
-	a->setup.crowded(a->setup.context);
-	return false;
-}
-
-/* ---------------------------------------------------------------- waiting */
 
 static bool anybody_waits(const struct acceptor *a)
 {
@@ -94,6 +68,54 @@ static bool anybody_waits(const struct acceptor *a)
 			return true;
 	return false;
 }
+
+static void hand_over(const struct acceptor *a, size_t i, int fd, const struct sockaddr *address,
+		      socklen_t size)
+{
+	/* The last of a crowd is not kept from its next request by its own coming. */
+	if (admission_is_crowded(a->setup.admission) && !anybody_waits(a) &&
+	    !has_client(a->listeners[i]))
+		admission_crowd(a->setup.admission, false);
+	if (admission_take(a->setup.admission, i, fd, address))
+		a->setup.connected(a->setup.context, fd, address, size);
+	else
+		close(fd);
+}
+
+/* A place for the next connection of listener i. False: there is none; whether somebody waits for
+ * one stands in `waits`. */
+static bool find_place(struct acceptor *a, size_t i)
+{
+	if (admission_open(a->setup.admission, i))
+		return true;
+	if (!has_client(a->listeners[i]))
+		return false;
+	admission_crowd(a->setup.admission, true);
+	if (admission_open(a->setup.admission, i))
+		return true;
+	a->waits[i] = true;
+	return false;
+}
+
+/* One connection of listener i. False: there is none, or it has to wait. */
+static bool serve_one(struct acceptor *a, size_t i)
+{
+	struct sockaddr_storage address;
+	socklen_t size;
+	if (!find_place(a, i))
+		return false;
+	int fd = accept_one(a->listeners[i], &address, &size);
+	int error = errno;
+	if (fd >= 0) {
+		hand_over(a, i, fd, (struct sockaddr *)&address, size);
+		return true;
+	}
+	admission_abandon(a->setup.admission, i);
+	a->waits[i] = !is_passing(error);
+	return is_passing(error) && error != EAGAIN && error != EWOULDBLOCK;
+}
+
+/* ---------------------------------------------------------------- waiting */
 
 static void empty_pipe(const struct acceptor *a)
 {
@@ -128,9 +150,12 @@ static bool serve_all(struct acceptor *a, int milliseconds)
 {
 	bool ready[CONFIG_MAX_LISTENERS];
 	bool any = poll_listeners(a, milliseconds, ready);
-	for (size_t i = 0; any && i < a->setup.n_listeners; i++)
+	for (size_t i = 0; any && i < a->setup.n_listeners; i++) {
 		for (int n = 0; ready[i] && n < TURN; n++)
 			ready[i] = serve_one(a, i);
+		if (a->waits[i])
+			a->setup.crowded(a->setup.context);
+	}
 	return any;
 }
 
@@ -148,7 +173,7 @@ static void accept_until_told(struct acceptor *a)
 		if (anybody_waits(a))
 			wait_for_room(a);
 		else if (!serve_all(a, 0)) {
-			admission_relax(a->setup.admission);
+			admission_crowd(a->setup.admission, false);
 			serve_all(a, -1);
 		}
 	}
@@ -182,7 +207,7 @@ static void *run(void *argument)
 	accept_until_told(a);
 	if (stage_of(a) == DRAINING)
 		drain(a);
-	admission_relax(a->setup.admission);
+	admission_crowd(a->setup.admission, false);
 	for (size_t i = 0; i < a->setup.n_listeners; i++)
 		close(a->listeners[i]);
 	atomic_store(&a->closed, true);

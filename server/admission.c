@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "metrics.h"
 
 /* The end of a chain of places. */
 #define NOBODY UINT32_MAX
@@ -195,16 +196,16 @@ bool admission_open(struct admission *a, size_t listener)
 		sweep(a);
 		open = open_place(a, listener);
 	}
-	/* Under the mutex: whoever makes room from now on sees it. */
-	if (!open)
-		atomic_store(&a->crowded, true);
 	pthread_mutex_unlock(&a->mutex);
 	return open;
 }
 
-void admission_relax(struct admission *a)
+void admission_crowd(struct admission *a, bool crowded)
 {
-	atomic_store(&a->crowded, false);
+	/* Under the mutex: whoever makes room from now on sees it. */
+	pthread_mutex_lock(&a->mutex);
+	atomic_store(&a->crowded, crowded);
+	pthread_mutex_unlock(&a->mutex);
 }
 
 void admission_abandon(struct admission *a, size_t listener)
@@ -221,7 +222,10 @@ bool admission_take(struct admission *a, size_t listener, int fd, const struct s
 	bool fits = (size_t)fd < a->limits.descriptors;
 	if (fits && a->places[fd].taken)
 		vacate(a, fd);
-	if (!fits || (a->n_chains > 0 && address_is_full(a, &peer))) {
+	bool full = a->n_chains > 0 && address_is_full(a, &peer);
+	if (full)
+		metrics_reject(METRICS_REJECT_ADDRESS);
+	if (!fits || full) {
 		close_place(a, listener);
 		pthread_mutex_unlock(&a->mutex);
 		return false;

@@ -38,15 +38,16 @@ size_t admission_most(const struct admission_limits *limits);
 struct admission;
 
 /* In the arena; NULL when there is no memory. room(context) is called, by whoever made it, when
- * there may be room again after an admission_open that found none; it must not call back. */
+ * there may be room again while it is crowded; it must not call back. */
 struct admission *admission_create(struct loss_arena *arena, const struct admission_limits *limits,
 				   void (*room)(void *context), void *context);
 void admission_destroy(struct admission *admission); /* NULL is fine */
 
-/* Opens a place for a listener's next connection. False: there is none, and it is crowded. */
+/* Opens a place for a listener's next connection. False: there is none. */
 bool admission_open(struct admission *admission, size_t listener);
-/* Nobody waits for room any more. */
-void admission_relax(struct admission *admission);
+/* Somebody waits for room, or nobody does any more. Ask once more for a place after the former:
+ * what became free before it was not told. */
+void admission_crowd(struct admission *admission, bool crowded);
 /* There was no connection to accept: the place is free again. */
 void admission_abandon(struct admission *admission, size_t listener);
 

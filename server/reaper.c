@@ -162,6 +162,7 @@ void reaper_close(struct reaper *reaper, struct reaper_entry *entry)
 {
 	pthread_mutex_lock(&reaper->mutex);
 	heap_remove(&reaper->heap, &entry->item);
+	reaper->n_evicted -= entry->evicted;
 	entry->fd = -1;
 	entry->next_free = reaper->free;
 	reaper->free = entry;
@@ -267,13 +268,18 @@ void reaper_unwatch(struct reaper *reaper, struct reaper_entry *entry)
 bool reaper_evict(struct reaper *reaper)
 {
 	pthread_mutex_lock(&reaper->mutex);
-	struct reaper_entry *longest = reaper_longest_idle(reaper, reaper->clock());
+	/* One at a time: the place of the last one is free in a moment. */
+	struct reaper_entry *longest =
+		reaper->n_evicted > 0 ? NULL : reaper_longest_idle(reaper, reaper->clock());
 	if (longest) {
 		metrics_reject(METRICS_REJECT_EVICTED);
+		longest->evicted = true;
+		reaper->n_evicted++;
 		reaper_cut(longest);
 	}
+	bool room = reaper->n_evicted > 0;
 	pthread_mutex_unlock(&reaper->mutex);
-	return longest != NULL;
+	return room;
 }
 
 void reaper_press(struct reaper *reaper)

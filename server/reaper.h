@@ -84,7 +84,8 @@ void reaper_watch(struct reaper *reaper, struct reaper_entry *entry,
 		  const struct reaper_watch *watch);
 void reaper_unwatch(struct reaper *reaper, struct reaper_entry *entry);
 
-/* Ends the connection that has waited longest for a next request; false: there is none. */
+/* Ends the connection that has waited longest for a next request, unless one that was ended so is
+ * still to be closed; false: there is none. */
 bool reaper_evict(struct reaper *reaper);
 /* Somebody found no memory: the slowest of the transfers that hold some is ended, if it is slow. */
 void reaper_press(struct reaper *reaper);

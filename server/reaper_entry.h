@@ -31,6 +31,7 @@ struct reaper_entry {
 	/* Under the mutex, but that its owner may read fd. */
 	int fd; /* -1: not in use */
 	bool cut;
+	bool evicted;      /* so that is why */
 	uint64_t paced_ns; /* the start of the phase that the next two are of */
 	uint64_t taken;    /* by the client, when its deadline was moved */
 	struct pace pace;
@@ -52,6 +53,7 @@ struct reaper {
 
 	pthread_mutex_t mutex; /* guards all below, and the entries as said there */
 	uint64_t wakes_ns;     /* when the thread's sleep ends */
+	size_t n_evicted;      /* of those that are open */
 	uint64_t relief_ns;    /* when a slow transfer may be ended again */
 	struct heap heap;      /* of the open entries */
 	struct reaper_entry *entries;

@@ -75,6 +75,13 @@ static const char **make_environment(const char *const *extra)
 	return all;
 }
 
+static rlim_t file_limit;
+
+void server_limit_files(rlim_t files)
+{
+	file_limit = files;
+}
+
 /* Between fork and exec: only calls that are safe there. */
 static void become(const struct child *child)
 {
@@ -83,6 +90,9 @@ static void become(const struct child *child)
 	if (getppid() != child->parent)
 		_exit(127); /* the parent died before the line above */
 #endif
+	const struct rlimit files = {file_limit, file_limit};
+	if (file_limit > 0 && setrlimit(RLIMIT_NOFILE, &files) != 0)
+		_exit(127);
 	int null = open("/dev/null", O_RDONLY);
 	if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(child->out, STDOUT_FILENO) < 0 ||
 	    dup2(child->err, STDERR_FILENO) < 0)
@@ -172,17 +182,23 @@ static ssize_t read_output(const struct server *server, char *out, size_t size, 
 	}
 }
 
+bool server_line(struct server *server, char *line, size_t size)
+{
+	int64_t until = now_ms() + START_MS;
+	for (size_t n = 0; n + 1 < size && read_output(server, line + n, 1, until) == 1; n++) {
+		if (line[n] != '\n')
+			continue;
+		line[n] = '\0';
+		return true;
+	}
+	return false;
+}
+
 /* Reads lines until the ready line; false when there is none. */
 static bool read_ready_line(struct server *server)
 {
-	int64_t until = now_ms() + START_MS;
 	char line[512];
-	size_t n = 0;
-	while (n + 1 < sizeof(line) && read_output(server, line + n, 1, until) == 1) {
-		if (line[n++] != '\n')
-			continue;
-		line[n - 1] = '\0';
-		n = 0;
+	while (server_line(server, line, sizeof(line))) {
 		const char *colon = strrchr(line, ':');
 		if (strncmp(line, READY, strlen(READY)) != 0 || colon == NULL)
 			continue;

@@ -11,6 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
 struct server {
@@ -28,6 +29,12 @@ struct server {
  * Returns when the ready line has been read: 0, or -1 when there was none (the child is gone then).
  */
 int server_start(struct server *server, const char *const *flags, const char *const *environment);
+
+/* Those started from now on may have so many files open at once; 0: as many as this process. */
+void server_limit_files(rlim_t files);
+
+/* The next line of its standard output, behind the ready line; false when none comes. */
+bool server_line(struct server *server, char *line, size_t size);
 
 /*
  * SIGTERM, then waits for the end: its exit code, 128 + N when signal N ended it, or -1 when it had

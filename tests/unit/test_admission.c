@@ -107,6 +107,7 @@ static void the_limit_is_kept(void **state)
 		assert_false(admission_is_crowded(admission));
 		for (int above = 0; above < 300; above++)
 			assert_false(admission_open(admission, 0));
+		admission_crowd(admission, true);
 		assert_true(admission_is_crowded(admission));
 		assert_int_equal(atomic_load(&rooms), 0);
 		admission_release(admission, 100);
@@ -115,7 +116,7 @@ static void the_limit_is_kept(void **state)
 		assert_false(admission_open(admission, 0));
 		admission_abandon(admission, 0);
 		assert_true(connect_as(100, 0, "10.0.0.1"));
-		admission_relax(admission);
+		admission_crowd(admission, false);
 		for (size_t k = 0; k < limits[i]; k++)
 			admission_release(admission, 100 + (int)k);
 		assert_int_equal(atomic_load(&rooms), 1); /* nobody waits any more */
