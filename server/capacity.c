@@ -40,13 +40,13 @@ size_t capacity_descriptors(const struct config *config, size_t listeners)
 	       INHERITED_DESCRIPTORS;
 }
 
-/* A few less than asked for, as the defaults often come out, is nothing to bother anybody with. */
-static void lower(struct config *config, uint64_t fit, const char *why)
+/* `level` is that of a line about a few less. */
+static void lower(struct config *config, uint64_t fit, enum log_level level, const char *why)
 {
 	if (fit >= config->connections)
 		return;
 	const struct log_field field = {"connections", NULL, (double)fit};
-	log_event(fit < config->connections / 2 ? LOG_WARNING : LOG_INFO, why, &field, 1);
+	log_event(fit < config->connections / 2 ? LOG_WARNING : level, why, &field, 1);
 	config->connections = fit;
 }
 
@@ -62,7 +62,8 @@ static void fit_descriptors(struct config *config, size_t listeners)
 	uint64_t own = own_descriptors(config, listeners) + ADMISSION_OWN_PLACES * (listeners - 1);
 	if (limit.rlim_cur == RLIM_INFINITY)
 		return;
-	lower(config, limit.rlim_cur > own ? limit.rlim_cur - own : 1,
+	/* A few less than the default, as it often comes out, is nothing to bother anybody with. */
+	lower(config, limit.rlim_cur > own ? limit.rlim_cur - own : 1, LOG_DEBUG,
 	      "the limit of open files (ulimit -n) allows fewer connections");
 }
 
@@ -70,7 +71,7 @@ static void fit_budget(struct config *config)
 {
 	uint64_t fit =
 		config->memory_budget_bytes / SHARE_OF_BUDGET / capacity_connection_bytes(config);
-	lower(config, fit > 0 ? fit : 1,
+	lower(config, fit > 0 ? fit : 1, LOG_INFO,
 	      "the memory budget (memory_budget_bytes) carries fewer connections");
 }
 

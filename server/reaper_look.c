@@ -55,6 +55,12 @@ uint64_t reaper_end_of(const struct reaper *r, enum reaper_phase phase, uint64_t
 
 void reaper_cut(struct reaper_entry *entry)
 {
+	/* What is under way does not end as if it were complete, nor does the kernel keep what
+	 * nobody takes: it is reset when it is closed. */
+	const struct linger reset = {1, 0};
+	enum reaper_phase phase = phase_of(entry);
+	if (!entry->cut && (phase == REAPER_BODY || phase == REAPER_REPLY))
+		setsockopt(entry->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset);
 	if (!entry->cut)
 		shutdown(entry->fd, SHUT_RDWR);
 	entry->cut = true;

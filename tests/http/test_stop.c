@@ -219,6 +219,97 @@ static void hang_up_is_no_end(void **state)
 	assert_int_equal(server_stop(&server), 0);
 }
 
+/* ---------------------------------------------------------------- nothing is lost */
+
+#define USED 24
+#define DRAINS 5
+
+/* Bodies of a few hundred bytes to some megabytes; the loss of each is log 2. */
+static char *body_of(int i, size_t *size)
+{
+	return body_of_zeros((size_t)1 << (i % 20), 2, size);
+}
+
+static int send_problem(int fd, int i)
+{
+	char head[256];
+	size_t size;
+	char *body = body_of(i, &size);
+	snprintf(head, sizeof head, POST "Content-Length: %zu\r\n\r\n", size);
+	assert_true(raw_send(fd, head, strlen(head)) && raw_send(fd, body, size));
+	free(body);
+	return fd;
+}
+
+static void expect_loss(int fd, int i)
+{
+	char out[4096];
+	bool closed;
+	raw_read(fd, out, sizeof out, WAIT_MS, &closed);
+	close(fd);
+	if (strncmp(out, "HTTP/1.1 200 ", 13) != 0 || !strstr(out, "\"loss\":0.693147"))
+		fail_msg("request %d: %s", i, out);
+	assert_true(closed);
+}
+
+/* Requests wholly sent on connections that were used before, in the moment of the signal. */
+static void requests_on_used_connections_are_answered(void **state)
+{
+	int fds[USED];
+	(void)state;
+	for (int drain = 0; drain < DRAINS; drain++) {
+		start(NULL);
+		for (int i = 0; i < USED; i++) {
+			char out[2048];
+			fds[i] = send_text(LIVE "\r\n");
+			raw_read_until(fds[i], out, sizeof out, "}", WAIT_MS);
+		}
+		for (int i = 0; i < USED; i++)
+			send_problem(fds[i], i);
+		terminate();
+		for (int i = 0; i < USED; i++)
+			expect_loss(fds[i], i);
+		assert_int_equal(server_wait(&server), 0);
+	}
+}
+
+/* Connections that have not been accepted yet, since there was no room. */
+static void the_backlog_is_answered(void **state)
+{
+	static const char *const flags[] = {"--connections", "8", "--io-threads", "2", NULL};
+	int busy[8], waiting[40];
+	(void)state;
+	start(flags);
+	for (int i = 0; i < 8; i++)
+		busy[i] = begin_upload(POST LENGTH);
+	for (int i = 0; i < 40; i++)
+		waiting[i] = send_problem(raw_connect(&server), i % 8);
+	terminate();
+	for (int i = 0; i < 8; i++) {
+		assert_true(raw_send(busy[i], PROBLEM, sizeof PROBLEM - 1));
+		expect_end(busy[i], "HTTP/1.1 200 ", SEED_LOSS);
+	}
+	for (int i = 0; i < 40; i++)
+		expect_loss(waiting[i], i);
+	assert_int_equal(server_wait(&server), 0);
+}
+
+/* Connected and asked in the moment of the signal. */
+static void new_connections_are_answered(void **state)
+{
+	int fds[100];
+	(void)state;
+	for (int drain = 0; drain < DRAINS; drain++) {
+		start(NULL);
+		for (int i = 0; i < 100; i++)
+			fds[i] = send_problem(raw_connect(&server), i % 16);
+		terminate();
+		for (int i = 0; i < 100; i++)
+			expect_loss(fds[i], i);
+		assert_int_equal(server_wait(&server), 0);
+	}
+}
+
 /* ---------------------------------------------------------------- large problems */
 
 #define ROWS 3000
@@ -281,6 +372,9 @@ int main(void)
 		TEST(the_delay_is_for_load_balancers),
 		TEST(a_client_that_does_not_end_is_cut),
 		TEST(hang_up_is_no_end),
+		TEST(requests_on_used_connections_are_answered),
+		TEST(the_backlog_is_answered),
+		TEST(new_connections_are_answered),
 		TEST(large_problems_are_finished),
 		TEST(a_taken_port_is_one_line),
 	};

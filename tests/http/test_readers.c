@@ -1,0 +1,227 @@
+/* Clients that ask for much and do not read it: they hold memory, but not for long, and not while
+ * others need it. */
+#include "../support/group.h"
+
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define WAIT_MS 60000
+#define MIB (1024.0 * 1024.0)
+#define SMALL 4096 /* bytes that a client's kernel takes for it */
+
+static int kill_server(void **state)
+{
+	(void)state;
+	client_close(client);
+	client = NULL;
+	server_kill(&server); /* of a test that failed; else it is gone */
+	return 0;
+}
+
+static void start(const char *const *flags)
+{
+	assert_int_equal(group_start_with(flags), 0);
+}
+
+static void stop(void)
+{
+	client_close(client);
+	client = NULL;
+	assert_int_equal(server_stop(&server), 0);
+}
+
+/* Sends a problem of so many zeros, and asks for its gradient: a reply of some eight bytes each, of
+ * which the kernels take a few megabytes. */
+static int ask_for_gradient(size_t rows, size_t classes, int receive_buffer)
+{
+	static const char path[] =
+		"POST " CROSS_ENTROPY "?outputs=loss,grad HTTP/1.1\r\nHost: a\r\n";
+	char head[256];
+	size_t size;
+	char *body = body_of_zeros(rows, classes, &size);
+	int fd = raw_connect(&server);
+	setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer);
+	snprintf(head, sizeof head, "%sContent-Length: %zu\r\n\r\n", path, size);
+	assert_true(raw_send(fd, head, strlen(head)) && raw_send(fd, body, size));
+	free(body);
+	return fd;
+}
+
+static void wait_until_held(double least)
+{
+	int64_t end = now_ms() + WAIT_MS;
+	while (server_metric(&server, "lossd_inflight_bytes") < least && now_ms() < end)
+		poll(NULL, 0, 5);
+	assert_true(server_metric(&server, "lossd_inflight_bytes") >= least);
+}
+
+static void wait_for_reset(int fd)
+{
+	struct pollfd state = {.fd = fd};
+	int64_t end = now_ms() + WAIT_MS;
+	while (!(state.revents & (POLLHUP | POLLERR)) && now_ms() < end)
+		poll(&state, 1, 10);
+	assert_true(state.revents & (POLLHUP | POLLERR));
+	close(fd);
+}
+
+static double rejected(const char *reason)
+{
+	char name[128];
+	snprintf(name, sizeof name, "lossd_rejected_total{reason=\"%s\"}", reason);
+	return server_metric(&server, name);
+}
+
+/* However long the reply: what is not taken is no reason to wait for it. */
+static void a_reply_that_nobody_reads_ends_soon(void **state)
+{
+	static const char *const flags[] = {"--reply-timeout-ms", "500", NULL};
+	(void)state;
+	start(flags);
+	int fd = ask_for_gradient(400, 4000, SMALL); /* 13 MB: three minutes at the least rate */
+	wait_for_reset(fd);
+	assert_true(rejected("reply_timeout") >= 1);
+	stop();
+}
+
+/* Two clients hold the budget; a third one is served all the same, in a moment. */
+static void the_slowest_readers_go_when_memory_is_short(void **state)
+{
+	static const char *const flags[] = {"--memory-budget-bytes", "64MiB", NULL};
+	char *body;
+	struct reply reply;
+	struct request request = {.path = CROSS_ENTROPY};
+	(void)state;
+	start(flags);
+	int first = ask_for_gradient(300, 4000, SMALL); /* a tensor, a gradient, 10 MB of reply */
+	wait_until_held(15.0 * MIB);
+	int second = ask_for_gradient(300, 4000, SMALL);
+	wait_until_held(34.0 * MIB);
+	body = body_of_zeros(8000, 1000, &request.body_size); /* 32 MB of tensor */
+	request.body = body;
+	int64_t end = now_ms() + WAIT_MS;
+	int status = 429;
+	while (status == 429 && now_ms() < end) {
+		client_send(client, &request, &reply);
+		status = reply.status;
+		reply_free(&reply);
+		if (status == 429)
+			poll(NULL, 0, 50);
+	}
+	assert_int_equal(status, 200);
+	assert_true(rejected("slow_transfer") >= 1);
+	assert_true(rejected("reply_timeout") == 0);
+	free(body);
+	close(first);
+	close(second);
+	stop();
+}
+
+/* The kernel of a client that reads now and then takes a reply in pieces, with pauses. */
+static void a_slow_reader_that_goes_on_gets_it_all(void **state)
+{
+	static const char *const flags[] = {"--reply-timeout-ms", "2000",
+					    "--reply-min-bytes-per-second", "1000", NULL};
+	static char out[65536];
+	size_t total = 0;
+	ssize_t n = 1;
+	(void)state;
+	start(flags);
+	int fd = ask_for_gradient(300, 4000, 1 << 18);
+	/* Longer than a timeout in all. */
+	for (int64_t begun = now_ms(); n > 0 && now_ms() < begun + 3000; total += (size_t)n) {
+		poll(NULL, 0, 20);
+		n = recv(fd, out, 4096, 0);
+	}
+	while (n > 0 && strstr(out, "\"metrics\"") == NULL) {
+		struct pollfd more = {.fd = fd, .events = POLLIN};
+		assert_int_equal(poll(&more, 1, WAIT_MS), 1);
+		memset(out, 0, sizeof out);
+		n = recv(fd, out, sizeof out - 1, 0);
+		total += n > 0 ? (size_t)n : 0;
+	}
+	assert_true(n > 0 && total > 1000000);
+	assert_true(rejected("reply_timeout") == 0);
+	close(fd);
+	stop();
+}
+
+/* ---------------------------------------------------------------- a full budget */
+
+static int evaluate(void)
+{
+	struct reply reply;
+	client_post(client, CROSS_ENTROPY, GOOD, &reply);
+	int status = reply.status;
+	/* The document is always whole. */
+	if (status == 429)
+		assert_non_null(strstr(reply.body, "too_much_memory_in_flight"));
+	reply_free(&reply);
+	return status;
+}
+
+static int health(void)
+{
+	struct reply reply;
+	client_get(client, "/v2/health/ready", &reply);
+	int status = reply.status;
+	reply_free(&reply);
+	return status;
+}
+
+#define ROW 20000
+#define HEAD "POST " CROSS_ENTROPY " HTTP/1.1\r\nHost: a\r\nContent-Length: 1073741824\r\n\r\n"
+
+/* While uploads fill the budget to the brim, a step at a time, whoever is refused is told 429, and
+ * that the server is ready. */
+static void a_full_budget_is_429_and_nothing_else(void **state)
+{
+	static const char *const flags[] = {"--memory-budget-bytes", "16MiB", NULL};
+	static char row[2 * ROW + 3];
+	int fds[100], n = 0, refused = 0;
+	(void)state;
+	start(flags);
+	row[0] = '[';
+	for (size_t i = 0; i < ROW; i++)
+		memcpy(&row[1 + 2 * i], "1,", 2);
+	memcpy(&row[2 * ROW], "],", 2);
+	for (int i = 0; i < 100; i++)
+		fds[i] = raw_connect(&server);
+	int large = raw_connect(&server);
+	assert_true(raw_send(large, HEAD "{\"logits\":[", sizeof HEAD + 10));
+	for (int i = 0; i < 150; i++) /* 80 KB each */
+		assert_true(raw_send(large, row, 2 * ROW + 2));
+	wait_until_held(14.5 * MIB);
+	for (; n < 100; n++) {
+		assert_true(raw_send(fds[n], HEAD "{", sizeof HEAD));
+		int status = evaluate();
+		refused += status == 429;
+		if (status != 200 && status != 429)
+			fail_msg("with %d uploads: %d", n + 1, status);
+		assert_int_equal(health(), 200);
+	}
+	assert_true(refused > 0);
+	for (int i = 0; i < n; i++)
+		close(fds[i]);
+	close(large);
+	stop();
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_teardown(name, kill_server)
+	const struct CMUnitTest tests[] = {
+		TEST(a_reply_that_nobody_reads_ends_soon),
+		TEST(the_slowest_readers_go_when_memory_is_short),
+		TEST(a_slow_reader_that_goes_on_gets_it_all),
+		TEST(a_full_budget_is_429_and_nothing_else),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
