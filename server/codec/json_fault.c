@@ -17,9 +17,9 @@ struct loss_error *json_fault_claim(struct json_fault *fault, loss_status status
 				    const char *member)
 {
 	struct loss_error *kept = loss_claim_error(&fault->error, status);
-	const char *name = member ? member : "";
 	if (kept)
-		json_fault_copy(fault->member, sizeof fault->member, name, strlen(name));
+		json_fault_copy(fault->member, sizeof fault->member, member ? member : "",
+				member ? strlen(member) : 0);
 	return kept;
 }
 

@@ -112,7 +112,8 @@ static void read_name(struct oip_input *input, unsigned *tensors_seen,
 		return;
 	}
 	/* What it is called from here on; messages hold on to the place. */
-	snprintf(input->label, sizeof input->label, "%s", loss->tensors[input->tensor].name);
+	const char *label = loss->tensors[input->tensor].name;
+	json_fault_copy(input->label, sizeof input->label, label, strlen(label));
 	if (*tensors_seen & (1u << input->tensor))
 		blame(input, LOSS_DUPLICATE_FIELD, " is given twice; give it once");
 	*tensors_seen |= 1u << input->tensor;
