@@ -57,7 +57,8 @@ LIB_SRC    := $(filter-out %/oracle.c $(FOREIGN_ISA),$(wildcard src/*.c src/kern
 ORACLE_SRC := $(wildcard src/kernel/oracle.c src/kernel/*/oracle.c)
 SERVER_SRC := $(wildcard server/*.c server/codec/*.c)
 SUPPORT_SRC := $(wildcard tests/support/*.c)
-TEST_SRC   := $(wildcard tests/unit/test_*.c tests/property/test_*.c tests/http/test_*.c tests/fuzz/targets/test_*.c)
+TEST_SRC   := $(wildcard tests/unit/test_*.c tests/property/test_*.c tests/http/test_*.c \
+	tests/steps/test_*.c tests/fuzz/targets/test_*.c)
 
 LIB_OBJ     := $(LIB_SRC:%.c=$(BUILD)/%.o)
 ORACLE_OBJ  := $(ORACLE_SRC:%.c=$(BUILD)/%.o)
@@ -107,6 +108,21 @@ $(BUILD)/tests/%: $(BUILD)/tests/%.o $(TESTED_OBJ) $(BUILD)/libloss.a
 	@echo "  LD $@"
 	$(Q)$(CC) $(ALL_CFLAGS) $(LINK_MODE) -o $@ $^ $(LIBS) $(TEST_LIBS)
 
+# What reads a stranger's bytes, once more, with a call in every basic block and the C library's
+# functions in reach of the counter: tests/steps/counter.h.
+STEPS_SRC := $(wildcard src/*.c server/codec/*.c) $(addprefix server/,guard.c head.c target.c)
+STEPS_OBJ := $(STEPS_SRC:%.c=$(BUILD)/steps/%.o)
+COUNTED   := strlen strnlen strspn strcspn strchr strpbrk strstr memchr memcmp strcmp strncmp strcasecmp \
+	strncasecmp memcpy memmove memset stpcpy realloc snprintf vsnprintf loss_nearest_field loss_nearest_of
+$(BUILD)/steps/%.o: %.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	@echo "  CC $< (counted)"
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -U_FORTIFY_SOURCE -fno-builtin -fsanitize-coverage=trace-pc -MMD -MP -c -o $@ $<
+$(BUILD)/tests/steps/test_steps: $(addprefix $(BUILD)/tests/steps/,test_steps.o documents.o counter.o) $(STEPS_OBJ) \
+		$(filter-out $(STEPS_SRC:%.c=$(BUILD)/%.o),$(TESTED_OBJ)) $(BUILD)/libloss.a
+	@echo "  LD $@"
+	$(Q)$(CC) $(ALL_CFLAGS) $(LINK_MODE) $(COUNTED:%=-Wl,--wrap=%) -o $@ $^ $(LIBS) $(TEST_LIBS)
+
 # Prints hashes of results; needs nothing but libloss, so that it can be cross-compiled.
 $(BUILD)/tests/isa/hashes: $(addprefix $(BUILD)/tests/,isa/hashes.o support/cases.o support/rows.o support/random.o) $(BUILD)/libloss.a
 	@echo "  LD $@"
@@ -138,7 +154,7 @@ $(BUILD)/gen/openapi_yaml.h: api/openapi.yaml
 	@od -An -v -tu1 $< | sed 's/  *\([0-9][0-9]*\)/\1,/g' > $@
 $(BUILD)/server/route.o $(BUILD)/server/pages.o: $(BUILD)/gen/openapi_yaml.h
 
--include $(LIB_OBJ:.o=.d) $(FUZZ_OBJ:.o=.d) $(TARGET_OBJ:.o=.d) $(BUILD)/tests/fuzz/targets/libfuzzer.d $(NUMBERS_OBJ:.o=.d) $(ORACLE_OBJ:.o=.d) $(SERVER_OBJ:.o=.d) $(SUPPORT_OBJ:.o=.d) $(TEST_BIN:=.d)
+-include $(LIB_OBJ:.o=.d) $(FUZZ_OBJ:.o=.d) $(TARGET_OBJ:.o=.d) $(BUILD)/tests/fuzz/targets/libfuzzer.d $(NUMBERS_OBJ:.o=.d) $(ORACLE_OBJ:.o=.d) $(SERVER_OBJ:.o=.d) $(SUPPORT_OBJ:.o=.d) $(STEPS_OBJ:.o=.d) $(TEST_BIN:=.d) $(wildcard $(BUILD)/tests/steps/*.d)
 
 # ---------------------------------------------------------------- run and test
 

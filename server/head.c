@@ -33,29 +33,70 @@ static const struct field {
 	{"traceparent", offsetof(struct head, traceparent), REPEAT_VOIDS},
 	{"tracestate", offsetof(struct head, tracestate), REPEAT_JOINS},
 };
+#define N_FIELDS (sizeof fields / sizeof fields[0])
 
 static const char **slot(struct head *head, const struct field *field)
 {
 	return (const char **)(void *)((char *)head + field->offset);
 }
 
-static loss_status collect(struct head *head, const struct field *field, const char *value,
+/* `again`: bits of the lists that stand in the head more than once, of which only the first is
+ * taken here. */
+static loss_status take(struct head *head, const struct header *header, unsigned *again,
+			struct loss_error *err)
+{
+	size_t k = 0;
+	while (k < N_FIELDS && strcasecmp(header->name, fields[k].name) != 0)
+		k++;
+	if (k == N_FIELDS)
+		return LOSS_OK;
+	const char **text = slot(head, &fields[k]);
+	if (!*text)
+		*text = header->value;
+	else if (fields[k].repeat == REPEAT_FAILS)
+		return loss_fail(err, LOSS_INVALID_HEADER, NULL,
+				 "the request has %s twice; send it once", fields[k].name);
+	else if (fields[k].repeat == REPEAT_VOIDS)
+		*text = "";
+	else
+		*again |= 1u << k;
+	return LOSS_OK;
+}
+
+/* All headers of that name as one list, each byte copied once; NULL when there is no memory. */
+static const char *join(const char *name, const struct header *headers, size_t n,
+			struct loss_arena *arena)
+{
+	static const char comma[] = ", ";
+	const char *before = "";
+	size_t size = 0;
+	for (size_t i = 0; i < n; i++)
+		if (strcasecmp(headers[i].name, name) == 0)
+			size += strlen(headers[i].value) + strlen(comma);
+	char *list = loss_arena_array(arena, char, size + 1), *end = list;
+	for (size_t i = 0; i < n && list; i++) {
+		if (strcasecmp(headers[i].name, name) != 0)
+			continue;
+		end = stpcpy(stpcpy(end, before), headers[i].value);
+		before = comma;
+	}
+	return list;
+}
+
+static loss_status collect(struct head *head, const struct header *headers, size_t n,
 			   struct loss_arena *arena, struct loss_error *err)
 {
-	const char **text = slot(head, field);
-	if (!*text) {
-		*text = value;
-		return LOSS_OK;
+	loss_status status = LOSS_OK;
+	unsigned again = 0;
+	size_t used = 0;
+	while (used < n && status == LOSS_OK)
+		status = take(head, &headers[used++], &again, err);
+	for (size_t k = 0; again >> k; k++) {
+		const char **text = slot(head, &fields[k]);
+		if (again >> k & 1 && !(*text = join(fields[k].name, headers, used, arena)))
+			return loss_arena_failure(arena, err);
 	}
-	if (field->repeat == REPEAT_FAILS)
-		return loss_fail(err, LOSS_INVALID_HEADER, NULL,
-				 "the request has %s twice; send it once", field->name);
-	if (field->repeat == REPEAT_VOIDS) {
-		*text = "";
-		return LOSS_OK;
-	}
-	*text = loss_arena_printf(arena, "%s, %s", *text, value);
-	return *text ? LOSS_OK : loss_arena_failure(arena, err);
+	return status;
 }
 
 /* ---------------------------------------------------------------- ids */
@@ -102,15 +143,8 @@ static bool is_traceparent(const char *text)
 loss_status head_read(struct head *head, const struct header *headers, size_t n,
 		      struct loss_arena *arena, struct loss_error *err)
 {
-	loss_status status = LOSS_OK;
-	size_t n_fields = sizeof fields / sizeof fields[0];
-
-	for (size_t i = 0; i < n && status == LOSS_OK; i++)
-		for (size_t k = 0; k < n_fields && status == LOSS_OK; k++)
-			if (strcasecmp(headers[i].name, fields[k].name) == 0)
-				status = collect(head, &fields[k], headers[i].value, arena, err);
-
-	for (size_t k = 0; k < n_fields; k++) {
+	loss_status status = collect(head, headers, n, arena, err);
+	for (size_t k = 0; k < N_FIELDS; k++) {
 		const char **text = slot(head, &fields[k]);
 		if (*text && **text == '\0' && text != &head->timeout &&
 		    text != &head->header_length)

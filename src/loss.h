@@ -165,6 +165,14 @@ struct loss_error {
 __attribute__((format(printf, 4, 5))) loss_status
 loss_fail(struct loss_error *err, loss_status status, const char *field, const char *format, ...);
 
+/*
+ * Of several errors the one whose status comes first is kept, of equal ones the first. kept->status
+ * is LOSS_OK while there is none. Returns `kept`, for loss_fail to fill, where an error of this
+ * status is to be kept; else NULL. Ask before making the sentence: then there is at most one for
+ * each status, however many errors a text has.
+ */
+struct loss_error *loss_claim_error(struct loss_error *kept, loss_status status);
+
 /* ---------------------------------------------------------------- memory */
 
 /* Shared by all arenas of a process. `held` counts bytes; only arena code writes it. */

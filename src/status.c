@@ -29,6 +29,11 @@ loss_status loss_fail(struct loss_error *err, loss_status status, const char *fi
 	return status;
 }
 
+struct loss_error *loss_claim_error(struct loss_error *kept, loss_status status)
+{
+	return kept->status == LOSS_OK || status < kept->status ? kept : NULL;
+}
+
 void loss_error_set_index(struct loss_error *err, size_t flat_index, const size_t *shape, int rank)
 {
 	if (!err)

@@ -23,8 +23,8 @@ static const char *const kinds[] = {
 	[CONTROL_OBJECT] = "an object",
 };
 
-/* Where to note an error: NULL once there is one. */
-static struct loss_error *place(struct reading *reading)
+/* Where an error is written; NULL once there is one. */
+static struct loss_error *refuse(struct reading *reading)
 {
 	return reading->error.status == LOSS_OK ? &reading->error : NULL;
 }
@@ -43,22 +43,30 @@ static void list_names(const struct reading *reading, char *out, size_t size)
 	}
 }
 
+static void blame_key(struct reading *reading, const struct json_token *token)
+{
+	struct loss_error *err = refuse(reading);
+	char names[JSON_TEXT_MAX * 2];
+	if (!err)
+		return;
+	list_names(reading, names, sizeof names);
+	loss_fail(err, LOSS_UNKNOWN_FIELD, token->text,
+		  "there is no member \"%.80s\" here; there may be %s", token->text, names);
+}
+
 static void take_key(struct reading *reading, const struct json_token *token)
 {
-	char names[JSON_TEXT_MAX * 2];
 	reading->field = NULL;
 	for (size_t i = 0; i < reading->n; i++)
 		if (strcmp(reading->fields[i].name, token->text) == 0)
 			reading->field = &reading->fields[i];
 	if (!reading->field) {
-		list_names(reading, names, sizeof names);
-		loss_fail(place(reading), LOSS_UNKNOWN_FIELD, token->text,
-			  "there is no member \"%.80s\" here; there may be %s", token->text, names);
+		blame_key(reading, token);
 		return;
 	}
 	bool *seen = &reading->seen[reading->field - reading->fields];
 	if (*seen)
-		loss_fail(place(reading), LOSS_DUPLICATE_FIELD, token->text,
+		loss_fail(refuse(reading), LOSS_DUPLICATE_FIELD, token->text,
 			  "\"%s\" stands there twice", token->text);
 	*seen = true;
 }
@@ -69,7 +77,7 @@ static bool take_text(const struct control_field *field, const struct json_token
 	if (token->event != JSON_STRING)
 		return false;
 	if (token->cut || token->size >= field->size) {
-		loss_fail(place(reading), LOSS_ARGUMENT_OUT_OF_RANGE, field->name,
+		loss_fail(refuse(reading), LOSS_ARGUMENT_OUT_OF_RANGE, field->name,
 			  "\"%s\" is longer than %zu bytes", field->name, field->size - 1);
 		return true;
 	}
@@ -113,16 +121,16 @@ static bool take(struct reading *reading, const struct json_token *token)
 
 static void take_value(struct reading *reading, const struct json_token *token)
 {
+	struct loss_error *err;
 	char shown[JSON_SHOWN_SIZE];
 	if (!reading->field || token->event == JSON_NULL)
 		return;
 	reading->given[reading->field - reading->fields] = true;
-	if (take(reading, token))
+	if (take(reading, token) || !(err = refuse(reading)))
 		return;
 	json_fault_show(token, shown);
-	loss_fail(place(reading), LOSS_WRONG_TYPE, reading->field->name,
-		  "\"%s\" must be %s, not %s", reading->field->name, kinds[reading->field->type],
-		  shown);
+	loss_fail(err, LOSS_WRONG_TYPE, reading->field->name, "\"%s\" must be %s, not %s",
+		  reading->field->name, kinds[reading->field->type], shown);
 }
 
 /* ---------------------------------------------------------------- the document */
@@ -140,7 +148,7 @@ static void on_token(void *context, const struct json_token *token)
 		return;
 	}
 	if (reading->depth == 0 && token->event != JSON_OBJECT)
-		loss_fail(place(reading), LOSS_WRONG_TYPE, NULL,
+		loss_fail(refuse(reading), LOSS_WRONG_TYPE, NULL,
 			  "the body must be a JSON object: {\"member\": value, ...}");
 	else if (reading->depth == 1 && token->event == JSON_KEY)
 		take_key(reading, token);
@@ -153,7 +161,7 @@ static loss_status check_required(struct reading *reading)
 {
 	for (size_t i = 0; i < reading->n; i++)
 		if (reading->fields[i].required && !reading->given[i])
-			loss_fail(place(reading), LOSS_MISSING_FIELD, reading->fields[i].name,
+			loss_fail(refuse(reading), LOSS_MISSING_FIELD, reading->fields[i].name,
 				  "\"%s\" is missing; it must be %s", reading->fields[i].name,
 				  kinds[reading->fields[i].type]);
 	return reading->error.status;

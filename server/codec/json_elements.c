@@ -41,33 +41,40 @@ static void format_place(const struct json_elements *elements, int levels, char 
 					 elements->filled[i]);
 }
 
+/* Nothing more is stored. Where to say why; NULL where nobody would read it. */
+static struct loss_error *refuse(struct json_elements *elements, int levels, loss_status status)
+{
+	elements->stopped = true;
+	return json_fault_claim(elements->fault, status,
+				elements->flat && levels == 0 ? "data" : NULL);
+}
+
 /* Notes a fault at the place of `levels`; the detail begins with the place. */
 __attribute__((format(printf, 4, 5))) static void blame(struct json_elements *elements, int levels,
 							loss_status status, const char *format, ...)
 {
-	struct loss_error err;
-	char place[PLACE_SIZE], detail[sizeof err.detail - PLACE_SIZE];
+	struct loss_error *err = refuse(elements, levels, status);
+	char place[PLACE_SIZE], detail[sizeof err->detail - PLACE_SIZE];
 	va_list args;
+	if (!err)
+		return;
 	va_start(args, format);
 	vsnprintf(detail, sizeof detail, format, args);
 	va_end(args);
 	format_place(elements, levels, place);
-	loss_fail(&err, status, elements->field, "%s %s", place, detail);
-	set_place(elements, levels, &err);
-	json_fault_note(elements->fault, &err, elements->flat && levels == 0 ? "data" : NULL);
-	elements->stopped = true;
+	loss_fail(err, status, elements->field, "%s %s", place, detail);
+	set_place(elements, levels, err);
 }
 
 /* A fault of the tensor as a whole. */
 static void blame_size(struct json_elements *elements, const char *what, uint64_t limit,
 		       const char *setting)
 {
-	struct loss_error err;
-	loss_fail(&err, LOSS_TOO_MANY_ELEMENTS, elements->field,
+	elements->stopped = true;
+	loss_fail(json_fault_claim(elements->fault, LOSS_TOO_MANY_ELEMENTS, NULL),
+		  LOSS_TOO_MANY_ELEMENTS, elements->field,
 		  "%s has more than %llu %s, which is the server's limit (%s)", elements->field,
 		  (unsigned long long)limit, what, setting);
-	json_fault_note(elements->fault, &err, NULL);
-	elements->stopped = true;
 }
 
 static void blame_type(struct json_elements *elements, const struct json_token *token)
@@ -76,6 +83,8 @@ static void blame_type(struct json_elements *elements, const struct json_token *
 	char shown[JSON_SHOWN_SIZE];
 	bool flat_array = elements->flat && elements->depth == 0;
 	bool boolean = !values->open && values->dtype == LOSS_BOOL;
+	if (!refuse(elements, elements->depth, LOSS_WRONG_TYPE))
+		return;
 	json_fault_show(token, shown);
 	blame(elements, elements->depth, LOSS_WRONG_TYPE, "is %s, but must be %s", shown,
 	      flat_array ? "a flat array, in row-major order"
@@ -87,6 +96,8 @@ static void blame_misfit(struct json_elements *elements, const struct json_token
 {
 	char shown[JSON_SHOWN_SIZE], range[64];
 	loss_dtype dtype = elements->values.dtype;
+	if (!refuse(elements, elements->depth, LOSS_DTYPE_MISMATCH))
+		return;
 	json_fault_show(token, shown);
 	json_values_range(dtype, range, sizeof range);
 	blame(elements, elements->depth, LOSS_DTYPE_MISMATCH,
@@ -192,7 +203,7 @@ static void store(struct json_elements *elements, const struct json_token *token
 	else if (status == LOSS_DTYPE_MISMATCH)
 		blame_misfit(elements, token);
 	else if (status != LOSS_OK)
-		json_fault_note(elements->fault, &err, NULL);
+		json_fault_note(elements->fault, &err);
 }
 
 static void check_element(struct json_elements *elements)

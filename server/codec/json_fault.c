@@ -13,18 +13,34 @@ void json_fault_copy(char *out, size_t size, const char *text, size_t n)
 	out[n] = '\0';
 }
 
-void json_fault_note(struct json_fault *fault, const struct loss_error *err, const char *member)
+struct loss_error *json_fault_claim(struct json_fault *fault, loss_status status,
+				    const char *member)
 {
-	if (fault->error.status != LOSS_OK && fault->error.status <= err->status)
-		return;
-	fault->error = *err;
-	json_fault_copy(fault->member, sizeof fault->member, member ? member : "",
-			member ? strlen(member) : 0);
+	struct loss_error *kept = loss_claim_error(&fault->error, status);
+	if (kept)
+		json_fault_copy(fault->member, sizeof fault->member, member ? member : "",
+				member ? strlen(member) : 0);
+	return kept;
+}
+
+void json_fault_note(struct json_fault *fault, const struct loss_error *err)
+{
+	struct loss_error *kept = json_fault_claim(fault, err->status, NULL);
+	if (kept)
+		*kept = *err;
 }
 
 bool json_fault_is_fatal(const struct json_fault *fault)
 {
 	return fault->error.status != LOSS_OK && fault->error.status < LOSS_EMPTY_BODY;
+}
+
+void json_fault_label(char out[JSON_LABEL_SIZE], const char *list, size_t i)
+{
+	char *end = stpcpy(out, list);
+	*end++ = '[';
+	end += number_format_u64(i, end);
+	memcpy(end, "]", sizeof "]");
 }
 
 /* ---------------------------------------------------------------- pointers */

@@ -53,17 +53,18 @@ static bool is_dead(const struct json_in *in)
 
 static void note_key(struct json_in *in, loss_status status, const struct json_token *token)
 {
-	struct loss_error err;
-	char name[sizeof err.field];
+	struct loss_error *err = json_fault_claim(&in->fault, status, NULL);
+	char name[sizeof err->field];
+	in->field = FIELD_NONE;
+	if (!err)
+		return;
 	json_fault_copy(name, sizeof name, token->text, token->size);
 	if (status == LOSS_DUPLICATE_FIELD)
-		loss_fail(&err, status, name, "%s is given twice; give it once", name);
+		loss_fail(err, status, name, "%s is given twice; give it once", name);
 	else
-		loss_fail(&err, status, name, "%s has no field \"%s\"; the nearest is \"%s\"",
+		loss_fail(err, status, name, "%s has no field \"%s\"; the nearest is \"%s\"",
 			  in->loss->name, name,
 			  loss_nearest_field(in->loss, token->text, token->size));
-	json_fault_note(&in->fault, &err, NULL);
-	in->field = FIELD_NONE;
 }
 
 /* Marks bit i; a second time is a duplicate, whose value is skipped. */
@@ -112,29 +113,30 @@ static void read_argument(struct json_in *in, const struct json_token *token)
 		return; /* absent, so that the query string may have it */
 	struct loss_value value = json_scalar(token, text);
 	if (loss_problem_set_argument(in->problem, in->index, &value, &err) != LOSS_OK)
-		json_fault_note(&in->fault, &err, NULL);
+		json_fault_note(&in->fault, &err);
 }
 
 /* ---------------------------------------------------------------- outputs */
 
 static void note_outputs(struct json_in *in, const struct json_token *token)
 {
-	struct loss_error err;
+	struct loss_error *err = json_fault_claim(&in->fault, LOSS_WRONG_TYPE, NULL);
 	char shown[JSON_SHOWN_SIZE];
+	if (!err)
+		return;
 	json_fault_show(token, shown);
 	if (in->depth == 1) {
-		loss_fail(&err, LOSS_WRONG_TYPE, "outputs",
+		loss_fail(err, LOSS_WRONG_TYPE, "outputs",
 			  "outputs is %s, but must be an array of strings such as [\"%s\"]", shown,
 			  in->loss->outputs[0]->name);
 	} else {
-		loss_fail(&err, LOSS_WRONG_TYPE, "outputs",
+		loss_fail(err, LOSS_WRONG_TYPE, "outputs",
 			  "outputs[%zu] is %s, but must be a string such as \"%s\"", in->n_outputs,
 			  shown, in->loss->outputs[0]->name);
-		err.has_index = true;
-		err.index_rank = 1;
-		err.index[0] = err.flat_index = in->n_outputs;
+		err->has_index = true;
+		err->index_rank = 1;
+		err->index[0] = err->flat_index = in->n_outputs;
 	}
-	json_fault_note(&in->fault, &err, NULL);
 }
 
 static void add_output(struct json_in *in, const struct json_token *token)
@@ -151,7 +153,7 @@ static void add_output(struct json_in *in, const struct json_token *token)
 	in->outputs[i] = loss_arena_printf(in->arena, "%s", text);
 	if (!in->outputs[i]) {
 		loss_arena_failure(in->arena, &err);
-		json_fault_note(&in->fault, &err, NULL);
+		json_fault_note(&in->fault, &err);
 	}
 }
 
@@ -160,7 +162,7 @@ static void end_outputs(struct json_in *in)
 	struct loss_error err;
 	size_t n = in->n_outputs < OUTPUTS_KEPT ? in->n_outputs : OUTPUTS_KEPT;
 	if (loss_problem_set_outputs(in->problem, in->outputs, n, &err) != LOSS_OK)
-		json_fault_note(&in->fault, &err, NULL);
+		json_fault_note(&in->fault, &err);
 }
 
 static void read_outputs(struct json_in *in, const struct json_token *token)
@@ -184,15 +186,13 @@ static void read_outputs(struct json_in *in, const struct json_token *token)
 
 static void read_top(struct json_in *in, const struct json_token *token)
 {
-	struct loss_error err;
 	char shown[JSON_SHOWN_SIZE];
 	if (token->event == JSON_OBJECT)
 		return;
 	json_fault_show(token, shown);
-	loss_fail(&err, LOSS_WRONG_TYPE, "",
+	loss_fail(json_fault_claim(&in->fault, LOSS_WRONG_TYPE, NULL), LOSS_WRONG_TYPE, "",
 		  "the body is %s, but must be an object such as {\"%s\": [[0.5, -1.0]]}", shown,
 		  in->loss->tensors[0].name);
-	json_fault_note(&in->fault, &err, NULL);
 }
 
 static void read_value(struct json_in *in, const struct json_token *token)
@@ -215,17 +215,16 @@ static void read_value(struct json_in *in, const struct json_token *token)
 /* Counts a token unless it fills a tensor; stops reading at the limit. */
 static void count_idle(struct json_in *in)
 {
-	struct loss_error err;
 	if (in->field == FIELD_TENSOR && !in->tensors[in->index].broken)
 		return;
 	if (++in->idle < IDLE_TOKENS)
 		return;
 	in->deaf = true;
 	/* Only a list of outputs can be as long and have no fault. */
-	loss_fail(&err, LOSS_ARGUMENT_OUT_OF_RANGE, "outputs",
+	loss_fail(json_fault_claim(&in->fault, LOSS_ARGUMENT_OUT_OF_RANGE, NULL),
+		  LOSS_ARGUMENT_OUT_OF_RANGE, "outputs",
 		  "outputs has %zu names, but %s has only %zu", in->n_outputs, in->loss->name,
 		  in->loss->n_outputs);
-	json_fault_note(&in->fault, &err, NULL);
 }
 
 static void follow(struct json_in *in, const struct json_token *token)
@@ -273,7 +272,7 @@ static void set_tensor(struct json_in *in, size_t i, const struct loss_tensor *t
 {
 	struct loss_error err;
 	if (loss_problem_set_tensor(in->problem, i, tensor, &err) != LOSS_OK)
-		json_fault_note(&in->fault, &err, NULL);
+		json_fault_note(&in->fault, &err);
 }
 
 /* The first tensor comes first: the others depend on its dtype and shape. */
@@ -295,14 +294,13 @@ static void set_tensors(struct json_in *in)
 /* A missing tensor goes before a wrong shape, but the loss is not asked about it any more. */
 static void note_missing(struct json_in *in)
 {
-	struct loss_error err;
 	for (size_t i = 0; i < in->loss->n_tensors; i++) {
 		const struct json_tensor *tensor = &in->tensors[i];
 		if (!tensor->info->required || (tensor->started && !tensor->is_null))
 			continue;
-		loss_fail(&err, LOSS_MISSING_FIELD, tensor->info->name, "%s is %s, but %s needs it",
+		loss_fail(json_fault_claim(&in->fault, LOSS_MISSING_FIELD, NULL),
+			  LOSS_MISSING_FIELD, tensor->info->name, "%s is %s, but %s needs it",
 			  tensor->info->name, tensor->is_null ? "null" : "missing", in->loss->name);
-		json_fault_note(&in->fault, &err, NULL);
 	}
 }
 

@@ -4,10 +4,11 @@
 
 #include "json_tensor.h"
 
-static void note(struct json_tensor *tensor, const struct loss_error *err)
+/* The tensor is broken. Where to say why; NULL where nobody would read it. */
+static struct loss_error *refuse(struct json_tensor *tensor, loss_status status)
 {
-	json_fault_note(tensor->fault, err, NULL);
 	tensor->broken = true;
+	return json_fault_claim(tensor->fault, status, NULL);
 }
 
 static void set_place(struct loss_error *err, const struct loss_tensor *shape, size_t flat_index)
@@ -24,23 +25,23 @@ static void set_place(struct loss_error *err, const struct loss_tensor *shape, s
 /* A typed tensor whose data came before its dtype. */
 static void resolve_typed(struct json_tensor *tensor)
 {
-	struct loss_error err;
+	struct loss_error *err;
 	struct json_mark first;
 	char range[64];
 	const char *name = tensor->info->name, *dtype = loss_dtype_info(tensor->dtype)->name;
 	loss_status status = json_values_resolve(&tensor->elements.values, tensor->dtype, &first);
-	if (status == LOSS_OK)
+	err = status == LOSS_OK ? NULL : refuse(tensor, status);
+	if (!err)
 		return;
 	json_values_range(tensor->dtype, range, sizeof range);
 	if (status == LOSS_WRONG_TYPE)
-		loss_fail(&err, status, name, "%s.data[%zu] is %s, but must be a number", name,
+		loss_fail(err, status, name, "%s.data[%zu] is %s, but must be a number", name,
 			  first.index, first.text);
 	else
-		loss_fail(&err, status, name,
+		loss_fail(err, status, name,
 			  "%s.data[%zu] is %s, but an element of %s is an integer in %s", name,
 			  first.index, first.text, dtype, range);
-	set_place(&err, &tensor->shape.tensor, first.index);
-	note(tensor, &err);
+	set_place(err, &tensor->shape.tensor, first.index);
 }
 
 static void format_place(const struct loss_error *err, char *out, size_t size)
@@ -55,22 +56,23 @@ static void blame_fraction(struct json_tensor *tensor, const struct loss_tensor 
 			   const struct loss_tensor *input)
 {
 	const struct json_mark *fraction = &tensor->elements.values.fraction;
-	struct loss_error err;
+	struct loss_error *err = refuse(tensor, LOSS_DTYPE_MISMATCH);
 	char place[200], own[160] = "", other[160] = "";
-	loss_fail(&err, LOSS_DTYPE_MISMATCH, tensor->info->name, "%s", "");
-	set_place(&err, shape, fraction->index);
-	format_place(&err, place, sizeof place);
-	int used = snprintf(err.detail, sizeof err.detail,
+	if (!err)
+		return;
+	loss_fail(err, LOSS_DTYPE_MISMATCH, tensor->info->name, "%s", "");
+	set_place(err, shape, fraction->index);
+	format_place(err, place, sizeof place);
+	int used = snprintf(err->detail, sizeof err->detail,
 			    "%s is %s, but class indices are written as integers", place,
 			    fraction->text);
 	if (input && (tensor->info->dtypes & LOSS_FLOAT_DTYPES)) {
 		loss_tensor_format_shape(shape, own, sizeof own);
 		loss_tensor_format_shape(input, other, sizeof other);
-		snprintf(err.detail + used, sizeof err.detail - (size_t)used,
+		snprintf(err->detail + used, sizeof err->detail - (size_t)used,
 			 "; probabilities have the shape of the first tensor, %s, not %s", other,
 			 own);
 	}
-	note(tensor, &err);
 }
 
 static bool same_shape(const struct loss_tensor *a, const struct loss_tensor *b)

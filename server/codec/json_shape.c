@@ -19,33 +19,33 @@ void json_shape_start(struct json_shape *shape, const char *field,
 	};
 }
 
-static void note(struct json_shape *shape, const struct loss_error *err)
+/* The shape is broken. Where to say why; NULL where nobody would read it. */
+static struct loss_error *refuse(struct json_shape *shape, loss_status status)
 {
-	json_fault_note(shape->fault, err, "shape");
 	shape->broken = true;
+	return json_fault_claim(shape->fault, status, "shape");
 }
 
 static void blame_dimension(struct json_shape *shape, loss_status status,
 			    const struct json_token *token, const char *expected)
 {
-	struct loss_error err;
+	struct loss_error *err = refuse(shape, status);
 	char shown[JSON_SHOWN_SIZE];
+	if (!err)
+		return;
 	json_fault_show(token, shown);
-	loss_fail(&err, status, shape->field, "%s.shape[%zu] is %s, but must be %s", shape->field,
+	loss_fail(err, status, shape->field, "%s.shape[%zu] is %s, but must be %s", shape->field,
 		  shape->n_dimensions, shown, expected);
-	err.has_index = true;
-	err.index_rank = 1;
-	err.index[0] = err.flat_index = shape->n_dimensions;
-	note(shape, &err);
+	err->has_index = true;
+	err->index_rank = 1;
+	err->index[0] = err->flat_index = shape->n_dimensions;
 }
 
 static void blame_size(struct json_shape *shape, uint64_t limit, const char *what)
 {
-	struct loss_error err;
-	loss_fail(&err, LOSS_TOO_MANY_ELEMENTS, shape->field,
+	loss_fail(refuse(shape, LOSS_TOO_MANY_ELEMENTS), LOSS_TOO_MANY_ELEMENTS, shape->field,
 		  "%s.shape has more than %" PRIu64 " %s, which is the server's limit",
 		  shape->field, limit, what);
-	note(shape, &err);
 }
 
 void json_shape_dimension(struct json_shape *shape, const struct json_token *token)

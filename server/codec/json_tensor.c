@@ -29,22 +29,24 @@ void json_tensor_start(struct json_tensor *tensor, const struct loss_tensor_info
 
 /* ---------------------------------------------------------------- faults */
 
-static void note(struct json_tensor *tensor, const struct loss_error *err, const char *member)
+/* The tensor is broken. Where to say why; NULL where nobody would read it. */
+static struct loss_error *refuse(struct json_tensor *tensor, loss_status status, const char *member)
 {
-	json_fault_note(tensor->fault, err, member);
 	tensor->broken = tensor->elements.stopped = true;
+	return json_fault_claim(tensor->fault, status, member);
 }
 
 static void blame_member_type(struct json_tensor *tensor, const struct json_token *token,
 			      const char *expected)
 {
-	struct loss_error err;
-	char shown[JSON_SHOWN_SIZE];
 	const char *member = members[tensor->member];
+	struct loss_error *err = refuse(tensor, LOSS_WRONG_TYPE, member);
+	char shown[JSON_SHOWN_SIZE];
+	if (!err)
+		return;
 	json_fault_show(token, shown);
-	loss_fail(&err, LOSS_WRONG_TYPE, tensor->info->name, "%s.%s is %s, but must be %s",
+	loss_fail(err, LOSS_WRONG_TYPE, tensor->info->name, "%s.%s is %s, but must be %s",
 		  tensor->info->name, member, shown, expected);
-	note(tensor, &err, member);
 }
 
 /* ---------------------------------------------------------------- dtype */
@@ -60,17 +62,19 @@ static void format_dtypes(unsigned dtypes, char *out, size_t size)
 
 static void set_dtype(struct json_tensor *tensor, const struct json_token *token)
 {
-	struct loss_error err;
+	struct loss_error *err;
 	char shown[JSON_SHOWN_SIZE], allowed[96];
 	tensor->dtype = loss_dtype_find(token->text, token->size);
 	tensor->set |= 1u << MEMBER_DTYPE;
 	if (tensor->dtype != LOSS_N_DTYPES)
 		return;
+	err = refuse(tensor, LOSS_DTYPE_MISMATCH, "dtype");
+	if (!err)
+		return;
 	json_fault_show(token, shown);
 	format_dtypes(tensor->info->dtypes, allowed, sizeof allowed);
-	loss_fail(&err, LOSS_DTYPE_MISMATCH, tensor->info->name,
+	loss_fail(err, LOSS_DTYPE_MISMATCH, tensor->info->name,
 		  "%s.dtype is %s, but must be one of %s", tensor->info->name, shown, allowed);
-	note(tensor, &err, "dtype");
 }
 
 static void read_dtype(struct json_tensor *tensor, const struct json_token *token)
@@ -108,17 +112,13 @@ static void read_shape(struct json_tensor *tensor, const struct json_token *toke
 
 static void blame_key(struct json_tensor *tensor, const struct json_token *token, bool known)
 {
-	struct loss_error err;
+	loss_status status = known ? LOSS_DUPLICATE_FIELD : LOSS_UNKNOWN_FIELD;
 	char name[64];
 	json_fault_copy(name, sizeof name, token->text, token->size);
-	if (known)
-		loss_fail(&err, LOSS_DUPLICATE_FIELD, tensor->info->name,
-			  "%s.%s is given twice; give it once", tensor->info->name, name);
-	else
-		loss_fail(&err, LOSS_UNKNOWN_FIELD, tensor->info->name,
-			  "%s has no member \"%s\": a typed tensor has dtype, shape and data",
-			  tensor->info->name, name);
-	note(tensor, &err, name);
+	loss_fail(refuse(tensor, status, name), status, tensor->info->name,
+		  known ? "%s.%s is given twice; give it once"
+			: "%s has no member \"%s\": a typed tensor has dtype, shape and data",
+		  tensor->info->name, name);
 }
 
 /* A name was read: what follows is its value. That of a refused one is skipped. */
@@ -163,36 +163,32 @@ static void read_member(struct json_tensor *tensor, const struct json_token *tok
 
 static void blame_missing(struct json_tensor *tensor)
 {
-	struct loss_error err;
 	int member = 0;
 	while (member < MEMBER_DATA && (tensor->set & (1u << member)))
 		member++;
-	loss_fail(&err, LOSS_MISSING_FIELD, tensor->info->name,
-		  "%s.%s is missing: a typed tensor has dtype, shape and data", tensor->info->name,
-		  members[member]);
-	note(tensor, &err, members[member]);
+	loss_fail(refuse(tensor, LOSS_MISSING_FIELD, members[member]), LOSS_MISSING_FIELD,
+		  tensor->info->name, "%s.%s is missing: a typed tensor has dtype, shape and data",
+		  tensor->info->name, members[member]);
 }
 
 /* The members are complete and each for itself is right. */
 static void check_count(struct json_tensor *tensor)
 {
-	struct loss_error err;
 	char shape[160] = "";
 	size_t count = tensor->elements.values.count;
 	if (tensor->elements.rank == 0 && tensor->shape.tensor.rank > 0) {
-		loss_fail(&err, LOSS_WRONG_TYPE, tensor->info->name,
+		loss_fail(refuse(tensor, LOSS_WRONG_TYPE, "data"), LOSS_WRONG_TYPE,
+			  tensor->info->name,
 			  "%s.data is a number, but must be a flat array, in row-major order",
 			  tensor->info->name);
-		note(tensor, &err, "data");
 		return;
 	}
 	if (count == tensor->shape.tensor.count)
 		return;
 	loss_tensor_format_shape(&tensor->shape.tensor, shape, sizeof shape);
-	loss_fail(&err, LOSS_SHAPE_MISMATCH, tensor->info->name,
-		  "%s.data has length %zu, but the shape %s has %zu elements", tensor->info->name,
-		  count, shape, tensor->shape.tensor.count);
-	note(tensor, &err, "data");
+	loss_fail(refuse(tensor, LOSS_SHAPE_MISMATCH, "data"), LOSS_SHAPE_MISMATCH,
+		  tensor->info->name, "%s.data has length %zu, but the shape %s has %zu elements",
+		  tensor->info->name, count, shape, tensor->shape.tensor.count);
 }
 
 static void end_typed(struct json_tensor *tensor)

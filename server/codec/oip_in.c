@@ -80,7 +80,7 @@ static loss_status read_header(struct oip_in *in, struct loss_error *err)
 
 static void note(struct oip_in *in, const struct loss_error *err)
 {
-	json_fault_note(&in->request.fault, err, NULL);
+	json_fault_note(&in->request.fault, err);
 }
 
 static loss_status expect_raw(struct oip_in *in, const struct oip_input *input,

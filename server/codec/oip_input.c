@@ -24,8 +24,7 @@ void oip_input_start(struct oip_input *input, size_t i, const struct loss_info *
 {
 	input->loss = loss;
 	input->fault = fault;
-	snprintf(input->label, sizeof input->label, "inputs[%zu]", i);
-	snprintf(input->prefix, sizeof input->prefix, "%s.parameters.", input->label);
+	json_fault_label(input->label, "inputs", i);
 	input->tensor = -1;
 	input->broken = false;
 	input->level = 0;
@@ -35,7 +34,7 @@ void oip_input_start(struct oip_input *input, size_t i, const struct loss_info *
 	input->seen = input->set = 0;
 	input->dtype = LOSS_N_DTYPES;
 	json_shape_start(&input->shape, input->label, limits, fault);
-	oip_parameters_start(&input->parameters, OIP_INPUT, input->prefix, fault);
+	oip_parameters_start(&input->parameters, OIP_INPUT, input->label, fault);
 	json_elements_start(&input->elements, arena, limits);
 	input->elements.fault = fault;
 	input->elements.field = input->label;
@@ -49,25 +48,34 @@ void oip_input_discard(struct oip_input *input)
 
 /* ---------------------------------------------------------------- faults */
 
+/* There will be no tensor. Where to say why; NULL where nobody would read it. */
+static struct loss_error *refuse(struct oip_input *input, loss_status status)
+{
+	input->broken = input->elements.stopped = true;
+	return json_fault_claim(input->fault, status, NULL);
+}
+
 /* Notes a fault; the detail begins with the label. */
 __attribute__((format(printf, 3, 4))) static void blame(struct oip_input *input, loss_status status,
 							const char *format, ...)
 {
-	struct loss_error err;
-	char rest[sizeof err.detail - sizeof input->label - 1];
+	struct loss_error *err = refuse(input, status);
+	char rest[sizeof err->detail - sizeof input->label - 1];
 	va_list args;
+	if (!err)
+		return;
 	va_start(args, format);
 	vsnprintf(rest, sizeof rest, format, args);
 	va_end(args);
-	loss_fail(&err, status, input->label, "%s%s", input->label, rest);
-	json_fault_note(input->fault, &err, NULL);
-	input->broken = input->elements.stopped = true;
+	loss_fail(err, status, input->label, "%s%s", input->label, rest);
 }
 
 static void blame_type(struct oip_input *input, const struct json_token *token,
 		       const char *expected)
 {
 	char shown[JSON_SHOWN_SIZE];
+	if (!refuse(input, LOSS_WRONG_TYPE))
+		return;
 	json_fault_show(token, shown);
 	blame(input, LOSS_WRONG_TYPE, ".%s is %s, but must be %s", members[input->member], shown,
 	      expected);
@@ -75,29 +83,37 @@ static void blame_type(struct oip_input *input, const struct json_token *token,
 
 /* ---------------------------------------------------------------- members */
 
+static void blame_name(struct oip_input *input, const struct json_token *token)
+{
+	const struct loss_info *loss = input->loss;
+	char name[64];
+	if (!refuse(input, LOSS_UNKNOWN_FIELD))
+		return;
+	json_fault_copy(name, sizeof name, token->text, token->size);
+	bool argument = loss_find_argument(loss, token->text, token->size) >= 0;
+	blame(input, LOSS_UNKNOWN_FIELD,
+	      argument ? ".name is \"%s\", which is an argument of %s: it stands in the "
+			 "request's parameters"
+		       : ".name is \"%s\", but %s has no such input; the nearest is \"%s\"",
+	      name, loss->name, loss_nearest_field(loss, token->text, token->size));
+}
+
 static void read_name(struct oip_input *input, unsigned *tensors_seen,
 		      const struct json_token *token)
 {
 	const struct loss_info *loss = input->loss;
-	char name[64];
 	if (token->event != JSON_STRING) {
 		blame_type(input, token, "a string");
 		return;
 	}
 	input->tensor = loss_find_tensor(loss, token->text, token->size);
 	if (input->tensor < 0) {
-		json_fault_copy(name, sizeof name, token->text, token->size);
-		bool argument = loss_find_argument(loss, token->text, token->size) >= 0;
-		blame(input, LOSS_UNKNOWN_FIELD,
-		      argument ? ".name is \"%s\", which is an argument of %s: it stands in the "
-				 "request's parameters"
-			       : ".name is \"%s\", but %s has no such input; the nearest is \"%s\"",
-		      name, loss->name, loss_nearest_field(loss, token->text, token->size));
+		blame_name(input, token);
 		return;
 	}
 	/* What it is called from here on; messages hold on to the place. */
-	snprintf(input->label, sizeof input->label, "%s", loss->tensors[input->tensor].name);
-	snprintf(input->prefix, sizeof input->prefix, "%s.parameters.", input->label);
+	const char *label = loss->tensors[input->tensor].name;
+	json_fault_copy(input->label, sizeof input->label, label, strlen(label));
 	if (*tensors_seen & (1u << input->tensor))
 		blame(input, LOSS_DUPLICATE_FIELD, " is given twice; give it once");
 	*tensors_seen |= 1u << input->tensor;
@@ -112,6 +128,8 @@ static void read_datatype(struct oip_input *input, const struct json_token *toke
 	}
 	input->dtype = oip_find(token->text, token->size);
 	if (input->dtype != LOSS_N_DTYPES)
+		return;
+	if (!refuse(input, LOSS_DTYPE_MISMATCH))
 		return;
 	json_fault_show(token, shown);
 	blame(input, LOSS_DTYPE_MISMATCH, ".datatype is %s, but must be one of %s%s", shown,
@@ -154,23 +172,31 @@ static void read_data(struct oip_input *input, const struct json_token *token)
 	input->broken |= input->elements.stopped;
 }
 
+static void blame_member(struct oip_input *input, const struct json_token *token)
+{
+	char name[64];
+	if (!refuse(input, LOSS_UNKNOWN_FIELD))
+		return;
+	json_fault_copy(name, sizeof name, token->text, token->size);
+	blame(input, LOSS_UNKNOWN_FIELD, " has no member \"%s\"; the nearest is \"%s\"", name,
+	      loss_nearest_of(members, N_MEMBERS, token->text, token->size));
+}
+
 /* A name was read: what follows is its value. That of a refused one is skipped. */
 static void select_member(struct oip_input *input, const struct json_token *token)
 {
-	char name[64];
 	int member = 0;
 	while (member < N_MEMBERS && strcmp(members[member], token->text) != 0)
 		member++;
 	input->member = N_MEMBERS;
 	input->named_data = member == MEMBER_DATA;
-	json_fault_copy(name, sizeof name, token->text, token->size);
 	if (member == N_MEMBERS) {
-		blame(input, LOSS_UNKNOWN_FIELD, " has no member \"%s\"; the nearest is \"%s\"",
-		      name, loss_nearest_of(members, N_MEMBERS, token->text, token->size));
+		blame_member(input, token);
 		return;
 	}
 	if (input->seen & (1u << member)) {
-		blame(input, LOSS_DUPLICATE_FIELD, ".%s is given twice; give it once", name);
+		blame(input, LOSS_DUPLICATE_FIELD, ".%s is given twice; give it once",
+		      members[member]);
 		return;
 	}
 	input->member = member;

@@ -17,7 +17,6 @@ struct oip_input {
 	const struct loss_info *loss;
 	struct json_fault *fault;
 	char label[64];   /* how messages name it: "inputs[1]", once it is known "targets" */
-	char prefix[96];  /* of its parameters */
 	int tensor;       /* index among the loss's; -1: not known, or none of them */
 	bool broken;      /* a fault has been noted that leaves no tensor */
 	unsigned level;   /* open arrays and objects inside */

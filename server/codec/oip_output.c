@@ -10,34 +10,42 @@ static const char *const members[N_MEMBERS] = {"name", "parameters"};
 
 void oip_output_start(struct oip_output *output, size_t i, struct json_fault *fault)
 {
-	output->i = i;
 	output->fault = fault;
 	output->name[0] = '\0';
-	snprintf(output->prefix, sizeof output->prefix, "outputs[%zu].parameters.", i);
+	json_fault_label(output->label, "outputs", i);
 	output->level = 0;
 	output->member = N_MEMBERS;
 	output->seen = 0;
-	oip_parameters_start(&output->parameters, OIP_OUTPUT, output->prefix, fault);
+	oip_parameters_start(&output->parameters, OIP_OUTPUT, output->label, fault);
 }
 
-/* Notes a fault; the detail begins with the place. */
+/* Where a fault is written; NULL where nobody would read it. */
+static struct loss_error *refuse(struct oip_output *output, loss_status status)
+{
+	return json_fault_claim(output->fault, status, NULL);
+}
+
+/* Notes a fault; the detail begins with the label. */
 __attribute__((format(printf, 3, 4))) static void blame(struct oip_output *output,
 							loss_status status, const char *format, ...)
 {
-	struct loss_error err;
+	struct loss_error *err = refuse(output, status);
 	char rest[256];
 	va_list args;
+	if (!err)
+		return;
 	va_start(args, format);
 	vsnprintf(rest, sizeof rest, format, args);
 	va_end(args);
-	loss_fail(&err, status, "outputs", "outputs[%zu]%s", output->i, rest);
-	json_fault_note(output->fault, &err, NULL);
+	loss_fail(err, status, "outputs", "%s%s", output->label, rest);
 }
 
 static void blame_type(struct oip_output *output, const struct json_token *token,
 		       const char *expected)
 {
 	char shown[JSON_SHOWN_SIZE];
+	if (!refuse(output, LOSS_WRONG_TYPE))
+		return;
 	json_fault_show(token, shown);
 	blame(output, LOSS_WRONG_TYPE, ".%s is %s, but must be %s", members[output->member], shown,
 	      expected);

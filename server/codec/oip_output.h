@@ -5,13 +5,12 @@
 #include "oip_parameters.h"
 
 struct oip_output {
-	size_t i; /* its place in outputs */
 	struct json_fault *fault;
-	char name[64];   /* "" until it is known */
-	char prefix[64]; /* of its parameters: "outputs[1].parameters." */
-	unsigned level;  /* open arrays and objects inside */
-	int member;      /* the one whose value is being read */
-	unsigned seen;   /* bits of members: named */
+	char name[64];               /* "" until it is known */
+	char label[JSON_LABEL_SIZE]; /* how messages name it: "outputs[1]" */
+	unsigned level;              /* open arrays and objects inside */
+	int member;                  /* the one whose value is being read */
+	unsigned seen;               /* bits of members: named */
 	struct oip_parameters parameters;
 };
 

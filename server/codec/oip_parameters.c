@@ -37,10 +37,10 @@ static const struct {
 enum { N_REFUSED = sizeof refused / sizeof *refused };
 
 void oip_parameters_start(struct oip_parameters *parameters, enum oip_owner owner,
-			  const char *prefix, struct json_fault *fault)
+			  const char *label, struct json_fault *fault)
 {
 	parameters->owner = owner;
-	parameters->prefix = prefix;
+	parameters->label = label;
 	parameters->fault = fault;
 	parameters->seen = parameters->set = parameters->bad = 0;
 	parameters->current = OIP_N_PARAMETERS;
@@ -48,13 +48,29 @@ void oip_parameters_start(struct oip_parameters *parameters, enum oip_owner owne
 
 /* ---------------------------------------------------------------- names */
 
+/* Where a fault is written; NULL where nobody would read it. */
+static struct loss_error *refuse(struct oip_parameters *parameters, loss_status status)
+{
+	return json_fault_claim(parameters->fault, status, NULL);
+}
+
 /* Notes a fault of the parameter of that name; the detail is the name and `rest`. */
 static void blame(struct oip_parameters *parameters, loss_status status, const char *name,
 		  const char *rest)
 {
-	struct loss_error err;
-	loss_fail(&err, status, name, "%s%s %s", parameters->prefix, name, rest);
-	json_fault_note(parameters->fault, &err, NULL);
+	loss_fail(refuse(parameters, status), status, name, "%s%s%s %s", parameters->label,
+		  *parameters->label ? ".parameters." : "parameters.", name, rest);
+}
+
+static void blame_unsupported(struct oip_parameters *parameters, const struct json_token *token,
+			      const char *why)
+{
+	char name[64], rest[160];
+	if (!refuse(parameters, LOSS_UNKNOWN_FIELD))
+		return;
+	json_fault_copy(name, sizeof name, token->text, token->size);
+	snprintf(rest, sizeof rest, "is not supported: %s", why);
+	blame(parameters, LOSS_UNKNOWN_FIELD, name, rest);
 }
 
 static const char *refusal(const struct oip_parameters *parameters, const char *name)
@@ -69,14 +85,11 @@ static const char *refusal(const struct oip_parameters *parameters, const char *
 
 bool oip_parameters_key(struct oip_parameters *parameters, const struct json_token *token)
 {
-	char name[64], rest[160];
 	const char *why = refusal(parameters, token->text);
 	int i = 0;
 	parameters->current = OIP_N_PARAMETERS;
 	if (why) {
-		json_fault_copy(name, sizeof name, token->text, token->size);
-		snprintf(rest, sizeof rest, "is not supported: %s", why);
-		blame(parameters, LOSS_UNKNOWN_FIELD, name, rest);
+		blame_unsupported(parameters, token, why);
 		return true;
 	}
 	while (i < OIP_N_PARAMETERS &&
@@ -111,6 +124,8 @@ void oip_parameters_blame_unknown(struct oip_parameters *parameters, const struc
 {
 	char name[64], rest[160];
 	bool tensor = loss && loss_find_tensor(loss, token->text, token->size) >= 0;
+	if (!refuse(parameters, LOSS_UNKNOWN_FIELD))
+		return;
 	json_fault_copy(name, sizeof name, token->text, token->size);
 	if (tensor)
 		snprintf(rest, sizeof rest, "is a tensor of %s: it stands in inputs", loss->name);
@@ -126,10 +141,12 @@ static void blame_value(struct oip_parameters *parameters, loss_status status,
 			const struct json_token *token, const char *expected)
 {
 	char shown[JSON_SHOWN_SIZE], rest[JSON_SHOWN_SIZE + 160];
+	parameters->bad |= 1u << parameters->current;
+	if (!refuse(parameters, status))
+		return;
 	json_fault_show(token, shown);
 	snprintf(rest, sizeof rest, "is %s, but must be %s", shown, expected);
 	blame(parameters, status, rows[parameters->current].name, rest);
-	parameters->bad |= 1u << parameters->current;
 }
 
 static bool read_boolean(struct oip_parameters *parameters, const struct json_token *token)

@@ -24,7 +24,7 @@ enum oip_parameter {
 
 struct oip_parameters {
 	enum oip_owner owner;
-	const char *prefix; /* of a name in messages: "logits.parameters." */
+	const char *label; /* whose they are, in messages: "logits"; "": the request's */
 	struct json_fault *fault;
 	unsigned seen;                      /* bits: named */
 	unsigned set;                       /* bits: has a value other than null, and of its type */
@@ -34,9 +34,9 @@ struct oip_parameters {
 	char region[JSON_TEXT_MAX + 1];
 };
 
-/* prefix and fault stay valid. */
+/* label and fault stay valid; what label points to may change. */
 void oip_parameters_start(struct oip_parameters *parameters, enum oip_owner owner,
-			  const char *prefix, struct json_fault *fault);
+			  const char *label, struct json_fault *fault);
 /* A name: selects whose value comes next, or notes why nobody's does. False, and nothing noted, for
  * a name that is none of the protocol's. */
 bool oip_parameters_key(struct oip_parameters *parameters, const struct json_token *token);

@@ -29,35 +29,44 @@ bool oip_request_is_dead(const struct oip_request *request)
 
 /* ---------------------------------------------------------------- faults */
 
+/* Keeps an error that others made. */
 static void note(struct oip_request *request, const struct loss_error *err)
 {
-	json_fault_note(&request->fault, err, NULL);
+	json_fault_note(&request->fault, err);
+}
+
+/* Where a fault is written; NULL where nobody would read it. */
+static struct loss_error *refuse(struct oip_request *request, loss_status status)
+{
+	return json_fault_claim(&request->fault, status, NULL);
 }
 
 static void blame_type(struct oip_request *request, const struct json_token *token,
 		       const char *expected)
 {
-	struct loss_error err;
+	struct loss_error *err = refuse(request, LOSS_WRONG_TYPE);
 	char shown[JSON_SHOWN_SIZE];
 	const char *section = sections[request->section];
+	if (!err)
+		return;
 	json_fault_show(token, shown);
-	loss_fail(&err, LOSS_WRONG_TYPE, section, "%s is %s, but must be %s", section, shown,
+	loss_fail(err, LOSS_WRONG_TYPE, section, "%s is %s, but must be %s", section, shown,
 		  expected);
-	note(request, &err);
 }
 
 static void blame_entry(struct oip_request *request, size_t i, const struct json_token *token)
 {
-	struct loss_error err;
+	struct loss_error *err = refuse(request, LOSS_WRONG_TYPE);
 	char shown[JSON_SHOWN_SIZE];
 	const char *section = sections[request->section];
+	if (!err)
+		return;
 	json_fault_show(token, shown);
-	loss_fail(&err, LOSS_WRONG_TYPE, section,
+	loss_fail(err, LOSS_WRONG_TYPE, section,
 		  "%s[%zu] is %s, but must be an object such as {\"name\": \"%s\"}", section, i,
 		  shown,
 		  request->section == SECTION_INPUTS ? request->loss->tensors[0].name
 						     : request->loss->outputs[0]->name);
-	note(request, &err);
 }
 
 /* ---------------------------------------------------------------- names */
@@ -70,9 +79,8 @@ static void read_id(struct oip_request *request, const struct json_token *token)
 	if (token->event != JSON_STRING) {
 		blame_type(request, token, "a string");
 	} else if (token->cut) {
-		loss_fail(&err, LOSS_ARGUMENT_OUT_OF_RANGE, "id",
-			  "id is longer than the limit of %d bytes", JSON_TEXT_MAX);
-		note(request, &err);
+		loss_fail(refuse(request, LOSS_ARGUMENT_OUT_OF_RANGE), LOSS_ARGUMENT_OUT_OF_RANGE,
+			  "id", "id is longer than the limit of %d bytes", JSON_TEXT_MAX);
 	} else {
 		request->id = loss_arena_printf(request->arena, "%s", token->text);
 		if (request->id)
@@ -85,18 +93,17 @@ static void read_id(struct oip_request *request, const struct json_token *token)
 /* Not the protocol's, but some clients repeat what is in the path. */
 static void read_model_name(struct oip_request *request, const struct json_token *token)
 {
-	struct loss_error err;
 	const char *name = request->loss->name;
 	if (request->depth > 1)
 		return; /* inside an array or object, which was refused */
 	if (token->event != JSON_STRING) {
 		blame_type(request, token, "a string");
 	} else if (strcmp(token->text, name) != 0) {
-		loss_fail(&err, LOSS_ARGUMENT_OUT_OF_RANGE, "model_name",
+		loss_fail(refuse(request, LOSS_ARGUMENT_OUT_OF_RANGE), LOSS_ARGUMENT_OUT_OF_RANGE,
+			  "model_name",
 			  "model_name is \"%.60s\", but the path has %s: leave it out, or name the "
 			  "same",
 			  token->text, name);
-		note(request, &err);
 	}
 }
 
@@ -105,7 +112,6 @@ static void read_model_name(struct oip_request *request, const struct json_token
 static void select_parameter(struct oip_request *request, const struct json_token *token)
 {
 	const struct loss_info *loss = request->loss;
-	struct loss_error err;
 	request->argument = loss->n_arguments;
 	if (oip_parameters_key(&request->parameters, token))
 		return;
@@ -113,9 +119,8 @@ static void select_parameter(struct oip_request *request, const struct json_toke
 	if (argument < 0) {
 		oip_parameters_blame_unknown(&request->parameters, loss, token);
 	} else if (request->arguments_seen & (1u << argument)) {
-		loss_fail(&err, LOSS_DUPLICATE_FIELD, token->text,
+		loss_fail(refuse(request, LOSS_DUPLICATE_FIELD), LOSS_DUPLICATE_FIELD, token->text,
 			  "parameters.%s is given twice; give it once", token->text);
-		note(request, &err);
 	} else {
 		request->argument = (size_t)argument;
 		request->arguments_seen |= 1u << argument;
@@ -216,24 +221,29 @@ static void read_entries(struct oip_request *request, const struct json_token *t
 
 /* ---------------------------------------------------------------- tokens */
 
+static void blame_section(struct oip_request *request, const struct json_token *token)
+{
+	struct loss_error *err = refuse(request, LOSS_UNKNOWN_FIELD);
+	char name[64];
+	if (!err)
+		return;
+	json_fault_copy(name, sizeof name, token->text, token->size);
+	loss_fail(err, LOSS_UNKNOWN_FIELD, name,
+		  "a request has no member \"%s\"; the nearest is \"%s\"", name,
+		  loss_nearest_of(sections, N_SECTIONS, token->text, token->size));
+}
+
 static void select_section(struct oip_request *request, const struct json_token *token)
 {
-	struct loss_error err;
-	char name[64];
 	int section = 0;
 	while (section < N_SECTIONS && strcmp(sections[section], token->text) != 0)
 		section++;
 	request->section = section;
-	json_fault_copy(name, sizeof name, token->text, token->size);
 	if (section == N_SECTIONS) {
-		loss_fail(&err, LOSS_UNKNOWN_FIELD, name,
-			  "a request has no member \"%s\"; the nearest is \"%s\"", name,
-			  loss_nearest_of(sections, N_SECTIONS, token->text, token->size));
-		note(request, &err);
+		blame_section(request, token);
 	} else if (request->seen & (1u << section)) {
-		loss_fail(&err, LOSS_DUPLICATE_FIELD, name, "%s is given twice; give it once",
-			  name);
-		note(request, &err);
+		loss_fail(refuse(request, LOSS_DUPLICATE_FIELD), LOSS_DUPLICATE_FIELD,
+			  sections[section], "%s is given twice; give it once", sections[section]);
 		request->section = N_SECTIONS;
 	}
 	request->seen |= section < N_SECTIONS ? 1u << section : 0;
@@ -256,14 +266,12 @@ static void read_value(struct oip_request *request, const struct json_token *tok
 
 static void read_top(struct oip_request *request, const struct json_token *token)
 {
-	struct loss_error err;
 	char shown[JSON_SHOWN_SIZE];
 	if (token->event == JSON_OBJECT)
 		return;
 	json_fault_show(token, shown);
-	loss_fail(&err, LOSS_WRONG_TYPE, "",
+	loss_fail(refuse(request, LOSS_WRONG_TYPE), LOSS_WRONG_TYPE, "",
 		  "the request is %s, but must be an object such as {\"inputs\": [...]}", shown);
-	note(request, &err);
 	request->section = N_SECTIONS;
 }
 
@@ -277,17 +285,15 @@ static struct oip_input *open_input(struct oip_request *request)
 /* Counts a token unless it fills a tensor; stops reading at the limit. */
 static void count_idle(struct oip_request *request)
 {
-	struct loss_error err;
 	const struct oip_input *input = open_input(request);
 	if (input && !input->broken && oip_input_in_data(input))
 		return;
 	if (++request->idle < IDLE_TOKENS)
 		return;
 	request->deaf = true;
-	loss_fail(&err, LOSS_ARGUMENT_OUT_OF_RANGE, "",
+	loss_fail(refuse(request, LOSS_ARGUMENT_OUT_OF_RANGE), LOSS_ARGUMENT_OUT_OF_RANGE, "",
 		  "the request has more than %llu names and values beside its tensors",
 		  (unsigned long long)IDLE_TOKENS);
-	note(request, &err);
 }
 
 static void follow(struct oip_request *request, const struct json_token *token)
@@ -338,7 +344,7 @@ void oip_request_start(struct oip_request *request, const struct decoder_setup *
 	request->id = "";
 	request->binary_bytes = 0;
 	request->binary_unknown = false;
-	oip_parameters_start(&request->parameters, OIP_REQUEST, "parameters.", &request->fault);
+	oip_parameters_start(&request->parameters, OIP_REQUEST, "", &request->fault);
 	json_scan_start(&request->scan, setup->arena,
 			&(struct json_scan_owner){on_token, on_numbers, request});
 }
@@ -373,27 +379,24 @@ static void set_outputs(struct oip_request *request)
 /* A missing tensor goes before a wrong shape, but the loss is not asked about it any more. */
 static void note_missing(struct oip_request *request)
 {
-	struct loss_error err;
 	for (size_t i = 0; i < request->loss->n_tensors; i++) {
 		const struct loss_tensor_info *info = &request->loss->tensors[i];
 		if (!info->required || (request->tensors_seen & (1u << i)))
 			continue;
-		loss_fail(&err, LOSS_MISSING_FIELD, info->name, "inputs has no %s, but %s needs it",
-			  info->name, request->loss->name);
-		note(request, &err);
+		loss_fail(refuse(request, LOSS_MISSING_FIELD), LOSS_MISSING_FIELD, info->name,
+			  "inputs has no %s, but %s needs it", info->name, request->loss->name);
 	}
 }
 
 static void check_timeout(struct oip_request *request)
 {
-	struct loss_error err;
 	uint64_t timeout = request->parameters.numbers[OIP_TIMEOUT];
 	if (!oip_parameters_has(&request->parameters, OIP_TIMEOUT) || timeout <= MAX_TIMEOUT)
 		return;
-	loss_fail(&err, LOSS_ARGUMENT_OUT_OF_RANGE, "timeout",
+	loss_fail(refuse(request, LOSS_ARGUMENT_OUT_OF_RANGE), LOSS_ARGUMENT_OUT_OF_RANGE,
+		  "timeout",
 		  "parameters.timeout is %llu microseconds, but must be at most %llu (an hour)",
 		  (unsigned long long)timeout, (unsigned long long)MAX_TIMEOUT);
-	note(request, &err);
 }
 
 void oip_request_settle(struct oip_request *request)

@@ -23,16 +23,25 @@ struct query {
 	struct loss_problem *problem;
 	const struct loss_info *loss;
 	struct loss_arena *arena;
-	struct loss_error fault; /* the lowest status, the first of equal ones */
+	struct loss_error fault; /* as loss_claim_error has it */
+	unsigned arguments_seen; /* bits */
 	bool outputs_given;
 	size_t n_outputs;
 	const char *outputs[OUTPUTS_KEPT];
 };
 
+/* Where a fault is written; NULL where nobody would read it. */
+static struct loss_error *refuse(struct query *query, loss_status status)
+{
+	return loss_claim_error(&query->fault, status);
+}
+
+/* Keeps an error that others made. */
 static void note(struct query *query, const struct loss_error *err)
 {
-	if (query->fault.status == LOSS_OK || err->status < query->fault.status)
-		query->fault = *err;
+	struct loss_error *kept = refuse(query, err->status);
+	if (kept)
+		*kept = *err;
 }
 
 /* ---------------------------------------------------------------- percent-encoding */
@@ -49,7 +58,6 @@ static char byte_at(const char *p, const char *limit)
 /* Decodes [p, limit) into out; false for bad encoding, NUL included. */
 static bool decode(struct query *query, const char *p, const char *limit, struct text *out)
 {
-	struct loss_error err;
 	out->size = 0;
 	out->cut = false;
 	while (p < limit) {
@@ -57,11 +65,10 @@ static bool decode(struct query *query, const char *p, const char *limit, struct
 		if (byte == '\0') {
 			int shown = limit - p < PERCENT_SIZE ? (int)(limit - p) : PERCENT_SIZE;
 			loss_fail(
-				&err, LOSS_INVALID_QUERY, "",
+				refuse(query, LOSS_INVALID_QUERY), LOSS_INVALID_QUERY, "",
 				"the query string has \"%.*s\", but %% must be followed by the two "
 				"hexadecimal digits of a byte other than 0",
 				shown, p);
-			note(query, &err);
 			return false;
 		}
 		out->cut |= out->size == TEXT_SIZE - 1;
@@ -124,6 +131,10 @@ static void set_argument(struct query *query, size_t i, const struct text *text)
 {
 	struct loss_value value = {.type = LOSS_VALUE_STRING, .text = text->bytes};
 	struct loss_error err;
+	bool again = query->arguments_seen >> i & 1;
+	query->arguments_seen |= 1u << i;
+	if (again && !refuse(query, LOSS_DUPLICATE_FIELD))
+		return; /* nothing else is wrong with it then */
 	switch (query->loss->arguments[i]->type) {
 	case LOSS_ARGUMENT_BOOLEAN:
 		read_boolean(text->bytes, &value);
@@ -178,34 +189,33 @@ static void set_outputs(struct query *query)
 
 /* ---------------------------------------------------------------- parts */
 
-static void note_name(struct query *query, const struct text *name)
+static void blame_name(struct query *query, const struct text *name)
 {
-	struct loss_error err;
+	struct loss_error *err = refuse(query, LOSS_UNKNOWN_FIELD);
+	if (!err)
+		return;
 	if (loss_find_tensor(query->loss, name->bytes, name->size) >= 0)
-		loss_fail(&err, LOSS_UNKNOWN_FIELD, name->bytes,
+		loss_fail(err, LOSS_UNKNOWN_FIELD, name->bytes,
 			  "%s is a tensor, which the body must give, not the query string",
 			  name->bytes);
 	else
-		loss_fail(&err, LOSS_UNKNOWN_FIELD, name->bytes,
+		loss_fail(err, LOSS_UNKNOWN_FIELD, name->bytes,
 			  "%s has no argument \"%.60s\"; the nearest field is \"%s\"",
 			  query->loss->name, name->bytes,
 			  loss_nearest_field(query->loss, name->bytes, name->size));
-	note(query, &err);
 }
 
 /* A part is name=value, or a name alone, whose value is "". */
 static void read_part(struct query *query, const char *p, const char *limit)
 {
-	struct loss_error err;
 	struct text name, value;
 	const char *equals = memchr(p, '=', (size_t)(limit - p));
 	const char *name_end = equals ? equals : limit;
 	const char *value_start = equals ? equals + 1 : limit;
 	if (name_end == p) {
-		loss_fail(&err, LOSS_INVALID_QUERY, "",
+		loss_fail(refuse(query, LOSS_INVALID_QUERY), LOSS_INVALID_QUERY, "",
 			  "the query string has a part without a name: write name=value, with & "
 			  "between parts");
-		note(query, &err);
 		return;
 	}
 	if (!decode(query, p, name_end, &name) || !decode(query, value_start, limit, &value))
@@ -216,7 +226,7 @@ static void read_part(struct query *query, const char *p, const char *limit)
 	else if (argument >= 0)
 		set_argument(query, (size_t)argument, &value);
 	else
-		note_name(query, &name);
+		blame_name(query, &name);
 }
 
 loss_status query_apply(const char *text, size_t n, struct loss_problem *problem,

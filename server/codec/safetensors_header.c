@@ -14,45 +14,53 @@ static const char *const member_names[N_MEMBERS] = {"dtype", "shape", "data_offs
 
 /* ---------------------------------------------------------------- faults */
 
+/* Where a fault is written; NULL where nobody would read it. */
+static struct loss_error *refuse(struct safetensors_header *header, loss_status status)
+{
+	return json_fault_claim(&header->fault, status, NULL);
+}
+
 /* A broken rule of the format; `name` is the tensor's, or NULL where none is to blame. */
 __attribute__((format(printf, 3, 4))) static void blame(struct safetensors_header *header,
 							const char *name, const char *format, ...)
 {
-	struct loss_error err;
-	char text[sizeof err.detail];
+	struct loss_error *err = refuse(header, LOSS_INVALID_SAFETENSORS);
+	char text[sizeof err->detail];
 	va_list arguments;
+	if (!err)
+		return;
 	va_start(arguments, format);
 	vsnprintf(text, sizeof text, format, arguments);
 	va_end(arguments);
 	bool known = name && loss_find_tensor(header->loss, name, strlen(name)) >= 0;
-	loss_fail(&err, LOSS_INVALID_SAFETENSORS, known ? name : NULL, "%s", text);
-	json_fault_note(&header->fault, &err, NULL);
+	loss_fail(err, LOSS_INVALID_SAFETENSORS, known ? name : NULL, "%s", text);
 }
 
 static void fail_for_memory(struct safetensors_header *header)
 {
 	struct loss_error err;
 	loss_arena_failure(header->arena, &err);
-	json_fault_note(&header->fault, &err, NULL);
+	json_fault_note(&header->fault, &err);
 }
 
 static void note_unknown(struct safetensors_header *header, const struct json_token *token)
 {
-	struct loss_error err;
+	struct loss_error *err = refuse(header, LOSS_UNKNOWN_FIELD);
 	const struct loss_info *loss = header->loss;
 	const char *names[LOSS_N_ROLES];
+	if (!err)
+		return;
 	for (size_t i = 0; i < loss->n_tensors; i++)
 		names[i] = loss->tensors[i].name;
 	if (loss_find_argument(loss, token->text, token->size) >= 0)
-		loss_fail(&err, LOSS_UNKNOWN_FIELD, header->name,
+		loss_fail(err, LOSS_UNKNOWN_FIELD, header->name,
 			  "%s is an argument of %s, not a tensor; give it in the query string",
 			  header->name, loss->name);
 	else
-		loss_fail(&err, LOSS_UNKNOWN_FIELD, header->name,
+		loss_fail(err, LOSS_UNKNOWN_FIELD, header->name,
 			  "%s has no tensor \"%s\"; the nearest is \"%s\"", loss->name,
 			  header->name,
 			  loss_nearest_of(names, loss->n_tensors, token->text, token->size));
-	json_fault_note(&header->fault, &err, NULL);
 }
 
 /* ---------------------------------------------------------------- a tensor begins */
@@ -102,6 +110,8 @@ static void blame_value(struct safetensors_header *header, const struct json_tok
 			const char *must_be)
 {
 	char shown[JSON_SHOWN_SIZE];
+	if (!refuse(header, LOSS_INVALID_SAFETENSORS))
+		return;
 	json_fault_show(token, shown);
 	if (header->member == N_MEMBERS)
 		blame(header, header->name, "the header has %s for \"%s\", which must be %s", shown,
@@ -369,14 +379,12 @@ static void check_coverage(struct safetensors_header *header)
 /* Of a required tensor that is not there the loss is not asked any more. */
 static void note_missing(struct safetensors_header *header)
 {
-	struct loss_error err;
 	for (size_t i = 0; i < header->loss->n_tensors; i++) {
 		const struct loss_tensor_info *info = &header->loss->tensors[i];
 		if (!info->required || header->present[i])
 			continue;
-		loss_fail(&err, LOSS_MISSING_FIELD, info->name, "%s is missing, but %s needs it",
-			  info->name, header->loss->name);
-		json_fault_note(&header->fault, &err, NULL);
+		loss_fail(refuse(header, LOSS_MISSING_FIELD), LOSS_MISSING_FIELD, info->name,
+			  "%s is missing, but %s needs it", info->name, header->loss->name);
 	}
 }
 
@@ -388,7 +396,7 @@ static void finish_scan(struct safetensors_header *header)
 	if (status == LOSS_OK)
 		return;
 	if (status < LOSS_EMPTY_BODY)
-		json_fault_note(&header->fault, &err, NULL);
+		json_fault_note(&header->fault, &err);
 	else
 		blame(header, NULL, "the header is not valid JSON: %s", err.detail);
 }

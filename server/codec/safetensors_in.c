@@ -31,7 +31,7 @@ struct safetensors_in {
 
 static void note(struct safetensors_in *in, const struct loss_error *err)
 {
-	json_fault_note(&in->header.fault, err, NULL);
+	json_fault_note(&in->header.fault, err);
 }
 
 /* Where nothing tells what the following bytes are. */

@@ -44,6 +44,34 @@ static void lists_are_joined(void **state)
 	assert_string_equal(read_all(headers, 3).accept, "text/html, text/plain, */*;q=0.1");
 }
 
+/* Also empty ones, each list for itself, and what other headers stand between them. */
+static void lists_keep_all_their_parts(void **state)
+{
+	static const struct header headers[] = {
+		{"Accept", ""},          {"accept-encoding", "gzip"},  {"Accept", "a/b"},
+		{"Accept-Charset", "x"}, {"Accept-Encoding", "br"},    {"Accept", ""},
+		{"Accept", "c/d"},       {"Content-Encoding", "gzip"},
+	};
+	(void)state;
+	const struct head head = read_all(headers, sizeof headers / sizeof *headers);
+	assert_string_equal(head.accept, ", a/b, , c/d");
+	assert_string_equal(head.accept_encoding, "gzip, br");
+	assert_string_equal(head.content_encoding, "gzip");
+}
+
+/* Memory that grows with the number of bytes, not with its square. */
+static void long_lists_are_held_once(void **state)
+{
+	enum { N = 4096 };
+	static struct header headers[N];
+	size_t held = loss_arena_held(arena);
+	(void)state;
+	for (size_t i = 0; i < N; i++)
+		headers[i] = (struct header){"Accept", "text/html"};
+	assert_int_equal(strlen(read_all(headers, N).accept), N * strlen("text/html, ") - 2);
+	assert_true(loss_arena_held(arena) - held < 2 * N * strlen("text/html, "));
+}
+
 static void doubled_single_values_are_refused(void **state)
 {
 	static const char *const names[] = {"Content-Type", "X-Request-Timeout-Ms",
@@ -359,6 +387,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lists_are_joined),
+		cmocka_unit_test(lists_keep_all_their_parts),
+		cmocka_unit_test(long_lists_are_held_once),
 		cmocka_unit_test(doubled_single_values_are_refused),
 		cmocka_unit_test(request_ids_are_echoed_when_they_may_be),
 		cmocka_unit_test(trace_contexts_are_checked),

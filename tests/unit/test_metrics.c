@@ -105,6 +105,34 @@ static void requests_count_by_route_method_and_code(void **state)
 	assert_false(has("code=\"404\""));
 }
 
+/* A code has its own label or is "other", never its neighbour's; all that errors have have their
+ * own. */
+static void every_code_counts_as_itself(void **state)
+{
+	enum { FIRST = 100, LAST = 999 };
+	static const unsigned labels[] = {200, 204, 304, 400, 401, 403, 404, 405,
+					  406, 408, 409, 411, 413, 414, 415, 417,
+					  422, 429, 431, 500, 501, 503, 504, 505};
+	const size_t n_labels = sizeof labels / sizeof *labels;
+	char series[128];
+	(void)state;
+	for (unsigned code = FIRST; code <= LAST; code++)
+		count_request("/metrics", "GET", code, 0.001);
+	for (size_t i = 0; i < n_labels; i++) {
+		snprintf(series, sizeof series,
+			 "lossd_http_requests_total{route=\"/metrics\",method=\"GET\",code=\"%u\"}",
+			 labels[i]);
+		assert_true(value_of(series) == 1);
+	}
+	assert_true(value_of("lossd_http_requests_total{route=\"/metrics\",method=\"GET\",code="
+			     "\"other\"}") == (double)(LAST - FIRST + 1 - n_labels));
+	for (int status = LOSS_OK + 1; status < LOSS_N_STATUS; status++) {
+		snprintf(series, sizeof series, "code=\"%d\"",
+			 loss_status_info((loss_status)status)->http);
+		assert_true(has(series));
+	}
+}
+
 /* What a caller makes up lands in "other", however much of it there is. */
 static void made_up_labels_are_other(void **state)
 {
@@ -402,6 +430,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(requests_count_by_route_method_and_code),
+		TEST(every_code_counts_as_itself),
 		TEST(made_up_labels_are_other),
 		TEST(a_histogram_is_cumulative_and_its_bounds_include),
 		TEST(evaluations_count_by_loss_dtype_and_format),

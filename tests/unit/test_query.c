@@ -33,6 +33,8 @@ static void test_accepted(void **state)
 		{"outputs=loss&reduce=1&outputs=grad,lse", "reduce 1\noutputs loss grad lse\n"},
 		{"outputs=", "outputs\n"},
 		{"outputs", "outputs\n"},
+		{"outputs=x", "outputs x\n"},
+		{"outputs=x,y", "outputs x y\n"},
 		{"outputs=loss,", "outputs loss \n"},
 		{"outputs=,loss", "outputs  loss\n"},
 		{"denominator=Infinity&label_smoothing=NaN",

@@ -179,6 +179,29 @@ static void try_hands_on_the_first_error(void **state)
 	assert_int_equal(reached, 2);
 }
 
+/* Of a thousand errors the sentences are made that go before those before them. */
+static void an_error_is_claimed_by_what_goes_before_it(void **state)
+{
+	static const struct {
+		loss_status status;
+		bool claims;
+	} found[] = {
+		{LOSS_SHAPE_MISMATCH, true}, {LOSS_SHAPE_MISMATCH, false},
+		{LOSS_OUT_OF_MEMORY, true},  {LOSS_SHAPE_MISMATCH, false},
+		{LOSS_DRAINING, true},       {LOSS_OUT_OF_MEMORY, false},
+		{LOSS_DRAINING, false},
+	};
+	struct loss_error kept = {.status = LOSS_OK};
+	(void)state;
+	for (size_t i = 0; i < sizeof found / sizeof *found; i++) {
+		struct loss_error *place = loss_claim_error(&kept, found[i].status);
+		assert_true(found[i].claims ? place == &kept : place == NULL);
+		loss_fail(place, found[i].status, "", "number %zu", i);
+	}
+	assert_string_equal(kept.detail, "number 4");
+	assert_int_equal(kept.status, LOSS_DRAINING);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -193,6 +216,7 @@ int main(void)
 		cmocka_unit_test(a_scalar_has_an_index_of_rank_0),
 		cmocka_unit_test(large_indices_keep_all_their_bits),
 		cmocka_unit_test(try_hands_on_the_first_error),
+		cmocka_unit_test(an_error_is_claimed_by_what_goes_before_it),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
