@@ -354,6 +354,76 @@ static void ranges_must_lie_in_the_region(void **state)
 	shm_unpin(shm, &pin);
 }
 
+/* Ranges of "r", which begins at 10, and of "s" of the same object, which begins at 20. */
+static void ranges_overlap_in_the_object(void **state)
+{
+	static const struct {
+		const char *name;
+		uint64_t offset, size;
+		const char *other;
+		uint64_t other_offset, other_size;
+		bool overlap;
+	} table[] = {
+		{"r", 5, 10, "r", 5, 10, true},   {"r", 5, 10, "r", 14, 10, true},
+		{"r", 5, 10, "r", 15, 10, false}, {"r", 5, 10, "r", 8, 2, true},
+		{"r", 5, 10, "r", 5, 1, true},    {"r", 5, 10, "r", 14, 1, true},
+		{"r", 5, 10, "r", 4, 1, false},   {"r", 5, 10, "r", 4, 2, true},
+		{"r", 5, 10, "r", 8, 0, false},   {"r", 5, 0, "r", 5, 0, false},
+		{"r", 5, 10, "r", 5, 0, false},   {"r", 0, 100, "r", 50, 0, false},
+		{"r", 15, 5, "s", 5, 5, true},    {"r", 15, 5, "s", 10, 5, false},
+		{"r", 15, 5, "s", 0, 5, false},   {"r", 15, 5, "s", 0, 6, true},
+		{"r", 5, 10, "s", 5, 10, false},  {"r", 5, 10, "other", 5, 10, false},
+	};
+	struct object another;
+	(void)state;
+	object_create(&another, "another", PAGE);
+	must_enter("r", 10, 100);
+	must_enter("s", 20, 100);
+	assert_int_equal(enter("other", another.key, 10, 100), LOSS_OK);
+	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+		struct shm_pin one, other;
+		must_use(table[i].name, table[i].offset, table[i].size, &one);
+		must_use(table[i].other, table[i].other_offset, table[i].other_size, &other);
+		if (shm_pins_overlap(&one, &other) != table[i].overlap ||
+		    shm_pins_overlap(&other, &one) != table[i].overlap)
+			fail_msg("%zu", i);
+		shm_unpin(shm, &one);
+		shm_unpin(shm, &other);
+	}
+	object_destroy(&another);
+}
+
+/* An object keeps being itself when its key goes to another one, or when it has a second key. */
+static void objects_are_not_told_apart_by_their_keys(void **state)
+{
+	struct shm_pin old, new, linked;
+	struct object second;
+	char link_key[80], from[128], to[128];
+	(void)state;
+	must_enter("old", 0, 10);
+	snprintf(link_key, sizeof link_key, "/%slinked", object_prefix());
+	snprintf(from, sizeof from, "/dev/shm%s", object.key);
+	snprintf(to, sizeof to, "/dev/shm%s", link_key);
+	if (link(from, to) != 0) {
+		print_message("shared memory is in no folder here\n");
+		skip();
+	}
+	assert_int_equal(enter("linked", link_key, 0, 10), LOSS_OK);
+	unlink(to);
+	object_create(&second, "object", PAGE); /* takes the key */
+	assert_string_equal(second.key, object.key);
+	must_enter("new", 0, 10);
+	must_use("old", 0, 10, &old);
+	must_use("new", 0, 10, &new);
+	must_use("linked", 0, 10, &linked);
+	assert_false(shm_pins_overlap(&old, &new));
+	assert_true(shm_pins_overlap(&old, &linked));
+	shm_unpin(shm, &old);
+	shm_unpin(shm, &new);
+	shm_unpin(shm, &linked);
+	object_destroy(&second);
+}
+
 static void a_pinned_region_outlives_its_name(void **state)
 {
 	struct shm_pin first, second;
@@ -477,6 +547,8 @@ int main(void)
 		TEST(what_was_refused_holds_nothing),
 		TEST(regions_are_listed_in_their_order),
 		TEST(ranges_must_lie_in_the_region),
+		TEST(ranges_overlap_in_the_object),
+		TEST(objects_are_not_told_apart_by_their_keys),
 		TEST(a_pinned_region_outlives_its_name),
 		TEST(a_pinned_region_holds_its_place),
 		TEST(a_region_outlives_its_key),
