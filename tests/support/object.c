@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -32,6 +33,18 @@ void object_create(struct object *object, const char *name, size_t size)
 void object_resize(struct object *object, size_t size)
 {
 	assert_int_equal(ftruncate(object->fd, (off_t)size), 0);
+}
+
+size_t object_mappings(const struct object *object)
+{
+	char line[512];
+	size_t n = 0;
+	FILE *maps = fopen("/proc/self/maps", "r");
+	assert_non_null(maps);
+	while (fgets(line, sizeof line, maps))
+		n += strstr(line, object->key) != NULL;
+	fclose(maps);
+	return n;
 }
 
 void object_destroy(struct object *object)

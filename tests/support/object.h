@@ -20,6 +20,8 @@ const char *object_prefix(void);
 void object_create(struct object *object, const char *name, size_t size);
 /* Cuts it, or makes it longer. `data` behind the new end must not be touched. */
 void object_resize(struct object *object, size_t size);
+/* How often it is mapped in this process, `data` included. */
+size_t object_mappings(const struct object *object);
 /* Takes its key and this process's mapping away. */
 void object_destroy(struct object *object);
 

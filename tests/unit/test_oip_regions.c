@@ -155,6 +155,10 @@ static void outputs_have_bytes_of_their_own(void **state)
 			    "shared_memory_byte_size 16) and rank (shared_memory_region \"all\", "
 			    "shared_memory_offset 95, shared_memory_byte_size 16) have bytes in "
 			    "common; give each output bytes of its own");
+	/* and where there is nothing before the outputs */
+	oip_regions_release(&regions);
+	assert_int_equal(write_to("loss", 64, 16), LOSS_OK);
+	assert_int_equal(write_to("grad", 64, 16), LOSS_ARGUMENT_OUT_OF_RANGE);
 }
 
 static void refusals(void **state)
