@@ -67,12 +67,7 @@ static void enter(const char *name, const char *key, size_t offset, size_t byte_
 
 static void must_enter(const char *name, size_t offset, size_t byte_size)
 {
-	struct reply reply;
-	enter(name, object.key, offset, byte_size, &reply);
-	if (reply.status != 200)
-		fail_msg("%s", reply.body);
-	assert_string_equal(reply.body, "{}");
-	reply_free(&reply);
+	object_register(client, name, object.key, offset, byte_size);
 }
 
 static void assert_status(const char *path, const char *body, int status, const char *words)
@@ -229,19 +224,6 @@ static void the_limits_are_the_settings(void **state)
 
 static const float logits[6] = {0.5f, -1.25f, 3.0f, 2.0f, 0.0f, -4.5f};
 
-/* The place of a tensor: offset and size in the region "r". */
-static const char *place(size_t offset, size_t size)
-{
-	static char texts[4][160];
-	static unsigned next;
-	char *text = texts[next++ % 4];
-	snprintf(text, sizeof texts[0],
-		 "\"parameters\": {\"shared_memory_region\": \"r\", \"shared_memory_offset\": %zu, "
-		 "\"shared_memory_byte_size\": %zu}",
-		 offset, size);
-	return text;
-}
-
 /* Sends logits at a place, and reads the reply. */
 static void infer_at(size_t offset, size_t size, const char *more, struct reply *reply)
 {
@@ -249,7 +231,7 @@ static void infer_at(size_t offset, size_t size, const char *more, struct reply 
 	snprintf(body, sizeof body,
 		 "{\"inputs\": [{\"name\": \"logits\", \"shape\": [2, 3], \"datatype\": \"FP32\", "
 		 "%s}, " TARGETS "]%s}",
-		 place(offset, size), more);
+		 object_place("r", offset, size), more);
 	client_post(client, INFER, body, reply);
 }
 
@@ -309,7 +291,7 @@ static void targets_are_read_from_a_region(void **state)
 		"{\"inputs\": [{\"name\": \"logits\", \"shape\": [2, 3], \"datatype\": \"FP32\", "
 		"%s}, {\"name\": \"targets\", \"shape\": [2], \"datatype\": \"INT64\", %s}]" OUTPUTS
 		"}",
-		place(3, sizeof logits), place(101, sizeof targets));
+		object_place("r", 3, sizeof logits), object_place("r", 101, sizeof targets));
 	cJSON *json = must_infer(body);
 	assert_true(
 		cJSON_Compare(json_member(json, "outputs"), json_member(wanted, "outputs"), true));
@@ -333,7 +315,7 @@ static void outputs_are_written_to_a_region(void **state)
 	memcpy(object.data, logits, sizeof logits);
 	snprintf(more, sizeof more,
 		 ", \"outputs\": [{\"name\": \"loss\", %s}, {\"name\": \"grad\", %s}]",
-		 place(1001, 4), place(2003, 100));
+		 object_place("r", 1001, 4), object_place("r", 2003, 100));
 	infer_at(0, sizeof logits, more, &reply);
 	if (reply.status != 200)
 		fail_msg("%s", reply.body);
@@ -350,169 +332,6 @@ static void outputs_are_written_to_a_region(void **state)
 	assert_int_equal(object.data[2002], 0);
 	assert_memory_equal(object.data, logits, sizeof logits);
 	cJSON_Delete(wanted);
-}
-
-/* Where the outputs of one request may lie. Both regions begin at byte 0 of the same object, but
- * "late", which begins at 1000. */
-struct pair {
-	const char *loss_region;
-	size_t loss_at, loss_size;
-	const char *grad_region;
-	size_t grad_at, grad_size;
-};
-
-static void infer_pair(const struct pair *pair, struct reply *reply)
-{
-	char body[1024];
-	snprintf(body, sizeof body,
-		 "{\"inputs\": [{\"name\": \"logits\", \"shape\": [2, 3], \"datatype\": \"FP32\", "
-		 "\"data\": [1, 2, 3, 4, 5, 6]}, " TARGETS "], \"outputs\": ["
-		 "{\"name\": \"loss\", \"parameters\": {\"shared_memory_region\": \"%s\", "
-		 "\"shared_memory_offset\": %zu, \"shared_memory_byte_size\": %zu}}, "
-		 "{\"name\": \"grad\", \"parameters\": {\"shared_memory_region\": \"%s\", "
-		 "\"shared_memory_offset\": %zu, \"shared_memory_byte_size\": %zu}}]}",
-		 pair->loss_region, pair->loss_at, pair->loss_size, pair->grad_region,
-		 pair->grad_at, pair->grad_size);
-	client_post(client, INFER, body, reply);
-}
-
-static void enter_three_names(void)
-{
-	struct reply reply;
-	must_enter("r", 0, SIZE);
-	must_enter("late", 1000, 4000);
-	enter("same", object.key + 1, 0, SIZE, &reply); /* the key without its slash */
-	assert_int_equal(reply.status, 200);
-	reply_free(&reply);
-}
-
-/* The second would overwrite the first, and the reply say that all is well. */
-static void outputs_that_overlap_are_400(void **state)
-{
-	static const struct pair table[] = {
-		{"r", 100, 24, "r", 100, 24},  /* the same range */
-		{"r", 100, 4, "r", 100, 24},   /* one begins with the other, */
-		{"r", 120, 4, "r", 100, 24},   /* ends with it, */
-		{"r", 110, 4, "r", 100, 24},   /* contains it, */
-		{"r", 100, 100, "r", 150, 24}, /* or is contained */
-		{"r", 100, 5, "r", 104, 24},   /* one byte, at the end */
-		{"r", 123, 4, "r", 100, 24},   /* and before */
-		{"r", 0, 4, "same", 0, 24},    /* two regions of one object */
-		{"r", 1000, 4, "late", 0, 24}, /* that begin elsewhere */
-		{"late", 23, 4, "same", 1000, 24},
-	};
-	char words[400];
-	(void)state;
-	enter_three_names();
-	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
-		const struct pair *pair = &table[i];
-		struct reply reply;
-		memset(object.data, 0x55, SIZE);
-		infer_pair(pair, &reply);
-		snprintf(words, sizeof words,
-			 "{\"error\":\"loss (shared_memory_region \\\"%s\\\", "
-			 "shared_memory_offset %zu, shared_memory_byte_size %zu) and grad "
-			 "(shared_memory_region \\\"%s\\\", shared_memory_offset %zu, "
-			 "shared_memory_byte_size %zu) have bytes in common",
-			 pair->loss_region, pair->loss_at, pair->loss_size, pair->grad_region,
-			 pair->grad_at, pair->grad_size);
-		if (reply.status != 400 || strncmp(reply.body, words, strlen(words)) != 0)
-			fail_msg("%zu: %d: %s instead of %s", i, reply.status, reply.body, words);
-		reply_free(&reply);
-		for (size_t k = 0; k < SIZE; k++)
-			assert_int_equal(object.data[k], 0x55); /* nothing was written */
-	}
-}
-
-static void outputs_may_touch(void **state)
-{
-	static const struct pair table[] = {
-		{"r", 100, 4, "r", 104, 24},   {"r", 124, 4, "r", 100, 24},
-		{"r", 1000, 4, "late", 4, 24}, {"late", 24, 4, "same", 1000, 24},
-		{"r", 0, 4, "late", 0, 24}, /* the same numbers, other bytes */
-	};
-	float loss, grad[6];
-	struct reply reply;
-	(void)state;
-	enter_three_names();
-	infer_pair(&(struct pair){"r", 0, 4, "r", 4, 24}, &reply);
-	assert_int_equal(reply.status, 200);
-	reply_free(&reply);
-	memcpy(&loss, object.data, 4);
-	memcpy(grad, object.data + 4, 24);
-	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
-		const struct pair *pair = &table[i];
-		size_t loss_at = pair->loss_at + (pair->loss_region[0] == 'l' ? 1000 : 0);
-		size_t grad_at = pair->grad_at + (pair->grad_region[0] == 'l' ? 1000 : 0);
-		memset(object.data, 0, SIZE);
-		infer_pair(pair, &reply);
-		if (reply.status != 200)
-			fail_msg("%zu: %s", i, reply.body);
-		reply_free(&reply);
-		assert_memory_equal(object.data + loss_at, &loss, 4);
-		assert_memory_equal(object.data + grad_at, grad, 24);
-	}
-}
-
-/* No rows: what has no elements has no bytes, and a range of none lies beside all others. */
-static void an_empty_output_overlaps_nothing(void **state)
-{
-	static const struct {
-		size_t predicted_size;
-		int status;
-	} table[] = {{0, 200}, {1, 400}};
-	(void)state;
-	must_enter("r", 0, SIZE);
-	for (size_t i = 0; i < 2; i++) {
-		char body[1024];
-		struct reply reply;
-		snprintf(body, sizeof body,
-			 "{\"inputs\": [{\"name\": \"logits\", \"shape\": [0, 3], \"datatype\": "
-			 "\"FP32\", \"data\": []}, {\"name\": \"targets\", \"shape\": [0], "
-			 "\"datatype\": \"INT64\", \"data\": []}], \"outputs\": [{\"name\": "
-			 "\"loss\", %s}, {\"name\": \"predicted\", %s}, {\"name\": \"grad\", %s}]}",
-			 place(10, 4), place(12, table[i].predicted_size), place(12, 0));
-		client_post(client, INFER, body, &reply);
-		if (reply.status != table[i].status)
-			fail_msg("%d: %s", reply.status, reply.body);
-		reply_free(&reply);
-	}
-}
-
-/* Rows enough for the compute thread. */
-#define MANY 256
-#define WIDE 1000
-
-/* The gradient takes the place of the logits: all of them are read before any of it is written. */
-static void an_output_may_take_the_place_of_its_input(void **state)
-{
-	static float expected_grad[MANY * WIDE];
-	struct object large;
-	struct reply reply;
-	(void)state;
-	size_t bytes = sizeof expected_grad;
-	object_create(&large, "large", 2 * bytes + MANY);
-	enter("r", large.key, 0, large.size, &reply);
-	assert_int_equal(reply.status, 200);
-	reply_free(&reply);
-	for (size_t round = 0; round < 2; round++) {
-		char body[1024];
-		float *at = (float *)(void *)large.data;
-		for (size_t i = 0; i < (size_t)MANY * WIDE; i++)
-			at[i] = (float)(i * 7919 % 1009) / 100.0f;
-		snprintf(body, sizeof body,
-			 "{\"inputs\": [{\"name\": \"logits\", \"shape\": [%d, %d], \"datatype\": "
-			 "\"FP32\", %s}, {\"name\": \"targets\", \"shape\": [%d], \"datatype\": "
-			 "\"UINT8\", %s}], \"outputs\": [{\"name\": \"grad\", %s}]}",
-			 MANY, WIDE, place(0, bytes), MANY, place(2 * bytes, MANY),
-			 place(round == 0 ? bytes : 0, bytes));
-		cJSON_Delete(must_infer(body));
-		if (round == 0)
-			memcpy(expected_grad, large.data + bytes, bytes);
-	}
-	assert_memory_equal(large.data, expected_grad, bytes);
-	assert_true(expected_grad[0] != 0.0f);
-	object_destroy(&large);
 }
 
 static void wrong_places_are_400(void **state)
@@ -604,7 +423,8 @@ static int race(unsigned round)
 		 "{\"inputs\": [{\"name\": \"logits\", \"shape\": [%d, %d], \"datatype\": "
 		 "\"FP32\", %s}, {\"name\": \"targets\", \"shape\": [%d], \"datatype\": \"UINT8\", "
 		 "%s}]}",
-		 ROWS, CLASSES, place(0, (size_t)ROWS * CLASSES * 4), ROWS, place(0, ROWS));
+		 ROWS, CLASSES, object_place("r", 0, (size_t)ROWS * CLASSES * 4), ROWS,
+		 object_place("r", 0, ROWS));
 	atomic_store(&spins, round * 2000000);
 	atomic_store(&done, false);
 	atomic_store(&go, true);
@@ -651,10 +471,6 @@ int main(void)
 		TEST(inputs_are_read_from_a_region),
 		TEST(targets_are_read_from_a_region),
 		TEST(outputs_are_written_to_a_region),
-		TEST(outputs_that_overlap_are_400),
-		TEST(outputs_may_touch),
-		TEST(an_empty_output_overlaps_nothing),
-		TEST(an_output_may_take_the_place_of_its_input),
 		TEST(wrong_places_are_400),
 		TEST(an_object_that_became_shorter_is_400),
 		TEST(an_object_cut_while_it_is_used_fails_that_request_alone),

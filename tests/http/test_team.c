@@ -137,17 +137,10 @@ static bool one_waited(struct rival rivals[2])
 static void waiting_for_the_team_is_told(void **state)
 {
 	struct rival rivals[2];
-	struct reply reply;
-	char body[256];
 	bool waited = false;
 	(void)state;
 	object_create(&object, "long", (size_t)LONG_ROWS * LONG_CLASSES * 4);
-	snprintf(body, sizeof body, "{\"key\": \"%s\", \"byte_size\": %zu}", object.key,
-		 object.size);
-	client_post(client, "/v2/systemsharedmemory/region/r/register", body, &reply);
-	if (reply.status != 200)
-		fail_msg("%s", reply.body);
-	reply_free(&reply);
+	object_register(client, "r", object.key, 0, object.size);
 	for (size_t i = 0; i < 2; i++)
 		rivals[i].client = client_open(&server);
 	for (int i = 0; i < PAIRS && !waited; i++)

@@ -11,6 +11,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "client.h"
+
 const char *object_prefix(void)
 {
 	static char prefix[32];
@@ -52,4 +54,32 @@ void object_destroy(struct object *object)
 	munmap(object->data, object->size);
 	close(object->fd);
 	shm_unlink(object->key);
+}
+
+void object_register(struct client *client, const char *name, const char *key, size_t offset,
+		     size_t byte_size)
+{
+	char path[128], body[256];
+	struct reply reply;
+	snprintf(path, sizeof path, "/v2/systemsharedmemory/region/%s/register", name);
+	snprintf(body, sizeof body, "{\"key\": \"%s\", \"offset\": %zu, \"byte_size\": %zu}", key,
+		 offset, byte_size);
+	client_post(client, path, body, &reply);
+	if (reply.status != 200)
+		fail_msg("%s", reply.body);
+	assert_string_equal(reply.body, "{}");
+	reply_free(&reply);
+}
+
+const char *object_place(const char *region, size_t offset, size_t byte_size)
+{
+	static char texts[4][256];
+	static unsigned next;
+	char *text = texts[next++ % 4];
+	snprintf(
+		text, sizeof texts[0],
+		"\"parameters\": {\"shared_memory_region\": \"%s\", \"shared_memory_offset\": %zu, "
+		"\"shared_memory_byte_size\": %zu}",
+		region, offset, byte_size);
+	return text;
 }

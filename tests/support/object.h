@@ -25,4 +25,11 @@ size_t object_mappings(const struct object *object);
 /* Takes its key and this process's mapping away. */
 void object_destroy(struct object *object);
 
+struct client;
+/* Registers bytes of the object of that key with the client's server, under that name. */
+void object_register(struct client *client, const char *name, const char *key, size_t offset,
+		     size_t byte_size);
+/* "parameters": {...} of a tensor in a region; three more calls leave the text as it is. */
+const char *object_place(const char *region, size_t offset, size_t byte_size);
+
 #endif
