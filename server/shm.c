@@ -20,10 +20,17 @@ struct mapping {
 	struct shm_slot *slot;
 };
 
+/* Which object it is, whatever its key: one may have several, and keys change hands. */
+struct object_id {
+	dev_t device;
+	ino_t inode;
+};
+
 struct shm_region {
 	struct shm_region *next; /* in the order of registration, or of the free ones */
 	struct shm_region_info info;
 	int fd;
+	struct object_id object;
 	bool writable; /* the server may write to the object */
 	bool leaving;  /* unregistered: gone with its last pin */
 	size_t pins;
@@ -199,7 +206,7 @@ static int open_object(const char *key, bool *writable)
 
 /* One sentence for all that may be wrong with it: which objects there are is none of the caller's
  * business. */
-static loss_status check_object(const struct shm *shm, const struct shm_region *region,
+static loss_status check_object(const struct shm *shm, struct shm_region *region,
 				struct loss_error *err)
 {
 	struct stat object;
@@ -216,6 +223,7 @@ static loss_status check_object(const struct shm *shm, const struct shm_region *
 				 "offset %" PRIu64 " and byte_size %" PRIu64
 				 " reach behind the end of the object \"%s\"",
 				 info->offset, info->byte_size, info->key);
+	region->object = (struct object_id){object.st_dev, object.st_ino};
 	return LOSS_OK;
 }
 
@@ -413,6 +421,20 @@ loss_status shm_pin(struct shm *shm, const struct shm_use *use, struct shm_pin *
 bool shm_pin_intact(const struct shm_pin *pin)
 {
 	return is_whole(pin->region, pin->reach);
+}
+
+/* Where it begins in the object. Regions lie below 2^63, and ranges in them. */
+static uint64_t first_byte(const struct shm_pin *pin)
+{
+	return pin->region->info.offset + pin->reach - pin->size;
+}
+
+bool shm_pins_overlap(const struct shm_pin *a, const struct shm_pin *b)
+{
+	const struct object_id *one = &a->region->object, *other = &b->region->object;
+	uint64_t begin = first_byte(a), other_begin = first_byte(b);
+	return one->device == other->device && one->inode == other->inode && a->size > 0 &&
+	       b->size > 0 && begin < other_begin + b->size && other_begin < begin + a->size;
 }
 
 void shm_unpin(struct shm *shm, struct shm_pin *pin)

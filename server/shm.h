@@ -73,6 +73,8 @@ loss_status shm_pin(struct shm *shm, const struct shm_use *use, struct shm_pin *
 		    struct loss_error *err);
 /* Whether all of it was there since it was pinned, and still is. */
 bool shm_pin_intact(const struct shm_pin *pin);
+/* Whether they have bytes in common: of one object, by whatever regions. */
+bool shm_pins_overlap(const struct shm_pin *a, const struct shm_pin *b);
 void shm_unpin(struct shm *shm, struct shm_pin *pin);
 
 #endif

@@ -216,9 +216,10 @@ loss_status oip_out_write(const struct encoder_input *input, struct encoded *out
 	put_document(&w);
 	if (w.json.failed)
 		return loss_arena_failure(out->body->arena, err);
-	if ((status = put_shared_bytes(&w, err)) != LOSS_OK)
-		return status;
 	if ((status = put_bytes(&w, out, err)) != LOSS_OK)
+		return status;
+	/* Last: what is refused leaves the memory as it was. */
+	if ((status = put_shared_bytes(&w, err)) != LOSS_OK)
 		return status;
 	uint64_t now_ns = clock_ns();
 	timings->encode_ns = now_ns - begin_ns;

@@ -25,7 +25,7 @@ static loss_status pin(struct oip_regions *regions, const struct oip_parameters 
 			use.field, use.name);
 	loss_status status = shm_pin(regions->shm, &use, &regions->pins[regions->n], err);
 	if (status == LOSS_OK)
-		regions->fields[regions->n++] = use.field;
+		regions->uses[regions->n++] = use;
 	return status;
 }
 
@@ -53,6 +53,28 @@ loss_status oip_regions_read(struct oip_regions *regions, const struct oip_param
 	return shm_pin_intact(pinned) ? LOSS_OK : fail_vanished(info->name, err);
 }
 
+#define RANGE_FORMAT                                                                               \
+	"%s (shared_memory_region \"%.80s\", shared_memory_offset %" PRIu64                        \
+	", shared_memory_byte_size %" PRIu64 ")"
+#define RANGE_VALUES(use) (use)->field, (use)->name, (use)->offset, (use)->size
+
+/* The last range against those of the other outputs, which it would overwrite. */
+static loss_status check_apart(const struct oip_regions *regions, struct loss_error *err)
+{
+	size_t last = regions->n - 1;
+	const struct shm_use *use = &regions->uses[last];
+	for (size_t i = 0; i < last; i++) {
+		const struct shm_use *other = &regions->uses[i];
+		if (other->for_writing && shm_pins_overlap(&regions->pins[i], &regions->pins[last]))
+			return loss_fail(err, LOSS_ARGUMENT_OUT_OF_RANGE, use->field,
+					 RANGE_FORMAT " and " RANGE_FORMAT
+						      " have bytes in common; give each output "
+						      "bytes of its own",
+					 RANGE_VALUES(other), RANGE_VALUES(use));
+	}
+	return LOSS_OK;
+}
+
 loss_status oip_regions_write(struct oip_regions *regions, const struct oip_parameters *parameters,
 			      const struct loss_output *output, const struct shm_pin **pinned,
 			      struct loss_error *err)
@@ -66,16 +88,17 @@ loss_status oip_regions_write(struct oip_regions *regions, const struct oip_para
 				 "%s needs %zu bytes, but its shared_memory_byte_size is %" PRIu64,
 				 output->name, size, room);
 	loss_status status = pin(regions, parameters, &use, err);
-	if (status == LOSS_OK)
-		*pinned = &regions->pins[regions->n - 1];
-	return status;
+	if (status != LOSS_OK)
+		return status;
+	*pinned = &regions->pins[regions->n - 1];
+	return check_apart(regions, err);
 }
 
 loss_status oip_regions_verify(const struct oip_regions *regions, struct loss_error *err)
 {
 	for (size_t i = 0; i < regions->n; i++)
 		if (!shm_pin_intact(&regions->pins[i]))
-			return fail_vanished(regions->fields[i], err);
+			return fail_vanished(regions->uses[i].field, err);
 	return LOSS_OK;
 }
 

@@ -12,7 +12,7 @@ struct oip_regions {
 	struct loss_arena *arena;
 	size_t n;
 	struct shm_pin pins[OIP_MAX_REGIONS];
-	const char *fields[OIP_MAX_REGIONS]; /* the tensors that they are of */
+	struct shm_use uses[OIP_MAX_REGIONS]; /* what they were pinned for */
 };
 
 /*
@@ -23,7 +23,8 @@ struct oip_regions {
 loss_status oip_regions_read(struct oip_regions *regions, const struct oip_parameters *parameters,
 			     const struct loss_tensor_info *info, struct loss_tensor *tensor,
 			     struct loss_error *err);
-/* Where an output of `size` bytes is written to; the range may be larger. */
+/* Where an output is written to; the range may be larger than the output, but has no byte in common
+ * with that of another output. */
 loss_status oip_regions_write(struct oip_regions *regions, const struct oip_parameters *parameters,
 			      const struct loss_output *output, const struct shm_pin **pin,
 			      struct loss_error *err);

@@ -67,12 +67,7 @@ static void enter(const char *name, const char *key, size_t offset, size_t byte_
 
 static void must_enter(const char *name, size_t offset, size_t byte_size)
 {
-	struct reply reply;
-	enter(name, object.key, offset, byte_size, &reply);
-	if (reply.status != 200)
-		fail_msg("%s", reply.body);
-	assert_string_equal(reply.body, "{}");
-	reply_free(&reply);
+	object_register(client, name, object.key, offset, byte_size);
 }
 
 static void assert_status(const char *path, const char *body, int status, const char *words)
@@ -229,19 +224,6 @@ static void the_limits_are_the_settings(void **state)
 
 static const float logits[6] = {0.5f, -1.25f, 3.0f, 2.0f, 0.0f, -4.5f};
 
-/* The place of a tensor: offset and size in the region "r". */
-static const char *place(size_t offset, size_t size)
-{
-	static char texts[4][160];
-	static unsigned next;
-	char *text = texts[next++ % 4];
-	snprintf(text, sizeof texts[0],
-		 "\"parameters\": {\"shared_memory_region\": \"r\", \"shared_memory_offset\": %zu, "
-		 "\"shared_memory_byte_size\": %zu}",
-		 offset, size);
-	return text;
-}
-
 /* Sends logits at a place, and reads the reply. */
 static void infer_at(size_t offset, size_t size, const char *more, struct reply *reply)
 {
@@ -249,7 +231,7 @@ static void infer_at(size_t offset, size_t size, const char *more, struct reply 
 	snprintf(body, sizeof body,
 		 "{\"inputs\": [{\"name\": \"logits\", \"shape\": [2, 3], \"datatype\": \"FP32\", "
 		 "%s}, " TARGETS "]%s}",
-		 place(offset, size), more);
+		 object_place("r", offset, size), more);
 	client_post(client, INFER, body, reply);
 }
 
@@ -309,7 +291,7 @@ static void targets_are_read_from_a_region(void **state)
 		"{\"inputs\": [{\"name\": \"logits\", \"shape\": [2, 3], \"datatype\": \"FP32\", "
 		"%s}, {\"name\": \"targets\", \"shape\": [2], \"datatype\": \"INT64\", %s}]" OUTPUTS
 		"}",
-		place(3, sizeof logits), place(101, sizeof targets));
+		object_place("r", 3, sizeof logits), object_place("r", 101, sizeof targets));
 	cJSON *json = must_infer(body);
 	assert_true(
 		cJSON_Compare(json_member(json, "outputs"), json_member(wanted, "outputs"), true));
@@ -333,7 +315,7 @@ static void outputs_are_written_to_a_region(void **state)
 	memcpy(object.data, logits, sizeof logits);
 	snprintf(more, sizeof more,
 		 ", \"outputs\": [{\"name\": \"loss\", %s}, {\"name\": \"grad\", %s}]",
-		 place(1001, 4), place(2003, 100));
+		 object_place("r", 1001, 4), object_place("r", 2003, 100));
 	infer_at(0, sizeof logits, more, &reply);
 	if (reply.status != 200)
 		fail_msg("%s", reply.body);
@@ -441,7 +423,8 @@ static int race(unsigned round)
 		 "{\"inputs\": [{\"name\": \"logits\", \"shape\": [%d, %d], \"datatype\": "
 		 "\"FP32\", %s}, {\"name\": \"targets\", \"shape\": [%d], \"datatype\": \"UINT8\", "
 		 "%s}]}",
-		 ROWS, CLASSES, place(0, (size_t)ROWS * CLASSES * 4), ROWS, place(0, ROWS));
+		 ROWS, CLASSES, object_place("r", 0, (size_t)ROWS * CLASSES * 4), ROWS,
+		 object_place("r", 0, ROWS));
 	atomic_store(&spins, round * 2000000);
 	atomic_store(&done, false);
 	atomic_store(&go, true);

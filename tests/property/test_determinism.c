@@ -6,6 +6,8 @@
 #include <cmocka.h>
 
 #include "../support/batch.h"
+#include "../support/team.h"
+#include "plan.h"
 
 /* A problem big enough for several blocks. sizes: rows, classes, inner. */
 struct shape {
@@ -71,6 +73,37 @@ static void run_shuffled(struct eval *eval, struct random *random)
 	loss_plan_finish(eval->plan, &eval->result);
 }
 
+/* How many problems were given to a team, and how many of them were truly computed by several
+ * threads: a block of rows each, or a part of every row. */
+static struct {
+	size_t all, by_blocks, by_parts;
+	bool has_parts; /* of rows: the loss knows them */
+} teams;
+
+static void run_in_parallel(struct eval *eval, int threads)
+{
+	eval_plan(eval);
+	size_t came = team_run(eval, threads);
+	teams.all += threads > 1;
+	teams.by_blocks += came > 1;
+	teams.by_parts += eval->plan->team > 1;
+	teams.has_parts = eval->plan->row->shares_rows;
+}
+
+/* What nobody shares proves nothing. */
+static void expect_teams(size_t at_least)
+{
+#ifdef _OPENMP
+	require(teams.by_blocks >= at_least, "only %zu of %zu problems were shared",
+		teams.by_blocks, teams.all);
+	require(!teams.has_parts || teams.by_parts > 0, "no row was shared");
+#else
+	(void)at_least;
+	print_message("built without OpenMP: nothing is computed by several threads\n");
+	skip();
+#endif
+}
+
 static void check_batch(const struct batch *batch, const char *loss, const char *const *outputs,
 			struct random *random)
 {
@@ -81,7 +114,7 @@ static void check_batch(const struct batch *batch, const char *loss, const char 
 		struct eval again;
 		batch_start(&again, batch, loss);
 		eval_outputs(&again, outputs);
-		eval_run(&again, threads[i]);
+		run_in_parallel(&again, threads[i]);
 		require_same(&first, &again, "another number of threads");
 		eval_end(&again);
 	}
@@ -102,12 +135,11 @@ static void each_shape(const char *loss, const char *const *outputs, enum flavor
 		       bool class_grad_output)
 {
 	struct random random = random_start(0xde7);
+	memset(&teams, 0, sizeof teams);
 	for (size_t k = 0; k < 2 * sizeof(shapes) / sizeof(shapes[0]); k++) {
 		size_t i = k / 2, sizes[3];
 		loss_dtype dtype = k % 2 == 0 ? dtypes[i % 2] : dtypes[2 + i % 4];
 		memcpy(sizes, shapes[i].sizes, sizeof(sizes));
-		size_t *longest = sizes[0] > sizes[1] ? &sizes[0] : &sizes[1];
-		*longest = random_cases(*longest);
 		struct batch batch =
 			batch_make(&random, dtype, batch_distribution(i), shapes[i].layout, sizes);
 		batch.narrow_grad = true;
@@ -119,6 +151,7 @@ static void each_shape(const char *loss, const char *const *outputs, enum flavor
 		check_batch(&batch, loss, outputs, &random);
 		batch_free(&batch);
 	}
+	expect_teams(teams.all / 2);
 }
 
 static void cross_entropy(void **state)
@@ -189,7 +222,7 @@ static void check_elements(struct random *random, const struct batch *batch,
 	eval_run(&first, 1);
 	for (int threads = 2; threads < 8; threads += 2) {
 		set_elements(&again, batch, loss);
-		eval_run(&again, threads);
+		run_in_parallel(&again, threads);
 		require_same(&first, &again, "another number of threads");
 		eval_end(&again);
 	}
@@ -210,8 +243,9 @@ static void element_wise(void **state)
 		{"sigmoid_focal_loss", "logits", false},
 	};
 	struct random random = random_start(0xde8);
-	size_t sizes[3] = {random_cases(700), 300, 1};
+	size_t sizes[3] = {700, 300, 1};
 	(void)state;
+	memset(&teams, 0, sizeof teams);
 	for (size_t i = 0; i < sizeof(dtypes) / sizeof(dtypes[0]); i++) {
 		struct batch batch = batch_make(&random, dtypes[i], "wide", BATCH_ROWS, sizes);
 		batch_add_probabilities(&batch, &random);
@@ -220,6 +254,7 @@ static void element_wise(void **state)
 			check_elements(&random, &batch, &losses[k]);
 		batch_free(&batch);
 	}
+	expect_teams(teams.all);
 }
 
 /* The number of blocks is a property of the shape: neither the values nor the arguments change it.

@@ -60,20 +60,23 @@ static void release(struct guarded *guarded)
 struct guarded_case {
 	const char *loss, *input;
 	int rank, target_rank; /* -1: no targets */
-	bool probabilities;
+	bool probabilities, shift;
 	const char *outputs[4];
 };
 
 static const struct guarded_case cases[] = {
-	{"cross_entropy", "logits", 3, 2, false, {"loss", "grad", "rank", NULL}},
-	{"cross_entropy", "logits", 3, 2, false, {"loss", NULL}},
-	{"cross_entropy", "logits", 3, 3, true, {"loss", "grad", NULL}},
-	{"log_softmax", "logits", 3, -1, false, {"log_probs", "entropy", "predicted", NULL}},
-	{"softmax", "logits", 3, -1, false, {"probs", NULL}},
-	{"binary_cross_entropy_with_logits", "logits", 3, 3, true, {"loss", "grad", NULL}},
+	{"cross_entropy", "logits", 3, 2, false, false, {"loss", "grad", "rank", NULL}},
+	{"cross_entropy", "logits", 3, 2, false, false, {"loss", NULL}},
+	{"cross_entropy", "logits", 3, 2, false, true, {"loss", "grad", "rank", NULL}},
+	{"cross_entropy", "logits", 3, 2, false, true, {"loss", NULL}},
+	{"cross_entropy", "logits", 3, 3, true, false, {"loss", "grad", NULL}},
+	{"log_softmax", "logits", 3, -1, false, false, {"log_probs", "entropy", "predicted", NULL}},
+	{"softmax", "logits", 3, -1, false, false, {"probs", NULL}},
+	{"binary_cross_entropy_with_logits", "logits", 3, 3, true, false, {"loss", "grad", NULL}},
 };
 
-/* (N, C, d): rows beside groups of sixteen, positions that fill none, few and many classes. */
+/* (N, C, d), or with shift (N, d, C): rows beside groups of sixteen, positions that fill none, few
+ * and many classes. */
 static const size_t shapes[][3] = {
 	{1, 3, 5},    {2, 3, 17},  {1, 21, 40}, {3, 65, 1},  {1, 64, 1},
 	{17, 10, 1},  {40, 3, 1},  {5, 1, 1},   {2, 129, 1}, {7, 17, 2},
@@ -86,7 +89,7 @@ static void run(struct eval *eval, const struct guarded_case *c, const size_t *s
 		loss_dtype dtype, enum place place)
 {
 	struct random random = random_start(7);
-	size_t rows[2] = {shape[0], shape[2]};
+	size_t rows[2] = {shape[0], shape[2]}, last[3] = {shape[0], shape[2], shape[1]};
 	size_t n = shape[0] * shape[1] * shape[2], n_rows = rows[0] * rows[1];
 	struct guarded guarded[2] = {{0}, {0}};
 	eval_start(eval, c->loss);
@@ -98,15 +101,20 @@ static void run(struct eval *eval, const struct guarded_case *c, const size_t *s
 	}
 	for (size_t i = 0; i < n_rows; i++)
 		y[i] = (int64_t)random_below(&random, shape[1]);
-	struct loss_tensor input = eval_floats(eval, dtype, c->rank, shape, x);
+	struct loss_tensor input = eval_floats(eval, dtype, c->rank, c->shift ? last : shape, x);
 	move(&input, &guarded[0], place);
 	eval_set(eval, c->input, input);
 	if (c->target_rank >= 0) {
+		loss_dtype index = shape[1] > 255 || shape[0] % 2 ? LOSS_I64 : LOSS_U8;
 		struct loss_tensor targets = c->probabilities
 						     ? eval_floats(eval, dtype, 3, shape, t)
-						     : eval_integers(eval, LOSS_I64, 2, rows, y);
+						     : eval_integers(eval, index, 2, rows, y);
 		move(&targets, &guarded[1], place);
 		eval_set(eval, "targets", targets);
+	}
+	if (c->shift) {
+		eval_integer(eval, "class_axis", -1);
+		eval_boolean(eval, "shift", true);
 	}
 	eval_outputs(eval, c->outputs);
 	eval_run(eval, 1);

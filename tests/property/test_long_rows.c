@@ -9,6 +9,7 @@
 
 #include "../support/eval.h"
 #include "../support/random.h"
+#include "../support/team.h"
 #include "kernel/class_blocks.h"
 
 static const char *const all_outputs[] = {"loss",    "grad",      "log_probs", "probs", "lse",
@@ -85,6 +86,82 @@ static void same_bits_from_any_team(void **state)
 			eval_end(&other);
 		}
 		eval_end(&one);
+		eval_end(&holder);
+	}
+}
+
+/* ---------------------------------------------------------------- who does it */
+
+struct parts {
+	atomic_size_t begun[8];
+	atomic_size_t classes, misplaced;
+};
+
+static void count_part(void *context, size_t block, size_t c, size_t n)
+{
+	struct parts *parts = context;
+	meeting_attend();
+	atomic_fetch_add(&parts->begun[block], 1);
+	atomic_fetch_add(&parts->classes, n);
+	atomic_fetch_add(&parts->misplaced, c != block * CLASS_BLOCK);
+}
+
+/* As many threads as the plan's team has, if there are blocks for them. */
+static void blocks_are_shared_by_the_team(void **state)
+{
+	static const size_t classes[] = {CLASS_BLOCK, 3 * CLASS_BLOCK - 1, 7 * CLASS_BLOCK + 5};
+	static const size_t blocks[] = {1, 3, 8};
+	(void)state;
+	for (int team = 0; team <= 4; team++)
+		for (size_t i = 0; i < 3; i++) {
+			struct loss_plan plan = {.classes = classes[i], .team = team};
+			struct parts parts = {0};
+			size_t most = team > 1 ? (size_t)team : 1;
+			size_t wanted = blocks[i] < most ? blocks[i] : most;
+			meeting_open(wanted);
+			class_blocks_run(&plan, count_part, &parts);
+#ifdef _OPENMP
+			assert_int_equal(meeting_came(), wanted);
+#endif
+			assert_int_equal(atomic_load(&parts.classes), classes[i]);
+			assert_int_equal(atomic_load(&parts.misplaced), 0);
+			for (size_t block = 0; block < 8; block++)
+				assert_int_equal(atomic_load(&parts.begun[block]),
+						 block < blocks[i]);
+		}
+}
+
+/* Rows are shared where they are too few to keep a team busy to the end, and long. */
+static void few_long_rows_are_shared(void **state)
+{
+	static const struct {
+		size_t rows, classes;
+		int threads, team;
+		loss_dtype dtype; /* F64 has no kernel that shares rows */
+	} cases[] = {
+		{1, CLASS_BLOCK + 1, 1, 1, LOSS_F32},  {1, CLASS_BLOCK + 1, 0, 1, LOSS_F32},
+		{1, CLASS_BLOCK + 1, 2, 2, LOSS_F32},  {1, CLASS_BLOCK, 2, 1, LOSS_F32},
+		{2, CLASS_BLOCK + 1, 2, 1, LOSS_F32},  {3, CLASS_BLOCK + 1, 2, 2, LOSS_F32},
+		{4, CLASS_BLOCK + 1, 2, 1, LOSS_F32},  {5, CLASS_BLOCK + 1, 2, 1, LOSS_F32},
+		{5, CLASS_BLOCK + 1, 3, 3, LOSS_F32},  {6, CLASS_BLOCK + 1, 3, 1, LOSS_F32},
+		{7, CLASS_BLOCK + 1, 3, 1, LOSS_F32},  {1, CLASS_BLOCK + 1, 2, 1, LOSS_F64},
+		{3, CLASS_BLOCK + 1, 2, 2, LOSS_BF16},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct random random = random_start(i);
+		struct eval holder, eval;
+		struct long_rows all = {.dtype = cases[i].dtype,
+					.rows = cases[i].rows,
+					.classes = cases[i].classes};
+		eval_start(&holder, "cross_entropy");
+		draw(&holder, &random, &all);
+		start(&eval, &all);
+		eval_plan(&eval);
+		team_run(&eval, cases[i].threads);
+		require(eval.plan->team == cases[i].team, "%zu rows, %d threads: a team of %d",
+			cases[i].rows, cases[i].threads, eval.plan->team);
+		eval_end(&eval);
 		eval_end(&holder);
 	}
 }
@@ -252,6 +329,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(same_bits_from_any_team),
+		cmocka_unit_test(blocks_are_shared_by_the_team),
+		cmocka_unit_test(few_long_rows_are_shared),
 		cmocka_unit_test(what_stands_in_which_block),
 		cmocka_unit_test(excluded_blocks),
 		cmocka_unit_test(every_class_is_in_one_block),

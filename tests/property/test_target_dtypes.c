@@ -76,6 +76,12 @@ static const struct match matches[] = {
 	{LOSS_U8, -100, -100, false, "156"},
 	{LOSS_U8, 156, 156, true, ""},
 	{LOSS_I8, -100, 156, false, "-100"},
+	{LOSS_U8, 0, 0, true, ""},
+	{LOSS_U16, 0, 0, true, ""},
+	{LOSS_U32, 0, 0, true, ""},
+	{LOSS_U64, 0, 0, true, ""},
+	{LOSS_I8, 0, 0, true, ""},
+	{LOSS_I64, 0, 0, true, ""},
 	{LOSS_I64, 3, -100, false, "3"},
 	{LOSS_I64, -1, -100, false, "-1"},
 };
@@ -117,24 +123,34 @@ static void integers_compare_as_integers(void **state)
 }
 
 /* An ignore_index inside [0, C) wins over the class of that number. */
+static void check_ignored_class(struct batch *batch)
+{
+	struct eval eval;
+	size_t ignored = 0;
+	batch_eval(&eval, batch, "cross_entropy", outputs);
+	for (size_t r = 0; r < batch->rows; r++) {
+		bool is_ignored = batch->y[r] == batch->ignore_index;
+		ignored += is_ignored;
+		require((eval_value(eval_output(&eval, "loss"), r) == 0) == is_ignored,
+			"row %zu with target %lld", r, (long long)batch->y[r]);
+	}
+	assert_true(ignored > 0);
+	assert_int_equal(eval.result.totals.ignored, ignored);
+	assert_int_equal(eval.result.totals.counted, batch->rows - ignored);
+	eval_end(&eval);
+}
+
 static void ignore_index_is_tested_first(void **state)
 {
 	struct random random = random_start(0x7d8);
 	size_t sizes[3] = {40, 4, 1};
 	(void)state;
 	struct batch batch = batch_make(&random, LOSS_F32, "normal", BATCH_ROWS, sizes);
-	struct eval eval;
-	size_t ignored = 0;
-	batch.ignore_index = 2;
-	batch_eval(&eval, &batch, "cross_entropy", outputs);
-	for (size_t r = 0; r < batch.rows; r++) {
-		ignored += batch.y[r] == 2;
-		require((eval_value(eval_output(&eval, "loss"), r) == 0) == (batch.y[r] == 2),
-			"row %zu with target %lld", r, (long long)batch.y[r]);
-	}
-	assert_int_equal(eval.result.totals.ignored, ignored);
-	assert_int_equal(eval.result.totals.counted, 40 - ignored);
-	eval_end(&eval);
+	for (size_t d = 0; d < N_INTEGERS; d++)
+		for (batch.ignore_index = 0; batch.ignore_index < 4; batch.ignore_index++) {
+			batch.index_dtype = integers[d];
+			check_ignored_class(&batch);
+		}
 	batch_free(&batch);
 }
 
@@ -165,6 +181,33 @@ static void first_bad_target_is_named(void **state)
 	}
 }
 
+/* With shift, in whichever sequence it is. The first of each is the target of no row. */
+static void a_bad_target_of_any_sequence_is_found(void **state)
+{
+	enum { SEQUENCES = 5, LENGTH = 5, ROWS = SEQUENCES * LENGTH, CLASSES = 3 };
+	static const size_t shape[3] = {SEQUENCES, LENGTH, CLASSES};
+	static const double x[ROWS * CLASSES];
+	(void)state;
+	for (size_t bad = 0; bad < ROWS; bad++) {
+		int64_t y[ROWS] = {0};
+		struct eval eval;
+		y[bad] = CLASSES;
+		eval_start(&eval, "cross_entropy");
+		eval_set(&eval, "logits", eval_floats(&eval, LOSS_F32, 3, shape, x));
+		eval_set(&eval, "targets", eval_integers(&eval, LOSS_I64, 2, shape, y));
+		eval_integer(&eval, "class_axis", -1);
+		eval_boolean(&eval, "shift", true);
+		loss_status status = eval_try(&eval);
+		if (bad % LENGTH == 0)
+			assert_int_equal(status, LOSS_OK);
+		else
+			assert_int_equal(status, LOSS_TARGET_OUT_OF_BOUNDS);
+		if (status != LOSS_OK)
+			assert_int_equal(eval.error.flat_index, bad);
+		eval_end(&eval);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -172,6 +215,7 @@ int main(void)
 		cmocka_unit_test(integers_compare_as_integers),
 		cmocka_unit_test(ignore_index_is_tested_first),
 		cmocka_unit_test(first_bad_target_is_named),
+		cmocka_unit_test(a_bad_target_of_any_sequence_is_found),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

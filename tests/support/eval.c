@@ -115,6 +115,14 @@ void eval_integer(struct eval *eval, const char *name, int64_t value)
 					 .text = "(an integer)"});
 }
 
+void eval_boolean(struct eval *eval, const char *name, bool value)
+{
+	set_argument(eval, name,
+		     (struct loss_value){.type = LOSS_VALUE_BOOLEAN,
+					 .boolean = value,
+					 .text = value ? "true" : "false"});
+}
+
 void eval_string(struct eval *eval, const char *name, const char *value)
 {
 	set_argument(eval, name, (struct loss_value){.type = LOSS_VALUE_STRING, .text = value});

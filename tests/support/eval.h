@@ -37,6 +37,7 @@ void eval_set(struct eval *eval, const char *name, struct loss_tensor tensor);
 
 void eval_number(struct eval *eval, const char *name, double value);
 void eval_integer(struct eval *eval, const char *name, int64_t value);
+void eval_boolean(struct eval *eval, const char *name, bool value);
 void eval_string(struct eval *eval, const char *name, const char *value);
 /* A list of outputs, NULL-terminated. */
 void eval_outputs(struct eval *eval, const char *const *names);

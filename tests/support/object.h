@@ -20,7 +20,16 @@ const char *object_prefix(void);
 void object_create(struct object *object, const char *name, size_t size);
 /* Cuts it, or makes it longer. `data` behind the new end must not be touched. */
 void object_resize(struct object *object, size_t size);
+/* How often it is mapped in this process, `data` included. */
+size_t object_mappings(const struct object *object);
 /* Takes its key and this process's mapping away. */
 void object_destroy(struct object *object);
+
+struct client;
+/* Registers bytes of the object of that key with the client's server, under that name. */
+void object_register(struct client *client, const char *name, const char *key, size_t offset,
+		     size_t byte_size);
+/* "parameters": {...} of a tensor in a region; three more calls leave the text as it is. */
+const char *object_place(const char *region, size_t offset, size_t byte_size);
 
 #endif

@@ -31,6 +31,13 @@ void random_order(struct random *random, size_t *order, size_t n);
 /* How many of n cases to run: all, or an eighth (at least one) under a sanitizer. */
 size_t random_cases(size_t n);
 
+/* Skips the running test, saying why, where a long double has no more digits than a double. */
+void skip_unless_precise(void);
+
+/* What main returns where no test of the program can run: it is counted as skipped, with the
+ * reason. */
+int skip_all(const char *reason);
+
 /* Fails the running test unless `holds`, printing the message and the seed. */
 __attribute__((format(printf, 2, 3))) void require(bool holds, const char *format, ...);
 

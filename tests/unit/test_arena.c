@@ -194,6 +194,90 @@ static void a_system_without_memory(void **state)
 	loss_arena_destroy(arena);
 }
 
+/* ---------------------------------------------------------------- what is kept gives way */
+
+#define KEPT ((size_t)4 << 20)
+#define ROOMY (4 * KEPT) /* a budget that keeps so much, and no more */
+
+/* A budget with KEPT bytes kept. */
+static void keep(struct loss_budget *budget)
+{
+	*budget = budget_of(ROOMY);
+	struct loss_arena *arena = create_arena(budget);
+	assert_true(loss_buffer_reserve(loss_buffer_create(arena), KEPT));
+	loss_arena_destroy(arena);
+	assert_int_equal(held(budget), 0);
+	assert_int_equal(budget->kept_bytes, KEPT);
+}
+
+/* Beside what is kept there is room for the rest of the budget. One page more, and it goes. */
+static void what_is_kept_gives_way(void **state)
+{
+	(void)state;
+	for (size_t pages = 0; pages < 2; pages++) {
+		struct loss_budget budget;
+		keep(&budget);
+		struct loss_arena *arena = create_arena(&budget);
+		size_t beside = ROOMY - KEPT - held(&budget);
+		assert_non_null(loss_arena_alloc(arena, beside - 64 + pages * PAGE, 1));
+		assert_int_equal(held(&budget), ROOMY - KEPT + pages * PAGE);
+		assert_int_equal(budget.kept_bytes, pages ? 0 : KEPT);
+		for (size_t i = 0; i < LOSS_KEPT_MAPPINGS; i++)
+			assert_int_equal(atomic_load(&budget.kept[i]) != NULL, !pages && i == 0);
+		/* Small ones count like that, too. */
+		assert_non_null(loss_arena_alloc(arena, BLOCK, 1));
+		assert_int_equal(budget.kept_bytes, 0);
+		loss_arena_destroy(arena);
+		assert_int_equal(held(&budget), 0);
+		loss_budget_trim(&budget);
+	}
+}
+
+/* The whole budget is there for one request, whatever was kept of the one before. */
+static void what_is_kept_takes_nothing_from_the_budget(void **state)
+{
+	(void)state;
+	struct loss_budget budget;
+	keep(&budget);
+	struct loss_arena *arena = create_arena(&budget);
+	assert_non_null(loss_arena_alloc(arena, ROOMY - BLOCK - 64, 1));
+	assert_int_equal(held(&budget), ROOMY);
+	assert_int_equal(budget.kept_bytes, 0);
+	loss_arena_destroy(arena);
+	loss_budget_trim(&budget);
+}
+
+/* A block that is larger than what was asked for is paid for as it is. */
+static void what_is_kept_is_paid_for_when_it_is_taken(void **state)
+{
+	(void)state;
+	struct loss_budget budget;
+	keep(&budget);
+	struct loss_arena *arena = create_arena(&budget);
+	assert_non_null(loss_arena_alloc(arena, KEPT - 3 * PAGE, 1));
+	assert_int_equal(budget.kept_bytes, 0);
+	assert_int_equal(held(&budget), BLOCK + KEPT);
+	assert_int_equal(loss_arena_held(arena), BLOCK + KEPT);
+	loss_arena_destroy(arena);
+	assert_int_equal(held(&budget), 0);
+	assert_int_equal(budget.kept_bytes, KEPT);
+	loss_budget_trim(&budget);
+}
+
+/* As it may be for a moment, while another thread gives back what it keeps. */
+static void more_held_and_kept_than_there_is(void **state)
+{
+	(void)state;
+	struct loss_budget budget;
+	keep(&budget);
+	atomic_store(&budget.held, ROOMY - BLOCK);
+	struct loss_arena *arena = create_arena(&budget);
+	assert_int_equal(budget.kept_bytes, 0);
+	loss_arena_destroy(arena);
+	assert_int_equal(held(&budget), ROOMY - BLOCK);
+	loss_budget_trim(&budget);
+}
+
 /* ---------------------------------------------------------------- text */
 
 static void text_is_formatted(void **state)
@@ -232,11 +316,12 @@ static void text_is_copied(void **state)
 /* ---------------------------------------------------------------- threads */
 
 #define LIMIT ((size_t)100000)
+#define TRIES 5000000
 
 struct shared {
 	struct loss_budget budget;
 	atomic_size_t in_use; /* bytes of arenas that got what they wanted */
-	atomic_bool exceeded;
+	atomic_bool exceeded, starved;
 };
 
 static bool use_budget_once(struct shared *shared, size_t n)
@@ -253,11 +338,17 @@ static bool use_budget_once(struct shared *shared, size_t n)
 	return fits;
 }
 
-/* Until it was served as often as it wants: the others give back what they hold. */
+/* Until it was served as often as it wants, for the others give back what they hold: or until it
+ * has asked so often that they do not. */
 static void *use_budget(void *context)
 {
-	for (size_t served = 0; served < 500;) {
-		if (use_budget_once(context, 20000 + served))
+	struct shared *shared = context;
+	for (size_t served = 0, tries = 0; served < 500; tries++) {
+		if (tries == TRIES || atomic_load(&shared->starved)) {
+			atomic_store(&shared->starved, true);
+			break;
+		}
+		if (use_budget_once(shared, 20000 + served))
 			served++;
 		else
 			sched_yield();
@@ -274,8 +365,69 @@ static void a_budget_is_shared_between_threads(void **state)
 		assert_int_equal(pthread_create(&threads[i], NULL, use_budget, &shared), 0);
 	for (size_t i = 0; i < COUNT(threads); i++)
 		assert_int_equal(pthread_join(threads[i], NULL), 0);
+	assert_false(atomic_load(&shared.starved));
 	assert_false(atomic_load(&shared.exceeded));
 	assert_int_equal(held(&shared.budget), 0);
+}
+
+#define HOLDERS 4
+#define ENOUGH 5000       /* times that one came right behind another */
+#define PATIENCE 50000000 /* rounds, where there is only one processor to be had */
+
+struct crowd {
+	struct loss_budget budget;
+	pthread_barrier_t start;
+	atomic_size_t last, met, refused;
+};
+
+struct holder {
+	struct crowd *crowd;
+	size_t number;
+};
+
+/* Charges and gives back, until the holders have truly been at it at the same time. */
+static void *hold_and_give_back(void *context)
+{
+	struct holder *holder = context;
+	struct crowd *crowd = holder->crowd;
+	struct loss_arena *arena = loss_arena_create(&crowd->budget);
+	struct loss_buffer *buffer = loss_buffer_create(arena);
+	pthread_barrier_wait(&crowd->start);
+	for (size_t i = 0; i < PATIENCE && atomic_load(&crowd->met) < ENOUGH; i++) {
+		if (!loss_buffer_reserve(buffer, 1))
+			atomic_fetch_add(&crowd->refused, 1);
+		loss_buffer_release(buffer);
+		if (i % 16 == 0 && atomic_exchange(&crowd->last, holder->number) != holder->number)
+			atomic_fetch_add(&crowd->met, 1);
+	}
+	loss_arena_destroy(arena);
+	return NULL;
+}
+
+/* What is charged and given back at the same time is counted to the byte. There is room for all of
+ * them. */
+static void nothing_is_lost_between_threads(void **state)
+{
+	(void)state;
+	static struct crowd crowd;
+	crowd.budget = budget_of(HOLDERS * (BLOCK + 64));
+	struct holder holders[HOLDERS];
+	pthread_t threads[HOLDERS];
+	assert_int_equal(pthread_barrier_init(&crowd.start, NULL, HOLDERS), 0);
+	for (size_t i = 0; i < HOLDERS; i++) {
+		holders[i] = (struct holder){&crowd, i};
+		assert_int_equal(pthread_create(&threads[i], NULL, hold_and_give_back, &holders[i]),
+				 0);
+	}
+	for (size_t i = 0; i < HOLDERS; i++)
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+	pthread_barrier_destroy(&crowd.start);
+	assert_int_equal(atomic_load(&crowd.refused), 0);
+	assert_int_equal(held(&crowd.budget), 0);
+	if (atomic_load(&crowd.met) < ENOUGH) {
+		print_message("no two threads ran at the same time: nothing is proved\n");
+		skip();
+	}
 }
 
 int main(void)
@@ -291,9 +443,14 @@ int main(void)
 		cmocka_unit_test(a_budget_that_others_hold),
 		cmocka_unit_test(a_budget_can_be_used_to_the_last_byte),
 		cmocka_unit_test(a_system_without_memory),
+		cmocka_unit_test(what_is_kept_gives_way),
+		cmocka_unit_test(what_is_kept_takes_nothing_from_the_budget),
+		cmocka_unit_test(what_is_kept_is_paid_for_when_it_is_taken),
+		cmocka_unit_test(more_held_and_kept_than_there_is),
 		cmocka_unit_test(text_is_formatted),
 		cmocka_unit_test(text_is_copied),
 		cmocka_unit_test(a_budget_is_shared_between_threads),
+		cmocka_unit_test(nothing_is_lost_between_threads),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

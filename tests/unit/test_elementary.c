@@ -28,14 +28,6 @@ static const double exp_ranges[][2] = {
 	{-1e-3, 1e-3},        {-1e-15, 1e-15}, {EXP_LOWEST, -690.0}, {700.0, 709.78},
 };
 
-static void skip_unless_precise(void)
-{
-	if (LDBL_MANT_DIG < 64) {
-		print_message("long double is no wider than double: nothing to compare with\n");
-		skip();
-	}
-}
-
 static double ulp_below(double x)
 {
 	return fabs(x) - nextafter(fabs(x), 0.0);

@@ -6,16 +6,13 @@
 
 #include <cmocka.h>
 
-#ifdef _OPENMP
-#include <omp.h>
-#endif
-
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "../support/random.h"
 #include "../support/spec.h"
+#include "../support/team.h"
 #include "results.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -31,7 +28,6 @@
 static struct {
 	atomic_uchar visits[MANY];
 	atomic_size_t blocks;
-	atomic_bool team; /* whether there ever was more than one thread */
 	size_t cancel_after;
 	atomic_bool cancel;
 } seen;
@@ -44,10 +40,7 @@ static void count_rows(const struct loss_plan *plan, size_t first, size_t n,
 		atomic_fetch_add(&seen.visits[r], 1);
 	partial->correct += n;
 	sum_add(&partial->loss, (double)first);
-#ifdef _OPENMP
-	if (omp_get_num_threads() > 1)
-		atomic_store(&seen.team, true);
-#endif
+	meeting_attend();
 	if (atomic_fetch_add(&seen.blocks, 1) + 1 == seen.cancel_after)
 		atomic_store(&seen.cancel, true);
 }
@@ -58,6 +51,7 @@ static struct loss_row counting;
 static void plan_counting(struct eval *eval)
 {
 	memset(&seen, 0, sizeof(seen));
+	meeting_open(1);
 	char text[128];
 	snprintf(text, sizeof text, CE "outputs=accuracy logits:F32:%zu,3 targets:U8:%zu", MANY,
 		 MANY);
@@ -82,17 +76,67 @@ static void every_row_is_visited_once(void **state)
 	(void)state;
 	for (int threads = -1; threads < 8; threads++) {
 		struct eval eval;
+		size_t wanted = threads < 2 ? 1 : threads > 5 ? 5 : (size_t)threads;
 		plan_counting(&eval);
+		meeting_open(wanted);
 		assert_int_equal(loss_plan_run(eval.plan, threads, NULL, &eval.error), LOSS_OK);
 		assert_int_equal(rows_seen(1), MANY);
 		assert_int_equal(atomic_load(&seen.blocks), 5);
-		if (threads <= 1)
-			assert_false(atomic_load(&seen.team));
+		/* as many threads as were asked for, and as there are blocks */
+#ifdef _OPENMP
+		assert_int_equal(meeting_came(), wanted);
+#endif
 		loss_plan_finish(eval.plan, &eval.result);
 		assert_true(eval_value(eval_output(&eval, "accuracy"), 0) == 1.0);
 		assert_true(eval.result.totals.loss_sum == 10.0 * (double)BLOCK);
 		eval_end(&eval);
 	}
+}
+
+/* Of a plan of up to so many blocks, each visited once: also where threads take several at a time,
+ * and the last ones are fewer. */
+#define MANY_BLOCKS 70
+
+static struct {
+	atomic_uchar blocks[MANY_BLOCKS];
+	atomic_size_t outside;
+} visited;
+
+static void visit_block(const struct loss_plan *plan, size_t first, size_t n,
+			struct partial *partial)
+{
+	(void)partial;
+	if (first % BLOCK == 0 && n == BLOCK && first / BLOCK < plan->n_blocks)
+		atomic_fetch_add(&visited.blocks[first / BLOCK], 1);
+	else
+		atomic_fetch_add(&visited.outside, 1);
+}
+
+static void every_block_is_visited_once(void **state)
+{
+	struct eval eval;
+	char text[128];
+	(void)state;
+	snprintf(text, sizeof text, CE "logits:F32:%zu,3 targets:U8:%zu", MANY_BLOCKS * BLOCK,
+		 MANY_BLOCKS * BLOCK);
+	spec_start(&eval, text);
+	eval_plan(&eval);
+	assert_int_equal(eval.plan->n_blocks, MANY_BLOCKS);
+	counting = *eval.plan->row;
+	counting.rows = visit_block;
+	eval.plan->row = &counting;
+	for (int threads = 1; threads <= 3; threads++)
+		for (size_t n = 0; n < MANY_BLOCKS; n++) { /* one less than there is room for */
+			memset(&visited, 0, sizeof visited);
+			eval.plan->n_blocks = n;
+			eval.plan->rows = n * BLOCK;
+			assert_int_equal(loss_plan_run(eval.plan, threads, NULL, &eval.error),
+					 LOSS_OK);
+			assert_int_equal(atomic_load(&visited.outside), 0);
+			for (size_t i = 0; i < n; i++)
+				assert_int_equal(atomic_load(&visited.blocks[i]), 1);
+		}
+	eval_end(&eval);
 }
 
 static void blocks_run_in_any_order(void **state)
@@ -249,6 +293,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_row_is_visited_once),
+		cmocka_unit_test(every_block_is_visited_once),
 		cmocka_unit_test(blocks_run_in_any_order),
 		cmocka_unit_test(a_team_has_nothing_to_share_in_few_blocks),
 		cmocka_unit_test(a_run_that_is_cancelled_before_it_starts),

@@ -64,10 +64,12 @@ static void test_written_numbers(void **state)
 {
 	(void)state;
 	struct json_out out;
+	if (strcmp(localeconv()->decimal_point, ",") != 0) {
+		print_message("there is no German locale here, and none could be made\n");
+		skip();
+	}
 	struct loss_arena *arena = loss_arena_create(NULL);
 	struct loss_buffer *buffer = loss_buffer_create(arena);
-	if (strcmp(localeconv()->decimal_point, ",") != 0)
-		skip();
 	json_out_start(&out, buffer);
 	json_out_f64(&out, 0.1);
 	assert_int_equal(buffer->size, 3);

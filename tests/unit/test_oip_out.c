@@ -14,6 +14,9 @@
 
 #include "../../server/codec/oip_in.h"
 #include "../../server/codec/oip_out.h"
+#include "../../server/shm.h"
+
+#include "../support/object.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -309,12 +312,102 @@ static void test_no_memory(void **state)
 	free(data);
 }
 
+/* ---------------------------------------------------------------- shared memory */
+
+/* (8, 1000) logits; the loss goes to shared memory, the gradient behind the document. */
+static char *shared_request(void)
+{
+	enum { N = 8000 };
+	size_t size = 2 * N + 1000;
+	char *text = malloc(size);
+	assert_non_null(text);
+	int n = snprintf(
+		text, size,
+		"{\"inputs\": [{\"name\": \"targets\", \"shape\": [8], \"datatype\": \"INT64\","
+		" \"data\": [0, 1, 2, 3, 4, 5, 6, 7]}, {\"name\": \"logits\", \"shape\": "
+		"[8, 1000], \"datatype\": \"FP32\", \"data\": [0");
+	for (size_t i = 1; i < N; i++)
+		n += snprintf(text + n, size - (size_t)n, ",0");
+	snprintf(text + n, size - (size_t)n,
+		 "]}], \"outputs\": [{\"name\": \"loss\", \"parameters\": "
+		 "{\"shared_memory_region\": \"r\", \"shared_memory_byte_size\": 4}}, "
+		 "{\"name\": \"grad\", \"parameters\": {\"binary_data\": true}}]}");
+	return text;
+}
+
+/* Evaluates within a budget. Whether the reply was tried; what came of it is in *status. */
+static bool try_shared(struct shm *shm, const char *request, size_t limit, loss_status *status)
+{
+	struct loss_budget budget = {.limit = limit};
+	struct loss_arena *arena = loss_arena_create(&budget);
+	const struct loss_info *loss = loss_find("cross_entropy", 13);
+	struct loss_error err;
+	struct loss_plan *plan;
+	struct loss_result result;
+	struct timings timings = {.isa = "base"};
+	struct loss_problem *problem = loss_problem_create(loss, arena);
+	struct decoder *decoder = oip_in_create(&(struct decoder_setup){
+		.problem = problem, .arena = arena, .limits = {10000, 8, 1000}, .shm = shm});
+	decoder->feed(decoder, (const unsigned char *)request, strlen(request));
+	*status = decoder->finish(decoder, &err);
+	if (*status == LOSS_OK)
+		*status = loss_plan_create(problem, arena, &plan, &err);
+	if (*status == LOSS_OK)
+		*status = decoder->planned(decoder, plan, &err);
+	bool tried = *status == LOSS_OK;
+	if (tried) {
+		assert_int_equal(loss_plan_run(plan, 1, NULL, &err), LOSS_OK);
+		loss_plan_finish(plan, &result);
+		struct encoded out = {.body = loss_buffer_create(arena)};
+		const struct encoder_input input = {loss, &result, &timings, decoder};
+		*status = out.body ? oip_out_write(&input, &out, &err) : LOSS_OUT_OF_MEMORY;
+	}
+	decoder->release(decoder);
+	loss_arena_destroy(arena);
+	return tried;
+}
+
+/* Whatever the memory is short for: shared memory is written when the rest of the reply is there.
+ */
+static void a_reply_without_room_writes_nothing(void **state)
+{
+	struct object object;
+	struct shm_registration wanted = {"r", object.key, 0, 4096};
+	struct loss_arena *arena = loss_arena_create(NULL);
+	const struct shm_settings settings = {object_prefix(), "self", 1, 4096};
+	struct loss_error err;
+	loss_status status = LOSS_INTERNAL_ERROR;
+	size_t refused = 0;
+	(void)state;
+	object_create(&object, "object", 4096);
+	struct shm *shm = shm_create(&settings, arena);
+	assert_non_null(shm);
+	assert_int_equal(shm_register(shm, &wanted, &err), LOSS_OK);
+	char *request = shared_request();
+	for (size_t limit = 65536; status != LOSS_OK; limit += 4096) {
+		assert_true(limit < ((size_t)1 << 20));
+		memset(object.data, 0x55, 4);
+		refused += try_shared(shm, request, limit, &status) && status != LOSS_OK;
+		if (status != LOSS_OK)
+			assert_memory_equal(object.data, "\x55\x55\x55\x55", 4);
+	}
+	assert_true(refused > 0);
+	assert_memory_not_equal(object.data, "\x55\x55\x55\x55", 4);
+	free(request);
+	shm_destroy(shm);
+	object_destroy(&object);
+	loss_arena_destroy(arena);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_json),      cmocka_unit_test(test_parameters),
-		cmocka_unit_test(test_binary),    cmocka_unit_test(test_empty_output),
+		cmocka_unit_test(test_json),
+		cmocka_unit_test(test_parameters),
+		cmocka_unit_test(test_binary),
+		cmocka_unit_test(test_empty_output),
 		cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(a_reply_without_room_writes_nothing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

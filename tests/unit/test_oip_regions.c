@@ -128,6 +128,39 @@ static void an_output_that_is_cut_fails(void **state)
 	assert_string_equal(err.field, "grad");
 }
 
+static loss_status write_to(const char *name, uint64_t offset, uint64_t size)
+{
+	const struct shm_pin *pin;
+	const struct loss_output output = {name, {LOSS_F32, 1, {4}, 4, NULL}};
+	return oip_regions_write(&regions, place(offset, size), &output, &pin, &err);
+}
+
+/* Those of inputs are only read, and may lie anywhere. */
+static void outputs_have_bytes_of_their_own(void **state)
+{
+	(void)state;
+	begin();
+	struct loss_tensor tensor;
+	assert_int_equal(read_from(&input, 64, &tensor), LOSS_OK);
+	assert_int_equal(read_from(&targets, 64, &tensor), LOSS_OK);
+	assert_int_equal(write_to("loss", 64, 16), LOSS_OK);
+	assert_int_equal(write_to("grad", 80, 16), LOSS_OK);
+	assert_int_equal(write_to("entropy", 48, 16), LOSS_OK);
+	/* with the first of them, and with one that is neither first nor last */
+	assert_int_equal(write_to("rank", 0, 49), LOSS_ARGUMENT_OUT_OF_RANGE);
+	assert_string_equal(err.field, "rank");
+	assert_int_equal(write_to("rank", 95, 16), LOSS_ARGUMENT_OUT_OF_RANGE);
+	assert_string_equal(err.detail,
+			    "grad (shared_memory_region \"all\", shared_memory_offset 80, "
+			    "shared_memory_byte_size 16) and rank (shared_memory_region \"all\", "
+			    "shared_memory_offset 95, shared_memory_byte_size 16) have bytes in "
+			    "common; give each output bytes of its own");
+	/* and where there is nothing before the outputs */
+	oip_regions_release(&regions);
+	assert_int_equal(write_to("loss", 64, 16), LOSS_OK);
+	assert_int_equal(write_to("grad", 64, 16), LOSS_ARGUMENT_OUT_OF_RANGE);
+}
+
 static void refusals(void **state)
 {
 	(void)state;
@@ -155,6 +188,7 @@ int main(void)
 		TEST(only_an_aligned_input_is_read_in_place),
 		TEST(an_input_that_is_cut_while_it_is_read_fails),
 		TEST(an_output_that_is_cut_fails),
+		TEST(outputs_have_bytes_of_their_own),
 		TEST(refusals),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -136,8 +136,7 @@ static void a_sum_is_its_value_and_its_rest(void **state)
 static void quotients_have_more_digits_than_a_double(void **state)
 {
 	(void)state;
-	if (LDBL_MANT_DIG < 64)
-		skip();
+	skip_unless_precise();
 	struct random random = random_start(0x907);
 	for (int i = 0; i < 20000; i++) {
 		double a = random_uniform(&random, -4, 4), b = random_uniform(&random, 0.1, 9);
@@ -170,8 +169,7 @@ static void quotients_of_special_values(void **state)
 static void products_have_more_digits_than_a_double(void **state)
 {
 	(void)state;
-	if (LDBL_MANT_DIG < 64)
-		skip();
+	skip_unless_precise();
 	struct random random = random_start(0x50d);
 	for (int i = 0; i < 20000; i++) {
 		struct sum a = quotient(random_uniform(&random, -4, 4), 3, 0);

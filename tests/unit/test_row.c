@@ -280,10 +280,7 @@ static void check_accuracy(const struct eval *eval, const double *x)
 static void values_are_good_to_a_few_ulp(void **state)
 {
 	(void)state;
-	if (LDBL_MANT_DIG < 64) {
-		print_message("long double is no wider than double: nothing to compare with\n");
-		skip();
-	}
+	skip_unless_precise();
 	struct random random = random_start(0x408);
 	static const double spreads[] = {0.01, 1, 8, 40, 300};
 	static const double offsets[] = {0, 5000, -1e6};
@@ -307,8 +304,7 @@ static void values_are_good_to_a_few_ulp(void **state)
 static void a_residual_has_more_digits_than_a_double(void **state)
 {
 	(void)state;
-	if (LDBL_MANT_DIG < 64)
-		skip();
+	skip_unless_precise();
 	struct random random = random_start(0x409);
 	struct eval eval;
 	plan(&eval, "logits:F64:2");

@@ -6,6 +6,8 @@
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
+#include <stdint.h>
 
 #include <cmocka.h>
 
@@ -168,6 +170,38 @@ static void jobs_that_wait_are_counted(void **state)
 	assert_int_equal(scheduler_depth(scheduler), 0);
 }
 
+#define MANY 2000
+
+static void *ask(void *context)
+{
+	atomic_bool *over = context;
+	uintptr_t bad = 0;
+	while (!atomic_load(over)) {
+		bad += scheduler_depth(scheduler) > MANY;
+		bad += !scheduler_answers(scheduler, clock_ns());
+	}
+	return (void *)bad;
+}
+
+/* As /metrics and /health do, while others submit and jobs run. An ordinary build shows nothing of
+ * a lock that is not taken: `make test-tsan` does. */
+static void the_queue_may_be_asked_at_any_time(void **state)
+{
+	static struct task tasks[MANY];
+	atomic_bool over = false;
+	pthread_t thread;
+	void *bad;
+	(void)state;
+	assert_int_equal(pthread_create(&thread, NULL, ask, &over), 0);
+	for (size_t i = 0; i < MANY; i++)
+		submit(&tasks[i]);
+	wait_done(&tasks[MANY - 1]);
+	atomic_store(&over, true);
+	assert_int_equal(pthread_join(thread, &bad), 0);
+	assert_null(bad);
+	assert_int_equal(scheduler_depth(scheduler), 0);
+}
+
 /* A job may take its time, the more the larger it is, but not for ever. */
 static void a_job_that_hangs_is_noticed(void **state)
 {
@@ -258,6 +292,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(withdrawn_jobs_are_done_without_a_run, start, stop),
 		cmocka_unit_test_setup_teardown(a_running_job_is_left_alone, start, stop),
 		cmocka_unit_test_setup_teardown(jobs_that_wait_are_counted, start, stop),
+		cmocka_unit_test_setup_teardown(the_queue_may_be_asked_at_any_time, start, stop),
 		cmocka_unit_test_setup_teardown(a_job_that_hangs_is_noticed, start, stop),
 		cmocka_unit_test_setup_teardown(errands_run_once_each, start, stop),
 		cmocka_unit_test_setup_teardown(an_errand_runs_meanwhile, start, stop),

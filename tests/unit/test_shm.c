@@ -1,7 +1,5 @@
 /* Regions of shared memory: registering them, their limits, ranges, and the ends of all of it. */
-#include "shm.h"
-
-#include "../support/object.h"
+#include "../support/regions.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,81 +8,11 @@
 
 #include <cmocka.h>
 #include <fcntl.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#define PAGE ((size_t)4096)
-#define MAX_REGIONS 4
-#define MAX_BYTES ((uint64_t)64 * 4096)
-
-static struct loss_arena *arena;
-static struct shm *shm;
-static struct object object; /* four pages */
-static struct loss_error err;
-
-static int start(const char *owners)
-{
-	const struct shm_settings settings = {object_prefix(), owners, MAX_REGIONS, MAX_BYTES};
-	shm = shm_create(&settings, arena);
-	return shm ? 0 : -1;
-}
-
-static int set_up(void **state)
-{
-	(void)state;
-	arena = loss_arena_create(NULL);
-	object_create(&object, "object", 4 * PAGE);
-	memset(&err, 0, sizeof err);
-	return start("self");
-}
-
-static int tear_down(void **state)
-{
-	(void)state;
-	shm_destroy(shm);
-	object_destroy(&object);
-	loss_arena_destroy(arena);
-	return 0;
-}
-
-static loss_status enter(const char *name, const char *key, uint64_t offset, uint64_t byte_size)
-{
-	const struct shm_registration wanted = {name, key, offset, byte_size};
-	return shm_register(shm, &wanted, &err);
-}
-
-static void must_enter(const char *name, uint64_t offset, uint64_t byte_size)
-{
-	if (enter(name, object.key, offset, byte_size) != LOSS_OK)
-		fail_msg("%s", err.detail);
-}
-
-/* Refused with that status, in that field, and with these words. */
-static void assert_refused(loss_status got, loss_status status, const char *field,
-			   const char *words)
-{
-	assert_int_equal(got, status);
-	assert_int_equal(err.status, status);
-	assert_string_equal(err.field, field);
-	if (!strstr(err.detail, words))
-		fail_msg("\"%s\" is not in: %s", words, err.detail);
-}
-
-static loss_status use(const char *name, uint64_t offset, uint64_t size, struct shm_pin *pin)
-{
-	const struct shm_use wanted = {name, offset, size, false, "logits"};
-	return shm_pin(shm, &wanted, pin, &err);
-}
-
-static void must_use(const char *name, uint64_t offset, uint64_t size, struct shm_pin *pin)
-{
-	if (use(name, offset, size, pin) != LOSS_OK)
-		fail_msg("%s", err.detail);
-}
 
 /* ---------------------------------------------------------------- reading and writing */
 
@@ -94,8 +22,8 @@ static void a_region_shows_the_objects_bytes(void **state)
 	(void)state;
 	for (size_t i = 0; i < object.size; i++)
 		object.data[i] = (unsigned char)(i * 7 + i / 256);
-	must_enter("r", 0, object.size);
-	must_use("r", 0, object.size, &pin);
+	regions_must_enter("r", 0, object.size);
+	regions_must_use("r", 0, object.size, &pin);
 	assert_int_equal(pin.size, object.size);
 	assert_memory_equal(pin.data, object.data, object.size);
 	/* No copy: what the client writes now is seen. */
@@ -114,8 +42,8 @@ static void offsets_need_no_alignment(void **state)
 		object.data[i] = (unsigned char)(i * 13 + i / 200);
 	for (size_t i = 0; i < sizeof offsets / sizeof *offsets; i++) {
 		uint64_t size = object.size - offsets[i];
-		must_enter("r", offsets[i], size);
-		must_use("r", 3, size - 3, &pin);
+		regions_must_enter("r", offsets[i], size);
+		regions_must_use("r", 3, size - 3, &pin);
 		assert_memory_equal(pin.data, object.data + offsets[i] + 3, size - 3);
 		shm_unpin(shm, &pin);
 		assert_true(shm_unregister(shm, "r"));
@@ -127,7 +55,7 @@ static void outputs_are_written_where_that_was_asked_for(void **state)
 	const struct shm_use wanted = {"r", 2, 3, true, "grad"};
 	struct shm_pin pin;
 	(void)state;
-	must_enter("r", PAGE + 5, PAGE);
+	regions_must_enter("r", PAGE + 5, PAGE);
 	assert_int_equal(shm_pin(shm, &wanted, &pin, &err), LOSS_OK);
 	memcpy(pin.data, "abc", 3);
 	assert_memory_equal(object.data + PAGE + 5, "\0\0abc\0", 6);
@@ -147,14 +75,15 @@ static void an_object_that_may_only_be_read_takes_no_outputs(void **state)
 	assert_int_equal(fchmod(object.fd, 0444), 0);
 	if (user == 0)
 		assert_int_equal(seteuid(12345), 0);
-	int made = start(owner);
-	loss_status entered = made == 0 ? enter("r", object.key, 0, PAGE) : LOSS_INTERNAL_ERROR;
+	int made = regions_start(owner);
+	loss_status entered =
+		made == 0 ? regions_enter("r", object.key, 0, PAGE) : LOSS_INTERNAL_ERROR;
 	assert_int_equal(seteuid(user), 0);
 	assert_int_equal(entered, LOSS_OK);
-	must_use("r", 0, 1, &pin);
+	regions_must_use("r", 0, 1, &pin);
 	shm_unpin(shm, &pin);
-	assert_refused(shm_pin(shm, &wanted, &pin, &err), LOSS_ARGUMENT_OUT_OF_RANGE, "grad",
-		       "only read");
+	regions_refused(shm_pin(shm, &wanted, &pin, &err), LOSS_ARGUMENT_OUT_OF_RANGE, "grad",
+			"only read");
 }
 
 /* ---------------------------------------------------------------- what is refused */
@@ -163,16 +92,17 @@ static void only_allowed_keys_are_taken(void **state)
 {
 	char other[80];
 	(void)state;
-	assert_refused(enter("r", "/etc/passwd", 0, 1), LOSS_ARGUMENT_OUT_OF_RANGE, "key",
-		       "\"/etc/passwd\"");
-	assert_refused(enter("r", "/lossd_other", 0, 1), LOSS_ARGUMENT_OUT_OF_RANGE, "key",
-		       "shm_key_prefix");
+	regions_refused(regions_enter("r", "/etc/passwd", 0, 1), LOSS_ARGUMENT_OUT_OF_RANGE, "key",
+			"\"/etc/passwd\"");
+	regions_refused(regions_enter("r", "/lossd_other", 0, 1), LOSS_ARGUMENT_OUT_OF_RANGE, "key",
+			"shm_key_prefix");
 	assert_null(strstr(err.detail, object_prefix()));
 	snprintf(other, sizeof other, "%snothing", object_prefix());
-	assert_refused(enter("r", other, 0, 1), LOSS_ARGUMENT_OUT_OF_RANGE, "key", other);
-	assert_refused(enter("", object.key, 0, 1), LOSS_ARGUMENT_OUT_OF_RANGE, "name", "name");
+	regions_refused(regions_enter("r", other, 0, 1), LOSS_ARGUMENT_OUT_OF_RANGE, "key", other);
+	regions_refused(regions_enter("", object.key, 0, 1), LOSS_ARGUMENT_OUT_OF_RANGE, "name",
+			"name");
 	/* With and without the slash it is the same object. */
-	assert_int_equal(enter("r", object.key + 1, 0, 1), LOSS_OK);
+	assert_int_equal(regions_enter("r", object.key + 1, 0, 1), LOSS_OK);
 }
 
 /* Also: nothing waits for the other end of a pipe. */
@@ -188,18 +118,21 @@ static void only_plain_objects_are_taken(void **state)
 		print_message("shared memory is in no folder here\n");
 		skip();
 	}
-	assert_refused(enter("r", key, 0, 1), LOSS_ARGUMENT_OUT_OF_RANGE, "key", "must exist");
+	regions_refused(regions_enter("r", key, 0, 1), LOSS_ARGUMENT_OUT_OF_RANGE, "key",
+			"must exist");
 	char fifo[512];
 	strcpy(fifo, err.detail);
 	unlink(path);
 	assert_int_equal(symlink(target, path), 0);
-	assert_refused(enter("r", key, 0, 1), LOSS_ARGUMENT_OUT_OF_RANGE, "key", "must exist");
+	regions_refused(regions_enter("r", key, 0, 1), LOSS_ARGUMENT_OUT_OF_RANGE, "key",
+			"must exist");
 	unlink(path);
 	assert_int_equal(mkdir(path, 0700), 0);
-	assert_refused(enter("r", key, 0, 1), LOSS_ARGUMENT_OUT_OF_RANGE, "key", "must exist");
+	regions_refused(regions_enter("r", key, 0, 1), LOSS_ARGUMENT_OUT_OF_RANGE, "key",
+			"must exist");
 	rmdir(path);
 	/* There is nothing at all now, and nobody can tell the difference. */
-	assert_refused(enter("r", key, 0, 1), LOSS_ARGUMENT_OUT_OF_RANGE, "key", fifo);
+	regions_refused(regions_enter("r", key, 0, 1), LOSS_ARGUMENT_OUT_OF_RANGE, "key", fifo);
 }
 
 static void only_allowed_owners_are_taken(void **state)
@@ -210,11 +143,11 @@ static void only_allowed_owners_are_taken(void **state)
 		skip();
 	}
 	assert_int_equal(fchown(object.fd, 12345, (gid_t)-1), 0);
-	assert_refused(enter("r", object.key, 0, 1), LOSS_ARGUMENT_OUT_OF_RANGE, "key",
-		       "shm_owners");
+	regions_refused(regions_enter("r", object.key, 0, 1), LOSS_ARGUMENT_OUT_OF_RANGE, "key",
+			"shm_owners");
 	shm_destroy(shm);
-	assert_int_equal(start("1,12345"), 0);
-	must_enter("r", 0, 1);
+	assert_int_equal(regions_start("1,12345"), 0);
+	regions_must_enter("r", 0, 1);
 }
 
 static void ranges_must_lie_in_the_object(void **state)
@@ -235,19 +168,20 @@ static void ranges_must_lie_in_the_object(void **state)
 	};
 	(void)state;
 	for (size_t i = 0; i < sizeof ranges / sizeof *ranges; i++)
-		assert_refused(enter("r", object.key, ranges[i][0], ranges[i][1]),
-			       LOSS_ARGUMENT_OUT_OF_RANGE, "byte_size", "byte_size");
-	must_enter("r", 4 * PAGE - 1, 1);
+		regions_refused(regions_enter("r", object.key, ranges[i][0], ranges[i][1]),
+				LOSS_ARGUMENT_OUT_OF_RANGE, "byte_size", "byte_size");
+	regions_must_enter("r", 4 * PAGE - 1, 1);
 }
 
 static void a_name_is_taken_once(void **state)
 {
 	(void)state;
-	must_enter("r", 0, 1);
-	assert_refused(enter("r", object.key, 0, 1), LOSS_DUPLICATE_FIELD, "name", "\"r\"");
-	must_enter("R", 0, 1);
+	regions_must_enter("r", 0, 1);
+	regions_refused(regions_enter("r", object.key, 0, 1), LOSS_DUPLICATE_FIELD, "name",
+			"\"r\"");
+	regions_must_enter("R", 0, 1);
 	assert_true(shm_unregister(shm, "r"));
-	must_enter("r", 0, 2);
+	regions_must_enter("r", 0, 2);
 }
 
 static void the_limits_count_regions_and_bytes(void **state)
@@ -257,23 +191,23 @@ static void the_limits_count_regions_and_bytes(void **state)
 	(void)state;
 	for (int i = 0; i < MAX_REGIONS; i++) {
 		snprintf(name, sizeof name, "r%d", i);
-		must_enter(name, 0, PAGE);
+		regions_must_enter(name, 0, PAGE);
 	}
-	assert_refused(enter("more", object.key, 0, 1), LOSS_ARGUMENT_OUT_OF_RANGE, "name",
-		       "shm_max_regions) of 4");
+	regions_refused(regions_enter("more", object.key, 0, 1), LOSS_ARGUMENT_OUT_OF_RANGE, "name",
+			"shm_max_regions) of 4");
 	shm_unregister_all(shm);
 
 	object_create(&large, "large", MAX_BYTES + 1);
-	assert_refused(enter("r", large.key, 0, MAX_BYTES + 1), LOSS_ARGUMENT_OUT_OF_RANGE,
-		       "byte_size", "shm_max_bytes");
-	assert_int_equal(enter("a", large.key, 0, MAX_BYTES - 10), LOSS_OK);
-	assert_refused(enter("b", large.key, 0, 11), LOSS_ARGUMENT_OUT_OF_RANGE, "byte_size",
-		       "shm_max_bytes");
-	assert_int_equal(enter("b", large.key, 0, 10), LOSS_OK);
-	assert_refused(enter("c", large.key, 0, 1), LOSS_ARGUMENT_OUT_OF_RANGE, "byte_size",
-		       "shm_max_bytes");
+	regions_refused(regions_enter("r", large.key, 0, MAX_BYTES + 1), LOSS_ARGUMENT_OUT_OF_RANGE,
+			"byte_size", "shm_max_bytes");
+	assert_int_equal(regions_enter("a", large.key, 0, MAX_BYTES - 10), LOSS_OK);
+	regions_refused(regions_enter("b", large.key, 0, 11), LOSS_ARGUMENT_OUT_OF_RANGE,
+			"byte_size", "shm_max_bytes");
+	assert_int_equal(regions_enter("b", large.key, 0, 10), LOSS_OK);
+	regions_refused(regions_enter("c", large.key, 0, 1), LOSS_ARGUMENT_OUT_OF_RANGE,
+			"byte_size", "shm_max_bytes");
 	assert_true(shm_unregister(shm, "a"));
-	assert_int_equal(enter("c", large.key, 0, MAX_BYTES - 10), LOSS_OK);
+	assert_int_equal(regions_enter("c", large.key, 0, MAX_BYTES - 10), LOSS_OK);
 	object_destroy(&large);
 }
 
@@ -283,16 +217,16 @@ static void what_was_refused_holds_nothing(void **state)
 	(void)state;
 	int before = open("/dev/null", O_RDONLY);
 	for (int i = 0; i < 100; i++) {
-		enter("r", object.key, 1, object.size);
-		enter("r", "/nothing", 0, 1);
+		regions_enter("r", object.key, 1, object.size);
+		regions_enter("r", "/nothing", 0, 1);
 	}
 	int after = open("/dev/null", O_RDONLY);
 	assert_int_equal(after, before + 1);
 	close(before);
 	close(after);
-	must_enter("r", 0, PAGE);
+	regions_must_enter("r", 0, PAGE);
 	for (int i = 0; i < 100; i++)
-		enter("r", object.key, 0, PAGE);
+		regions_enter("r", object.key, 0, PAGE);
 	assert_true(shm_unregister(shm, "r"));
 	assert_false(shm_unregister(shm, "r"));
 }
@@ -304,11 +238,11 @@ static void regions_are_listed_in_their_order(void **state)
 	struct shm_region_info info;
 	(void)state;
 	assert_false(shm_at(shm, 0, &info));
-	must_enter("b", 1, 10);
-	must_enter("a", 2, 20);
-	must_enter("c", 3, 30);
+	regions_must_enter("b", 1, 10);
+	regions_must_enter("a", 2, 20);
+	regions_must_enter("c", 3, 30);
 	assert_true(shm_unregister(shm, "a"));
-	must_enter("a", 4, 40);
+	regions_must_enter("a", 4, 40);
 	static const struct {
 		const char *name;
 		uint64_t offset;
@@ -326,87 +260,27 @@ static void regions_are_listed_in_their_order(void **state)
 	assert_false(shm_find(shm, "d", &info));
 }
 
-/* ---------------------------------------------------------------- pins */
-
-static void ranges_must_lie_in_the_region(void **state)
+/* A pipe that may only be read: opening it would wait for a writer that never comes. */
+static void a_pipe_is_not_waited_for(void **state)
 {
-	static const uint64_t bad[][2] = {
-		{0, 101},
-		{100, 1},
-		{101, 0},
-		{1, 100},
-		{UINT64_MAX, 1},
-		{1, UINT64_MAX},
-		{UINT64_MAX, UINT64_MAX},
-		{50, 51},
-	};
-	struct shm_pin pin;
+	char key[80], path[128];
+	uid_t user = geteuid();
 	(void)state;
-	must_enter("r", 10, 100);
-	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-		assert_refused(use("r", bad[i][0], bad[i][1], &pin), LOSS_ARGUMENT_OUT_OF_RANGE,
-			       "logits", "100 bytes of the region \"r\"");
-	assert_refused(use("s", 0, 1, &pin), LOSS_ARGUMENT_OUT_OF_RANGE, "logits",
-		       "no region named \"s\"");
-	must_use("r", 0, 100, &pin);
-	shm_unpin(shm, &pin);
-	must_use("r", 100, 0, &pin);
-	shm_unpin(shm, &pin);
-}
-
-static void a_pinned_region_outlives_its_name(void **state)
-{
-	struct shm_pin first, second;
-	struct shm_region_info info;
-	(void)state;
-	memset(object.data, 'x', object.size);
-	must_enter("r", 0, object.size);
-	must_use("r", 0, 10, &first);
-	must_use("r", PAGE, 10, &second);
-	assert_true(shm_unregister(shm, "r"));
-	assert_false(shm_unregister(shm, "r"));
-	assert_false(shm_find(shm, "r", &info));
-	assert_refused(use("r", 0, 1, &second), LOSS_ARGUMENT_OUT_OF_RANGE, "logits", "no region");
-	/* The name is free, and the memory still there. */
-	must_enter("r", 5, 1);
-	assert_memory_equal(first.data, "xxxxxxxxxx", 10);
-	shm_unpin(shm, &first);
-	assert_memory_equal(second.data, "xxxxxxxxxx", 10);
-	assert_true(shm_pin_intact(&second));
-	shm_unpin(shm, &second);
-	assert_true(shm_find(shm, "r", &info));
-}
-
-/* Until its last pin it counts to the limits. */
-static void a_pinned_region_holds_its_place(void **state)
-{
-	struct shm_pin pin;
-	char name[16];
-	(void)state;
-	must_enter("r", 0, 1);
-	must_use("r", 0, 1, &pin);
-	shm_unregister_all(shm);
-	for (int i = 1; i < MAX_REGIONS; i++) {
-		snprintf(name, sizeof name, "r%d", i);
-		must_enter(name, 0, 1);
+	snprintf(key, sizeof key, "/%spipe", object_prefix());
+	snprintf(path, sizeof path, "/dev/shm%s", key);
+	unlink(path);
+	if (mkfifo(path, 0444) != 0) {
+		print_message("shared memory is in no folder here\n");
+		skip();
 	}
-	assert_refused(enter("more", object.key, 0, 1), LOSS_ARGUMENT_OUT_OF_RANGE, "name",
-		       "shm_max_regions");
-	shm_unpin(shm, &pin);
-	must_enter("more", 0, 1);
-}
-
-/* The object's key may go: what is mapped stays. */
-static void a_region_outlives_its_key(void **state)
-{
-	struct shm_pin pin;
-	(void)state;
-	object.data[0] = 'k';
-	must_enter("r", 0, 1);
-	shm_unlink(object.key);
-	must_use("r", 0, 1, &pin);
-	assert_memory_equal(pin.data, "k", 1);
-	shm_unpin(shm, &pin);
+	if (user == 0)
+		assert_int_equal(seteuid(12345), 0);
+	alarm(60); /* ends a process that waits */
+	loss_status status = regions_enter("r", key, 0, 1);
+	alarm(0);
+	assert_int_equal(seteuid(user), 0);
+	unlink(path);
+	regions_refused(status, LOSS_ARGUMENT_OUT_OF_RANGE, "key", "must exist");
 }
 
 static void there_is_one_of_it_in_a_process(void **state)
@@ -417,49 +291,7 @@ static void there_is_one_of_it_in_a_process(void **state)
 	shm_destroy(NULL);
 }
 
-/* ---------------------------------------------------------------- threads */
-
-#define ROUNDS 300
-
-/* Registers, uses and unregisters a region of its own, and takes those of others where it meets
- * them. */
-static void *work(void *context)
-{
-	const char *name = context;
-	struct loss_error error;
-	const struct shm_registration wanted = {name, object.key, 1, PAGE};
-	uintptr_t bad = 0;
-	for (int i = 0; i < ROUNDS; i++) {
-		struct shm_region_info info;
-		struct shm_pin pin;
-		struct shm_use use_own = {name, 1, 8, i % 2 == 0, "logits"};
-		bad += shm_register(shm, &wanted, &error) != LOSS_OK;
-		bad += !shm_find(shm, name, &info);
-		bad += shm_pin(shm, &use_own, &pin, &error) != LOSS_OK;
-		bad += !shm_unregister(shm, name);
-		bad += memcmp(pin.data, "yyyyyyyy", 8) != 0 || !shm_pin_intact(&pin);
-		shm_unpin(shm, &pin);
-		shm_at(shm, 1, &info);
-	}
-	return (void *)bad;
-}
-
-static void threads_do_not_disturb_each_other(void **state)
-{
-	static char names[3][2] = {"a", "b", "c"};
-	pthread_t threads[3];
-	void *bad;
-	(void)state;
-	memset(object.data, 'y', object.size);
-	for (size_t i = 0; i < 3; i++)
-		assert_int_equal(pthread_create(&threads[i], NULL, work, names[i]), 0);
-	for (size_t i = 0; i < 3; i++) {
-		pthread_join(threads[i], &bad);
-		assert_null(bad);
-	}
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, regions_set_up, regions_tear_down)
 
 int main(void)
 {
@@ -476,12 +308,8 @@ int main(void)
 		TEST(the_limits_count_regions_and_bytes),
 		TEST(what_was_refused_holds_nothing),
 		TEST(regions_are_listed_in_their_order),
-		TEST(ranges_must_lie_in_the_region),
-		TEST(a_pinned_region_outlives_its_name),
-		TEST(a_pinned_region_holds_its_place),
-		TEST(a_region_outlives_its_key),
+		TEST(a_pipe_is_not_waited_for),
 		TEST(there_is_one_of_it_in_a_process),
-		TEST(threads_do_not_disturb_each_other),
 	};
 	return cmocka_run_group_tests_name("shm", tests, NULL, NULL);
 }

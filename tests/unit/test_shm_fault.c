@@ -108,14 +108,16 @@ static void an_object_cut_while_it_is_read_reads_as_zeros(void **state)
 }
 
 /* From the page that was missing on there is nothing any more, whatever the client does now. */
-static void a_damaged_region_stays_so(void **state)
+static void damage(bool by_writing)
 {
 	struct shm_pin pin;
-	(void)state;
 	begin();
-	pin_all(false, &pin);
+	pin_all(by_writing, &pin);
 	object_resize(&object, PAGE);
-	assert_int_equal(sum((char *)pin.data + PAGE, PAGE), 0);
+	if (by_writing)
+		memset((char *)pin.data + PAGE, 'y', PAGE);
+	else
+		assert_int_equal(sum((char *)pin.data + PAGE, PAGE), 0);
 	object_resize(&object, PAGES * PAGE);
 	assert_false(shm_pin_intact(&pin));
 	shm_unpin(shm, &pin);
@@ -128,6 +130,18 @@ static void a_damaged_region_stays_so(void **state)
 	assert_int_equal(sum(pin.data, pin.size), PAGE * 'x');
 	assert_true(shm_pin_intact(&pin));
 	shm_unpin(shm, &pin);
+}
+
+static void a_damaged_region_stays_so(void **state)
+{
+	(void)state;
+	damage(false);
+}
+
+static void a_region_that_was_damaged_by_writing_stays_so(void **state)
+{
+	(void)state;
+	damage(true);
 }
 
 /* Behind the end, in its last page, memory reads as zeros without a signal. */
@@ -307,6 +321,37 @@ static void the_handler_before_gets_what_is_not_ours(void **state)
 	assert_int_equal(WEXITSTATUS(status), 4);
 }
 
+/* A fault where a region was is not ours any more. */
+static void touch_the_place_of_a_region(void)
+{
+	const struct sigaction action = {.sa_handler = leave_with_3};
+	const struct shm_settings settings = {"lossd_test_", "self", 4, 1 << 30};
+	const struct shm_registration wanted = {"r", object.key, 0, PAGES * PAGE};
+	struct shm_pin pin;
+	shm_destroy(shm);
+	sigaction(SIGBUS, &action, NULL);
+	shm = shm_create(&settings, arena);
+	if (!shm || shm_register(shm, &wanted, &err) != LOSS_OK)
+		_exit(1);
+	pin_all(false, &pin);
+	void *place = pin.data;
+	shm_unpin(shm, &pin);
+	shm_unregister(shm, "r");
+	if (mmap(place, PAGE, PROT_READ, MAP_SHARED | MAP_FIXED, object.fd, 0) != place)
+		_exit(1);
+	object_resize(&object, 0);
+	(void)*(volatile unsigned char *)place;
+}
+
+static void a_place_is_forgotten_with_its_region(void **state)
+{
+	(void)state;
+	begin();
+	int status = status_of(touch_the_place_of_a_region);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 3);
+}
+
 static void the_handler_goes_with_the_table(void **state)
 {
 	struct sigaction before, after;
@@ -330,12 +375,14 @@ int main(void)
 		TEST(an_object_cut_before_it_is_used_is_refused),
 		TEST(an_object_cut_while_it_is_read_reads_as_zeros),
 		TEST(a_damaged_region_stays_so),
+		TEST(a_region_that_was_damaged_by_writing_stays_so),
 		TEST(an_object_cut_within_a_page_is_noticed),
 		TEST(an_object_cut_while_it_is_written_takes_the_rest),
 		TEST(other_regions_are_left_alone),
 		TEST(threads_that_read_at_once_all_go_on),
 		TEST(a_fault_elsewhere_ends_the_process),
 		TEST(the_handler_before_gets_what_is_not_ours),
+		TEST(a_place_is_forgotten_with_its_region),
 		TEST(the_handler_goes_with_the_table),
 	};
 	return cmocka_run_group_tests_name("shm fault", tests, NULL, NULL);

@@ -84,10 +84,24 @@ static void owners_are_a_list(void **state)
 {
 	static const char *const good[] = {"self",         "0",          "1000",
 					   "0,1000,65534", "4294967295", "007"};
-	static const char *const bad[] = {"",     ",",    "1,",         ",1",
-					  "1,,2", "-1",   "root",       "1 ",
-					  " 1",   "1, 2", "self,1",     "1,self",
-					  "1;2",  "0x1",  "4294967296", "99999999999999999999999"};
+	static const char *const bad[] = {"",
+					  ",",
+					  "1,",
+					  ",1",
+					  "1,,2",
+					  "-1",
+					  "root",
+					  "1 ",
+					  " 1",
+					  "1, 2",
+					  "self,1",
+					  "1,self",
+					  "1;2",
+					  "0x1",
+					  "4294967296",
+					  "99999999999999999999999",
+					  "18446744073709551617",
+					  "1,18446744073709551616"};
 	(void)state;
 	for (size_t i = 0; i < sizeof good / sizeof *good; i++)
 		if (!shm_is_owners(good[i]))
