@@ -39,10 +39,22 @@ static const char **slot(struct head *head, const struct field *field)
 	return (const char **)(void *)((char *)head + field->offset);
 }
 
+/* Without the white space behind it, which libmicrohttpd leaves; NULL when there is no memory. */
+static const char *trim_end(const char *value, struct loss_arena *arena)
+{
+	size_t n = strlen(value);
+	while (n > 0 && (value[n - 1] == ' ' || value[n - 1] == '\t'))
+		n--;
+	return value[n] == '\0' ? value : loss_arena_printf(arena, "%.*s", (int)n, value);
+}
+
 static loss_status collect(struct head *head, const struct field *field, const char *value,
 			   struct loss_arena *arena, struct loss_error *err)
 {
 	const char **text = slot(head, field);
+	value = trim_end(value, arena);
+	if (!value)
+		return loss_arena_failure(arena, err);
 	if (!*text) {
 		*text = value;
 		return LOSS_OK;

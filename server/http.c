@@ -131,13 +131,12 @@ static enum MHD_Result refuse_for_memory(struct http *http, struct MHD_Connectio
 }
 
 static enum MHD_Result begin(struct http *http, struct MHD_Connection *connection,
-			     struct request *request, const char *method, const char *version)
+			     struct request *request, struct raw_head *head)
 {
-	struct raw_head head = {
-		.method = method, .target = request->target.text, .version = version};
-	if (!raw_head_read(connection, request->arena, &head))
+	head->target = request->target.text;
+	if (!raw_head_read(connection, request->arena, head))
 		return refuse_for_memory(http, connection);
-	if (request_begin(request, &head) == REQUEST_REPLY)
+	if (request_begin(request, head) == REQUEST_REPLY)
 		return send_reply(connection, request);
 	reaper_enter(http->service.reaper, request->entry, REAPER_BODY);
 	return MHD_YES;
@@ -175,12 +174,12 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 {
 	struct http *http = (struct http *)context;
 	struct request *request = (struct request *)*request_context;
-	(void)url;
+	struct raw_head head = {.method = method, .url = url, .version = version};
 
 	if (!request)
 		return refuse_for_memory(http, connection);
 	if (request->stage == REQUEST_HEAD)
-		return begin(http, connection, request, method, version);
+		return begin(http, connection, request, &head);
 	if (*n > 0) {
 		bool more = request_feed(request, bytes, *n);
 		*n = 0;

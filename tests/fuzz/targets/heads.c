@@ -8,23 +8,13 @@
 
 /* ---------------------------------------------------------------- heads */
 
-static char *trim(char *text)
-{
-	text += strspn(text, " \t");
-	size_t n = strlen(text);
-	while (n > 0 && (text[n - 1] == ' ' || text[n - 1] == '\t'))
-		n--;
-	text[n] = '\0';
-	return text;
-}
-
 static void read_header(char *line, struct header *header)
 {
 	char *colon = strchr(line, ':');
 	if (colon)
 		*colon = '\0';
 	header->name = line;
-	header->value = colon ? trim(colon + 1) : "";
+	header->value = colon ? colon + 1 + strspn(colon + 1, " \t") : "";
 }
 
 /* "METHOD TARGET VERSION", of which any may be missing. */
