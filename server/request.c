@@ -4,6 +4,7 @@
 
 #include "codec/encoder.h"
 #include "deadline.h"
+#include "hosts.h"
 #include "metrics.h"
 #include "reply.h"
 #include "request_id.h"
@@ -78,6 +79,18 @@ static loss_status check_stage(const struct request *request, struct loss_error 
 static int shown(size_t n)
 {
 	return n < 80 ? (int)n : 80;
+}
+
+/* HTTP/1.0 may come without a Host, which no browser's page can do. */
+static loss_status check_host(const struct request *request, struct loss_error *err)
+{
+	const char *host = request->head.host, *hosts = request->service->config.hosts;
+	if (!host || hosts_allow(hosts, host))
+		return LOSS_OK;
+	return loss_fail(err, LOSS_FORBIDDEN, NULL,
+			 "Host is \"%.80s\", which is not among the hosts that this server answers "
+			 "to: %.100s (the setting hosts)",
+			 host, hosts);
 }
 
 static loss_status check_path(struct request *request, struct loss_error *err)
@@ -296,6 +309,8 @@ enum request_stage request_begin(struct request *request, const struct raw_head 
 	if (framed != LOSS_OK)
 		metrics_reject(METRICS_REJECT_FRAMING);
 	keep(request, framed);
+	if (framed == LOSS_OK)
+		keep(request, check_host(request, &request->found));
 	keep(request, head_timeout(&request->head, &timeout_ms, &request->found));
 	loss_status sized = check_size(request, &request->found);
 	keep(request, sized);

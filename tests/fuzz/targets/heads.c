@@ -48,10 +48,10 @@ void fuzz_read_head(struct fuzz_input *input, struct fuzz_head *head)
 void fuzz_settings(struct config *config)
 {
 	static const char *labels[ROUTE_MAX + 1];
-	char name[] = "lossd";
-	char *argv[] = {name, NULL};
+	char name[] = "lossd", hosts[] = "--hosts=*";
+	char *argv[] = {name, hosts, NULL};
 	size_t n = 0;
-	fuzz_check(config_load(config, 1, argv) == CONFIG_SERVE, "the settings are wrong");
+	fuzz_check(config_load(config, 2, argv) == CONFIG_SERVE, "the settings are wrong");
 	for (const struct route *route = routes; route->path; route++)
 		labels[n++] = route->path;
 	labels[n++] = ROUTE_OTHER;
