@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "codec/encoder.h"
+#include "cors.h"
 #include "deadline.h"
 #include "hosts.h"
 #include "metrics.h"
@@ -164,6 +165,25 @@ static bool reads_document(const struct request *request)
 	       route_reads_document(request->route);
 }
 
+static bool is_foreign(const struct request *request)
+{
+	return cors_is_foreign(request->service->config.cors_origins, request->head.origin,
+			       request->head.host);
+}
+
+/* Pages may evaluate, but what changes something is not for those that could not read the reply. */
+static loss_status check_origin(const struct request *request, struct loss_error *err)
+{
+	const char *host = request->head.host;
+	if (!reads_document(request) || !is_foreign(request))
+		return LOSS_OK;
+	return loss_fail(
+		err, LOSS_FORBIDDEN, NULL,
+		"Origin is \"%.80s\", but POST %s is for pages of this server's own origin "
+		"(Host is \"%.80s\") and of those that the setting cors_origins names",
+		request->head.origin, request->route->path, host ? host : "");
+}
+
 /* Bytes of the longest body that is taken, and what a message calls that. */
 static uint64_t body_limit(const struct request *request, const char **name)
 {
@@ -260,6 +280,7 @@ static loss_status start_evaluation(struct request *request, const struct evalua
 		.header_length = request->head.header_length,
 		.scheduler = service->scheduler,
 		.shm = service->shm,
+		.foreign = is_foreign(request) ? request->head.origin : NULL,
 	};
 	if (request->over_budget)
 		return loss_fail(err, LOSS_TOO_MUCH_MEMORY_IN_FLIGHT, NULL,
@@ -311,6 +332,7 @@ enum request_stage request_begin(struct request *request, const struct raw_head 
 	keep(request, framed);
 	if (framed == LOSS_OK)
 		keep(request, check_host(request, &request->found));
+	keep(request, check_origin(request, &request->found));
 	keep(request, head_timeout(&request->head, &timeout_ms, &request->found));
 	loss_status sized = check_size(request, &request->found);
 	keep(request, sized);
