@@ -348,6 +348,7 @@ static struct MHD_Response *make_no_memory(void)
 		return NULL;
 	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, "application/problem+json");
 	MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, "1");
+	MHD_add_response_header(response, REPLY_NO_SNIFFING, REPLY_NO_SNIFFING_VALUE);
 	return response;
 }
 

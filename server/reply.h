@@ -14,6 +14,11 @@ void reply_page(struct request *request); /* GET, HEAD, OPTIONS, and POST that e
 void reply_evaluation(struct request *request);
 void reply_error(struct request *request); /* request->error */
 
+/* Stands in every reply: bytes of the caller's choice are not to be taken for a page or a script.
+ */
+#define REPLY_NO_SNIFFING "X-Content-Type-Options"
+#define REPLY_NO_SNIFFING_VALUE "nosniff"
+
 /* The document of out_of_memory for where there is no memory to write one; static. */
 const char *reply_no_memory(size_t *size);
 

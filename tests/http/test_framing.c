@@ -50,6 +50,8 @@ static int check_refused(const struct framing_refused *r)
 		bad += complain(r, "the end is not announced", out);
 	if (strstr(out, "smuggled") || strstr(out, "HTTP/1.1 200"))
 		bad += complain(r, "a second request was answered", out);
+	if (r->code && !strstr(out, "X-Content-Type-Options: nosniff\r\n"))
+		bad += complain(r, "its type may be guessed", out);
 	if (r->code && !strstr(out, r->code))
 		bad += complain(r, r->code, out);
 	return bad;
