@@ -3,7 +3,13 @@
 #include <string.h>
 #include <strings.h>
 
-/* Headers that framing depends on, and how often each stands in the head. */
+/*
+ * Headers that framing depends on, and how often each stands in the head. They are what
+ * libmicrohttpd itself acts on, besides Connection, of which only the list "close" or "keep-alive"
+ * counts and to it alone, and Cookie, which it copies and nobody reads. It compares whole values,
+ * also the white space behind them, and takes the first of several: so what it does not know is
+ * refused here.
+ */
 struct census {
 	size_t hosts, lengths, codings, expectations;
 	const char *host, *length, *coding, *expectation;

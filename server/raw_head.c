@@ -17,11 +17,13 @@ void raw_head_hide_query(const char *target)
 		const char *in;
 		char *out;
 	} query = {.in = strchr(target, '?')};
+	if (!OLD_MICROHTTPD)
+		return;
 	while (!query.in && !is_version(target + strlen(target) + 1)) {
 		target += strlen(target) + 1;
 		query.in = strchr(target, '?');
 	}
-	if (OLD_MICROHTTPD && query.in)
+	if (query.in)
 		query.out[1] = '\0';
 }
 

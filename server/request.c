@@ -2,10 +2,9 @@
 
 #include <string.h>
 
+#include "access.h"
 #include "codec/encoder.h"
-#include "cors.h"
 #include "deadline.h"
-#include "hosts.h"
 #include "metrics.h"
 #include "reply.h"
 #include "request_id.h"
@@ -82,18 +81,6 @@ static int shown(size_t n)
 	return n < 80 ? (int)n : 80;
 }
 
-/* HTTP/1.0 may come without a Host, which no browser's page can do. */
-static loss_status check_host(const struct request *request, struct loss_error *err)
-{
-	const char *host = request->head.host, *hosts = request->service->config.hosts;
-	if (!host || hosts_allow(hosts, host))
-		return LOSS_OK;
-	return loss_fail(err, LOSS_FORBIDDEN, NULL,
-			 "Host is \"%.80s\", which is not among the hosts that this server answers "
-			 "to: %.100s (the setting hosts)",
-			 host, hosts);
-}
-
 static loss_status check_path(struct request *request, struct loss_error *err)
 {
 	const char *path = request->target.path;
@@ -163,25 +150,6 @@ static bool reads_document(const struct request *request)
 {
 	return request->method == METHOD_POST && request->route &&
 	       route_reads_document(request->route);
-}
-
-static bool is_foreign(const struct request *request)
-{
-	return cors_is_foreign(request->service->config.cors_origins, request->head.origin,
-			       request->head.host);
-}
-
-/* Pages may evaluate, but what changes something is not for those that could not read the reply. */
-static loss_status check_origin(const struct request *request, struct loss_error *err)
-{
-	const char *host = request->head.host;
-	if (!reads_document(request) || !is_foreign(request))
-		return LOSS_OK;
-	return loss_fail(
-		err, LOSS_FORBIDDEN, NULL,
-		"Origin is \"%.80s\", but POST %s is for pages of this server's own origin "
-		"(Host is \"%.80s\") and of those that the setting cors_origins names",
-		request->head.origin, request->route->path, host ? host : "");
 }
 
 /* Bytes of the longest body that is taken, and what a message calls that. */
@@ -280,7 +248,7 @@ static loss_status start_evaluation(struct request *request, const struct evalua
 		.header_length = request->head.header_length,
 		.scheduler = service->scheduler,
 		.shm = service->shm,
-		.foreign = is_foreign(request) ? request->head.origin : NULL,
+		.foreign = access_foreign_origin(&request->head, config),
 	};
 	if (request->over_budget)
 		return loss_fail(err, LOSS_TOO_MUCH_MEMORY_IN_FLIGHT, NULL,
@@ -313,6 +281,7 @@ static void identify(struct request *request)
 
 enum request_stage request_begin(struct request *request, const struct raw_head *raw)
 {
+	const struct config *config = &request->service->config;
 	uint64_t timeout_ms = 0;
 	struct evaluation_kind kind;
 
@@ -331,8 +300,10 @@ enum request_stage request_begin(struct request *request, const struct raw_head 
 		metrics_reject(METRICS_REJECT_FRAMING);
 	keep(request, framed);
 	if (framed == LOSS_OK)
-		keep(request, check_host(request, &request->found));
-	keep(request, check_origin(request, &request->found));
+		keep(request, access_check_host(&request->head, config, &request->found));
+	if (reads_document(request))
+		keep(request, access_check_origin(&request->head, config, request->route->path,
+						  &request->found));
 	keep(request, head_timeout(&request->head, &timeout_ms, &request->found));
 	loss_status sized = check_size(request, &request->found);
 	keep(request, sized);
