@@ -244,6 +244,24 @@ static void run(const struct setting *setting, const struct framing_refused *tab
 		fail_msg("%d things are wrong", bad);
 }
 
+/* In the last bytes of a head that is as long as may be, too. */
+static void nul_is_found_behind_a_long_head(void **state)
+{
+	static const char begin[] = "GET /v1/losses HTTP/1.1\r\n" HOST "X: ",
+			  end[] = "a\0b\r\n\r\n" HIDDEN;
+	static char request[sizeof begin + 12000 + sizeof end];
+	static struct exchange x;
+	start(state, NULL);
+	memcpy(request, begin, sizeof begin - 1);
+	memset(request + sizeof begin - 1, 'a', 12000);
+	memcpy(request + sizeof begin - 1 + 12000, end, sizeof end - 1);
+	send_all(request, sizeof begin - 1 + 12000 + sizeof end - 1, &x);
+	assert_true(x.closed);
+	assert_int_equal(x.replies, 1);
+	assert_int_equal(strncmp(x.bytes, "HTTP/1.1 400 ", 13), 0);
+	expect_counted(0, 0);
+}
+
 static const char *const short_bodies[] = {"--max-body-bytes", "1000", NULL};
 
 static void heads_smuggle_nothing(void **state)
@@ -371,6 +389,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		BOTH(heads_smuggle_nothing),
 		BOTH(chunks_smuggle_nothing),
+		BOTH(nul_is_found_behind_a_long_head),
 		BOTH(evaluations_come_through_on_one_connection),
 		BOTH(long_bodies_come_through),
 		BOTH(the_host_comes_through),
