@@ -119,7 +119,7 @@ const struct setting settings[] = {
 	CHOICE(log_format, "text", log_formats,
 	       "how lines are logged, on standard error"),
 	LIST(hosts, HOSTS_AUTO, hosts_is_list, "",
-	     "auto, *, or hosts like loss.example or loss.example:8080 with commas between them",
+	     "auto, *, or hosts like loss.example:8080 or loopback with commas between them",
 	     "hosts that requests may be for; auto: loopback if that is all it listens on, else *"),
 	LIST(cors_origins, "none", cors_is_list, "none",
 	     "none, *, or origins like https://app.example with commas between them",
