@@ -7,6 +7,7 @@
 #   make test-tsan  the same under the thread sanitizer, with clang and libomp
 #   make test-isa   the tests again with the kernels of each instruction set that the machine has
 #   make test-interop  other people's clients (tritonclient, KServe, safetensors, Go, ...) against the server
+#   make test-proxies  HAProxy and nginx, as docker/ configures them, in front of the server
 #   make test-neon  the kernels cross-compiled for aarch64, under qemu: the same bits as here
 #   make fuzz-kernels  the kernels against the oracle, a million random rows (CASES=, SEED=)
 #   make fuzz       codecs, parsers and requests under libFuzzer, with clang (TARGET="json head", FUZZ_SECONDS=60)
@@ -58,7 +59,7 @@ ORACLE_SRC := $(wildcard src/kernel/oracle.c src/kernel/*/oracle.c)
 SERVER_SRC := $(wildcard server/*.c server/codec/*.c)
 SUPPORT_SRC := $(wildcard tests/support/*.c)
 TEST_SRC   := $(wildcard tests/unit/test_*.c tests/property/test_*.c tests/http/test_*.c \
-	tests/steps/test_*.c tests/fuzz/targets/test_*.c)
+	tests/steps/test_*.c tests/proxies/test_*.c tests/fuzz/targets/test_*.c)
 
 LIB_OBJ     := $(LIB_SRC:%.c=$(BUILD)/%.o)
 ORACLE_OBJ  := $(ORACLE_SRC:%.c=$(BUILD)/%.o)
@@ -158,7 +159,7 @@ $(BUILD)/server/route.o $(BUILD)/server/pages.o: $(BUILD)/gen/openapi_yaml.h
 
 # ---------------------------------------------------------------- run and test
 
-.PHONY: setup-run setup-test setup-tsan setup-lint setup-neon setup-fuzz setup-interop
+.PHONY: setup-run setup-test setup-tsan setup-lint setup-neon setup-fuzz setup-interop setup-proxies
 setup-run:
 	@.ci/packages build run
 setup-test:
@@ -176,6 +177,10 @@ setup-neon:
 # Without these tests/interop skips what needs Python's clients.
 setup-interop:
 	@.ci/packages build test interop || true
+
+# Without these tests/proxies skips.
+setup-proxies: setup-test
+	@.ci/packages proxies || true
 
 .PHONY: run
 run: setup-run
@@ -200,6 +205,12 @@ test-tsan: setup-tsan
 test-interop: setup-interop
 	@$(MAKE) --no-print-directory all
 	@BUILD=$(BUILD) tests/interop/run
+
+# HAProxy and nginx in front of the server, with the configurations of docker/.
+.PHONY: test-proxies
+test-proxies: setup-proxies
+	@$(MAKE) --no-print-directory $(BUILD)/tests/proxies/test_proxies $(BUILD)/lossd
+	@BUILD=$(BUILD) TESTS=tests/proxies tests/run
 
 .PHONY: test-isa test-neon fuzz-kernels
 test-isa: setup-test

@@ -42,9 +42,9 @@ static unsigned line_of(const char *text, const char *place)
 	return line;
 }
 
-/* Strings with commas between them; NULL when something else is among them, or they are too long.
- */
-static const char *join(const cJSON *array, char *out, size_t size)
+/* Strings with commas between them; `empty` where there are none. NULL when something else is among
+ * them, or they are too long. */
+static const char *join(const cJSON *array, const char *empty, char *out, size_t size)
 {
 	size_t used = 0;
 	for (const cJSON *item = array->child; item; item = item->next) {
@@ -56,7 +56,7 @@ static const char *join(const cJSON *array, char *out, size_t size)
 			return NULL;
 		used += (size_t)n;
 	}
-	return used > 0 ? out : "none";
+	return used > 0 ? out : empty;
 }
 
 /* The value as one would write it for a flag; NULL when it is of a kind that the key does not take.
@@ -64,15 +64,14 @@ static const char *join(const cJSON *array, char *out, size_t size)
 static const char *text_of(const struct setting *setting, const cJSON *item, char *out, size_t size)
 {
 	bool wordy = setting->type == SETTING_LISTEN || setting->type == SETTING_CHOICE ||
-		     setting->type == SETTING_ORIGINS || setting->type == SETTING_TEXT;
+		     setting->type == SETTING_TEXT;
 	if (cJSON_IsString(item)) {
 		bool is_auto = setting->automatic && strcmp(item->valuestring, "auto") == 0;
 		return wordy || is_auto || setting->type == SETTING_BYTES ? item->valuestring
 									  : NULL;
 	}
-	bool is_list = setting->type == SETTING_ORIGINS || setting->type == SETTING_LISTEN;
-	if (is_list && cJSON_IsArray(item))
-		return join(item, out, size);
+	if (setting->empty && cJSON_IsArray(item))
+		return join(item, setting->empty, out, size);
 	if (!cJSON_IsNumber(item) || wordy)
 		return NULL;
 	snprintf(out, size, "%.17g", item->valuedouble);

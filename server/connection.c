@@ -207,6 +207,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 		return begin(connections, connection, request,
 			     &(struct raw_head){.method = method,
 						.target = request->target.text,
+						.url = url,
 						.version = version});
 	case REQUEST_BODY:
 		return end(connections, connection, request);
@@ -317,6 +318,7 @@ static struct MHD_Response *make_refusal(bool v2, bool budget)
 		return NULL;
 	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, reply_error_type(v2));
 	MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, "1");
+	MHD_add_response_header(response, REPLY_NO_SNIFFING, REPLY_NO_SNIFFING_VALUE);
 	return response;
 }
 

@@ -3,6 +3,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "authority.h"
+
 #define NONE "none"
 #define ANY "*"
 
@@ -54,4 +56,33 @@ const char *cors_allow(const char *list, const char *origin)
 bool cors_varies(const char *list)
 {
 	return strcmp(list, NONE) != 0 && strcmp(list, ANY) != 0;
+}
+
+/* The port of an origin that names none. */
+static const char *port_of_scheme(const char *origin, size_t n)
+{
+	static const struct {
+		const char *scheme, *port;
+	} ports[] = {{"http", "80"}, {"https", "443"}};
+	for (size_t i = 0; i < sizeof ports / sizeof ports[0]; i++)
+		if (strlen(ports[i].scheme) == n && memcmp(ports[i].scheme, origin, n) == 0)
+			return ports[i].port;
+	return NULL;
+}
+
+static bool is_own(const char *origin, const char *host)
+{
+	struct authority theirs, ours;
+	const char *colon = strstr(origin, "://");
+	if (!colon || !host)
+		return false;
+	const char *port = port_of_scheme(origin, (size_t)(colon - origin));
+	return authority_split(colon + 3, strlen(colon + 3), &theirs) &&
+	       authority_split(host, strlen(host), &ours) && authority_same_host(&theirs, &ours) &&
+	       authority_same_port(&theirs, &ours, port);
+}
+
+bool cors_is_foreign(const char *list, const char *origin, const char *host)
+{
+	return origin && !is_own(origin, host) && !cors_allow(list, origin);
 }

@@ -3,7 +3,13 @@
 #include <string.h>
 #include <strings.h>
 
-/* Headers that framing depends on, and how often each stands in the head. */
+/*
+ * Headers that framing depends on, and how often each stands in the head. They are what
+ * libmicrohttpd itself acts on, besides Connection, of which only the list "close" or "keep-alive"
+ * counts and to it alone, and Cookie, which it copies and nobody reads. It compares whole values,
+ * also the white space behind them, and takes the first of several: so what it does not know is
+ * refused here.
+ */
 struct census {
 	size_t hosts, lengths, codings, expectations;
 	const char *host, *length, *coding, *expectation;
@@ -42,14 +48,14 @@ static bool is_courtesy(const char *name)
 }
 
 /* RFC 9110, section 7.2: a host and perhaps a port; nothing that could be read as a path or as user
- * data. */
+ * data. White space behind it is nobody's: libmicrohttpd does not read it. */
 static bool is_host(const char *text)
 {
 	const char *p = text;
 	while (*p != '\0' &&
 	       (is_alphanumeric((unsigned char)*p) || strchr("-._~!$&'()*+;=:[]%", *p)))
 		p++;
-	return p != text && *p == '\0';
+	return p != text && p[strspn(p, " \t")] == '\0';
 }
 
 static void note(const struct header *header, const char *name, size_t *count, const char **value)
@@ -141,7 +147,8 @@ static loss_status check_coding(const struct census *census, bool old, struct fr
 	if (census->codings > 1 || strcasecmp(census->coding, "chunked") != 0)
 		return loss_fail(
 			err, LOSS_INVALID_HEADER, NULL,
-			"Transfer-Encoding must be chunked, once and alone; it is %s\"%.40s\"",
+			"Transfer-Encoding must be chunked, once and alone, with no white space "
+			"behind it; it is %s\"%.40s\"",
 			census->codings > 1 ? "doubled, at last " : "", census->coding);
 	framing->chunked = true;
 	return LOSS_OK;
@@ -158,7 +165,7 @@ static loss_status check_expectation(const struct census *census, bool old, stru
 		return loss_fail(
 			err, LOSS_EXPECTATION_FAILED, NULL,
 			"Expect is \"%.40s\"; the only expectation that this server meets is "
-			"100-continue, given once",
+			"100-continue, given once and with no white space behind it",
 			census->expectation);
 	framing->expects_continue = true;
 	return LOSS_OK;
@@ -173,8 +180,8 @@ static loss_status check_lines(const struct raw_head *head, struct loss_error *e
 	if (!head->exact)
 		return loss_fail(
 			err, LOSS_INVALID_HEADER, NULL,
-			"a line of the request's head is folded, empty-named, has a NUL, or "
-			"does not end with CR LF");
+			"a line of the request's head is folded, empty-named, has a NUL or "
+			"too many spaces, or does not end with CR LF");
 	return LOSS_OK;
 }
 

@@ -10,16 +10,19 @@
 #include "loss.h"
 
 struct header {
-	const char *name, *value; /* terminated; the value without white space around it */
+	/* Terminated; the value without white space before it. Of a request also with what is
+	 * behind it, since that is what libmicrohttpd compares. */
+	const char *name, *value;
 };
 
 /* A request's head as it came. */
 struct raw_head {
 	const char *method, *target, *version; /* "HTTP/1.1" or "HTTP/1.0" */
+	const char *url; /* where the target came, in place decoded and cut; raw_head_read's */
 	const struct header *headers;
 	size_t n_headers;
-	/* False where the lines were not what the headers show: folded, ended by a bare line feed,
-	 * or with a NUL. */
+	/* False where the lines were not what the words and headers show: folded, ended by a bare
+	 * line feed, with a NUL, or with more than one space between two words. */
 	bool exact;
 };
 

@@ -27,7 +27,8 @@ static const struct field {
 	{"Accept", offsetof(struct head, accept), REPEAT_JOINS},
 	{"Accept-Encoding", offsetof(struct head, accept_encoding), REPEAT_JOINS},
 	{"Inference-Header-Content-Length", offsetof(struct head, header_length), REPEAT_FAILS},
-	{"Origin", offsetof(struct head, origin), REPEAT_VOIDS},
+	{"Host", offsetof(struct head, host), REPEAT_FAILS},
+	{"Origin", offsetof(struct head, origin), REPEAT_FAILS},
 	{"X-Request-Timeout-Ms", offsetof(struct head, timeout), REPEAT_FAILS},
 	{"X-Request-Id", offsetof(struct head, request_id), REPEAT_VOIDS},
 	{"traceparent", offsetof(struct head, traceparent), REPEAT_VOIDS},
@@ -40,10 +41,26 @@ static const char **slot(struct head *head, const struct field *field)
 	return (const char **)(void *)((char *)head + field->offset);
 }
 
+/* Bytes of a value without the white space behind it, which libmicrohttpd leaves. */
+static size_t trimmed(const char *value)
+{
+	size_t n = strlen(value);
+	while (n > 0 && (value[n - 1] == ' ' || value[n - 1] == '\t'))
+		n--;
+	return n;
+}
+
+/* Without the white space behind it; NULL when there is no memory. */
+static const char *trim_end(const char *value, struct loss_arena *arena)
+{
+	size_t n = trimmed(value);
+	return value[n] == '\0' ? value : loss_arena_printf(arena, "%.*s", (int)n, value);
+}
+
 /* `again`: bits of the lists that stand in the head more than once, of which only the first is
  * taken here. */
 static loss_status take(struct head *head, const struct header *header, unsigned *again,
-			struct loss_error *err)
+			struct loss_arena *arena, struct loss_error *err)
 {
 	size_t k = 0;
 	while (k < N_FIELDS && strcasecmp(header->name, fields[k].name) != 0)
@@ -51,8 +68,11 @@ static loss_status take(struct head *head, const struct header *header, unsigned
 	if (k == N_FIELDS)
 		return LOSS_OK;
 	const char **text = slot(head, &fields[k]);
+	const char *value = trim_end(header->value, arena);
+	if (!value)
+		return loss_arena_failure(arena, err);
 	if (!*text)
-		*text = header->value;
+		*text = value;
 	else if (fields[k].repeat == REPEAT_FAILS)
 		return loss_fail(err, LOSS_INVALID_HEADER, NULL,
 				 "the request has %s twice; send it once", fields[k].name);
@@ -77,9 +97,13 @@ static const char *join(const char *name, const struct header *headers, size_t n
 	for (size_t i = 0; i < n && list; i++) {
 		if (strcasecmp(headers[i].name, name) != 0)
 			continue;
-		end = stpcpy(stpcpy(end, before), headers[i].value);
+		end = stpcpy(end, before);
+		size_t n_value = trimmed(headers[i].value);
+		end = stpncpy(end, headers[i].value, n_value);
 		before = comma;
 	}
+	if (list)
+		*end = '\0';
 	return list;
 }
 
@@ -90,7 +114,7 @@ static loss_status collect(struct head *head, const struct header *headers, size
 	unsigned again = 0;
 	size_t used = 0;
 	while (used < n && status == LOSS_OK)
-		status = take(head, &headers[used++], &again, err);
+		status = take(head, &headers[used++], &again, arena, err);
 	for (size_t k = 0; again >> k; k++) {
 		const char **text = slot(head, &fields[k]);
 		if (again >> k & 1 && !(*text = join(fields[k].name, headers, used, arena)))

@@ -18,6 +18,7 @@ struct head {
 	const char *accept;
 	const char *accept_encoding;
 	const char *header_length; /* Inference-Header-Content-Length */
+	const char *host;
 	const char *origin;
 	const char *timeout;
 	const char *request_id;  /* absent also when it may not be echoed */

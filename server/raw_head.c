@@ -5,13 +5,25 @@
 /* What of libmicrohttpd's inside is used below is that of 0.9, up to its last version. */
 #define OLD_MICROHTTPD (MHD_VERSION < 0x00097800)
 
+/* The version has been checked when the target is told. */
+static bool is_version(const char *text)
+{
+	return strncmp(text, "HTTP/", 5) == 0;
+}
+
 void raw_head_hide_query(const char *target)
 {
 	union {
 		const char *in;
 		char *out;
 	} query = {.in = strchr(target, '?')};
-	if (OLD_MICROHTTPD && query.in)
+	if (!OLD_MICROHTTPD)
+		return;
+	while (!query.in && !is_version(target + strlen(target) + 1)) {
+		target += strlen(target) + 1;
+		query.in = strchr(target, '?');
+	}
+	if (query.in)
 		query.out[1] = '\0';
 }
 
@@ -42,11 +54,11 @@ static bool list_headers(struct MHD_Connection *connection, struct header_list *
 }
 
 /*
- * libmicrohttpd 0.9 parses the head where it lies and cuts it up with NULs, two for each CR LF.
- * Lines that it understands in its own way leave other traces: a bare line feed one NUL, a folded
- * value lies elsewhere, what is behind a NUL in a value belongs to no header, and a header without
- * a name ends the head. So the pieces must lie end to end. (Later versions refuse all these
- * themselves.)
+ * libmicrohttpd 0.9 parses the head where it lies and cuts it up with NULs, one for a space of the
+ * request line, two for each CR LF. Lines that it understands in its own way leave other traces: a
+ * bare line feed one NUL, a folded value lies elsewhere, what is behind a NUL in a word or a value
+ * belongs to nothing, and a header without a name ends the head. So the pieces must lie end to end.
+ * (Later versions refuse all these themselves.)
  */
 static bool is_exact(struct MHD_Connection *connection, const struct raw_head *head)
 {
@@ -55,29 +67,15 @@ static bool is_exact(struct MHD_Connection *connection, const struct raw_head *h
 	const char *end = head->version + strlen(head->version);
 	if (!OLD_MICROHTTPD || !info)
 		return true;
+	if (head->url != head->method + strlen(head->method) + 1 ||
+	    head->version != head->url + strlen(head->target) + 1)
+		return false;
 	for (size_t i = 0; i < head->n_headers; i++) {
 		if (head->headers[i].name != end + 2)
 			return false;
 		end = head->headers[i].value + strlen(head->headers[i].value);
 	}
 	return end + 4 == head->method + info->header_size && memcmp(end, "\0\0\0", 4) == 0;
-}
-
-/* libmicrohttpd leaves white space behind values. */
-static bool trim_values(struct header_list *list)
-{
-	for (size_t i = 0; i < list->n; i++) {
-		const char *value = list->headers[i].value;
-		size_t n = strlen(value);
-		while (n > 0 && (value[n - 1] == ' ' || value[n - 1] == '\t'))
-			n--;
-		if (value[n] == '\0')
-			continue;
-		list->headers[i].value = loss_arena_printf(list->arena, "%.*s", (int)n, value);
-		if (!list->headers[i].value)
-			return false;
-	}
-	return true;
 }
 
 bool raw_head_read(struct MHD_Connection *connection, struct loss_arena *arena,
@@ -89,5 +87,5 @@ bool raw_head_read(struct MHD_Connection *connection, struct loss_arena *arena,
 	head->headers = list.headers;
 	head->n_headers = list.n;
 	head->exact = is_exact(connection, head);
-	return trim_values(&list);
+	return true;
 }

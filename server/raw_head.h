@@ -11,12 +11,13 @@
  * libmicrohttpd 0.9 takes a query string apart by itself, into its pool, in quadratic time; when
  * the pool is full (some hundred arguments) it queues an error and then forgets that it did, so
  * that the connection hangs. It does this after it has called on_target, so we take the query away.
- * It lies in the connection's buffer, which is writable.
+ * It lies in the connection's buffer, which is writable. A NUL in the target does not end it for
+ * libmicrohttpd, so it does not here.
  */
 void raw_head_hide_query(const char *target);
 
-/* Fills headers and exact; method, target and version are set. In the first call of the handler
- * only. False when there is no memory. */
+/* Fills headers and exact; the rest is set, and method, url and version are the handler's. In the
+ * first call of the handler only. False when there is no memory. */
 bool raw_head_read(struct MHD_Connection *connection, struct loss_arena *arena,
 		   struct raw_head *head);
 

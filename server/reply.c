@@ -87,6 +87,7 @@ static void compress(struct request *request)
 static void complete(struct request *request, const char *content_type)
 {
 	struct reply *reply = &request->reply;
+	add_header(reply, REPLY_NO_SNIFFING, REPLY_NO_SNIFFING_VALUE);
 	if (reply->size > 0)
 		add_header(reply, "Content-Type", content_type);
 	if (reply->coded)

@@ -14,6 +14,11 @@ void reply_page(struct request *request); /* GET, HEAD, OPTIONS, and POST that e
 void reply_evaluation(struct request *request);
 void reply_error(struct request *request); /* request->error */
 
+/* Stands in every reply: bytes of the caller's choice are not to be taken for a page or a script.
+ */
+#define REPLY_NO_SNIFFING "X-Content-Type-Options"
+#define REPLY_NO_SNIFFING_VALUE "nosniff"
+
 /* The documents for where there is no memory to write one, static: of too_much_memory_in_flight,
  * where it is the budget that is used up, or of out_of_memory; as /v2 has errors, or as /v1. */
 const char *reply_no_memory(bool v2, bool budget, size_t *size);

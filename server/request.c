@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "access.h"
 #include "codec/encoder.h"
 #include "deadline.h"
 #include "metrics.h"
@@ -258,6 +259,7 @@ static loss_status start_evaluation(struct request *request, const struct evalua
 		.header_length = request->head.header_length,
 		.scheduler = service->scheduler,
 		.shm = service->shm,
+		.foreign = access_foreign_origin(&request->head, config),
 	};
 	if (request->over_budget)
 		return loss_fail(err, LOSS_TOO_MUCH_MEMORY_IN_FLIGHT, NULL,
@@ -290,6 +292,7 @@ static void identify(struct request *request)
 
 enum request_stage request_begin(struct request *request, const struct raw_head *raw)
 {
+	const struct config *config = &request->service->config;
 	uint64_t timeout_ms = 0;
 	struct evaluation_kind kind;
 
@@ -308,6 +311,11 @@ enum request_stage request_begin(struct request *request, const struct raw_head 
 	if (framed != LOSS_OK)
 		metrics_reject(METRICS_REJECT_FRAMING);
 	keep(request, framed);
+	if (framed == LOSS_OK)
+		keep(request, access_check_host(&request->head, config, &request->found));
+	if (reads_document(request))
+		keep(request, access_check_origin(&request->head, config, request->route->path,
+						  &request->found));
 	keep(request, head_timeout(&request->head, &timeout_ms, &request->found));
 	loss_status sized = check_size(request, &request->found);
 	keep(request, sized);

@@ -1,6 +1,7 @@
 #include "settings.h"
 
 #include "cors.h"
+#include "hosts.h"
 #include "limits.h"
 #include "loss.h"
 #include "shm_rules.h"
@@ -58,6 +59,12 @@ const char *config_isa(const struct config *config)
 		.size = sizeof((struct config *)0)->key_, .is_good = is_good_, .form = form_,      \
 		.help = help_                                                                      \
 	}
+#define LIST(key_, default_, is_good_, empty_, form_, help_)                                       \
+	{                                                                                          \
+		.key = FIELD(key_), .type = SETTING_TEXT, .fallback = default_,                    \
+		.size = sizeof((struct config *)0)->key_, .is_good = is_good_, .empty = empty_,    \
+		.form = form_, .help = help_                                                       \
+	}
 #define AUTO(type_, key_, automatic_, min_, max_, help_)                                           \
 	{                                                                                          \
 		.key = FIELD(key_), .type = type_, .fallback = "auto", .automatic = automatic_,    \
@@ -66,7 +73,7 @@ const char *config_isa(const struct config *config)
 
 /* clang-format off */
 const struct setting settings[] = {
-	{.key = FIELD(listen), .type = SETTING_LISTEN, .fallback = "127.0.0.1:8080",
+	{.key = FIELD(listen), .type = SETTING_LISTEN, .fallback = "127.0.0.1:8080", .empty = "",
 	 .help = "addresses and ports to serve, up to eight; port 0 picks a free one"},
 	AUTO(SETTING_INTEGER, threads, limits_cores, 1, 1024,
 	     "threads that evaluate a large problem; auto: the cores available"),
@@ -111,8 +118,12 @@ const struct setting settings[] = {
 	       "least important lines to log"),
 	CHOICE(log_format, "text", log_formats,
 	       "how lines are logged, on standard error"),
-	{.key = FIELD(cors_origins), .type = SETTING_ORIGINS, .fallback = "none",
-	 .help = "origins whose pages may read replies in a browser"},
+	LIST(hosts, HOSTS_AUTO, hosts_is_list, "",
+	     "auto, *, or hosts like loss.example:8080 or loopback with commas between them",
+	     "hosts that requests may be for; auto: loopback if that is all it listens on, else *"),
+	LIST(cors_origins, "none", cors_is_list, "none",
+	     "none, *, or origins like https://app.example with commas between them",
+	     "origins whose pages may read replies in a browser"),
 	TEXT(shm_key_prefix, "none", shm_is_prefix,
 	     "none, or 1 to 127 of the characters A-Z a-z 0-9 . _ -",
 	     "how the keys of shared memory that clients may register begin; none: no shared memory"),
@@ -143,8 +154,7 @@ static uint64_t *number_field(const struct setting *setting, struct config *conf
 
 const char *setting_text(const struct setting *setting, const struct config *config)
 {
-	bool texts = setting->type == SETTING_LISTEN || setting->type == SETTING_ORIGINS ||
-		     setting->type == SETTING_TEXT;
+	bool texts = setting->type == SETTING_LISTEN || setting->type == SETTING_TEXT;
 	return texts ? (const char *)config + setting->offset : NULL;
 }
 
@@ -238,15 +248,6 @@ static bool parse_listen(const char *text, struct config *config)
 	return true;
 }
 
-static bool parse_origins(const char *text, struct config *config)
-{
-	size_t size = strlen(text) + 1;
-	if (size > sizeof config->cors_origins || !cors_is_list(text))
-		return false;
-	memcpy(config->cors_origins, text, size);
-	return true;
-}
-
 static bool parse_text(const struct setting *setting, const char *text, struct config *config)
 {
 	size_t size = strlen(text) + 1;
@@ -261,8 +262,6 @@ static bool parse(const struct setting *setting, const char *text, struct config
 	switch (setting->type) {
 	case SETTING_LISTEN:
 		return parse_listen(text, config);
-	case SETTING_ORIGINS:
-		return parse_origins(text, config);
 	case SETTING_CHOICE:
 		return parse_choice(setting, text, number_field(setting, config));
 	case SETTING_TEXT:
@@ -334,11 +333,6 @@ void setting_describe(const struct setting *setting, char *out, size_t size)
 			 "commas between them",
 			 CONFIG_MAX_LISTENERS);
 		return;
-	case SETTING_ORIGINS:
-		snprintf(out, size,
-			 "none, *, or origins like https://app.example with commas "
-			 "between them");
-		return;
 	case SETTING_CHOICE:
 		describe_choices(setting, out, size);
 		return;
@@ -367,6 +361,8 @@ void settings_resolve(struct config *config)
 		uint64_t value = setting->automatic();
 		*number_field(setting, config) = value < setting->max ? value : setting->max;
 	}
+	if (strcmp(config->hosts, HOSTS_AUTO) == 0)
+		snprintf(config->hosts, sizeof config->hosts, "%s", hosts_auto(config->listen));
 }
 
 void config_complain(const char *format, ...)

@@ -10,9 +10,8 @@
 #define SETTINGS_MAX 64 /* room for marks, one a setting */
 
 enum setting_type {
-	SETTING_LISTEN,  /* ADDR:PORT; the field is a char array, as that of origins and texts;
-			  * every other one is a uint64_t */
-	SETTING_ORIGINS, /* a list as cors.h has it; in a file also an array of strings */
+	SETTING_LISTEN,  /* ADDR:PORT; the field is a char array, as that of texts; every other
+			  * one is a uint64_t */
 	SETTING_INTEGER, /* a whole number */
 	SETTING_BYTES,   /* a whole number, or one with KiB, MiB or GiB behind it */
 	SETTING_CHOICE,  /* a word of a list; the field holds its index */
@@ -31,6 +30,9 @@ struct setting {
 	size_t size;                      /* of a text's field */
 	bool (*is_good)(const char *text);
 	const char *form; /* of a text, for people: "none, or ..." */
+	/* Of a text that is a list, and in a file also an array of strings: what an empty one
+	 * stands for. NULL: it is no list. */
+	const char *empty;
 	const char *help;
 };
 

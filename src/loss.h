@@ -51,6 +51,9 @@
 	  "Too much memory in flight",                                                             \
 	  "The requests being served hold the whole memory budget (memory_budget_bytes). Send "    \
 	  "the request again after Retry-After.")                                                  \
+	X(LOSS_FORBIDDEN, 403, "forbidden", "Not for this host or origin",                         \
+	  "The Host is not one of the setting hosts, or a page of an origin that is neither this " \
+	  "server's nor one of the setting cors_origins asks for what touches this machine.")      \
 	X(LOSS_UNKNOWN_PATH, 404, "unknown_path", "No such path",                                  \
 	  "The path is not one of the server's. GET / lists them, GET /openapi.yaml describes "    \
 	  "them.")                                                                                 \

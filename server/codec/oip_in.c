@@ -324,6 +324,7 @@ struct decoder *oip_in_create(const struct decoder_setup *setup)
 	};
 	in->setup = *setup;
 	in->regions.shm = setup->shm;
+	in->regions.foreign = setup->foreign;
 	in->regions.arena = setup->arena;
 	loss_problem_set_ones_are_scalars(setup->problem);
 	oip_request_start(&in->request, setup);

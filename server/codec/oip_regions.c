@@ -17,6 +17,12 @@ static loss_status pin(struct oip_regions *regions, const struct oip_parameters 
 	use.offset =
 		oip_parameters_has(parameters, OIP_OFFSET) ? parameters->numbers[OIP_OFFSET] : 0;
 	use.size = parameters->numbers[OIP_BYTE_SIZE];
+	if (regions->foreign)
+		return loss_fail(err, LOSS_FORBIDDEN, use.field,
+				 "%s is in the shared memory region \"%.80s\", which pages of the "
+				 "foreign origin \"%.80s\" may not name; the setting cors_origins "
+				 "lists those that may",
+				 use.field, use.name, regions->foreign);
 	if (!regions->shm)
 		return loss_fail(
 			err, LOSS_ARGUMENT_OUT_OF_RANGE, use.field,

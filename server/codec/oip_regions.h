@@ -8,7 +8,8 @@
 #define OIP_MAX_REGIONS (LOSS_N_ROLES + LOSS_MAX_OUTPUTS)
 
 struct oip_regions {
-	struct shm *shm; /* NULL: switched off */
+	struct shm *shm;     /* NULL: switched off */
+	const char *foreign; /* as struct decoder_setup has it */
 	struct loss_arena *arena;
 	size_t n;
 	struct shm_pin pins[OIP_MAX_REGIONS];

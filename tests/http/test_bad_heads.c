@@ -116,6 +116,17 @@ static const struct bad_head heads[] = {
 	 "Accept: */*, application/json;q=0.000, application/x-safetensors;q=0",
 	 GOOD,
 	 {LOSS_NOT_ACCEPTABLE, NULL, "application/json"}},
+	{"POST",
+	 CROSS_ENTROPY,
+	 "Transfer-Encoding: chunked ",
+	 GOOD,
+	 {LOSS_INVALID_HEADER, NULL, "\"chunked \""}},
+	{"POST",
+	 CROSS_ENTROPY,
+	 "Expect: 100-continue\t",
+	 GOOD,
+	 {LOSS_EXPECTATION_FAILED, NULL, "white space"}},
+	{"POST", CROSS_ENTROPY, "Expect: 200-ok", GOOD, {LOSS_EXPECTATION_FAILED, NULL, "200-ok"}},
 	{"GET", "/v1/losses", "Accept: image/png", NULL, {LOSS_NOT_ACCEPTABLE, NULL, "image/png"}},
 };
 

@@ -49,6 +49,15 @@ static void send_method(const char *path, const char *method, struct reply *repl
 	client_send(client, &request, reply);
 }
 
+/* What is asserted of a reply before it is freed: what every one has. */
+static void finish(struct reply *reply)
+{
+	char value[64];
+	assert_true(reply_header(reply, "X-Content-Type-Options", value, sizeof value));
+	assert_string_equal(value, "nosniff");
+	reply_free(reply);
+}
+
 static void the_contract_served_is_the_file(void **state)
 {
 	(void)state;
@@ -63,7 +72,7 @@ static void the_contract_served_is_the_file(void **state)
 	assert_memory_equal(bytes, reply.body, reply.body_size);
 	fclose(file);
 	free(bytes);
-	reply_free(&reply);
+	finish(&reply);
 }
 
 /* Every documented GET answers with a documented media type, and HEAD with the same but the body.
@@ -89,8 +98,8 @@ static void every_documented_page_answers(void **state)
 		assert_int_equal(head.body_size, 0);
 		assert_true(reply_header(&head, "Content-Type", head_type, sizeof head_type));
 		assert_string_equal(head_type, type);
-		reply_free(&get);
-		reply_free(&head);
+		finish(&get);
+		finish(&head);
 	}
 }
 
@@ -112,7 +121,7 @@ static void every_documented_post_without_a_body_answers(void **state)
 		assert_int_equal(reply.status, 200);
 		assert_true(reply_header(&reply, "Content-Type", type, sizeof type));
 		assert_key(node("paths>%s>post>responses>200>content", template), type);
-		reply_free(&reply);
+		finish(&reply);
 		n++;
 	}
 	assert_true(n > 0);
@@ -146,7 +155,7 @@ static void allow_lists_the_documented_methods(void **state)
 			assert_int_equal(reply.status, documents(template, m) ? 204 : 405);
 			assert_true(reply_header(&reply, "Allow", allow, sizeof allow));
 			check_allow(template, allow);
-			reply_free(&reply);
+			finish(&reply);
 		}
 	}
 }
@@ -187,7 +196,7 @@ static void undocumented_paths_are_404(void **state)
 		client_get(client, paths[i], &reply);
 		if (reply.status != 404)
 			fail_msg("GET %s is %d", paths[i], reply.status);
-		reply_free(&reply);
+		finish(&reply);
 	}
 }
 
@@ -219,7 +228,7 @@ static void an_evaluation_has_the_documented_members(void **state)
 	}
 	assert_int_equal(n, count_keys("components>schemas>evaluation>properties"));
 	cJSON_Delete(json);
-	reply_free(&reply);
+	finish(&reply);
 }
 
 static void an_error_has_the_documented_members(void **state)
@@ -240,7 +249,7 @@ static void an_error_has_the_documented_members(void **state)
 		json_member(json, yaml_item(contract, node("%s>required", schema), i));
 	assert_int_equal(cJSON_GetArraySize(json), count_keys(node("%s>properties", schema)));
 	cJSON_Delete(json);
-	reply_free(&reply);
+	finish(&reply);
 }
 
 /* ---------------------------------------------------------------- */

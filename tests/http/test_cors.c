@@ -6,8 +6,9 @@
 
 #include <cmocka.h>
 
-#define LENGTH_OF_JSON "Inference-Header-Content-Length"
 #include <string.h>
+
+#define LENGTH_OF_JSON "Inference-Header-Content-Length"
 
 #define ALLOW_ORIGIN "Access-Control-Allow-Origin"
 
@@ -125,12 +126,72 @@ static void all_may_read(void **state)
 	assert_int_equal(server_stop(&server), 0);
 }
 
+static void expect_headers(const struct request *request, int status, const char *const *names)
+{
+	struct client *client = client_open(&server);
+	struct reply reply;
+	client_send(client, request, &reply);
+	if (reply.status != status)
+		fail_msg("%d: %s", reply.status, reply.body);
+	for (; *names; names++)
+		if (*value_of(&reply, *names) == '\0')
+			fail_msg("no %s in: %s", *names, reply.headers);
+	reply_free(&reply);
+	client_close(client);
+}
+
+#define TRACE                                                                                      \
+	"traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "tracestate: a=1"
+#define ALWAYS                                                                                     \
+	"X-Content-Type-Options", "X-Request-Id", "traceparent", "tracestate", "Vary", ALLOW_ORIGIN
+
+/* There is room for all headers that a reply can have. */
+static void the_fullest_replies_lose_nothing(void **state)
+{
+	static const char *const headers[] = {TRACE, "Origin: https://a.example",
+					      "Accept-Encoding: gzip",
+					      "Content-Type: application/octet-stream", NULL};
+	static const char document[] =
+		"{\"parameters\":{\"binary_data_output\":true},"
+		"\"outputs\":[{\"name\":\"grad\"}],\"inputs\":["
+		"{\"name\":\"logits\",\"datatype\":\"FP32\",\"shape\":[1,1000],\"parameters\":"
+		"{\"binary_data_size\":4000}},"
+		"{\"name\":\"targets\",\"datatype\":\"INT64\",\"shape\":[1],\"data\":[0]}]}";
+	char length[64], body[sizeof document + 4000] = {0};
+	const char *const binary[] = {headers[0], headers[1], headers[2], headers[3],
+				      headers[4], length,     NULL};
+	(void)state;
+	start("https://a.example");
+	snprintf(length, sizeof length, LENGTH_OF_JSON ": %zu", sizeof document - 1);
+	memcpy(body, document, sizeof document - 1);
+	expect_headers(&(struct request){.path = "/v2/models/cross_entropy/infer",
+					 .headers = binary,
+					 .body = body,
+					 .body_size = sizeof document - 1 + 4000},
+		       200,
+		       (const char *const[]){ALWAYS, LENGTH_OF_JSON, "Content-Type",
+					     "Content-Encoding", "Server-Timing",
+					     "Access-Control-Expose-Headers", NULL});
+	expect_headers(
+		&(struct request){.method = "OPTIONS", .path = CROSS_ENTROPY, .headers = headers},
+		204,
+		(const char *const[]){ALWAYS, "Allow", "Access-Control-Allow-Methods",
+				      "Access-Control-Allow-Headers", "Access-Control-Max-Age",
+				      NULL});
+	expect_headers(
+		&(struct request){.method = "PUT", .path = CROSS_ENTROPY, .headers = headers}, 405,
+		(const char *const[]){ALWAYS, "Allow", "Content-Type",
+				      "Access-Control-Expose-Headers", NULL});
+	assert_int_equal(server_stop(&server), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_teardown(by_default_no_origin_is_named, kill_server),
 		cmocka_unit_test_teardown(origins_of_the_list_may_read, kill_server),
 		cmocka_unit_test_teardown(all_may_read, kill_server),
+		cmocka_unit_test_teardown(the_fullest_replies_lose_nothing, kill_server),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
  * and a second request hidden behind it is never answered. Then what is unusual but right, which
  * must be served.
  */
+#include "../support/framing.h"
 #include "../support/group.h"
 
 #include <setjmp.h>
@@ -14,17 +15,7 @@
 
 #include <cmocka.h>
 
-#define POST "POST " CROSS_ENTROPY " HTTP/1.1\r\n"
-#define HOST "Host: a\r\n"
-/* Answered with its id if it is ever taken for a request. */
-#define HIDDEN "GET /v2/health/live HTTP/1.1\r\nHost: a\r\nX-Request-Id: smuggled\r\n\r\n"
-#define CHUNKED POST HOST "Transfer-Encoding: chunked\r\n\r\n"
-#define PROBLEM "{\"logits\": [[-0.7715, -0.6205, -0.2562]], \"targets\": [0]}"
-#define PROBLEM_LENGTH "57"
-#define SEED_LOSS "1.3447266"
-#define WAIT_MS 60000
-
-_Static_assert(sizeof PROBLEM - 1 == 57, "PROBLEM_LENGTH is PROBLEM's");
+#define WAIT_MS 30000
 
 static int start(void **state)
 {
@@ -35,176 +26,48 @@ static int start(void **state)
 
 /* ---------------------------------------------------------------- refused */
 
-struct refused {
-	const char *name;
-	const char *request;
-	size_t n; /* where it has a NUL, else 0 */
-	int status;
-	const char *code; /* NULL: the HTTP library refuses it, without a document */
-};
+static int complain(const struct framing_refused *r, const char *what, const char *out)
+{
+	print_error("%s: %s: %.400s\n", r->name, what, out);
+	return 1;
+}
 
-#define WITH_NUL(text) text, sizeof(text) - 1
-#define TEXT(text) text, 0
-#define INVALID 400, "invalid_header"
-#define LIBRARY(status) status, NULL
-#define LENGTH(value) TEXT(POST HOST "Content-Length: " value "\r\n\r\nabcde" HIDDEN)
-#define CODING(value) TEXT(POST HOST "Transfer-Encoding: " value "\r\n\r\n0\r\n\r\n" HIDDEN)
-#define GET_LOSSES "GET /v1/losses HTTP/1.1\r\n"
-#define CHUNK(size) TEXT(CHUNKED size "\r\nabc\r\n0\r\n\r\n" HIDDEN)
-
-static const struct refused refused[] = {
-	{"length, then coding",
-	 TEXT(POST HOST "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" HIDDEN),
-	 INVALID},
-	{"coding, then length",
-	 TEXT(POST HOST "Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n0\r\n\r\n" HIDDEN),
-	 INVALID},
-	{"two lengths",
-	 TEXT(POST HOST "Content-Length: 5\r\nContent-Length: 0\r\n\r\nabcde" HIDDEN), INVALID},
-	{"the same length twice",
-	 TEXT(POST HOST "Content-Length: 5\r\nContent-Length: 5\r\n\r\nabcde" HIDDEN), INVALID},
-	{"length +5", LENGTH("+5"), LIBRARY(400)},
-	{"length -1", LENGTH("-1"), LIBRARY(400)},
-	{"length 0x5", LENGTH("0x5"), LIBRARY(400)},
-	{"length 5,5", LENGTH("5,5"), LIBRARY(400)},
-	{"length empty", LENGTH(""), LIBRARY(400)},
-	{"length 2^64", LENGTH("18446744073709551616"), LIBRARY(413)},
-	{"length 2^63", LENGTH("9223372036854775808"), 413, "body_too_large"},
-	{"length over the limit", LENGTH("1001"), 413, "body_too_large"},
-	{"coding gzip, chunked", CODING("gzip, chunked"), INVALID},
-	{"coding xchunked", CODING("xchunked"), INVALID},
-	{"coding identity", CODING("identity"), INVALID},
-	{"coding empty", CODING(""), INVALID},
-	{"two codings",
-	 TEXT(POST HOST
-	      "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" HIDDEN),
-	 INVALID},
-	{"coding on HTTP/1.0",
-	 TEXT("POST " CROSS_ENTROPY " HTTP/1.0\r\n" HOST
-	      "Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n" HIDDEN),
-	 INVALID},
-	{"no length", TEXT(POST HOST "\r\n" HIDDEN), 411, "length_required"},
-
-	{"no host", TEXT(GET_LOSSES "\r\n"), INVALID},
-	{"empty host", TEXT(GET_LOSSES "Host:\r\n\r\n"), INVALID},
-	{"two hosts", TEXT(GET_LOSSES HOST HOST "\r\n"), INVALID},
-	{"host with a path", TEXT(GET_LOSSES "Host: a/b\r\n\r\n"), INVALID},
-
-	{"space before the colon", TEXT(POST HOST "Content-Length : 5\r\n\r\nabcde" HIDDEN),
-	 INVALID},
-	{"tab before the colon", TEXT(POST HOST "Content-Length\t: 5\r\n\r\nabcde" HIDDEN),
-	 INVALID},
-	{"space in a name", TEXT(GET_LOSSES HOST "X y: 5\r\n\r\n" HIDDEN), INVALID},
-	{"a header without a name", TEXT(POST HOST ": x\r\nContent-Length: 5\r\n\r\nabcde" HIDDEN),
-	 400, "invalid_header"},
-	{"a line without a colon", TEXT(GET_LOSSES HOST "nonsense\r\n\r\n" HIDDEN), LIBRARY(400)},
-	{"a folded value", TEXT(GET_LOSSES HOST "X: a\r\n b\r\n\r\n" HIDDEN), INVALID},
-	{"a folded length", TEXT(POST HOST "Content-Length: 5\r\n 0\r\n\r\nabcde" HIDDEN),
-	 LIBRARY(400)},
-	{"a bare line feed", TEXT(GET_LOSSES HOST "X: a\nY: b\r\n\r\n" HIDDEN), INVALID},
-	{"a bare line feed behind the request line",
-	 TEXT("GET /v1/losses HTTP/1.1\nHost: a\r\n\r\n" HIDDEN), INVALID},
-	{"a bare line feed at the end", TEXT(GET_LOSSES "Host: a\n\n" HIDDEN), INVALID},
-	{"a bare carriage return", TEXT(GET_LOSSES HOST "X: a\rb\r\n\r\n" HIDDEN), INVALID},
-	{"NUL in a value", WITH_NUL(GET_LOSSES HOST "X: a\0b\r\n\r\n" HIDDEN), INVALID},
-	{"NUL behind a length",
-	 WITH_NUL(POST HOST "Content-Length: 5\0"
-			    "0\r\n\r\nabcde" HIDDEN),
-	 INVALID},
-	{"space in the target", TEXT("GET /v1/losses?a b HTTP/1.1\r\n" HOST "\r\n" HIDDEN),
-	 INVALID},
-
-	{"an unknown expectation", TEXT(POST HOST "Expect: foo\r\nContent-Length: 5\r\n\r\n"), 417,
-	 "expectation_failed"},
-	{"HTTP/2 preface", TEXT("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), LIBRARY(505)},
-	{"HTTP/0.9", TEXT("GET /v1/losses\r\n\r\n"), LIBRARY(400)},
-	{"no target", TEXT("GET HTTP/1.1\r\n" HOST "\r\n" HIDDEN), LIBRARY(400)},
-
-	{"chunk size 2^64", CHUNK("10000000000000000"), LIBRARY(413)},
-	{"chunk size -1", CHUNK("-1"), LIBRARY(400)},
-	{"chunk size 0x3", CHUNK("0x3"), LIBRARY(400)},
-	{"chunk size empty", CHUNK(""), LIBRARY(400)},
-	{"no CR LF behind a chunk", TEXT(CHUNKED "3\r\nabcX0\r\n\r\n" HIDDEN), LIBRARY(400)},
-};
-
-static void check_refused(const struct refused *r)
+/* The number of things that are wrong. */
+static int check_refused(const struct framing_refused *r)
 {
 	char out[8192], status[32];
 	bool closed = false;
-	int fd = raw_connect(&server);
-	assert_true(raw_send(fd, r->request, r->n ? r->n : strlen(r->request)));
+	int bad = 0, fd = raw_connect(&server);
+	assert_true(raw_send(fd, r->request, r->n));
 	raw_read(fd, out, sizeof out, WAIT_MS, &closed);
 	close(fd);
 	snprintf(status, sizeof status, "HTTP/1.1 %d ", r->status);
-	if (strncmp(out, status, strlen(status)) != 0)
-		fail_msg("%s: not %d but: %s", r->name, r->status, out);
+	if (r->status == 0 ? out[0] != '\0' : strncmp(out, status, strlen(status)) != 0)
+		bad += complain(r, "not the status that is due", out);
 	if (!closed)
-		fail_msg("%s: the connection stays open", r->name);
-	if (!strstr(out, "Connection: close\r\n"))
-		fail_msg("%s: the end is not announced: %s", r->name, out);
+		bad += complain(r, "the connection stays open", out);
+	if (r->status != 0 && !strstr(out, "Connection: close\r\n"))
+		bad += complain(r, "the end is not announced", out);
 	if (strstr(out, "smuggled") || strstr(out, "HTTP/1.1 200"))
-		fail_msg("%s: a second request was answered: %s", r->name, out);
+		bad += complain(r, "a second request was answered", out);
+	if (r->code && !strstr(out, "X-Content-Type-Options: nosniff\r\n"))
+		bad += complain(r, "its type may be guessed", out);
 	if (r->code && !strstr(out, r->code))
-		fail_msg("%s: no code %s in: %s", r->name, r->code, out);
+		bad += complain(r, r->code, out);
+	return bad;
 }
 
 static void uncertain_framing_is_refused_and_closed(void **state)
 {
+	int bad = 0;
 	(void)state;
-	for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++)
-		check_refused(&refused[i]);
+	for (const struct framing_refused *r = framing_refused; r->name; r++)
+		bad += check_refused(r);
+	if (bad > 0)
+		fail_msg("%d things are wrong with these refusals", bad);
 }
 
 /* ---------------------------------------------------------------- served */
-
-struct served {
-	const char *name;
-	const char *request;
-	const char *status, *words; /* what the reply must have */
-};
-
-static const struct served served[] = {
-	{"a length", POST HOST "Content-Length: " PROBLEM_LENGTH "\r\n\r\n" PROBLEM, "200",
-	 SEED_LOSS},
-	{"a length with zeros before it",
-	 POST HOST "Content-Length: 000" PROBLEM_LENGTH "\r\n\r\n" PROBLEM, "200", SEED_LOSS},
-	{"chunks", CHUNKED "39\r\n" PROBLEM "\r\n0\r\n\r\n", "200", SEED_LOSS},
-	{"chunks with an extension and a trailer",
-	 CHUNKED "39;a=b\r\n" PROBLEM "\r\n0\r\nX: y\r\n\r\n", "200", SEED_LOSS},
-	{"chunks in capitals",
-	 POST HOST "transfer-encoding: Chunked\r\n\r\n39\r\n" PROBLEM "\r\n0\r\n\r\n", "200",
-	 SEED_LOSS},
-	{"HTTP/1.0",
-	 "POST " CROSS_ENTROPY " HTTP/1.0\r\nContent-Length: " PROBLEM_LENGTH "\r\n\r\n" PROBLEM,
-	 "200", SEED_LOSS},
-	{"HTTP/1.0 with an expectation",
-	 "POST " CROSS_ENTROPY
-	 " HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: " PROBLEM_LENGTH "\r\n\r\n" PROBLEM,
-	 "200", SEED_LOSS},
-	{"absolute form", "GET http://b:80/v2 HTTP/1.1\r\n" HOST "\r\n", "200", "lossd"},
-	{"absolute form without a path", "GET HTTP://b HTTP/1.1\r\n" HOST "\r\n", "200", "<html"},
-	{"an encoded path", "GET /v%32 HTTP/1.1\r\n" HOST "\r\n", "200", "lossd"},
-	{"empty lines before it", "\r\n\r\nGET /v2 HTTP/1.1\r\n" HOST "\r\n", "200", "lossd"},
-	{"white space around a value", "GET /v2 HTTP/1.1\r\n" HOST "X-Request-Id: \t id \t\r\n\r\n",
-	 "200", "X-Request-Id: id\r\n"},
-	{"a body behind GET", "GET /v2 HTTP/1.1\r\n" HOST "Content-Length: 5\r\n\r\nabcde", "200",
-	 "lossd"},
-	{"OPTIONS *", "OPTIONS * HTTP/1.1\r\n" HOST "\r\n", "204",
-	 "Allow: GET, HEAD, POST, OPTIONS\r\n"},
-	{"dots", "GET /%2e%2e/ HTTP/1.1\r\n" HOST "\r\n", "404", "unknown_path"},
-	{"an encoded NUL", "GET /v1/losses%00 HTTP/1.1\r\n" HOST "\r\n", "404", "NUL"},
-	{"an encoded NUL before the end", "GET /%00v1/losses HTTP/1.1\r\n" HOST "\r\n", "404",
-	 "NUL"},
-	{"half an encoded byte", "GET /v1/losses%4 HTTP/1.1\r\n" HOST "\r\n", "404",
-	 "unknown_path"},
-	{"an unknown method", "FROB /v1/losses HTTP/1.1\r\n" HOST "\r\n", "405",
-	 "method_not_allowed"},
-	{"a method in small letters", "get /v1/losses HTTP/1.1\r\n" HOST "\r\n", "405",
-	 "method_not_allowed"},
-	{"CONNECT", "CONNECT a:80 HTTP/1.1\r\n" HOST "\r\n", "404", "unknown_path"},
-	{"a wrong path with a body", "POST /no HTTP/1.1\r\n" HOST "Content-Length: 3\r\n\r\nabc",
-	 "404", "unknown_path"},
-};
 
 /* Each is answered, and so is the next request on the same connection where that stays open. */
 static void unusual_framing_is_served(void **state)
@@ -213,8 +76,7 @@ static void unusual_framing_is_served(void **state)
 		"GET /v2/health/live HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
 	char out[65536];
 	(void)state;
-	for (size_t i = 0; i < sizeof served / sizeof served[0]; i++) {
-		const struct served *s = &served[i];
+	for (const struct framing_served *s = framing_served; s->name; s++) {
 		int fd = raw_connect(&server);
 		bool last = strstr(s->request, "HTTP/1.0") != NULL;
 		assert_true(raw_send(fd, s->request, strlen(s->request)));
@@ -314,6 +176,26 @@ static void long_heads_are_refused(void **state)
 	check_long("GET /", "aaaaaaaaaa", 4000, " HTTP/1.1\r\n" HOST "\r\n", "HTTP/1.1 414 ");
 	check_long("GET /v2 HTTP/1.1\r\n" HOST "Cookie: a=b", "; a=b", 1000, "\r\n\r\n",
 		   "HTTP/1.1 431 ");
+}
+
+/* libmicrohttpd would take this query apart, run out of memory, and hang. */
+static void a_long_query_behind_nul_is_refused(void **state)
+{
+	static const char line[] = "GET /v1/losses\0?", end[] = " HTTP/1.1\r\n" HOST "\r\n" HIDDEN;
+	char query[8000], out[4096];
+	bool closed;
+	int fd = raw_connect(&server);
+	(void)state;
+	for (size_t i = 0; i < sizeof query; i++)
+		query[i] = "a&"[i % 2];
+	assert_true(raw_send(fd, line, sizeof line - 1));
+	assert_true(raw_send(fd, query, sizeof query));
+	assert_true(raw_send(fd, end, sizeof end - 1));
+	raw_read(fd, out, sizeof out, WAIT_MS, &closed);
+	close(fd);
+	assert_true(closed);
+	assert_int_equal(strncmp(out, "HTTP/1.1 400 ", 13), 0);
+	assert_null(strstr(out, "smuggled"));
 }
 
 static void heads_below_the_limit_are_served(void **state)
@@ -466,6 +348,7 @@ int main(void)
 		cmocka_unit_test(every_split_of_a_request_is_the_same),
 		cmocka_unit_test(pipelined_requests_are_answered_in_order),
 		cmocka_unit_test(long_heads_are_refused),
+		cmocka_unit_test(a_long_query_behind_nul_is_refused),
 		cmocka_unit_test(heads_below_the_limit_are_served),
 		cmocka_unit_test(long_chunked_bodies_are_thrown_away_to_twice_the_limit),
 		cmocka_unit_test(a_refusal_comes_before_the_body),

@@ -223,7 +223,11 @@ static void print_log(const struct server *server)
 int server_start(struct server *server, const char *const *flags, const char *const *environment)
 {
 	static const char *const listen[] = {"--listen", "127.0.0.1:0", NULL};
-	if (launch(server, listen, flags, environment) != 0)
+	static const char *const hosts[] = {"LOSSD_HOSTS=*", NULL};
+	const char **all = join(hosts, environment);
+	int launched = all ? launch(server, listen, flags, all) : -1;
+	free(all);
+	if (launched != 0)
 		return -1;
 	if (read_ready_line(server))
 		return 0;

@@ -23,7 +23,8 @@ struct server {
 };
 
 /*
- * Starts it with `--listen 127.0.0.1:0`, then the flags; both lists end with NULL or are NULL.
+ * Starts it with `--listen 127.0.0.1:0`, then the flags, and LOSSD_HOSTS=*, so that a raw request
+ * may have any Host: --hosts auto is its default. Both lists end with NULL or are NULL.
  * Environment entries are "NAME=value"; LOSSD_* of the caller's own environment is not passed on,
  * but for LOSSD_ISA.
  * Returns when the ready line has been read: 0, or -1 when there was none (the child is gone then).

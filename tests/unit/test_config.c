@@ -115,6 +115,8 @@ static void the_defaults_are_those_of_the_contract(void **state)
 	assert_int_equal(config.drain_timeout_ms, 30000);
 	assert_int_equal(config.log_level, LOG_INFO);
 	assert_int_equal(config.log_format, LOG_TEXT);
+	assert_string_equal(config.hosts, "loopback");
+	assert_string_equal(config.cors_origins, "none");
 	assert_string_equal(config.shm_key_prefix, "none");
 	assert_string_equal(config.shm_owners, "self");
 	assert_int_equal(config.shm_max_regions, 64);
@@ -424,6 +426,35 @@ static void a_file_may_hold_comments_and_sizes_as_words_or_numbers(void **state)
 	assert_int_equal(config.log_format, LOG_JSON);
 }
 
+static void hosts_follow_what_is_listened_on(void **state)
+{
+	static const struct {
+		const char *listen, *given, *hosts;
+	} cases[] = {
+		{"127.0.0.1:1", "auto", "loopback"},
+		{"[::1]:1", "auto", "loopback"},
+		{"localhost:1", "auto", "loopback"},
+		{"0.0.0.0:1", "auto", "*"},
+		{"[::]:1", "auto", "*"},
+		{"192.0.2.1:1", "auto", "*"},
+		{"0.0.0.0:1", "a.b,c:1", "a.b,c:1"},
+		{"127.0.0.1:1", "*", "*"},
+		{"0.0.0.0:1", "loopback", "loopback"},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		LOAD("--listen", cases[i].listen, "--hosts", cases[i].given);
+		assert_int_equal(action, CONFIG_SERVE);
+		assert_string_equal(config.hosts, cases[i].hosts);
+	}
+	LOAD("--config", file_with("{\"hosts\": [\"Loss.example\", \"[::1]:8080\"]}"));
+	assert_string_equal(config.hosts, "Loss.example,[::1]:8080");
+	LOAD("--config", file_with("{\"hosts\": []}"));
+	ASSERT_REFUSED("settings.json", "hosts", "auto, *, or hosts");
+	LOAD("--hosts", "http://a");
+	ASSERT_REFUSED("--hosts", "auto, *, or hosts", "\"http://a\"");
+}
+
 static void origins_are_a_text_or_an_array(void **state)
 {
 	static const struct {
@@ -694,6 +725,7 @@ int main(void)
 		TEST(unknown_flags_and_missing_values_are_refused),
 		TEST(a_wrong_variable_names_the_variable_even_under_a_flag),
 		TEST(a_file_may_hold_comments_and_sizes_as_words_or_numbers),
+		TEST(hosts_follow_what_is_listened_on),
 		TEST(origins_are_a_text_or_an_array),
 		TEST(texts_are_judged_by_their_own_rule),
 		TEST(comment_signs_inside_strings_are_text),

@@ -76,12 +76,60 @@ static void all_or_none_do_not_differ(void **state)
 	assert_false(cors_varies("none"));
 }
 
+static void origins_are_foreign(void **state)
+{
+	static const struct {
+		const char *list, *origin, *host;
+		bool foreign;
+	} rows[] = {
+		{"none", NULL, "a", false},
+		{"none", NULL, NULL, false},
+		{"none", "http://a", "a", false},
+		{"none", "http://a", "a:80", false},
+		{"none", "http://a:80", "a", false},
+		{"none", "https://a", "a:443", false},
+		{"none", "https://a", "a", false},
+		{"none", "http://127.0.0.1:8080", "127.0.0.1:8080", false},
+		{"none", "http://[::1]:8080", "[::1]:8080", false},
+		{"none", "http://localhost:8080", "LocalHost:8080", false},
+		{LIST, "https://a.example", "127.0.0.1:8080", false},
+		{LIST, "http://localhost:3000", "127.0.0.1:8080", false},
+		{"*", "https://evil.example", "a", false},
+
+		{"none", "null", "a", true},
+		{"none", "null", "null", true},
+		{"none", "https://evil.example", "127.0.0.1:8080", true},
+		{"none", "http://127.0.0.1", "127.0.0.1:8080", true},
+		{"none", "http://127.0.0.1:8081", "127.0.0.1:8080", true},
+		{"none", "http://localhost:8080", "127.0.0.1:8080", true},
+		{"none", "https://a", "a:80", true},
+		{"none", "http://a", "a:443", true},
+		{"none", "moz-extension://a", "a:80", true},
+		{"none", "http://a.evil", "a", true},
+		{"none", "http://a", "a.evil", true},
+		{"none", "http://a/", "a", true},
+		{"none", "http://x@a", "a", true},
+		{"none", "http://", "a", true},
+		{"none", "a", "a", true},
+		{"none", "http://a", NULL, true},
+		{"none", "http://a", "a:b", true},
+		{LIST, "https://b.example", "127.0.0.1:8080", true},
+		{LIST, "null", "127.0.0.1:8080", true},
+	};
+	(void)state;
+	for (size_t i = 0; i < COUNT(rows); i++)
+		if (cors_is_foreign(rows[i].list, rows[i].origin, rows[i].host) != rows[i].foreign)
+			fail_msg("%s at %s, list %s: not %d", rows[i].origin, rows[i].host,
+				 rows[i].list, rows[i].foreign);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(lists_are_none_all_or_origins),
 		cmocka_unit_test(origins_are_allowed_as_they_are_written),
 		cmocka_unit_test(all_or_none_do_not_differ),
+		cmocka_unit_test(origins_are_foreign),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

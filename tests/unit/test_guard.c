@@ -30,6 +30,7 @@ static const struct guard_case cases[] = {
 	{"chunked", V1, "/", {HOST, {"transfer-encoding", "CHUNKED"}}, LOSS_OK, ""},
 	{"continue", V1, "/", {HOST, {"Expect", "100-Continue"}}, LOSS_OK, ""},
 	{"host with port", V1, "/", {{"Host", "[::1]:8080"}}, LOSS_OK, ""},
+	{"white space behind a host", V1, "/", {{"Host", "a:80 \t"}}, LOSS_OK, ""},
 	{"1.0 without host", V0, "/", {{0}}, LOSS_OK, ""},
 	{"1.0 with an expectation", V0, "/", {HOST, {"Expect", "foo"}}, LOSS_OK, ""},
 
@@ -40,6 +41,8 @@ static const struct guard_case cases[] = {
 	{"empty host on 1.0", V0, "/", {{"Host", ""}}, BAD, "Host is \"\""},
 	{"host with a path", V1, "/", {{"Host", "a/b"}}, BAD, "Host is"},
 	{"host with user data", V1, "/", {{"Host", "b@a"}}, BAD, "Host is"},
+	{"host of white space", V1, "/", {{"Host", " "}}, BAD, "Host is"},
+	{"white space in a host", V1, "/", {{"Host", "a b"}}, BAD, "Host is"},
 	{"two hosts in one", V1, "/", {{"Host", "a, b"}}, BAD, "Host is"},
 
 	{"length and coding",
@@ -59,12 +62,25 @@ static const struct guard_case cases[] = {
 	{"hexadecimal length", V1, "/", {HOST, {"Content-Length", "0x5"}}, BAD, "0x5"},
 	{"list of lengths", V1, "/", {HOST, {"Content-Length", "5,5"}}, BAD, "5,5"},
 	{"empty length", V1, "/", {HOST, {"Content-Length", ""}}, BAD, "digits"},
+	{"space behind a length", V1, "/", {HOST, {"Content-Length", "5 "}}, BAD, "\"5 \""},
 	{"space before colon", V1, "/", {HOST, {"Content-Length ", "5"}}, BAD, "name"},
 
 	{"coding on 1.0", V0, "/", {HOST, {"Transfer-Encoding", "chunked"}}, BAD, "HTTP/1.0"},
 	{"other coding", V1, "/", {HOST, {"Transfer-Encoding", "xchunked"}}, BAD, "xchunked"},
 	{"list of codings", V1, "/", {HOST, {"Transfer-Encoding", "gzip, chunked"}}, BAD, "gzip"},
 	{"empty coding", V1, "/", {HOST, {"Transfer-Encoding", ""}}, BAD, "chunked"},
+	{"space behind a coding",
+	 V1,
+	 "/",
+	 {HOST, {"Transfer-Encoding", "chunked "}},
+	 BAD,
+	 "white space"},
+	{"tab behind a coding",
+	 V1,
+	 "/",
+	 {HOST, {"Transfer-Encoding", "chunked\t"}},
+	 BAD,
+	 "chunked\t"},
 	{"two codings",
 	 V1,
 	 "/",
@@ -78,6 +94,12 @@ static const struct guard_case cases[] = {
 	 {HOST, {"Expect", "foo"}},
 	 LOSS_EXPECTATION_FAILED,
 	 "\"foo\""},
+	{"space behind an expectation",
+	 V1,
+	 "/",
+	 {HOST, {"Expect", "100-continue "}},
+	 LOSS_EXPECTATION_FAILED,
+	 "white space"},
 	{"two expectations",
 	 V1,
 	 "/",
@@ -172,7 +194,12 @@ static void lengths_past_64_bits_saturate(void **state)
 static void a_head_that_is_not_what_it_shows_is_refused(void **state)
 {
 	static const struct header headers[] = {HOST};
-	const struct raw_head head = {"GET", "/", V1, headers, 1, false};
+	const struct raw_head head = {.method = "GET",
+				      .target = "/",
+				      .version = V1,
+				      .headers = headers,
+				      .n_headers = 1,
+				      .exact = false};
 	struct framing framing;
 	struct loss_error err;
 	(void)state;

@@ -1,4 +1,5 @@
 #include "../../server/head.h"
+#include "../support/memory.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -72,10 +73,38 @@ static void long_lists_are_held_once(void **state)
 	assert_true(loss_arena_held(arena) - held < 2 * N * strlen("text/html, "));
 }
 
+static void white_space_behind_values_is_left_out(void **state)
+{
+	static const struct header headers[] = {{"Accept", "text/html \t"}, {"Accept", "*/*  "}};
+	(void)state;
+	assert_string_equal(read_one("X-Request-Id", "a b \t ").request_id, "a b");
+	assert_string_equal(read_one("Content-Type", "text/html").content_type, "text/html");
+	assert_null(read_one("Origin", " \t").origin);
+	assert_string_equal(read_all(headers, 2).accept, "text/html, */*");
+}
+
+/* A value without its white space takes memory. */
+static void values_that_can_not_be_kept_are_no_values(void **state)
+{
+	static char value[BLOCK + 2];
+	struct loss_budget budget = budget_of(BLOCK);
+	struct loss_arena *small = create_arena(&budget);
+	const struct header header = {"Content-Type", value};
+	struct head head = {0};
+	struct loss_error err;
+	(void)state;
+	memset(value, 'a', BLOCK);
+	value[BLOCK] = ' ';
+	assert_int_equal(head_read(&head, &header, 1, small, &err), LOSS_TOO_LARGE_FOR_SERVER);
+	assert_int_equal(err.status, LOSS_TOO_LARGE_FOR_SERVER);
+	assert_null(head.content_type);
+	loss_arena_destroy(small);
+}
+
 static void doubled_single_values_are_refused(void **state)
 {
 	static const char *const names[] = {"Content-Type", "X-Request-Timeout-Ms",
-					    "Inference-Header-Content-Length"};
+					    "Inference-Header-Content-Length", "Origin"};
 	(void)state;
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
 		const struct header headers[] = {{names[i], "1"}, {names[i], "1"}};
@@ -362,11 +391,11 @@ static void timeouts_have_a_range(void **state)
 		const char *value;
 		uint64_t ms; /* 0: refused */
 	} cases[] = {
-		{"1", 1},  {"3600000", 3600000},
-		{"0", 0},  {"3600001", 0},
-		{"-1", 0}, {"1.5", 0},
-		{"1 ", 0}, {"abc", 0},
-		{"", 0},   {"99999999999999999999", 0},
+		{"1", 1},   {"3600000", 3600000},
+		{"0", 0},   {"3600001", 0},
+		{"-1", 0},  {"1.5", 0},
+		{"1 2", 0}, {"abc", 0},
+		{"", 0},    {"99999999999999999999", 0},
 	};
 	struct head none = {0};
 	struct loss_error err;
@@ -389,6 +418,8 @@ int main(void)
 		cmocka_unit_test(lists_are_joined),
 		cmocka_unit_test(lists_keep_all_their_parts),
 		cmocka_unit_test(long_lists_are_held_once),
+		cmocka_unit_test(white_space_behind_values_is_left_out),
+		cmocka_unit_test(values_that_can_not_be_kept_are_no_values),
 		cmocka_unit_test(doubled_single_values_are_refused),
 		cmocka_unit_test(request_ids_are_echoed_when_they_may_be),
 		cmocka_unit_test(trace_contexts_are_checked),

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../../server/access.h"
 #include "../../../server/codec/query.h"
 #include "../../../server/cors.h"
 #include "../../../server/head.h"
@@ -62,6 +63,8 @@ static void check_types(const struct head *head, const struct door *door)
 	fuzz_check(chosen < n, "reply %zu of %zu", chosen, n);
 }
 
+static const struct config loopback = {.hosts = "loopback,a.example:80", .cors_origins = "none"};
+
 static void check_headers(const struct raw_head *raw, struct loss_arena *arena)
 {
 	struct head head;
@@ -77,6 +80,8 @@ static void check_headers(const struct raw_head *raw, struct loss_arena *arena)
 	fuzz_check(ms <= 3600000, "a timeout of %llu ms", (unsigned long long)ms);
 	head_takes_gzip(&head);
 	cors_allow("https://app.example,http://localhost:3000", head.origin);
+	judge(access_check_host(&head, &loopback, &err), &err);
+	judge(access_check_origin(&head, &loopback, "/", &err), &err);
 	/* These stand in the reply. */
 	fuzz_check(!head.request_id ||
 			   (is_token(head.request_id) && strlen(head.request_id) <= HEAD_MAX_ID),

@@ -8,23 +8,13 @@
 
 /* ---------------------------------------------------------------- heads */
 
-static char *trim(char *text)
-{
-	text += strspn(text, " \t");
-	size_t n = strlen(text);
-	while (n > 0 && (text[n - 1] == ' ' || text[n - 1] == '\t'))
-		n--;
-	text[n] = '\0';
-	return text;
-}
-
 static void read_header(char *line, struct header *header)
 {
 	char *colon = strchr(line, ':');
 	if (colon)
 		*colon = '\0';
 	header->name = line;
-	header->value = colon ? trim(colon + 1) : "";
+	header->value = colon ? colon + 1 + strspn(colon + 1, " \t") : "";
 }
 
 /* "METHOD TARGET VERSION", of which any may be missing. */
@@ -58,10 +48,10 @@ void fuzz_read_head(struct fuzz_input *input, struct fuzz_head *head)
 void fuzz_settings(struct config *config)
 {
 	static const char *labels[ROUTE_MAX + 1];
-	char name[] = "lossd";
-	char *argv[] = {name, NULL};
+	char name[] = "lossd", hosts[] = "--hosts=*";
+	char *argv[] = {name, hosts, NULL};
 	size_t n = 0;
-	fuzz_check(config_load(config, 1, argv) == CONFIG_SERVE, "the settings are wrong");
+	fuzz_check(config_load(config, 2, argv) == CONFIG_SERVE, "the settings are wrong");
 	for (const struct route *route = routes; route->path; route++)
 		labels[n++] = route->path;
 	labels[n++] = ROUTE_OTHER;
