@@ -23,9 +23,10 @@ enum stage { ACCEPTING, DRAINING, STOPPING };
 struct acceptor {
 	struct acceptor_setup setup;
 	int listeners[CONFIG_MAX_LISTENERS];
-	bool waits[CONFIG_MAX_LISTENERS]; /* a client does, and there was no room */
-	int wake[2];                      /* a byte ends the thread's sleep */
-	atomic_int stage;                 /* enum stage */
+	bool waits[CONFIG_MAX_LISTENERS];     /* a client does, and there was no room */
+	unsigned times[CONFIG_MAX_LISTENERS]; /* it has found none in a row */
+	int wake[2];                          /* a byte ends the thread's sleep */
+	atomic_int stage;                     /* enum stage */
 	atomic_bool closed;
 	bool stopped; /* the thread has been joined */
 	pthread_t thread;
@@ -145,17 +146,24 @@ static bool poll_listeners(struct acceptor *a, int milliseconds, bool *ready)
 	return any;
 }
 
+static void take_turn(struct acceptor *a, size_t i)
+{
+	bool more = true;
+	for (int n = 0; more && n < TURN; n++)
+		more = serve_one(a, i);
+	a->times[i] = a->waits[i] ? a->times[i] + 1 : 0;
+	if (a->waits[i])
+		a->setup.crowded(a->setup.context, a->times[i]);
+}
+
 /* A turn for each listener that has a client. False: none has. */
 static bool serve_all(struct acceptor *a, int milliseconds)
 {
 	bool ready[CONFIG_MAX_LISTENERS];
 	bool any = poll_listeners(a, milliseconds, ready);
-	for (size_t i = 0; any && i < a->setup.n_listeners; i++) {
-		for (int n = 0; ready[i] && n < TURN; n++)
-			ready[i] = serve_one(a, i);
-		if (a->waits[i])
-			a->setup.crowded(a->setup.context);
-	}
+	for (size_t i = 0; any && i < a->setup.n_listeners; i++)
+		if (ready[i])
+			take_turn(a, i);
 	return any;
 }
 

@@ -25,8 +25,9 @@ struct acceptor_setup {
 	void *context;
 	/* Takes over a non-blocking connection, which has its place, or closes it. */
 	void (*connected)(void *context, int fd, const struct sockaddr *address, socklen_t size);
-	/* A client waits, and there is no room for it. Again after a while, if that is still so. */
-	void (*crowded)(void *context);
+	/* A client waits, and there is no room for it. Again after a while, if that is still so:
+	 * `times` counts the calls in a row. */
+	void (*crowded)(void *context, unsigned times);
 	/* While draining: who had connected has been accepted, or finds no room. */
 	void (*drained)(void *context);
 };

@@ -36,6 +36,7 @@ struct admission {
 	size_t count;          /* of places, open and taken */
 	size_t shared;         /* of those */
 	size_t n_waiting;      /* taken, and not started */
+	bool lacks_memory;     /* the last one that could not be opened, for that reason */
 	size_t *of_listener;
 	struct place *places; /* limits.descriptors of them */
 	uint64_t salt;        /* so that no client can choose its chain */
@@ -145,9 +146,9 @@ static void unchain(struct admission *a, int fd)
 static bool open_place(struct admission *a, size_t listener)
 {
 	if (a->of_listener[listener] >= a->own) {
-		if (a->shared >= a->limits.connections - a->own)
-			return false;
-		if (!loss_budget_take(a->limits.budget, a->limits.bytes))
+		bool full = a->shared >= a->limits.connections - a->own;
+		a->lacks_memory = !full && !loss_budget_take(a->limits.budget, a->limits.bytes);
+		if (full || a->lacks_memory)
 			return false;
 		a->shared++;
 	}
@@ -264,6 +265,14 @@ size_t admission_count(struct admission *a)
 	size_t count = a->count;
 	pthread_mutex_unlock(&a->mutex);
 	return count;
+}
+
+bool admission_lacks_memory(struct admission *a)
+{
+	pthread_mutex_lock(&a->mutex);
+	bool lacks = a->lacks_memory;
+	pthread_mutex_unlock(&a->mutex);
+	return lacks;
 }
 
 bool admission_is_crowded(struct admission *a)

@@ -65,6 +65,8 @@ void admission_release(struct admission *admission, int fd);
 
 /* Connections that are open, without those that were closed without a word. */
 size_t admission_count(struct admission *admission);
+/* Whether what is wanting is memory of the budget: it comes back as requests end. */
+bool admission_lacks_memory(struct admission *admission);
 /* Whether somebody waits for room: then no connection should be kept for a next request. */
 bool admission_is_crowded(struct admission *admission);
 

@@ -71,11 +71,34 @@ static struct MHD_Response *make_response(const struct reply *reply, bool close)
 	return response;
 }
 
+/* Bytes that a request took on the wire. Those of chunks can not be told. */
+static uint64_t consumed_by(const struct request *request, struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+	if (!info || !request || request->head.framing.chunked)
+		return REAPER_UNKNOWN;
+	return info->header_size + request->timings.bytes_in;
+}
+
+/* Whether the connection ends with the reply: where the server goes away, or others wait for room;
+ * but not before the next request that has been sent already. */
+static bool closes(struct connections *connections, struct MHD_Connection *connection,
+		   const struct request *request)
+{
+	struct service *service = connections->service;
+	bool unwanted = service_stage(service) != SERVICE_RUNNING ||
+			admission_is_crowded(connections->admission);
+	return request->reply.close ||
+	       (unwanted && !reaper_has_more(service->reaper, request->entry,
+					     consumed_by(request, connection)));
+}
+
 static enum MHD_Result send_reply(struct connections *connections,
 				  struct MHD_Connection *connection, struct request *request)
 {
 	struct reaper *reaper = connections->service->reaper;
-	bool close = request->reply.close || admission_is_crowded(connections->admission);
+	bool close = closes(connections, connection, request);
 	accounting_inference(request);
 	struct MHD_Response *response = make_response(&request->reply, close);
 	if (!response)
@@ -219,16 +242,6 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 }
 
 /* ---------------------------------------------------------------- ends */
-
-/* Bytes that a request took on the wire. Those of chunks can not be told. */
-static uint64_t consumed_by(const struct request *request, struct MHD_Connection *connection)
-{
-	const union MHD_ConnectionInfo *info =
-		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
-	if (!info || !request || request->head.framing.chunked)
-		return REAPER_UNKNOWN;
-	return info->header_size + request->timings.bytes_in;
-}
 
 /* The one place where a request is freed: its reply has been sent, or never will be. */
 static void on_completed(void *context, struct MHD_Connection *connection, void **request_context,

@@ -22,6 +22,9 @@ struct http {
 	uint64_t leaving_ns; /* when the drain began */
 };
 
+/* Looks for memory, a twentieth of a second apart, before idle connections go for it. */
+#define PATIENCE 10
+
 /* ---------------------------------------------------------------- the acceptor's calls */
 
 static void on_accepted(void *context, int fd, const struct sockaddr *address, socklen_t size)
@@ -30,12 +33,16 @@ static void on_accepted(void *context, int fd, const struct sockaddr *address, s
 	connections_add(&http->connections, fd, address, size);
 }
 
-/* Idle connections make room, and slow transfers memory, where there is none for newcomers. */
-static void on_crowded(void *context)
+/* Idle connections make room for newcomers. Memory comes back by itself, or slow transfers make
+ * room for it: idle connections go only where it does not. */
+static void on_crowded(void *context, unsigned times)
 {
 	struct http *http = (struct http *)context;
-	if (!reaper_evict(http->service.reaper))
+	bool lacks_memory = admission_lacks_memory(http->admission);
+	if (lacks_memory)
 		reaper_press(http->service.reaper);
+	if (!lacks_memory || times > PATIENCE)
+		reaper_evict(http->service.reaper);
 }
 
 static void on_drained(void *context)

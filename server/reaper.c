@@ -234,6 +234,15 @@ void reaper_idle(struct reaper *reaper, struct reaper_entry *entry, uint64_t con
 	enter(reaper, entry, begun ? REAPER_OPENED : REAPER_IDLE, 0);
 }
 
+bool reaper_has_more(struct reaper *reaper, const struct reaper_entry *entry, uint64_t consumed)
+{
+	struct socket_traffic traffic;
+	(void)reaper;
+	return consumed != REAPER_UNKNOWN && socket_traffic(entry->fd, &traffic) &&
+	       traffic.received >
+		       atomic_load_explicit(&entry->accounted, memory_order_relaxed) + consumed;
+}
+
 void reaper_received(struct reaper *reaper, struct reaper_entry *entry, uint64_t bytes)
 {
 	const struct pace_rule rule = reaper_rule(reaper, REAPER_BODY);

@@ -72,6 +72,8 @@ void reaper_reply(struct reaper *reaper, struct reaper_entry *entry, uint64_t by
  * them the beginning of a next request is told from none. */
 #define REAPER_UNKNOWN UINT64_MAX
 void reaper_idle(struct reaper *reaper, struct reaper_entry *entry, uint64_t consumed);
+/* Before that: whether something of a next request has come. */
+bool reaper_has_more(struct reaper *reaper, const struct reaper_entry *entry, uint64_t consumed);
 
 struct reaper_watch {
 	uint64_t expires_ns; /* the caller's deadline, on the reaper's clock; 0: none */

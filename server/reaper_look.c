@@ -179,12 +179,18 @@ static uint64_t look_by_phase(struct reaper *r, struct reaper_entry *entry, enum
 	return NEVER;
 }
 
-/* What has come and waits to be read is not the client's delay. But there is an end to it. */
+/* What has come and waits to be read is not the client's delay, nor what has not been sent. */
+static bool is_ours(const struct reaper_entry *entry, enum reaper_phase phase)
+{
+	return phase == REAPER_REPLY ? socket_untaken(entry->fd) == 0
+				     : socket_unread(entry->fd) > 0;
+}
+
+/* But there is an end to it. */
 static bool is_excused(const struct reaper *r, const struct reaper_entry *entry,
 		       enum reaper_phase phase, uint64_t deadline, uint64_t now)
 {
-	return phase != REAPER_REPLY && now < deadline + reaper_rule(r, phase).timeout_ns &&
-	       socket_unread(entry->fd) > 0;
+	return now < deadline + reaper_rule(r, phase).timeout_ns && is_ours(entry, phase);
 }
 
 uint64_t reaper_look(struct reaper *r, struct reaper_entry *entry, uint64_t now)
@@ -222,7 +228,8 @@ static bool is_burden(const struct reaper *r, const struct reaper_entry *entry,
 	*per_second = entry->pace.per_second;
 	return (phase == REAPER_BODY || phase == REAPER_REPLY) && !entry->cut &&
 	       entry->paced_ns == atomic_load(&entry->start_ns) &&
-	       atomic_load(&entry->bytes) >= HELD_BYTES && pace_is_slow(&entry->pace, &rule);
+	       atomic_load(&entry->bytes) >= HELD_BYTES && pace_is_slow(&entry->pace, &rule) &&
+	       !is_ours(entry, phase);
 }
 
 void reaper_relieve(struct reaper *r, uint64_t now)

@@ -101,8 +101,6 @@ static void complete(struct request *request, const char *content_type)
 	if (reply->status == 429 || reply->status == 503)
 		add_header(reply, "Retry-After", RETRY_AFTER_SECONDS);
 	add_cors(request);
-	if (service_stage(request->service) != SERVICE_RUNNING)
-		reply->close = true;
 	request->stage = REQUEST_REPLY;
 }
 

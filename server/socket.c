@@ -7,6 +7,7 @@
 
 #ifdef __linux__
 #include <linux/filter.h>
+#include <linux/sockios.h>
 #include <linux/tcp.h> /* netinet/tcp.h knows less */
 #include <netinet/in.h>
 #endif
@@ -42,6 +43,17 @@ size_t socket_unread(int fd)
 {
 	int n = 0;
 	return ioctl(fd, FIONREAD, &n) == 0 && n > 0 ? (size_t)n : 0;
+}
+
+size_t socket_untaken(int fd)
+{
+#ifdef SIOCOUTQ
+	int n = 0;
+	return ioctl(fd, SIOCOUTQ, &n) == 0 && n > 0 ? (size_t)n : 0;
+#else
+	(void)fd;
+	return 1; /* not known: something may be on its way */
+#endif
 }
 
 enum socket_peer socket_peer(int fd)

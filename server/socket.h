@@ -19,6 +19,8 @@ bool socket_traffic(int fd, struct socket_traffic *traffic);
 
 /* Bytes that have been received and not read. */
 size_t socket_unread(int fd);
+/* Bytes that have been sent and not been acknowledged by the client's side. */
+size_t socket_untaken(int fd);
 
 enum socket_peer {
 	SOCKET_PEER_OPEN,

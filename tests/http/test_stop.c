@@ -310,6 +310,27 @@ static void new_connections_are_answered(void **state)
 	}
 }
 
+/* All that was sent behind one another before the signal, also what is behind a large problem. */
+static void pipelined_requests_are_answered(void **state)
+{
+	static char out[1 << 16];
+	(void)state;
+	for (int drain = 0; drain < DRAINS; drain++) {
+		size_t n = 0;
+		start(NULL);
+		int fd = send_problem(raw_connect(&server), 18);
+		for (int i = 0; i < 20; i++)
+			send_problem(fd, i % 8);
+		terminate();
+		raw_read(fd, out, sizeof out, WAIT_MS, NULL);
+		close(fd);
+		for (const char *at = out; (at = strstr(at, "\"loss\":0.693147")) != NULL; at++)
+			n++;
+		assert_int_equal(n, 21);
+		assert_int_equal(server_wait(&server), 0);
+	}
+}
+
 /* ---------------------------------------------------------------- large problems */
 
 #define ROWS 3000
@@ -375,6 +396,7 @@ int main(void)
 		TEST(requests_on_used_connections_are_answered),
 		TEST(the_backlog_is_answered),
 		TEST(new_connections_are_answered),
+		TEST(pipelined_requests_are_answered),
 		TEST(large_problems_are_finished),
 		TEST(a_taken_port_is_one_line),
 	};

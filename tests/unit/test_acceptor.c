@@ -24,7 +24,8 @@
 #define MOST 16 /* connections, where a test has no other limit */
 
 struct taker {
-	atomic_int taken, crowded, drained;
+	atomic_int taken, crowded, drained, out_of_order;
+	unsigned times; /* as told last */
 	atomic_int fds[64];
 	atomic_int families[64];
 };
@@ -39,8 +40,13 @@ static void connected(void *context, int fd, const struct sockaddr *address, soc
 	atomic_fetch_add(&taker->taken, 1);
 }
 
-static void crowded(void *context)
+static void crowded(void *context, unsigned times)
 {
+	struct taker *t = (struct taker *)context;
+	/* Who is served meanwhile ends the row. */
+	if (times != 1 && times != t->times + 1)
+		atomic_store(&t->out_of_order, 1);
+	t->times = times;
 	atomic_fetch_add(&((struct taker *)context)->crowded, 1);
 }
 
@@ -122,6 +128,7 @@ static void leave(int i)
 
 static void finish(void)
 {
+	assert_int_equal(atomic_load(&taker.out_of_order), 0);
 	acceptor_stop(acceptor);
 	acceptor_stop(acceptor); /* once more changes nothing */
 	assert_true(acceptor_is_closed(acceptor));

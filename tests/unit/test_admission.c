@@ -58,7 +58,7 @@ static void begin(size_t connections, size_t listeners, size_t per_address)
 
 static const struct sockaddr *address_of(const char *text)
 {
-	static union {
+	static _Thread_local union {
 		struct sockaddr any;
 		struct sockaddr_in v4;
 		struct sockaddr_in6 v6;
@@ -134,6 +134,7 @@ static void each_listener_has_places_of_its_own(void **state)
 	begin(50, 3, 0);
 	fill(0, 100, 50);
 	assert_false(admission_open(admission, 0));
+	assert_false(admission_lacks_memory(admission)); /* it is the limit */
 	fill(1, 200, ADMISSION_OWN_PLACES);
 	assert_false(admission_open(admission, 1));
 	fill(2, 300, ADMISSION_OWN_PLACES);
@@ -169,7 +170,9 @@ static void shared_places_are_charged(void **state)
 	/* Requests hold all but room for two. */
 	assert_true(loss_budget_take(&budget, budget.limit - budget.held - 2 * BYTES));
 	fill(0, 200, 2);
+	assert_false(admission_lacks_memory(admission));
 	assert_false(admission_open(admission, 0));
+	assert_true(admission_lacks_memory(admission));
 	admission_release(admission, 100);
 	assert_true(connect_as(100, 0, "10.0.0.1"));
 	assert_false(admission_open(admission, 0));

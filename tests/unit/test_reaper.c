@@ -20,6 +20,7 @@
 #define SECOND (1000 * MS)
 #define HOUR_MS UINT64_C(3600000)
 #define WAIT_MS 60000
+#define LARGE ((uint64_t)1 << 20)
 
 static struct config config;
 static struct loss_arena *arena;
@@ -128,6 +129,15 @@ static void expect_end_at(const struct link *link, uint64_t deadline)
 
 /* ---------------------------------------------------------------- phases */
 
+/* Part of a reply that its client does not take: more than the kernels hold for it. */
+static void stuff(const struct link *link)
+{
+	static const char bytes[1 << 16];
+	while (send(link->pair.server, bytes, sizeof bytes, MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
+		continue;
+	assert_true(socket_untaken(link->pair.server) > 0);
+}
+
 static void enter(const struct link *link, enum reaper_phase phase)
 {
 	switch (phase) {
@@ -141,6 +151,7 @@ static void enter(const struct link *link, enum reaper_phase phase)
 		reaper_compute(reaper, link->entry);
 		break;
 	case REAPER_REPLY:
+		stuff(link);
 		reaper_reply(reaper, link->entry, 100);
 		break;
 	case REAPER_IDLE:
@@ -326,6 +337,7 @@ static void a_reply_lives_as_long_as_it_is_taken(void **state)
 	struct link reader = open_link(), other = open_link();
 	reaper_reply(reaper, reader.entry, 1 << 30);
 	reaper_reply(reaper, other.entry, 1 << 30);
+	stuff(&other);
 	uint64_t begun = moved_clock();
 	for (int i = 0; i < 60; i++) {
 		move_by(SECOND);
@@ -336,9 +348,11 @@ static void a_reply_lives_as_long_as_it_is_taken(void **state)
 	}
 	assert_true(was_cut(&other)); /* its size gives it no time */
 	uint64_t stopped = moved_clock();
+	stuff(&reader);
 	move_to(stopped + 9 * SECOND);
 	assert_false(was_cut(&reader));
-	move_to(stopped + 20 * SECOND + 500 * MS);
+	/* What its kernel took of that has earned it time, but never more than this. */
+	move_to(stopped + 20 * SECOND + 1000 * MS);
 	assert_true(was_cut(&reader));
 	close_link(&reader);
 	close_link(&other);
@@ -356,6 +370,21 @@ static void unread_bytes_excuse_their_sender_for_a_while(void **state)
 	move_by(10 * SECOND);
 	assert_false(was_cut(&link));
 	move_by(10 * SECOND - 1);
+	assert_false(was_cut(&link));
+	move_by(100 * MS);
+	assert_true(was_cut(&link));
+	close_link(&link);
+}
+
+/* The server's own threads have no time to send it. */
+static void unsent_bytes_excuse_their_reader_for_a_while(void **state)
+{
+	(void)state;
+	config.reply_timeout_ms = 10000;
+	begin();
+	struct link link = open_link();
+	reaper_reply(reaper, link.entry, LARGE);
+	move_by(20 * SECOND - 1);
 	assert_false(was_cut(&link));
 	move_by(100 * MS);
 	assert_true(was_cut(&link));
@@ -455,8 +484,6 @@ static void the_longest_idle_is_evicted(void **state)
 
 /* ---------------------------------------------------------------- pressure */
 
-#define LARGE ((uint64_t)1 << 20)
-
 static void the_slowest_goes_first(void **state)
 {
 	(void)state;
@@ -467,6 +494,7 @@ static void the_slowest_goes_first(void **state)
 		    fast = open_link();
 	reaper_reply(reaper, small.entry, 1000);
 	reaper_reply(reaper, slower.entry, LARGE);
+	stuff(&slower);
 	enter(&slow, REAPER_BODY);
 	enter(&fast, REAPER_BODY);
 	for (int i = 1; i <= 3; i++) {
@@ -504,6 +532,7 @@ static void pressure_passes(void **state)
 	begin();
 	struct link link = open_link();
 	reaper_reply(reaper, link.entry, LARGE);
+	stuff(&link);
 	reaper_press(reaper);
 	step();
 	assert_false(was_cut(&link));
@@ -517,6 +546,26 @@ static void pressure_passes(void **state)
 	move_by(10 * SECOND);
 	assert_false(was_cut(&later));
 	close_link(&later);
+}
+
+/* Whose bytes wait to be read, or who has taken all that was sent, is not slow: the server is. */
+static void the_servers_own_slowness_is_nobodys_fault(void **state)
+{
+	(void)state;
+	tcp_needs_traffic();
+	config.body_min_bytes_per_second = config.reply_min_bytes_per_second = RATE;
+	begin();
+	struct link sender = open_link(), reader = open_link();
+	reaper_reply(reaper, reader.entry, LARGE);
+	enter(&sender, REAPER_BODY);
+	reaper_received(reaper, sender.entry, LARGE);
+	tcp_send_and_wait(sender.pair.client, sender.pair.server, "abc", 3);
+	move_by(3 * SECOND);
+	reaper_press(reaper);
+	move_by(SECOND);
+	assert_false(was_cut(&sender) || was_cut(&reader));
+	close_link(&sender);
+	close_link(&reader);
 }
 
 /* ---------------------------------------------------------------- notices */
@@ -887,11 +936,13 @@ int main(void)
 		TEST(a_body_that_stops_ends_soon),
 		TEST(a_reply_lives_as_long_as_it_is_taken),
 		TEST(unread_bytes_excuse_their_sender_for_a_while),
+		TEST(unsent_bytes_excuse_their_reader_for_a_while),
 		TEST(dripped_heads_get_the_time_of_heads),
 		TEST(what_is_left_over_is_a_head),
 		TEST(the_longest_idle_is_evicted),
 		TEST(the_slowest_goes_first),
 		TEST(pressure_passes),
+		TEST(the_servers_own_slowness_is_nobodys_fault),
 		TEST(deadlines_of_requests_fire_once),
 		TEST(nobody_is_told_after_unwatch),
 		TEST(a_client_that_resets_is_noticed),
