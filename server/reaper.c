@@ -300,15 +300,17 @@ void reaper_press(struct reaper *reaper)
 
 /* ---------------------------------------------------------------- stop */
 
-/* Of a connection that waits for a request: what has come of one is a promise, and there is not
- * much time for what has not. */
+/* What has come of a request is a promise, and so is what was sent behind one that is under way: it
+ * may be anywhere between here and the client. There is not much time for what has not begun. */
 static void hurry(struct reaper *r, struct reaper_entry *entry, uint64_t now)
 {
 	uint64_t deadline = atomic_load(&entry->deadline_ns);
-	if (!waits_for_request(phase_of(entry)))
-		return;
-	if (socket_unread(entry->fd) > 0)
+	enum reaper_phase phase = phase_of(entry);
+	bool under_way = !waits_for_request(phase) && phase != REAPER_HEAD;
+	if (under_way || socket_unread(entry->fd) > 0)
 		atomic_store(&entry->promised, true);
+	if (!waits_for_request(phase))
+		return;
 	reaper_hasten(entry, &deadline, now + DRAIN_GRACE_NS);
 	schedule(r, entry, now);
 }

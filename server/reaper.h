@@ -94,8 +94,8 @@ void reaper_press(struct reaper *reaper);
 
 /*
  * From now on connections that wait for a request wait a second at most. What had come by then,
- * and what had come by `since_ns`, is a promise: reaper_is_promised tells whether the request whose
- * head has just been read was there in time.
+ * what had come by `since_ns`, and what is sent behind a request that was under way, is a promise:
+ * reaper_is_promised tells whether the request whose head has just been read is one.
  */
 void reaper_drain(struct reaper *reaper, uint64_t since_ns);
 bool reaper_is_promised(struct reaper *reaper, const struct reaper_entry *entry);

@@ -773,6 +773,9 @@ static void what_had_come_is_promised(void **state)
 	tcp_needs_traffic();
 	begin();
 	struct link unread = open_link(), read = open_link(), silent = open_link();
+	struct link busy = open_link(), begun = open_link();
+	enter(&busy, REAPER_BODY);
+	enter(&begun, REAPER_HEAD);
 	enter(&unread, REAPER_IDLE);
 	enter(&read, REAPER_IDLE);
 	tcp_send_and_wait(unread.pair.client, unread.pair.server, "G", 1);
@@ -788,6 +791,12 @@ static void what_had_come_is_promised(void **state)
 	tcp_send_and_wait(silent.pair.client, silent.pair.server, "G", 1);
 	tcp_send_and_wait(read.pair.client, read.pair.server, "E", 1);
 	atomic_store(&now_ns, clock_ns());
+	tcp_send_and_wait(busy.pair.client, busy.pair.server, "G", 1);
+	tcp_send_and_wait(begun.pair.client, begun.pair.server, "G", 1);
+	assert_true(reaper_is_promised(reaper, busy.entry)); /* behind its body */
+	assert_false(reaper_is_promised(reaper, begun.entry));
+	close_link(&busy);
+	close_link(&begun);
 	assert_false(reaper_is_promised(reaper, silent.entry));
 	assert_false(reaper_is_promised(reaper, read.entry));
 	assert_true(reaper_is_promised(reaper, unread.entry));
