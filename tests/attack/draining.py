@@ -14,7 +14,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from daemon import DRAIN_SECONDS, Server
-from good import ask
+from good import Session
 from problems import Prepared
 from wire import Connection, Ended, Violation
 from world import PATIENCE, World, draw_id
@@ -92,8 +92,9 @@ def _draw(world: World, rng: random.Random, state: str, size: str) -> Sender:
     fitting = [p for p in several if len(p.request.body) <= world.largest]
     sender = Sender(world, state, rng.choice(fitting), draw_id(rng))
     if state != "new":
-        sender.connection = world.connect()
-        ask(world, sender.connection, rng.choice(world.pool.small), rng)
+        session = Session(world)
+        session.ask(rng.choice(world.pool.small), rng)
+        sender.connection = session.connection
     if state == "busy":
         sender.before = rng.choice(world.pool.medium)
     return sender

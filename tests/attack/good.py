@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from judge import LATE, SHED
 from problems import Prepared
-from wire import Connection, Request, Violation
+from wire import Reply, Request, Violation
 from world import PATIENCE, World, draw_id
 
 # A request that is told to come again must be served within so many seconds of trying.
@@ -27,20 +27,40 @@ def _encode(request: Request, rng: random.Random, request_id: str) -> bytes:
     return request.whole(*headers)
 
 
-def ask(world: World, connection: Connection, prepared: Prepared, rng: random.Random) -> bool:
-    """One request and its reply. False: refused for now."""
-    request_id = draw_id(rng)
-    connection.renew(PATIENCE)
-    world.send(connection, _encode(prepared.request, rng, request_id))
-    return world.judge.accept(prepared, connection.reply(), SHED, request_id)
+class Session:
+    """A client that keeps its connection until it is told that it will be closed."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.connection = world.connect()
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.connection.socket.close()
+
+    def exchange(self, data: bytes, method: str = "POST") -> Reply:
+        if self.connection.is_ending:
+            self.connection.socket.close()
+            self.connection = self.world.connect()
+        self.connection.renew(PATIENCE)
+        self.world.send(self.connection, data)
+        return self.connection.reply(method)
+
+    def ask(self, prepared: Prepared, rng: random.Random) -> bool:
+        """One request and its reply. False: refused for now."""
+        request_id = draw_id(rng)
+        reply = self.exchange(_encode(prepared.request, rng, request_id))
+        return self.world.judge.accept(prepared, reply, SHED, request_id)
 
 
 def until_served(world: World, prepared: Prepared, rng: random.Random) -> None:
     """As a client does that was told when to come again."""
     until = time.monotonic() + STARVED
     while time.monotonic() < until:
-        with world.connect() as connection:
-            if ask(world, connection, prepared, rng):
+        with Session(world) as session:
+            if session.ask(prepared, rng):
                 return
         time.sleep(rng.uniform(0.5, 1))
     raise Violation(f"{len(prepared.request.body)} bytes were refused for {STARVED:.0f} s")
@@ -56,9 +76,9 @@ def new_connections(world: World, rng: random.Random) -> None:
 
 
 def keep_alive(world: World, rng: random.Random) -> None:
-    with world.connect() as connection:
+    with Session(world) as session:
         for _ in range(rng.randint(2, 30)):
-            ask(world, connection, rng.choice(world.pool.small), rng)
+            session.ask(rng.choice(world.pool.small), rng)
 
 
 def pipelined(world: World, rng: random.Random) -> None:
@@ -67,6 +87,8 @@ def pipelined(world: World, rng: random.Random) -> None:
         connection.send(b"".join(_encode(p.request, rng, request_id) for p, request_id in asked))
         world.record.count("requests", len(asked))
         for prepared, request_id in asked:
+            if connection.is_ending:
+                return  # it has said so: what was sent behind that must be sent again
             world.judge.accept(prepared, connection.reply(), SHED, request_id)
 
 
@@ -83,19 +105,19 @@ def in_pieces(world: World, rng: random.Random) -> None:
 
 
 def medium(world: World, rng: random.Random) -> None:
-    with world.connect() as connection:
+    with Session(world) as session:
         for _ in range(rng.randint(1, 4)):
-            ask(world, connection, rng.choice(world.pool.medium), rng)
+            session.ask(rng.choice(world.pool.medium), rng)
 
 
 def large(world: World, rng: random.Random) -> None:
-    with world.connect() as connection:
-        ask(world, connection, rng.choice(_fitting(world, world.pool.large)), rng)
+    with Session(world) as session:
+        session.ask(rng.choice(_fitting(world, world.pool.large)), rng)
 
 
 def large_reply(world: World, rng: random.Random) -> None:
-    with world.connect() as connection:
-        ask(world, connection, rng.choice(_fitting(world, world.pool.wordy)), rng)
+    with Session(world) as session:
+        session.ask(rng.choice(_fitting(world, world.pool.wordy)), rng)
 
 
 def with_expectation(world: World, rng: random.Random) -> None:
@@ -121,11 +143,10 @@ def with_deadline(world: World, rng: random.Random) -> None:
 
 
 def pages(world: World, rng: random.Random) -> None:
-    with world.connect() as connection:
+    with Session(world) as session:
         for target in rng.sample(PAGES, 4):
             method = rng.choice(["GET", "HEAD"])
-            world.send(connection, Request(target, method=method).whole())
-            reply = connection.reply(method)
+            reply = session.exchange(Request(target, method=method).whole(), method)
             if reply.status != 200:
                 raise Violation(f"{method} {target} was answered {reply.status}: {reply.body[:200]!r}")
             world.record.count("good")

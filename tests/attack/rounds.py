@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from daemon import Server, is_sanitized
 from draining import drain
-from good import ask
+from good import Session
 from judge import SHED, Judge
 from problems import Pool
 from record import Record
@@ -99,9 +99,9 @@ def _serves(world: World) -> bool:
     """A fresh connection is asked for its health, and evaluates."""
     rng = random.Random(0)
     try:
-        with world.connect(SETTLE_SECONDS) as connection:
-            world.send(connection, Request("/v2/health/ready", method="GET").whole())
-            return connection.reply("GET").status == 200 and ask(world, connection, rng.choice(world.pool.small), rng)
+        with Session(world) as session:
+            ready = session.exchange(Request("/v2/health/ready", method="GET").whole(), "GET")
+            return ready.status == 200 and session.ask(rng.choice(world.pool.small), rng)
     except (OSError, Ended):
         return False
 

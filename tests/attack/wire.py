@@ -67,6 +67,7 @@ class Connection:
     window: int = 0  # bytes that the kernel may take for us; 0: as it likes
     socket: socket.socket = field(init=False)
     received: bytes = b""
+    is_ending: bool = False  # the last reply said so
 
     def __post_init__(self) -> None:
         self.until = time.monotonic() + self.seconds
@@ -158,6 +159,7 @@ class Connection:
         status = 100
         while status < 200:
             status, headers = parse_head(self._head())
+        self.is_ending = headers.get("connection", "").lower() == "close"
         bodyless = method == "HEAD" or status in (204, 304)
         if bodyless:
             return Reply(status, headers, b"")
