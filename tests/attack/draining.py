@@ -22,7 +22,7 @@ from world import PATIENCE, World, draw_id
 # How the connection stood, and which size the request has.
 KINDS: tuple[tuple[str, str], ...] = (
     ("new", "small"), ("new", "medium"), ("new", "large"), ("new", "wordy"),
-    ("used", "small"), ("used", "medium"), ("used", "wordy"), ("busy", "small"))
+    ("used", "small"), ("used", "medium"), ("used", "wordy"), ("pipelined", "small"))
 ALL_SENT_SECONDS = 20.0
 
 
@@ -35,7 +35,7 @@ class Sender:
     prepared: Prepared
     request_id: str
     connection: Connection | None = None
-    before: Prepared | None = None  # what a busy connection is answering
+    before: Prepared | None = None  # the request that it is answering, where this one is pipelined
     sent_at: float | None = None
     trouble: str = ""
     thread: threading.Thread = field(init=False)
@@ -95,7 +95,7 @@ def _draw(world: World, rng: random.Random, state: str, size: str) -> Sender:
         session = Session(world)
         session.ask(rng.choice(world.pool.small), rng)
         sender.connection = session.connection
-    if state == "busy":
+    if state == "pipelined":
         sender.before = rng.choice(world.pool.medium)
     return sender
 

@@ -140,9 +140,8 @@ def _warm_up(server: Server, world: World) -> tuple[int, int]:
     """Descriptors and threads of a server that has evaluated, and whose connections are gone."""
     if not _serves(world):
         raise RuntimeError(f"the server does not serve: {server.log()[-2000:]}")
-    with world.connect() as connection:
-        world.send(connection, Request("/v2/health/live", method="GET").whole(("Connection", "close")))
-        connection.rest()
+    with Session(world) as session:
+        session.exchange(Request("/v2/health/live", method="GET").whole(), "GET")
         open_with_one = server.descriptors()
     _holds_in_time(lambda: server.descriptors() < open_with_one)
     return server.descriptors(), server.threads()
