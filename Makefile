@@ -9,6 +9,9 @@
 #   make test-interop  other people's clients (tritonclient, KServe, safetensors, Go, ...) against the server
 #   make test-proxies  HAProxy and nginx, as docker/ configures them, in front of the server
 #   make test-neon  the kernels cross-compiled for aarch64, under qemu: the same bits as here
+#   make test-attack  64 connections of good and hostile clients at once (ATTACK_SECONDS=300, ATTACK_SEED=)
+#   make test-drain  SIGTERM under load: every request sent before it is answered (DRAINS=20, DRAIN_SEED=)
+#   make test-mutation  small slips put into the code: which do the tests notice? (MUTANTS=150, SEED=, FILES=, JOBS=)
 #   make fuzz-kernels  the kernels against the oracle, a million random rows (CASES=, SEED=)
 #   make fuzz       codecs, parsers and requests under libFuzzer, with clang (TARGET="json head", FUZZ_SECONDS=60)
 #   make check-numbers  reading and writing of numbers against the C library: all floats, 100 million doubles (COUNT=)
@@ -159,11 +162,16 @@ $(BUILD)/server/route.o $(BUILD)/server/pages.o: $(BUILD)/gen/openapi_yaml.h
 
 # ---------------------------------------------------------------- run and test
 
-.PHONY: setup-run setup-test setup-tsan setup-lint setup-neon setup-fuzz setup-interop setup-proxies
+.PHONY: setup-run setup-test setup-tsan setup-lint setup-neon setup-fuzz setup-interop setup-proxies \
+	setup-attack setup-mutation
 setup-run:
 	@.ci/packages build run
 setup-test:
 	@.ci/packages build test
+setup-attack:
+	@.ci/packages build python
+setup-mutation:
+	@.ci/packages build test python
 setup-tsan:
 	@.ci/packages build test tsan
 setup-lint:
@@ -211,6 +219,15 @@ test-interop: setup-interop
 test-proxies: setup-proxies
 	@$(MAKE) --no-print-directory $(BUILD)/tests/proxies/test_proxies $(BUILD)/lossd
 	@BUILD=$(BUILD) TESTS=tests/proxies tests/run
+
+# Too long for `make test`. Under a sanitizer: with the variables that test-asan and test-tsan give.
+.PHONY: test-attack test-drain test-mutation
+test-attack test-drain: setup-attack
+	@$(MAKE) --no-print-directory $(BUILD)/lossd
+	@BUILD=$(BUILD) PYTHONDONTWRITEBYTECODE=1 tests/attack/$(@:test-%=%).py
+# In a copy of the tree, with a build of its own.
+test-mutation: setup-mutation
+	@MAKEFLAGS= PYTHONDONTWRITEBYTECODE=1 tests/mutation/mutate.py
 
 .PHONY: test-isa test-neon fuzz-kernels
 test-isa: setup-test

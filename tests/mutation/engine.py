@@ -1,0 +1,171 @@
+"""Tries mutants in a folder of its own: builds each, runs tests until one fails, and puts the source back."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+
+from operators import Mutant
+
+BUILD_SECONDS = 300.0
+SPARE_SECONDS = 10.0  # that a test may take beyond three times what it took unmutated
+MEMORY_BYTES = 16 << 30  # of address space; a mutant that wants it all must not get it
+FILE_BYTES = 4 << 30
+KEPT = "kept"  # the folder of unmutated objects
+
+
+class Verdict(Enum):
+    KILLED = "killed"
+    SURVIVED = "SURVIVED"
+    EQUIVALENT = "equivalent"  # the compiler makes the same of it
+    BROKEN = "does not compile"
+
+
+@dataclass(frozen=True)
+class Test:
+    name: str
+    command: tuple[str, ...]
+    source: str  # its text: a test that speaks of a file comes early
+
+
+@dataclass(frozen=True)
+class Result:
+    mutant: Mutant
+    verdict: Verdict
+    seconds: float
+    why: str = ""
+
+
+def _limit() -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (FILE_BYTES, FILE_BYTES))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def run(command: tuple[str, ...], folder: Path, environment: dict[str, str], seconds: float) -> int | None:
+    """The exit status; None: it took too long, and was killed with all that it started."""
+    with subprocess.Popen(command, cwd=folder, env={**os.environ, **environment}, stdin=subprocess.DEVNULL,
+                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+                          preexec_fn=_limit) as process:
+        try:
+            return process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return None
+        finally:
+            try:
+                os.killpg(process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+
+
+@dataclass
+class Engine:
+    """One folder with the sources, in which `build` makes what the tests need."""
+
+    folder: Path
+    build: tuple[str, ...]
+    tests: list[Test]
+    environment: dict[str, str] = field(default_factory=dict)
+    durations: dict[str, float] = field(default_factory=dict)
+
+    def prepare(self) -> list[str]:
+        """Builds, keeps the objects, and times the tests. The names of those that fail unmutated, left out then."""
+        if run(self.build, self.folder, self.environment, 10 * BUILD_SECONDS) != 0:
+            raise RuntimeError(f"the unmutated sources can not be built: {' '.join(self.build)}")
+        self.keep_objects()
+        failing = []
+        for test in self.tests:
+            begun = time.monotonic()
+            if run(test.command, self.folder, self.environment, BUILD_SECONDS) != 0:
+                failing.append(test.name)
+            self.durations[test.name] = time.monotonic() - begun
+        self.tests = [test for test in self.tests if test.name not in failing]
+        return failing
+
+    # ------------------------------------------------------------ objects
+
+    @property
+    def _kept(self) -> Path:
+        return self.folder / KEPT
+
+    def keep_objects(self) -> None:
+        """Those of what may be mutated."""
+        shutil.rmtree(self._kept, ignore_errors=True)
+        for path in list(self.folder.rglob("*.o")):
+            place = path.relative_to(self.folder)
+            if "tests" not in place.parts:
+                (self._kept / place).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy2(path, self._kept / place)
+
+    def _rebuilt(self) -> Iterator[tuple[Path, Path]]:
+        """The objects that are not those that were kept, each with that one."""
+        for kept in self._kept.rglob("*.o"):
+            path = self.folder / kept.relative_to(self._kept)
+            if not path.exists() or path.stat().st_mtime_ns != kept.stat().st_mtime_ns:
+                yield path, kept
+
+    def _differs(self) -> bool:
+        return any(path.read_bytes() != kept.read_bytes() for path, kept in self._rebuilt())
+
+    def _put_objects_back(self) -> None:
+        """With their times, so that they count as built from the source that was put back."""
+        for path, kept in self._rebuilt():
+            shutil.copy2(kept, path)
+
+    # ------------------------------------------------------------ mutants
+
+    def _order(self, path: str) -> list[Test]:
+        """First the test named after the file, then those that speak of it, then the rest; the quick ones first."""
+        stem = Path(path).stem
+
+        def rank(test: Test) -> tuple[int, float]:
+            duration = self.durations.get(test.name, 0.0)
+            if Path(test.name).name == f"test_{stem}":
+                return 0, duration
+            return (1 if stem in test.source else 2), duration
+
+        return sorted(self.tests, key=rank)
+
+    def _run_tests(self, path: str, seconds: float) -> str:
+        """What killed it; nothing where it survived."""
+        until = time.monotonic() + seconds
+        for test in self._order(path):
+            left = until - time.monotonic()
+            limit = 3 * self.durations.get(test.name, 0.0) + SPARE_SECONDS
+            if left <= 0:
+                return ""
+            code = run(test.command, self.folder, self.environment, min(limit, left))
+            if code is None and limit <= left:
+                return f"{test.name} (took too long)"
+            if code:
+                return test.name
+        return ""
+
+    def try_mutant(self, mutant: Mutant, seconds: float) -> Result:
+        begun = time.monotonic()
+
+        def result(verdict: Verdict, why: str = "") -> Result:
+            return Result(mutant, verdict, time.monotonic() - begun, why)
+
+        path = self.folder / mutant.path
+        original, times = path.read_text(), path.stat()
+        path.write_text(mutant.apply(original))
+        try:
+            if run(self.build, self.folder, self.environment, BUILD_SECONDS) != 0:
+                return result(Verdict.BROKEN)
+            if not self._differs():
+                return result(Verdict.EQUIVALENT)
+            killer = self._run_tests(mutant.path, seconds)
+            return result(Verdict.KILLED if killer else Verdict.SURVIVED, killer)
+        finally:
+            path.write_text(original)
+            os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+            self._put_objects_back()
