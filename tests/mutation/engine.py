@@ -1,4 +1,4 @@
-"""Tries mutants in a folder of its own: builds each, runs tests until one fails, and puts the source back."""
+"""Tries mutants in a folder of its own: builds each, runs tests until one fails, and puts all back."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ BUILD_SECONDS = 300.0
 SPARE_SECONDS = 10.0  # that a test may take beyond three times what it took unmutated
 MEMORY_BYTES = 16 << 30  # of address space; a mutant that wants it all must not get it
 FILE_BYTES = 4 << 30
-KEPT = "kept"  # the folder of unmutated objects
+KEPT = "kept"  # the folder of what was built unmutated
 
 
 class Verdict(Enum):
@@ -73,52 +73,57 @@ class Engine:
     folder: Path
     build: tuple[str, ...]
     tests: list[Test]
+    linked: tuple[str, ...] = ()  # what `build` makes beside objects
     environment: dict[str, str] = field(default_factory=dict)
     durations: dict[str, float] = field(default_factory=dict)
 
-    def prepare(self) -> list[str]:
-        """Builds, keeps the objects, and times the tests. The names of those that fail unmutated, left out then."""
+    def prepare(self) -> None:
+        """Builds, keeps what was built, and times the tests, which must pass: by the second try, on a busy machine."""
         if run(self.build, self.folder, self.environment, 10 * BUILD_SECONDS) != 0:
             raise RuntimeError(f"the unmutated sources can not be built: {' '.join(self.build)}")
-        self.keep_objects()
-        failing = []
+        self.keep_built()
         for test in self.tests:
-            begun = time.monotonic()
-            if run(test.command, self.folder, self.environment, BUILD_SECONDS) != 0:
-                failing.append(test.name)
-            self.durations[test.name] = time.monotonic() - begun
-        self.tests = [test for test in self.tests if test.name not in failing]
-        return failing
+            if not self._time(test) and not self._time(test):
+                raise RuntimeError(f"{test.name} fails unmutated")
 
-    # ------------------------------------------------------------ objects
+    def _time(self, test: Test) -> bool:
+        begun = time.monotonic()
+        code = run(test.command, self.folder, self.environment, BUILD_SECONDS)
+        self.durations[test.name] = time.monotonic() - begun
+        return code == 0
+
+    # ------------------------------------------------------------ what was built
 
     @property
     def _kept(self) -> Path:
         return self.folder / KEPT
 
-    def keep_objects(self) -> None:
-        """Those of what may be mutated."""
+    def keep_built(self) -> None:
+        """The objects of what may be mutated, and what is linked from them."""
         shutil.rmtree(self._kept, ignore_errors=True)
-        for path in list(self.folder.rglob("*.o")):
+        for path in [*self.folder.rglob("*.o"), *(self.folder / name for name in self.linked)]:
             place = path.relative_to(self.folder)
             if "tests" not in place.parts:
                 (self._kept / place).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(path, self._kept / place)
 
     def _rebuilt(self) -> Iterator[tuple[Path, Path]]:
-        """The objects that are not those that were kept, each with that one."""
-        for kept in self._kept.rglob("*.o"):
+        """What is not what was kept, each with that."""
+        for kept in [path for path in self._kept.rglob("*") if path.is_file()]:
             path = self.folder / kept.relative_to(self._kept)
             if not path.exists() or path.stat().st_mtime_ns != kept.stat().st_mtime_ns:
                 yield path, kept
 
     def _differs(self) -> bool:
-        return any(path.read_bytes() != kept.read_bytes() for path, kept in self._rebuilt())
+        return any(path.read_bytes() != kept.read_bytes() for path, kept in self._rebuilt() if path.suffix == ".o")
 
-    def _put_objects_back(self) -> None:
-        """With their times, so that they count as built from the source that was put back."""
+    def _put_back(self) -> None:
+        """With their times, so that they count as built from the source that was put back; and as new files, since
+        a killed process may still be dying in the old ones."""
         for path, kept in self._rebuilt():
-            shutil.copy2(kept, path)
+            copy = path.with_name(path.name + ".copy")
+            shutil.copy2(kept, copy)
+            copy.replace(path)
 
     # ------------------------------------------------------------ mutants
 
@@ -168,4 +173,4 @@ class Engine:
         finally:
             path.write_text(original)
             os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
-            self._put_objects_back()
+            self._put_back()

@@ -112,10 +112,8 @@ def run_in(folder: Path) -> bool:
     root = default_root()
     mutants = draw_mutants(root, seed, setting("FILES") or "")
     print(f"{wanted} of {len(mutants)} mutants, SEED={seed}; building in {folder}", flush=True)
-    first, failing = make_engine(root, folder / "0", os.cpu_count() or 1)
+    first = make_engine(root, folder / "0", os.cpu_count() or 1)
     print(f"{len(first.tests)} tests, {sum(first.durations.values()):.0f} s unmutated", flush=True)
-    for name in failing:
-        print(f"left out, as it fails unmutated: {name}")
     engines = [first, *(clone_engine(first, folder / str(i)) for i in range(1, jobs))]
     campaign, begun = Campaign(mutants, wanted, seconds), time.monotonic()
     run_all(campaign, engines)

@@ -16,6 +16,7 @@ HERE = Path(__file__).parent
 FOLDERS = ("src", "server")
 BUILD = "build"
 RUN = f"{BUILD}/run"
+LINKED = (f"{RUN}/libmutated.so", f"{RUN}/lossd")
 # Without debug information, which may differ where the code does not.
 MAKE = ("make", "-s", "-f", "Makefile", "-f", "tests/mutation/shared.mk", f"BUILD={BUILD}", "CFLAGS=-O2 -g0",
         "EXTRA_CFLAGS=-fPIC -fno-semantic-interposition")
@@ -102,19 +103,20 @@ def _tests(root: Path) -> list[Test]:
             for path in sources]
 
 
-def make_engine(root: Path, folder: Path, jobs: int) -> tuple[Engine, list[str]]:
-    """Built and timed; and the tests that fail without any mutation."""
+def make_engine(root: Path, folder: Path, jobs: int) -> Engine:
+    """Built and timed."""
     copy_tree(root, folder)
     subprocess.run((*MAKE, f"-j{jobs}", "mutation-tests"), cwd=folder, check=True, stdout=subprocess.DEVNULL)
-    engine = Engine(folder, (*MAKE, f"-j{jobs}", "mutated"), _tests(folder), {"BUILD": RUN, "LOSSD": ""})
-    return engine, engine.prepare()
+    engine = Engine(folder, (*MAKE, f"-j{jobs}", "mutated"), _tests(folder), LINKED, {"BUILD": RUN, "LOSSD": ""})
+    engine.prepare()
+    return engine
 
 
 def clone_engine(engine: Engine, folder: Path) -> Engine:
     """The same in another folder, for a second worker."""
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(engine.folder, folder, symlinks=True)
-    return Engine(folder, engine.build, engine.tests, engine.environment, engine.durations)
+    return Engine(folder, engine.build, engine.tests, engine.linked, engine.environment, engine.durations)
 
 
 def default_root() -> Path:

@@ -108,11 +108,13 @@ class Toy(unittest.TestCase):
             (folder / "clamp.c").write_text(CLAMP)
             (folder / "clamp.h").write_text(HEADER)
             (folder / "tests/test_clamp.c").write_text(MAIN % expression)
-            engine = Engine(folder, ("sh", "-c", BUILD), [Test("tests/test_clamp", ("./test_clamp",), "clamp")])
-            self.assertEqual(engine.prepare(), [])
+            engine = Engine(folder, ("sh", "-c", BUILD), [Test("tests/test_clamp", ("./test_clamp",), "clamp")],
+                            ("test_clamp",))
+            engine.prepare()
             mutants = mutants_of("clamp.c", CLAMP)
             out = {f"{m.before} -> {m.after}": engine.try_mutant(m, 60).verdict for m in mutants}
             self.assertEqual((folder / "clamp.c").read_text(), CLAMP)
+            self.assertEqual((folder / "test_clamp").read_bytes(), (folder / "kept/test_clamp").read_bytes())
             return out
 
     def test_a_good_test_kills(self) -> None:
@@ -125,6 +127,10 @@ class Toy(unittest.TestCase):
         verdicts = self.verdicts(BAD)
         self.assertNotIn(Verdict.KILLED, verdicts.values())
         self.assertGreater(list(verdicts.values()).count(Verdict.SURVIVED), 7)
+
+    def test_tests_must_pass_unmutated(self) -> None:
+        with self.assertRaisesRegex(RuntimeError, "tests/test_clamp fails unmutated"):
+            self.verdicts("1")
 
     def test_a_mutant_that_does_not_compile_is_drawn_again(self) -> None:
         with tempfile.TemporaryDirectory() as name:
