@@ -159,7 +159,7 @@ static void take_turn(struct acceptor *a, size_t i)
 /* A turn for each listener that has a client. False: none has. */
 static bool serve_all(struct acceptor *a, int milliseconds)
 {
-	bool ready[CONFIG_MAX_LISTENERS];
+	bool ready[CONFIG_MAX_LISTENERS] = {false};
 	bool any = poll_listeners(a, milliseconds, ready);
 	for (size_t i = 0; any && i < a->setup.n_listeners; i++)
 		if (ready[i])
