@@ -62,7 +62,7 @@ ORACLE_SRC := $(wildcard src/kernel/oracle.c src/kernel/*/oracle.c)
 SERVER_SRC := $(wildcard server/*.c server/codec/*.c)
 SUPPORT_SRC := $(wildcard tests/support/*.c)
 TEST_SRC   := $(wildcard tests/unit/test_*.c tests/property/test_*.c tests/http/test_*.c \
-	tests/steps/test_*.c tests/proxies/test_*.c tests/fuzz/targets/test_*.c)
+	$(if $(filter Linux,$(SYSTEM)),tests/steps/test_*.c) tests/proxies/test_*.c tests/fuzz/targets/test_*.c)
 
 LIB_OBJ     := $(LIB_SRC:%.c=$(BUILD)/%.o)
 ORACLE_OBJ  := $(ORACLE_SRC:%.c=$(BUILD)/%.o)

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "admission.h"
+#include "clock.h"
 #include "pipe.h"
 #include "socket.h"
 
@@ -17,6 +18,7 @@
 /* What a handshake that has begun gets to arrive before the listener closes, and what has been
  * read of a request to be seen as one. */
 #define LAST_CALL_MS 50
+#define NS_PER_MS UINT64_C(1000000)
 
 enum stage { ACCEPTING, DRAINING, STOPPING };
 
@@ -193,6 +195,7 @@ static void accept_until_told(struct acceptor *a)
 static void drain(struct acceptor *a)
 {
 	bool told = false;
+	uint64_t last_ns = clock_ns(); /* when the last client came */
 	for (size_t i = 0; i < a->setup.n_listeners; i++)
 		socket_shut_backlog(a->listeners[i]);
 	while (stage_of(a) == DRAINING) {
@@ -201,7 +204,9 @@ static void drain(struct acceptor *a)
 				a->setup.drained(a->setup.context);
 			told = true;
 			wait_for_room(a);
-		} else if (!serve_all(a, LAST_CALL_MS)) {
+		} else if (serve_all(a, LAST_CALL_MS)) {
+			last_ns = clock_ns();
+		} else if (clock_ns() - last_ns >= LAST_CALL_MS * NS_PER_MS) {
 			break;
 		}
 	}

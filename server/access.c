@@ -10,8 +10,8 @@ loss_status access_check_host(const struct head *head, const struct config *conf
 		return LOSS_OK;
 	return loss_fail(err, LOSS_FORBIDDEN, NULL,
 			 "Host is \"%.80s\", which is not among the hosts that this server answers "
-			 "to: %.100s (the setting hosts)",
-			 head->host, config->hosts);
+			 "to (the setting hosts)",
+			 head->host);
 }
 
 const char *access_foreign_origin(const struct head *head, const struct config *config)

@@ -79,8 +79,9 @@ static void count_loss(const struct request *request, enum accounting_end end)
 	if (reaper_was_cut(request->service->reaper, request->entry) ||
 	    (!replied && request->error.status == LOSS_BODY_TOO_LARGE))
 		return;
-	/* Without a word from us: libmicrohttpd has refused it. */
-	bool refused = !replied && !atomic_load(&request->gone) && end == ACCOUNTING_REFUSED;
+	/* Without a word from us, while its client is there: libmicrohttpd has refused it. */
+	bool refused = !replied && end == ACCOUNTING_REFUSED && !atomic_load(&request->gone) &&
+		       !reaper_has_left(request->service->reaper, request->entry);
 	metrics_reject(refused ? METRICS_REJECT_FRAMING : METRICS_REJECT_CLIENT_GONE);
 }
 

@@ -12,7 +12,10 @@
 /* The end of a chain of places. */
 #define NOBODY UINT32_MAX
 
-/* What tells clients apart: an IPv6 address, an IPv4 one in its form, or none. */
+/* Of an IPv6 address: one client has all of the addresses behind it. */
+#define IPV6_NETWORK_BYTES 8
+
+/* What tells clients apart: an IPv6 network, an IPv4 address in the form of one, or none. */
 struct peer {
 	unsigned char bytes[16];
 };
@@ -27,7 +30,8 @@ struct place {
 
 struct admission {
 	struct admission_limits limits;
-	size_t own; /* places of each listener's own */
+	size_t own;                 /* places of each listener's own */
+	struct loss_budget reserve; /* under the mutex, like what is below */
 	void (*room)(void *context);
 	void *context;
 	atomic_bool crowded; /* somebody waits for room */
@@ -44,11 +48,21 @@ struct admission {
 	uint32_t *chains;
 };
 
+static size_t smaller(size_t a, size_t b)
+{
+	return a < b ? a : b;
+}
+
+size_t admission_own(const struct admission_limits *limits)
+{
+	size_t free_places = ADMISSION_FREE_BYTES / (limits->bytes * limits->listeners);
+	size_t own = smaller(ADMISSION_OWN_PLACES, free_places > 0 ? free_places : 1);
+	return smaller(own, limits->connections);
+}
+
 size_t admission_most(const struct admission_limits *limits)
 {
-	size_t own = limits->connections < ADMISSION_OWN_PLACES ? limits->connections
-								: ADMISSION_OWN_PLACES;
-	return limits->connections + own * (limits->listeners - 1);
+	return limits->connections + admission_own(limits) * (limits->listeners - 1);
 }
 
 static bool make_chains(struct admission *a, struct loss_arena *arena)
@@ -73,8 +87,8 @@ struct admission *admission_create(struct loss_arena *arena, const struct admiss
 				.room = room,
 				.context = context,
 				.salt = clock_ns() * UINT64_C(0x9e3779b97f4a7c15)};
-	a->own = limits->connections < ADMISSION_OWN_PLACES ? limits->connections
-							    : ADMISSION_OWN_PLACES;
+	a->own = admission_own(limits);
+	a->reserve.limit = ADMISSION_FREE_BYTES;
 	a->of_listener = loss_arena_array(arena, size_t, limits->listeners);
 	a->places = loss_arena_array(arena, struct place, limits->descriptors);
 	if (!a->of_listener || !a->places || !make_chains(a, arena))
@@ -102,7 +116,7 @@ static struct peer peer_of(const struct sockaddr *address)
 		memcpy(&peer.bytes[12], &v4->sin_addr, 4);
 	} else if (address->sa_family == AF_INET6) {
 		const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)address;
-		memcpy(peer.bytes, &v6->sin6_addr, 16);
+		memcpy(peer.bytes, &v6->sin6_addr, IPV6_NETWORK_BYTES);
 	}
 	return peer;
 }
@@ -143,11 +157,26 @@ static void unchain(struct admission *a, int fd)
 
 /* All below: the mutex is held. */
 
+/* Memory of one more shared place. */
+static bool charge(struct admission *a)
+{
+	return loss_budget_take(a->limits.budget, a->limits.bytes) ||
+	       loss_budget_take(&a->reserve, a->limits.bytes);
+}
+
+/* That of any of them: the reserve is filled first, for the next newcomers. */
+static void refund(struct admission *a)
+{
+	bool reserved = atomic_load(&a->reserve.held) > 0;
+	loss_budget_give(reserved ? &a->reserve : a->limits.budget, a->limits.bytes);
+}
+
 static bool open_place(struct admission *a, size_t listener)
 {
+	a->lacks_memory = false;
 	if (a->of_listener[listener] >= a->own) {
 		bool full = a->shared >= a->limits.connections - a->own;
-		a->lacks_memory = !full && !loss_budget_take(a->limits.budget, a->limits.bytes);
+		a->lacks_memory = !full && !charge(a);
 		if (full || a->lacks_memory)
 			return false;
 		a->shared++;
@@ -163,7 +192,7 @@ static void close_place(struct admission *a, size_t listener)
 	if (a->of_listener[listener]-- <= a->own)
 		return;
 	a->shared--;
-	loss_budget_give(a->limits.budget, a->limits.bytes);
+	refund(a);
 }
 
 static void vacate(struct admission *a, int fd)

@@ -5,7 +5,7 @@
  *
  * A listener has a few places of its own, so that a listener for health checks gets through when
  * another one is full. All others are shared: they are counted against the limit, and their memory
- * is charged to the budget.
+ * is charged to the budget, or to a small reserve while that is used up.
  *
  * Threads: any. One mutex guards all of it. Only the acceptor opens places, so that what was open
  * is still open when it is taken.
@@ -19,8 +19,12 @@
 
 #include "loss.h"
 
-/* Places of each listener's own, or the whole limit where that is lower. */
+/* Places of each listener's own, or the whole limit where that is lower; fewer, but one, where so
+ * many would hold more than ADMISSION_FREE_BYTES. */
 #define ADMISSION_OWN_PLACES 8
+/* Memory of connections that is not charged: that of the listeners' own places, and as much again
+ * for newcomers while the budget is used up, so that they are told. */
+#define ADMISSION_FREE_BYTES ((size_t)8 << 20)
 
 struct admission_limits {
 	size_t connections; /* of all listeners; those after the first have their own places beside
@@ -32,7 +36,8 @@ struct admission_limits {
 	struct loss_budget *budget; /* that the shared places are charged to */
 };
 
-/* The most that can be open at once. */
+/* How many of each listener's own, and the most that can be open at once. */
+size_t admission_own(const struct admission_limits *limits);
 size_t admission_most(const struct admission_limits *limits);
 
 struct admission;
@@ -65,7 +70,7 @@ void admission_release(struct admission *admission, int fd);
 
 /* Connections that are open, without those that were closed without a word. */
 size_t admission_count(struct admission *admission);
-/* Whether what is wanting is memory of the budget: it comes back as requests end. */
+/* Whether what is wanting is memory: it comes back as requests end. */
 bool admission_lacks_memory(struct admission *admission);
 /* Whether somebody waits for room: then no connection should be kept for a next request. */
 bool admission_is_crowded(struct admission *admission);

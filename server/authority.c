@@ -43,6 +43,8 @@ bool authority_same_host(const struct authority *a, const struct authority *b)
 bool authority_same_port(const struct authority *a, const struct authority *b, const char *fallback)
 {
 	size_t n_fallback = fallback ? strlen(fallback) : 0;
+	if (!fallback && (a->n_port == 0 || b->n_port == 0))
+		return false;
 	const char *x = a->n_port ? a->port : fallback, *y = b->n_port ? b->port : fallback;
 	size_t n = a->n_port ? a->n_port : n_fallback;
 	return n == (b->n_port ? b->n_port : n_fallback) && (n == 0 || memcmp(x, y, n) == 0);

@@ -35,7 +35,8 @@ static uint64_t own_descriptors(const struct config *config, size_t listeners)
 size_t capacity_descriptors(const struct config *config, size_t listeners)
 {
 	const struct admission_limits limits = {.connections = config->connections,
-						.listeners = listeners};
+						.listeners = listeners,
+						.bytes = capacity_connection_bytes(config)};
 	return admission_most(&limits) + (size_t)own_descriptors(config, listeners) +
 	       INHERITED_DESCRIPTORS;
 }
@@ -45,8 +46,11 @@ static void lower(struct config *config, uint64_t fit, enum log_level level, con
 {
 	if (fit >= config->connections)
 		return;
-	const struct log_field field = {"connections", NULL, (double)fit};
-	log_event(fit < config->connections / 2 ? LOG_WARNING : level, why, &field, 1);
+	const struct log_field fields[] = {
+		{"connections", NULL, (double)fit},
+		{"asked_for", NULL, (double)config->connections},
+	};
+	log_event(fit < config->connections / 2 ? LOG_WARNING : level, why, fields, 2);
 	config->connections = fit;
 }
 

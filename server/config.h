@@ -1,5 +1,5 @@
 /*
- * Settings: one table (config.c) of key, type, default, range and help makes the file, the
+ * Settings: one table (settings.c) of key, type, default, range and help makes the file, the
  * environment, the flags, --help and --check-config. Flags win over environment (LOSSD_ + upper
  * case), over the file, over the defaults. Immutable after start.
  */

@@ -105,7 +105,7 @@ static enum MHD_Result send_reply(struct connections *connections,
 		return MHD_NO;
 	if (request->error.status == LOSS_TOO_MUCH_MEMORY_IN_FLIGHT)
 		reaper_press(reaper);
-	reaper_reply(reaper, request->entry, request->reply.size);
+	reaper_reply(reaper, request->entry, request->reply.size, loss_arena_held(request->arena));
 	enum MHD_Result result = MHD_queue_response(connection, request->reply.status, response);
 	MHD_destroy_response(response);
 	return result;
@@ -173,6 +173,7 @@ static void resume(void *connection)
 static enum MHD_Result end(struct connections *connections, struct MHD_Connection *connection,
 			   struct request *request)
 {
+	reaper_whole(connections->service->reaper, request->entry);
 	if (request_end(request) == REQUEST_REPLY)
 		return send_reply(connections, connection, request);
 	/*

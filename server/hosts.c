@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <string.h>
+#include <strings.h>
 
 #include "authority.h"
 
@@ -10,7 +11,7 @@
 
 static bool is_word(const char *text, size_t n, const char *word)
 {
-	return n == strlen(word) && memcmp(text, word, n) == 0;
+	return n == strlen(word) && strncasecmp(text, word, n) == 0;
 }
 
 static bool is_name(const char *text, size_t n)
@@ -36,7 +37,8 @@ static bool is_address_6(const char *text, size_t n)
 static bool is_entry(const char *text, size_t n)
 {
 	struct authority entry;
-	return authority_split(text, n, &entry) &&
+	return !is_word(text, n, HOSTS_AUTO) && !is_word(text, n, "none") &&
+	       authority_split(text, n, &entry) &&
 	       (is_name(entry.host, entry.n_host) || is_address_6(entry.host, entry.n_host));
 }
 

@@ -19,10 +19,11 @@ struct http {
 	struct connections connections;
 	struct admission *admission;
 	struct acceptor *acceptor;
-	uint64_t leaving_ns; /* when the drain began */
+	uint64_t drain_ns; /* when the drain began */
 };
 
-/* Looks for memory, a twentieth of a second apart, before idle connections go for it. */
+/* Looks for memory, most of them a twentieth of a second apart, before idle connections go for it.
+ */
 #define PATIENCE 10
 
 /* ---------------------------------------------------------------- the acceptor's calls */
@@ -48,7 +49,7 @@ static void on_crowded(void *context, unsigned times)
 static void on_drained(void *context)
 {
 	struct http *http = (struct http *)context;
-	reaper_drain(http->service.reaper, http->leaving_ns);
+	reaper_drain(http->service.reaper, http->drain_ns);
 	atomic_store(&http->service.stage, SERVICE_DRAINING);
 }
 
@@ -165,7 +166,7 @@ void http_leave(struct http *http)
 
 void http_drain(struct http *http)
 {
-	http->leaving_ns = clock_ns();
+	http->drain_ns = clock_ns();
 	acceptor_drain(http->acceptor);
 }
 

@@ -28,7 +28,7 @@ static inline uint64_t pace_extend(const struct pace_rule *rule, uint64_t deadli
 	if (rate == 0)
 		return deadline;
 	uint64_t latest = now + 2 * rule->timeout_ns;
-	/* Rates are below 2^30, so the product fits. */
+	/* Rates are 2^30 at most, so the product fits. */
 	uint64_t part = bytes % rate * PACE_SECOND / rate;
 	uint64_t seconds = bytes / rate;
 	if (seconds > 2 * rule->timeout_ns / PACE_SECOND)

@@ -1,13 +1,18 @@
 #include "process.h"
 
+#include "clock.h"
 #include "file.h"
 
 #include <dirent.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
+
+#define COUNT_NS UINT64_C(1000000000)
+#define MANY_FDS 500
 
 static double seconds_of(struct timeval time)
 {
@@ -33,6 +38,18 @@ static uint64_t open_fds(void)
 		n += entry->d_name[0] != '.';
 	closedir(folder);
 	return n > 0 ? n - 1 : 0; /* without the one that reads the folder */
+}
+
+/* Counting thousands takes milliseconds, and anybody may ask: once a second is often enough then.
+ */
+static uint64_t open_fds_of_late(void)
+{
+	static _Atomic uint64_t counted_ns, count;
+	uint64_t now = clock_ns(), before = atomic_load(&counted_ns);
+	if ((atomic_load(&count) < MANY_FDS || now - before >= COUNT_NS) &&
+	    atomic_compare_exchange_strong(&counted_ns, &before, now))
+		atomic_store(&count, open_fds());
+	return atomic_load(&count);
 }
 
 static double now_seconds(clockid_t clock)
@@ -70,5 +87,5 @@ void process_usage(struct process_usage *usage)
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur != RLIM_INFINITY)
 		usage->max_fds = (uint64_t)files.rlim_cur;
 	usage->resident_bytes = resident_bytes();
-	usage->open_fds = open_fds();
+	usage->open_fds = open_fds_of_late();
 }

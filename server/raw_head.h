@@ -12,7 +12,8 @@
  * the pool is full (some hundred arguments) it queues an error and then forgets that it did, so
  * that the connection hangs. It does this after it has called on_target, so we take the query away.
  * It lies in the connection's buffer, which is writable. A NUL in the target does not end it for
- * libmicrohttpd, so it does not here.
+ * libmicrohttpd, so it does not here; one before what looks like a version can not be told from the
+ * end, and its sender waits until the head's deadline.
  */
 void raw_head_hide_query(const char *target);
 

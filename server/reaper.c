@@ -149,10 +149,13 @@ struct reaper_entry *reaper_open(struct reaper *reaper, int fd)
 		atomic_init(&entry->deadline_ns, reaper_end_of(reaper, REAPER_OPENED, now));
 		atomic_init(&entry->phase, REAPER_OPENED);
 		/* Whoever is accepted while the server drains had connected before. */
-		atomic_init(&entry->promised, atomic_load(&reaper->drain_ns) != 0);
-		entry->item.due_ns = now + reaper->look_ns;
+		atomic_init(&entry->promise,
+			    atomic_load(&reaper->drain_ns) != 0 ? PROMISE_NEXT : PROMISE_NOTHING);
+		entry->item.due_ns = now + earlier(FIRST_LOOK_NS, reaper->look_ns);
 		heap_add(&reaper->heap, &entry->item);
 		schedule(reaper, entry, earlier(entry->item.due_ns, entry->deadline_ns));
+		if (reaper->ended)
+			reaper_cut(entry);
 	}
 	pthread_mutex_unlock(&reaper->mutex);
 	return entry;
@@ -177,6 +180,12 @@ size_t reaper_connections(struct reaper *reaper)
 	return n;
 }
 
+bool reaper_has_left(struct reaper *reaper, const struct reaper_entry *entry)
+{
+	(void)reaper;
+	return socket_peer(entry->fd) != SOCKET_PEER_OPEN;
+}
+
 bool reaper_was_cut(struct reaper *reaper, const struct reaper_entry *entry)
 {
 	pthread_mutex_lock(&reaper->mutex);
@@ -186,7 +195,7 @@ bool reaper_was_cut(struct reaper *reaper, const struct reaper_entry *entry)
 }
 
 static void enter(struct reaper *r, struct reaper_entry *entry, enum reaper_phase phase,
-		  uint64_t bytes)
+		  uint64_t bytes, uint64_t held)
 {
 	uint64_t now = r->clock();
 	/* Later first: the thread may look between two of these stores, and must not find a
@@ -194,6 +203,7 @@ static void enter(struct reaper *r, struct reaper_entry *entry, enum reaper_phas
 	atomic_store_explicit(&entry->deadline_ns, NEVER, memory_order_release);
 	atomic_store_explicit(&entry->start_ns, now, memory_order_relaxed);
 	atomic_store_explicit(&entry->bytes, bytes, memory_order_relaxed);
+	atomic_store_explicit(&entry->held, held, memory_order_relaxed);
 	atomic_store_explicit(&entry->phase, phase, memory_order_release);
 	atomic_store_explicit(&entry->deadline_ns, reaper_end_of(r, phase, now),
 			      memory_order_release);
@@ -201,26 +211,31 @@ static void enter(struct reaper *r, struct reaper_entry *entry, enum reaper_phas
 
 void reaper_head(struct reaper *reaper, struct reaper_entry *entry)
 {
-	enter(reaper, entry, REAPER_HEAD, 0);
+	enter(reaper, entry, REAPER_HEAD, 0, 0);
 }
 
 void reaper_body(struct reaper *reaper, struct reaper_entry *entry)
 {
-	enter(reaper, entry, REAPER_BODY, 0);
+	enter(reaper, entry, REAPER_BODY, 0, 0);
+}
+
+void reaper_whole(struct reaper *reaper, struct reaper_entry *entry)
+{
+	enter(reaper, entry, REAPER_COMPUTE, 0, 0);
 }
 
 void reaper_compute(struct reaper *reaper, struct reaper_entry *entry)
 {
-	enter(reaper, entry, REAPER_COMPUTE, 0);
+	enter(reaper, entry, REAPER_COMPUTE, 0, 0);
 	pthread_mutex_lock(&reaper->mutex);
 	entry->probe_ns = 0;
 	schedule(reaper, entry, reaper->clock());
 	pthread_mutex_unlock(&reaper->mutex);
 }
 
-void reaper_reply(struct reaper *reaper, struct reaper_entry *entry, uint64_t bytes)
+void reaper_reply(struct reaper *reaper, struct reaper_entry *entry, uint64_t bytes, uint64_t held)
 {
-	enter(reaper, entry, REAPER_REPLY, bytes);
+	enter(reaper, entry, REAPER_REPLY, bytes, held);
 }
 
 void reaper_idle(struct reaper *reaper, struct reaper_entry *entry, uint64_t consumed)
@@ -229,26 +244,31 @@ void reaper_idle(struct reaper *reaper, struct reaper_entry *entry, uint64_t con
 	uint64_t accounted = atomic_load_explicit(&entry->accounted, memory_order_relaxed);
 	bool known = socket_traffic(entry->fd, &traffic);
 	accounted = consumed == REAPER_UNKNOWN ? traffic.received : accounted + consumed;
+	entry->uncertain |= consumed == REAPER_UNKNOWN;
 	atomic_store_explicit(&entry->accounted, accounted, memory_order_relaxed);
 	bool begun = known && traffic.received > accounted;
-	enter(reaper, entry, begun ? REAPER_OPENED : REAPER_IDLE, 0);
+	enter(reaper, entry, begun ? REAPER_OPENED : REAPER_IDLE, 0, 0);
 }
 
 bool reaper_has_more(struct reaper *reaper, const struct reaper_entry *entry, uint64_t consumed)
 {
 	struct socket_traffic traffic;
 	(void)reaper;
-	return consumed != REAPER_UNKNOWN && socket_traffic(entry->fd, &traffic) &&
+	if (consumed == REAPER_UNKNOWN || entry->uncertain)
+		return true; /* perhaps */
+	return socket_traffic(entry->fd, &traffic) &&
 	       traffic.received >
 		       atomic_load_explicit(&entry->accounted, memory_order_relaxed) + consumed;
 }
 
-void reaper_received(struct reaper *reaper, struct reaper_entry *entry, uint64_t bytes)
+void reaper_received(struct reaper *reaper, struct reaper_entry *entry, uint64_t bytes,
+		     uint64_t held)
 {
 	const struct pace_rule rule = reaper_rule(reaper, REAPER_BODY);
 	uint64_t before = atomic_load_explicit(&entry->bytes, memory_order_relaxed);
 	uint64_t deadline = atomic_load_explicit(&entry->deadline_ns, memory_order_relaxed);
 	assert(phase_of(entry) == REAPER_BODY && bytes >= before);
+	atomic_store_explicit(&entry->held, held, memory_order_relaxed);
 	atomic_store_explicit(&entry->bytes, bytes, memory_order_relaxed);
 	atomic_store_explicit(&entry->deadline_ns,
 			      pace_extend(&rule, deadline, bytes - before, reaper->clock()),
@@ -262,6 +282,8 @@ void reaper_watch(struct reaper *reaper, struct reaper_entry *entry,
 	entry->watch = *watch;
 	if (watch->expires_ns == 0)
 		entry->watch.expires_ns = NEVER;
+	if (entry->cut) /* nobody looks at it any more */
+		reaper_notify(entry, REAPER_GONE);
 	if (entry->watch.expires_ns < entry->item.due_ns)
 		schedule(reaper, entry, entry->watch.expires_ns);
 	pthread_mutex_unlock(&reaper->mutex);
@@ -308,7 +330,7 @@ static void hurry(struct reaper *r, struct reaper_entry *entry, uint64_t now)
 	enum reaper_phase phase = phase_of(entry);
 	bool under_way = !waits_for_request(phase) && phase != REAPER_HEAD;
 	if (under_way || socket_unread(entry->fd) > 0)
-		atomic_store(&entry->promised, true);
+		atomic_store(&entry->promise, PROMISE_NEXT);
 	if (!waits_for_request(phase))
 		return;
 	reaper_hasten(entry, &deadline, now + DRAIN_GRACE_NS);
@@ -326,19 +348,25 @@ void reaper_drain(struct reaper *reaper, uint64_t since_ns)
 	pthread_mutex_unlock(&reaper->mutex);
 }
 
-bool reaper_is_promised(struct reaper *reaper, const struct reaper_entry *entry)
+bool reaper_is_promised(struct reaper *reaper, struct reaper_entry *entry)
 {
 	struct socket_traffic traffic;
-	uint64_t since = atomic_load(&reaper->drain_ns);
-	if (atomic_load(&entry->promised))
+	uint64_t until = atomic_load(&reaper->drain_ns);
+	int promise = atomic_load(&entry->promise);
+	if (promise == PROMISE_NEXT) {
+		atomic_store(&entry->promise, PROMISE_A_WHILE);
 		return true;
+	}
+	if (promise == PROMISE_A_WHILE)
+		until += DRAIN_GRACE_NS;
 	return socket_traffic(entry->fd, &traffic) &&
-	       traffic.silent_ms * MS + since >= reaper->clock();
+	       traffic.silent_ms * MS + until >= reaper->clock();
 }
 
 void reaper_cut_all(struct reaper *reaper)
 {
 	pthread_mutex_lock(&reaper->mutex);
+	reaper->ended = true;
 	for (size_t i = 0; i < reaper->n_used; i++) {
 		struct reaper_entry *entry = &reaper->entries[i];
 		if (entry->fd < 0)

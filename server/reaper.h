@@ -58,21 +58,26 @@ void reaper_destroy(struct reaper *reaper);
 struct reaper_entry *reaper_open(struct reaper *reaper, int fd);
 void reaper_close(struct reaper *reaper, struct reaper_entry *entry);
 size_t reaper_connections(struct reaper *reaper);
+/* True when the client has closed its side, or all of it. */
+bool reaper_has_left(struct reaper *reaper, const struct reaper_entry *entry);
 /* True when it has been shut down here. */
 bool reaper_was_cut(struct reaper *reaper, const struct reaper_entry *entry);
 
 /* The phases of one request, in this order. */
 void reaper_head(struct reaper *reaper, struct reaper_entry *entry);
 void reaper_body(struct reaper *reaper, struct reaper_entry *entry);
-void reaper_received(struct reaper *reaper, struct reaper_entry *entry,
-		     uint64_t bytes); /* of the body, so far */
+/* `bytes` of the body so far, or of the whole reply; the request holds so much memory. */
+void reaper_received(struct reaper *reaper, struct reaper_entry *entry, uint64_t bytes,
+		     uint64_t held);
+/* The body is complete: nobody waits for the client, but that it is not looked at so often yet. */
+void reaper_whole(struct reaper *reaper, struct reaper_entry *entry);
 void reaper_compute(struct reaper *reaper, struct reaper_entry *entry);
-void reaper_reply(struct reaper *reaper, struct reaper_entry *entry, uint64_t bytes);
+void reaper_reply(struct reaper *reaper, struct reaper_entry *entry, uint64_t bytes, uint64_t held);
 /* The request has ended. `consumed`: the bytes that it took on the wire, or REAPER_UNKNOWN: by
  * them the beginning of a next request is told from none. */
 #define REAPER_UNKNOWN UINT64_MAX
 void reaper_idle(struct reaper *reaper, struct reaper_entry *entry, uint64_t consumed);
-/* Before that: whether something of a next request has come. */
+/* Before that: whether something of a next request has come, or may have. */
 bool reaper_has_more(struct reaper *reaper, const struct reaper_entry *entry, uint64_t consumed);
 
 struct reaper_watch {
@@ -81,7 +86,8 @@ struct reaper_watch {
 	reaper_notice *notice;
 	void *context;
 };
-/* Reports the deadline and a client's leaving until reaper_unwatch returns. */
+/* Reports the deadline and a client's leaving until reaper_unwatch returns; the latter at once, by
+ * the caller's thread, where the connection has been cut already. */
 void reaper_watch(struct reaper *reaper, struct reaper_entry *entry,
 		  const struct reaper_watch *watch);
 void reaper_unwatch(struct reaper *reaper, struct reaper_entry *entry);
@@ -94,12 +100,14 @@ void reaper_press(struct reaper *reaper);
 
 /*
  * From now on connections that wait for a request wait a second at most. What had come by then,
- * what had come by `since_ns`, and what is sent behind a request that was under way, is a promise:
- * reaper_is_promised tells whether the request whose head has just been read is one.
+ * what had come by `since_ns`, and what is sent behind a request that was under way, in that second
+ * or as the next one, is a promise: reaper_is_promised tells whether the request whose head has
+ * just been read is one. It is asked once for each.
  */
 void reaper_drain(struct reaper *reaper, uint64_t since_ns);
-bool reaper_is_promised(struct reaper *reaper, const struct reaper_entry *entry);
-/* Shuts every connection down and reports REAPER_GONE to everybody who watches. */
+bool reaper_is_promised(struct reaper *reaper, struct reaper_entry *entry);
+/* Shuts every connection down, those too that are opened later, and reports REAPER_GONE to
+ * everybody who watches. */
 void reaper_cut_all(struct reaper *reaper);
 
 #endif

@@ -14,9 +14,20 @@
 #define SECOND PACE_SECOND
 /* How often a connection is looked at. */
 #define LOOK_NS (500 * MS)
+/* So many are found at once of those that may make room: to find them costs a look at all. */
+#define REAPER_IDLE_KEPT 32
+/* A new one is looked at much sooner: it may have come only to leave, and others wait. */
+#define FIRST_LOOK_NS (10 * MS)
 /* What a connection without a request gets when the server drains: one that is on its way arrives
  * in this. */
 #define DRAIN_GRACE_NS SECOND
+
+/* What a connection is owed when the server drains, beside what had come before. */
+enum promise {
+	PROMISE_NOTHING,
+	PROMISE_A_WHILE, /* what comes within the grace */
+	PROMISE_NEXT,    /* the next request, whenever it comes, and then the former */
+};
 
 struct reaper_entry {
 	struct heap_item item; /* the first member. due_ns: when it is looked at again */
@@ -24,9 +35,11 @@ struct reaper_entry {
 	_Atomic uint64_t start_ns;    /* of the phase */
 	_Atomic uint64_t deadline_ns; /* of the phase; NEVER: none */
 	_Atomic uint64_t bytes;       /* received of a body; to be sent of a reply */
+	_Atomic uint64_t held;        /* memory that its request holds */
 	_Atomic uint64_t accounted;   /* received by the connection, of requests that have ended */
 	atomic_int phase;
-	atomic_bool promised; /* what it asks next is answered, though the server drains */
+	bool uncertain; /* its owner's: a request came in chunks, so that `accounted` is a guess */
+	atomic_int promise; /* enum promise: what is asked is answered, though the server drains */
 
 	/* Under the mutex, but that its owner may read fd. */
 	int fd; /* -1: not in use */
@@ -53,9 +66,17 @@ struct reaper {
 
 	pthread_mutex_t mutex; /* guards all below, and the entries as said there */
 	uint64_t wakes_ns;     /* when the thread's sleep ends */
-	size_t n_evicted;      /* of those that are open */
-	uint64_t relief_ns;    /* when a slow transfer may be ended again */
-	struct heap heap;      /* of the open entries */
+	bool ended;       /* all have been cut, and those that are still to be opened are, too */
+	size_t n_evicted; /* of those that are open */
+	/* Those that were idle for longest when they were looked for last, the first of them first.
+	 */
+	struct idle {
+		struct reaper_entry *entry;
+		uint64_t start_ns;
+	} idle[REAPER_IDLE_KEPT];
+	size_t n_idle;
+	uint64_t relief_ns; /* when a slow transfer may be ended again */
+	struct heap heap;   /* of the open entries */
 	struct reaper_entry *entries;
 	size_t n_entries, n_used;
 	struct reaper_entry *free;

@@ -1,3 +1,4 @@
+#include <string.h>
 #include <sys/socket.h>
 
 #include "metrics.h"
@@ -12,7 +13,7 @@
 #define PROBE_NS SECOND
 /* A connection that is idle for less may have a request in libmicrohttpd's buffer. */
 #define EVICTED_AFTER_NS (20 * MS)
-/* Transfers of less hold nothing that others miss; one is ended at most so often, and the want of
+/* Transfers whose requests hold less are not missed; one is ended at most so often, and the want of
  * memory is remembered so long. */
 #define HELD_BYTES ((uint64_t)256 * 1024)
 #define RELIEF_NS (100 * MS)
@@ -93,7 +94,7 @@ static uint64_t look_at_client(struct reaper_entry *entry, uint64_t now)
 		entry->probe_wait_ns = PROBE_NS;
 		entry->probe_ns = now + PROBE_NS;
 	} else if (peer == SOCKET_PEER_HALF_CLOSED && now >= entry->probe_ns &&
-		   entry->watch.probes) {
+		   entry->watch.probes && socket_untaken(entry->fd) == 0) {
 		socket_probe(entry->fd);
 		entry->probe_wait_ns *= 2;
 		entry->probe_ns = now + entry->probe_wait_ns;
@@ -228,7 +229,7 @@ static bool is_burden(const struct reaper *r, const struct reaper_entry *entry,
 	*per_second = entry->pace.per_second;
 	return (phase == REAPER_BODY || phase == REAPER_REPLY) && !entry->cut &&
 	       entry->paced_ns == atomic_load(&entry->start_ns) &&
-	       atomic_load(&entry->bytes) >= HELD_BYTES && pace_is_slow(&entry->pace, &rule) &&
+	       atomic_load(&entry->held) >= HELD_BYTES && pace_is_slow(&entry->pace, &rule) &&
 	       !is_ours(entry, phase);
 }
 
@@ -265,15 +266,52 @@ static bool may_be_evicted(const struct reaper_entry *entry, uint64_t now)
 		traffic.received <= atomic_load(&entry->accounted));
 }
 
-struct reaper_entry *reaper_longest_idle(struct reaper *r, uint64_t now)
+/* Puts a candidate among the kept ones, which are in order of their start. */
+static void keep_idle(struct reaper *r, struct reaper_entry *entry, uint64_t start_ns)
 {
-	struct reaper_entry *longest = NULL;
+	size_t place = r->n_idle;
+	if (place == REAPER_IDLE_KEPT && r->idle[place - 1].start_ns <= start_ns)
+		return;
+	if (place < REAPER_IDLE_KEPT)
+		r->n_idle++;
+	else
+		place--;
+	for (; place > 0 && r->idle[place - 1].start_ns > start_ns; place--)
+		r->idle[place] = r->idle[place - 1];
+	r->idle[place] = (struct idle){entry, start_ns};
+}
+
+static void find_idle(struct reaper *r)
+{
+	r->n_idle = 0;
 	for (size_t i = 0; i < r->heap.n; i++) {
 		struct reaper_entry *entry = entry_of(r->heap.items[i]);
-		if (phase_of(entry) == REAPER_IDLE &&
-		    (!longest || atomic_load(&entry->start_ns) < atomic_load(&longest->start_ns)) &&
-		    may_be_evicted(entry, now))
-			longest = entry;
+		if (phase_of(entry) == REAPER_IDLE && !entry->cut)
+			keep_idle(r, entry, atomic_load(&entry->start_ns));
 	}
-	return longest;
+}
+
+/* The first of the kept ones that is still as it was. */
+static struct reaper_entry *take_idle(struct reaper *r, uint64_t now)
+{
+	for (size_t i = 0; i < r->n_idle; i++) {
+		struct reaper_entry *entry = r->idle[i].entry;
+		bool same = entry->fd >= 0 && atomic_load(&entry->start_ns) == r->idle[i].start_ns;
+		if (!same || !may_be_evicted(entry, now))
+			continue;
+		r->n_idle -= i + 1;
+		memmove(r->idle, &r->idle[i + 1], r->n_idle * sizeof *r->idle);
+		return entry;
+	}
+	r->n_idle = 0;
+	return NULL;
+}
+
+struct reaper_entry *reaper_longest_idle(struct reaper *r, uint64_t now)
+{
+	struct reaper_entry *longest = take_idle(r, now);
+	if (longest)
+		return longest;
+	find_idle(r);
+	return take_idle(r, now);
 }

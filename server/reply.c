@@ -71,7 +71,9 @@ static void add_cors(struct request *request)
 static void compress(struct request *request)
 {
 	struct reply *reply = &request->reply;
-	if (reply->size < COMPRESSED_BYTES || !head_takes_gzip(&request->head))
+	/* The reserve is for what must be said, not for saying it in few bytes. */
+	bool scarce = request->over_budget || request->spare;
+	if (reply->size < COMPRESSED_BYTES || scarce || !head_takes_gzip(&request->head))
 		return;
 	uint64_t start = clock_ns();
 	struct loss_buffer *coded = gzip_bytes(reply->body, reply->size, request->arena);

@@ -332,7 +332,10 @@ enum request_stage request_begin(struct request *request, const struct raw_head 
 	request->stage = REQUEST_BODY;
 	bool failed = request->error.status != LOSS_OK;
 	bool waits = request->head.framing.expects_continue;
-	if (framed != LOSS_OK || sized != LOSS_OK || (failed && waits)) {
+	/* Its body would hold the reserve that others are to be told from. */
+	bool scarce = request->over_budget && evaluates(request) &&
+		      service_reserve_is_low(request->service);
+	if (framed != LOSS_OK || sized != LOSS_OK || (failed && waits) || (failed && scarce)) {
 		request->reply.close = true;
 		reply_error(request);
 	}
@@ -355,7 +358,8 @@ bool request_feed(struct request *request, const void *bytes, size_t n)
 	uint64_t limit = body_limit(request, &name);
 	uint64_t total = request->timings.bytes_in += n;
 
-	reaper_received(request->service->reaper, request->entry, total);
+	reaper_received(request->service->reaper, request->entry, total,
+			loss_arena_held(request->arena));
 	if (total > limit) {
 		/* Chunked: it could not be known before. A client that stops soon still gets the
 		 * reply. */

@@ -1,7 +1,7 @@
 /*
  * One request's life: made when its request line has been read, freed when its reply has been sent
  * or its connection has ended (request_destroy, nowhere else). Everything of it lives in its arena,
- * also the reply, which is sent from there. http.c drives it:
+ * also the reply, which is sent from there. connection.c drives it:
  *
  *   request_create -> request_begin -> request_feed ... -> request_end [-> request_submit ...] ->
  * request_finish

@@ -37,4 +37,10 @@ static inline enum service_stage service_stage(const struct service *service)
 	return (enum service_stage)atomic_load_explicit(&service->stage, memory_order_relaxed);
 }
 
+/* More than half of it is used. */
+static inline bool service_reserve_is_low(const struct service *service)
+{
+	return atomic_load(&service->reserve.held) > service->reserve.limit / 2;
+}
+
 #endif

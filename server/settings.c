@@ -74,7 +74,7 @@ const char *config_isa(const struct config *config)
 /* clang-format off */
 const struct setting settings[] = {
 	{.key = FIELD(listen), .type = SETTING_LISTEN, .fallback = "127.0.0.1:8080", .empty = "",
-	 .help = "addresses and ports to serve, up to eight; port 0 picks a free one"},
+	 .help = "addresses and ports to serve, up to eight, also one a flag; port 0 picks a free one"},
 	AUTO(SETTING_INTEGER, threads, limits_cores, 1, 1024,
 	     "threads that evaluate a large problem; auto: the cores available"),
 	AUTO(SETTING_INTEGER, io_threads, limits_cores, 1, 1024,
@@ -82,7 +82,7 @@ const struct setting settings[] = {
 	INTEGER(connections, "20000", 1, 1000000,
 		"connections open at once"),
 	INTEGER(connections_per_address, "0", 0, 1000000,
-		"connections open at once from one address; 0: no limit"),
+		"connections open at once from one address, further ones are closed; 0: no limit"),
 	BYTES(connection_memory_bytes, "36KiB", 4 * KIB, 16 * MIB,
 	      "memory for the head of one connection's request"),
 	INTEGER(head_timeout_ms, "10000", 1, HOUR_MS,
@@ -100,7 +100,7 @@ const struct setting settings[] = {
 	BYTES(max_body_bytes, "1280MiB", 1, 1024 * GIB,
 	      "size of the largest body that is read"),
 	AUTO(SETTING_BYTES, memory_budget_bytes, half_of_memory, MIN_MEMORY_BUDGET, 65536 * GIB,
-	     "memory that all requests together may hold; auto: half of what is available"),
+	     "memory that all requests and connections may hold; auto: half of what is available"),
 	INTEGER(max_elements, "8589934592", 1, (uint64_t)1 << 40,
 		"elements of the largest tensor"),
 	INTEGER(max_rank, "8", 1, 8,
@@ -119,10 +119,10 @@ const struct setting settings[] = {
 	CHOICE(log_format, "text", log_formats,
 	       "how lines are logged, on standard error"),
 	LIST(hosts, HOSTS_AUTO, hosts_is_list, "",
-	     "auto, *, or hosts like loss.example:8080 or loopback with commas between them",
+	     "auto, *, or hosts like loss.example:8080 or loopback, with commas and no spaces between them",
 	     "hosts that requests may be for; auto: loopback if that is all it listens on, else *"),
 	LIST(cors_origins, "none", cors_is_list, "none",
-	     "none, *, or origins like https://app.example with commas between them",
+	     "none, *, or origins like https://app.example, with commas and no spaces between them",
 	     "origins whose pages may read replies in a browser"),
 	TEXT(shm_key_prefix, "none", shm_is_prefix,
 	     "none, or 1 to 127 of the characters A-Z a-z 0-9 . _ -",
@@ -330,7 +330,7 @@ void setting_describe(const struct setting *setting, char *out, size_t size)
 	case SETTING_LISTEN:
 		snprintf(out, size,
 			 "ADDR:PORT or [IPV6]:PORT, like 127.0.0.1:8080, or up to %d of them with "
-			 "commas between them",
+			 "commas and no spaces between them",
 			 CONFIG_MAX_LISTENERS);
 		return;
 	case SETTING_CHOICE:

@@ -178,7 +178,8 @@ struct loss_error *loss_claim_error(struct loss_error *kept, loss_status status)
 
 /* ---------------------------------------------------------------- memory */
 
-/* Shared by all arenas of a process. `held` counts bytes; only arena code writes it. */
+/* Shared by all arenas of a process. `held` counts bytes; only loss_budget_take
+ * and loss_budget_give write it. */
 #define LOSS_KEPT_MAPPINGS 8
 struct loss_budget {
 	atomic_size_t held;

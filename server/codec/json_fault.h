@@ -21,7 +21,7 @@ struct loss_error *json_fault_claim(struct json_fault *fault, loss_status status
 /* Keeps a copy of an error that others made, if it goes before what is kept. */
 void json_fault_note(struct json_fault *fault, const struct loss_error *err);
 
-/* There is no memory: nothing that follows matters. */
+/* There is no memory, or no right: nothing that follows matters. */
 bool json_fault_is_fatal(const struct json_fault *fault);
 
 /*

@@ -15,7 +15,7 @@ from good import Session
 from judge import SHED, Judge
 from problems import Pool
 from record import Record
-from rude import non_readers
+from rude import non_readers_alone
 from setups import MIB, Act, Setup, draw_act
 from shared_memory import sweep
 from wire import Ended, Request, Violation
@@ -126,7 +126,7 @@ def _check_leftovers(round_: Round, server: Server, before: tuple[int, int]) -> 
 def _check_unread(round_: Round, world: World) -> None:
     """By itself: in the attack, other non-readers go and leave room."""
     seen = len(round_.record.violations)
-    _perform(world, non_readers, True, f"{round_.seed}/unread")
+    _perform(world, non_readers_alone, True, f"{round_.seed}/unread")
     round_.check("unread replies", len(round_.record.violations) == seen, "hold up other requests")
 
 

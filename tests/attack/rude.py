@@ -128,19 +128,24 @@ def non_readers(world: World, rng: random.Random) -> None:
     if not world.crowd.acquire(blocking=False):
         return
     try:
-        _hold_unread(world, rng)
+        _hold_unread(world, rng, rng.choice(world.pool.small))
     finally:
         world.crowd.release()
 
 
-def _hold_unread(world: World, rng: random.Random) -> None:
+def non_readers_alone(world: World, rng: random.Random) -> None:
+    """The same for a request that needs much of the memory that they hold: beside nobody else who does."""
+    _hold_unread(world, rng, rng.choice(world.pool.wordy))
+
+
+def _hold_unread(world: World, rng: random.Random, good: Prepared) -> None:
     unread = rng.choice(world.pool.wordy).request.whole()
     with _many(world, 12, SMALL_WINDOW) as connections:
         for connection in connections:
             world.send(connection, unread)
         for connection in connections:
             connection.receive(1)  # it has been evaluated, or refused
-        until_served(world, rng.choice(world.pool.wordy), rng)
+        until_served(world, good, rng)
         for connection in connections:
             connection.reset()
 

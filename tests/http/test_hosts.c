@@ -61,8 +61,8 @@ static void expect_served(struct client *by, const char *host)
 	}
 }
 
-/* In a sentence that names the Host and the setting. */
-static void expect_refused(struct client *by, const char *host, const char *list)
+/* In a sentence that names the Host and the setting, whose value is not everybody's business. */
+static void expect_refused(struct client *by, const char *host)
 {
 	char words[256];
 	const struct refusal wanted = {LOSS_FORBIDDEN, NULL, words};
@@ -77,7 +77,6 @@ static void expect_refused(struct client *by, const char *host, const char *list
 			continue;
 		}
 		assert_non_null(strstr(reply.body, "the setting hosts"));
-		assert_non_null(strstr(reply.body, list));
 		assert_int_equal(refusal_check(host, &wanted, &reply), 0);
 	}
 }
@@ -92,7 +91,7 @@ static void by_default_hosts_are_loopback(void **state)
 	for (size_t i = 0; i < sizeof served / sizeof served[0]; i++)
 		expect_served(client, served[i]);
 	for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++)
-		expect_refused(client, refused[i], "loopback");
+		expect_refused(client, refused[i]);
 }
 
 static void a_list_of_hosts_is_served(void **state)
@@ -104,8 +103,8 @@ static void a_list_of_hosts_is_served(void **state)
 	struct client *by = client_open(&listed);
 	expect_served(by, "loss.example:8080");
 	expect_served(by, "Other.Example:1");
-	expect_refused(by, "loss.example", flags[1]);
-	expect_refused(by, "localhost", flags[1]);
+	expect_refused(by, "loss.example");
+	expect_refused(by, "localhost");
 	client_close(by);
 	assert_int_equal(server_stop(&listed), 0);
 }

@@ -181,22 +181,28 @@ static void new_requests_are_sent_elsewhere(void **state)
 	assert_int_equal(server_wait(&server), 0);
 }
 
-/* Not ready, but serving: whoever balances the load has not noticed yet. A second signal ends it at
- * once. */
-static void the_delay_is_for_load_balancers(void **state)
+/* Until the signal has been taken: it is not ready any more. */
+static void wait_until_leaving(void)
 {
-	static const char *const flags[] = {"--drain-delay-ms", HOUR, NULL};
 	char out[2048] = "";
 	int64_t end = now_ms() + WAIT_MS;
-	(void)state;
-	start(flags);
-	terminate();
 	while (!strstr(out, "{\"ready\":false}") && now_ms() < end) {
 		int fd = send_text(READY "Connection: close\r\n\r\n");
 		raw_read(fd, out, sizeof out, WAIT_MS, NULL);
 		close(fd);
 	}
 	assert_non_null(strstr(out, "HTTP/1.1 503 "));
+}
+
+/* Not ready, but serving: whoever balances the load has not noticed yet. A second signal ends it at
+ * once. */
+static void the_delay_is_for_load_balancers(void **state)
+{
+	static const char *const flags[] = {"--drain-delay-ms", HOUR, NULL};
+	(void)state;
+	start(flags);
+	terminate();
+	wait_until_leaving();
 	expect_end(send_text(POST LENGTH "\r\n" PROBLEM), "HTTP/1.1 200 ", SEED_LOSS);
 	terminate();
 	assert_int_equal(server_wait(&server), 1);
@@ -333,6 +339,53 @@ static void pipelined_requests_are_answered(void **state)
 	}
 }
 
+/* Also behind one whose length on the wire is not known. */
+static void requests_behind_chunks_are_answered(void **state)
+{
+	static const char *const flags[] = {"--drain-delay-ms", HOUR, NULL};
+	static const char text[] =
+		POST "Transfer-Encoding: chunked\r\n\r\n39\r\n" PROBLEM "\r\n0\r\n\r\n" LIVE
+		     "\r\n" LIVE "Connection: close\r\n\r\n";
+	char out[8192];
+	(void)state;
+	start(flags);
+	terminate();
+	wait_until_leaving();
+	int fd = send_text(text);
+	raw_read(fd, out, sizeof out, WAIT_MS, NULL);
+	close(fd);
+	assert_non_null(strstr(out, SEED_LOSS));
+	const char *first = strstr(out, "{\"live\":true}");
+	assert_non_null(first);
+	assert_non_null(strstr(first + 1, "{\"live\":true}"));
+	terminate();
+	assert_int_equal(server_wait(&server), 1);
+}
+
+/* One that never stops asking does not hold up the stop. */
+static void an_endless_pipeline_is_ended(void **state)
+{
+	static const char *const flags[] = {"--drain-timeout-ms", HOUR, NULL};
+	static const char request[] = "GET /v2 HTTP/1.1\r\nHost: a\r\n\r\n";
+	static char out[1 << 16];
+	ssize_t n = 1;
+	(void)state;
+	start(flags);
+	int fd = send_problem(raw_connect(&server), 18);
+	terminate();
+	for (int64_t end = now_ms() + WAIT_MS; n > 0 && now_ms() < end;) {
+		struct pollfd ready = {.fd = fd, .events = POLLIN | POLLOUT};
+		poll(&ready, 1, WAIT_MS);
+		if (ready.revents & POLLOUT)
+			send(fd, request, sizeof request - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (ready.revents & (POLLIN | POLLHUP | POLLERR))
+			n = recv(fd, out, sizeof out, 0);
+	}
+	assert_true(n <= 0);
+	close(fd);
+	assert_int_equal(server_wait(&server), 0);
+}
+
 /* ---------------------------------------------------------------- large problems */
 
 #define ROWS 3000
@@ -399,6 +452,8 @@ int main(void)
 		TEST(the_backlog_is_answered),
 		TEST(new_connections_are_answered),
 		TEST(pipelined_requests_are_answered),
+		TEST(requests_behind_chunks_are_answered),
+		TEST(an_endless_pipeline_is_ended),
 		TEST(large_problems_are_finished),
 		TEST(a_taken_port_is_one_line),
 	};

@@ -12,7 +12,8 @@
 
 #include <cmocka.h>
 
-#define BYTES ((size_t)1000)
+#define RESERVED 64 /* that fit the reserve */
+#define BYTES (ADMISSION_FREE_BYTES / RESERVED)
 
 static struct loss_arena *arena;
 static struct loss_budget budget;
@@ -157,8 +158,27 @@ static void few_connections_are_few_places(void **state)
 	assert_false(admission_open(admission, 0));
 	fill(1, 200, 3);
 	assert_false(admission_open(admission, 1));
-	const struct admission_limits limits = {.connections = 3, .listeners = 2};
+	const struct admission_limits limits = {.connections = 3, .listeners = 2, .bytes = BYTES};
 	assert_int_equal(admission_most(&limits), 6);
+}
+
+/* Where a connection takes much memory, a listener has fewer places of its own: one at least. */
+static void own_places_hold_little(void **state)
+{
+	static const struct {
+		size_t bytes, listeners, own;
+	} cases[] = {
+		{ADMISSION_FREE_BYTES / 8, 1, 8}, {ADMISSION_FREE_BYTES / 8 + 1, 1, 7},
+		{ADMISSION_FREE_BYTES / 8, 2, 4}, {ADMISSION_FREE_BYTES / 8, 8, 1},
+		{ADMISSION_FREE_BYTES / 4, 8, 1}, {2 * ADMISSION_FREE_BYTES, 8, 1},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		const struct admission_limits limits = {.connections = 100,
+							.listeners = cases[i].listeners,
+							.bytes = cases[i].bytes};
+		assert_int_equal(admission_own(&limits), cases[i].own);
+	}
 }
 
 static void shared_places_are_charged(void **state)
@@ -167,9 +187,9 @@ static void shared_places_are_charged(void **state)
 	begin(500, 1, 0);
 	fill(0, 100, 20);
 	assert_int_equal(budget.held, (20 - ADMISSION_OWN_PLACES) * BYTES);
-	/* Requests hold all but room for two. */
+	/* Requests hold all but room for two; the reserve has room for some more. */
 	assert_true(loss_budget_take(&budget, budget.limit - budget.held - 2 * BYTES));
-	fill(0, 200, 2);
+	fill(0, 200, 2 + RESERVED);
 	assert_false(admission_lacks_memory(admission));
 	assert_false(admission_open(admission, 0));
 	assert_true(admission_lacks_memory(admission));
@@ -178,7 +198,14 @@ static void shared_places_are_charged(void **state)
 	assert_false(admission_open(admission, 0));
 	assert_int_equal(budget.held, budget.limit);
 	loss_budget_give(&budget, BYTES);
-	assert_true(admission_open(admission, 0));
+	assert_true(connect_as(400, 0, "10.0.0.1"));
+	/* What becomes free is the reserve's first: the next one gets in while the budget is full.
+	 */
+	for (int i = 0; i < RESERVED; i++)
+		admission_release(admission, 200 + i);
+	assert_int_equal(budget.held, budget.limit);
+	admission_release(admission, 200 + RESERVED);
+	assert_int_equal(budget.held, budget.limit - BYTES);
 }
 
 static void addresses_are_counted(void **state)
@@ -195,7 +222,11 @@ static void addresses_are_counted(void **state)
 		assert_int_equal(admission_count(admission), limits[i]);
 		assert_true(connect_as(300, 0, "10.0.0.2"));
 		assert_true(connect_as(301, 0, "::1"));
-		assert_true(connect_as(302, 0, "2001:db8::a00:1"));
+		/* Of version 6 a network is one client. */
+		for (int k = 0; k < n; k++)
+			assert_true(connect_as(400 + k, 0, "2001:db8::a00:1"));
+		assert_false(connect_as(500, 0, "2001:db8::ffff:ffff:ffff:2"));
+		assert_true(connect_as(500, 0, "2001:db8:0:1::1"));
 		admission_release(admission, 100);
 		assert_true(connect_as(100, 0, "10.0.0.1"));
 		assert_false(connect_as(200, 0, "10.0.0.1"));
@@ -302,6 +333,7 @@ int main(void)
 		TEST(the_limit_is_kept),
 		TEST(each_listener_has_places_of_its_own),
 		TEST(few_connections_are_few_places),
+		TEST(own_places_hold_little),
 		TEST(shared_places_are_charged),
 		TEST(addresses_are_counted),
 		TEST(many_addresses_come_and_go),

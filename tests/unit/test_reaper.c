@@ -73,20 +73,20 @@ static void begin(void)
 	begin_with(8);
 }
 
-/* All that is due at a moment, however many steps that takes. */
-static void step(void)
+/* All that is due at a moment, however many steps that takes; when the next is. */
+static uint64_t step(void)
 {
-	while (reaper_step(reaper) <= atomic_load(&now_ns))
-		continue;
+	uint64_t next = reaper_step(reaper);
+	while (next <= atomic_load(&now_ns))
+		next = reaper_step(reaper);
+	return next;
 }
 
 /* Steps as the reaper's thread would: at each moment that it has asked for. */
 static void move_to(uint64_t then)
 {
-	for (uint64_t next = reaper_step(reaper); next <= then; next = reaper_step(reaper)) {
-		assert_true(next > atomic_load(&now_ns));
+	for (uint64_t next = step(); next <= then; next = step())
 		atomic_store(&now_ns, next);
-	}
 	atomic_store(&now_ns, then);
 	step();
 }
@@ -152,7 +152,7 @@ static void enter(const struct link *link, enum reaper_phase phase)
 		break;
 	case REAPER_REPLY:
 		stuff(link);
-		reaper_reply(reaper, link->entry, 100);
+		reaper_reply(reaper, link->entry, 100, 100);
 		break;
 	case REAPER_IDLE:
 		reaper_idle(reaper, link->entry, 0);
@@ -259,8 +259,8 @@ static void bytes_of_a_body_earn_time(void **state)
 	struct link link = open_link();
 	uint64_t begun = moved_clock();
 	enter(&link, REAPER_BODY);
-	reaper_received(reaper, link.entry, 1000);
-	reaper_received(reaper, link.entry, 2500); /* in all */
+	reaper_received(reaper, link.entry, 1000, LARGE);
+	reaper_received(reaper, link.entry, 2500, LARGE); /* in all */
 	expect_end_at(&link, begun + 10 * SECOND + 2500 * MS);
 	close_link(&link);
 }
@@ -276,9 +276,10 @@ static void a_body_lives_as_long_as_it_makes_progress(void **state)
 	int seconds = 0;
 	for (; seconds < 200; seconds++) {
 		move_by(SECOND);
-		reaper_received(reaper, good.entry, RATE * (uint64_t)(seconds + 1));
+		reaper_received(reaper, good.entry, RATE * (uint64_t)(seconds + 1), LARGE);
 		if (!was_cut(&slow))
-			reaper_received(reaper, slow.entry, RATE * (uint64_t)(seconds + 1) / 2);
+			reaper_received(reaper, slow.entry, RATE * (uint64_t)(seconds + 1) / 2,
+					LARGE);
 		else if (seconds < 20 - 2)
 			fail_msg("cut after %d seconds", seconds);
 	}
@@ -296,12 +297,12 @@ static void a_body_that_stops_ends_soon(void **state)
 	struct link link = open_link();
 	enter(&link, REAPER_BODY);
 	move_by(SECOND);
-	reaper_received(reaper, link.entry, 1000 * 1000 * RATE);
+	reaper_received(reaper, link.entry, 1000 * 1000 * RATE, LARGE);
 	uint64_t stopped = moved_clock();
 	for (uint64_t bytes = 1; moved_clock() < stopped + 19 * SECOND; bytes++) {
 		move_by(SECOND);
 		assert_false(was_cut(&link));
-		reaper_received(reaper, link.entry, 1000 * 1000 * RATE + bytes);
+		reaper_received(reaper, link.entry, 1000 * 1000 * RATE + bytes, LARGE);
 	}
 	expect_end_at(&link, stopped + 20 * SECOND + 19 * MS); /* a byte is worth 1 ms */
 	close_link(&link);
@@ -335,8 +336,8 @@ static void a_reply_lives_as_long_as_it_is_taken(void **state)
 	tcp_needs_traffic();
 	begin_transfers();
 	struct link reader = open_link(), other = open_link();
-	reaper_reply(reaper, reader.entry, 1 << 30);
-	reaper_reply(reaper, other.entry, 1 << 30);
+	reaper_reply(reaper, reader.entry, 1 << 30, 1 << 30);
+	reaper_reply(reaper, other.entry, 1 << 30, 1 << 30);
 	stuff(&other);
 	uint64_t begun = moved_clock();
 	for (int i = 0; i < 60; i++) {
@@ -383,7 +384,7 @@ static void unsent_bytes_excuse_their_reader_for_a_while(void **state)
 	config.reply_timeout_ms = 10000;
 	begin();
 	struct link link = open_link();
-	reaper_reply(reaper, link.entry, LARGE);
+	reaper_reply(reaper, link.entry, LARGE, LARGE);
 	move_by(20 * SECOND - 1);
 	assert_false(was_cut(&link));
 	move_by(100 * MS);
@@ -482,6 +483,36 @@ static void the_longest_idle_is_evicted(void **state)
 	close_link(&busy);
 }
 
+/* More than are found at once, some of which are gone or busy again when it is their turn. */
+static void many_are_evicted_in_order(void **state)
+{
+	enum { N = 100 };
+	static struct link links[N];
+	(void)state;
+	begin_with(N);
+	for (size_t i = 0; i < N; i++)
+		links[i] = open_link();
+	for (size_t i = 0; i < N; i++) {
+		move_by(MS);
+		enter(&links[i * 37 % N], REAPER_IDLE);
+	}
+	move_by(20 * MS);
+	for (size_t i = 0; i < N; i++) {
+		struct link *link = &links[i * 37 % N];
+		if (i % 10 == 3) { /* the fourth of ten asks again in the meantime */
+			enter(link, REAPER_HEAD);
+			continue;
+		}
+		assert_true(reaper_evict(reaper));
+		assert_true(was_cut(link));
+		close_link(link);
+		*link = open_link();
+	}
+	assert_false(reaper_evict(reaper));
+	for (size_t i = 0; i < N; i++)
+		close_link(&links[i]);
+}
+
 /* ---------------------------------------------------------------- pressure */
 
 static void the_slowest_goes_first(void **state)
@@ -492,17 +523,18 @@ static void the_slowest_goes_first(void **state)
 	begin();
 	struct link small = open_link(), slow = open_link(), slower = open_link(),
 		    fast = open_link();
-	reaper_reply(reaper, small.entry, 1000);
-	reaper_reply(reaper, slower.entry, LARGE);
+	reaper_reply(reaper, small.entry, 1000, 1000);
+	reaper_reply(reaper, slower.entry, LARGE, LARGE);
 	stuff(&slower);
 	enter(&slow, REAPER_BODY);
 	enter(&fast, REAPER_BODY);
 	for (int i = 1; i <= 3; i++) {
-		reaper_received(reaper, slow.entry, LARGE + 15 * RATE * (uint64_t)i);
-		reaper_received(reaper, fast.entry, LARGE + 17 * RATE * (uint64_t)i);
+		reaper_received(reaper, slow.entry, LARGE + 15 * RATE * (uint64_t)i, LARGE);
+		reaper_received(reaper, fast.entry, LARGE + 17 * RATE * (uint64_t)i, LARGE);
 		move_by(SECOND);
 	}
 	assert_false(was_cut(&slow) || was_cut(&slower));
+	reaper_received(reaper, fast.entry, LARGE + 17 * RATE * 4, LARGE);
 	reaper_press(reaper);
 	step();
 	assert_true(was_cut(&slower));
@@ -513,9 +545,11 @@ static void the_slowest_goes_first(void **state)
 	assert_false(was_cut(&slow));
 	move_by(100 * MS);
 	assert_true(was_cut(&slow));
-	reaper_received(reaper, fast.entry, LARGE + 100 * RATE);
 	reaper_press(reaper);
-	move_by(SECOND);
+	for (int i = 1; i <= 20; i++) {
+		reaper_received(reaper, fast.entry, LARGE + (68 + 2 * (uint64_t)i) * RATE, LARGE);
+		move_by(100 * MS);
+	}
 	assert_false(was_cut(&fast) || was_cut(&small));
 	close_link(&small);
 	close_link(&slow);
@@ -531,7 +565,7 @@ static void pressure_passes(void **state)
 	config.reply_min_bytes_per_second = RATE;
 	begin();
 	struct link link = open_link();
-	reaper_reply(reaper, link.entry, LARGE);
+	reaper_reply(reaper, link.entry, LARGE, LARGE);
 	stuff(&link);
 	reaper_press(reaper);
 	step();
@@ -542,7 +576,7 @@ static void pressure_passes(void **state)
 	reaper_press(reaper);
 	struct link later = open_link();
 	move_by(3 * SECOND);
-	reaper_reply(reaper, later.entry, LARGE);
+	reaper_reply(reaper, later.entry, LARGE, LARGE);
 	move_by(10 * SECOND);
 	assert_false(was_cut(&later));
 	close_link(&later);
@@ -556,9 +590,9 @@ static void the_servers_own_slowness_is_nobodys_fault(void **state)
 	config.body_min_bytes_per_second = config.reply_min_bytes_per_second = RATE;
 	begin();
 	struct link sender = open_link(), reader = open_link();
-	reaper_reply(reaper, reader.entry, LARGE);
+	reaper_reply(reaper, reader.entry, LARGE, LARGE);
 	enter(&sender, REAPER_BODY);
-	reaper_received(reaper, sender.entry, LARGE);
+	reaper_received(reaper, sender.entry, LARGE, LARGE);
 	tcp_send_and_wait(sender.pair.client, sender.pair.server, "abc", 3);
 	move_by(3 * SECOND);
 	reaper_press(reaper);
@@ -794,12 +828,20 @@ static void what_had_come_is_promised(void **state)
 	tcp_send_and_wait(busy.pair.client, busy.pair.server, "G", 1);
 	tcp_send_and_wait(begun.pair.client, begun.pair.server, "G", 1);
 	assert_true(reaper_is_promised(reaper, busy.entry)); /* behind its body */
+	assert_true(reaper_is_promised(reaper, busy.entry)); /* and behind that */
 	assert_false(reaper_is_promised(reaper, begun.entry));
 	close_link(&busy);
 	close_link(&begun);
 	assert_false(reaper_is_promised(reaper, silent.entry));
 	assert_false(reaper_is_promised(reaper, read.entry));
 	assert_true(reaper_is_promised(reaper, unread.entry));
+	/* But not for ever: what comes a second after the drain has begun is refused. */
+	struct link endless = open_link();
+	assert_true(reaper_is_promised(reaper, endless.entry));
+	atomic_fetch_add(&now_ns, 2 * SECOND);
+	assert_false(reaper_is_promised(reaper, endless.entry));
+	close_link(&endless);
+	atomic_fetch_sub(&now_ns, 2 * SECOND);
 	struct link backlog = open_link(); /* it had connected before */
 	tcp_send_and_wait(backlog.pair.client, backlog.pair.server, "G", 1);
 	assert_true(reaper_is_promised(reaper, backlog.entry));
@@ -825,6 +867,22 @@ static void a_cut_ends_everything(void **state)
 	reaper_unwatch(reaper, busy.entry);
 	close_link(&busy);
 	close_link(&idle);
+}
+
+/* Those that were handed over before the end, and begin after it. */
+static void after_the_end_all_are_cut(void **state)
+{
+	struct notes notes = {0};
+	(void)state;
+	begin();
+	reaper_cut_all(reaper);
+	struct link late = open_link();
+	assert_true(was_cut(&late));
+	enter(&late, REAPER_COMPUTE);
+	watch(&late, 0, &notes);
+	assert_int_equal(atomic_load(&notes.gone), 1); /* at once: nobody looks at it any more */
+	reaper_unwatch(reaper, late.entry);
+	close_link(&late);
 }
 
 /* ---------------------------------------------------------------- many */
@@ -949,6 +1007,7 @@ int main(void)
 		TEST(dripped_heads_get_the_time_of_heads),
 		TEST(what_is_left_over_is_a_head),
 		TEST(the_longest_idle_is_evicted),
+		TEST(many_are_evicted_in_order),
 		TEST(the_slowest_goes_first),
 		TEST(pressure_passes),
 		TEST(the_servers_own_slowness_is_nobodys_fault),
@@ -962,6 +1021,7 @@ int main(void)
 		TEST(a_drain_gives_a_second),
 		TEST(what_had_come_is_promised),
 		TEST(a_cut_ends_everything),
+		TEST(after_the_end_all_are_cut),
 		TEST(places_are_limited_and_used_again),
 		TEST(many_deadlines_are_kept),
 		TEST(threads_share_the_places),
