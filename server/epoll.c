@@ -9,7 +9,10 @@
 #include <stddef.h>
 #include <sys/epoll.h>
 
-int epoll_wait(int epoll, struct epoll_event *events, int n, int milliseconds)
+int wait_for_events(int epoll, struct epoll_event *events, int n,
+		    int milliseconds) __asm__("epoll_wait");
+
+int wait_for_events(int epoll, struct epoll_event *events, int n, int milliseconds)
 {
 	return epoll_pwait(epoll, events, n > 1 ? n - 1 : n, milliseconds, NULL);
 }
