@@ -482,6 +482,27 @@ static void the_longest_idle_is_evicted(void **state)
 	close_link(&busy);
 }
 
+/* Neither the first nor the last that came. */
+static void each_eviction_takes_the_longest_idle(void **state)
+{
+	(void)state;
+	tcp_needs_traffic();
+	begin();
+	struct link links[] = {open_link(), open_link(), open_link(), open_link()};
+	static const size_t order[] = {2, 0, 3, 1}; /* in which they become idle */
+	for (size_t i = 0; i < 4; i++) {
+		enter(&links[order[i]], REAPER_IDLE);
+		move_by(SECOND);
+	}
+	for (size_t i = 0; i < 4; i++) {
+		assert_true(reaper_evict(reaper));
+		for (size_t k = i; k < 4; k++)
+			assert_int_equal(was_cut(&links[order[k]]), k == i);
+		close_link(&links[order[i]]);
+	}
+	assert_false(reaper_evict(reaper));
+}
+
 /* ---------------------------------------------------------------- pressure */
 
 static void the_slowest_goes_first(void **state)
@@ -949,6 +970,7 @@ int main(void)
 		TEST(dripped_heads_get_the_time_of_heads),
 		TEST(what_is_left_over_is_a_head),
 		TEST(the_longest_idle_is_evicted),
+		TEST(each_eviction_takes_the_longest_idle),
 		TEST(the_slowest_goes_first),
 		TEST(pressure_passes),
 		TEST(the_servers_own_slowness_is_nobodys_fault),
