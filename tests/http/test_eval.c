@@ -215,6 +215,8 @@ static void test_what_is_wrong(void **state)
 		{{"a.json", "--loss", "crossentropy"}, 2, "the nearest is \"cross_entropy\"\n"},
 		{{"a.json", "--labelsmoothing", "0"}, 2, "the nearest is --label_smoothing\n"},
 		{{"a.json", "--logits", "0"}, 2, "has no argument --logits"},
+		{{"a.json", "--output", "loss"}, 2, "has no argument --output"},
+		{{"a.json", "--inwards", "loss"}, 2, "has no argument --inwards"},
 		{{"a.json", "--format", "xml"}, 2, "--format: there is no format \"xml\""},
 		{{"a.json", "--threads", "0"}, 2, "--threads must be a whole number from 1 to"},
 		{{"a.json", "--isa", "z80"}, 2, "--isa: "},

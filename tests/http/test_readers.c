@@ -63,6 +63,17 @@ static void wait_until_held(double least)
 	assert_true(server_metric(&server, "lossd_inflight_bytes") >= least);
 }
 
+/* Until what was sent has been read. */
+static void wait_until_settled(void)
+{
+	double before, held = server_metric(&server, "lossd_inflight_bytes");
+	do {
+		poll(NULL, 0, 300);
+		before = held;
+		held = server_metric(&server, "lossd_inflight_bytes");
+	} while (held != before);
+}
+
 static void wait_for_reset(int fd)
 {
 	struct pollfd state = {.fd = fd};
@@ -201,6 +212,7 @@ static void a_full_budget_is_429_and_nothing_else(void **state)
 	for (int i = 0; i < 105; i++) /* 80 KB each */
 		assert_true(raw_send(large, row, 2 * ROW + 2));
 	wait_until_held(13.0 * MIB);
+	wait_until_settled(); /* it is not to be the one that is refused */
 	for (; n < MOST; n++) {
 		assert_true(raw_send(fds[n], HEAD "{", sizeof HEAD));
 		int status = evaluate();

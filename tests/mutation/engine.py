@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import resource
 import shutil
@@ -20,6 +21,7 @@ SPARE_SECONDS = 10.0  # that a test may take beyond three times what it took unm
 MEMORY_BYTES = 16 << 30  # of address space; a mutant that wants it all must not get it
 FILE_BYTES = 4 << 30
 KEPT = "kept"  # the folder of what was built unmutated
+TIMED = "durations.json"
 
 
 class Verdict(Enum):
@@ -34,6 +36,7 @@ class Test:
     name: str
     command: tuple[str, ...]
     source: str  # its text: a test that speaks of a file comes early
+    runs: tuple[str, ...] = ("",)  # how the paths of the code begin that it runs
 
 
 @dataclass(frozen=True)
@@ -78,13 +81,27 @@ class Engine:
     durations: dict[str, float] = field(default_factory=dict)
 
     def prepare(self) -> None:
-        """Builds, keeps what was built, and times the tests, which must pass: by the second try, on a busy machine."""
+        """Builds, keeps what was built, and times the tests, which must pass: by the second try, on a busy machine.
+        What a test took is kept as well, until it or what it runs is built anew."""
         if run(self.build, self.folder, self.environment, 10 * BUILD_SECONDS) != 0:
             raise RuntimeError(f"the unmutated sources can not be built: {' '.join(self.build)}")
         self.keep_built()
+        timed = self.folder / TIMED
+        kept = json.loads(timed.read_text()) if timed.exists() else {}
         for test in self.tests:
+            stamp = self._stamp(test)
+            if test.name in kept and kept[test.name][0] == stamp:
+                self.durations[test.name] = kept[test.name][1]
+                continue
             if not self._time(test) and not self._time(test):
                 raise RuntimeError(f"{test.name} fails unmutated")
+            kept[test.name] = stamp, self.durations[test.name]
+            timed.write_text(json.dumps(kept))
+
+    def _stamp(self, test: Test) -> list[int]:
+        """When the test and what it runs were built."""
+        paths = [self.folder / name for name in (test.command[0], *self.linked)]
+        return [path.stat().st_mtime_ns if path.exists() else 0 for path in paths]
 
     def _time(self, test: Test) -> bool:
         begun = time.monotonic()
@@ -128,7 +145,8 @@ class Engine:
     # ------------------------------------------------------------ mutants
 
     def _order(self, path: str) -> list[Test]:
-        """First the test named after the file, then those that speak of it, then the rest; the quick ones first."""
+        """Those that run the file: first the test named after it, then those that speak of it, then the rest; the
+        quick ones first."""
         stem = Path(path).stem
 
         def rank(test: Test) -> tuple[int, float]:
@@ -137,7 +155,7 @@ class Engine:
                 return 0, duration
             return (1 if stem in test.source else 2), duration
 
-        return sorted(self.tests, key=rank)
+        return sorted((test for test in self.tests if path.startswith(test.runs)), key=rank)
 
     def _run_tests(self, path: str, seconds: float) -> str:
         """What killed it; nothing where it survived."""

@@ -13,6 +13,7 @@ SWAPS = {
     "&&": ("||",), "||": ("&&",), "+": ("-",), "-": ("+",), "+=": ("-=",), "-=": ("+=",),
     "true": ("false",), "false": ("true",),
 }
+STRICT = ({"<", "<="}, {">", ">="})
 # Where one of these comes before, + and - are signs and < is none of ours.
 NO_OPERAND = set("([{,;=<>!&|?:+-*/%^~") | set(SWAPS) | {"return", "case", "<<", ">>", "*=", "/=", "|=", "&="}
 INTEGER = re.compile(r"(\d+)([uUlL]*)$")
@@ -46,20 +47,52 @@ class Mutant:
 # ---------------------------------------------------------------- operators
 
 
+def _until(tokens: list[Token], at: int, ends: set[str]) -> int:
+    """The place of the first of some tokens from a place on, outside brackets that open there."""
+    while at < len(tokens) and tokens[at].text not in ends:
+        at = _closing(tokens, at) + 1 if tokens[at].text in ("(", "[", "{") else at + 1
+    return at
+
+
+def _is_extreme(tokens: list[Token], at: int) -> bool:
+    """Whether the comparison at a place is that of `a < b ? a : b`, which may as well be <=."""
+    question = _until(tokens, at + 1, {"?", ":", ";", ",", ")", "]", "}"})
+    colon = _until(tokens, question + 1, {"?", ":", ";"})
+    end = _until(tokens, colon + 1, {"?", ":", ";", ",", ")", "]", "}"})
+    if [token.text for token in tokens[question : question + 1] + tokens[colon : colon + 1]] != ["?", ":"]:
+        return False
+    texts = [token.text for token in tokens]
+    right, choices = texts[at + 1 : question], [texts[question + 1 : colon], texts[colon + 1 : end]]
+    return any(one == right and other and texts[at - len(other) : at] == other
+               for one, other in (choices, reversed(choices)))
+
+
 def swap_operators(tokens: list[Token], _: str) -> Iterator[Edit]:
-    for before, token in zip(tokens, tokens[1:]):
+    for at, (before, token) in enumerate(zip(tokens, tokens[1:]), 1):
         if token.is_name or before.text not in NO_OPERAND:
             for other in SWAPS.get(token.text, ()):
-                yield token.begin, token.end, other
+                if {token.text, other} not in STRICT or not _is_extreme(tokens, at):
+                    yield token.begin, token.end, other
+
+
+def _is_length(tokens: list[Token], at: int) -> bool:
+    """Of an array that is declared, like `char name[SIZE + 1]`: one more hurts nobody."""
+    opening = at
+    while opening > 0 and tokens[opening].text not in ("[", "]", ";", "(", ",", "="):
+        opening -= 1
+    return (opening > 1 and tokens[opening].text == "[" and tokens[opening - 1].is_name
+            and (tokens[opening - 2].is_name and tokens[opening - 2].text != "return"
+                 or tokens[opening - 2].text == ","))
 
 
 def shift_integers(tokens: list[Token], _: str) -> Iterator[Edit]:
-    for token in tokens:
+    for at, token in enumerate(tokens):
         match = INTEGER.fullmatch(token.text)
         if match and int(match[1]) <= SMALL:
             number = int(match[1])
             for other in sorted({number + 1, abs(number - 1)}):
-                yield token.begin, token.end, f"{other}{match[2]}"
+                if other < number or not _is_length(tokens, at):
+                    yield token.begin, token.end, f"{other}{match[2]}"
 
 
 def _closing(tokens: list[Token], at: int) -> int:

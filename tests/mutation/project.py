@@ -20,7 +20,11 @@ LINKED = (f"{RUN}/libmutated.so", f"{RUN}/lossd")
 # Without debug information, which may differ where the code does not.
 MAKE = ("make", "-s", "-f", "Makefile", "-f", "tests/mutation/shared.mk", f"BUILD={BUILD}", "CFLAGS=-O2 -g0",
         "EXTRA_CFLAGS=-fPIC -fno-semantic-interposition")
-TEST_GLOBS = ("tests/unit/test_*.c", "tests/steps/test_*.c", "tests/property/test_*.c", "tests/http/test_*.c", "tests/fuzz/targets/test_*.c")
+# With how the paths begin of what those tests run.
+TESTS = {
+    "tests/unit/test_*.c": FOLDERS, "tests/property/test_*.c": ("src/",), "tests/http/test_*.c": FOLDERS,
+    "tests/fuzz/targets/test_*.c": FOLDERS,
+}
 
 
 # ---------------------------------------------------------------- what is mutated
@@ -98,9 +102,9 @@ def copy_tree(root: Path, folder: Path) -> None:
 
 
 def _tests(root: Path) -> list[Test]:
-    sources = sorted(path for pattern in TEST_GLOBS for path in root.glob(pattern))
-    return [Test(name := path.relative_to(root).with_suffix("").as_posix(), (f"{RUN}/{name}",), path.read_text())
-            for path in sources]
+    sources = sorted((path, runs) for pattern, runs in TESTS.items() for path in root.glob(pattern))
+    return [Test(name := path.relative_to(root).with_suffix("").as_posix(), (f"{RUN}/{name}",), path.read_text(), runs)
+            for path, runs in sources]
 
 
 def make_engine(root: Path, folder: Path, jobs: int) -> Engine:

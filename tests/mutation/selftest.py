@@ -75,6 +75,16 @@ class Operators(unittest.TestCase):
         self.assertEqual(self.of("return 7U;"), {"return 6U;", "return 8U;"})
         self.assertEqual(self.of("return 4096 * 0x10 * 1.0;"), set())
 
+    def test_a_minimum_has_no_order(self) -> None:
+        self.assertEqual(self.of("return f(a) < b ? f(a) : b;"), {"return f(a) >= b ? f(a) : b;"})
+        self.assertEqual(self.of("n = a.x > y ? y : a.x, b;"), {"n = a.x <= y ? y : a.x, b;", ";"})
+        self.assertIn("return a <= b ? a : c;", self.of("return a < b ? a : c;"))
+        self.assertIn("return g(a <= b) ? a : b;", self.of("return g(a < b) ? a : b;"))
+
+    def test_lengths_of_arrays_do_not_grow(self) -> None:
+        self.assertEqual(self.of("char a[8];"), {"char a[7];"})
+        self.assertEqual(self.of("return a[8];"), {"return a[7];", "return a[9];"})
+
     def test_conditions(self) -> None:
         self.assertIn("if (!(f(a) )) return a;", self.of("if (f(a) ) return a;"))
 
@@ -98,6 +108,15 @@ class Rules(unittest.TestCase):
         mutant = mutants_of("src/a.c", "int f(int a)\n{\n\treturn a[i] + 1;\n}\n")[0]
         self.assertIsNotNone(rule_for([Rule("src/*", "f", "return a[i]*", "why")], mutant))
         self.assertIsNone(rule_for([Rule("server/*", "f", "return a[i]*", "why")], mutant))
+
+
+class Order(unittest.TestCase):
+    def test_only_tests_that_run_the_file_and_its_own_first(self) -> None:
+        tests = [Test("tests/property/test_b", (), "", ("src/",)), Test("tests/http/test_c", (), ""),
+                 Test("tests/unit/test_a", (), "")]
+        engine = Engine(Path("."), (), tests)
+        self.assertEqual([test.name for test in engine._order("server/a.c")], ["tests/unit/test_a", "tests/http/test_c"])
+        self.assertEqual(len(engine._order("src/a.c")), 3)
 
 
 class Toy(unittest.TestCase):

@@ -25,4 +25,5 @@ $(RUN_FOLDER)/tests/fuzz/targets/test_corpora: $(TARGET_OBJ)
 
 .PHONY: mutated mutation-tests
 mutated: $(MUTATED) $(RUN_FOLDER)/lossd
-mutation-tests: mutated $(TEST_SRC:%.c=$(RUN_FOLDER)/%)
+# Not tests/steps, which has the code in itself, and tests/proxies, which need other programs.
+mutation-tests: mutated $(patsubst %.c,$(RUN_FOLDER)/%,$(filter-out tests/steps/% tests/proxies/%,$(TEST_SRC)))

@@ -88,12 +88,48 @@ static void refusals_say_why(void **state)
 	close(fd);
 }
 
+static void a_list_is_opened_in_its_order(void **state)
+{
+	struct listeners listeners;
+	(void)state;
+	assert_true(listeners_open("127.0.0.1:0,127.0.0.2:0", &listeners));
+	assert_int_equal(listeners.n, 2);
+	assert_int_equal(strncmp(listeners.urls[0], "http://127.0.0.1:", 17), 0);
+	assert_int_equal(strncmp(listeners.urls[1], "http://127.0.0.2:", 17), 0);
+	unsigned port = port_of(listeners.urls[0]);
+	assert_true(connects(port));
+	listeners_close(&listeners);
+	assert_int_equal(listeners.n, 0);
+	assert_false(connects(port));
+}
+
+/* The first of the list is open when the second can not be. */
+static void a_list_is_opened_as_a_whole_or_not_at_all(void **state)
+{
+	static struct capture said;
+	struct listeners listeners;
+	char url[128], list[64];
+	(void)state;
+	int fd = listener_open("127.0.0.1:0", url, sizeof url);
+	unsigned port = port_of(url);
+	close(fd);
+	snprintf(list, sizeof list, "127.0.0.1:%u,198.51.100.1:0", port);
+	capture_begin(&said, STDERR_FILENO);
+	bool opened = listeners_open(list, &listeners);
+	capture_end(&said);
+	assert_false(opened);
+	assert_int_equal(listeners.n, 0);
+	assert_false(connects(port));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(port_0_picks_one),
 		cmocka_unit_test(addresses_of_version_6_have_brackets),
 		cmocka_unit_test(refusals_say_why),
+		cmocka_unit_test(a_list_is_opened_in_its_order),
+		cmocka_unit_test(a_list_is_opened_as_a_whole_or_not_at_all),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

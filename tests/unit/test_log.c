@@ -120,6 +120,21 @@ static void values_are_quoted_and_escaped_in_text(void **state)
 	}
 }
 
+/* One such byte is enough; any other needs no quotes. */
+static void bytes_that_need_quotes_get_them(void **state)
+{
+	(void)state;
+	for (int byte = 1; byte < 256; byte++) {
+		const char value[] = {'a', (char)byte, 'b', '\0'};
+		bool plain = byte > ' ' && byte < 0x7f && !strchr("\"\\=", byte);
+		const char *shown = text_line(value) + 13;
+		size_t n = strlen(shown);
+		assert_int_equal(shown[0] == '"' && shown[n - 1] == '"', !plain);
+		if (plain)
+			assert_string_equal(shown, value);
+	}
+}
+
 static void any_bytes_make_valid_json(void **state)
 {
 	(void)state;
@@ -266,6 +281,7 @@ int main(void)
 		cmocka_unit_test(a_text_line_has_time_level_message_and_fields),
 		cmocka_unit_test(a_json_line_has_the_same_members),
 		cmocka_unit_test(values_are_quoted_and_escaped_in_text),
+		cmocka_unit_test(bytes_that_need_quotes_get_them),
 		cmocka_unit_test(any_bytes_make_valid_json),
 		cmocka_unit_test(numbers_are_shown_whole_or_with_six_digits),
 		cmocka_unit_test(a_line_that_is_too_long_is_cut_and_still_well_formed),

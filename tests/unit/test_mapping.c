@@ -142,6 +142,27 @@ static void what_has_no_place_goes_back(void **state)
 		mapping_destroy(NULL, taken[i], MIB);
 }
 
+static void what_lies_behind_the_places_is_left_alone(void **state)
+{
+	(void)state;
+	struct {
+		struct loss_budget budget;
+		_Atomic(void *) other;
+	} with_other = {budget_of(LIMIT), NULL};
+	unsigned char *other = create(NULL, MIB);
+	const size_t size = MIB;
+	memcpy(other, &size, sizeof size); /* as if it were kept */
+	atomic_store(&with_other.other, other);
+	unsigned char *pages = create(&with_other.budget, MIB);
+	assert_ptr_not_equal(pages, other);
+	loss_budget_trim(&with_other.budget);
+	assert_ptr_equal(atomic_load(&with_other.other), other);
+	assert_true(is_mapped(other));
+	assert_int_equal(kept(&with_other.budget), 0);
+	mapping_destroy(NULL, pages, MIB);
+	mapping_destroy(NULL, other, MIB);
+}
+
 /* ---------------------------------------------------------------- who gets it */
 
 /* At least what is wanted, at most twice that. */
@@ -355,6 +376,7 @@ int main(void)
 		cmocka_unit_test(what_is_not_kept_goes_back),
 		cmocka_unit_test(what_is_kept_is_a_quarter_at_most),
 		cmocka_unit_test(what_has_no_place_goes_back),
+		cmocka_unit_test(what_lies_behind_the_places_is_left_alone),
 		cmocka_unit_test(a_taker_gets_what_is_not_much_too_large),
 		cmocka_unit_test(the_one_that_fits_is_found),
 		cmocka_unit_test(budgets_keep_for_themselves),
