@@ -32,10 +32,12 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
 		metrics_connection(1);
 		return;
 	}
-	if (*socket_context)
-		reaper_close(reaper, (struct reaper_entry *)*socket_context);
+	bool evicted =
+		*socket_context && reaper_close(reaper, (struct reaper_entry *)*socket_context);
 	metrics_connection(-1);
 	admission_release(connections->admission, fd);
+	if (evicted)
+		reaper_made_room(reaper);
 }
 
 void connections_add(struct connections *connections, int fd, const struct sockaddr *address,

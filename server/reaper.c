@@ -161,14 +161,22 @@ struct reaper_entry *reaper_open(struct reaper *reaper, int fd)
 	return entry;
 }
 
-void reaper_close(struct reaper *reaper, struct reaper_entry *entry)
+bool reaper_close(struct reaper *reaper, struct reaper_entry *entry)
 {
 	pthread_mutex_lock(&reaper->mutex);
 	heap_remove(&reaper->heap, &entry->item);
-	reaper->n_evicted -= entry->evicted;
+	bool evicted = entry->evicted;
 	entry->fd = -1;
 	entry->next_free = reaper->free;
 	reaper->free = entry;
+	pthread_mutex_unlock(&reaper->mutex);
+	return evicted;
+}
+
+void reaper_made_room(struct reaper *reaper)
+{
+	pthread_mutex_lock(&reaper->mutex);
+	reaper->n_evicted--;
 	pthread_mutex_unlock(&reaper->mutex);
 }
 
@@ -247,6 +255,11 @@ void reaper_idle(struct reaper *reaper, struct reaper_entry *entry, uint64_t con
 	entry->uncertain |= consumed == REAPER_UNKNOWN;
 	atomic_store_explicit(&entry->accounted, accounted, memory_order_relaxed);
 	bool begun = known && traffic.received > accounted;
+	/* It was there before the last one ended: it has waited for us. */
+	bool patient = atomic_load(&entry->promise) != PROMISE_NOTHING &&
+		       reaper->clock() - atomic_load(&reaper->drain_ns) < DRAIN_PATIENCE_NS;
+	if (patient && (begun || (entry->uncertain && socket_unread(entry->fd) > 0)))
+		atomic_store(&entry->promise, PROMISE_NEXT);
 	enter(reaper, entry, begun ? REAPER_OPENED : REAPER_IDLE, 0, 0);
 }
 

@@ -56,7 +56,10 @@ void reaper_destroy(struct reaper *reaper);
 
 /* A new connection, in REAPER_OPENED. NULL when there are more than there may be. */
 struct reaper_entry *reaper_open(struct reaper *reaper, int fd);
-void reaper_close(struct reaper *reaper, struct reaper_entry *entry);
+/* True when it was ended by reaper_evict: then reaper_made_room is to be called once its place is
+ * free, before which no other one is ended so. */
+bool reaper_close(struct reaper *reaper, struct reaper_entry *entry);
+void reaper_made_room(struct reaper *reaper);
 size_t reaper_connections(struct reaper *reaper);
 /* True when the client has closed its side, or all of it. */
 bool reaper_has_left(struct reaper *reaper, const struct reaper_entry *entry);
@@ -92,8 +95,8 @@ void reaper_watch(struct reaper *reaper, struct reaper_entry *entry,
 		  const struct reaper_watch *watch);
 void reaper_unwatch(struct reaper *reaper, struct reaper_entry *entry);
 
-/* Ends the connection that has waited longest for a next request, unless one that was ended so is
- * still to be closed; false: there is none. */
+/* Ends the connection that has waited longest for a next request, unless the place of one that was
+ * ended so is still to become free; false: there is none. */
 bool reaper_evict(struct reaper *reaper);
 /* Somebody found no memory: the slowest of the transfers that hold some is ended, if it is slow. */
 void reaper_press(struct reaper *reaper);
@@ -101,8 +104,8 @@ void reaper_press(struct reaper *reaper);
 /*
  * From now on connections that wait for a request wait a second at most. What had come by then,
  * what had come by `since_ns`, and what is sent behind a request that was under way, in that second
- * or as the next one, is a promise: reaper_is_promised tells whether the request whose head has
- * just been read is one. It is asked once for each.
+ * or so that it waits when the one before it ends, is a promise: reaper_is_promised tells whether
+ * the request whose head has just been read is one. It is asked once for each.
  */
 void reaper_drain(struct reaper *reaper, uint64_t since_ns);
 bool reaper_is_promised(struct reaper *reaper, struct reaper_entry *entry);

@@ -264,7 +264,7 @@ static void compressed_uploads_make_way_too(void **state)
 		assert_true(raw_send(fds[i], head, strlen(head)));
 		assert_true(raw_send(fds[i], coded, size));
 	}
-	wait_until_held(40.0 * MIB);
+	wait_until_held(20.0 * MIB);
 	struct request request = {.path = CROSS_ENTROPY};
 	char *body = body_of_zeros(8000, 1000, &request.body_size); /* 32 MB of tensor */
 	request.body = body;

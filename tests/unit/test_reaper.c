@@ -106,7 +106,8 @@ static struct link open_link(void)
 
 static void close_link(struct link *link)
 {
-	reaper_close(reaper, link->entry);
+	if (reaper_close(reaper, link->entry))
+		reaper_made_room(reaper);
 	tcp_pair_close(&link->pair);
 }
 
@@ -467,7 +468,11 @@ static void the_longest_idle_is_evicted(void **state)
 	move_by(20 * MS);
 	assert_true(reaper_evict(reaper)); /* that one's place is to become free */
 	assert_false(was_cut(&second));
-	close_link(&first);
+	assert_true(reaper_close(reaper, first.entry));
+	assert_true(reaper_evict(reaper)); /* and still is */
+	assert_false(was_cut(&second));
+	reaper_made_room(reaper);
+	tcp_pair_close(&first.pair);
 	enter(&second, REAPER_IDLE);
 	assert_false(reaper_evict(reaper)); /* idle since this moment: who knows */
 	move_by(20 * MS - 1);
@@ -840,6 +845,18 @@ static void what_had_come_is_promised(void **state)
 	assert_true(reaper_is_promised(reaper, endless.entry));
 	atomic_fetch_add(&now_ns, 2 * SECOND);
 	assert_false(reaper_is_promised(reaper, endless.entry));
+	/* Unless it has waited behind the one before it. */
+	tcp_send_and_wait(endless.pair.client, endless.pair.server, "aG", 2);
+	reaper_idle(reaper, endless.entry, 1);
+	assert_true(reaper_is_promised(reaper, endless.entry));
+	reaper_idle(reaper, endless.entry, 1);
+	assert_false(reaper_is_promised(reaper, endless.entry));
+	/* And not for ever. */
+	atomic_fetch_add(&now_ns, 8 * SECOND);
+	tcp_send_and_wait(endless.pair.client, endless.pair.server, "aG", 2);
+	reaper_idle(reaper, endless.entry, 1);
+	assert_false(reaper_is_promised(reaper, endless.entry));
+	atomic_fetch_sub(&now_ns, 8 * SECOND);
 	close_link(&endless);
 	atomic_fetch_sub(&now_ns, 2 * SECOND);
 	struct link backlog = open_link(); /* it had connected before */
