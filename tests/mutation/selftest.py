@@ -151,6 +151,17 @@ class Toy(unittest.TestCase):
         with self.assertRaisesRegex(RuntimeError, "tests/test_clamp fails unmutated"):
             self.verdicts("1")
 
+    def test_one_failure_kills_none(self) -> None:
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            (folder / "clamp.c").write_text("int f(void)\n{\n\treturn 1;\n}\n")
+            command = ("sh", "-c", "grep -q 1 clamp.c || test -e failed || { touch failed; false; }")
+            engine = Engine(folder, ("cc", "-c", "clamp.c"), [Test("t", command, "")])
+            engine.prepare()
+            mutant = mutants_of("clamp.c", (folder / "clamp.c").read_text())[0]
+            self.assertIs(engine.try_mutant(mutant, 60).verdict, Verdict.SURVIVED)
+            self.assertTrue((folder / "failed").exists())
+
     def test_a_mutant_that_does_not_compile_is_drawn_again(self) -> None:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)

@@ -37,7 +37,7 @@ static void connections_have_whole_pages(void **state)
 	(void)state;
 	struct config config = {.connection_memory_bytes = 4096};
 	size_t page = capacity_connection_bytes(&config);
-	assert_true(page > 4096 && page < 2 * 4096);
+	assert_true(page > 4096 && page < 8192);
 	config.connection_memory_bytes = 1;
 	assert_int_equal(capacity_connection_bytes(&config), page);
 	config.connection_memory_bytes = 4097;

@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -476,13 +477,37 @@ static void test_limits(void **state)
 		       "logits has more than 2 dimensions, which is the server's limit (max_rank)");
 }
 
+/* Whichever of the ways reads the first number, there must be a comma before the second. */
+static void test_numbers_need_commas(void **state)
+{
+	(void)state;
+	static const char *const rows[] = {"1.25-2.5,3.5,4.5,5.5,6.5,7.5,8.5,9.5,1.5",
+					   "0.5,1.25-2.5,3.5,4.5,5.5,6.5,7.5,8.5,9.5",
+					   "0.5,1.5,2.5,1.25-2.5,3.5,4.5,5.5,6.5,7.5",
+					   "1-2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17",
+					   "1.25,2-2.5,3.5,4.5,5.5,6.5,7.5,8.5,9.5"};
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		char body[200];
+		snprintf(body, sizeof body, "{\"logits\":[[%s]],\"targets\":[0]}", rows[i]);
+		struct decoded decoded = decode(&(struct decode_options){.plan = 1}, body);
+		assert_int_equal(decoded.status, LOSS_INVALID_JSON);
+		assert_non_null(strstr(decoded.detail, "found '-'"));
+		decoded_free(&decoded);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_nested),        cmocka_unit_test(test_targets_by_shape),
-		cmocka_unit_test(test_f64_input),     cmocka_unit_test(test_typed),
-		cmocka_unit_test(test_nested_faults), cmocka_unit_test(test_class_index_faults),
-		cmocka_unit_test(test_typed_faults),  cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_nested),
+		cmocka_unit_test(test_targets_by_shape),
+		cmocka_unit_test(test_f64_input),
+		cmocka_unit_test(test_typed),
+		cmocka_unit_test(test_nested_faults),
+		cmocka_unit_test(test_class_index_faults),
+		cmocka_unit_test(test_typed_faults),
+		cmocka_unit_test(test_limits),
+		cmocka_unit_test(test_numbers_need_commas),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,97 @@
+/* Request targets: what is path and what is query, in both forms, and without memory. */
+#include "../../server/target.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "../support/memory.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static void targets_have_a_path_and_a_query(void **state)
+{
+	static const struct {
+		const char *text, *path, *query;
+		bool has_nul;
+	} cases[] = {
+		{"/", "/", "", false},
+		{"", "", "", false},
+		{"*", "*", "", false},
+		{"/a/b", "/a/b", "", false},
+		{"/a?b=c", "/a", "b=c", false},
+		{"/a?", "/a", "", false},
+		{"?b", "", "b", false},
+		{"/a?b?c", "/a", "b?c", false},
+		{"/a%2fb%41?%41", "/a/bA", "%41", false},
+		{"/%", "/%", "", false},
+		{"/%4", "/%4", "", false},
+		{"/%4g%41", "/%4gA", "", false},
+		{"/%?41", "/%", "41", false},
+		{"/%3fa?b", "/?a", "b", false},
+		{"http://a/b?c", "/b", "c", false},
+		{"HTTPS://a:1/b", "/b", "", false},
+		{"http://a", "/", "", false},
+		{"http://a?b", "/", "b", false},
+		{"http://", "/", "", false},
+		{"http:/a", "http:/a", "", false},
+		{"https:/a", "https:/a", "", false},
+		{"ftp://a/b", "ftp://a/b", "", false},
+		{"/http://a/b", "/http://a/b", "", false},
+		{"/a%00", "/a", "", true},
+		{"/%00%41", "/", "", true},
+	};
+	struct loss_arena *arena = create_arena(NULL);
+	(void)state;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct target target;
+		memset(&target, 0xa5, sizeof target);
+		assert_true(target_split(cases[i].text, arena, &target));
+		assert_string_equal(target.text, cases[i].text);
+		assert_int_equal(target.has_nul, cases[i].has_nul);
+		assert_true(target.n_path >= strlen(cases[i].path));
+		assert_memory_equal(target.path, cases[i].path, strlen(cases[i].path));
+		if (!target.has_nul)
+			assert_int_equal(target.n_path, strlen(cases[i].path));
+		assert_string_equal(target.query, cases[i].query);
+		assert_int_equal(target.n_query, strlen(cases[i].query));
+	}
+	loss_arena_destroy(arena);
+}
+
+/* There is none for the text, for its path, or enough: true has all of it. */
+static void without_memory_there_is_no_target(void **state)
+{
+	static char text[5 * BLOCK];
+	size_t without_text = 0, without_path = 0, whole = 0;
+	(void)state;
+	memset(text, 'a', sizeof text - 1);
+	text[0] = '/';
+	for (size_t limit = BLOCK; limit < 16 * BLOCK; limit += BLOCK / 2) {
+		struct loss_budget budget = budget_of(limit);
+		struct loss_arena *arena = loss_arena_create(&budget);
+		struct target target;
+		if (!arena)
+			continue;
+		bool split = target_split(text, arena, &target);
+		assert_int_equal(split, target.text && target.path);
+		if (split)
+			assert_int_equal(target.n_path, sizeof text - 1);
+		without_text += !target.text;
+		without_path += target.text && !target.path;
+		whole += split;
+		loss_arena_destroy(arena);
+	}
+	assert_true(without_text > 0 && without_path > 0 && whole > 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(targets_have_a_path_and_a_query),
+		cmocka_unit_test(without_memory_there_is_no_target),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
