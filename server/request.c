@@ -71,15 +71,11 @@ static void keep(struct request *request, loss_status status)
 
 /* ---------------------------------------------------------------- the head */
 
-static bool is_health(const struct request *request)
-{
-	return request->route && request->route->always;
-}
-
 static loss_status check_stage(const struct request *request, struct loss_error *err)
 {
 	const struct service *service = request->service;
-	if (service_stage(service) != SERVICE_DRAINING || is_health(request) ||
+	if (service_stage(service) != SERVICE_DRAINING ||
+	    (request->route && request->route->always) ||
 	    reaper_is_promised(service->reaper, request->entry))
 		return LOSS_OK;
 	return loss_fail(
