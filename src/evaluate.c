@@ -4,8 +4,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "kernel/class_blocks.h"
-#include "kernel/group.h"
+#include "kernel/elementary.h"
 #include "plan.h"
 
 /* The bins are most of it. */
@@ -87,12 +86,11 @@ static bool cancelled(const atomic_bool *cancel)
 	return cancel && atomic_load_explicit(cancel, memory_order_relaxed);
 }
 
-/* Rows of several blocks of classes that are too few to keep all threads busy to the end: then the
- * threads share each row instead. */
+/* Rows that threads can share, too few to keep all of them busy to the end: then they share each
+ * row instead. */
 static bool shares_rows(const struct loss_plan *plan, int threads)
 {
-	return threads > 1 && plan->row->shares_rows && group_takes(plan) &&
-	       class_blocks(plan->classes) > 1 && plan->rows < 2 * (size_t)threads &&
+	return threads > 1 && plan->divisible && plan->rows < 2 * (size_t)threads &&
 	       plan->rows % (size_t)threads != 0;
 }
 

@@ -298,7 +298,6 @@ static const struct loss_row loss_table[] = {
 				    "probabilities, as torch.nn.CrossEntropyLoss.",
 			 TABLES(cross_entropy_tensors, cross_entropy_arguments,
 				cross_entropy_outputs)},
-		.shares_rows = true,
 		.rows = cross_entropy_rows,
 	},
 	{
@@ -306,6 +305,7 @@ static const struct loss_row loss_table[] = {
 			 .summary = "Negative log-likelihood of class indices under given "
 				    "log-probabilities, as torch.nn.NLLLoss.",
 			 TABLES(nll_loss_tensors, nll_loss_arguments, loss_and_grad)},
+		.reads_targets_only = true,
 		.rows = nll_loss_rows,
 	},
 	{
@@ -314,7 +314,6 @@ static const struct loss_row loss_table[] = {
 				 "Logarithm of softmax over the classes, as torch.nn.LogSoftmax.",
 			 TABLES(softmax_tensors, softmax_arguments, log_softmax_outputs)},
 		.output_per_class = true,
-		.shares_rows = true,
 		.rows = log_softmax_rows,
 	},
 	{
@@ -322,7 +321,6 @@ static const struct loss_row loss_table[] = {
 			 .summary = "Softmax over the classes, as torch.nn.Softmax.",
 			 TABLES(softmax_tensors, softmax_arguments, softmax_outputs)},
 		.output_per_class = true,
-		.shares_rows = true,
 		.rows = softmax_rows,
 	},
 	{

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "kernel/class_blocks.h"
 #include "names.h"
 #include "results.h"
 #include "scalars.h"
@@ -365,15 +366,25 @@ static loss_status check_upstream(const struct loss_problem *problem, struct los
 
 /* ---------------------------------------------------------------- what follows */
 
-static void settle_transform(struct loss_plan *plan)
+static enum layout layout_of(const struct loss_plan *plan)
 {
-	const struct loss_args *args = &plan->args;
-	plan->transform = (struct logits_transform){
-		.on = args->softcap > 0.0 || args->temperature != 1.0,
-		.softcap = args->softcap,
-		.temperature = args->temperature,
-		.narrow = plan->tensors[LOSS_ROLE_INPUT].dtype != LOSS_F64,
-	};
+	if (plan->row->element_wise)
+		return LAYOUT_ELEMENTS;
+	if (plan->row->reads_targets_only)
+		return LAYOUT_TARGETS;
+	if (plan->classes <= FEW_CLASSES)
+		return plan->inner == 1 ? LAYOUT_FEW : LAYOUT_FEW_APART;
+	return plan->inner == 1 ? LAYOUT_MANY : LAYOUT_MANY_APART;
+}
+
+static void settle_layout(struct loss_plan *plan)
+{
+	loss_dtype dtype = plan->tensors[LOSS_ROLE_INPUT].dtype;
+	plan->transform =
+		transform_of(plan->args.softcap, plan->args.temperature, dtype == LOSS_F64);
+	plan->layout = layout_of(plan);
+	plan->divisible = plan->layout == LAYOUT_MANY && class_blocks(plan->classes) > 1;
+	plan->in_place = !plan->transform.on && dtype != LOSS_F8_E4M3 && dtype != LOSS_F8_E5M2;
 }
 
 static void settle_divisor(struct loss_plan *plan)
@@ -456,7 +467,7 @@ loss_status loss_plan_create(struct loss_problem *problem, struct loss_arena *ar
 		return LOSS_OK;
 	TRY(values_check(plan, err));
 	settle_divisor(plan);
-	settle_transform(plan);
+	settle_layout(plan);
 	warn_of_arguments(plan);
 	TRY(results_make(plan, arena, err));
 	*made = plan;

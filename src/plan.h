@@ -9,6 +9,7 @@
 #define LOSS_PLAN_H
 
 #include "cpu.h"
+#include "kernel/transform.h"
 #include "problem.h"
 
 /* Bins of the expected calibration error, (i/15, (i+1)/15] of the largest probability. */
@@ -29,12 +30,18 @@ struct partial {
 							*/
 };
 
-/* From the logits given to those that everything is computed from: kernel/transform.h. */
-struct logits_transform {
-	bool on;
-	double softcap; /* 0: none */
-	double temperature;
-	bool narrow; /* to float32 */
+/*
+ * How the classes of a row lie, and so how rows are read. It follows from the loss, the number of
+ * classes and their stride; never from how many rows there are, so that a row's bits do not depend
+ * on its batch.
+ */
+enum layout {
+	LAYOUT_ELEMENTS,   /* element-wise losses: rows of one class */
+	LAYOUT_TARGETS,    /* nothing of a row is read but its target's logit */
+	LAYOUT_FEW,        /* few classes side by side: sixteen rows at a time, one a lane */
+	LAYOUT_FEW_APART,  /* few classes, `inner` apart: sixteen neighbouring rows, one a lane */
+	LAYOUT_MANY,       /* many classes side by side: a row after the other, a class a lane */
+	LAYOUT_MANY_APART, /* many classes, `inner` apart: sixteen neighbours become such rows */
 };
 
 enum target_kind { TARGETS_NONE, TARGETS_INDICES, TARGETS_PROBABILITIES, TARGETS_ELEMENTS };
@@ -58,6 +65,10 @@ struct loss_plan {
 	struct loss_args args;
 	enum reduction reduction; /* what the arguments come to */
 	struct logits_transform transform;
+	enum layout layout;
+	bool divisible; /* threads can share a row: it is read in several blocks of classes */
+	bool in_place; /* the vector kernels sum the input as it lies: without a transform, and of a
+			  type that they take */
 
 	size_t rows;
 	size_t classes;

@@ -101,11 +101,11 @@ typedef void loss_rows_fn(const struct loss_plan *plan, size_t first, size_t n,
 /* One row of the table of losses: info is what callers see of it. */
 struct loss_row {
 	struct loss_info info;
-	bool element_wise;     /* rows are elements; there are no classes */
-	bool output_per_class; /* softmax and log_softmax: grad_output has the input's shape */
-	bool unit_input;       /* an element of the input outside [0, 1] is an error */
-	bool shares_rows;      /* threads share its long rows: kernel/class_blocks.h */
-	bool unreduced;        /* the reduction is none unless given; else it is mean */
+	bool element_wise;       /* rows are elements; there are no classes */
+	bool output_per_class;   /* softmax and log_softmax: grad_output has the input's shape */
+	bool unit_input;         /* an element of the input outside [0, 1] is an error */
+	bool reads_targets_only; /* of a row it reads nothing but the target's element */
+	bool unreduced;          /* the reduction is none unless given; else it is mean */
 	loss_rows_fn *rows;
 };
 

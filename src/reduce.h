@@ -80,6 +80,11 @@ static inline struct sum with_low(double high, double low)
 	return (struct sum){high, fabs(low) < HUGE_VAL ? low : 0.0};
 }
 
+static inline struct sum negative(struct sum value)
+{
+	return (struct sum){-value.high, -value.low};
+}
+
 /* a b to twice the precision. */
 static inline struct sum product(struct sum a, struct sum b)
 {

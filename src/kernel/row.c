@@ -40,7 +40,6 @@ void row_read(struct row *row, const struct loss_plan *plan, size_t r)
 	row->base = plan_row_base(plan, r);
 	row->stride = plan->inner;
 	row->classes = plan->classes;
-	row->rank = SIZE_MAX;
 	find_max(row);
 	if (row->invalid) {
 		row->log1p_residual = row->total = (double)NAN;
@@ -50,16 +49,6 @@ void row_read(struct row *row, const struct loss_plan *plan, size_t r)
 	row->log1p_residual = log1p_parts(row->residual.high, row->residual.low);
 	row->total = two_sum(1.0, row->residual.high, &row->total_low);
 	row->total_low += row->residual.low;
-}
-
-size_t row_predicted(const struct row *row)
-{
-	size_t c = 0;
-	if (row->predicted != SIZE_MAX)
-		return row->predicted;
-	while (row_logit(row, c) != row->max)
-		c++;
-	return c;
 }
 
 double row_other_probs(const struct row *row, size_t c)
@@ -123,7 +112,7 @@ void row_write_outputs(const struct row *row, const struct loss_plan *plan, size
 	if (plan->wanted[OUTPUT_ENTROPY])
 		tensor_put(&plan->outputs[OUTPUT_ENTROPY], r, row_entropy(row));
 	if (plan->wanted[OUTPUT_PREDICTED])
-		((int64_t *)plan->outputs[OUTPUT_PREDICTED].data)[r] = (int64_t)row_predicted(row);
+		((int64_t *)plan->outputs[OUTPUT_PREDICTED].data)[r] = (int64_t)row->predicted;
 	if (plan->wanted[OUTPUT_LOG_PROBS] || plan->wanted[OUTPUT_PROBS])
 		write_dense(row, plan);
 }

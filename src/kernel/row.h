@@ -1,10 +1,7 @@
 /*
- * One row of classes: its maximum, the sum of the others' exponentials relative to it, and what
- * follows from these.
- *
- * With m the maximum and R = sum over c != argmax of exp(x_c - m), log-sum-exp is m + log1p(R), so
- * that -log p_c = (m - x_c) + log1p(R) is a sum of two parts that are never negative: nothing
- * cancels, and confident rows (R far below 1) keep all their digits.
+ * One row of classes in double or better, logit by logit: its maximum, the sum of the others'
+ * exponentials relative to it (rows.h), and what follows from these. For the rows that the vector
+ * kernels leave: those that hold NaN, infinities or other extremes.
  */
 #ifndef LOSS_KERNEL_ROW_H
 #define LOSS_KERNEL_ROW_H
@@ -20,9 +17,7 @@ struct row {
 	size_t stride;                            /* between classes */
 	size_t classes;
 
-	size_t predicted; /* the first NaN, else the first maximum; SIZE_MAX: row_predicted finds it
-			   */
-	size_t rank;      /* of the target, where it has been counted; SIZE_MAX where not */
+	size_t predicted; /* the first NaN, else the first maximum */
 	bool invalid;     /* holds NaN or +infinity, or nothing but -infinity */
 	double max;
 	struct sum residual;     /* R */
@@ -33,9 +28,6 @@ struct row {
 
 /* Reads row r of a plan and fills everything. */
 void row_read(struct row *row, const struct loss_plan *plan, size_t r);
-
-/* The first NaN, else the first maximum. */
-size_t row_predicted(const struct row *row);
 
 /* -sum p_c log p_c; excluded classes add nothing. */
 double row_entropy(const struct row *row);

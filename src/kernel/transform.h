@@ -5,12 +5,26 @@
  *
  * with s = softcap and T = temperature. The gradient with respect to x is that with respect to u
  * times du/dx = sech(x / s)^2 / T.
+ *
+ * Here is u of one logit; vector/tiles_template.h has the same operations for many.
  */
 #ifndef LOSS_KERNEL_TRANSFORM_H
 #define LOSS_KERNEL_TRANSFORM_H
 
-#include "../plan.h"
 #include "elementary.h"
+#include "vector/functions.h"
+
+/* From the logits given to those that everything is computed from. Made by transform_of. */
+struct logits_transform {
+	bool on;
+	bool wide;      /* the logits are F64 */
+	bool extreme;   /* arguments that only transform_exactly takes */
+	double softcap; /* 0: none */
+	double temperature;
+	float inverse, inverse_low; /* 1 / T in two floats */
+	struct softcap cap;
+	struct softcap_wide wide_cap;
+};
 
 /* value / T; infinite where that is too large. */
 static inline struct sum transform_cool(const struct logits_transform *transform, struct sum value)
@@ -20,8 +34,8 @@ static inline struct sum transform_cool(const struct logits_transform *transform
 	return cooled;
 }
 
-/* u; x may be infinite (softcap makes s of that) or NaN. */
-static inline double transform_logit(const struct logits_transform *transform, double x)
+/* u for any arguments. */
+static inline double transform_exactly(const struct logits_transform *transform, double x)
 {
 	struct sum u = {x, 0.0};
 	/* Nearer to 0 the cap changes no digit, while x / s might be subnormal. */
@@ -32,7 +46,23 @@ static inline double transform_logit(const struct logits_transform *transform, d
 	u = transform_cool(transform, u);
 	double value = u.high + u.low;
 	value = value == value ? value : u.high;
-	return transform->narrow ? (double)(float)value : value;
+	return transform->wide ? value : (double)(float)value;
+}
+
+/* u; x may be infinite (softcap makes s of that) or NaN. */
+static inline double transform_logit(const struct logits_transform *transform, double x)
+{
+	if (transform->extreme)
+		return transform_exactly(transform, x);
+	if (transform->softcap > 0.0 && transform->wide)
+		return wd_softcap_wide(wd_set(x), &transform->wide_cap).value[0];
+	if (transform->softcap > 0.0)
+		return (double)(float)wd_softcap(wd_set(x), &transform->cap).value[0];
+	if (transform->wide)
+		return x / transform->temperature;
+	float narrow = (float)x;
+	float u = fmaf(narrow, transform->inverse, narrow * transform->inverse_low);
+	return (double)(u == u ? u : narrow * transform->inverse); /* of infinities */
 }
 
 /* du/dx */
@@ -44,6 +74,32 @@ static inline struct sum transform_slope(const struct logits_transform *transfor
 		slope = sech_squared_parts(a.high, a.low);
 	}
 	return transform_cool(transform, slope);
+}
+
+static inline struct logits_transform transform_of(double softcap, double temperature, bool wide)
+{
+	double inverse = 1.0 / temperature;
+	bool moderate = inverse >= 0x1p-60 && inverse <= 0x1p60;
+	struct logits_transform transform = {
+		.on = softcap > 0.0 || temperature != 1.0,
+		.wide = wide,
+		.softcap = softcap,
+		.temperature = temperature,
+	};
+	if (!transform.on)
+		return transform;
+	transform.extreme = !moderate;
+	if (softcap > 0.0)
+		transform.extreme |= !softcap_is_wide(softcap, temperature);
+	if (transform.extreme)
+		return transform;
+	transform.inverse = (float)inverse;
+	transform.inverse_low = (float)(inverse - (double)transform.inverse);
+	if (softcap > 0.0 && wide)
+		transform.wide_cap = softcap_wide_of(softcap, temperature);
+	else if (softcap > 0.0)
+		transform.cap = softcap_of(softcap, temperature);
+	return transform;
 }
 
 #endif

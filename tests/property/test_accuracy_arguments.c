@@ -61,15 +61,17 @@ static struct exact_row make_exact_row(struct batch *batch, const struct argumen
 static void load_row(struct exact_row *exact, const struct batch *batch,
 		     const struct arguments *arguments, size_t row)
 {
-	struct logits_transform transform = {true, arguments->softcap, arguments->temperature,
-					     batch->dtype != LOSS_F64};
+	struct logits_transform transform = transform_of(
+		arguments->softcap, arguments->temperature, batch->dtype == LOSS_F64);
 	long double softcap = (long double)arguments->softcap;
 	long double temperature = (long double)arguments->temperature;
 	exact->target.ignored = batch_ignored(batch, row);
 	exact->target.index = exact->target.ignored ? 0 : (size_t)batch->y[row];
 	for (size_t c = 0; c < batch->classes; c++) {
 		size_t i = row * batch->classes + c;
-		double u = transform_logit(&transform, batch->x[i]);
+		double u = batch->x[i];
+		if (transform.on)
+			u = transform_logit(&transform, u);
 		long double x = (long double)batch->x[i];
 		check(batch, "transformed logits", row,
 		      ulp_error(batch->dtype, u, oracle_transform(x, softcap, temperature)), 1);

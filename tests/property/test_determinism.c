@@ -87,7 +87,8 @@ static void run_in_parallel(struct eval *eval, int threads)
 	teams.all += threads > 1;
 	teams.by_blocks += came > 1;
 	teams.by_parts += eval->plan->team > 1;
-	teams.has_parts = eval->plan->row->shares_rows;
+	teams.has_parts =
+		!eval->plan->row->element_wise && !eval->plan->row->reads_targets_only;
 }
 
 /* What nobody shares proves nothing. */

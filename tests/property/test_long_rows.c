@@ -144,7 +144,7 @@ static void few_long_rows_are_shared(void **state)
 		{2, CLASS_BLOCK + 1, 2, 1, LOSS_F32},  {3, CLASS_BLOCK + 1, 2, 2, LOSS_F32},
 		{4, CLASS_BLOCK + 1, 2, 1, LOSS_F32},  {5, CLASS_BLOCK + 1, 2, 1, LOSS_F32},
 		{5, CLASS_BLOCK + 1, 3, 3, LOSS_F32},  {6, CLASS_BLOCK + 1, 3, 1, LOSS_F32},
-		{7, CLASS_BLOCK + 1, 3, 1, LOSS_F32},  {1, CLASS_BLOCK + 1, 2, 1, LOSS_F64},
+		{7, CLASS_BLOCK + 1, 3, 1, LOSS_F32},  {1, CLASS_BLOCK + 1, 2, 2, LOSS_F64},
 		{3, CLASS_BLOCK + 1, 2, 2, LOSS_BF16},
 	};
 	(void)state;

@@ -1,131 +1,135 @@
 /*
- * cross_entropy, in double or better throughout, rounded once. With e = label smoothing, w = class
- * weights, y = the target and t = the target probabilities, of which class indices have only t_y =
- * 1:
+ * cross_entropy. With e = label smoothing, w = class weights, y = the target and t = the target
+ * probabilities, of which class indices have only t_y = 1:
  *
  *   t' = (1-e) t + e/C,  b = w t',  A = sum_c b_c
  *   loss = sum_c b_c nll_c,  grad_c = p_c A - b_c
  *
- * nll_c = (m - x_c) + log1p(R) (row.h), so the loss is sum_c b_c (m - x_c) + A log1p(R): two sums
+ * nll_c = (m - x_c) + log1p(R) (rows.h), so the loss is sum_c b_c (m - x_c) + A log1p(R): two sums
  * of terms that are not negative for non-negative weights. Without smoothing the gradient at an
  * index is -w_y (1 - p_y), of which 1 - p_y comes from the residual. Meaning:
  * torch.nn.functional.cross_entropy.
  *
  * z_loss adds z lse^2 to the loss and 2 z lse p_c to the gradient. All of this is about the
  * transformed logits (transform.h); their slope is the last factor of the gradient.
+ *
+ * A row's contribution to the total is one double, z_loss included.
  */
 #include "cross_entropy.h"
 
-#include "../../targets.h"
-#include "../kernels.h"
+#include <string.h>
 
-static void evaluate_group(const struct group *group, const struct row_targets *targets,
-			   struct partial *partial, struct lane_sums *lanes)
-{
-	if (ce_is_plain(group->plan))
-		ce_evaluate_plain(group, targets, partial, lanes);
-	else
-		ce_evaluate_smooth(group, partial);
-}
+#include "../kernels.h"
+#include "../outputs.h"
+#include "../prediction.h"
+
+struct context {
+	struct partial *partial;
+	struct lane_sums totals; /* of losses, a sum a lane */
+};
 
 /* Whether there is nothing to do but the rows' losses. */
 static bool wants_losses_only(const struct loss_plan *plan)
 {
-	return ce_is_plain(plan) && !ce_has_z_loss(plan) && !plan->wanted[OUTPUT_GRAD] &&
-	       !ce_wants_rows(plan);
+	return ce_is_plain(plan) && !ce_has_z_loss(plan) &&
+	       plan->n_outputs == (size_t)plan->wanted[OUTPUT_LOSS];
 }
 
-static void evaluate_panel(const struct panel *panel, struct partial *partial,
-			   struct lane_sums *lanes)
+/* Which rows count, as class indices or 0 beside probabilities. */
+static const int64_t *counted(const struct rows *rows, int64_t *y)
 {
-	const struct loss_plan *plan = panel->plan;
-	bool simple = wants_losses_only(plan);
-	panel_read(panel);
-	for (size_t g = 0; g < panel_groups(panel); g++) {
-		size_t r = panel->first + g * GROUP_ROWS;
-		const struct row_targets *targets = panel->targets ? &panel->targets[g] : NULL;
-		if (simple && panel->sums[g].regular) {
-			double loss[GROUP_ROWS];
-			plan->kernels->losses(&panel->sums[g], targets, loss, lanes);
-			ce_put_losses(plan, r, panel_lanes(panel, g), loss);
+	if (rows->plan->target_kind == TARGETS_INDICES)
+		return rows->targets.y;
+	for (size_t lane = 0; lane < LANES; lane++)
+		y[lane] = lane < rows->n && !plan_is_last(rows->plan, rows->first + lane)
+				  ? 0
+				  : TARGET_IGNORED;
+	return y;
+}
+
+static void evaluate_irregular(const struct rows *rows, unsigned lanes, const int64_t *y,
+			       double *loss, double *z_loss)
+{
+	const struct loss_plan *plan = rows->plan;
+	for (; lanes != 0; lanes &= lanes - 1) {
+		size_t lane = (size_t)__builtin_ctz(lanes), r = rows->first + lane;
+		bool indices = plan->target_kind == TARGETS_INDICES;
+		loss[lane] = z_loss[lane] = 0.0;
+		if (y[lane] >= 0)
+			loss[lane] = ce_evaluate_row(plan, r, indices ? (size_t)y[lane] : SIZE_MAX,
+						     &z_loss[lane]);
+		else if (plan->wanted[OUTPUT_GRAD])
+			ce_clear_grad(plan, r);
+	}
+}
+
+static void make_z_losses(const struct rows *rows, const int64_t *y, double *z_loss)
+{
+	const struct row_sums *sums = rows->sums;
+	for (size_t lane = 0; lane < rows->n; lane++) {
+		struct sum lse = rows_lse(rows, lane), total;
+		z_loss[lane] = 0.0;
+		if (y[lane] < 0)
 			continue;
+		if (rows_are_wide(rows) && fabs(lse.high) < sums->log1p_residual[lane]) {
+			total.high = two_sum(1.0, sums->residual[lane], &total.low);
+			total.low += sums->residual_low[lane];
+			lse = ce_exact_lse(sums->max[lane], total);
 		}
-		struct group group;
-		group_take(&group, plan, r, panel_lanes(panel, g), &panel->sums[g]);
-		evaluate_group(&group, targets, partial, lanes);
+		z_loss[lane] = ce_z_loss(rows->plan, lse);
 	}
 }
 
-/* Small problems do not pay for the frame of large ones. */
-__attribute__((noinline)) static void
-evaluate_many(const struct panel *rows, struct partial *partial, struct lane_sums *lanes)
+static void put(const struct loss_plan *plan, enum output output, const struct rows *rows,
+		const double *values)
 {
-	struct row_group sums[PANEL_GROUPS];
-	struct row_targets targets[PANEL_GROUPS];
-	struct panel panel = *rows;
-	panel.sums = sums;
-	panel.targets = ce_is_plain(panel.plan) ? targets : NULL;
-	evaluate_panel(&panel, partial, lanes);
+	if (plan->wanted[output] && plan->reduction == REDUCTION_NONE)
+		for (size_t lane = 0; lane < rows->n; lane++)
+			tensor_put(&plan->outputs[output], rows->first + lane, values[lane]);
 }
 
-__attribute__((noinline)) static void evaluate_few(const struct panel *rows,
-						   struct partial *partial, struct lane_sums *lanes)
+static void finish_losses(const struct rows *rows, double *loss, const double *z_loss,
+			  struct context *context)
 {
-	struct row_group sums;
-	struct row_targets targets;
-	struct panel panel = *rows;
-	panel.sums = &sums;
-	panel.targets = ce_is_plain(panel.plan) ? &targets : NULL;
-	evaluate_panel(&panel, partial, lanes);
-}
-
-static void evaluate_one_group(const struct loss_plan *plan, size_t first, size_t n,
-			       struct partial *partial, struct lane_sums *lanes)
-{
-	struct group group;
-	struct row_targets targets;
-	group_read(&group, plan, first, n);
-	if (ce_is_plain(plan)) {
-		int64_t y[GROUP_ROWS];
-		targets_read(plan, first, n, y);
-		for (size_t lane = n; lane < GROUP_ROWS; lane++)
-			y[lane] = TARGET_IGNORED;
-		row_targets_set(plan, y, &targets);
-		ce_read_logits(&group, &targets);
-	}
-	evaluate_group(&group, &targets, partial, lanes);
-}
-
-static void evaluate_groups(const struct loss_plan *plan, size_t first, size_t n,
-			    struct partial *partial)
-{
-	struct lane_sums lanes = {{0}, {0}};
-	size_t end = first + n;
-	size_t taken;
-	for (size_t r = first; r < end; r += taken) {
-		taken = panel_takes(plan, r, end - r);
-		if (taken > 0) {
-			struct panel panel = {.plan = plan, .first = r, .n = taken};
-			(taken > GROUP_ROWS ? evaluate_many : evaluate_few)(&panel, partial,
-									    &lanes);
-			continue;
+	const struct loss_plan *plan = rows->plan;
+	for (size_t lane = 0; lane < rows->n; lane++) {
+		if (ce_has_z_loss(plan)) {
+			loss[lane] += z_loss[lane];
+			sum_add(&context->partial->z_loss, z_loss[lane]);
 		}
-		taken = end - r < GROUP_ROWS ? end - r : GROUP_ROWS;
-		evaluate_one_group(plan, r, taken, partial, &lanes);
+		lane_sums_add(&context->totals, lane, loss[lane]);
 	}
-	lane_sums_merge(&lanes, n, &partial->loss);
+	put(plan, OUTPUT_LOSS, rows, loss);
+	put(plan, OUTPUT_Z_LOSS, rows, z_loss);
+}
+
+static void evaluate(struct rows *rows, void *data)
+{
+	const struct loss_plan *plan = rows->plan;
+	struct context *context = data;
+	double loss[LANES], z_loss[LANES] = {0};
+	int64_t own[LANES];
+	if (rows->sums->regular == ALL_LANES && wants_losses_only(plan)) {
+		plan->kernels->losses(rows->sums, &rows->targets, loss, &context->totals);
+		put(plan, OUTPUT_LOSS, rows, loss);
+		return;
+	}
+	const int64_t *y = counted(rows, own);
+	unsigned left = ce_is_plain(plan) ? ce_evaluate_plain(rows, loss)
+					  : ce_evaluate_smooth(rows, y, loss);
+	if (ce_has_z_loss(plan))
+		make_z_losses(rows, y, z_loss);
+	evaluate_irregular(rows, left, y, loss, z_loss);
+	finish_losses(rows, loss, z_loss, context);
+	outputs_write(rows);
+	if (plan->target_kind == TARGETS_INDICES && predictions_wanted(plan))
+		predictions_write(rows, context->partial);
 }
 
 void cross_entropy_rows(const struct loss_plan *plan, size_t first, size_t n,
 			struct partial *partial)
 {
-	if (group_takes(plan)) {
-		evaluate_groups(plan, first, n, partial);
-		return;
-	}
-	for (size_t r = first; r < first + n; r++) {
-		struct row row;
-		row_read(&row, plan, r);
-		ce_evaluate_row(plan, &row, r, partial);
-	}
+	struct context context = {.partial = partial};
+	rows_read(plan, first, n, evaluate, &context);
+	lane_sums_merge(&context.totals, n, &partial->loss);
 }

@@ -1,12 +1,12 @@
-/* The parts of cross_entropy: one row in double, and groups of rows of class indices, plain or not.
- */
+/* The parts of cross_entropy: sixteen rows of class indices, or of a coefficient for every class;
+ * and one row in double. */
 #ifndef LOSS_KERNEL_CROSS_ENTROPY_H
 #define LOSS_KERNEL_CROSS_ENTROPY_H
 
-#include "../panel.h"
 #include "../row.h"
+#include "../rows.h"
 
-/* Class indices without smoothing: loss and gradient come from the vector kernels. */
+/* Class indices without smoothing. */
 static inline bool ce_is_plain(const struct loss_plan *plan)
 {
 	return plan->target_kind == TARGETS_INDICES && !(plan->args.label_smoothing > 0.0);
@@ -17,57 +17,53 @@ static inline bool ce_has_z_loss(const struct loss_plan *plan)
 	return plan->args.z_loss > 0.0 || plan->wanted[OUTPUT_Z_LOSS];
 }
 
-/* Whether anything is asked for beyond the loss and its gradient. */
-static inline bool ce_wants_rows(const struct loss_plan *plan)
+/* Whether the gradient is multiplied by a slope of its own for every logit. */
+static inline bool ce_is_sloped(const struct loss_plan *plan)
 {
-	return plan->n_outputs > (size_t)plan->wanted[OUTPUT_LOSS] + plan->wanted[OUTPUT_GRAD];
+	return plan->transform.softcap > 0.0;
 }
+
+/* What of row r's gradient is the same for all its logits: upstream gradient over divisor and
+ * temperature. */
+static inline struct sum ce_scale(const struct loss_plan *plan, size_t r)
+{
+	struct sum scale = plan_scale(plan, r);
+	if (plan->transform.on && !ce_is_sloped(plan))
+		scale = transform_cool(&plan->transform, scale);
+	return scale;
+}
+
+/* ---------------------------------------------------------------- gradient.c */
+
+/* What the gradients of sixteen rows are made of: p_c pull - b_c, times scale, and the slope. Set
+ * for the rows that count. */
+struct ce_gradient {
+	struct sum pull[LANES];     /* A + 2 z lse; 0 where the row does not count */
+	struct sum own[LANES];      /* what b_y has beyond the others' */
+	struct sum own_base[LANES]; /* the others' at y: b_y in all is own + own_base */
+	struct sum scale[LANES];
+};
+
+/* 2 z lse of a lane, 0 without z_loss. */
+struct sum ce_z_pull(const struct rows *rows, size_t lane);
+/* Of class indices: the gradients at the targets, exactly there where p_y is close to 1. */
+void ce_put_target_grads(const struct rows *rows, const struct ce_gradient *gradient);
 
 /* ---------------------------------------------------------------- one_row.c */
 
-/* What the coefficients b_c of a row are made of. */
-struct coefficients {
-	const struct loss_plan *plan;
-	const struct row *row;
-	size_t y;             /* class indices: the target; SIZE_MAX for probabilities */
-	struct sum kept;      /* 1 - e */
-	struct sum per_class; /* e / C */
-};
+/* Loss of row r, of class y or SIZE_MAX with probabilities, with its z_loss apart; writes its
+ * gradient where wanted. A row that does not count has gradient 0. */
+double ce_evaluate_row(const struct loss_plan *plan, size_t r, size_t y, double *z_loss);
+void ce_clear_grad(const struct loss_plan *plan, size_t r);
+/* z lse^2 of a row of finite max, where the sum of both parts may cancel. */
+double ce_z_loss(const struct loss_plan *plan, struct sum lse);
+struct sum ce_exact_lse(double max, struct sum total);
 
-struct coefficients ce_coefficients(const struct loss_plan *plan, const struct row *row, size_t y);
+/* ---------------------------------------------------------------- plain.c, smooth.c */
 
-/* Loss of a row that counts; writes its gradient where wanted. */
-double ce_evaluate(const struct coefficients *k, size_t r);
-/* Of class indices without smoothing: the loss, and the gradient at class c. */
-double ce_index_loss(const struct row *row, size_t y, double weight);
-double ce_index_grad(const struct coefficients *k, size_t c, struct sum scale);
-/* z lse^2, NaN for an invalid row. */
-double ce_z_loss(const struct loss_plan *plan, const struct row *row);
-/* Row r's z_loss: added up and written. */
-void ce_note_z_loss(const struct loss_plan *plan, size_t r, double z_loss, struct partial *partial);
-void ce_fill_grad(const struct row *row, const struct loss_tensor *grad, double value);
-
-/* One row, with everything that may be asked of it. */
-void ce_evaluate_row(const struct loss_plan *plan, const struct row *row, size_t r,
-		     struct partial *partial);
-
-/* ---------------------------------------------------------------- plain.c */
-
-/* The logits of the group's targets, whose classes are read. */
-void ce_read_logits(const struct group *group, struct row_targets *targets);
-void ce_put_losses(const struct loss_plan *plan, size_t first, size_t n, const double *loss);
-
-/* A group of class indices without smoothing: everything that is asked for. */
-void ce_evaluate_plain(const struct group *group, const struct row_targets *targets,
-		       struct partial *partial, struct lane_sums *lanes);
-
-/* What is wanted of the rows beside losses and gradients; y is negative where a row does not count.
- */
-void ce_write_other_outputs(const struct group *group, const int64_t *y, struct partial *partial);
-
-/* ---------------------------------------------------------------- smooth.c */
-
-/* A group of smoothed class indices or of probabilities: everything that is asked for. */
-void ce_evaluate_smooth(const struct group *group, struct partial *partial);
+/* The losses of sixteen rows and their gradients, but for z_loss; a bit for every lane that the
+ * vector kernels leave. */
+unsigned ce_evaluate_plain(struct rows *rows, double *loss);
+unsigned ce_evaluate_smooth(struct rows *rows, const int64_t *y, double *loss);
 
 #endif

@@ -1,13 +1,26 @@
-/* One row, in double or better: what is not for the vector kernels. */
+/*
+ * One row in double or better: what the vector kernels leave. These are rows that hold NaN,
+ * infinities that are no excluded classes, or logits beyond VECTOR_LARGEST; of F64, those of a
+ * residual below 2^-900; and gradients whose factor is 0 or far from 1 beyond work_takes.
+ */
 #include "cross_entropy.h"
-#include "verdict.h"
+
+/* What the coefficients b_c of a row are made of. */
+struct coefficients {
+	const struct loss_plan *plan;
+	const struct row *row;
+	size_t y;             /* class indices: the target; SIZE_MAX for probabilities */
+	struct sum kept;      /* 1 - e */
+	struct sum per_class; /* e / C */
+};
 
 static bool has_probabilities(const struct coefficients *k)
 {
 	return k->y == SIZE_MAX;
 }
 
-struct coefficients ce_coefficients(const struct loss_plan *plan, const struct row *row, size_t y)
+static struct coefficients coefficients_of(const struct loss_plan *plan, const struct row *row,
+					   size_t y)
 {
 	double smoothing = plan->args.label_smoothing;
 	struct coefficients k = {.plan = plan, .row = row, .y = y};
@@ -42,28 +55,32 @@ static double weighted_loss(const struct coefficients *k, struct sum *coefficien
 }
 
 /* Class indices without smoothing. */
-double ce_index_loss(const struct row *row, size_t y, double weight)
+static double index_loss(const struct row *row, size_t y, double weight)
 {
 	return row_weighted_gap(row, y, weight) + row_weighted_tail(row, weight);
 }
 
-/* Where m and log1p(R) cancel, F64's loss needs digits of it that a double does not hold. */
-static struct sum lse_of(const struct row *row)
+struct sum ce_exact_lse(double max, struct sum total)
 {
-	if (row->input->dtype != LOSS_F64)
-		return row_lse(row);
-	return plus(sum_from(row->max), log_parts((struct sum){row->total, row->total_low}));
+	return plus(sum_from(max), log_parts(total));
 }
 
-/* z lse^2, NaN for an invalid row. */
-double ce_z_loss(const struct loss_plan *plan, const struct row *row)
+double ce_z_loss(const struct loss_plan *plan, struct sum lse)
 {
-	if (row->invalid)
-		return (double)NAN;
-	struct sum lse = lse_of(row);
 	/* In this order: lse^2 alone may overflow. */
 	struct sum z_loss = product(product(sum_from(plan->args.z_loss), lse), lse);
 	return sum_value(&z_loss);
+}
+
+/* Where m and log1p(R) cancel, F64's loss needs digits of it that a double does not hold. NaN for
+ * an invalid row. */
+static double z_loss_of(const struct loss_plan *plan, const struct row *row)
+{
+	if (row->invalid)
+		return (double)NAN;
+	if (row->input->dtype != LOSS_F64)
+		return ce_z_loss(plan, row_lse(row));
+	return ce_z_loss(plan, ce_exact_lse(row->max, (struct sum){row->total, row->total_low}));
 }
 
 /* What the slope with respect to u_c is multiplied by: scale du_c/dx_c. */
@@ -86,7 +103,7 @@ static double add_z_grad(const struct coefficients *k, size_t c, struct sum scal
 	return grad + 2.0 * sum_value(&term);
 }
 
-void ce_fill_grad(const struct row *row, const struct loss_tensor *grad, double value)
+static void fill_grad(const struct row *row, const struct loss_tensor *grad, double value)
 {
 	for (size_t c = 0; c < row->classes; c++)
 		tensor_put(grad, row_index(row, c), value);
@@ -108,7 +125,7 @@ static void write_smooth_grad(const struct coefficients *k, const struct sum *co
 }
 
 /* The gradient at class c of class indices without smoothing. */
-double ce_index_grad(const struct coefficients *k, size_t c, struct sum scale)
+static double index_grad(const struct coefficients *k, size_t c, struct sum scale)
 {
 	const struct row *row = k->row;
 	double p = c == k->y ? 0.0 - row_other_probs(row, c) : row_prob(row, c);
@@ -122,24 +139,23 @@ static void write_index_grad(const struct coefficients *k, size_t r)
 	struct sum scale = plan_scale(k->plan, r);
 	for (size_t c = 0; c < row->classes; c++)
 		tensor_put(&k->plan->outputs[OUTPUT_GRAD], row_index(row, c),
-			   ce_index_grad(k, c, scale_at(row, c, scale)));
+			   index_grad(k, c, scale_at(row, c, scale)));
 }
 
-/* Loss of a row that counts; writes its gradient where wanted. */
-double ce_evaluate(const struct coefficients *k, size_t r)
+static double evaluate(const struct coefficients *k, size_t r)
 {
 	const struct loss_plan *plan = k->plan;
 	const struct row *row = k->row;
 	bool grad = plan->wanted[OUTPUT_GRAD];
 	if (row->invalid) {
 		if (grad)
-			ce_fill_grad(row, &plan->outputs[OUTPUT_GRAD], (double)NAN);
+			fill_grad(row, &plan->outputs[OUTPUT_GRAD], (double)NAN);
 		return (double)NAN;
 	}
 	if (!has_probabilities(k) && plan->args.label_smoothing == 0.0) {
 		if (grad)
 			write_index_grad(k, r);
-		return ce_index_loss(row, k->y, plan_class_weight(plan, k->y));
+		return index_loss(row, k->y, plan_class_weight(plan, k->y));
 	}
 	struct sum coefficient_sum;
 	double loss = weighted_loss(k, &coefficient_sum);
@@ -148,40 +164,18 @@ double ce_evaluate(const struct coefficients *k, size_t r)
 	return loss;
 }
 
-/* Row r's z_loss: added up and written. */
-void ce_note_z_loss(const struct loss_plan *plan, size_t r, double z_loss, struct partial *partial)
+double ce_evaluate_row(const struct loss_plan *plan, size_t r, size_t y, double *z_loss)
 {
-	sum_add(&partial->z_loss, z_loss);
-	if (plan->wanted[OUTPUT_Z_LOSS] && plan->reduction == REDUCTION_NONE)
-		tensor_put(&plan->outputs[OUTPUT_Z_LOSS], r, z_loss);
+	struct row row;
+	row_read(&row, plan, r);
+	struct coefficients k = coefficients_of(plan, &row, y);
+	*z_loss = z_loss_of(plan, &row);
+	return evaluate(&k, r);
 }
 
-/* What is wanted of a row beside its loss and gradient; y is SIZE_MAX where it does not count. */
-static void ce_write_row(const struct loss_plan *plan, const struct row *row, size_t r, size_t y,
-			 struct partial *partial)
+void ce_clear_grad(const struct loss_plan *plan, size_t r)
 {
-	if (plan->target_kind == TARGETS_INDICES && verdict_wanted(plan))
-		verdict_row(plan, row, r, y, partial);
-	row_write_outputs(row, plan, r);
-}
-
-/* One row, with everything that may be asked of it. */
-void ce_evaluate_row(const struct loss_plan *plan, const struct row *row, size_t r,
-		     struct partial *partial)
-{
-	size_t y = SIZE_MAX;
-	bool counts = plan->target_kind == TARGETS_PROBABILITIES ? !plan_is_last(plan, r)
-								 : plan_target(plan, r, &y);
-	double loss = 0.0;
-	double z_loss = 0.0;
-	if (counts) {
-		struct coefficients k = ce_coefficients(plan, row, y);
-		loss = ce_evaluate(&k, r);
-		z_loss = ce_z_loss(plan, row);
-	} else if (plan->wanted[OUTPUT_GRAD]) {
-		ce_fill_grad(row, &plan->outputs[OUTPUT_GRAD], 0.0);
-	}
-	plan_put_loss(plan, r, loss + z_loss, partial);
-	ce_note_z_loss(plan, r, z_loss, partial);
-	ce_write_row(plan, row, r, y, partial);
+	size_t base = plan_row_base(plan, r);
+	for (size_t c = 0; c < plan->classes; c++)
+		tensor_put(&plan->outputs[OUTPUT_GRAD], base + c * plan->inner, 0.0);
 }

@@ -1,114 +1,121 @@
 /* Sixteen rows of which every class has a coefficient: smoothed indices, or probabilities. */
-#include "../../targets.h"
-#include "../dense.h"
+#include <math.h>
+
+#include "../operate.h"
 #include "cross_entropy.h"
 
-/* b_c of every class: of smoothed indices, of which y is negative where a row does not count, or of
- * probabilities. */
-static struct dense_operand operand_of(const struct loss_plan *plan, const int64_t *y)
+struct smooth {
+	struct rows *rows;
+	const int64_t
+		*y; /* negative where a row does not count; a class, or 0 beside probabilities */
+	struct sum kept, per_class; /* 1 - e, e / C */
+	bool indices;
+	bool uniform; /* every class has the same coefficient, but for the target: then it is
+			 multiplied last, which gaps of floats do not overflow before */
+	struct operand operand;
+	struct work work;
+	struct ce_gradient gradient;
+};
+
+/* b_c of every class, without what class indices add at the target. */
+static void start(struct smooth *smooth, struct rows *rows, const int64_t *y)
 {
+	const struct loss_plan *plan = rows->plan;
 	double smoothing = plan->args.label_smoothing;
-	struct dense_operand operand = {.scale = 1.0 - smoothing,
-					.shift = smoothing / (double)plan->classes};
-	if (plan->target_kind == TARGETS_PROBABILITIES)
-		operand.tensor = &plan->tensors[LOSS_ROLE_TARGETS];
+	smooth->rows = rows;
+	smooth->y = y;
+	smooth->kept.high = two_sum(1.0, -smoothing, &smooth->kept.low);
+	smooth->per_class = quotient(smoothing, (double)plan->classes, 0.0);
+	smooth->indices = plan->target_kind == TARGETS_INDICES;
+	smooth->uniform =
+		smooth->indices && !plan->present[LOSS_ROLE_WEIGHT] && !rows_are_wide(rows);
+	smooth->operand =
+		(struct operand){.scale = smooth->kept.high, .shift = smooth->per_class.high};
+	if (!smooth->indices)
+		smooth->operand.tensor = &plan->tensors[LOSS_ROLE_TARGETS];
 	if (plan->shift_rows)
-		operand.ahead = plan->classes;
+		smooth->operand.ahead = plan->classes;
 	if (plan->present[LOSS_ROLE_WEIGHT])
-		operand.weight = &plan->tensors[LOSS_ROLE_WEIGHT];
-	for (size_t lane = 0; lane < GROUP_ROWS; lane++)
-		operand.y[lane] = y[lane] < 0 ? SIZE_MAX : (size_t)y[lane];
-	return operand;
+		smooth->operand.weight = &plan->tensors[LOSS_ROLE_WEIGHT];
+	work_start(&smooth->work, rows, smooth->uniform ? NULL : &smooth->operand);
+}
+
+/* What the target's class has beyond the others, and what it has with them. */
+static void set_own(struct smooth *smooth, size_t lane)
+{
+	const struct row_targets *targets = &smooth->rows->targets;
+	struct sum weight = sum_from(targets->weighted ? targets->weight[lane] : 1.0);
+	struct ce_gradient *gradient = &smooth->gradient;
+	gradient->own[lane] = gradient->own_base[lane] = sum_from(0.0);
+	if (!smooth->indices)
+		return;
+	gradient->own[lane] = product(smooth->kept, weight);
+	gradient->own_base[lane] = product(smooth->per_class, weight);
+}
+
+/* The loss of a lane, and A, from the sums over its classes. */
+static double lane_loss(struct smooth *smooth, size_t lane)
+{
+	const struct rows *rows = smooth->rows;
+	struct sum gaps = work_sum_of(&smooth->work, 0, lane);
+	struct sum all = work_sum_of(&smooth->work, 1, lane);
+	set_own(smooth, lane);
+	struct sum own = smooth->gradient.own[lane];
+	if (smooth->uniform) {
+		gaps = product(gaps, smooth->per_class);
+		all = sum_from(rows->plan->args.label_smoothing);
+	}
+	if (smooth->indices) {
+		double gap = rows->sums->max[lane] - rows->targets.logit[lane];
+		sum_add(&gaps, weigh(own.high, gap));
+	}
+	sum_merge(&all, &own);
+	smooth->gradient.pull[lane] = all;
+	double tail = weigh(sum_value(&all), rows->sums->log1p_residual[lane]);
+	return sum_value(&gaps) + tail;
 }
 
 /* The gradient is e factor + b term. */
-static void set_factors(struct dense_work *work)
+static unsigned write_grad(struct smooth *smooth)
 {
-	const struct group *group = work->group;
-	const struct loss_plan *plan = group->plan;
-	struct sum scale = plan_scale(plan, group->first);
-	for (size_t lane = 0; lane < group->n; lane++) {
-		if (plan->present[LOSS_ROLE_GRAD_OUTPUT])
-			scale = plan_scale(plan, group->first + lane);
-		double all = work->lanes.sum[1][lane];
-		if (plan->args.z_loss > 0.0)
-			all += 2.0 * plan->args.z_loss *
-			       ((double)group->sums.max[lane] + group->sums.log1p_residual[lane]);
-		double factor = sum_value(&scale);
-		work->on[lane] = work->on[lane] && dense_takes(all * factor) && dense_takes(factor);
-		work->lanes.factor[lane] = all * factor * dense_unit(group, lane);
-		work->lanes.term[lane] = 0.0 - factor;
+	struct rows *rows = smooth->rows;
+	const struct loss_plan *plan = rows->plan;
+	struct lanes *lanes = &smooth->work.lanes;
+	unsigned left = 0;
+	for (size_t lane = 0; lane < rows->n; lane++) {
+		if (smooth->y[lane] < 0)
+			continue;
+		struct sum scale = ce_scale(plan, rows->first + lane);
+		struct sum *pull = &smooth->gradient.pull[lane];
+		*pull = plus(*pull, ce_z_pull(rows, lane));
+		smooth->gradient.scale[lane] = scale;
+		work_set_factor(&smooth->work, lane,
+				work_factor(rows, lane, product(*pull, scale)));
+		work_set_term(&smooth->work, lane, negative(scale));
+		lanes->b[lane] = smooth->per_class.high;
+		if (!(work_takes(pull->high * scale.high) && work_takes(scale.high)))
+			left |= 1u << lane;
 	}
+	work_write(&smooth->work, WRITE_COMBINED, &plan->outputs[OUTPUT_GRAD], ce_is_sloped(plan));
+	if (smooth->indices)
+		ce_put_target_grads(rows, &smooth->gradient);
+	return left;
 }
 
-/* A lane that the vector kernels have left: its loss, without z_loss, and its gradient. */
-static double evaluate_lane(const struct group *group, size_t lane, int64_t y)
+unsigned ce_evaluate_smooth(struct rows *rows, const int64_t *y, double *loss)
 {
-	const struct loss_plan *plan = group->plan;
-	struct row row;
-	if (y < 0 && !plan->wanted[OUTPUT_GRAD])
-		return 0.0;
-	group_row(group, lane, &row);
-	if (y >= 0) {
-		size_t class = plan->target_kind == TARGETS_INDICES ? (size_t)y : SIZE_MAX;
-		struct coefficients k = ce_coefficients(plan, &row, class);
-		return ce_evaluate(&k, group->first + lane);
-	}
-	ce_fill_grad(&row, &plan->outputs[OUTPUT_GRAD], 0.0);
-	return 0.0;
-}
-
-/* The losses of a group whose sums are made and whose gradient is written. */
-static void put_smooth_losses(const struct dense_work *work, const int64_t *y,
-			      struct partial *partial)
-{
-	const struct group *group = work->group;
-	const struct loss_plan *plan = group->plan;
-	for (size_t lane = 0; lane < group->n; lane++) {
-		size_t r = group->first + lane;
-		double loss, z_loss = 0.0;
-		if (work->on[lane])
-			loss = work->lanes.sum[0][lane] +
-			       weigh(work->lanes.sum[1][lane], group->sums.log1p_residual[lane]);
-		else
-			loss = evaluate_lane(group, lane, y[lane]);
-		if (ce_has_z_loss(plan) && y[lane] >= 0) {
-			struct row row;
-			group_row(group, lane, &row);
-			z_loss = ce_z_loss(plan, &row);
-		}
-		plan_put_loss(plan, r, loss + z_loss, partial);
-		ce_note_z_loss(plan, r, z_loss, partial);
-	}
-}
-
-/* Rows that count have a y that is not negative, 0 beside probabilities. */
-static void read_counted(const struct group *group, int64_t *y)
-{
-	const struct loss_plan *plan = group->plan;
-	for (size_t lane = 0; lane < GROUP_ROWS; lane++)
-		y[lane] = lane < group->n && !plan_is_last(plan, group->first + lane)
-				  ? 0
-				  : TARGET_IGNORED;
-	if (plan->target_kind == TARGETS_INDICES)
-		targets_read(plan, group->first, group->n, y);
-}
-
-void ce_evaluate_smooth(const struct group *group, struct partial *partial)
-{
-	const struct loss_plan *plan = group->plan;
-	int64_t y[GROUP_ROWS];
-	struct dense_work work;
-	read_counted(group, y);
-	struct dense_operand operand = operand_of(plan, y);
-	dense_start(&work, group, &operand);
-	for (size_t lane = 0; lane < group->n; lane++)
-		work.on[lane] &= y[lane] >= 0;
-	dense_sum(&work, plan->kernels->gap_sums);
-	set_factors(&work);
-	if (plan->wanted[OUTPUT_GRAD])
-		dense_write(&work, plan->kernels->combine, &plan->outputs[OUTPUT_GRAD]);
-	put_smooth_losses(&work, y, partial);
-	if (ce_wants_rows(plan))
-		ce_write_other_outputs(group, y, partial);
+	struct smooth smooth;
+	unsigned left = rows_irregular(rows);
+	start(&smooth, rows, y);
+	work_sum(&smooth.work, SUM_GAPS);
+	for (size_t lane = 0; lane < rows->n; lane++)
+		loss[lane] = y[lane] < 0 ? 0.0 : lane_loss(&smooth, lane);
+	if (!rows->plan->wanted[OUTPUT_GRAD])
+		return left;
+	left |= write_grad(&smooth);
+	/* beside a gradient of 0 stands what its lane holds */
+	for (size_t lane = 0; lane < rows->n; lane++)
+		if (y[lane] < 0)
+			left |= 1u << lane;
+	return left;
 }

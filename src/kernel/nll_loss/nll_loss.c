@@ -2,30 +2,80 @@
  * nll_loss: -w_y log_probs_y, gradient -w_y at the target and 0 elsewhere. Nothing of a row but its
  * target element is read.
  */
+#include <string.h>
+
 #include "../kernels.h"
 #include "../row.h"
+#include "../rows.h"
 
-static void evaluate_row(const struct loss_plan *plan, size_t r, struct partial *partial)
+struct context {
+	struct lane_sums totals;
+};
+
+static double weight_of(const struct rows *rows, size_t lane)
+{
+	return rows->targets.weighted ? rows->targets.weight[lane] : 1.0;
+}
+
+static void put_slopes(const struct rows *rows)
+{
+	const struct loss_plan *plan = rows->plan;
+	struct sum scale = plan_scale(plan, rows->first);
+	for (size_t lane = 0; lane < rows->n; lane++) {
+		if (rows->targets.y[lane] < 0)
+			continue;
+		if (plan->present[LOSS_ROLE_GRAD_OUTPUT])
+			scale = plan_scale(plan, rows->first + lane);
+		size_t at = rows->base[lane] + (size_t)rows->targets.y[lane] * plan->inner;
+		tensor_put(&plan->outputs[OUTPUT_GRAD], at,
+			   0.0 - times(weight_of(rows, lane), scale));
+	}
+}
+
+static void evaluate(struct rows *rows, void *data)
+{
+	const struct loss_plan *plan = rows->plan;
+	struct context *context = data;
+	double loss[LANES];
+	for (size_t lane = 0; lane < LANES; lane++) {
+		double value = 0.0 - rows->targets.logit[lane];
+		if (rows->targets.weighted)
+			value = weigh(rows->targets.weight[lane], value);
+		loss[lane] = rows->targets.y[lane] < 0 ? 0.0 : value;
+	}
+	for (size_t lane = 0; lane < LANES; lane++)
+		lane_sums_add(&context->totals, lane, loss[lane]);
+	if (plan->wanted[OUTPUT_LOSS] && plan->reduction == REDUCTION_NONE)
+		for (size_t lane = 0; lane < rows->n; lane++)
+			tensor_put(&plan->outputs[OUTPUT_LOSS], rows->first + lane, loss[lane]);
+	if (plan->wanted[OUTPUT_GRAD])
+		put_slopes(rows);
+}
+
+/* All bits 0 are the number 0 in every type. */
+static void clear_grad(const struct loss_plan *plan, size_t first, size_t n)
 {
 	const struct loss_tensor *grad = &plan->outputs[OUTPUT_GRAD];
-	size_t base = plan_row_base(plan, r);
-	size_t y = 0;
-	double loss = 0.0;
-	double slope = 0.0;
-	bool counts = plan_target(plan, r, &y);
-	if (counts) {
-		double weight = plan_class_weight(plan, y);
-		loss = weigh(weight, 0.0 - tensor_number(&plan->tensors[LOSS_ROLE_INPUT],
-							 base + y * plan->inner));
-		slope = 0.0 - times(weight, plan_scale(plan, r));
+	size_t size = loss_dtype_info(grad->dtype)->size, inner = plan->inner, taken;
+	if (inner == 1) {
+		memset((char *)grad->data + first * plan->classes * size, 0,
+		       n * plan->classes * size);
+		return;
 	}
-	for (size_t c = 0; plan->wanted[OUTPUT_GRAD] && c < plan->classes; c++)
-		tensor_put(grad, base + c * plan->inner, counts && c == y ? slope : 0.0);
-	plan_put_loss(plan, r, loss, partial);
+	for (size_t r = first, end = first + n; r < end; r += taken) {
+		size_t left = inner - r % inner;
+		taken = end - r < left ? end - r : left;
+		for (size_t c = 0; c < plan->classes; c++)
+			memset((char *)grad->data + (plan_row_base(plan, r) + c * inner) * size, 0,
+			       taken * size);
+	}
 }
 
 void nll_loss_rows(const struct loss_plan *plan, size_t first, size_t n, struct partial *partial)
 {
-	for (size_t r = first; r < first + n; r++)
-		evaluate_row(plan, r, partial);
+	struct context context = {{{0}, {0}}};
+	if (plan->wanted[OUTPUT_GRAD])
+		clear_grad(plan, first, n);
+	rows_read(plan, first, n, evaluate, &context);
+	lane_sums_merge(&context.totals, n, &partial->loss);
 }

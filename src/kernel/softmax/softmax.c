@@ -1,11 +1,16 @@
 /*
- * softmax and log_softmax: the outputs are row.h's. Their vector-Jacobian products, with g =
+ * softmax and log_softmax: the outputs are outputs.h's. Their vector-Jacobian products, with g =
  * grad_output:
  *
  *   log_softmax: g_c - p_c sum_k g_k        softmax: p_c (g_c - sum_k g_k p_k)
  */
-#include "../dense.h"
+#include "../elementary.h"
 #include "../kernels.h"
+#include "../operate.h"
+#include "../outputs.h"
+#include "../row.h"
+
+/* ---------------------------------------------------------------- a row that the kernels leave */
 
 static double upstream(const struct loss_plan *plan, const struct row *row, size_t c)
 {
@@ -48,98 +53,78 @@ static void softmax_grad(const struct loss_plan *plan, const struct row *row)
 
 /* ---------------------------------------------------------------- sixteen rows at a time */
 
-/* The numbers of each lane, from sums over the rows; returns what writes the gradient with them. */
-static dense_fn *prepare_log_softmax(struct dense_work *work)
+/* The numbers of each lane, from sums over the rows; a bit for every lane that is left. */
+static unsigned prepare_log_softmax(struct work *work)
 {
-	const struct vector_kernels *kernels = work->group->plan->kernels;
-	dense_sum(work, kernels->gap_sums);
-	for (size_t lane = 0; lane < GROUP_ROWS; lane++) {
-		double all = work->lanes.sum[1][lane];
-		work->on[lane] &= dense_takes(all);
-		work->lanes.factor[lane] = 0.0 - all * dense_unit(work->group, lane);
+	unsigned left = 0;
+	work_sum(work, SUM_GAPS);
+	for (size_t lane = 0; lane < work->rows->n; lane++) {
+		struct sum sum = work_sum_of(work, 1, lane);
+		left |= (unsigned)!work_takes(sum.high) << lane;
+		work_set_factor(work, lane, negative(work_factor(work->rows, lane, sum)));
 		work->lanes.term[lane] = 1.0;
 	}
-	return kernels->combine;
+	return left;
 }
 
 /* p is e over the sum of all e, which are better than those that the row's sum is made of: what is
  * off in them counts several times where g_c and the mean cancel. */
-static dense_fn *prepare_softmax(struct dense_work *work)
+static unsigned prepare_softmax(struct work *work)
 {
-	const struct vector_kernels *kernels = work->group->plan->kernels;
-	dense_sum(work, kernels->exp_sums);
-	for (size_t lane = 0; lane < GROUP_ROWS; lane++) {
-		double mean = work->lanes.sum[0][lane] / work->lanes.sum[1][lane];
-		work->on[lane] &= dense_takes(mean);
-		work->lanes.factor[lane] = 1.0 / work->lanes.sum[1][lane];
-		work->lanes.term[lane] = 0.0 - mean;
+	unsigned left = 0;
+	work_sum(work, SUM_EXP);
+	for (size_t lane = 0; lane < work->rows->n; lane++) {
+		struct sum weighted = work_sum_of(work, 0, lane), all = work_sum_of(work, 1, lane);
+		struct sum mean = ratio(weighted, all);
+		left |= (unsigned)!work_takes(mean.high) << lane;
+		work_set_factor(work, lane, ratio(sum_from(1.0), all));
+		work_set_term(work, lane, negative(mean));
 	}
-	return kernels->scale_gap;
+	return left;
 }
 
-/* One of the two losses: its gradient, of a row and of a group. */
+/* One of the two losses: its gradient, of sixteen rows and of a row that they leave. */
 struct family {
+	unsigned (*prepare)(struct work *work);
+	enum operation write;
 	void (*grad)(const struct loss_plan *plan, const struct row *row);
-	dense_fn *(*prepare)(struct dense_work *work);
 };
 
-static const struct family log_softmax = {log_softmax_grad, prepare_log_softmax};
-static const struct family softmax = {softmax_grad, prepare_softmax};
+static const struct family log_softmax = {prepare_log_softmax, WRITE_COMBINED, log_softmax_grad};
+static const struct family softmax = {prepare_softmax, WRITE_GAPS, softmax_grad};
 
-static void write_group_grad(const struct group *group, const struct family *family)
+static void write_grad(struct rows *rows, const struct family *family)
 {
-	const struct loss_plan *plan = group->plan;
-	struct dense_operand operand = {.tensor = &plan->tensors[LOSS_ROLE_GRAD_OUTPUT],
-					.scale = 1.0};
-	struct dense_work work;
-	dense_start(&work, group, &operand);
-	dense_fn *write = family->prepare(&work);
-	dense_write(&work, write, &plan->outputs[OUTPUT_GRAD]);
-	for (size_t lane = 0; lane < group->n; lane++)
-		if (!work.on[lane]) {
-			struct row row;
-			group_row(group, lane, &row);
-			family->grad(plan, &row);
-		}
-}
-
-static void evaluate_groups(const struct loss_plan *plan, size_t first, size_t n,
-			    const struct family *family)
-{
-	for (size_t done = 0; done < n; done += GROUP_ROWS) {
-		struct group group;
-		group_read(&group, plan, first + done,
-			   n - done < GROUP_ROWS ? n - done : GROUP_ROWS);
-		if (plan->wanted[OUTPUT_GRAD])
-			write_group_grad(&group, family);
-		dense_write_outputs(&group);
-	}
-}
-
-static void evaluate_rows(const struct loss_plan *plan, size_t first, size_t n,
-			  const struct family *family)
-{
-	if (group_takes(plan)) {
-		evaluate_groups(plan, first, n, family);
-		return;
-	}
-	for (size_t r = first; r < first + n; r++) {
+	const struct loss_plan *plan = rows->plan;
+	struct operand operand = {.tensor = &plan->tensors[LOSS_ROLE_GRAD_OUTPUT], .scale = 1.0};
+	struct work work;
+	work_start(&work, rows, &operand);
+	unsigned left = rows_irregular(rows) | family->prepare(&work);
+	work_write(&work, family->write, &plan->outputs[OUTPUT_GRAD], false);
+	for (; left != 0; left &= left - 1) {
 		struct row row;
-		row_read(&row, plan, r);
-		if (plan->wanted[OUTPUT_GRAD])
-			family->grad(plan, &row);
-		row_write_outputs(&row, plan, r);
+		row_read(&row, plan, rows->first + (size_t)__builtin_ctz(left));
+		family->grad(plan, &row);
 	}
+}
+
+static void evaluate(struct rows *rows, void *family)
+{
+	if (rows->plan->wanted[OUTPUT_GRAD])
+		write_grad(rows, family);
+	outputs_write(rows);
 }
 
 void log_softmax_rows(const struct loss_plan *plan, size_t first, size_t n, struct partial *partial)
 {
+	struct family family = log_softmax;
 	(void)partial;
-	evaluate_rows(plan, first, n, &log_softmax);
+	rows_read(plan, first, n, evaluate, &family);
 }
 
 void softmax_rows(const struct loss_plan *plan, size_t first, size_t n, struct partial *partial)
 {
+	struct family family = softmax;
 	(void)partial;
-	evaluate_rows(plan, first, n, &softmax);
+	rows_read(plan, first, n, evaluate, &family);
 }

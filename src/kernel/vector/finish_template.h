@@ -4,7 +4,7 @@
  * exp(r), |r| <= ln(2)/2, to 2^-31: enough for one rounding to float. A polynomial through the
  * Chebyshev nodes, in an order that leaves little waiting for the term before.
  */
-__attribute__((always_inline)) static inline wd exp_reduced(wd r)
+INLINE wd exp_reduced(wd r)
 {
 	wd r2 = r * r;
 	wd low = wd_set(0x1.5555555a78bd2p-3) * r + wd_set(0x1.0000000b90bd6p-1);
@@ -18,7 +18,7 @@ __attribute__((always_inline)) static inline wd exp_reduced(wd r)
  * = 2 atanh(s), s = f / (2 + f). For k = 0, f is x itself, with all its digits; else what rounding
  * 1 + x takes from it does not matter.
  */
-__attribute__((always_inline)) static inline wd log1p_sum(wd x)
+INLINE wd log1p_sum(wd x)
 {
 	wd u = wd_set(1.0) + x;
 	wu exponent = ((wu)u - 0x3fe6a09e667f3bcdu) & 0xfff0000000000000u;
@@ -31,58 +31,97 @@ __attribute__((always_inline)) static inline wd log1p_sum(wd x)
 	wd low = wd_set(0x1.5555554bb1c3ep-1) + wd_set(0x1.9999eb637b16ap-2) * z;
 	wd high = wd_set(0x1.245c40ded716cp-2) + wd_set(0x1.ddcf66cb38974p-3) * z;
 	wd q = z * (low + high * (z * z)) + wd_set(2.0);
-	return k * wd_set(0x1.62e42fefa39efp-1) + s * q;
+	return k * wd_set(LN_2) + s * q;
 }
 
-/* Lanes [at, at + DOUBLES) of a group; whether their sums are numbers. */
-__attribute__((always_inline)) static inline bool finish_lanes(struct row_group *group, size_t at,
-							       wd nothing)
+/* Bit l: whether lane l of what has been summed is one for which all of this holds. */
+INLINE unsigned are_regular(wd max, wd sum)
+{
+	wd size = wd_abs(max);
+	return wd_bits((size <= wd_set(VECTOR_LARGEST)) & (sum == sum));
+}
+
+/* Lanes [at, at + DOUBLES) of rows whose logits are floats; which of them are regular. */
+INLINE unsigned finish_floats(const struct lane_state *state, struct row_sums *sums, size_t at,
+			      wd nothing)
 {
 	const wd magic = wd_set(0x1.8p52);
-	wd max = wd_widen(group->max + at);
-	wd sum = wd_load(group->sum + at);
-	wd k = (max * wd_set(0x1.71547652b82fep+0) + magic) - magic;
+	wd max = wd_widen(state->max.f + at);
+	wd sum = wd_load(state->sum + at);
+	wd k = (max * wd_set(LOG2_E) + magic) - magic;
 	/* k ln2 - max, the first product and the difference exact */
-	wd r = (k * wd_set(0x1.62e42fee00000p-1) - max) + k * wd_set(0x1.a39ef35793c76p-33);
+	wd r = (k * wd_set(LN2_HIGH) - max) + k * wd_set(LN2_LOW);
 	wd inverse = exp_reduced(r);
 	/* 2^(N - 60 - k): between 2^-119 and 2^-59 in a regular lane, since the maximum is not
 	 * below the reference's logit, nor more than HEADROOM above. */
-	wd biased = (wd_widen(group->reference + at) - k) + wd_set(1023.0 - 60.0 + 0x1p52);
+	wd biased = (wd_widen(state->reference.f + at) - k) + wd_set(1023.0 - 60.0 + 0x1p52);
 	wd factor = (wd)((wu)biased << 52);
 	wd residual = wd_select_below(sum, nothing, wd_set(0.0), sum) * (factor * inverse);
-	wd_store(group->inverse + at, inverse);
-	wd_store(group->exponent + at, k);
-	wd_store(group->residual + at, residual);
-	wd_store(group->log1p_residual + at, log1p_sum(residual));
-	return wd_ordered(sum);
+	wd_store(sums->max + at, max);
+	wd_store(sums->inverse + at, inverse);
+	wd_store(sums->exponent + at, k);
+	wd_store(sums->residual + at, residual);
+	wd_store(sums->residual_low + at, wd_set(0.0));
+	wd_store(sums->log1p_residual + at, log1p_sum(residual));
+	return are_regular(max, sum);
 }
 
-static void ISA(finish)(struct row_group *groups, size_t n_groups, size_t n)
+static void finish_of_floats(const struct lane_state *states, struct row_sums *sums,
+			     size_t n_groups, size_t n)
 {
-	wd nothing = wd_set((double)(n + 2 * CHUNK) * 0x1p-123);
+	/* That many exponentials of what has been replaced: nothing else is in the sum. */
+	wd nothing = wd_set((double)(n + 4 * LANES) * 0x1p-123);
 	for (size_t g = 0; g < n_groups; g++) {
-		bool regular = true;
+		sums[g].regular = 0;
 		UNROLL
 		for (size_t at = 0; at < LANES; at += DOUBLES)
-			regular &= finish_lanes(groups + g, at, nothing);
-		UNROLL
-		for (size_t at = 0; at < LANES; at += NATIVE) {
-			vf max = vf_load(groups[g].max + at);
-			vf size = (vf)((vu)max & 0x7fffffff);
-			regular &= !vf_any(~(size <= vf_set(VECTOR_LARGEST))); /* NaN is above */
-		}
-		groups[g].regular = regular;
+			sums[g].regular |= finish_floats(states + g, sums + g, at, nothing) << at;
+	}
+}
+
+/* The same of doubles. Where the residual is so small that its products might lose digits to the
+ * end of a double's range, the row is none of these. */
+INLINE unsigned finish_doubles(const struct lane_state *state, struct row_sums *sums, size_t at,
+			       wd least)
+{
+	const wd magic = wd_set(0x1.8p52), zero = wd_set(0.0);
+	wd max = wd_load(state->max.d + at), inverse_low;
+	wd sum = wd_load(state->sum + at), lost = wd_load(state->lost + at);
+	wd k = (max * wd_set(LOG2_E) + magic) - magic;
+	wd inverse = wd_exp_parts(zero - max, magic + k, &inverse_low);
+	wd biased = (wd_load(state->reference.d + at) - k) + wd_set(1023.0 - 400.0 + 0x1p52);
+	wd factor = (wd)((wu)biased << 52);
+	struct pair residual = wd_product(sum, inverse);
+	residual.low += sum * inverse_low + lost * inverse;
+	residual = wd_sum(residual.high * factor, residual.low * factor);
+	wd_store(sums->max + at, max);
+	wd_store(sums->inverse + at, inverse);
+	wd_store(sums->inverse_low + at, inverse_low);
+	wd_store(sums->exponent + at, k);
+	wd_store(sums->residual + at, residual.high);
+	wd_store(sums->residual_low + at, residual.low);
+	wd_store(sums->log1p_residual + at, wd_log1p_parts(residual.high, residual.low));
+	return are_regular(max, sum) & wd_bits(~(residual.high < least));
+}
+
+static void finish_of_doubles(const struct lane_state *states, struct row_sums *sums,
+			      size_t n_groups, size_t n)
+{
+	/* of a single class there is no residual */
+	wd least = wd_set(n > 1 ? 0x1p-900 : 0.0);
+	for (size_t g = 0; g < n_groups; g++) {
+		sums[g].regular = 0;
+		for (size_t at = 0; at < LANES; at += DOUBLES)
+			sums[g].regular |= finish_doubles(states + g, sums + g, at, least) << at;
 	}
 }
 
 /* Lanes [at, at + DOUBLES); `weighted` is a constant where this is inlined. */
-__attribute__((always_inline)) static inline void lane_losses(const struct row_group *group,
-							      const struct row_targets *targets,
-							      size_t at, bool weighted,
-							      double *loss, struct lane_sums *sums)
+INLINE void lane_losses(const struct row_sums *sums, const struct row_targets *targets, size_t at,
+			bool weighted, double *loss, struct lane_sums *totals)
 {
-	wd gap = wd_widen(group->max + at) - wd_widen(targets->logit + at);
-	wd value = gap + wd_load(group->log1p_residual + at);
+	wd gap = wd_load(sums->max + at) - wd_load(targets->logit + at);
+	wd value = gap + wd_load(sums->log1p_residual + at);
 	if (weighted) {
 		wd weight = wd_load(targets->weight + at);
 		wl nothing = (weight == wd_set(0.0)) & (value >= wd_set(0.0)); /* not NaN */
@@ -90,22 +129,21 @@ __attribute__((always_inline)) static inline void lane_losses(const struct row_g
 	}
 	/* ignored, whatever the logits hold */
 	value = (wd)((wl)value & (wl_load(targets->y + at) >= 0));
-	wd before = wd_load(sums->high + at);
-	wd sum = before + value;
-	wd added = sum - before;
 	wd_store(loss + at, value);
-	wd_store(sums->high + at, sum);
-	wd rest = (before - (sum - added)) + (value - added);
-	wd_store(sums->low + at, wd_load(sums->low + at) + rest);
+	if (!totals)
+		return;
+	struct pair sum = wd_sum(wd_load(totals->high + at), value);
+	wd_store(totals->high + at, sum.high);
+	wd_store(totals->low + at, wd_load(totals->low + at) + sum.low);
 }
 
-static void ISA(losses)(const struct row_group *group, const struct row_targets *targets,
-			double *loss, struct lane_sums *sums)
+static void ISA(losses)(const struct row_sums *sums, const struct row_targets *targets,
+			double *loss, struct lane_sums *totals)
 {
 	UNROLL
 	for (size_t at = 0; at < LANES; at += DOUBLES)
 		if (targets->weighted)
-			lane_losses(group, targets, at, true, loss, sums);
+			lane_losses(sums, targets, at, true, loss, totals);
 		else
-			lane_losses(group, targets, at, false, loss, sums);
+			lane_losses(sums, targets, at, false, loss, totals);
 }

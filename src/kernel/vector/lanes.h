@@ -15,14 +15,13 @@
 #include <string.h>
 
 #include "half.h"
+#include "lane_count.h"
 
 #if defined(__AVX512F__) || (defined(__AVX2__) && defined(__FMA__))
 #include <immintrin.h>
 #elif defined(__ARM_NEON) && defined(__aarch64__)
 #include <arm_neon.h>
 #endif
-
-#define LANES 16
 
 #if defined(__AVX512F__)
 #define NATIVE 16
@@ -42,6 +41,7 @@
 #define ISA_NAME "base"
 #endif
 #define PIECES (LANES / NATIVE)
+_Static_assert(LANES % NATIVE == 0, "whole native vectors hold the lanes");
 
 #if defined(__clang__)
 #define UNROLL _Pragma("clang loop unroll(full)")

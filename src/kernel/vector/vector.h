@@ -1,14 +1,17 @@
 /*
- * Kernels over rows of float logits, built once per instruction set from vector_template.h; every
+ * The kernels over rows of classes, built once per instruction set from vector_template.h; every
  * build gives the same bits. They trust their arguments and cannot fail. cpu.c has the table that
  * picks one.
  *
- * A row's sum is kept relative to a power of two near its maximum: with reference N and offset 60,
+ * Logits are held as floats, or as doubles where they are F64: one set of templates, two tables.
  *
- *     sum = 2^(60 - N) * (sum of exp(x_c) over all classes but one of those that hold the maximum)
+ * A row's sum is kept relative to a power of two near its maximum: with reference N and the
+ * number's OFFSET,
  *
- * in double, of float exponentials. Terms below 2^-184 of 2^N are dropped. See the derivation in
- * the template.
+ *     sum = 2^(OFFSET - N) * (sum of exp(x_c) over all classes but one of those that hold the
+ *                             maximum)
+ *
+ * in double. Terms far below 2^N are dropped. See the derivation in sums_template.h.
  */
 #ifndef LOSS_KERNEL_VECTOR_H
 #define LOSS_KERNEL_VECTOR_H
@@ -18,46 +21,60 @@
 #include <stdint.h>
 
 #include "elements.h"
+#include "lane_count.h"
 #include "loss.h"
 
-#define GROUP_ROWS 16   /* rows that are finished together, one a lane */
-#define TILE_CLASSES 64 /* classes that a tile holds at a time */
+/* Up to this many classes a row takes one lane; beyond, its classes take all of them. */
+#define FEW_CLASSES 64
 
-/* The state of up to GROUP_ROWS rows. */
-struct row_group {
-	_Alignas(64) float max[GROUP_ROWS]; /* NaN only by accident: see `sum` */
-	float reference[GROUP_ROWS];        /* N, an integer */
-	double sum[GROUP_ROWS];             /* NaN where a logit is NaN */
-	/* Filled by finish: */
-	double residual[GROUP_ROWS];       /* sum of exp(x_c - max) over all but one maximum */
-	double log1p_residual[GROUP_ROWS]; /* log(1 + residual) */
-	double inverse[GROUP_ROWS];        /* exp(max) = 2^exponent / inverse, inverse about 1 */
-	double exponent[GROUP_ROWS];
-	bool regular; /* all lanes are: see row_group_regular */
+/* Classes of a long row that are summed before the maxima are held against the reference. */
+#define CLASSES_TOGETHER ((size_t)256)
+
+/* As the templates hold them. */
+union numbers {
+	_Alignas(64) float f[LANES];
+	_Alignas(64) double d[LANES];
 };
 
-/*
- * Groups of rows side by side: class c of row i, lane i % GROUP_ROWS of group i / GROUP_ROWS, is
- * x[c
- * * stride + i].
- */
-struct positions {
+/* The sums of sixteen rows on the way, one a lane; or of one row, by classes modulo sixteen. */
+struct lane_state {
+	union numbers max, reference; /* the latter N, an integer */
+	_Alignas(64) double sum[LANES], lost[LANES];
+};
+
+/* The sum of a row, or of a part of its classes. */
+struct class_sum {
+	double max, reference, sum, lost;
+};
+
+/* What the sums of sixteen rows come to. */
+struct row_sums {
+	_Alignas(64) double max[LANES];
+	double residual[LANES];     /* sum of exp(x_c - max) over all classes but one maximum */
+	double residual_low[LANES]; /* what it lacks; 0 where logits are floats */
+	double log1p_residual[LANES];
+	double inverse[LANES]; /* exp(max) = 2^exponent / inverse, inverse about 1 */
+	double inverse_low[LANES];
+	double exponent[LANES];
+	unsigned regular; /* bit l: lane l is; the others are evaluated in kernel/row.c */
+};
+
+#define ALL_LANES ((1u << LANES) - 1)
+
+static inline bool row_is_regular(const struct row_sums *sums, size_t lane)
+{
+	return sums->regular >> lane & 1;
+}
+
+/* Sixteen rows side by side: class c of lane i is x[c * stride + i]; groups of them follow. */
+struct lane_classes {
 	const void *x;
-	loss_dtype dtype; /* F32, BF16 or F16 */
+	loss_dtype dtype; /* that of the numbers; or BF16 or F16, which become floats */
 	size_t stride;
 	size_t groups;
+	size_t group_step; /* elements from a group to the next */
 	size_t classes;
-	size_t first; /* classes that the groups have taken already; 0 starts them */
-	bool fetch;   /* the next classes from memory meanwhile, or the next rows */
-};
-
-/* What the targets of a group say, one entry a lane. */
-struct row_targets {
-	_Alignas(64) int64_t y[GROUP_ROWS]; /* negative: the row does not count */
-	int32_t class[GROUP_ROWS];          /* the same: panels have no more classes than fit */
-	float logit[GROUP_ROWS];            /* x_y */
-	double weight[GROUP_ROWS];          /* only if `weighted`; else they are 1 */
-	bool weighted;
+	bool fetch; /* what comes next from memory meanwhile */
 };
 
 /* What class indices are compared with: classes as unsigned numbers, so that negative values are
@@ -82,126 +99,136 @@ struct target_reader {
 	count_targets_fn *count;
 };
 
+/* What the targets of sixteen rows say, one entry a lane. */
+struct row_targets {
+	_Alignas(64) int64_t y[LANES]; /* negative: the row does not count */
+	double logit[LANES];           /* x_y */
+	double weight[LANES];          /* only if `weighted`; else they are 1 */
+	bool weighted;
+};
+
 /*
  * A sum for each lane, with what rounding took from it: what a lane adds up does not wait for the
  * lane before, and the order is fixed all the same.
  */
 struct lane_sums {
-	_Alignas(64) double high[GROUP_ROWS];
-	double low[GROUP_ROWS];
+	_Alignas(64) double high[LANES];
+	double low[LANES];
 };
 
 /* Logits within these bounds keep the range reduction exact enough; rows beyond are evaluated in
- * double. */
-#define VECTOR_LARGEST 0x1p20f
-
-static inline bool row_group_regular(const struct row_group *group, size_t lane)
-{
-	float max = group->max[lane];
-	return max <= VECTOR_LARGEST && max >= -VECTOR_LARGEST &&
-	       group->sum[lane] == group->sum[lane];
-}
+ * kernel/row.c. */
+#define VECTOR_LARGEST 0x1p20
 
 /*
- * What is computed of logits in double, sixteen side by side: logit i of a chunk belongs to lane i
- * % GROUP_ROWS, whether the lanes are rows or neighbouring classes of one row, whose numbers then
- * stand in all lanes.
+ * What operations know of sixteen lanes: logit i of a chunk belongs to lane i % LANES, whether the
+ * lanes are rows or neighbouring classes of one row, whose numbers then stand in all lanes.
  */
-struct dense_lanes {
-	_Alignas(64) double max[GROUP_ROWS]; /* of the lane's row */
-	float exponent[GROUP_ROWS];          /* the same: exp(max) is about 2^exponent */
-	double factor[GROUP_ROWS], term[GROUP_ROWS];
-	double sum[2][GROUP_ROWS];
-	float value[GROUP_ROWS];
-	int32_t limit[GROUP_ROWS];
-	int32_t count[GROUP_ROWS];
+struct lanes {
+	_Alignas(64) double max[LANES]; /* of the lane's row */
+	double exponent[LANES];         /* the same: exp(max) is about 2^exponent */
+	double factor[LANES], term[LANES];
+	double factor_low[LANES], term_low[LANES]; /* what they lack, where numbers are doubles */
+	double b[LANES]; /* beside every logit, where the chunk has none */
+	double sum[2][LANES], lost[2][LANES];
+	union numbers value;
+	int64_t limit[LANES];
+	int64_t count[LANES];
 };
 
-struct dense_chunk {
-	const float *x;
-	const double *b; /* beside every logit; NULL where the operation has none */
-	float *out;      /* of operations that write */
-	size_t n;        /* a multiple of GROUP_ROWS */
-	bool stream;     /* past the cache; out is aligned to GROUP_ROWS floats then */
+struct class_chunk {
+	const void *x;   /* numbers */
+	const double *b; /* beside every logit; NULL: the lanes' */
+	void *out;       /* numbers, of operations that write */
+	size_t n;        /* a multiple of LANES */
+	bool stream;     /* past the cache; out is aligned to LANES floats then */
 };
 
-typedef void dense_fn(struct dense_lanes *lanes, const struct dense_chunk *chunk);
+/*
+ * With e = exp(x) 2^(OFFSET - exponent), 0 far below; for floats off by 0.3 ulp of a float, for
+ * doubles by an ulp.
+ *
+ * They add to the lanes' sums, or write, rounded once.
+ */
+enum operation {
+	SUM_ENTROPY,     /* e (max - x) */
+	SUM_GAPS,        /* b (max - x), a b of 0 making 0 of an infinite gap; and b */
+	SUM_EXP,         /* e b; and e */
+	WRITE_LOG_PROBS, /* (x - max) - term */
+	WRITE_COMBINED,  /* e factor + b term */
+	WRITE_GAPS,      /* e factor (b + term) */
+	WRITE_SCALED, /* e factor, in floats where the numbers are; factor / unit is 0 or at least
+			 2^-60 and below 2^60, and results below 2^-148 are 0 */
+	FIND_FIRST,   /* count = the first k for which logit k of the lane's logits in the chunk is
+			 value, or INT64_MAX */
+	COUNT_BEFORE, /* count += the logits above value, and those equal to it among the lane's
+			 first `limit` */
+	N_OPERATIONS
+};
 
-/* Types whose elements are loaded as float lanes; narrower ones go through `load`. */
-static inline bool vector_has_lanes(loss_dtype dtype)
-{
-	return dtype == LOSS_F32 || dtype == LOSS_BF16 || dtype == LOSS_F16;
-}
+typedef void operation_fn(struct lanes *lanes, const struct class_chunk *chunk);
+
+/* What stands between the logits given and those that everything is computed from. */
+struct logits_transform;
+
+/* Kernels over logits held as floats, or as doubles: `numbers`. Arrays of them are aligned to 64
+ * bytes. */
+struct number_kernels {
+	size_t size; /* of a number */
+	double unit; /* 2^-OFFSET: what an operation's e must be multiplied by */
+
+	/* n elements of a float type to numbers, exactly; n numbers to elements, rounded once. */
+	void (*load)(loss_dtype dtype, const void *from, void *to, size_t n);
+	void (*store)(loss_dtype dtype, const void *from, void *to, size_t n);
+	/* n classes, `stride` elements apart, of sixteen neighbours. */
+	void (*load_apart)(loss_dtype dtype, const void *from, size_t stride, void *to, size_t n);
+
+	/* u of n numbers in place, n a multiple of LANES; and du/dx where it is not NULL. */
+	void (*transform)(const struct logits_transform *transform, void *x, void *slope, size_t n);
+	/* n numbers times others. */
+	void (*multiply)(void *x, const void *by, size_t n);
+
+	/* n classes of sixteen rows that are `row` numbers apart become n times sixteen, a row a
+	 * lane; and back. */
+	void (*to_lanes)(const void *x, size_t row, void *lanes, size_t n);
+	void (*from_lanes)(const void *lanes, void *x, size_t row, size_t n);
+
+	/* All classes of groups of rows, one a lane: a state a group. */
+	void (*sum_lanes)(struct lane_state *states, const struct lane_classes *classes);
+	/* n more classes of one row, by classes: a multiple of CLASSES_TOGETHER but for the last
+	 * ones. The first ones start the state. dtype as in lane_classes. */
+	void (*sum_classes)(struct lane_state *state, loss_dtype dtype, const void *x, size_t n,
+			    bool first);
+	/* What such a state comes to. And a row with another part of it. */
+	void (*fold_classes)(const struct lane_state *state, struct class_sum *sum);
+	void (*add_part)(struct class_sum *row, const struct class_sum *part);
+	/* What states of rows of n classes come to. */
+	void (*finish)(const struct lane_state *states, struct row_sums *sums, size_t n_groups,
+		       size_t n);
+
+	operation_fn *operations[N_OPERATIONS];
+};
 
 struct vector_kernels {
 	const char *isa;
-
-	/* n elements of a float type narrower than F32, exactly. */
-	void (*load)(loss_dtype dtype, const void *from, float *to, size_t n);
-
-	/* One row of n > 0 contiguous classes, of any float type but F64, into lane `lane`. */
-	void (*row_sum)(struct row_group *group, size_t lane, loss_dtype dtype, const void *x,
-			size_t n);
+	const struct number_kernels *floats, *doubles;
 
 	struct target_reader targets[LOSS_N_DTYPES]; /* of integer types */
 
-	/* Rows side by side, and their target logits where targets are given. */
-	void (*positions_sum)(struct row_group *groups, struct row_targets *targets,
-			      const struct positions *positions);
-	/* Whole groups of rows of a few contiguous classes: row i is x[i * classes]. */
-	void (*rows_sum)(struct row_group *groups, struct row_targets *targets, size_t n_groups,
-			 const float *x, size_t classes);
-	/* residual and what follows from it, of all lanes; n is the number of classes. */
-	void (*finish)(struct row_group *groups, size_t n_groups, size_t n);
+	/* The rows' losses, weight * -log p_y, 0 where a row does not count; and their sums, where
+	 * totals is not NULL. */
+	void (*losses)(const struct row_sums *sums, const struct row_targets *targets, double *loss,
+		       struct lane_sums *totals);
 
-	/* The rows' losses, weight * -log p_y, 0 where a row does not count, and their sums. All
-	 * lanes are regular. */
-	void (*losses)(const struct row_group *group, const struct row_targets *targets,
-		       double *loss, struct lane_sums *sums);
-
-	/*
-	 * out[c] = factor * exp(x_c) / exp(max) for n contiguous classes, factor 0 or 2^-60 <=
-	 * |factor| < 2^60; below 2^-148 it is 0. `stream` bypasses the cache.
-	 */
-	void (*row_scale)(const struct row_group *group, size_t lane, double factor, const float *x,
-			  float *out, size_t n, bool stream);
-
-	/* The same for n classes of sixteen rows side by side, with a factor each; x and out have
-	 * the same layout. */
-	void (*tile_scale)(const struct row_group *group, const double *factor, const float *x,
-			   float *out, size_t stride, size_t n);
-
-	/*
-	 * They add to the lanes' sums
-	 *
-	 *   entropy_sum   e (max - x)
-	 *   gap_sums      b (max - x), a b of 0 making 0 of an infinite gap; and b
-	 *   exp_sums      e b; and e
-	 *
-	 * or write, rounded once,
-	 *
-	 *   log_probs     (x - max) - term
-	 *   combine       e factor + b term
-	 *   scale_gap     e factor (b + term)
-	 *
-	 * with e = exp(x) 2^(60 - exponent), off by 0.3 ulp of a float, 0 below 2^-125.
-	 */
-	dense_fn *entropy_sum, *gap_sums, *exp_sums;
-	dense_fn *log_probs, *combine, *scale_gap;
-
-	/* count = the first k for which logit k of the lane's logits in the chunk is value, or
-	 * INT32_MAX. */
-	dense_fn *first_equal;
-	/* count += the logits above value, and those equal to it among the lane's first `limit`. */
-	dense_fn *count_before;
-
-	/* n doubles: of a float type; scaled and shifted; multiplied by others. */
+	/* n doubles of a float type. */
 	void (*widen)(loss_dtype dtype, const void *from, double *to, size_t n);
-	void (*affine)(double *b, double scale, double shift, size_t n);
-	void (*multiply)(double *b, const double *by, size_t n);
+	/* b = (b scale + shift) by, in this order; `by` may be NULL. */
+	void (*scale)(double *b, double scale, double shift, const double *by, size_t n);
 
 	/* Losses and gradients of elements that need not be regular: see elements.h. */
 	void (*elements[N_ELEMENT_KERNELS])(struct elements *elements);
+	/* n elements of a float type narrower than F32, exactly. */
+	void (*load)(loss_dtype dtype, const void *from, float *to, size_t n);
 };
 
 extern const struct vector_kernels vector_kernels_base, vector_kernels_avx2, vector_kernels_avx512,

@@ -1,0 +1,82 @@
+/* The gradient at the targets of class indices. */
+#include "../operate.h"
+#include "../outputs.h"
+#include "cross_entropy.h"
+
+struct sum ce_z_pull(const struct rows *rows, size_t lane)
+{
+	double z = rows->plan->args.z_loss;
+	if (!(z > 0.0))
+		return sum_from(0.0);
+	struct sum lse = rows_lse(rows, lane);
+	return rows_are_wide(rows) ? product(sum_from(2.0 * z), lse)
+				   : sum_from(2.0 * z * sum_value(&lse));
+}
+
+/* p_y of each lane as WRITE_SCALED gives it, and the slope of its logit. */
+static void read_targets(const struct rows *rows, double *p, double *slope)
+{
+	struct lanes lanes;
+	union numbers x, slopes, out;
+	size_t classes[LANES];
+	const struct class_chunk chunk = {.x = &x, .out = &out, .n = LANES};
+	for (size_t lane = 0; lane < LANES; lane++) {
+		classes[lane] = rows->targets.y[lane] < 0 ? 0 : (size_t)rows->targets.y[lane];
+		lanes.max[lane] = rows->sums->max[lane];
+		lanes.exponent[lane] = rows->sums->exponent[lane];
+		lanes.factor[lane] = work_unit(rows, lane);
+	}
+	rows_logits(rows, classes, &x, &slopes);
+	rows->numbers->operations[WRITE_SCALED](&lanes, &chunk);
+	bool wide = rows_are_wide(rows), sloped = ce_is_sloped(rows->plan);
+	for (size_t lane = 0; lane < LANES; lane++) {
+		p[lane] = wide ? out.d[lane] : (double)out.f[lane];
+		slope[lane] = !sloped ? 1.0 : wide ? slopes.d[lane] : (double)slopes.f[lane];
+	}
+}
+
+/* Where p_y is the largest, 1 - p_y is the residual's share: the one place where p - 1 would
+ * cancel. */
+static double other_probs(const struct rows *rows, size_t lane, double p)
+{
+	double residual = rows->sums->residual[lane];
+	bool largest = rows->targets.logit[lane] == rows->sums->max[lane];
+	return largest ? residual / (1.0 + residual) : 1.0 - p;
+}
+
+/*
+ * p pull - own - base = -(1 - p) own + p (pull - own) - base, times scale and slope. Of F64 every
+ * rounding counts: there it is rounded once.
+ */
+static double target_grad(const struct rows *rows, size_t lane, const struct ce_gradient *gradient,
+			  double p)
+{
+	double other = other_probs(rows, lane, p);
+	struct sum own = gradient->own[lane], base = gradient->own_base[lane];
+	struct sum rest = plus(gradient->pull[lane], negative(own));
+	if (!rows_are_wide(rows)) {
+		double value = 0.0 - other * own.high;
+		value = rest.high == 0.0 ? value : value + p * rest.high;
+		return (value - base.high) * gradient->scale[lane].high;
+	}
+	struct sum value = product(sum_from(0.0 - other), own);
+	if (rest.high != 0.0)
+		value = plus(value, product(sum_from(p), rest));
+	value = plus(value, negative(base));
+	return sum_value(&(struct sum){times(value.high, gradient->scale[lane]),
+				       value.low * gradient->scale[lane].high});
+}
+
+void ce_put_target_grads(const struct rows *rows, const struct ce_gradient *gradient)
+{
+	const struct loss_plan *plan = rows->plan;
+	_Alignas(64) double p[LANES], slope[LANES];
+	read_targets(rows, p, slope);
+	for (size_t lane = 0; lane < rows->n; lane++) {
+		if (rows->targets.y[lane] < 0 || !row_is_regular(rows->sums, lane))
+			continue;
+		size_t at = rows->base[lane] + (size_t)rows->targets.y[lane] * plan->inner;
+		tensor_put(&plan->outputs[OUTPUT_GRAD], at,
+			   target_grad(rows, lane, gradient, p[lane]) * slope[lane]);
+	}
+}

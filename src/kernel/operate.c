@@ -1,0 +1,482 @@
+#include "operate.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "class_blocks.h"
+#include "tiles.h"
+
+/* Classes of one row that an operation takes at a time. */
+#define ROW_CLASSES ((size_t)1024)
+
+/* Outputs of this size and more do not fit a cache beside the input: they are written past it. */
+#define STREAM_BYTES ((size_t)1 << 22)
+
+/* An operation on its way over all classes. */
+struct job {
+	struct work *work;
+	operation_fn *operation;
+	enum operation kind;
+	const struct loss_tensor *out; /* NULL: nothing is written */
+	bool sloped;
+};
+
+/* ---------------------------------------------------------------- operands */
+
+/* b = (t scale + shift) weight of n classes, or of a class of all lanes. */
+static void finish_operand(const struct work *work, double *b, const double *weight, size_t n)
+{
+	const struct operand *operand = work->operand;
+	work->rows->plan->kernels->scale(b, operand->scale, operand->shift, weight, n);
+}
+
+static void widen(const struct work *work, const struct loss_tensor *tensor, size_t i, double *to,
+		  size_t n)
+{
+	work->rows->plan->kernels->widen(tensor->dtype, tensor_at(tensor, i), to, n);
+}
+
+/* b of n contiguous classes of a lane, from c on. */
+static double *row_operand(const struct work *work, size_t lane, size_t c, size_t n, double *b)
+{
+	const struct operand *operand = work->operand;
+	double weight[ROW_CLASSES];
+	if (!operand)
+		return NULL;
+	if (operand->tensor)
+		widen(work, operand->tensor, work->rows->base[lane] + c + operand->ahead, b, n);
+	else
+		memset(b, 0, n * sizeof *b);
+	if (operand->weight)
+		widen(work, operand->weight, c, weight, n);
+	finish_operand(work, b, operand->weight ? weight : NULL, n);
+	return b;
+}
+
+/* Classes [c, c + n) of the operand's tensor, class by class. */
+static void gather_tensor(const struct work *work, size_t c, size_t n, double *b)
+{
+	const struct rows *rows = work->rows;
+	const struct operand *operand = work->operand;
+	const struct loss_tensor *tensor = operand->tensor;
+	size_t step = rows->plan->inner;
+	if (rows->neighbours) {
+		for (size_t k = 0; k < n; k++)
+			widen(work, tensor, rows->base[0] + (c + k) * step + operand->ahead,
+			      b + k * LANES, LANES);
+		return;
+	}
+	NUMBERS_OF(elements, APART_NUMBERS);
+	elements_gather(rows, tensor, operand->ahead, c, n, elements);
+	rows->plan->kernels->widen(tensor->dtype, elements, b, n * LANES);
+}
+
+/* b of classes [c, c + n) of all lanes, class by class. */
+static const double *lanes_operand(const struct work *work, size_t c, size_t n, double *b)
+{
+	const struct operand *operand = work->operand;
+	if (!operand)
+		return NULL;
+	if (operand->tensor)
+		gather_tensor(work, c, n, b);
+	else
+		memset(b, 0, n * LANES * sizeof *b);
+	finish_operand(work, b, NULL, n * LANES);
+	for (size_t k = 0; operand->weight && k < n; k++) {
+		double weight = tensor_number(operand->weight, c + k);
+		for (size_t lane = 0; lane < LANES; lane++)
+			b[k * LANES + lane] *= weight;
+	}
+	return b;
+}
+
+/* ---------------------------------------------------------------- a row a lane */
+
+static void run_tile(const struct job *job)
+{
+	struct work *work = job->work;
+	struct rows *rows = work->rows;
+	NUMBERS_OF(out, TILE_NUMBERS);
+	NUMBERS_OF(slopes, TILE_NUMBERS);
+	_Alignas(64) double b[TILE_NUMBERS];
+	size_t n = rows->plan->classes;
+	if (job->sloped)
+		tile_load_slopes(rows, slopes);
+	else
+		tile_load(rows);
+	const struct class_chunk chunk = {
+		.x = rows->tile, .b = lanes_operand(work, 0, n, b), .out = out, .n = n * LANES};
+	job->operation(&work->lanes, &chunk);
+	if (!job->out)
+		return;
+	if (job->sloped)
+		rows->numbers->multiply(out, slopes, n * LANES);
+	tile_store(rows, out, job->out);
+}
+
+/* ---------------------------------------------------------------- a class a lane */
+
+/* The row's numbers in all lanes. */
+static void spread(const struct work *work, size_t lane, struct lanes *lanes)
+{
+	bool wide = rows_are_wide(work->rows);
+	for (size_t l = 0; l < LANES; l++) {
+		lanes->max[l] = work->lanes.max[lane];
+		lanes->exponent[l] = work->lanes.exponent[lane];
+		lanes->factor[l] = work->lanes.factor[lane];
+		lanes->term[l] = work->lanes.term[lane];
+		lanes->factor_low[l] = work->lanes.factor_low[lane];
+		lanes->term_low[l] = work->lanes.term_low[lane];
+		lanes->b[l] = work->lanes.b[lane];
+		lanes->sum[0][l] = lanes->sum[1][l] = 0.0;
+		lanes->lost[0][l] = lanes->lost[1][l] = 0.0;
+		lanes->count[l] = 0;
+		if (wide)
+			lanes->value.d[l] = work->lanes.value.d[lane];
+		else
+			lanes->value.f[l] = work->lanes.value.f[lane];
+	}
+}
+
+/* What an operation has found of a part of a row's classes. */
+struct found {
+	struct sum sums[2];
+	int64_t count;
+};
+
+static struct found nothing_found(const struct job *job)
+{
+	return (struct found){.count = job->kind == FIND_FIRST ? INT64_MAX : 0};
+}
+
+static struct sum fold(const double *sum, const double *lost)
+{
+	double high[LANES], low[LANES];
+	memcpy(high, sum, sizeof high);
+	memcpy(low, lost, sizeof low);
+	for (size_t n = LANES / 2; n >= 1; n /= 2)
+		for (size_t l = 0; l < n; l++) {
+			double error;
+			high[l] = two_sum(high[l], high[l + n], &error);
+			low[l] += low[l + n] + error;
+		}
+	return (struct sum){high[0], low[0]};
+}
+
+static bool is_sum(enum operation kind)
+{
+	return kind == SUM_ENTROPY || kind == SUM_GAPS || kind == SUM_EXP;
+}
+
+/* The first of the places that a chunk's lanes have found, of classes from c on. */
+static int64_t first_place(const struct lanes *lanes, size_t c)
+{
+	int64_t first = INT64_MAX;
+	for (size_t l = 0; l < LANES; l++) {
+		if (lanes->count[l] == INT64_MAX)
+			continue;
+		int64_t place = (int64_t)(c + l) + lanes->count[l] * LANES;
+		first = place < first ? place : first;
+	}
+	return first;
+}
+
+/* Of which of a chunk's classes, from c on, equal ones count. */
+static void set_limits(struct lanes *lanes, size_t c, int64_t limit)
+{
+	for (size_t l = 0; l < LANES; l++) {
+		int64_t left = limit - (int64_t)(c + l);
+		lanes->limit[l] = left <= 0 ? 0 : (left + LANES - 1) / LANES;
+	}
+}
+
+/* One chunk of a row. False: nothing after it matters. */
+static bool run_chunk(const struct job *job, size_t lane, size_t c, struct lanes *lanes,
+		      const struct class_chunk *chunk, struct found *found)
+{
+	if (job->kind == COUNT_BEFORE)
+		set_limits(lanes, c, job->work->lanes.limit[lane]);
+	job->operation(lanes, chunk);
+	if (job->kind != FIND_FIRST)
+		return true;
+	found->count = first_place(lanes, c);
+	return found->count == INT64_MAX;
+}
+
+static void finish_found(const struct job *job, const struct lanes *lanes, struct found *found)
+{
+	for (size_t i = 0; is_sum(job->kind) && i < 2; i++)
+		found->sums[i] = fold(lanes->sum[i], lanes->lost[i]);
+	for (size_t l = 0; job->kind == COUNT_BEFORE && l < LANES; l++)
+		found->count += lanes->count[l];
+}
+
+/* In the order of the parts. */
+static void add_found(const struct job *job, size_t lane, const struct found *found)
+{
+	struct lanes *lanes = &job->work->lanes;
+	for (size_t i = 0; is_sum(job->kind) && i < 2; i++) {
+		struct sum sum = {lanes->sum[i][lane], lanes->lost[i][lane]};
+		sum_merge(&sum, &found->sums[i]);
+		lanes->sum[i][lane] = sum.high;
+		lanes->lost[i][lane] = sum.low;
+	}
+	if (job->kind == COUNT_BEFORE)
+		lanes->count[lane] += found->count;
+	if (job->kind == FIND_FIRST && lanes->count[lane] == INT64_MAX)
+		lanes->count[lane] = found->count;
+}
+
+/* What is after the last of n classes, up to a whole vector, must not matter: neither a maximum nor
+ * a gap, and without a coefficient. */
+static void fill_rest(const struct job *job, size_t lane, size_t n, void *x, double *b)
+{
+	double value = job->kind == SUM_GAPS ? job->work->lanes.max[lane] : -HUGE_VAL;
+	for (; n % LANES != 0; n++) {
+		if (b)
+			b[n] = 0.0;
+		if (rows_are_wide(job->work->rows))
+			((double *)x)[n] = value;
+		else
+			((float *)x)[n] = (float)value;
+	}
+}
+
+/* ---------------------------------------------------------------- contiguous rows */
+
+/* The classes up to where the output is aligned for streams; 0 where it is. */
+static size_t misaligned(const void *out, size_t size)
+{
+	size_t over = (uintptr_t)out / size % LANES;
+	return over ? LANES - over : 0;
+}
+
+/* Classes that the next chunk takes of those left: whole vectors, or what is left of one. */
+static size_t next_classes(size_t left)
+{
+	size_t n = left < ROW_CLASSES ? left : ROW_CLASSES;
+	return n < LANES ? n : n / LANES * LANES;
+}
+
+struct row_job {
+	const struct job *job;
+	size_t lane;
+	struct found *found; /* of each block */
+};
+
+/* Where a chunk's results go: to the output itself where they may. */
+static size_t aim(const struct row_job *row, size_t c, size_t left, struct class_chunk *chunk,
+		  void *buffer)
+{
+	const struct job *job = row->job;
+	const struct rows *rows = job->work->rows;
+	const struct loss_tensor *out = job->out;
+	chunk->out = buffer;
+	if (!out || out->dtype != rows_dtype(rows) || job->sloped)
+		return next_classes(left);
+	size_t size = rows->numbers->size;
+	char *to = (char *)out->data + (rows->base[row->lane] + c) * size;
+	bool large = out->count * size >= STREAM_BYTES;
+	size_t head = large ? misaligned(to, size) : 0;
+	size_t n = next_classes(head && head < left ? head : left);
+	if (n % LANES == 0) {
+		chunk->out = to;
+		chunk->stream = large;
+	}
+	return n;
+}
+
+static void run_part(void *context, size_t block, size_t c, size_t left)
+{
+	const struct row_job *row = context;
+	const struct job *job = row->job;
+	const struct rows *rows = job->work->rows;
+	NUMBERS_OF(x, ROW_CLASSES);
+	NUMBERS_OF(out, ROW_CLASSES);
+	NUMBERS_OF(slopes, ROW_CLASSES);
+	_Alignas(64) double b[ROW_CLASSES];
+	struct lanes lanes;
+	struct found *found = &row->found[block];
+	*found = nothing_found(job);
+	spread(job->work, row->lane, &lanes);
+	for (size_t n; left > 0; left -= n, c += n) {
+		struct class_chunk chunk = {0};
+		n = aim(row, c, left, &chunk, out);
+		chunk.x = row_load(rows, row->lane, c, n, x, job->sloped ? slopes : NULL);
+		double *operand = row_operand(job->work, row->lane, c, n, b);
+		chunk.b = operand;
+		if (n % LANES != 0)
+			fill_rest(job, row->lane, n, x, operand);
+		chunk.n = (n + LANES - 1) / LANES * LANES;
+		if (!run_chunk(job, row->lane, c, &lanes, &chunk, found))
+			break;
+		if (job->sloped)
+			rows->numbers->multiply(out, slopes, chunk.n);
+		if (job->out && chunk.out == out)
+			rows->numbers->store(job->out->dtype, out,
+					     (char *)job->out->data +
+						     (rows->base[row->lane] + c) *
+							     loss_dtype_info(job->out->dtype)->size,
+					     n);
+	}
+	finish_found(job, &lanes, found);
+}
+
+__attribute__((noinline)) static void run_long_row(const struct job *job, size_t lane)
+{
+	struct found found[MAX_CLASS_BLOCKS];
+	struct row_job row = {job, lane, found};
+	const struct loss_plan *plan = job->work->rows->plan;
+	class_blocks_run(plan, run_part, &row);
+	for (size_t block = 0; block < class_blocks(plan->classes); block++)
+		add_found(job, lane, &found[block]);
+}
+
+static void run_row(const struct job *job, size_t lane)
+{
+	struct found found;
+	struct row_job row = {job, lane, &found};
+	size_t classes = job->work->rows->plan->classes;
+	if (classes > CLASS_BLOCK) {
+		run_long_row(job, lane);
+		return;
+	}
+	run_part(&row, 0, 0, classes);
+	add_found(job, lane, &found);
+}
+
+/* ---------------------------------------------------------------- rows apart */
+
+/* The same of sixteen rows. */
+static double *apart_operand(const struct work *work, size_t c, size_t n, double *b)
+{
+	_Alignas(64) double classes[APART_NUMBERS];
+	if (!work->operand)
+		return NULL;
+	lanes_operand(work, c, n, classes);
+	work->rows->plan->kernels->doubles->from_lanes(classes, b, APART_CLASSES, n);
+	return b;
+}
+
+/* Classes [c, c + n) of all rows, n <= APART_CLASSES. */
+static void run_apart(const struct job *job, size_t c, size_t n, struct lanes *lanes,
+		      struct found *found)
+{
+	struct rows *rows = job->work->rows;
+	NUMBERS_OF(x, APART_NUMBERS);
+	NUMBERS_OF(out, APART_NUMBERS);
+	NUMBERS_OF(slopes, APART_NUMBERS);
+	_Alignas(64) double b[APART_NUMBERS];
+	const size_t row_bytes = APART_CLASSES * rows->numbers->size;
+	apart_load(rows, c, n, x, job->sloped ? slopes : NULL);
+	double *operand = apart_operand(job->work, c, n, b);
+	for (size_t lane = 0; lane < rows->n; lane++) {
+		double *own = operand ? b + lane * APART_CLASSES : NULL;
+		fill_rest(job, lane, n, x + lane * row_bytes, own);
+		struct class_chunk chunk = {.x = x + lane * row_bytes,
+					    .b = own,
+					    .out = out + lane * row_bytes,
+					    .n = (n + LANES - 1) / LANES * LANES};
+		if (job->kind != FIND_FIRST || found[lane].count == INT64_MAX)
+			run_chunk(job, lane, c, &lanes[lane], &chunk, &found[lane]);
+	}
+	if (job->out)
+		apart_store(rows, c, n, out, job->sloped ? slopes : NULL, job->out);
+}
+
+static void run_rows_apart(const struct job *job)
+{
+	const struct rows *rows = job->work->rows;
+	size_t classes = rows->plan->classes, size = class_block_size(classes);
+	struct lanes lanes[LANES];
+	struct found found[LANES];
+	for (size_t c = 0; c < classes; c += size) {
+		size_t left = classes - c < size ? classes - c : size;
+		for (size_t lane = 0; lane < rows->n; lane++) {
+			spread(job->work, lane, &lanes[lane]);
+			found[lane] = nothing_found(job);
+		}
+		for (size_t done = 0; done < left; done += APART_CLASSES) {
+			size_t n = left - done < APART_CLASSES ? left - done : APART_CLASSES;
+			run_apart(job, c + done, n, lanes, found);
+		}
+		for (size_t lane = 0; lane < rows->n; lane++) {
+			finish_found(job, &lanes[lane], &found[lane]);
+			add_found(job, lane, &found[lane]);
+		}
+	}
+}
+
+/* ---------------------------------------------------------------- in any layout */
+
+/* The one place that looks at the layout to operate on rows. */
+static void run(struct job *job)
+{
+	const struct rows *rows = job->work->rows;
+	job->operation = rows->numbers->operations[job->kind];
+	switch (rows->plan->layout) {
+	case LAYOUT_FEW:
+	case LAYOUT_FEW_APART:
+		run_tile(job);
+		break;
+	case LAYOUT_MANY:
+		for (size_t lane = 0; lane < rows->n; lane++)
+			if (row_is_regular(rows->sums, lane))
+				run_row(job, lane);
+		break;
+	case LAYOUT_MANY_APART:
+		run_rows_apart(job);
+		break;
+	case LAYOUT_TARGETS:
+	case LAYOUT_ELEMENTS:
+		break;
+	}
+}
+
+void work_start(struct work *work, struct rows *rows, const struct operand *operand)
+{
+	work->rows = rows;
+	work->operand = operand;
+	memset(&work->lanes, 0, sizeof work->lanes);
+	memcpy(work->lanes.max, rows->sums->max, sizeof work->lanes.max);
+	memcpy(work->lanes.exponent, rows->sums->exponent, sizeof work->lanes.exponent);
+}
+
+void work_sum(struct work *work, enum operation operation)
+{
+	struct job job = {.work = work, .kind = operation};
+	memset(work->lanes.sum, 0, sizeof work->lanes.sum);
+	memset(work->lanes.lost, 0, sizeof work->lanes.lost);
+	run(&job);
+}
+
+void work_write(struct work *work, enum operation operation, const struct loss_tensor *out,
+		bool sloped)
+{
+	struct job job = {.work = work, .kind = operation, .out = out, .sloped = sloped};
+	run(&job);
+}
+
+void work_seek(struct work *work, const double *logits)
+{
+	for (size_t lane = 0; lane < LANES; lane++)
+		if (rows_are_wide(work->rows))
+			work->lanes.value.d[lane] = logits[lane];
+		else
+			work->lanes.value.f[lane] = (float)logits[lane];
+}
+
+void work_find(struct work *work)
+{
+	struct job job = {.work = work, .kind = FIND_FIRST};
+	for (size_t lane = 0; lane < LANES; lane++)
+		work->lanes.count[lane] = INT64_MAX;
+	run(&job);
+}
+
+void work_count(struct work *work)
+{
+	struct job job = {.work = work, .kind = COUNT_BEFORE};
+	memset(work->lanes.count, 0, sizeof work->lanes.count);
+	run(&job);
+}

@@ -1,0 +1,100 @@
+/*
+ * What is computed of every logit of rows once their sums are made: the operations of
+ * vector/vector.h over all classes of all lanes, in whatever layout they are. What comes of a lane
+ * that is not regular has no meaning.
+ */
+#ifndef LOSS_KERNEL_OPERATE_H
+#define LOSS_KERNEL_OPERATE_H
+
+#include "../reduce.h"
+#include "rows.h"
+
+/* b_c = (t_c scale + shift) weight_c. */
+struct operand {
+	const struct loss_tensor *tensor; /* t, of the input's shape; NULL: it is 0 */
+	size_t ahead;                     /* elements by which the tensor's rows are ahead */
+	double scale, shift;
+	const struct loss_tensor *weight; /* one a class, or NULL */
+};
+
+struct work {
+	struct rows *rows;
+	const struct operand *operand; /* NULL: the operation's b is that of the lanes */
+	struct lanes lanes;            /* a row a lane: numbers in, sums out */
+};
+
+/* With maxima and exponents set, and all else 0. */
+void work_start(struct work *work, struct rows *rows, const struct operand *operand);
+
+/* The operation's sums, in lanes.sum and lanes.lost. */
+void work_sum(struct work *work, enum operation operation);
+
+/* Writes the operation's values, times the slopes of a softcap if `sloped`, into a tensor of the
+ * input's shape. */
+void work_write(struct work *work, enum operation operation, const struct loss_tensor *out,
+		bool sloped);
+
+/* FIND_FIRST of lanes.value: the first class that has it, INT64_MAX if none does; and
+ * COUNT_BEFORE, with lanes.limit the class from which on equal ones do not count. In lanes.count.
+ */
+void work_find(struct work *work);
+void work_count(struct work *work);
+
+/* What FIND_FIRST and COUNT_BEFORE compare with: logits of the lanes. */
+void work_seek(struct work *work, const double *logits);
+
+static inline struct sum work_sum_of(const struct work *work, size_t i, size_t lane)
+{
+	return (struct sum){work->lanes.sum[i][lane], work->lanes.lost[i][lane]};
+}
+
+/* What makes p_c times a factor of the operations' e: as exact as the numbers ask for. */
+static inline struct sum work_factor(const struct rows *rows, size_t lane, struct sum factor)
+{
+	const struct row_sums *sums = rows->sums;
+	double unit = rows->numbers->unit;
+	if (!rows_are_wide(rows))
+		return sum_from(sum_value(&factor) * (sums->inverse[lane] * unit) /
+				(1.0 + sums->residual[lane]));
+	struct sum total, inverse = {sums->inverse[lane], sums->inverse_low[lane]};
+	total.high = two_sum(1.0, sums->residual[lane], &total.low);
+	total.low += sums->residual_low[lane];
+	factor = product(factor, inverse);
+	struct sum share = quotient(factor.high, total.high, total.low);
+	share.low += factor.low / total.high;
+	share.high = two_sum(share.high, share.low, &share.low);
+	return (struct sum){share.high * unit, share.low * unit};
+}
+
+static inline double work_unit(const struct rows *rows, size_t lane)
+{
+	return work_factor(rows, lane, sum_from(1.0)).high;
+}
+
+static inline void work_set_factor(struct work *work, size_t lane, struct sum factor)
+{
+	work->lanes.factor[lane] = factor.high;
+	work->lanes.factor_low[lane] = factor.low;
+}
+
+static inline void work_set_term(struct work *work, size_t lane, struct sum term)
+{
+	work->lanes.term[lane] = term.high;
+	work->lanes.term_low[lane] = term.low;
+}
+
+/* Whether a factor of a gradient is such that what it makes of the smallest p_c that is not 0 is
+ * nothing. */
+static inline bool work_takes(double factor)
+{
+	return fabs(factor) < 0x1p60;
+}
+
+/* Whether WRITE_SCALED takes p_c times this. */
+static inline bool work_scales(double factor)
+{
+	double size = fabs(factor);
+	return size == 0.0 || (size >= 0x1p-60 && size < 0x1p60);
+}
+
+#endif

@@ -1,0 +1,380 @@
+#include "rows.h"
+
+#include <string.h>
+
+#include "../targets.h"
+#include "class_blocks.h"
+#include "tiles.h"
+
+/* Rows whose sums one call makes: as many groups of sixteen as have room in tiles together. */
+#define PANEL_GROUPS ((size_t)16)
+#define PANEL_NUMBERS ((size_t)2 * TILE_NUMBERS)
+
+struct panel {
+	const struct loss_plan *plan;
+	size_t first, n; /* rows */
+	bool neighbours;
+	rows_fn *follow;
+	void *context;
+	struct lane_state *states; /* one a group */
+	struct row_sums *sums;
+	unsigned char *tiles;
+};
+
+static size_t groups_of(const struct panel *panel)
+{
+	return (panel->n + LANES - 1) / LANES;
+}
+
+static const struct number_kernels *numbers_of(const struct loss_plan *plan)
+{
+	return plan->tensors[LOSS_ROLE_INPUT].dtype == LOSS_F64 ? plan->kernels->doubles
+								: plan->kernels->floats;
+}
+
+static bool is_tiled(const struct loss_plan *plan)
+{
+	return plan->layout == LAYOUT_FEW || plan->layout == LAYOUT_FEW_APART;
+}
+
+static void *tile_of(const struct panel *panel, size_t g)
+{
+	size_t tile = panel->plan->classes * LANES * numbers_of(panel->plan)->size;
+	return is_tiled(panel->plan) ? panel->tiles + g * tile : panel->tiles;
+}
+
+/* The rows of group g; their sums are still to be made. */
+static void place(const struct panel *panel, size_t g, struct rows *rows)
+{
+	const struct loss_plan *plan = panel->plan;
+	size_t left = panel->n - g * LANES;
+	rows->plan = plan;
+	rows->numbers = numbers_of(plan);
+	rows->first = panel->first + g * LANES;
+	rows->n = left < LANES ? left : LANES;
+	rows->neighbours = panel->neighbours;
+	rows->tile = tile_of(panel, g);
+	rows->tiled = false;
+	rows->sums = &panel->sums[g];
+	size_t step = plan->inner == 1 ? plan->classes : 1;
+	size_t base = plan_row_base(plan, rows->first);
+	bool regular = plan->inner == 1 || plan->inner >= LANES;
+	for (size_t lane = 0; lane < LANES; lane++) {
+		size_t i = lane < rows->n ? lane : rows->n - 1;
+		rows->base[lane] = regular ? base + i * step : plan_row_base(plan, rows->first + i);
+	}
+}
+
+/* ---------------------------------------------------------------- how many together */
+
+/* Neighbouring positions are read sixteen at a time: what is after the last row must be there to be
+ * read, whatever it is. */
+static bool can_be_read(const struct loss_plan *plan, size_t first, size_t n)
+{
+	const struct loss_tensor *input = &plan->tensors[LOSS_ROLE_INPUT];
+	size_t last = plan_row_base(plan, first) + (plan->classes - 1) * plan->inner;
+	return plan->inner >= LANES && last + (n + LANES - 1) / LANES * LANES <= input->count;
+}
+
+static void take_positions(struct panel *panel, size_t most)
+{
+	size_t inner = panel->plan->inner, left = inner - panel->first % inner;
+	panel->n = panel->n < most ? panel->n : most;
+	if (inner >= LANES && panel->n > left)
+		panel->n = left;
+	panel->neighbours = can_be_read(panel->plan, panel->first, panel->n);
+	if (panel->neighbours || panel->n <= LANES || inner < LANES)
+		return;
+	panel->n = (panel->n - 1) / LANES * LANES; /* the last group alone is not */
+	panel->neighbours = true;
+}
+
+/* The first of the panel's rows that are read together. */
+static void take(struct panel *panel)
+{
+	const struct loss_plan *plan = panel->plan;
+	size_t most = LANES;
+	if (plan->layout == LAYOUT_TARGETS)
+		most *= PANEL_GROUPS;
+	if (is_tiled(plan)) {
+		size_t groups = PANEL_NUMBERS / (plan->classes * LANES);
+		most *= groups < PANEL_GROUPS ? groups : PANEL_GROUPS;
+	}
+	if (plan->inner > 1)
+		take_positions(panel, most);
+	else
+		panel->n = panel->n < most ? panel->n : most;
+}
+
+/* ---------------------------------------------------------------- sums, by layout */
+
+/* The kernels read positions where they are, if these are of a type that they take. */
+static void sum_positions(const struct panel *panel)
+{
+	const struct loss_plan *plan = panel->plan;
+	const struct loss_tensor *input = &plan->tensors[LOSS_ROLE_INPUT];
+	const struct lane_classes classes = {
+		.x = tensor_at(input, plan_row_base(plan, panel->first)),
+		.dtype = input->dtype,
+		.stride = plan->inner,
+		.groups = groups_of(panel),
+		.group_step = LANES,
+		.classes = plan->classes,
+		.fetch = true,
+	};
+	numbers_of(plan)->sum_lanes(panel->states, &classes);
+}
+
+static void sum_tiles(const struct panel *panel)
+{
+	const struct loss_plan *plan = panel->plan;
+	const struct lane_classes classes = {
+		.x = panel->tiles,
+		.dtype = plan->tensors[LOSS_ROLE_INPUT].dtype == LOSS_F64 ? LOSS_F64 : LOSS_F32,
+		.stride = LANES,
+		.groups = groups_of(panel),
+		.group_step = plan->classes * LANES,
+		.classes = plan->classes,
+	};
+	for (size_t g = 0; g < groups_of(panel); g++) {
+		struct rows rows;
+		place(panel, g, &rows);
+		tile_load(&rows);
+	}
+	numbers_of(plan)->sum_lanes(panel->states, &classes);
+}
+
+static void put_sum(const struct rows *rows, struct lane_state *state, size_t lane,
+		    const struct class_sum *sum)
+{
+	if (rows_are_wide(rows)) {
+		state->max.d[lane] = sum->max;
+		state->reference.d[lane] = sum->reference;
+	} else {
+		state->max.f[lane] = (float)sum->max;
+		state->reference.f[lane] = (float)sum->reference;
+	}
+	state->sum[lane] = sum->sum;
+	state->lost[lane] = sum->lost;
+}
+
+/* A row by blocks of its classes. */
+struct row_parts {
+	const struct rows *rows;
+	size_t lane;
+	struct class_sum *parts;
+};
+
+#define ROW_CLASSES (4 * CLASSES_TOGETHER)
+
+/* Classes [c, c + n) of a contiguous row. */
+static void sum_part(void *context, size_t block, size_t c, size_t n)
+{
+	const struct row_parts *row = context;
+	const struct rows *rows = row->rows;
+	const struct loss_tensor *input = &rows->plan->tensors[LOSS_ROLE_INPUT];
+	struct lane_state state;
+	if (rows->plan->in_place) {
+		const void *x = tensor_at(input, rows->base[row->lane] + c);
+		rows->numbers->sum_classes(&state, input->dtype, x, n, true);
+	} else {
+		NUMBERS_OF(buffer, ROW_CLASSES);
+		for (size_t done = 0, some; done < n; done += some) {
+			some = n - done < ROW_CLASSES ? n - done : ROW_CLASSES;
+			const void *x = row_load(rows, row->lane, c + done, some, buffer, NULL);
+			rows->numbers->sum_classes(&state, rows_dtype(rows), x, some, done == 0);
+		}
+	}
+	rows->numbers->fold_classes(&state, &row->parts[block]);
+}
+
+__attribute__((noinline)) static void sum_long_row(const struct rows *rows, size_t lane,
+						   struct class_sum *sum)
+{
+	struct class_sum parts[MAX_CLASS_BLOCKS];
+	struct row_parts row = {rows, lane, parts};
+	class_blocks_run(rows->plan, sum_part, &row);
+	*sum = parts[0];
+	for (size_t block = 1; block < class_blocks(rows->plan->classes); block++)
+		rows->numbers->add_part(sum, &parts[block]);
+}
+
+static void sum_row(const struct rows *rows, size_t lane, struct class_sum *sum)
+{
+	struct row_parts row = {rows, lane, sum};
+	if (rows->plan->classes > CLASS_BLOCK)
+		sum_long_row(rows, lane, sum);
+	else
+		sum_part(&row, 0, 0, rows->plan->classes);
+}
+
+static void sum_rows(const struct panel *panel)
+{
+	struct rows rows;
+	struct class_sum sum;
+	place(panel, 0, &rows);
+	for (size_t lane = 0; lane < LANES; lane++) {
+		if (lane < rows.n)
+			sum_row(&rows, lane, &sum);
+		put_sum(&rows, panel->states, lane, &sum);
+	}
+}
+
+/* Classes [c, c + n) of sixteen positions, as if they were contiguous rows. */
+static void sum_apart(const struct rows *rows, size_t c, size_t n, struct class_sum *sums)
+{
+	NUMBERS_OF(x, APART_NUMBERS);
+	struct lane_state states[LANES];
+	const size_t row_bytes = APART_CLASSES * rows->numbers->size;
+	for (size_t done = 0, some; done < n; done += some) {
+		some = n - done < APART_CLASSES ? n - done : APART_CLASSES;
+		apart_load(rows, c + done, some, x, NULL);
+		for (size_t lane = 0; lane < rows->n; lane++)
+			rows->numbers->sum_classes(&states[lane], rows_dtype(rows),
+						   x + lane * row_bytes, some, done == 0);
+	}
+	for (size_t lane = 0; lane < rows->n; lane++)
+		rows->numbers->fold_classes(&states[lane], &sums[lane]);
+}
+
+static void sum_rows_apart(const struct panel *panel)
+{
+	struct rows rows;
+	struct class_sum sums[LANES], parts[LANES];
+	size_t classes = panel->plan->classes, size = class_block_size(classes);
+	place(panel, 0, &rows);
+	for (size_t c = 0; c < classes; c += size) {
+		size_t n = classes - c < size ? classes - c : size;
+		sum_apart(&rows, c, n, c == 0 ? sums : parts);
+		for (size_t lane = 0; c > 0 && lane < rows.n; lane++)
+			rows.numbers->add_part(&sums[lane], &parts[lane]);
+	}
+	for (size_t lane = 0; lane < LANES; lane++)
+		put_sum(&rows, panel->states, lane, &sums[lane < rows.n ? lane : 0]);
+}
+
+/* The one place that looks at the layout to make sums. */
+static void make_sums(const struct panel *panel)
+{
+	const struct loss_plan *plan = panel->plan;
+	switch (plan->layout) {
+	case LAYOUT_FEW:
+		sum_tiles(panel);
+		break;
+	case LAYOUT_FEW_APART:
+		if (plan->in_place && panel->neighbours)
+			sum_positions(panel);
+		else
+			sum_tiles(panel);
+		break;
+	case LAYOUT_MANY:
+		sum_rows(panel);
+		break;
+	case LAYOUT_MANY_APART:
+		sum_rows_apart(panel);
+		break;
+	case LAYOUT_TARGETS: /* nothing is summed */
+	case LAYOUT_ELEMENTS:
+		return;
+	}
+	numbers_of(plan)->finish(panel->states, panel->sums, groups_of(panel), plan->classes);
+}
+
+/* ---------------------------------------------------------------- targets */
+
+/* The targets of as many rows after the panel. Beyond the tensor it does nothing. */
+static void fetch_next_targets(const struct panel *panel)
+{
+	const struct loss_tensor *targets = &panel->plan->tensors[LOSS_ROLE_TARGETS];
+	const char *next = tensor_at(targets, panel->first + panel->n);
+	size_t bytes = panel->n * loss_dtype_info(targets->dtype)->size;
+	for (size_t at = 0; at < bytes; at += 64)
+		__builtin_prefetch(next + at);
+}
+
+/* The targets of a group, whose y is set. */
+static void set_targets(struct rows *rows)
+{
+	struct row_targets *targets = &rows->targets;
+	size_t classes[LANES];
+	for (size_t lane = 0; lane < LANES; lane++)
+		classes[lane] = targets->y[lane] < 0 ? 0 : (size_t)targets->y[lane];
+	rows_wide_logits(rows, classes, targets->logit);
+	targets->weighted = rows->plan->present[LOSS_ROLE_WEIGHT];
+	for (size_t lane = 0; targets->weighted && lane < LANES; lane++)
+		targets->weight[lane] =
+			targets->y[lane] < 0 ? 0.0 : plan_class_weight(rows->plan, classes[lane]);
+}
+
+/* ---------------------------------------------------------------- reading */
+
+static void read_panel(const struct panel *panel)
+{
+	const struct loss_plan *plan = panel->plan;
+	int64_t y[PANEL_GROUPS * LANES];
+	bool indices = plan->target_kind == TARGETS_INDICES;
+	make_sums(panel);
+	if (indices) {
+		targets_read(plan, panel->first, panel->n, y);
+		fetch_next_targets(panel);
+		for (size_t i = panel->n; i < groups_of(panel) * LANES; i++)
+			y[i] = TARGET_IGNORED;
+	}
+	for (size_t g = 0; g < groups_of(panel); g++) {
+		struct rows rows;
+		place(panel, g, &rows);
+		rows.tiled = plan->layout == LAYOUT_FEW; /* else only if a loss needs it */
+		if (indices) {
+			memcpy(rows.targets.y, y + g * LANES, sizeof rows.targets.y);
+			set_targets(&rows);
+		}
+		panel->follow(&rows, panel->context);
+	}
+}
+
+static void read_panels(struct panel *panel, size_t n)
+{
+	for (size_t end = panel->first + n; panel->first < end; panel->first += panel->n) {
+		panel->n = end - panel->first;
+		take(panel);
+		read_panel(panel);
+	}
+}
+
+void rows_read(const struct loss_plan *plan, size_t first, size_t n, rows_fn *follow, void *context)
+{
+	NUMBERS_OF(tiles, PANEL_NUMBERS);
+	struct lane_state states[PANEL_GROUPS];
+	struct row_sums sums[PANEL_GROUPS];
+	struct panel panel = {.plan = plan,
+			      .first = first,
+			      .follow = follow,
+			      .context = context,
+			      .states = states,
+			      .sums = sums,
+			      .tiles = tiles};
+	read_panels(&panel, n);
+}
+
+void rows_logits(const struct rows *rows, const size_t *classes, union numbers *logits,
+		 union numbers *slopes)
+{
+	const struct loss_plan *plan = rows->plan;
+	const struct loss_tensor *input = &plan->tensors[LOSS_ROLE_INPUT];
+	struct rows at = *rows; /* as if each lane's class were its first */
+	union numbers elements;
+	for (size_t lane = 0; lane < LANES; lane++)
+		at.base[lane] += classes[lane] * plan->inner;
+	elements_gather(&at, input, 0, 0, 1, &elements);
+	rows->numbers->load(input->dtype, &elements, logits, LANES);
+	if (plan->transform.on)
+		rows->numbers->transform(&plan->transform, logits, slopes, LANES);
+}
+
+void rows_wide_logits(const struct rows *rows, const size_t *classes, double *logits)
+{
+	union numbers numbers;
+	rows_logits(rows, classes, &numbers, NULL);
+	for (size_t lane = 0; lane < LANES; lane++)
+		logits[lane] = rows_are_wide(rows) ? numbers.d[lane] : (double)numbers.f[lane];
+}

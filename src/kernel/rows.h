@@ -1,0 +1,92 @@
+/*
+ * How rows of classes are read: one way for every loss. rows_read walks the rows sixteen at a time,
+ * makes their sums by the vector kernels as the plan's layout says, and hands them to the loss,
+ * which says what follows from them (operate.h) and knows nothing of how they were made.
+ *
+ * With m the maximum and R = sum over c != argmax of exp(x_c - m), log-sum-exp is m + log1p(R), so
+ * that -log p_c = (m - x_c) + log1p(R) is a sum of two parts that are never negative: nothing
+ * cancels, and confident rows (R far below 1) keep all their digits.
+ *
+ * What is computed of a row depends on its classes, the types and the arguments alone: in any
+ * batch, at any offset and in any layout of the same logits it is the same bits.
+ */
+#ifndef LOSS_KERNEL_ROWS_H
+#define LOSS_KERNEL_ROWS_H
+
+#include "../plan.h"
+#include "../reduce.h"
+
+/* Up to sixteen rows, one a lane. */
+struct rows {
+	const struct loss_plan *plan;
+	const struct number_kernels *numbers;
+	size_t first, n;    /* the row of lane 0; rows, 1 to LANES. Lanes after them repeat the last
+			       one's place, and hold nothing of meaning. */
+	size_t base[LANES]; /* index of class 0 in the input */
+	bool neighbours;    /* sixteen elements can be read from base[0] on, for every class */
+	void *tile;         /* numbers of all classes of all lanes, class by class, where classes
+			       are few */
+	bool tiled;         /* it has been filled */
+	struct row_sums *sums;
+	struct row_targets targets; /* of class indices */
+};
+
+/* What a loss does with rows whose sums are made. */
+typedef void rows_fn(struct rows *rows, void *context);
+
+/* Rows [first, first + n) of the plan, in order. */
+void rows_read(const struct loss_plan *plan, size_t first, size_t n, rows_fn *follow,
+	       void *context);
+
+/* The transformed logits of a class of each lane, as the kernels hold them; and the slopes of the
+ * transform there, where that is not NULL and a softcap makes them differ. */
+void rows_logits(const struct rows *rows, const size_t *classes, union numbers *logits,
+		 union numbers *slopes);
+
+/* The same as doubles. */
+void rows_wide_logits(const struct rows *rows, const size_t *classes, double *logits);
+
+static inline bool rows_are_wide(const struct rows *rows)
+{
+	return rows->numbers->size == sizeof(double);
+}
+
+static inline loss_dtype rows_dtype(const struct rows *rows)
+{
+	return rows_are_wide(rows) ? LOSS_F64 : LOSS_F32;
+}
+
+/* Bit l: whether lane l has a row, and it is regular. */
+static inline unsigned rows_regular(const struct rows *rows)
+{
+	return rows->sums->regular & ((1u << rows->n) - 1);
+}
+
+/* The rows that the vector kernels leave: a bit a lane. */
+static inline unsigned rows_irregular(const struct rows *rows)
+{
+	return ~rows->sums->regular & ((1u << rows->n) - 1);
+}
+
+/* Adds to the sum of one lane. */
+static inline void lane_sums_add(struct lane_sums *sums, size_t lane, double value)
+{
+	double error;
+	sums->high[lane] = two_sum(sums->high[lane], value, &error);
+	sums->low[lane] += error;
+}
+
+/* Adds up the first n lanes, the others being 0, by halves: a tree waits less than a chain. */
+static inline void lane_sums_merge(const struct lane_sums *sums, size_t n, struct sum *total)
+{
+	struct lane_sums tree = *sums;
+	for (size_t half = LANES / 2; half > 0; half /= 2)
+		for (size_t lane = 0; half < n && lane < half; lane++) {
+			double error;
+			tree.high[lane] = two_sum(tree.high[lane], tree.high[lane + half], &error);
+			tree.low[lane] += tree.low[lane + half] + error;
+		}
+	sum_merge(total, &(struct sum){tree.high[0], tree.low[0]});
+}
+
+#endif

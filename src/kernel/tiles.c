@@ -1,0 +1,209 @@
+#include "tiles.h"
+
+#include <math.h>
+#include <string.h>
+
+static const struct loss_tensor *input_of(const struct rows *rows)
+{
+	return &rows->plan->tensors[LOSS_ROLE_INPUT];
+}
+
+static size_t size_of(loss_dtype dtype)
+{
+	return loss_dtype_info(dtype)->size;
+}
+
+static bool is_number(const struct rows *rows, loss_dtype dtype)
+{
+	return dtype == (rows_are_wide(rows) ? LOSS_F64 : LOSS_F32);
+}
+
+bool tile_is_in_place(const struct rows *rows)
+{
+	return is_number(rows, input_of(rows)->dtype) && !rows->plan->transform.on;
+}
+
+/* Logits that have been loaded become those that everything is about; n a multiple of LANES. */
+static void transform(const struct rows *rows, void *numbers, void *slopes, size_t n)
+{
+	if (rows->plan->transform.on)
+		rows->numbers->transform(&rows->plan->transform, numbers, slopes, n);
+}
+
+/* ---------------------------------------------------------------- elements one by one */
+
+#define GATHER(type)                                                                               \
+	for (size_t k = 0; k < n; k++)                                                             \
+		for (size_t lane = 0; lane < LANES; lane++)                                        \
+	((type *)to)[k * LANES + lane] = ((const type *)from)[base[lane] + k * step]
+#define SCATTER(type)                                                                              \
+	for (size_t k = 0; k < n; k++)                                                             \
+		for (size_t lane = 0; lane < lanes; lane++)                                        \
+	((type *)to)[base[lane] + k * step] = ((const type *)from)[k * LANES + lane]
+
+void elements_gather(const struct rows *rows, const struct loss_tensor *tensor, size_t ahead,
+		     size_t c, size_t n, void *to)
+{
+	const size_t *base = rows->base, step = rows->plan->inner;
+	const void *from = tensor_at(tensor, c * step + ahead);
+	switch (size_of(tensor->dtype)) {
+	case 1:
+		GATHER(uint8_t);
+		break;
+	case 2:
+		GATHER(uint16_t);
+		break;
+	case 4:
+		GATHER(uint32_t);
+		break;
+	default:
+		GATHER(uint64_t);
+	}
+}
+
+static void elements_scatter(const struct rows *rows, const void *from, size_t c, size_t n,
+			     const struct loss_tensor *tensor)
+{
+	const size_t *base = rows->base, step = rows->plan->inner, lanes = rows->n;
+	void *to = (unsigned char *)tensor->data + c * step * size_of(tensor->dtype);
+	switch (size_of(tensor->dtype)) {
+	case 1:
+		SCATTER(uint8_t);
+		break;
+	case 2:
+		SCATTER(uint16_t);
+		break;
+	case 4:
+		SCATTER(uint32_t);
+		break;
+	default:
+		SCATTER(uint64_t);
+	}
+}
+
+/* ---------------------------------------------------------------- rows apart */
+
+/* Classes [c, c + n) of all lanes, class by class. */
+static void load_classes(const struct rows *rows, size_t c, size_t n, void *numbers, void *slopes)
+{
+	const struct loss_tensor *input = input_of(rows);
+	size_t step = rows->plan->inner;
+	if (rows->neighbours) {
+		rows->numbers->load_apart(input->dtype, tensor_at(input, rows->base[0] + c * step),
+					  step, numbers, n);
+	} else {
+		NUMBERS_OF(elements, APART_NUMBERS);
+		elements_gather(rows, input, 0, c, n, elements);
+		rows->numbers->load(input->dtype, elements, numbers, n * LANES);
+	}
+	transform(rows, numbers, slopes, n * LANES);
+}
+
+static void store_classes(const struct rows *rows, size_t c, size_t n, const void *numbers,
+			  const struct loss_tensor *out)
+{
+	const size_t size = rows->numbers->size;
+	if (rows->neighbours) {
+		for (size_t k = 0; k < n; k++) {
+			size_t at = rows->base[0] + (c + k) * rows->plan->inner;
+			rows->numbers->store(out->dtype, (const char *)numbers + k * LANES * size,
+					     (char *)out->data + at * size_of(out->dtype), rows->n);
+		}
+		return;
+	}
+	NUMBERS_OF(elements, APART_NUMBERS);
+	rows->numbers->store(out->dtype, numbers, elements, n * LANES);
+	elements_scatter(rows, elements, c, n, out);
+}
+
+void apart_load(const struct rows *rows, size_t c, size_t n, void *numbers, void *slopes)
+{
+	NUMBERS_OF(classes, APART_NUMBERS);
+	load_classes(rows, c, n, classes, slopes);
+	rows->numbers->from_lanes(classes, numbers, APART_CLASSES, n);
+}
+
+void apart_store(const struct rows *rows, size_t c, size_t n, const void *numbers,
+		 const void *slopes, const struct loss_tensor *out)
+{
+	NUMBERS_OF(classes, APART_NUMBERS);
+	rows->numbers->to_lanes(numbers, APART_CLASSES, classes, n);
+	if (slopes)
+		rows->numbers->multiply(classes, slopes, n * LANES);
+	store_classes(rows, c, n, classes, out);
+}
+
+/* ---------------------------------------------------------------- few classes */
+
+/* Contiguous rows one after the other, zeros after the last one. */
+static const void *load_flat(const struct rows *rows, void *buffer, void *slopes)
+{
+	const struct loss_tensor *input = input_of(rows);
+	size_t n = rows->n * rows->plan->classes, all = LANES * rows->plan->classes;
+	const void *from = tensor_at(input, rows->base[0]);
+	if (rows->n == LANES && tile_is_in_place(rows))
+		return from;
+	rows->numbers->load(input->dtype, from, buffer, n);
+	memset((char *)buffer + n * rows->numbers->size, 0, (all - n) * rows->numbers->size);
+	transform(rows, buffer, slopes, all);
+	return buffer;
+}
+
+static void load_tile(struct rows *rows, void *slopes)
+{
+	size_t classes = rows->plan->classes;
+	if (rows->plan->inner > 1) {
+		load_classes(rows, 0, classes, rows->tile, slopes);
+		return;
+	}
+	NUMBERS_OF(flat, TILE_NUMBERS);
+	NUMBERS_OF(flat_slopes, TILE_NUMBERS);
+	const void *x = load_flat(rows, flat, slopes ? flat_slopes : NULL);
+	rows->numbers->to_lanes(x, classes, rows->tile, classes);
+	if (slopes)
+		rows->numbers->to_lanes(flat_slopes, classes, slopes, classes);
+}
+
+void tile_load(struct rows *rows)
+{
+	if (!rows->tiled)
+		load_tile(rows, NULL);
+	rows->tiled = true;
+}
+
+void tile_load_slopes(struct rows *rows, void *slopes)
+{
+	load_tile(rows, slopes);
+	rows->tiled = true;
+}
+
+void tile_store(const struct rows *rows, const void *numbers, const struct loss_tensor *out)
+{
+	size_t classes = rows->plan->classes;
+	if (rows->plan->inner > 1) {
+		store_classes(rows, 0, classes, numbers, out);
+		return;
+	}
+	NUMBERS_OF(flat, TILE_NUMBERS);
+	void *to = (char *)out->data + rows->base[0] * size_of(out->dtype);
+	bool direct = rows->n == LANES && is_number(rows, out->dtype);
+	rows->numbers->from_lanes(numbers, direct ? to : flat, classes, classes);
+	if (!direct)
+		rows->numbers->store(out->dtype, flat, to, rows->n * classes);
+}
+
+/* ---------------------------------------------------------------- many classes */
+
+const void *row_load(const struct rows *rows, size_t lane, size_t c, size_t n, void *buffer,
+		     void *slopes)
+{
+	const struct loss_tensor *input = input_of(rows);
+	const void *from = tensor_at(input, rows->base[lane] + c);
+	size_t size = rows->numbers->size, whole = (n + LANES - 1) / LANES * LANES;
+	if (n == whole && tile_is_in_place(rows))
+		return from;
+	rows->numbers->load(input->dtype, from, buffer, n);
+	memset((char *)buffer + n * size, 0, (whole - n) * size);
+	transform(rows, buffer, slopes, whole);
+	return buffer;
+}

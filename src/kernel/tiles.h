@@ -1,0 +1,45 @@
+/*
+ * The classes of rows between memory and the kernels: converted and transformed, once, as they are
+ * loaded; rounded, once, as results are stored. All arrays of numbers are aligned to 64 bytes.
+ */
+#ifndef LOSS_KERNEL_TILES_H
+#define LOSS_KERNEL_TILES_H
+
+#include "rows.h"
+
+/* Numbers of a tile of few classes, and of sixteen rows' next classes. */
+#define TILE_NUMBERS ((size_t)FEW_CLASSES * LANES)
+#define APART_CLASSES ((size_t)256)
+#define APART_NUMBERS (APART_CLASSES * LANES)
+
+/* Room for either kind of number. */
+#define NUMBERS_OF(name, n) _Alignas(64) unsigned char name[(n) * sizeof(double)]
+
+/* Whether elements of the input are numbers as the kernels take them. */
+bool tile_is_in_place(const struct rows *rows);
+
+/* All of few classes into rows->tile, unless they are there. */
+void tile_load(struct rows *rows);
+/* The same, and the slopes of the transform, anew. */
+void tile_load_slopes(struct rows *rows, void *slopes);
+/* Numbers in the place of rows->tile to a tensor of the input's shape. */
+void tile_store(const struct rows *rows, const void *numbers, const struct loss_tensor *out);
+
+/* n classes from c on of one contiguous row, and its slopes where asked for: in place, or in the
+ * buffer where they are not numbers yet, or where a last vector is not full. */
+const void *row_load(const struct rows *rows, size_t lane, size_t c, size_t n, void *buffer,
+		     void *slopes);
+
+/* n <= APART_CLASSES classes from c on of rows apart, lane by lane, APART_CLASSES numbers from one
+ * to the next; their slopes class by class, and those that what is stored is multiplied by, NULL
+ * where there are none. */
+void apart_load(const struct rows *rows, size_t c, size_t n, void *numbers, void *slopes);
+void apart_store(const struct rows *rows, size_t c, size_t n, const void *numbers,
+		 const void *slopes, const struct loss_tensor *out);
+
+/* Elements of any tensor of the input's shape, of classes [c, c + n), class by class, as they are:
+ * for rows that are no neighbours. */
+void elements_gather(const struct rows *rows, const struct loss_tensor *tensor, size_t ahead,
+		     size_t c, size_t n, void *elements);
+
+#endif

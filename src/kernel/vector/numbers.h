@@ -1,0 +1,395 @@
+/*
+ * What the templates over logits are written in: native vectors of floats, and as many doubles. A
+ * template calls NV(name) for what it does to NATIVE numbers at a time; floats.h and wides.h say
+ * which of the two it is about.
+ */
+#ifndef LOSS_KERNEL_NUMBERS_H
+#define LOSS_KERNEL_NUMBERS_H
+
+#include "doubles.h"
+#include "exponential.h"
+#include "functions.h"
+
+/* As many doubles as a native vector has floats. */
+typedef struct {
+	wd low, high;
+} vw;
+
+#if NATIVE == 16
+#define LOW_HALF 0, 1, 2, 3, 4, 5, 6, 7
+#define HIGH_HALF 8, 9, 10, 11, 12, 13, 14, 15
+#elif NATIVE == 8
+#define LOW_HALF 0, 1, 2, 3
+#define HIGH_HALF 4, 5, 6, 7
+#else
+#define LOW_HALF 0, 1
+#define HIGH_HALF 2, 3
+#endif
+
+#define INLINE __attribute__((always_inline)) static inline
+#define LN_2 0x1.62e42fefa39efp-1
+
+/* 2^k, 0 far below. */
+static inline double power(double k)
+{
+	uint64_t bits = k < -1000.0 ? 0 : (uint64_t)(int64_t)(k + 1023.0) << 52;
+	double value;
+	memcpy(&value, &bits, sizeof value);
+	return value;
+}
+
+/* ---------------------------------------------------------------- doubles */
+
+/* Bit i: whether lane i of the mask is set. */
+INLINE unsigned wd_bits(wl mask)
+{
+#if defined(__AVX512F__)
+	return _mm512_movepi64_mask((__m512i)mask);
+#elif defined(__AVX2__) && defined(__FMA__)
+	return (unsigned)_mm256_movemask_pd((__m256d)mask);
+#else
+	return (unsigned)(mask[0] & 1) | (unsigned)(mask[1] & 2);
+#endif
+}
+
+INLINE vw vw_load(const double *p)
+{
+	return (vw){wd_load(p), wd_load(p + DOUBLES)};
+}
+
+INLINE void vw_store(double *p, vw v)
+{
+	wd_store(p, v.low);
+	wd_store(p + DOUBLES, v.high);
+}
+
+INLINE vw vw_set(double x)
+{
+	return (vw){wd_set(x), wd_set(x)};
+}
+
+INLINE vw vw_of(vf v)
+{
+	return (vw){wd_of(__builtin_shufflevector(v, v, LOW_HALF)),
+		    wd_of(__builtin_shufflevector(v, v, HIGH_HALF))};
+}
+
+INLINE vw vw_add(vw a, vw b)
+{
+	return (vw){a.low + b.low, a.high + b.high};
+}
+
+INLINE vw vw_subtract(vw a, vw b)
+{
+	return (vw){a.low - b.low, a.high - b.high};
+}
+
+INLINE vw vw_multiply(vw a, vw b)
+{
+	return (vw){a.low * b.low, a.high * b.high};
+}
+
+INLINE vw vw_max(vw a, vw b)
+{
+	return (vw){wd_max(a.low, b.low), wd_max(a.high, b.high)};
+}
+
+INLINE vw vw_min(vw a, vw b)
+{
+	return (vw){wd_min(a.low, b.low), wd_min(a.high, b.high)};
+}
+
+/* 0 where mask is 0 or NaN, else a. */
+INLINE vw vw_where_nonzero(vw mask, vw a)
+{
+	return (vw){(wd)((wl)a.low & (mask.low != wd_set(0.0))),
+		    (wd)((wl)a.high & (mask.high != wd_set(0.0)))};
+}
+
+/* a where x >= bound, else 0. */
+INLINE vw vw_where_not_below(vw x, vw bound, vw a)
+{
+	return (vw){(wd)((wl)a.low & (x.low >= bound.low)),
+		    (wd)((wl)a.high & (x.high >= bound.high))};
+}
+
+/* Bit i: whether lane i of a is above that of b, or equal to it. */
+INLINE unsigned vw_above(vw a, vw b)
+{
+	return wd_bits(a.low > b.low) | wd_bits(a.high > b.high) << DOUBLES;
+}
+
+INLINE unsigned vw_equal(vw a, vw b)
+{
+	return wd_bits(a.low == b.low) | wd_bits(a.high == b.high) << DOUBLES;
+}
+
+/* exp(x) 2^shift, magic being 1.5 2^52 + shift: functions.h. */
+INLINE vw vw_exp(vw x, vw magic)
+{
+	return (vw){wd_exp_at(x.low, magic.low), wd_exp_at(x.high, magic.high)};
+}
+
+/* ---------------------------------------------------------------- floats */
+
+INLINE vf vf_add(vf a, vf b)
+{
+	return a + b;
+}
+
+INLINE vf vf_subtract(vf a, vf b)
+{
+	return a - b;
+}
+
+INLINE vf vf_multiply(vf a, vf b)
+{
+	return a * b;
+}
+
+INLINE unsigned vf_above(vf a, vf b)
+{
+#if defined(__AVX512F__)
+	return _mm512_cmp_ps_mask((__m512)a, (__m512)b, _CMP_GT_OQ);
+#else
+	return vf_bits(a > b);
+#endif
+}
+
+INLINE unsigned vf_equal(vf a, vf b)
+{
+#if defined(__AVX512F__)
+	return _mm512_cmp_ps_mask((__m512)a, (__m512)b, _CMP_EQ_OQ);
+#else
+	return vf_bits(a == b);
+#endif
+}
+
+/* ---------------------------------------------------------------- what memory holds */
+
+/* Types that are loaded as float lanes; narrower ones go through `load`. */
+INLINE size_t vf_bytes(loss_dtype dtype)
+{
+	return dtype == LOSS_F32 ? 4 : 2;
+}
+
+/* NATIVE elements from index i of an array of floats, BF16 or F16: the type is a constant where
+ * this is inlined. */
+INLINE vf vf_load_as(loss_dtype dtype, const void *x, size_t i)
+{
+	typedef uint32_t wide __attribute__((vector_size(NATIVE * 4)));
+	if (dtype == LOSS_F32)
+		return vf_load((const float *)x + i);
+	vh codes;
+	memcpy(&codes, (const uint16_t *)x + i, sizeof codes);
+	if (dtype == LOSS_BF16)
+		return (vf)(__builtin_convertvector(codes, wide) << 16);
+	return vf_from_f16(codes);
+}
+
+/* Fewer than LANES of them. */
+INLINE void vf_load_some(loss_dtype dtype, const void *from, float *to, size_t n)
+{
+	if (dtype == LOSS_F32)
+		memcpy(to, from, n * sizeof *to);
+	else
+		half_to_float(dtype, from, to, n);
+}
+
+INLINE size_t vw_bytes(loss_dtype dtype)
+{
+	(void)dtype;
+	return 8;
+}
+
+INLINE vw vw_load_as(loss_dtype dtype, const void *x, size_t i)
+{
+	(void)dtype;
+	return vw_load((const double *)x + i);
+}
+
+INLINE void vw_load_some(loss_dtype dtype, const void *from, double *to, size_t n)
+{
+	(void)dtype;
+	memcpy(to, from, n * sizeof *to);
+}
+
+/* ---------------------------------------------------------------- to doubles and back */
+
+/* Rounds to floats. */
+INLINE void wd_narrow(float *p, wd v)
+{
+#if NATIVE == 16
+	hf narrow = (hf)_mm512_cvtpd_ps((__m512d)v);
+#else
+	hf narrow = __builtin_convertvector(v, hf);
+#endif
+	memcpy(p, &narrow, sizeof narrow);
+}
+
+INLINE vw vf_widen(vf v)
+{
+	return vw_of(v);
+}
+
+INLINE vf vf_narrow(vw v)
+{
+#if NATIVE == 16
+	__m512d low = _mm512_castpd256_pd512(_mm256_castps_pd(_mm512_cvtpd_ps((__m512d)v.low)));
+	__m256d high = _mm256_castps_pd(_mm512_cvtpd_ps((__m512d)v.high));
+	return (vf)_mm512_insertf64x4(low, high, 1);
+#else
+	hf low = __builtin_convertvector(v.low, hf), high = __builtin_convertvector(v.high, hf);
+	return __builtin_shufflevector(low, high, LOW_HALF, HIGH_HALF);
+#endif
+}
+
+INLINE vw vw_widen(vw v)
+{
+	return v;
+}
+
+INLINE vw vw_narrow(vw v)
+{
+	return v;
+}
+
+/* Stores, past the cache where the machine can and p is aligned. */
+INLINE void vf_put(float *p, vf v, bool stream)
+{
+	if (stream)
+		vf_stream(p, v);
+	else
+		vf_store(p, v);
+}
+
+INLINE void vw_put(double *p, vw v, bool stream)
+{
+	(void)stream;
+	vw_store(p, v);
+}
+
+/* ---------------------------------------------------------------- across lanes */
+
+/* The largest lane. No lane is NaN. */
+INLINE double vw_largest(vw v)
+{
+	wd all = wd_max(v.low, v.high);
+	double lanes[DOUBLES], largest;
+	wd_store(lanes, all);
+	largest = lanes[0];
+	UNROLL
+	for (size_t l = 1; l < DOUBLES; l++)
+		largest = lanes[l] > largest ? lanes[l] : largest;
+	return largest;
+}
+
+/* v with -infinity in lane l, where it has one. */
+INLINE vf vf_without(vf v, unsigned l)
+{
+	vi is = vi_lanes(0) == vi_set((int)l);
+	return vf_select(is, vf_set(-HUGE_VALF), v);
+}
+
+INLINE vw vw_without(vw v, unsigned l)
+{
+	double lanes[NATIVE];
+	vw_store(lanes, v);
+	if (l < NATIVE)
+		lanes[l] = -HUGE_VAL;
+	return vw_load(lanes);
+}
+
+/* ---------------------------------------------------------------- sums */
+
+/* A sum of floats in each lane, in doubles. */
+typedef vw vf_sum;
+
+/* A value, and what it lacks. */
+struct parts {
+	vw high, low;
+};
+
+INLINE vf_sum vf_sum_zero(void)
+{
+	return vw_set(0.0);
+}
+
+INLINE vf_sum vf_sum_of(const double *high, const double *low)
+{
+	(void)low;
+	return vw_load(high);
+}
+
+INLINE void vf_sum_put(vf_sum sum, double *high, double *low)
+{
+	(void)low;
+	vw_store(high, sum);
+}
+
+INLINE vf_sum vf_sum_scaled(vf_sum sum, vw factor)
+{
+	return vw_multiply(sum, factor);
+}
+
+INLINE vf_sum vf_sum_add(vf_sum sum, vf e)
+{
+	return vw_add(sum, vw_of(e));
+}
+
+INLINE vf_sum vf_sum_add_wide(vf_sum sum, vw value)
+{
+	return vw_add(sum, value);
+}
+
+INLINE vf_sum vf_sum_add_parts(vf_sum sum, struct parts value)
+{
+	return vw_add(sum, value.high);
+}
+
+/* A sum of doubles in each lane, with what rounding took from it (two_sum of reduce.h). */
+typedef struct {
+	vw high, low;
+} vw_sum;
+
+INLINE vw_sum vw_sum_zero(void)
+{
+	return (vw_sum){vw_set(0.0), vw_set(0.0)};
+}
+
+INLINE vw_sum vw_sum_of(const double *high, const double *low)
+{
+	return (vw_sum){vw_load(high), vw_load(low)};
+}
+
+INLINE void vw_sum_put(vw_sum sum, double *high, double *low)
+{
+	vw_store(high, sum.high);
+	vw_store(low, sum.low);
+}
+
+INLINE vw_sum vw_sum_scaled(vw_sum sum, vw factor)
+{
+	return (vw_sum){vw_multiply(sum.high, factor), vw_multiply(sum.low, factor)};
+}
+
+INLINE vw_sum vw_sum_add(vw_sum sum, vw e)
+{
+	struct pair low = wd_sum(sum.high.low, e.low), high = wd_sum(sum.high.high, e.high);
+	vw lost = vw_add(sum.low, (vw){low.low, high.low});
+	return (vw_sum){{low.high, high.high}, lost};
+}
+
+INLINE vw_sum vw_sum_add_wide(vw_sum sum, vw value)
+{
+	return vw_sum_add(sum, value);
+}
+
+INLINE vw_sum vw_sum_add_parts(vw_sum sum, struct parts value)
+{
+	sum = vw_sum_add(sum, value.high);
+	sum.low = vw_add(sum.low, value.low);
+	return sum;
+}
+
+#endif

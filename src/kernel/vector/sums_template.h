@@ -1,0 +1,525 @@
+/*
+ * Sums of exponentials: part of vector_template.h, once for floats and once for doubles.
+ *
+ * The sum over a row but its maximum, in one pass and without knowing the maximum: in every lane
+ * the larger of the maximum so far and the new logit is kept, and the exponential of the smaller
+ * one, the loser of the comparison, is added. What the lanes end with are the maxima; all of them
+ * but one that holds the row's maximum are added last. So the sum never holds the term 1 from which
+ * a confident row's residual could not be separated again.
+ *
+ * Exponentials are relative to 2^N, N fixed from the first logits, so nothing is subtracted from a
+ * logit. A logit more than HEADROOM above N ln2 would leave the number's range: then N is moved and
+ * the last classes are done again. One more than RANGE below is replaced by that bound, whose
+ * exponential is not worth a bit, and taken out again by `finish` where nothing else is in the sum.
+ *
+ * Exponentials are added in pairs (one rounding) and then to sums in double: what is added to what
+ * depends on the number of classes alone, for whatever lies beside them.
+ */
+
+/* The bound below which logits are replaced, and the magic of exponentials, for reference N. */
+struct OF(scale) {
+	NVEC bound, magic;
+};
+
+INLINE struct OF(scale) OF(scale_for)(NVEC reference)
+{
+	return (struct OF(scale)){
+		.bound = NV(subtract)(NV(multiply)(reference, NV(set)((NUMBER)LN_2)),
+				      NV(set)(RANGE)),
+		.magic = NV(subtract)(NV(set)(MAGIC + OFFSET), reference),
+	};
+}
+
+/* N for a maximum. */
+INLINE NUMBER OF(reference_for)(NUMBER max)
+{
+	const NUMBER largest = (NUMBER)VECTOR_LARGEST;
+	NUMBER bounded = max > largest ? largest : max;
+	bounded = bounded > -largest ? bounded : -largest;
+	return (bounded * (NUMBER)LOG2_E + MAGIC) - MAGIC;
+}
+
+/* The logits up to which exponentials relative to the reference stay in range. */
+INLINE NVEC OF(room)(NVEC reference)
+{
+	return NV(add)(NV(multiply)(reference, NV(set)((NUMBER)LN_2)), NV(set)(HEADROOM));
+}
+
+/* The exponential of the smaller of v and the maximum, which becomes the larger one. */
+INLINE NVEC OF(loser)(NVEC v, NVEC *max, const struct OF(scale) * scale)
+{
+	NVEC smaller = NV(min)(*max, v);
+	*max = NV(max)(v, *max);
+	return NV(exp)(NV(max)(scale->bound, smaller), scale->magic);
+}
+
+/* sum 2^k: what falls out of a double's range is nothing, but for NaN. */
+static double OF(rescaled_sum)(double sum, double k)
+{
+	return k < -1000.0 ? 0.0 * sum : sum * power(k);
+}
+
+/* ---------------------------------------------------------------- a class a lane */
+
+struct OF(classes) {
+	NVEC max[PIECES];
+	NV(sum) acc[PIECES];
+};
+
+/* Fetches what comes FETCH_BYTES after n elements: the processor's own prefetching stops at pages,
+ * and at the end of a row. Beyond the tensor it does nothing. */
+#define FETCH_BYTES ((size_t)3072)
+INLINE void OF(fetch_ahead)(loss_dtype dtype, const void *x, size_t i, size_t n)
+{
+	size_t size = NV(bytes)(dtype);
+	const char *ahead = (const char *)x + i * size + FETCH_BYTES;
+	UNROLL
+	for (size_t at = 0; at < n * size; at += 64)
+		__builtin_prefetch(ahead + at);
+}
+
+/* Adds the losers' exponentials of n vectors, n even and a constant, from index i on. */
+INLINE void OF(add_losers)(struct OF(classes) * to, size_t p, const struct OF(scale) * scale,
+			   loss_dtype dtype, const void *x, size_t i, size_t n)
+{
+	NVEC e[8];
+	UNROLL
+	for (size_t k = 0; k < n; k++)
+		e[k] = OF(loser)(NV(load_as)(dtype, x, i + k * LANES), &to->max[p], scale);
+	UNROLL
+	for (size_t k = 0; k < n; k += 2)
+		to->acc[p] = NV(sum_add)(to->acc[p], NV(add)(e[k], e[k + 1]));
+}
+
+/* n classes, whole vectors but for the last n % LANES, which are in `rest`. */
+INLINE void OF(add_classes)(struct OF(classes) * to, NUMBER reference, loss_dtype dtype,
+			    const void *x, size_t n, const NUMBER *rest)
+{
+	const size_t many = 8 * LANES, pair = 2 * LANES;
+	struct OF(scale) scale = OF(scale_for)(NV(set)(reference));
+	UNROLL
+	for (size_t p = 0; p < PIECES; p++) {
+		struct OF(classes) own = *to;
+		size_t i = p * NATIVE, last = n / LANES * LANES + p * NATIVE;
+		for (; i + many <= last; i += many) {
+			if (p == 0)
+				OF(fetch_ahead)(dtype, x, i, many);
+			OF(add_losers)(&own, p, &scale, dtype, x, i, 8);
+		}
+		for (; i + pair <= last; i += pair) {
+			if (p == 0)
+				OF(fetch_ahead)(dtype, x, i, pair);
+			OF(add_losers)(&own, p, &scale, dtype, x, i, 2);
+		}
+		if (i < last)
+			own.acc[p] = NV(sum_add)(own.acc[p], OF(loser)(NV(load_as)(dtype, x, i),
+								       &own.max[p], &scale));
+		if (n % LANES != 0)
+			own.acc[p] = NV(sum_add)(own.acc[p], OF(loser)(NV(load)(rest + p * NATIVE),
+								       &own.max[p], &scale));
+		to->max[p] = own.max[p];
+		to->acc[p] = own.acc[p];
+	}
+}
+
+INLINE NUMBER OF(largest)(const struct OF(classes) * state)
+{
+	NVEC all = NV(set)((NUMBER)-HUGE_VAL);
+	UNROLL
+	for (size_t p = 0; p < PIECES; p++)
+		all = NV(max)(state->max[p], all);
+	return NV(largest)(all);
+}
+
+INLINE bool OF(fits)(const struct OF(classes) * state, NUMBER reference)
+{
+	NVEC room = OF(room)(NV(set)(reference));
+	unsigned above = 0;
+	UNROLL
+	for (size_t p = 0; p < PIECES; p++)
+		above |= NV(above)(state->max[p], room);
+	return __builtin_expect(above == 0, 1);
+}
+
+/* The sums, relative to the reference for what `after` has as its maximum; false where there is
+ * none higher. */
+__attribute__((noinline)) static bool
+OF(move_classes)(struct OF(classes) * state, NUMBER *reference, const struct OF(classes) * after)
+{
+	NUMBER moved = OF(reference_for)(OF(largest)(after));
+	if (moved <= *reference)
+		return false;
+	double factor = power((double)*reference - (double)moved);
+	for (size_t p = 0; p < PIECES; p++)
+		state->acc[p] = NV(sum_scaled)(state->acc[p], vw_set(factor));
+	*reference = moved;
+	return true;
+}
+
+/* The last n % LANES of n elements, and what is excluded behind them. */
+INLINE void OF(fill_rest)(loss_dtype dtype, const void *x, size_t n, NUMBER *rest)
+{
+	size_t whole = n / LANES * LANES;
+	NV(load_some)(dtype, (const char *)x + whole * NV(bytes)(dtype), rest, n - whole);
+	for (size_t k = n - whole; k < LANES; k++)
+		rest[k] = (NUMBER)-HUGE_VAL;
+}
+
+/* N for the largest of the first vectors. */
+INLINE NUMBER OF(first_reference)(loss_dtype dtype, const void *x, size_t n, const NUMBER *rest)
+{
+	NVEC all = NV(set)((NUMBER)-HUGE_VAL);
+	UNROLL
+	for (size_t p = 0; p < PIECES; p++) {
+		NVEC v =
+			n < LANES ? NV(load)(rest + p * NATIVE) : NV(load_as)(dtype, x, p * NATIVE);
+		all = NV(max)(v, all);
+	}
+	return OF(reference_for)(NV(largest)(all));
+}
+
+INLINE void OF(sum_classes_as)(struct lane_state *state, loss_dtype dtype, const void *x, size_t n,
+			       bool first)
+{
+	struct OF(classes) now;
+	_Alignas(64) NUMBER rest[LANES];
+	NUMBER reference;
+	if (n % LANES != 0)
+		OF(fill_rest)(dtype, x, n, rest);
+	if (first)
+		reference = OF(first_reference)(dtype, x, n, rest);
+	else
+		reference = state->reference.FIELD[0];
+	UNROLL
+	for (size_t p = 0; p < PIECES; p++) {
+		size_t l = p * NATIVE;
+		now.max[p] = first ? NV(set)((NUMBER)-HUGE_VAL) : NV(load)(state->max.FIELD + l);
+		now.acc[p] = first ? NV(sum_zero)() : NV(sum_of)(state->sum + l, state->lost + l);
+	}
+	for (size_t i = 0; i < n;) {
+		struct OF(classes) before = now;
+		size_t left = n - i;
+		const void *from = (const char *)x + i * NV(bytes)(dtype);
+		if (left >= CLASSES_TOGETHER)
+			OF(add_classes)(&now, reference, dtype, from, CLASSES_TOGETHER, rest);
+		else
+			OF(add_classes)(&now, reference, dtype, from, left, rest);
+		if (!OF(fits)(&now, reference) && OF(move_classes)(&before, &reference, &now))
+			now = before; /* once more */
+		else
+			i += left < CLASSES_TOGETHER ? left : CLASSES_TOGETHER;
+	}
+	UNROLL
+	for (size_t p = 0; p < PIECES; p++) {
+		NV(store)(state->max.FIELD + p * NATIVE, now.max[p]);
+		NV(sum_put)(now.acc[p], state->sum + p * NATIVE, state->lost + p * NATIVE);
+	}
+	state->reference.FIELD[0] = reference;
+}
+
+/* The lanes' sums by halves, the same order everywhere. */
+INLINE void OF(fold)(double *sum, double *lost)
+{
+	UNROLL
+	for (size_t n = LANES / 2; n >= 1; n /= 2)
+		for (size_t l = 0; l < n; l++) {
+			double a = sum[l], b = sum[l + n];
+			double s = a + b, bb = s - a;
+			if (IS_WIDE)
+				lost[l] += lost[l + n] + ((a - (s - bb)) + (b - bb));
+			sum[l] = s;
+		}
+}
+
+/* The maxima but the first that is the row's maximum are losers as well. */
+static void OF(fold_classes)(const struct lane_state *state, struct class_sum *row)
+{
+	NUMBER reference = state->reference.FIELD[0];
+	struct OF(scale) scale = OF(scale_for)(NV(set)(reference));
+	struct OF(classes) all;
+	_Alignas(64) double sum[LANES], lost[LANES];
+	unsigned holds = 0;
+	UNROLL
+	for (size_t p = 0; p < PIECES; p++)
+		all.max[p] = NV(load)(state->max.FIELD + p * NATIVE);
+	NUMBER max = OF(largest)(&all);
+	UNROLL
+	for (size_t p = 0; p < PIECES; p++)
+		holds |= NV(equal)(all.max[p], NV(set)(max)) << (p * NATIVE);
+	unsigned winner = holds ? (unsigned)__builtin_ctz(holds) : LANES - 1;
+	UNROLL
+	for (size_t p = 0; p < PIECES; p++) {
+		size_t l = p * NATIVE;
+		NVEC rest = NV(without)(all.max[p], winner - (unsigned)l);
+		NVEC e = NV(exp)(NV(max)(scale.bound, rest), scale.magic);
+		NV(sum_put)
+		(NV(sum_add)(NV(sum_of)(state->sum + l, state->lost + l), e), sum + l, lost + l);
+	}
+	OF(fold)(sum, lost);
+	*row = (struct class_sum){(double)max, (double)reference, sum[0], IS_WIDE ? lost[0] : 0.0};
+}
+
+/* Of two parts of a row the smaller maximum is a loser. */
+static void OF(add_part)(struct class_sum *row, const struct class_sum *part)
+{
+	double reference = part->reference > row->reference ? part->reference : row->reference;
+	double loser = part->max < row->max ? part->max : row->max;
+	struct OF(scale) scale = OF(scale_for)(NV(set)((NUMBER)reference));
+	_Alignas(64) NUMBER e[NATIVE];
+	NV(store)(e, NV(exp)(NV(max)(scale.bound, NV(set)((NUMBER)loser)), scale.magic));
+	double down = row->reference - reference, down_part = part->reference - reference;
+	double terms[2] = {OF(rescaled_sum)(part->sum, down_part), (double)e[0]};
+	row->sum = OF(rescaled_sum)(row->sum, down);
+	row->lost = OF(rescaled_sum)(row->lost, down) + OF(rescaled_sum)(part->lost, down_part);
+	for (size_t k = 0; k < 2; k++) {
+		double s = row->sum + terms[k], added = s - row->sum;
+		row->lost += IS_WIDE ? (row->sum - (s - added)) + (terms[k] - added) : 0.0;
+		row->sum = s;
+	}
+	row->max = part->max > row->max ? part->max : row->max;
+	row->reference = reference;
+}
+
+/* ---------------------------------------------------------------- a row a lane */
+
+/*
+ * Classes are taken STEP at a time, after which the maxima are held against the references. Where
+ * they were too low, lanes get a new one and take the step again.
+ */
+#define STEP ((size_t)4)
+#define VISIT (2 * STEP) /* classes that are taken of all groups before the next, from memory */
+
+/* A native vector of rows. */
+struct OF(lane) {
+	NVEC max, reference;
+	NV(sum) acc;
+};
+
+/* N for the largest of the first classes: close enough to what follows, most of the time. The first
+ * class is the first maximum: it beats nobody. */
+INLINE struct OF(lane) OF(lane_start)(const NVEC *v, size_t n)
+{
+	const NVEC largest = NV(set)((NUMBER)VECTOR_LARGEST), magic = NV(set)(MAGIC);
+	NVEC max = NV(set)((NUMBER)-VECTOR_LARGEST);
+	UNROLL
+	for (size_t k = 0; k < n; k++)
+		max = NV(max)(v[k], max);
+	max = NV(multiply)(NV(min)(max, largest), NV(set)((NUMBER)LOG2_E));
+	return (struct OF(lane)){
+		.max = v[0],
+		.reference = NV(subtract)(NV(add)(max, magic), magic),
+		.acc = NV(sum_zero)(),
+	};
+}
+
+/* Takes n <= STEP classes, n a constant where this is inlined. Where classes are few, no error
+ * averages out: what is no whole step is added one by one. */
+INLINE void OF(lane_add)(struct OF(lane) * s, const NVEC *v, size_t n)
+{
+	struct OF(scale) scale = OF(scale_for)(s->reference);
+	NVEC e[STEP];
+	UNROLL
+	for (size_t k = 0; k < n; k++)
+		e[k] = OF(loser)(v[k], &s->max, &scale);
+	UNROLL
+	for (size_t k = 0; n == STEP && k < STEP; k += 2)
+		s->acc = NV(sum_add)(s->acc, NV(add)(e[k], e[k + 1]));
+	UNROLL
+	for (size_t k = 0; n < STEP && k < n; k++)
+		s->acc = NV(sum_add)(s->acc, e[k]);
+}
+
+/* The same for an n that is no constant. */
+INLINE void OF(lane_add_some)(struct OF(lane) * s, const NVEC *v, size_t n)
+{
+	if (n == STEP)
+		OF(lane_add)(s, v, STEP);
+	else if (n == 3)
+		OF(lane_add)(s, v, 3);
+	else if (n == 2)
+		OF(lane_add)(s, v, 2);
+	else if (n == 1)
+		OF(lane_add)(s, v, 1);
+}
+
+/* Gives the lanes whose maximum is going to be too large a new reference. */
+__attribute__((noinline)) static void OF(lane_move)(struct OF(lane) * s, const NVEC *max)
+{
+	NUMBER now[NATIVE], room[NATIVE], reference[NATIVE];
+	double sum[NATIVE], lost[NATIVE] = {0};
+	NV(store)(now, *max);
+	NV(store)(room, OF(room)(s->reference));
+	NV(store)(reference, s->reference);
+	NV(sum_put)(s->acc, sum, lost);
+	for (size_t l = 0; l < NATIVE; l++) {
+		if (!(now[l] > room[l]))
+			continue;
+		NUMBER moved = OF(reference_for)(now[l]);
+		double factor = power((double)reference[l] - (double)moved);
+		sum[l] *= factor;
+		lost[l] *= factor;
+		reference[l] = moved;
+	}
+	s->reference = NV(load)(reference);
+	s->acc = NV(sum_of)(sum, lost);
+}
+
+__attribute__((noinline)) static void OF(lane_again)(struct OF(lane) * s, const NVEC *max,
+						     const NVEC *v, size_t n)
+{
+	OF(lane_move)(s, max);
+	OF(lane_add_some)(s, v, n);
+}
+
+/* Takes n <= STEP classes. */
+INLINE void OF(lane_step)(struct OF(lane) * s, const NVEC *v, size_t n)
+{
+	struct OF(lane) before = *s;
+	OF(lane_add_some)(s, v, n);
+	if (__builtin_expect(NV(above)(s->max, OF(room)(s->reference)) != 0, 0)) {
+		struct OF(lane) again = before;
+		NVEC max = s->max, classes[STEP];
+		for (size_t k = 0; k < STEP; k++)
+			classes[k] = k < n ? v[k] : NV(set)((NUMBER)0);
+		OF(lane_again)(&again, &max, classes, n);
+		*s = again;
+	}
+}
+
+/* n <= STEP classes from class c on of the rows at index `at`; the first ones start the lanes. */
+INLINE void OF(lane_take)(struct OF(lane) * s, const struct lane_classes *all, loss_dtype dtype,
+			  size_t c, size_t at, size_t n)
+{
+	NVEC v[STEP + 1]; /* one more, which no step takes */
+	UNROLL
+	for (size_t k = 0; k <= STEP; k++)
+		v[k] = k < n ? NV(load_as)(dtype, all->x, (c + k) * all->stride + at)
+			     : NV(set)((NUMBER)0);
+	if (c > 0) {
+		OF(lane_step)(s, v, n);
+		return;
+	}
+	*s = OF(lane_start)(v, n);
+	OF(lane_step)(s, v + 1, n - 1);
+}
+
+INLINE void OF(lane_put)(struct lane_state *state, size_t l, const struct OF(lane) * s)
+{
+	NV(store)(state->max.FIELD + l, s->max);
+	NV(store)(state->reference.FIELD + l, s->reference);
+	NV(sum_put)(s->acc, state->sum + l, state->lost + l);
+}
+
+INLINE struct OF(lane) OF(lane_of)(const struct lane_state *state, size_t l)
+{
+	return (struct OF(lane)){
+		.max = NV(load)(state->max.FIELD + l),
+		.reference = NV(load)(state->reference.FIELD + l),
+		.acc = NV(sum_of)(state->sum + l, state->lost + l),
+	};
+}
+
+/* Groups whose classes are in a cache: one after the other. */
+INLINE void OF(sum_groups)(struct lane_state *states, const struct lane_classes *all,
+			   loss_dtype dtype)
+{
+	for (size_t g = 0; g < all->groups; g++)
+		for (size_t l = 0; l < LANES; l += NATIVE) {
+			size_t at = g * all->group_step + l, c = STEP;
+			struct OF(lane) s;
+			OF(lane_take)
+			(&s, all, dtype, 0, at, all->classes < STEP ? all->classes : STEP);
+			for (; c + STEP <= all->classes; c += STEP)
+				OF(lane_take)(&s, all, dtype, c, at, STEP);
+			if (c < all->classes)
+				OF(lane_take)(&s, all, dtype, c, at, all->classes - c);
+			OF(lane_put)(states + g, l, &s);
+		}
+}
+
+/* Classes [c, c + n) of piece `l` of a group, whose rows are at index `at`. */
+INLINE void OF(visit)(struct lane_state *state, const struct lane_classes *all, loss_dtype dtype,
+		      size_t c, size_t at, size_t l, size_t n)
+{
+	struct OF(lane) s;
+	size_t few = n < STEP ? n : STEP;
+	if (c > 0)
+		s = OF(lane_of)(state, l);
+	OF(lane_take)(&s, all, dtype, c, at, few);
+	if (n > STEP)
+		OF(lane_take)(&s, all, dtype, c + STEP, at, n - STEP);
+	OF(lane_put)(state, l, &s);
+}
+
+/*
+ * VISIT classes of all groups before the next: distances between classes are often such that more
+ * of them would fall into the same few places of a cache. For that reason what is fetched ahead,
+ * the next classes or the first ones of the next groups, comes after what has been used.
+ */
+INLINE void OF(sum_from_memory)(struct lane_state *states, const struct lane_classes *all,
+				loss_dtype dtype)
+{
+	size_t size = NV(bytes)(dtype);
+	for (size_t c = 0; c < all->classes; c += VISIT) {
+		size_t n = all->classes - c < VISIT ? all->classes - c : VISIT;
+		size_t left = all->classes - c - n, most = left > 0 ? left : all->classes;
+		size_t next = left > 0 ? (c + n) * all->stride : all->groups * all->group_step;
+		const char *ahead = (const char *)all->x + next * size;
+		for (size_t g = 0; g < all->groups; g++) {
+			for (size_t l = 0; l < LANES; l += NATIVE) {
+				size_t at = g * all->group_step + l;
+				if (n == VISIT)
+					OF(visit)(states + g, all, dtype, c, at, l, VISIT);
+				else
+					OF(visit)(states + g, all, dtype, c, at, l, n);
+			}
+			for (size_t k = 0; k < VISIT && k < most; k++)
+				__builtin_prefetch(ahead +
+						   (k * all->stride + g * all->group_step) * size);
+		}
+	}
+}
+
+INLINE void OF(sum_lanes_as)(struct lane_state *states, const struct lane_classes *all,
+			     loss_dtype dtype)
+{
+	if (all->fetch)
+		OF(sum_from_memory)(states, all, dtype);
+	else
+		OF(sum_groups)(states, all, dtype);
+}
+
+#if IS_WIDE
+static void OF(sum_lanes)(struct lane_state *states, const struct lane_classes *all)
+{
+	OF(sum_lanes_as)(states, all, LOSS_F64);
+}
+
+static void OF(sum_classes)(struct lane_state *state, loss_dtype dtype, const void *x, size_t n,
+			    bool first)
+{
+	(void)dtype;
+	OF(sum_classes_as)(state, LOSS_F64, x, n, first);
+}
+#else
+static void OF(sum_lanes)(struct lane_state *states, const struct lane_classes *all)
+{
+	if (all->dtype == LOSS_BF16)
+		OF(sum_lanes_as)(states, all, LOSS_BF16);
+	else if (all->dtype == LOSS_F16)
+		OF(sum_lanes_as)(states, all, LOSS_F16);
+	else
+		OF(sum_lanes_as)(states, all, LOSS_F32);
+}
+
+static void OF(sum_classes)(struct lane_state *state, loss_dtype dtype, const void *x, size_t n,
+			    bool first)
+{
+	if (dtype == LOSS_BF16)
+		OF(sum_classes_as)(state, LOSS_BF16, x, n, first);
+	else if (dtype == LOSS_F16)
+		OF(sum_classes_as)(state, LOSS_F16, x, n, first);
+	else
+		OF(sum_classes_as)(state, LOSS_F32, x, n, first);
+}
+#endif
