@@ -289,6 +289,9 @@ bench-built: $(BUILD)/tests/bench/bench $(BUILD)/tests/bench/discard $(BUILD)/lo
 		$(MAKE) --no-print-directory $(BUILD)/tests/bench/simdjson; fi
 	@if echo '#include <oneapi/dnnl/dnnl.h>' | $(CC) -E -o /dev/null - 2>/dev/null; then \
 		$(MAKE) --no-print-directory $(BUILD)/tests/bench/onednn; fi
+# Threads that wait for work spin for half a millisecond, not for many: those of ours and of a peer, which take turns,
+# would be in each other's way.
+bench: export GOMP_SPINCOUNT ?= 10000
 bench: bench-built
 	@$(BUILD)/tests/bench/bench $(BUILD) $(BENCH)
 bench-peers:

@@ -82,13 +82,16 @@ static void start_pytorch(struct bench *bench)
 	setenv("PYTHONDONTWRITEBYTECODE", "1", 1);
 	peer_start(&bench->pytorch_as_it_is, "PyTorch",
 		   (const char *[]){interpreter, script, tensors, NULL});
+	if (!bench->pytorch_as_it_is.ready) {
+		memcpy(bench->pytorch.about, bench->pytorch_as_it_is.about,
+		       sizeof bench->pytorch.about);
+		return;
+	}
 	/* The C library's own way to say it: nothing is mapped apart, nothing goes back. */
-	bench->pytorch = bench->pytorch_as_it_is;
-	if (bench->pytorch_as_it_is.ready)
-		peer_start(&bench->pytorch, "PyTorch",
-			   (const char *[]){"env", "MALLOC_MMAP_MAX_=0",
-					    "MALLOC_TRIM_THRESHOLD_=1000000000000", interpreter,
-					    script, tensors, NULL});
+	peer_start(&bench->pytorch, "PyTorch",
+		   (const char *[]){"env", "MALLOC_MMAP_MAX_=0",
+				    "MALLOC_TRIM_THRESHOLD_=1000000000000", interpreter, script,
+				    tensors, NULL});
 }
 
 static void start_peers(struct bench *bench)

@@ -83,24 +83,32 @@ static void round_roofline(struct run *run, size_t round)
 	roofline_round(&limits, &run->rounds.roofline, round);
 }
 
-static double ask(struct run *run, struct peer *peer, const char *what)
+static double ask(const struct run *run, struct peer *peer, const char *what, int threads)
 {
 	const size_t *shape = run->ours.tensors[LOSS_ROLE_INPUT].shape;
-	return peer_ask(peer, "%s %zu %zu %d", what, shape[0], shape[1], run->ours.threads);
+	return peer_ask(peer, "%s %zu %zu %d", what, shape[0], shape[1], threads);
 }
 
-static void record(struct run *run, const char *name, size_t round, double seconds)
+static void record(struct run *run, struct way way, size_t round, double seconds)
 {
-	const struct way way = {.name = name, .threads = run->ours.threads};
 	ways_record(&run->rounds.reference, &way, round, seconds);
 }
 
+static void record_pytorch(struct run *run, size_t round, const char *what, int threads)
+{
+	record(run, (struct way){.name = "PyTorch", .threads = threads}, round,
+	       ask(run, &run->bench->pytorch, what, threads));
+}
+
+/* A small call may be better off without a team of threads. */
 static void round_pytorch(struct run *run, size_t round)
 {
 	const char *what = run->what->grad ? "backward" : "forward";
-	struct bench *bench = run->bench;
-	record(run, bench->pytorch.about, round, ask(run, &bench->pytorch, what));
-	run->rounds.as_it_is[round] = ask(run, &bench->pytorch_as_it_is, what);
+	const int threads = run->ours.threads;
+	record_pytorch(run, round, what, threads);
+	if (run->what->cached && threads > 1)
+		record_pytorch(run, round, what, 1);
+	run->rounds.as_it_is[round] = ask(run, &run->bench->pytorch_as_it_is, what, threads);
 }
 
 /* PyTorch's own is no oneDNN, but what its users get; it has oneDNN's softmax, without logarithm.
@@ -108,10 +116,13 @@ static void round_pytorch(struct run *run, size_t round)
 static void round_onednn(struct run *run, size_t round)
 {
 	struct bench *bench = run->bench;
-	record(run, bench->onednn.about, round, ask(run, &bench->onednn, "forward"));
-	record(run, "softmax of PyTorch's oneDNN", round,
-	       ask(run, &bench->pytorch, "onednn_softmax"));
-	record(run, "PyTorch's log_softmax", round, ask(run, &bench->pytorch, "log_softmax"));
+	const int threads = run->ours.threads;
+	record(run, (struct way){.name = bench->onednn.about}, round,
+	       ask(run, &bench->onednn, "forward", threads));
+	record(run, (struct way){.name = "the softmax of PyTorch's oneDNN"}, round,
+	       ask(run, &bench->pytorch, "onednn_softmax", threads));
+	record(run, (struct way){.name = "PyTorch's log_softmax"}, round,
+	       ask(run, &bench->pytorch, "log_softmax", threads));
 }
 
 static void round_one_thread(struct run *run, size_t round)
@@ -119,7 +130,8 @@ static void round_one_thread(struct run *run, size_t round)
 	struct ours_case alone = run->ours;
 	struct roofline_case limits = limits_of(run);
 	alone.threads = 1;
-	record(run, "1 thread", round, ours_call_seconds(&alone, TIMED_SECONDS));
+	record(run, (struct way){.name = "1 thread"}, round,
+	       ours_call_seconds(&alone, TIMED_SECONDS));
 	roofline_sweep(&limits, &run->rounds.swept, round);
 	limits.threads = 1;
 	roofline_sweep(&limits, &run->rounds.swept_alone, round);
@@ -181,17 +193,20 @@ static void note_fresh(const struct run *run, struct measured *measured)
 {
 	double fresh = median(run->rounds.fresh, run->rounds.n);
 	note(measured, "; into new memory %.3g GB/s", measured->bytes * 1e-9 / fresh);
-	if (run->what->reference == REFERENCE_PYTORCH)
+	if (run->what->reference == REFERENCE_PYTORCH && !isnan(measured->reference))
 		note(measured, ", a ratio of %.1f", measured->reference / fresh);
 }
 
 static void note_pytorch(const struct run *run, struct measured *measured)
 {
 	double as_it_is = median(run->rounds.as_it_is, run->rounds.n) / measured->ours;
+	double seconds;
+	const struct way *way = ways_best(&run->rounds.reference, run->rounds.n, &seconds);
 	note(measured, "%s", run->bench->pytorch.about);
-	if (isnan(as_it_is))
+	if (!way)
 		return;
-	note(measured, ", whose C library keeps freed memory; as it is %.1f", as_it_is);
+	note(measured, ", %d thread%s, whose C library keeps freed memory; as it is %.1f",
+	     way->threads, way->threads == 1 ? "" : "s", as_it_is);
 	if (run->what->as_it_is > 0.0) {
 		note(measured, " (≥ %.3g)", run->what->as_it_is);
 		measured->met = measured->met && as_it_is >= run->what->as_it_is;
@@ -201,9 +216,12 @@ static void note_pytorch(const struct run *run, struct measured *measured)
 static void note_onednn(const struct run *run, struct measured *measured)
 {
 	const struct ways *ways = &run->rounds.reference;
-	for (size_t i = 0; i < ways->n; i++)
-		note(measured, "%s%s %.3g", i ? ", " : "", ways->each[i].name,
-		     measured->bytes * 1e-9 / median(ways->each[i].seconds, run->rounds.n));
+	for (size_t i = 0; i < ways->n; i++) {
+		double seconds = median(ways->each[i].seconds, run->rounds.n);
+		note(measured, "%s%s", i ? ", " : "", ways->each[i].name);
+		if (!isnan(seconds))
+			note(measured, " %.3g", measured->bytes * 1e-9 / seconds);
+	}
 }
 
 /* Where a second thread must pay, the worst round counts as well: it must never be slower. */

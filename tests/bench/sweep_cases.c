@@ -1,22 +1,16 @@
 #include "sweep_cases.h"
 
-#define NUMBER(name, x) .argument = name, .value = {LOSS_VALUE_NUMBER, .number = x, .text = #x}
-#define CHOICE(name, x) .argument = name, .value = {LOSS_VALUE_STRING, .text = x}
-#define OF_CLASSES(loss, ...) .call = {loss, __VA_ARGS__}, .targets = CLASS_INDICES
-#define OF_ELEMENTS(loss, ...) .call = {loss, __VA_ARGS__}, .targets = PROBABILITIES
-#define ENTROPY(...) OF_CLASSES("cross_entropy", __VA_ARGS__)
-#define SOFTMAX(loss, ...) .call = {loss, __VA_ARGS__}
-#define LOSS                                                                                       \
-	{                                                                                          \
-		"loss"                                                                             \
-	}
-#define GRAD                                                                                       \
-	{                                                                                          \
-		"loss", "grad"                                                                     \
-	}
-
 /* Numbers as in pytorch_losses.py. */
 /* clang-format off */
+#define NUMBER(name, x) .argument = name, .value = {.type = LOSS_VALUE_NUMBER, .number = x, .text = #x}
+#define CHOICE(name, x) .argument = name, .value = {.type = LOSS_VALUE_STRING, .text = x}
+#define CALL(of, ...) .call = {.loss = of, .outputs = __VA_ARGS__}
+#define OF_CLASSES(of, ...) CALL(of, __VA_ARGS__), .targets = CLASS_INDICES
+#define OF_ELEMENTS(of, ...) CALL(of, __VA_ARGS__), .targets = PROBABILITIES
+#define ENTROPY(...) OF_CLASSES("cross_entropy", __VA_ARGS__)
+#define LOSS {"loss"}
+#define GRAD {"loss", "grad"}
+
 const struct sweep_case sweep_cases[] = {
 	{"cross_entropy plain", ENTROPY(LOSS)},
 	{"cross_entropy weight", ENTROPY(LOSS), .weight = true},
@@ -31,10 +25,10 @@ const struct sweep_case sweep_cases[] = {
 	{"cross_entropy ece", ENTROPY({"ece"}), .bar_of_plain = 2.0},
 	{"cross_entropy plain grad", ENTROPY(GRAD)},
 	{"cross_entropy softcap grad", ENTROPY(GRAD, NUMBER("softcap", 30.0))},
-	{"log_softmax", SOFTMAX("log_softmax", {"log_probs"})},
-	{"log_softmax grad", SOFTMAX("log_softmax", {"log_probs", "grad"}), .grad_output = true},
-	{"softmax", SOFTMAX("softmax", {"probs"})},
-	{"softmax grad", SOFTMAX("softmax", {"probs", "grad"}), .grad_output = true},
+	{"log_softmax", CALL("log_softmax", {"log_probs"})},
+	{"log_softmax grad", CALL("log_softmax", {"log_probs", "grad"}), .grad_output = true},
+	{"softmax", CALL("softmax", {"probs"})},
+	{"softmax grad", CALL("softmax", {"probs", "grad"}), .grad_output = true},
 	{"nll_loss", OF_CLASSES("nll_loss", LOSS)},
 	{"nll_loss grad", OF_CLASSES("nll_loss", GRAD)},
 	{"kl_div", OF_ELEMENTS("kl_div", LOSS)},

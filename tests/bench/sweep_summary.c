@@ -65,7 +65,10 @@ static struct measured mean_row(const struct summary *all)
 		.met = all->mean >= of_mean.bar,
 	};
 	snprintf(row.name, sizeof row.name, "geometric mean of %zu cases", all->n);
-	note(&row, "%zu below 1; median %.2f", all->below, all->median);
+	if (all->n > 0)
+		note(&row, "%zu below 1; median %.2f", all->below, all->median);
+	else
+		note(&row, "there is none to compare with");
 	return row;
 }
 
@@ -129,7 +132,7 @@ size_t sweep_summarise(const struct sweep_result *results, size_t n, struct meas
 		report_row(stdout, &rows[i]);
 	puts("\nThe worst:");
 	for (size_t i = 0; i < found && i < WORST; i++)
-		printf("%.2f  %s\n", some[i]->measured->ratio, some[i]->measured->name);
+		printf("%.3f  %s\n", some[i]->measured->ratio, some[i]->measured->name);
 	puts("");
 	print_types(results, n, some);
 	return made;

@@ -58,6 +58,7 @@ static bool start(struct child *child, const char *const *command)
 	if (child->pid == 0) {
 		dup2(ends[1], STDOUT_FILENO);
 		close(ends[0]);
+		unsetenv("GOMP_SPINCOUNT"); /* a server is measured as it is */
 		if (!freopen("/dev/null", "w", stderr))
 			_exit(127);
 		execv(arguments[0], arguments);
