@@ -286,9 +286,9 @@ $(BUILD)/tests/bench/simdjson: tests/bench/simdjson.cpp $(SIMDJSON)
 .PHONY: bench-built bench bench-peers
 bench-built: $(BUILD)/tests/bench/bench $(BUILD)/tests/bench/discard $(BUILD)/lossd
 	@if [ -n "$(SIMDJSON)" ] || echo '#include <simdjson.h>' | $(CXX) -std=c++17 -x c++ -E -o /dev/null - 2>/dev/null; then \
-		$(MAKE) --no-print-directory $(BUILD)/tests/bench/simdjson; fi
+		$(MAKE) -s --no-print-directory $(BUILD)/tests/bench/simdjson; fi
 	@if echo '#include <oneapi/dnnl/dnnl.h>' | $(CC) -E -o /dev/null - 2>/dev/null; then \
-		$(MAKE) --no-print-directory $(BUILD)/tests/bench/onednn; fi
+		$(MAKE) -s --no-print-directory $(BUILD)/tests/bench/onednn; fi
 # Threads that wait for work spin for half a millisecond, not for many: those of ours and of a peer, which take turns,
 # would be in each other's way.
 bench: export GOMP_SPINCOUNT ?= 10000

@@ -10,7 +10,7 @@
 #include "timing.h"
 
 #define TRIALS 32           /* at most, of one type and shape */
-#define TRIAL_SECONDS 0.003 /* of a round: there are thousands */
+#define TRIAL_SECONDS 0.005 /* of a round: there are thousands */
 #define NEAR 1.2            /* a ratio below is measured again */
 
 static const struct bench_case of_pytorch = {
