@@ -17,6 +17,7 @@
 #   make check-numbers  reading and writing of numbers against the C library: all floats, 100 million doubles (COUNT=)
 #   make lint       format, static analysis, both compilers with warnings as errors, what includes what
 #   make bench      speed against the machine's limits and other implementations: docs/performance.md (BENCH="K1 K3")
+#   make bench BENCH=sweep  every loss and argument, over types and shapes, beside PyTorch (SWEEP="F64 softcap")
 #   make bench-peers  installs those other implementations: PyTorch, oneDNN, simdjson
 #   make clean      removes what was built
 
@@ -275,19 +276,24 @@ $(BUILD)/tests/bench/onednn: $(BUILD)/tests/bench/onednn.o $(BUILD)/tests/bench/
 $(BUILD)/tests/bench/discard: $(BUILD)/tests/bench/discard.o
 	@echo "  LD $@"
 	$(Q)$(CC) $(ALL_CFLAGS) $(LINK_MODE) -o $@ $^ -lmicrohttpd
-$(BUILD)/tests/bench/simdjson: tests/bench/simdjson.cpp
+# That of bench-peers, or the distribution's library.
+SIMDJSON := $(wildcard $(BUILD)/peers/simdjson/simdjson.cpp)
+$(BUILD)/tests/bench/simdjson: tests/bench/simdjson.cpp $(SIMDJSON)
 	@mkdir -p $(@D)
 	@echo "  CXX $<"
-	$(Q)$(CXX) -std=c++17 -O3 -o $@ $< -lsimdjson
+	$(Q)$(CXX) -std=c++17 -O3 -o $@ $^ $(if $(SIMDJSON),-I$(dir $(SIMDJSON)),-lsimdjson)
 -include $(BENCH_OBJ:.o=.d)
 
 # oneDNN and simdjson are built for where their headers are.
 .PHONY: bench-built bench bench-peers
 bench-built: $(BUILD)/tests/bench/bench $(BUILD)/tests/bench/discard $(BUILD)/lossd
-	@if echo '#include <simdjson.h>' | $(CXX) -std=c++17 -x c++ -E -o /dev/null - 2>/dev/null; then \
-		$(MAKE) --no-print-directory $(BUILD)/tests/bench/simdjson; fi
+	@if [ -n "$(SIMDJSON)" ] || echo '#include <simdjson.h>' | $(CXX) -std=c++17 -x c++ -E -o /dev/null - 2>/dev/null; then \
+		$(MAKE) -s --no-print-directory $(BUILD)/tests/bench/simdjson; fi
 	@if echo '#include <oneapi/dnnl/dnnl.h>' | $(CC) -E -o /dev/null - 2>/dev/null; then \
-		$(MAKE) --no-print-directory $(BUILD)/tests/bench/onednn; fi
+		$(MAKE) -s --no-print-directory $(BUILD)/tests/bench/onednn; fi
+# Threads that wait for work spin for half a millisecond, not for many: those of ours and of a peer, which take turns,
+# would be in each other's way.
+bench: export GOMP_SPINCOUNT ?= 10000
 bench: bench-built
 	@$(BUILD)/tests/bench/bench $(BUILD) $(BENCH)
 bench-peers:

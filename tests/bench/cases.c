@@ -1,7 +1,11 @@
 #include "cases.h"
 
 #define LARGE .rank = 2, .shape = {1024, 128256}
+#define MIDDLE .rank = 2, .shape = {1024, 32064}
 #define SMALL .rank = 2, .shape = {8, 10}, .cached = true
+
+/* Of a second thread on a small call: 1, less what rounds can tell apart. */
+#define NEVER_SLOWER 0.97
 
 /* clang-format off */
 const struct bench_case bench_cases[] = {
@@ -10,8 +14,8 @@ const struct bench_case bench_cases[] = {
 	{"K3", REFERENCE_ROOFLINE, "F32", .rank = 2, .shape = {4096, 1000}, .bar = 0.60},
 	{"K3", REFERENCE_ROOFLINE, "F32", .rank = 2, .shape = {65536, 10}, .bar = 0.35},
 	{"K3", REFERENCE_ROOFLINE, "F32", .rank = 4, .shape = {8, 21, 512, 512}, .bar = 0.60},
-	{"K4", REFERENCE_PYTORCH, "F32", LARGE, .bar = 8.0},
-	{"K4", REFERENCE_PYTORCH, "F32", LARGE, .grad = true, .bar = 15.0},
+	{"K4", REFERENCE_PYTORCH, "F32", LARGE, .bar = 4.0, .as_it_is = 8.0},
+	{"K4", REFERENCE_PYTORCH, "F32", LARGE, .grad = true, .bar = 6.0, .as_it_is = 15.0},
 	{"K5", REFERENCE_ONEDNN, "F32", LARGE, .bar = 3.0},
 	{"K6", REFERENCE_PYTORCH, "F32", SMALL, .bar = 20.0},
 	{"K6", REFERENCE_PYTORCH, "F32", SMALL, .grad = true, .bar = 20.0},
@@ -19,6 +23,18 @@ const struct bench_case bench_cases[] = {
 	{"K7", REFERENCE_ROOFLINE, "F16", LARGE, .bar = 0.55},
 	{"K8", REFERENCE_ONE_THREAD, "F32", LARGE, .bar = 1.7},
 	{"K8", REFERENCE_ONE_THREAD, "F32", .rank = 2, .shape = {64, 1000}, .cached = true, .bar = 1.7},
+	{"K8", REFERENCE_ONE_THREAD, "F32", SMALL, .bar = NEVER_SLOWER},
+	{"K8", REFERENCE_ONE_THREAD, "F32", SMALL, .grad = true, .bar = NEVER_SLOWER},
+	{"K8", REFERENCE_ONE_THREAD, "F32", .rank = 2, .shape = {256, 10}, .cached = true, .bar = NEVER_SLOWER},
+	{"K8", REFERENCE_ONE_THREAD, "F32", .rank = 2, .shape = {1024, 10}, .cached = true, .bar = NEVER_SLOWER},
+	{"K8", REFERENCE_ONE_THREAD, "F32", .rank = 2, .shape = {4096, 10}, .cached = true, .bar = NEVER_SLOWER},
+	{"K8", REFERENCE_ONE_THREAD, "F32", .rank = 2, .shape = {8, 1000}, .cached = true, .bar = NEVER_SLOWER},
+	{"K8", REFERENCE_ONE_THREAD, "F32", .rank = 2, .shape = {16, 1000}, .cached = true, .bar = NEVER_SLOWER},
+	{"K8", REFERENCE_ONE_THREAD, "F32", .rank = 2, .shape = {32, 1000}, .cached = true, .bar = NEVER_SLOWER},
+	{"K8", REFERENCE_ONE_THREAD, "F32", .rank = 2, .shape = {1, 32000}, .cached = true, .bar = NEVER_SLOWER},
+	{"K8", REFERENCE_ONE_THREAD, "F32", .rank = 2, .shape = {16, 1000}, .cached = true, .grad = true, .bar = NEVER_SLOWER},
+	{"K10", REFERENCE_ROOFLINE, "F64", MIDDLE, .bar = 0.5},
+	{"K10", REFERENCE_ROOFLINE, "F64", MIDDLE, .grad = true, .warm = true, .bar = 0.45},
 	{"J1", REFERENCE_SIMDJSON, "F32", .rank = 2, .shape = {4096, 1000}, .bar = 1.0},
 	{"J2", REFERENCE_TENSOR_BYTES, "F32", .rank = 2, .shape = {4096, 1000}, .bar = 1.5, .at_most = true},
 	{"J3", REFERENCE_SNPRINTF, "F32", .rank = 2, .shape = {4096, 1000}, .grad = true, .bar = 8.0},

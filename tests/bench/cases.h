@@ -7,9 +7,10 @@
 
 enum reference {
 	REFERENCE_ROOFLINE,
-	REFERENCE_PYTORCH,
+	REFERENCE_PYTORCH, /* whose C library keeps freed memory */
 	REFERENCE_ONEDNN,
 	REFERENCE_ONE_THREAD,
+	REFERENCE_PLAIN_CALL, /* our own: sweep.c */
 	/* Of JSON, which json.c measures: */
 	REFERENCE_SIMDJSON,
 	REFERENCE_TENSOR_BYTES,
@@ -27,10 +28,11 @@ struct bench_case {
 	int rank;
 	size_t shape[4]; /* classes on axis 1 */
 	bool grad;
-	bool warm;    /* only the run of a plan, over results already written once */
-	bool cached;  /* the same data each call */
-	double bar;   /* of ours over the reference's speed, */
-	bool at_most; /* or of ours over the reference itself, which may not be more than that */
+	bool warm;       /* only the run of a plan, over results already written once */
+	bool cached;     /* the same data each call */
+	double bar;      /* of ours over the reference's speed, */
+	bool at_most;    /* or of ours over the reference itself, which may not be more than that */
+	double as_it_is; /* or 0; the bar beside a PyTorch whose C library gives memory back */
 };
 
 extern const struct bench_case bench_cases[];

@@ -158,7 +158,7 @@ static void measure_reading(struct bench *bench, struct json_case *json, struct 
 		give_up("the body can not be written");
 	for (size_t i = 0; i < bench->rounds; i++) {
 		ours[i] = time_call(read_call, json);
-		theirs[i] = peer_ask(&bench->simdjson, false, shape[0], shape[1], 1);
+		theirs[i] = peer_ask(&bench->simdjson, "parse %zu %zu 1", shape[0], shape[1]);
 	}
 	char path[512];
 	json_body_path(bench->folder, path, sizeof path);

@@ -2,11 +2,13 @@
  * Measures cross_entropy, and reading and writing of JSON, against the machine's limits and other
  * implementations:
  *
- *   bench FOLDER [ID...]     FOLDER/bench.json is written; IDs such as K3 choose cases
+ *   bench FOLDER [ID...]     FOLDER/bench.json is written; IDs such as K3 choose cases, and `sweep`
+ *                            is K9, which stands apart since it takes many minutes
  *
- * LOSSD_BENCH_THREADS (all that are available), LOSSD_BENCH_ROUNDS (7), LOSSD_BENCH_PYTHON (an
- * interpreter with PyTorch), LOSSD_ISA (an instruction set below the best). A slow result is no
- * failure: the exit status only says whether it could be measured.
+ * LOSSD_BENCH_THREADS (all that are available), LOSSD_BENCH_ROUNDS (7, of the sweep 5),
+ * LOSSD_BENCH_PYTHON (an interpreter with PyTorch), LOSSD_ISA (an instruction set below the best),
+ * SWEEP (words that names of the sweep's cases must have). A slow result is no failure: the exit
+ * status only says whether it could be measured.
  */
 #include <errno.h>
 #include <omp.h>
@@ -17,10 +19,14 @@
 #include "json.h"
 #include "measure.h"
 #include "report.h"
+#include "sweep.h"
+#include "sweep_tensors.h"
 #include "timing.h"
 
 #define ROUNDS 7
+#define SWEEP_ROUNDS 5
 #define MAX_CASES 64
+#define SUMMARY_ROWS 16
 
 static long number_of(const char *variable, long otherwise, long largest)
 {
@@ -42,36 +48,71 @@ static size_t available_bytes(void)
 	return kilobytes ? kilobytes * 1024 : (size_t)8 << 30;
 }
 
-/* The interpreter of bench-peers, else whichever is there: the system's own may have PyTorch. */
-static void start_peers(struct bench *bench, const char *folder)
+/* Others are held to an instruction set as the kernels are, each in its own words. */
+static void hold_peers_to(const char *isa)
 {
-	char python[512], onednn[512], simdjson[512], body[512];
-	const char *given = getenv("LOSSD_BENCH_PYTHON");
-	snprintf(python, sizeof python, "%s/peers/bin/python", folder);
-	snprintf(onednn, sizeof onednn, "%s/tests/bench/onednn", folder);
-	snprintf(simdjson, sizeof simdjson, "%s/tests/bench/simdjson", folder);
-	json_body_path(folder, body, sizeof body);
+	static const struct {
+		const char *isa, *variable, *value;
+	} words[] = {
+		{"base", "ATEN_CPU_CAPABILITY", "default"},
+		{"base", "MKL_ENABLE_INSTRUCTIONS", "SSE4_2"},
+		{"base", "ONEDNN_MAX_CPU_ISA", "SSE41"},
+		{"avx2", "ATEN_CPU_CAPABILITY", "avx2"},
+		{"avx2", "MKL_ENABLE_INSTRUCTIONS", "AVX2"},
+		{"avx2", "ONEDNN_MAX_CPU_ISA", "AVX2"},
+	};
+	for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
+		if (strcmp(words[i].isa, isa) != 0)
+			continue;
+		setenv(words[i].variable, words[i].value, 1);
+		printf("%s=%s\n", words[i].variable, words[i].value);
+	}
+}
+
+/* The interpreter of bench-peers, else whichever is there: the system's own may have PyTorch. */
+static void start_pytorch(struct bench *bench)
+{
+	char python[512], tensors[512];
+	const char *given = getenv("LOSSD_BENCH_PYTHON"), *script = "tests/bench/pytorch.py";
+	snprintf(python, sizeof python, "%s/peers/bin/python", bench->folder);
+	sweep_tensors_path(bench->folder, tensors, sizeof tensors);
 	const char *interpreter = given                       ? given
 				  : access(python, X_OK) == 0 ? python
 							      : "/usr/bin/python3";
-	peer_start(&bench->pytorch, "PyTorch",
-		   (const char *[]){interpreter, "tests/bench/pytorch.py", NULL});
+	setenv("PYTHONDONTWRITEBYTECODE", "1", 1);
+	peer_start(&bench->pytorch_as_it_is, "PyTorch",
+		   (const char *[]){interpreter, script, tensors, NULL});
+	if (!bench->pytorch_as_it_is.ready) {
+		memcpy(bench->pytorch.about, bench->pytorch_as_it_is.about,
+		       sizeof bench->pytorch.about);
+		return;
+	}
 	/* The C library's own way to say it: nothing is mapped apart, nothing goes back. */
-	if (bench->pytorch.ready)
-		peer_start(&bench->pytorch_keeping, "PyTorch",
-			   (const char *[]){"env", "MALLOC_MMAP_MAX_=0",
-					    "MALLOC_TRIM_THRESHOLD_=1000000000000", interpreter,
-					    "tests/bench/pytorch.py", NULL});
-	peer_start(&bench->onednn, "oneDNN", (const char *[]){onednn, NULL});
-	peer_start(&bench->simdjson, "simdjson", (const char *[]){simdjson, body, NULL});
+	peer_start(&bench->pytorch, "PyTorch",
+		   (const char *[]){"env", "MALLOC_MMAP_MAX_=0",
+				    "MALLOC_TRIM_THRESHOLD_=1000000000000", interpreter, script,
+				    tensors, NULL});
 }
 
-static bool chosen(const struct bench_case *what, char **ids)
+static void start_peers(struct bench *bench)
 {
-	bool any = !*ids;
+	char onednn[512], simdjson[512], body[512];
+	snprintf(onednn, sizeof onednn, "%s/tests/bench/onednn", bench->folder);
+	snprintf(simdjson, sizeof simdjson, "%s/tests/bench/simdjson", bench->folder);
+	json_body_path(bench->folder, body, sizeof body);
+	start_pytorch(bench);
+	peer_start(&bench->onednn, "oneDNN", (const char *[]){onednn, NULL});
+	peer_start(&bench->simdjson, "simdjson", (const char *[]){simdjson, body, NULL});
+	printf("peers: %s; %s; %s\n", bench->pytorch.about, bench->onednn.about,
+	       bench->simdjson.about);
+}
+
+static bool chosen(const char *id, char **ids)
+{
 	for (; *ids; ids++)
-		any = any || strcmp(*ids, what->id) == 0;
-	return any;
+		if (strcmp(*ids, id) == 0)
+			return true;
+	return false;
 }
 
 static bool write_json(const char *folder, const struct measured *measured, size_t n)
@@ -89,15 +130,26 @@ static bool write_json(const char *folder, const struct measured *measured, size
 	return true;
 }
 
+static size_t measure_cases(struct bench *bench, char **ids, struct measured *measured)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < n_bench_cases && n < MAX_CASES; i++) {
+		if (*ids && !chosen(bench_cases[i].id, ids))
+			continue;
+		measure(bench, &bench_cases[i], &measured[n]);
+		report_row(stdout, &measured[n++]);
+	}
+	return n;
+}
+
 int main(int argc, char **argv)
 {
-	static struct measured measured[MAX_CASES];
-	size_t n = 0;
+	static struct measured measured[MAX_CASES + SWEEP_ROWS + SUMMARY_ROWS];
 	if (argc < 2) {
 		fputs("usage: bench FOLDER [ID...]\n", stderr);
 		return 2;
 	}
-	const char *isa = getenv("LOSSD_ISA") ? loss_isa_find(getenv("LOSSD_ISA")) : loss_isa();
+	const char *asked = getenv("LOSSD_ISA"), *isa = asked ? loss_isa_find(asked) : loss_isa();
 	if (!isa) {
 		fputs("bench: LOSSD_ISA is no instruction set of this machine\n", stderr);
 		return 2;
@@ -106,20 +158,21 @@ int main(int argc, char **argv)
 		.isa = isa,
 		.threads = (int)number_of("LOSSD_BENCH_THREADS", omp_get_num_procs(), 1024),
 		.rounds = (size_t)number_of("LOSSD_BENCH_ROUNDS", ROUNDS, MAX_ROUNDS),
+		.sweep_rounds =
+			(size_t)number_of("LOSSD_BENCH_ROUNDS", SWEEP_ROUNDS, MAX_ROUNDS / 2),
 		.memory_bytes = available_bytes(),
 		.folder = argv[1],
 	};
-	start_peers(&bench, argv[1]);
 	report_machine(stdout, &bench);
+	if (asked)
+		hold_peers_to(isa);
+	start_peers(&bench);
 	report_head(stdout);
-	for (size_t i = 0; i < n_bench_cases && n < MAX_CASES; i++) {
-		if (!chosen(&bench_cases[i], argv + 2))
-			continue;
-		measure(&bench, &bench_cases[i], &measured[n]);
-		report_row(stdout, &measured[n++]);
-	}
+	size_t n = measure_cases(&bench, argv + 2, measured);
+	if (chosen("sweep", argv + 2))
+		n += sweep(&bench, measured + n);
 	peer_stop(&bench.pytorch);
-	peer_stop(&bench.pytorch_keeping);
+	peer_stop(&bench.pytorch_as_it_is);
 	peer_stop(&bench.onednn);
 	peer_stop(&bench.simdjson);
 	return write_json(argv[1], measured, n) ? 0 : 1;

@@ -10,11 +10,13 @@ struct bench {
 	const char *isa; /* of loss_isa_find */
 	int threads;
 	size_t rounds;
+	size_t sweep_rounds;
 	size_t memory_bytes; /* available: large cases take fewer rows than they should where it is
 				short */
 	const char *folder;  /* for files */
-	struct peer pytorch, onednn, simdjson;
-	struct peer pytorch_keeping; /* PyTorch where freed memory stays with the process */
+	struct peer pytorch; /* whose C library keeps freed memory, as a service's does */
+	struct peer pytorch_as_it_is;
+	struct peer onednn, simdjson;
 };
 
 struct measured {
@@ -26,8 +28,11 @@ struct measured {
 	double factor;          /* what makes that unit of ours and reference */
 	double ratio;           /* how many times the reference's speed; NaN where not known */
 	bool met;
-	char note[160]; /* what the numbers are made of, or why there are none */
+	char note[256]; /* what the numbers are made of, or why there are none */
 };
+
+/* Appends to the note. */
+__attribute__((format(printf, 2, 3))) void note(struct measured *measured, const char *format, ...);
 
 void measure(struct bench *bench, const struct bench_case *what, struct measured *measured);
 

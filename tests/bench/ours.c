@@ -14,19 +14,47 @@ static void check(loss_status status, const struct loss_error *err)
 	exit(1);
 }
 
+const struct ours_call ours_forward = {.loss = "cross_entropy", .outputs = {"loss"}};
+const struct ours_call ours_backward = {.loss = "cross_entropy", .outputs = {"loss", "grad"}};
+
+static void set_tensors(struct ours_case *what, struct loss_problem *problem)
+{
+	const struct loss_info *loss = loss_problem_info(problem);
+	struct loss_error err;
+	if (what->pool)
+		what->tensors[LOSS_ROLE_INPUT].data = pool_next(what->pool);
+	for (size_t i = 0; i < loss->n_tensors; i++) {
+		const struct loss_tensor *tensor = &what->tensors[loss->tensors[i].role];
+		if (tensor->count > 0)
+			check(loss_problem_set_tensor(problem, i, tensor, &err), &err);
+	}
+}
+
+static void set_argument(const struct ours_call *call, struct loss_problem *problem)
+{
+	struct loss_error err;
+	if (!call->argument)
+		return;
+	int i = loss_find_argument(loss_problem_info(problem), call->argument,
+				   strlen(call->argument));
+	check(loss_problem_set_argument(problem, (size_t)i, &call->value, &err), &err);
+}
+
 static struct loss_plan *plan_case(struct ours_case *what, struct loss_arena *arena)
 {
-	static const char *const outputs[] = {"loss", "grad"};
+	const struct ours_call *call = what->call;
 	struct loss_error err;
 	struct loss_plan *plan = NULL;
-	const struct loss_info *loss = loss_find("cross_entropy", strlen("cross_entropy"));
-	struct loss_problem *problem = loss_problem_create(loss, arena);
+	struct loss_problem *problem =
+		loss_problem_create(loss_find(call->loss, strlen(call->loss)), arena);
 	if (!problem)
 		check(loss_arena_failure(arena, &err), &err);
-	what->logits.data = pool_next(what->pool);
-	check(loss_problem_set_tensor(problem, 0, &what->logits, &err), &err);
-	check(loss_problem_set_tensor(problem, 1, &what->targets, &err), &err);
-	check(loss_problem_set_outputs(problem, outputs, what->grad ? 2 : 1, &err), &err);
+	size_t n = 0;
+	while (n < sizeof call->outputs / sizeof call->outputs[0] && call->outputs[n])
+		n++;
+	set_tensors(what, problem);
+	set_argument(call, problem);
+	check(loss_problem_set_outputs(problem, call->outputs, n, &err), &err);
 	loss_problem_set_isa(problem, what->isa);
 	check(loss_plan_create(problem, arena, &plan, &err), &err);
 	return plan;
@@ -66,16 +94,16 @@ static void run_only(void *context)
 	check(loss_plan_run(planned->plan, planned->threads, NULL, &err), &err);
 }
 
-double ours_call_seconds(struct ours_case *what)
+double ours_call_seconds(struct ours_case *what, double timed_seconds)
 {
-	return time_call(whole_call, what);
+	return time_call_for(whole_call, what, timed_seconds);
 }
 
-double ours_run_seconds(struct ours_case *what)
+double ours_run_seconds(struct ours_case *what, double timed_seconds)
 {
 	struct loss_arena *arena = new_arena(what);
 	struct planned planned = {plan_case(what, arena), what->threads};
-	double seconds = time_call(run_only, &planned);
+	double seconds = time_call_for(run_only, &planned, timed_seconds);
 	loss_arena_destroy(arena);
 	return seconds;
 }

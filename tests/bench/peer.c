@@ -4,6 +4,7 @@
 #include <math.h>
 #include <signal.h>
 #include <spawn.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -65,12 +66,16 @@ void peer_start(struct peer *peer, const char *name, const char *const *command)
 		fail(peer, strncmp(line, "absent ", 7) == 0 ? line + 7 : "did not start");
 }
 
-double peer_ask(struct peer *peer, bool grad, size_t rows, size_t classes, int threads)
+double peer_ask(struct peer *peer, const char *format, ...)
 {
 	char line[sizeof peer->about];
 	if (!peer->ready)
 		return (double)NAN;
-	fprintf(peer->to, "%s %zu %zu %d\n", grad ? "backward" : "forward", rows, classes, threads);
+	va_list arguments;
+	va_start(arguments, format);
+	vfprintf(peer->to, format, arguments);
+	va_end(arguments);
+	fputc('\n', peer->to);
 	fflush(peer->to);
 	if (!read_line(peer, line, sizeof line)) {
 		fail(peer, "died");

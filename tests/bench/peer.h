@@ -1,8 +1,8 @@
 /*
  * Another implementation, as a child process that answers questions on its standard output.
  *
- *   bench: "<forward|backward> <rows> <classes> <threads>\n"   a cross entropy, F32 logits
- *   peer:  "<seconds>\n"                                       of one call, timed there
+ *   bench: a line; "<what> <rows> <classes> <threads>" where the peer's own file says nothing else
+ *   peer:  "<seconds>\n"                               of one call, timed there
  *
  * Its first line is "ready <name and version>" or "absent <why>".
  */
@@ -24,8 +24,9 @@ struct peer {
 
 /* The name is what the reason says where nothing answers. */
 void peer_start(struct peer *peer, const char *name, const char *const *command);
-/* NaN when the peer is absent or has failed, with the reason in `about`. */
-double peer_ask(struct peer *peer, bool grad, size_t rows, size_t classes, int threads);
+/* Asks a question, without its end of line. NaN when the peer is absent or has failed, with the
+ * reason in `about`. */
+__attribute__((format(printf, 2, 3))) double peer_ask(struct peer *peer, const char *format, ...);
 void peer_stop(struct peer *peer);
 
 #endif

@@ -2,6 +2,9 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+
+#define HUGE_PAGE ((size_t)2 << 20)
 
 /* splitmix64: the i-th of a sequence, without the ones before it. */
 static uint64_t random_at(uint64_t i)
@@ -12,42 +15,31 @@ static uint64_t random_at(uint64_t i)
 	return z ^ (z >> 31);
 }
 
-static float logit_at(size_t i)
+void fill_uniform(const struct loss_tensor *tensor, uint64_t seed, double low, double high)
 {
-	return (float)(int32_t)(random_at(i) >> 32) * 0x1p-28f;
-}
-
-/* Cut off, not rounded, and 0 where it is small: it is only something to read. */
-static uint16_t bf16(float x)
-{
-	uint32_t bits;
-	memcpy(&bits, &x, sizeof bits);
-	return (uint16_t)(bits >> 16);
-}
-
-static uint16_t f16(float x)
-{
-	uint32_t bits;
-	memcpy(&bits, &x, sizeof bits);
-	uint32_t magnitude = bits & 0x7fffffffu, sign = bits >> 16 & 0x8000u;
-	if (magnitude < 0x38800000u)
-		return (uint16_t)sign;
-	return (uint16_t)(sign | (magnitude - 0x38000000u) >> 13);
-}
-
-static void fill_logits(void *data, size_t n, loss_dtype dtype)
-{
-	const char *name = loss_dtype_info(dtype)->name;
-	if (dtype == LOSS_F32) {
+	const double step = (high - low) * 0x1p-32;
 #pragma omp parallel for
-		for (size_t i = 0; i < n; i++)
-			((float *)data)[i] = logit_at(i);
-		return;
-	}
-	uint16_t (*half)(float) = strcmp(name, "BF16") == 0 ? bf16 : f16;
-#pragma omp parallel for
+	for (size_t i = 0; i < tensor->count; i++)
+		loss_float_put(tensor->dtype, tensor->data, i,
+			       low + step * (double)(random_at(i + (seed << 48)) >> 32));
+}
+
+void fill_targets(int64_t *targets, size_t n, size_t classes)
+{
 	for (size_t i = 0; i < n; i++)
-		((uint16_t *)data)[i] = half(logit_at(i));
+		targets[i] = (int64_t)(random_at(~i) % classes);
+}
+
+/* Advised as libloss advises its results, or a copy would pay for smaller pages. */
+static void *new_copy(size_t bytes)
+{
+	size_t rounded = (bytes + HUGE_PAGE - 1) / HUGE_PAGE * HUGE_PAGE;
+	void *copy = aligned_alloc(HUGE_PAGE, rounded);
+#ifdef MADV_HUGEPAGE
+	if (copy)
+		madvise(copy, rounded, MADV_HUGEPAGE);
+#endif
+	return copy;
 }
 
 bool pool_create(struct pool *pool, const struct loss_tensor *logits, size_t classes, bool cached)
@@ -57,7 +49,7 @@ bool pool_create(struct pool *pool, const struct loss_tensor *logits, size_t cla
 	/* Rounded up for the probes, which read whole chunks. */
 	*pool = (struct pool){
 		.logits = aligned_alloc(4096, (n * bytes + 4095) & ~(size_t)4095),
-		.copy = aligned_alloc(4096, (bytes + 4095) & ~(size_t)4095),
+		.copy = new_copy(bytes),
 		.targets = calloc(rows, sizeof *pool->targets),
 		.n_slices = n,
 		.slice_bytes = bytes,
@@ -66,10 +58,11 @@ bool pool_create(struct pool *pool, const struct loss_tensor *logits, size_t cla
 		pool_destroy(pool);
 		return false;
 	}
-	fill_logits(pool->logits, n * logits->count, logits->dtype);
+	const struct loss_tensor all = {
+		.dtype = logits->dtype, .count = n * logits->count, .data = pool->logits};
+	fill_uniform(&all, 0, -8.0, 8.0);
 	memset(pool->copy, 0, bytes);
-	for (size_t r = 0; r < rows; r++)
-		pool->targets[r] = (int64_t)(random_at(~r) % classes);
+	fill_targets(pool->targets, rows, classes);
 	return true;
 }
 

@@ -18,7 +18,7 @@ struct pool {
 };
 
 /*
- * Fills a pool with slices of this tensor, which is F32, BF16 or F16: logits between -8 and 8,
+ * Fills a pool with slices of this tensor, of a float type: logits between -8 and 8,
  * targets below `classes`. One slice where `cached`, else enough for POOL_BYTES. False when the
  * memory is not there.
  */
@@ -27,5 +27,9 @@ void pool_destroy(struct pool *pool);
 
 /* The next slice's data, in turn. */
 void *pool_next(struct pool *pool);
+
+/* The count elements of a float tensor, between low and high: the same for a seed each time. */
+void fill_uniform(const struct loss_tensor *tensor, uint64_t seed, double low, double high);
+void fill_targets(int64_t *targets, size_t n, size_t classes);
 
 #endif

@@ -79,8 +79,11 @@ static void print_value(FILE *out, const struct measured *measured, double secon
 	char text[32] = "-";
 	double value = in_unit(measured, seconds);
 	if (!isnan(value))
-		snprintf(text, sizeof text, value < 10.0 ? "%.2f %s" : "%.1f %s", value,
-			 unit_of(measured));
+		snprintf(text, sizeof text,
+			 value < 1.0    ? "%.3f %s"
+			 : value < 10.0 ? "%.2f %s"
+					: "%.1f %s",
+			 value, unit_of(measured));
 	print_cell(out, text, 10);
 }
 

@@ -58,6 +58,7 @@ static bool start(struct child *child, const char *const *command)
 	if (child->pid == 0) {
 		dup2(ends[1], STDOUT_FILENO);
 		close(ends[0]);
+		unsetenv("GOMP_SPINCOUNT"); /* a server is measured as it is */
 		if (!freopen("/dev/null", "w", stderr))
 			_exit(127);
 		execv(arguments[0], arguments);
@@ -283,20 +284,24 @@ static double in_process_seconds(const struct bench *bench, const struct shared 
 {
 	struct pool pool = {.logits = shared->data + shared->targets_bytes, .n_slices = 1};
 	struct ours_case what = {
+		.call = &ours_forward,
 		.pool = &pool,
-		.logits = {.dtype = LOSS_F32,
-			   .rank = 2,
-			   .shape = {shared->rows, shared->classes},
-			   .count = shared->rows * shared->classes},
-		.targets = {.dtype = LOSS_I64,
-			    .rank = 1,
-			    .shape = {shared->rows},
-			    .count = shared->rows,
-			    .data = shared->data},
+		.tensors =
+			{
+				[LOSS_ROLE_INPUT] = {.dtype = LOSS_F32,
+						     .rank = 2,
+						     .shape = {shared->rows, shared->classes},
+						     .count = shared->rows * shared->classes},
+				[LOSS_ROLE_TARGETS] = {.dtype = LOSS_I64,
+						       .rank = 1,
+						       .shape = {shared->rows},
+						       .count = shared->rows,
+						       .data = shared->data},
+			},
 		.isa = bench->isa,
 		.threads = bench->threads,
 	};
-	return ours_call_seconds(&what);
+	return ours_call_seconds(&what, TIMED_SECONDS);
 }
 
 static void measure_shared(struct bench *bench, const struct body *body, struct measured *measured)
