@@ -1,0 +1,238 @@
+/*
+ * A row's results are the same bits whatever else is in the batch: alone, in any part of any split,
+ * in any layout, anywhere in memory, beside any neighbours, whole or streamed, by any number of
+ * threads and the kernels of any instruction set, and whatever else is asked for. And loss_sum and
+ * denominator are the exact sums of what the rows contribute one by one, rounded once.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "../support/alone.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* ---------------------------------------------------------------- what is evaluated */
+
+#define CROSS_ENTROPY(name_, targets_) .name = name_, .loss = "cross_entropy", .targets = targets_
+#define INDICES(name_) CROSS_ENTROPY(name_, POOL_INDICES)
+#define PROBABILITIES(name_) CROSS_ENTROPY(name_, POOL_PROBABILITIES)
+
+static const struct pool_kind kinds[] = {
+	{INDICES("indices")},
+	{INDICES("weight"), .weight = POOL_WEIGHT},
+	{INDICES("signed weight"), .weight = POOL_SIGNED_WEIGHT},
+	{INDICES("upstream"), .upstream = true},
+	{INDICES("weight, upstream, class 0 ignored"), .weight = POOL_WEIGHT, .upstream = true,
+	 .class_0_is_ignored = true},
+	{INDICES("smoothing"), .smoothing = 0.1},
+	{INDICES("smoothing, weight"), .smoothing = 0.3, .weight = POOL_WEIGHT},
+	{INDICES("z_loss"), .z_loss = 1e-2},
+	{INDICES("z_loss, weight, smoothing"), .z_loss = 1, .weight = POOL_WEIGHT,
+	 .smoothing = 0.1},
+	{INDICES("softcap"), .softcap = 5},
+	{INDICES("temperature"), .temperature = 0.7},
+	{INDICES("softcap, temperature, z_loss, weight, upstream"), .softcap = 30, .temperature = 3,
+	 .z_loss = 1e-3, .weight = POOL_WEIGHT, .upstream = true},
+	{PROBABILITIES("probabilities")},
+	{PROBABILITIES("probabilities, weight, smoothing"), .weight = POOL_WEIGHT,
+	 .smoothing = 0.1},
+	{PROBABILITIES("probabilities, z_loss, temperature, upstream"), .z_loss = 0.1,
+	 .temperature = 2, .upstream = true},
+	{.name = "indices", .loss = "nll_loss", .targets = POOL_INDICES},
+	{.name = "weight, upstream",
+	 .loss = "nll_loss",
+	 .targets = POOL_INDICES,
+	 .weight = POOL_SIGNED_WEIGHT,
+	 .upstream = true},
+	{.name = "plain", .loss = "log_softmax"},
+	{.name = "upstream", .loss = "log_softmax", .upstream = true},
+	{.name = "plain", .loss = "softmax"},
+	{.name = "upstream", .loss = "softmax", .upstream = true},
+};
+
+static const size_t splits[] = {1, 2, 3, 7, 17};
+
+/* Beyond 1 to 70. */
+static const size_t class_counts[] = {100,  127,  128,   129,   191,   255,   256,   257,  500,
+				      1000, 1023, 1024,  1025,  2047,  2048,  2049,  4095, 4096,
+				      4097, 9000, 32000, 50257, 65535, 65536, 65537, 70000};
+
+static const loss_dtype dtypes[] = {LOSS_F32,  LOSS_F64,     LOSS_F16,
+				    LOSS_BF16, LOSS_F8_E4M3, LOSS_F8_E5M2};
+
+/* ---------------------------------------------------------------- instruction sets */
+
+#define MAX_ISAS 8
+static const char *isas[MAX_ISAS];
+static size_t n_isas;
+
+static int find_isas(void **state)
+{
+	(void)state;
+	if (eval_isa() != NULL)
+		isas[n_isas++] = eval_isa();
+	for (size_t i = 0; eval_isa() == NULL && loss_isa_at(i) != NULL && n_isas < MAX_ISAS; i++)
+		if (loss_isa_find(loss_isa_at(i)) != NULL)
+			isas[n_isas++] = loss_isa_at(i);
+	return 0;
+}
+
+/* ---------------------------------------------------------------- how it is evaluated */
+
+/* Whose neighbours stand beside a row. */
+enum company { REGULAR, ONE_IRREGULAR, MIXED, N_COMPANY };
+static const char *const companies[] = {"regular", "one irregular", "mixed"};
+
+/* One layout of a pool's rows, cut into parts, and how these are evaluated. */
+struct trial {
+	struct arrangement whole; /* of all parts together */
+	enum asked asked;
+	enum company company;
+	size_t parts;
+	const char *outputs[ALONE_OUTPUTS + 1];
+};
+
+/* Elements: of most trials, of those that ask for little, and of the slow kernels'. */
+#define MOST 12000
+#define LARGEST 1300000
+#define SLOWEST 30000
+
+/* How many steps along the first axis a batch has; 0 where the layout is too large for the pool. */
+static size_t draw_steps(const struct pool *pool, struct random *random,
+			 const struct pool_layout *layout)
+{
+	size_t step = pool_layout_inner(layout) * pool->classes;
+	size_t most = MOST / step < 60 ? MOST / step : 60;
+	return step > LARGEST ? 0 : 1 + random_below(random, most > 0 ? most : 1);
+}
+
+static void draw_order(const struct pool *pool, struct random *random, enum company company,
+		       size_t *order, size_t n)
+{
+	size_t one = random_below(random, n);
+	for (size_t p = 0; p < n; p++)
+		order[p] = random_below(random, company == MIXED ? pool->rows : pool->regular);
+	if (company == ONE_IRREGULAR)
+		order[one] = pool->regular + random_below(random, pool->rows - pool->regular);
+}
+
+static const char *draw_isa(struct random *random, size_t elements)
+{
+	const char *isa = isas[random_chance(random, 0.5) ? 0 : random_below(random, n_isas)];
+	bool slow = elements > SLOWEST && strcmp(isa, "base") == 0;
+	return slow ? isas[0] : isa;
+}
+
+static void draw_trial(const struct alone *alone, struct random *random, struct trial *trial)
+{
+	const struct pool *pool = alone->pool;
+	struct arrangement *whole = &trial->whole;
+	size_t elements = whole->n * pool->classes;
+	bool reducible = pool->kind->targets != POOL_NO_TARGETS && !pool->kind->upstream;
+	trial->company = (enum company)random_below(random, N_COMPANY);
+	trial->asked = (enum asked)random_below(random, N_ASKED);
+	if (elements > 4 * MOST && trial->asked == ASKED_ALL)
+		trial->asked = ASKED_GRAD;
+	trial->parts = splits[random_below(random, COUNT(splits))];
+	alone_outputs(pool, trial->asked, trial->outputs);
+	whole->outputs = trial->outputs;
+	whole->offset = random_below(random, 4);
+	whole->threads = random_chance(random, 0.6) ? 1 : 2 + (int)random_below(random, 3);
+	whole->isa = draw_isa(random, elements);
+	whole->reduction = reducible && random_chance(random, 0.25) ? "sum" : "none";
+	bool of_rows = trial->asked == ASKED_DEFAULT || trial->asked == ASKED_ROWS;
+	whole->streamed =
+		of_rows && pool_streams(pool, whole->layout) && random_chance(random, 0.4);
+}
+
+/* Part i of n steps, the first of which is `first`. */
+static void run_part(const struct alone *alone, const struct trial *trial, size_t i, size_t steps)
+{
+	size_t inner = pool_layout_inner(trial->whole.layout);
+	size_t first = steps * i / trial->parts, end = steps * (i + 1) / trial->parts;
+	struct arrangement part = trial->whole;
+	char how[64];
+	struct eval eval;
+	snprintf(how, sizeof how, "part %zu of %zu, %s company", i + 1, trial->parts,
+		 companies[trial->company]);
+	part.order += first * inner;
+	part.n = (end - first) * inner;
+	pool_evaluate(alone->pool, &part, &eval);
+	alone_compare(alone, &part, &eval, how);
+	eval_end(&eval);
+}
+
+/* The layout of one row has as many parts as there are rows. */
+static void try_layout(const struct alone *alone, struct random *random,
+		       const struct pool_layout *layout)
+{
+	size_t steps = draw_steps(alone->pool, random, layout);
+	size_t n = steps * pool_layout_inner(layout);
+	struct trial trial = {.whole = {.layout = layout, .n = n}};
+	if (steps == 0)
+		return;
+	struct loss_arena *arena = loss_arena_create(NULL);
+	size_t *order = loss_arena_array(arena, size_t, n);
+	require(order != NULL, "no memory for %zu rows", n);
+	draw_trial(alone, random, &trial);
+	draw_order(alone->pool, random, trial.company, order, n);
+	trial.whole.order = order;
+	if (layout->unbatched || trial.parts > steps)
+		trial.parts = steps;
+	for (size_t i = 0; i < trial.parts; i++)
+		run_part(alone, &trial, i, steps);
+	loss_arena_destroy(arena);
+}
+
+/* A pool of rows in every layout that its loss has. */
+static void try_pool(struct random *random, const struct pool_kind *kind, loss_dtype dtype,
+		     const size_t sizes[3])
+{
+	struct pool pool = pool_make(random, kind, dtype, sizes);
+	struct alone alone = alone_evaluate(&pool, isas[0]);
+	bool has_shift = loss_find_argument(pool.loss, "shift", 5) >= 0;
+	for (size_t i = 0; i < pool_n_layouts; i++)
+		if (has_shift || !pool_layouts[i].shift)
+			try_layout(&alone, random, &pool_layouts[i]);
+	pool_free(&pool);
+}
+
+/* ---------------------------------------------------------------- the tests */
+
+/* Each count of classes with each kind; dtypes take turns, so that every kind meets each often. */
+static void few_classes(void **state)
+{
+	struct random random = random_start(0xba7c);
+	(void)state;
+	for (size_t classes = 1; classes <= random_cases(70); classes++)
+		for (size_t k = 0; k < COUNT(kinds); k++)
+			try_pool(&random, &kinds[k], dtypes[(classes + k) % COUNT(dtypes)],
+				 (size_t[]){12, 6, classes});
+	alone_report();
+}
+
+static void many_classes(void **state)
+{
+	struct random random = random_start(0xba7d);
+	(void)state;
+	for (size_t i = 0; i < random_cases(COUNT(class_counts)); i++) {
+		bool very_many = class_counts[i] > 5000;
+		for (size_t k = very_many ? i % 4 : 0; k < COUNT(kinds); k += very_many ? 4 : 1)
+			try_pool(&random, &kinds[k], dtypes[(i + k) % COUNT(dtypes)],
+				 (size_t[]){4, 3, class_counts[i]});
+	}
+	alone_report();
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(few_classes),
+		cmocka_unit_test(many_classes),
+	};
+	return cmocka_run_group_tests(tests, find_isas, NULL);
+}
