@@ -83,7 +83,7 @@ static int find_isas(void **state)
 
 /* ---------------------------------------------------------------- how it is evaluated */
 
-/* Whose neighbours stand beside a row. */
+/* What neighbours a row has. */
 enum company { REGULAR, ONE_IRREGULAR, MIXED, N_COMPANY };
 static const char *const companies[] = {"regular", "one irregular", "mixed"};
 
@@ -96,27 +96,34 @@ struct trial {
 	const char *outputs[ALONE_OUTPUTS + 1];
 };
 
-/* Elements: of most trials, of those that ask for little, and of what is slow. */
-#define MOST 9000
+/* Elements of a batch of which one step along the first axis is large: of those that ask for
+ * little, and of what is slow; and beyond which a batch is not for the slow kernels. */
 #define LARGEST 1300000
-#define SLOW_MOST 3000
 #define SLOW_LARGEST 150000
 #define SLOW_KERNELS 20000
 
-/* Whether rows are evaluated one by one. */
+/* Whether rows are evaluated one by one, or all kernels are portable ones. */
 static bool is_slow(const struct pool *pool)
 {
-	return pool->logits.dtype == LOSS_F64 || pool->kind->softcap != 0 ||
-	       pool->kind->temperature != 0;
+	return strcmp(isas[0], "base") == 0 || pool->logits.dtype == LOSS_F64 ||
+	       pool->kind->softcap != 0 || pool->kind->temperature != 0;
 }
 
-/* How many steps along the first axis a batch has; 0 where the layout is too large for the pool. */
-static size_t draw_steps(const struct pool *pool, struct random *random,
+/* A pool of rows, what they come to alone, and how large batches of them are: steps along the first
+ * axis and elements, a third of these where it is slow, but one step at least. */
+struct subject {
+	const struct alone *alone;
+	size_t steps, elements;
+};
+
+/* 0 where the layout is too large for the pool. */
+static size_t draw_steps(const struct subject *subject, struct random *random,
 			 const struct pool_layout *layout)
 {
+	const struct pool *pool = subject->alone->pool;
 	size_t step = pool_layout_inner(layout) * pool->classes;
-	size_t most = (is_slow(pool) ? SLOW_MOST : MOST) / step;
-	most = most < 60 ? most : 60;
+	size_t most = subject->elements / (is_slow(pool) ? 3 : 1) / step;
+	most = most < subject->steps ? most : subject->steps;
 	if (step > (is_slow(pool) ? SLOW_LARGEST : LARGEST))
 		return 0;
 	return 1 + random_below(random, most > 0 ? most : 1);
@@ -147,7 +154,7 @@ static void draw_trial(const struct alone *alone, struct random *random, struct 
 	bool reducible = pool->kind->targets != POOL_NO_TARGETS && !pool->kind->upstream;
 	trial->company = (enum company)random_below(random, N_COMPANY);
 	trial->asked = (enum asked)random_below(random, N_ASKED);
-	if (elements > 4 * MOST && trial->asked == ASKED_ALL)
+	if (elements > 40000 && trial->asked == ASKED_ALL)
 		trial->asked = ASKED_GRAD;
 	trial->parts = splits[random_below(random, COUNT(splits))];
 	alone_outputs(pool, trial->asked, trial->outputs);
@@ -179,10 +186,10 @@ static void run_part(const struct alone *alone, const struct trial *trial, size_
 }
 
 /* The layout of one row has as many parts as there are rows. */
-static void try_layout(const struct alone *alone, struct random *random,
+static void try_layout(const struct subject *subject, struct random *random,
 		       const struct pool_layout *layout)
 {
-	size_t steps = draw_steps(alone->pool, random, layout);
+	size_t steps = draw_steps(subject, random, layout);
 	size_t n = steps * pool_layout_inner(layout);
 	struct trial trial = {.whole = {.layout = layout, .n = n}};
 	if (steps == 0)
@@ -190,27 +197,26 @@ static void try_layout(const struct alone *alone, struct random *random,
 	struct loss_arena *arena = loss_arena_create(NULL);
 	size_t *order = loss_arena_array(arena, size_t, n);
 	require(order != NULL, "no memory for %zu rows", n);
-	draw_trial(alone, random, &trial);
-	draw_order(alone->pool, random, trial.company, order, n);
+	draw_trial(subject->alone, random, &trial);
+	draw_order(subject->alone->pool, random, trial.company, order, n);
 	trial.whole.order = order;
 	if (layout->unbatched || trial.parts > steps)
 		trial.parts = steps;
 	for (size_t i = 0; i < trial.parts; i++)
-		run_part(alone, &trial, i, steps);
+		run_part(subject->alone, &trial, i, steps);
 	loss_arena_destroy(arena);
 }
 
-/* A pool of rows in every layout that its loss has. */
-static void try_pool(struct random *random, const struct pool_kind *kind, loss_dtype dtype,
-		     const size_t sizes[3])
+/* The rows of a pool in every layout that their loss has. */
+static void try_pool(struct random *random, struct pool *pool, size_t steps, size_t elements)
 {
-	struct pool pool = pool_make(random, kind, dtype, sizes);
-	struct alone alone = alone_evaluate(&pool, isas[0]);
-	bool has_shift = loss_find_argument(pool.loss, "shift", 5) >= 0;
+	struct alone alone = alone_evaluate(pool, isas[0]);
+	const struct subject subject = {&alone, steps, elements};
+	bool has_shift = loss_find_argument(pool->loss, "shift", 5) >= 0;
 	for (size_t i = 0; i < pool_n_layouts; i++)
 		if (has_shift || !pool_layouts[i].shift)
-			try_layout(&alone, random, &pool_layouts[i]);
-	pool_free(&pool);
+			try_layout(&subject, random, &pool_layouts[i]);
+	pool_free(pool);
 }
 
 /* ---------------------------------------------------------------- the tests */
@@ -221,9 +227,12 @@ static void few_classes(void **state)
 	struct random random = random_start(0xba7c);
 	(void)state;
 	for (size_t classes = 1; classes <= random_cases(70); classes++)
-		for (size_t k = 0; k < COUNT(kinds); k++)
-			try_pool(&random, &kinds[k], dtypes[(classes + k) % COUNT(dtypes)],
-				 (size_t[]){10, 6, classes});
+		for (size_t k = 0; k < COUNT(kinds); k++) {
+			struct pool pool =
+				pool_make(&random, &kinds[k], dtypes[(classes + k) % COUNT(dtypes)],
+					  (size_t[]){10, 6, classes});
+			try_pool(&random, &pool, 60, 9000);
+		}
 	alone_report();
 }
 
@@ -233,9 +242,27 @@ static void many_classes(void **state)
 	(void)state;
 	for (size_t i = 0; i < random_cases(COUNT(class_counts)); i++) {
 		bool very_many = class_counts[i] > 5000;
-		for (size_t k = very_many ? i % 4 : 0; k < COUNT(kinds); k += very_many ? 4 : 1)
-			try_pool(&random, &kinds[k], dtypes[(i / 4 + k) % COUNT(dtypes)],
-				 (size_t[]){3, 2, class_counts[i]});
+		for (size_t k = very_many ? i % 4 : 0; k < COUNT(kinds); k += very_many ? 4 : 1) {
+			struct pool pool =
+				pool_make(&random, &kinds[k], dtypes[(i / 4 + k) % COUNT(dtypes)],
+					  (size_t[]){3, 2, class_counts[i]});
+			try_pool(&random, &pool, 60, 9000);
+		}
+	}
+	alone_report();
+}
+
+/* Of several blocks, which threads share. */
+static void many_rows(void **state)
+{
+	static const size_t counts[] = {1, 2, 3, 10, 33, 64, 65, 129};
+	struct random random = random_start(0xba7e);
+	(void)state;
+	for (size_t i = 0; i < random_cases(4 * COUNT(counts)); i++) {
+		struct pool pool =
+			pool_make(&random, &kinds[i * 5 % COUNT(kinds)], dtypes[i % COUNT(dtypes)],
+				  (size_t[]){30, 6, counts[i % COUNT(counts)]});
+		try_pool(&random, &pool, 20000, 60000);
 	}
 	alone_report();
 }
@@ -245,6 +272,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(few_classes),
 		cmocka_unit_test(many_classes),
+		cmocka_unit_test(many_rows),
 	};
 	return cmocka_run_group_tests(tests, find_isas, NULL);
 }
