@@ -83,9 +83,9 @@ static int find_isas(void **state)
 
 /* ---------------------------------------------------------------- how it is evaluated */
 
-/* What neighbours a row has. */
-enum company { REGULAR, ONE_IRREGULAR, MIXED, N_COMPANY };
-static const char *const companies[] = {"regular", "one irregular", "mixed"};
+/* What neighbours a row has. Among ignored ones, loss_sum is what one row contributes. */
+enum company { REGULAR, ONE_IRREGULAR, MIXED, IGNORED, N_COMPANY };
+static const char *const companies[] = {"regular", "one irregular", "mixed", "ignored"};
 
 /* One layout of a pool's rows, cut into parts, and how these are evaluated. */
 struct trial {
@@ -129,14 +129,24 @@ static size_t draw_steps(const struct subject *subject, struct random *random,
 	return 1 + random_below(random, most > 0 ? most : 1);
 }
 
+static size_t draw_row(const struct pool *pool, struct random *random, enum company company)
+{
+	size_t row = random_below(random, company == MIXED ? pool->rows : pool->regular);
+	while (company == IGNORED && !pool_ignores(pool, row))
+		row = random_below(random, pool->rows);
+	return row;
+}
+
 static void draw_order(const struct pool *pool, struct random *random, enum company company,
 		       size_t *order, size_t n)
 {
 	size_t one = random_below(random, n);
 	for (size_t p = 0; p < n; p++)
-		order[p] = random_below(random, company == MIXED ? pool->rows : pool->regular);
+		order[p] = draw_row(pool, random, company);
 	if (company == ONE_IRREGULAR)
 		order[one] = pool->regular + random_below(random, pool->rows - pool->regular);
+	if (company == IGNORED)
+		order[one] = random_below(random, pool->rows);
 }
 
 static const char *draw_isa(struct random *random, size_t elements)
@@ -152,7 +162,8 @@ static void draw_trial(const struct alone *alone, struct random *random, struct 
 	struct arrangement *whole = &trial->whole;
 	size_t elements = whole->n * pool->classes;
 	bool reducible = pool->kind->targets != POOL_NO_TARGETS && !pool->kind->upstream;
-	trial->company = (enum company)random_below(random, N_COMPANY);
+	bool may_ignore = pool->kind->targets == POOL_INDICES;
+	trial->company = (enum company)random_below(random, may_ignore ? N_COMPANY : IGNORED);
 	trial->asked = (enum asked)random_below(random, N_ASKED);
 	if (elements > 40000 && trial->asked == ASKED_ALL)
 		trial->asked = ASKED_GRAD;

@@ -122,7 +122,12 @@ static void draw_logits(struct pool *pool, struct random *random, loss_dtype dty
 	}
 }
 
-/* Half of the targets are the largest logit's class: the confident rows. One in ten is ignored. */
+bool pool_ignores(const struct pool *pool, size_t row)
+{
+	return pool->kind->targets == POOL_INDICES && row % 4 == 3;
+}
+
+/* Half of the targets are the largest logit's class: the confident rows. */
 static int64_t draw_index(const struct pool *pool, struct random *random, size_t r)
 {
 	size_t n = pool->classes, best = 0;
@@ -132,7 +137,7 @@ static int64_t draw_index(const struct pool *pool, struct random *random, size_t
 		best = x > largest ? c : best;
 		largest = x > largest ? x : largest;
 	}
-	if (random_chance(random, 0.1))
+	if (pool_ignores(pool, r))
 		return pool->kind->class_0_is_ignored ? 0 : -100;
 	return (int64_t)(random_chance(random, 0.5) ? best : random_below(random, n));
 }

@@ -61,6 +61,9 @@ struct pool pool_make(struct random *random, const struct pool_kind *kind, loss_
 		      const size_t sizes[3]);
 void pool_free(struct pool *pool);
 
+/* Whether the row's target is ignored: a quarter of them. */
+bool pool_ignores(const struct pool *pool, size_t row);
+
 /* Whether an arrangement of this layout can be streamed, if no output has classes. */
 bool pool_streams(const struct pool *pool, const struct pool_layout *layout);
 
