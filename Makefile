@@ -9,6 +9,7 @@
 #   make test-interop  other people's clients (tritonclient, KServe, safetensors, Go, ...) against the server
 #   make test-proxies  HAProxy and nginx, as docker/ configures them, in front of the server
 #   make test-neon  the kernels cross-compiled for aarch64, under qemu: the same bits as here
+#   make golden     writes tests/isa/golden.sha256 anew: the results that every machine must come to
 #   make test-attack  64 connections of good and hostile clients at once (ATTACK_SECONDS=300, ATTACK_SEED=)
 #   make test-drain  SIGTERM under load: every request sent before it is answered (DRAINS=20, DRAIN_SEED=)
 #   make test-mutation  small slips put into the code: which do the tests notice? (MUTANTS=150, SEED=, FILES=, JOBS=)
@@ -131,7 +132,7 @@ $(BUILD)/tests/steps/test_steps: $(addprefix $(BUILD)/tests/steps/,test_steps.o 
 	$(Q)$(CC) $(ALL_CFLAGS) $(LINK_MODE) $(COUNTED:%=-Wl,--wrap=%) -o $@ $^ $(LIBS) $(TEST_LIBS)
 
 # Prints hashes of results; needs nothing but libloss, so that it can be cross-compiled.
-$(BUILD)/tests/isa/hashes: $(addprefix $(BUILD)/tests/,isa/hashes.o support/cases.o support/rows.o support/random.o) $(BUILD)/libloss.a
+$(BUILD)/tests/isa/hashes: $(addprefix $(BUILD)/tests/,isa/hashes.o support/cases.o support/case_draft.o support/case_families.o support/rows.o support/random.o) $(BUILD)/libloss.a
 	@echo "  LD $@"
 	$(Q)$(CC) $(ALL_CFLAGS) $(LINK_MODE) -o $@ $^ -lm
 
@@ -161,7 +162,7 @@ $(BUILD)/gen/openapi_yaml.h: api/openapi.yaml
 	@od -An -v -tu1 $< | sed 's/  *\([0-9][0-9]*\)/\1,/g' > $@
 $(BUILD)/server/route.o $(BUILD)/server/pages.o: $(BUILD)/gen/openapi_yaml.h
 
--include $(LIB_OBJ:.o=.d) $(FUZZ_OBJ:.o=.d) $(TARGET_OBJ:.o=.d) $(BUILD)/tests/fuzz/targets/libfuzzer.d $(NUMBERS_OBJ:.o=.d) $(ORACLE_OBJ:.o=.d) $(SERVER_OBJ:.o=.d) $(SUPPORT_OBJ:.o=.d) $(STEPS_OBJ:.o=.d) $(TEST_BIN:=.d) $(wildcard $(BUILD)/tests/steps/*.d)
+-include $(LIB_OBJ:.o=.d) $(FUZZ_OBJ:.o=.d) $(TARGET_OBJ:.o=.d) $(BUILD)/tests/fuzz/targets/libfuzzer.d $(NUMBERS_OBJ:.o=.d) $(BUILD)/tests/isa/hashes.d $(ORACLE_OBJ:.o=.d) $(SERVER_OBJ:.o=.d) $(SUPPORT_OBJ:.o=.d) $(STEPS_OBJ:.o=.d) $(TEST_BIN:=.d) $(wildcard $(BUILD)/tests/steps/*.d)
 
 # ---------------------------------------------------------------- run and test
 
@@ -199,7 +200,7 @@ run: setup-run
 	@exec $(BUILD)/lossd --listen $(LISTEN)
 
 .PHONY: tests-built test
-tests-built: $(TEST_BIN) $(BUILD)/lossd
+tests-built: $(TEST_BIN) $(BUILD)/tests/isa/hashes $(BUILD)/lossd
 test: setup-test
 	@$(MAKE) --no-print-directory tests-built
 	@BUILD=$(BUILD) tests/run
@@ -232,13 +233,15 @@ test-attack test-drain: setup-attack
 test-mutation: setup-mutation
 	@MAKEFLAGS= PYTHONDONTWRITEBYTECODE=1 tests/mutation/mutate.py
 
-.PHONY: test-isa test-neon fuzz-kernels
+.PHONY: test-isa test-neon golden fuzz-kernels
 test-isa: setup-test
-	@$(MAKE) --no-print-directory tests-built $(BUILD)/tests/isa/hashes
+	@$(MAKE) --no-print-directory tests-built
 	@BUILD=$(BUILD) tests/isa/each
 test-neon: setup-neon
 	@$(MAKE) --no-print-directory $(BUILD)/tests/isa/hashes
 	@BUILD=$(BUILD) tests/isa/neon
+golden: $(BUILD)/tests/isa/hashes
+	@BUILD=$(BUILD) tests/isa/golden write
 fuzz-kernels: setup-test
 	@$(MAKE) --no-print-directory $(BUILD)/tests/fuzz/fuzz_kernels
 	@BUILD=$(BUILD) tests/fuzz/run

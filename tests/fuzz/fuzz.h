@@ -32,6 +32,8 @@ struct fuzz_tally {
 	size_t rows, violations;
 };
 
+struct fuzz_result;
+
 enum fuzz_layout { FUZZ_ROWS, FUZZ_INNER, FUZZ_LAST, FUZZ_UNBATCHED, FUZZ_N_LAYOUTS };
 
 /* A batch in canonical order: row by row, class by class, exact in its dtypes. */
@@ -64,6 +66,13 @@ struct fuzz_batch {
 typedef void fuzz_family(struct fuzz_batch *batch);
 fuzz_family fuzz_cross_entropy, fuzz_softmax, fuzz_log_softmax, fuzz_nll_loss, fuzz_elements;
 
+/*
+ * Judges the outputs of softmax that were asked for: log_probs, probs, lse, entropy, predicted.
+ * Where the row's logits may each be `slack` off, errors count apart and limits are larger.
+ */
+void fuzz_judge_softmax(struct fuzz_batch *batch, const struct oracle_row *row, long double slack,
+			const struct fuzz_result *result, size_t r);
+
 /* ---------------------------------------------------------------- drawing: fuzz_draw.c */
 
 /* Memory of the batch, zeroed. */
@@ -94,7 +103,9 @@ void fuzz_evaluate(struct fuzz_batch *batch, const char *const *outputs,
 		   struct fuzz_result *result);
 size_t fuzz_isas(const char **isas); /* FUZZ_MAX_ISAS of them at most, best first */
 
+/* The output of that name, which must be there; whether it is. */
 const struct loss_tensor *fuzz_output(const struct fuzz_result *result, const char *name);
+bool fuzz_has_output(const struct fuzz_result *result, const char *name);
 /* Where class c of a row stands in a tensor of the logits' layout, and its value there. */
 size_t fuzz_place(const struct fuzz_batch *batch, size_t row, size_t c);
 double fuzz_value(const struct loss_tensor *tensor, size_t i);

@@ -37,12 +37,13 @@ bool fuzz_chance(struct fuzz_batch *batch, double probability)
 
 static size_t any_class_count(struct random *random)
 {
-	static const size_t counts[] = {1,   2,   3,    4,    5,    7,    8,    9,    10,  15,  16,
-					17,  21,  24,   31,   32,   33,   48,   63,   64,  65,  66,
-					100, 127, 128,  129,  191,  255,  256,  257,  300, 500, 511,
-					512, 513, 1000, 1024, 2047, 2048, 2049, 5000, 9000};
-	static const size_t large[] = {32000, 50257, 128256, 300000};
-	if (random_chance(random, 0.0005))
+	static const size_t counts[] = {1,    2,    3,    4,    5,    7,    8,    9,    10,   15,
+					16,   17,   21,   24,   31,   32,   33,   48,   63,   64,
+					65,   66,   100,  127,  128,  129,  191,  255,  256,  257,
+					300,  500,  511,  512,  513,  1000, 1023, 1024, 1025, 2047,
+					2048, 2049, 4095, 4096, 4097, 5000, 9000};
+	static const size_t large[] = {32000, 50257, 65535, 65536, 65537, 70000, 128256, 300000};
+	if (random_chance(random, 0.001))
 		return large[random_below(random, COUNT(large))];
 	if (random_chance(random, 0.3))
 		return 1 + random_below(random, 70);
@@ -51,6 +52,8 @@ static size_t any_class_count(struct random *random)
 
 static void draw_sizes(struct fuzz_batch *batch)
 {
+	/* One, a few, a vector, one more, an image of 7 x 7. */
+	static const size_t inners[] = {1, 2, 3, 5, 16, 17, 49};
 	struct random *random = &batch->random;
 	batch->layout = (enum fuzz_layout)random_below(random, FUZZ_N_LAYOUTS);
 	if (batch->layout == FUZZ_UNBATCHED && random_chance(random, 0.8))
@@ -70,15 +73,21 @@ static void draw_sizes(struct fuzz_batch *batch)
 	most = most < 1 ? 1 : most < 40 ? most : 40;
 	most = random_chance(random, 0.7) && most > 5 ? 5 : most;
 	batch->inner = 1 + random_below(random, most);
+	size_t usual = inners[random_below(random, COUNT(inners))];
+	if (random_chance(random, 0.3) && usual <= room)
+		batch->inner = usual;
+	if (batch->n * batch->inner > room)
+		batch->n = room > batch->inner ? room / batch->inner : 1;
 }
 
-/* Half of it F32: the vector kernels' own type. */
+/* Two in five F32, the vector kernels' own type, and at least one in six F64. */
 static loss_dtype any_dtype(struct fuzz_batch *batch)
 {
 	loss_dtype dtype;
 	unsigned mask = batch->loss->tensors[0].dtypes;
-	if (fuzz_chance(batch, 0.5))
-		return LOSS_F32;
+	double part = random_uniform(&batch->random, 0, 1);
+	if (part < 0.57)
+		return part < 0.4 ? LOSS_F32 : LOSS_F64;
 	do
 		dtype = (loss_dtype)random_below(&batch->random, LOSS_N_DTYPES);
 	while (!(LOSS_DTYPE_BIT(dtype) & mask & LOSS_FLOAT_DTYPES));

@@ -222,11 +222,25 @@ void fuzz_evaluate(struct fuzz_batch *batch, const char *const *outputs, struct 
 	}
 }
 
-const struct loss_tensor *fuzz_output(const struct fuzz_result *result, const char *name)
+static const struct loss_tensor *find_output(const struct fuzz_result *result, const char *name)
 {
 	for (size_t i = 0; i < result->result.n_outputs; i++)
 		if (strcmp(result->result.outputs[i].name, name) == 0)
 			return &result->result.outputs[i].tensor;
-	fprintf(stderr, "there is no output %s\n", name);
-	exit(2);
+	return NULL;
+}
+
+bool fuzz_has_output(const struct fuzz_result *result, const char *name)
+{
+	return find_output(result, name) != NULL;
+}
+
+const struct loss_tensor *fuzz_output(const struct fuzz_result *result, const char *name)
+{
+	const struct loss_tensor *tensor = find_output(result, name);
+	if (tensor == NULL) {
+		fprintf(stderr, "there is no output %s\n", name);
+		exit(2);
+	}
+	return tensor;
 }

@@ -1,0 +1,39 @@
+/*
+ * A problem of cases.h before it is evaluated. What is drawn for a field depends on the problem's
+ * seed and the field alone: not on what other fields a loss has, nor on their order.
+ */
+#ifndef TESTS_SUPPORT_CASE_DRAFT_H
+#define TESTS_SUPPORT_CASE_DRAFT_H
+
+#include "cases.h"
+#include "random.h"
+
+struct case_draft {
+	const struct case_family *family; /* NULL: anything goes */
+	uint64_t seed;
+	struct random random; /* begins anew for each field */
+	struct loss_arena *arena;
+	const struct loss_info *loss;
+	bool by_class, class_last;
+	bool scalar; /* the loss is one number */
+	int64_t ignore_index;
+	struct loss_tensor input, rows;
+	size_t classes;
+	const char *distribution;
+	struct loss_tensor tensors[LOSS_N_ROLES]; /* by index into loss->tensors */
+	bool present[LOSS_N_ROLES];
+};
+
+/* FNV-1a, from CASE_HASH on. */
+#define CASE_HASH 0xcbf29ce484222325u
+uint64_t case_hash_bytes(uint64_t hash, const void *bytes, size_t n);
+uint64_t case_hash_text(uint64_t hash, const char *text);
+
+/* Whether a list, words with a space between them, has the word. */
+bool case_has_word(const char *list, const char *word);
+
+/* The problem of a draft that has its loss, its seed and its arena, and of a family its input's
+ * dtype; `asked` says of each output of the loss whether it is asked for. */
+struct loss_problem *case_problem(struct case_draft *draft, const char *isa, const bool *asked);
+
+#endif

@@ -1,0 +1,77 @@
+#include "cases.h"
+
+#define CROSS_ENTROPY_OF_PROBABILITIES "loss grad log_probs probs lse entropy z_loss predicted"
+#define CROSS_ENTROPY CROSS_ENTROPY_OF_PROBABILITIES " correct rank accuracy perplexity ece"
+#define SOFTMAX "log_probs probs lse entropy predicted"
+
+/* Rows of several blocks of classes. */
+#define LONG_DTYPES                                                                                \
+	(LOSS_DTYPE_BIT(LOSS_F32) | LOSS_DTYPE_BIT(LOSS_BF16) | LOSS_DTYPE_BIT(LOSS_F64))
+
+#define FAMILY(name, loss, with, outputs)                                                          \
+	{                                                                                          \
+		name, loss, with, outputs, 0, 0, CASE_GOLDEN                                       \
+	}
+#define LONG(name, loss, with, outputs)                                                            \
+	{                                                                                          \
+		name, loss, with, outputs, 70001, LONG_DTYPES, 2                                   \
+	}
+
+const struct case_family case_families[] = {
+	FAMILY("plain", "cross_entropy", "", CROSS_ENTROPY),
+	FAMILY("loss", "cross_entropy", "", "loss"),
+	FAMILY("gradient", "cross_entropy", "", "loss grad"),
+	FAMILY("weight", "cross_entropy", "weight", CROSS_ENTROPY),
+	FAMILY("ignored", "cross_entropy", "weight ignore_index grad_output", CROSS_ENTROPY),
+	FAMILY("smoothing", "cross_entropy", "label_smoothing", CROSS_ENTROPY),
+	FAMILY("smoothing_weight", "cross_entropy", "label_smoothing weight grad_dtype",
+	       CROSS_ENTROPY),
+	FAMILY("z_loss", "cross_entropy", "z_loss", CROSS_ENTROPY),
+	FAMILY("softcap", "cross_entropy", "softcap", CROSS_ENTROPY),
+	FAMILY("temperature", "cross_entropy", "temperature", CROSS_ENTROPY),
+	FAMILY("model", "cross_entropy", "shift softcap temperature z_loss label_smoothing",
+	       CROSS_ENTROPY),
+	FAMILY("mean", "cross_entropy", "denominator empty_mean weight",
+	       "loss grad accuracy perplexity"),
+	FAMILY("probabilities", "cross_entropy", "probabilities", CROSS_ENTROPY_OF_PROBABILITIES),
+	FAMILY("probabilities_weight", "cross_entropy", "probabilities weight label_smoothing",
+	       CROSS_ENTROPY_OF_PROBABILITIES),
+	FAMILY("probabilities_z_loss", "cross_entropy",
+	       "probabilities z_loss temperature grad_output", CROSS_ENTROPY_OF_PROBABILITIES),
+	LONG("long", "cross_entropy", "label_smoothing", CROSS_ENTROPY),
+	LONG("long_loss", "cross_entropy", "", "loss lse"),
+
+	FAMILY("plain", "nll_loss", "", "loss grad"),
+	FAMILY("loss", "nll_loss", "", "loss"),
+	FAMILY("weight", "nll_loss", "weight ignore_index grad_output grad_dtype", "loss grad"),
+	FAMILY("mean", "nll_loss", "weight denominator empty_mean", "loss grad"),
+
+	FAMILY("plain", "log_softmax", "", SOFTMAX),
+	FAMILY("gradient", "log_softmax", "grad_output", "grad"),
+	FAMILY("wide", "log_softmax", "grad_output grad_dtype", SOFTMAX " grad"),
+	LONG("long", "log_softmax", "grad_output", SOFTMAX " grad"),
+
+	FAMILY("plain", "softmax", "", SOFTMAX),
+	FAMILY("gradient", "softmax", "grad_output", "grad"),
+	FAMILY("wide", "softmax", "grad_output grad_dtype", SOFTMAX " grad"),
+
+	FAMILY("plain", "binary_cross_entropy_with_logits", "", "loss grad"),
+	FAMILY("weight", "binary_cross_entropy_with_logits", "weight pos_weight grad_output",
+	       "loss grad"),
+	FAMILY("mean", "binary_cross_entropy_with_logits",
+	       "weight denominator empty_mean grad_dtype", "loss grad"),
+
+	FAMILY("plain", "binary_cross_entropy", "", "loss grad"),
+	FAMILY("weight", "binary_cross_entropy", "weight grad_output", "loss grad"),
+	FAMILY("mean", "binary_cross_entropy", "weight denominator empty_mean grad_dtype",
+	       "loss grad"),
+
+	FAMILY("plain", "kl_div", "batchmean", "loss grad"),
+	FAMILY("log_target", "kl_div", "log_target grad_output", "loss grad"),
+	FAMILY("mean", "kl_div", "denominator empty_mean grad_dtype", "loss grad"),
+
+	FAMILY("plain", "sigmoid_focal_loss", "", "loss grad"),
+	FAMILY("alpha_gamma", "sigmoid_focal_loss", "alpha gamma grad_output", "loss grad"),
+	FAMILY("mean", "sigmoid_focal_loss", "denominator empty_mean grad_dtype", "loss grad"),
+};
+const size_t case_n_families = sizeof(case_families) / sizeof(case_families[0]);
