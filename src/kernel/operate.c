@@ -67,7 +67,11 @@ static void gather_tensor(const struct work *work, size_t c, size_t n, double *b
 		return;
 	}
 	NUMBERS_OF(elements, APART_NUMBERS);
-	elements_gather(rows, tensor, operand->ahead, c, n, elements);
+	struct rows places = *rows;
+	for (size_t lane = 0; lane < LANES; lane++)
+		if (work->on >> lane & 1)
+			places.base[lane] += operand->ahead; /* the last row of all has none there */
+	elements_gather(&places, tensor, c, n, elements);
 	rows->plan->kernels->widen(tensor->dtype, elements, b, n * LANES);
 }
 
@@ -421,7 +425,7 @@ static void run(struct job *job)
 		break;
 	case LAYOUT_MANY:
 		for (size_t lane = 0; lane < rows->n; lane++)
-			if (row_is_regular(rows->sums, lane))
+			if (job->work->on >> lane & 1)
 				run_row(job, lane);
 		break;
 	case LAYOUT_MANY_APART:
@@ -437,6 +441,7 @@ void work_start(struct work *work, struct rows *rows, const struct operand *oper
 {
 	work->rows = rows;
 	work->operand = operand;
+	work->on = rows_regular(rows);
 	memset(&work->lanes, 0, sizeof work->lanes);
 	memcpy(work->lanes.max, rows->sums->max, sizeof work->lanes.max);
 	memcpy(work->lanes.exponent, rows->sums->exponent, sizeof work->lanes.exponent);

@@ -20,10 +20,11 @@ struct operand {
 struct work {
 	struct rows *rows;
 	const struct operand *operand; /* NULL: the operation's b is that of the lanes */
+	unsigned on;                   /* bit l: something of meaning is to be done for lane l */
 	struct lanes lanes;            /* a row a lane: numbers in, sums out */
 };
 
-/* With maxima and exponents set, and all else 0. */
+/* For all regular lanes, with maxima and exponents set, and all else 0. */
 void work_start(struct work *work, struct rows *rows, const struct operand *operand);
 
 /* The operation's sums, in lanes.sum and lanes.lost. */

@@ -365,7 +365,7 @@ void rows_logits(const struct rows *rows, const size_t *classes, union numbers *
 	union numbers elements;
 	for (size_t lane = 0; lane < LANES; lane++)
 		at.base[lane] += classes[lane] * plan->inner;
-	elements_gather(&at, input, 0, 0, 1, &elements);
+	elements_gather(&at, input, 0, 1, &elements);
 	rows->numbers->load(input->dtype, &elements, logits, LANES);
 	if (plan->transform.on)
 		rows->numbers->transform(&plan->transform, logits, slopes, LANES);

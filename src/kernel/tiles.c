@@ -41,11 +41,11 @@ static void transform(const struct rows *rows, void *numbers, void *slopes, size
 		for (size_t lane = 0; lane < lanes; lane++)                                        \
 	((type *)to)[base[lane] + k * step] = ((const type *)from)[k * LANES + lane]
 
-void elements_gather(const struct rows *rows, const struct loss_tensor *tensor, size_t ahead,
-		     size_t c, size_t n, void *to)
+void elements_gather(const struct rows *rows, const struct loss_tensor *tensor, size_t c,
+		     size_t n, void *to)
 {
 	const size_t *base = rows->base, step = rows->plan->inner;
-	const void *from = tensor_at(tensor, c * step + ahead);
+	const void *from = tensor_at(tensor, c * step);
 	switch (size_of(tensor->dtype)) {
 	case 1:
 		GATHER(uint8_t);
@@ -93,7 +93,7 @@ static void load_classes(const struct rows *rows, size_t c, size_t n, void *numb
 					  step, numbers, n);
 	} else {
 		NUMBERS_OF(elements, APART_NUMBERS);
-		elements_gather(rows, input, 0, c, n, elements);
+		elements_gather(rows, input, c, n, elements);
 		rows->numbers->load(input->dtype, elements, numbers, n * LANES);
 	}
 	transform(rows, numbers, slopes, n * LANES);

@@ -39,7 +39,7 @@ void apart_store(const struct rows *rows, size_t c, size_t n, const void *number
 
 /* Elements of any tensor of the input's shape, of classes [c, c + n), class by class, as they are:
  * for rows that are no neighbours. */
-void elements_gather(const struct rows *rows, const struct loss_tensor *tensor, size_t ahead,
-		     size_t c, size_t n, void *elements);
+void elements_gather(const struct rows *rows, const struct loss_tensor *tensor, size_t c,
+		     size_t n, void *elements);
 
 #endif

@@ -1,6 +1,6 @@
 /*
  * What each row of a pool comes to in a batch of its own, and whether it comes to the same bits in
- * another: in every output, and in the sums over rows, which are exact. Differences do not fail a
+ * another: in every output, and in the sums over rows, rounded once. Differences do not fail a
  * test at once: the first of each kind in each layout, and of each kind in each output, is printed,
  * and alone_report fails the test with all that there were.
  */

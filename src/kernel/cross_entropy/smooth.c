@@ -72,7 +72,7 @@ static double lane_loss(struct smooth *smooth, size_t lane)
 	sum_merge(&all, &own);
 	smooth->gradient.pull[lane] = all;
 	double tail = weigh(sum_value(&all), rows->sums->log1p_residual[lane]);
-	return sum_value(&gaps) + tail;
+	return 0.0 + (sum_value(&gaps) + tail); /* never -0 */
 }
 
 /* The gradient is e factor + b term. */
@@ -107,6 +107,9 @@ unsigned ce_evaluate_smooth(struct rows *rows, const int64_t *y, double *loss)
 	struct smooth smooth;
 	unsigned left = rows_irregular(rows);
 	start(&smooth, rows, y);
+	for (size_t lane = 0; lane < rows->n; lane++)
+		if (y[lane] < 0)
+			smooth.work.on &= ~(1u << lane);
 	work_sum(&smooth.work, SUM_GAPS);
 	for (size_t lane = 0; lane < rows->n; lane++)
 		loss[lane] = y[lane] < 0 ? 0.0 : lane_loss(&smooth, lane);

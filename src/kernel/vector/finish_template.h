@@ -126,6 +126,7 @@ INLINE void lane_losses(const struct row_sums *sums, const struct row_targets *t
 		wd weight = wd_load(targets->weight + at);
 		wl nothing = (weight == wd_set(0.0)) & (value >= wd_set(0.0)); /* not NaN */
 		value = wd_select(nothing, wd_set(0.0), weight * value);
+		value += wd_set(0.0); /* never -0 */
 	}
 	/* ignored, whatever the logits hold */
 	value = (wd)((wl)value & (wl_load(targets->y + at) >= 0));
