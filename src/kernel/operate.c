@@ -44,7 +44,8 @@ static double *row_operand(const struct work *work, size_t lane, size_t c, size_
 	if (!operand)
 		return NULL;
 	if (operand->tensor)
-		widen(work, operand->tensor, work->rows->base[lane] + c + operand->ahead, b, n);
+		widen(work, operand->tensor, rows_base(work->rows, lane) + c + operand->ahead, b,
+		      n);
 	else
 		memset(b, 0, n * sizeof *b);
 	if (operand->weight)
@@ -62,16 +63,17 @@ static void gather_tensor(const struct work *work, size_t c, size_t n, double *b
 	size_t step = rows->plan->inner;
 	if (rows->neighbours) {
 		for (size_t k = 0; k < n; k++)
-			widen(work, tensor, rows->base[0] + (c + k) * step + operand->ahead,
+			widen(work, tensor, rows->base + (c + k) * step + operand->ahead,
 			      b + k * LANES, LANES);
 		return;
 	}
 	NUMBERS_OF(elements, APART_NUMBERS);
-	struct rows places = *rows;
+	size_t places[LANES];
+	rows_places(rows, c, places);
 	for (size_t lane = 0; lane < LANES; lane++)
 		if (work->on >> lane & 1)
-			places.base[lane] += operand->ahead; /* the last row of all has none there */
-	elements_gather(&places, tensor, c, n, elements);
+			places[lane] += operand->ahead; /* the last row of all has none there */
+	elements_gather(tensor, places, step, n, elements);
 	rows->plan->kernels->widen(tensor->dtype, elements, b, n * LANES);
 }
 
@@ -279,7 +281,7 @@ static size_t aim(const struct row_job *row, size_t c, size_t left, struct class
 	if (!out || out->dtype != rows_dtype(rows) || job->sloped)
 		return next_classes(left);
 	size_t size = rows->numbers->size;
-	char *to = (char *)out->data + (rows->base[row->lane] + c) * size;
+	char *to = (char *)out->data + (rows_base(rows, row->lane) + c) * size;
 	bool large = out->count * size >= STREAM_BYTES;
 	size_t head = large ? misaligned(to, size) : 0;
 	size_t n = next_classes(head && head < left ? head : left);
@@ -319,7 +321,7 @@ static void run_part(void *context, size_t block, size_t c, size_t left)
 		if (job->out && chunk.out == out)
 			rows->numbers->store(job->out->dtype, out,
 					     (char *)job->out->data +
-						     (rows->base[row->lane] + c) *
+						     (rows_base(rows, row->lane) + c) *
 							     loss_dtype_info(job->out->dtype)->size,
 					     n);
 	}

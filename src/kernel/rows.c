@@ -56,13 +56,9 @@ static void place(const struct panel *panel, size_t g, struct rows *rows)
 	rows->tile = tile_of(panel, g);
 	rows->tiled = false;
 	rows->sums = &panel->sums[g];
-	size_t step = plan->inner == 1 ? plan->classes : 1;
-	size_t base = plan_row_base(plan, rows->first);
-	bool regular = plan->inner == 1 || plan->inner >= LANES;
-	for (size_t lane = 0; lane < LANES; lane++) {
-		size_t i = lane < rows->n ? lane : rows->n - 1;
-		rows->base[lane] = regular ? base + i * step : plan_row_base(plan, rows->first + i);
-	}
+	rows->base = plan_row_base(plan, rows->first);
+	rows->step = plan->inner == 1 ? plan->classes : 1;
+	rows->scattered = plan->inner > 1 && plan->inner < LANES;
 }
 
 /* ---------------------------------------------------------------- how many together */
@@ -175,7 +171,7 @@ static void sum_part(void *context, size_t block, size_t c, size_t n)
 	const struct loss_tensor *input = &rows->plan->tensors[LOSS_ROLE_INPUT];
 	struct lane_state state;
 	if (rows->plan->in_place) {
-		const void *x = tensor_at(input, rows->base[row->lane] + c);
+		const void *x = tensor_at(input, rows_base(rows, row->lane) + c);
 		rows->numbers->sum_classes(&state, input->dtype, x, n, true);
 	} else {
 		NUMBERS_OF(buffer, ROW_CLASSES);
@@ -361,11 +357,12 @@ void rows_logits(const struct rows *rows, const size_t *classes, union numbers *
 {
 	const struct loss_plan *plan = rows->plan;
 	const struct loss_tensor *input = &plan->tensors[LOSS_ROLE_INPUT];
-	struct rows at = *rows; /* as if each lane's class were its first */
+	size_t places[LANES];
 	union numbers elements;
+	rows_places(rows, 0, places);
 	for (size_t lane = 0; lane < LANES; lane++)
-		at.base[lane] += classes[lane] * plan->inner;
-	elements_gather(&at, input, 0, 1, &elements);
+		places[lane] += classes[lane] * plan->inner;
+	elements_gather(input, places, 0, 1, &elements);
 	rows->numbers->load(input->dtype, &elements, logits, LANES);
 	if (plan->transform.on)
 		rows->numbers->transform(&plan->transform, logits, slopes, LANES);
@@ -373,7 +370,17 @@ void rows_logits(const struct rows *rows, const size_t *classes, union numbers *
 
 void rows_wide_logits(const struct rows *rows, const size_t *classes, double *logits)
 {
+	const struct loss_plan *plan = rows->plan;
 	union numbers numbers;
+	if (tile_is_in_place(rows)) {
+		const struct loss_tensor *input = &plan->tensors[LOSS_ROLE_INPUT];
+		size_t places[LANES];
+		rows_places(rows, 0, places);
+		for (size_t lane = 0; lane < LANES; lane++)
+			logits[lane] =
+				tensor_number(input, places[lane] + classes[lane] * plan->inner);
+		return;
+	}
 	rows_logits(rows, classes, &numbers, NULL);
 	for (size_t lane = 0; lane < LANES; lane++)
 		logits[lane] = rows_are_wide(rows) ? numbers.d[lane] : (double)numbers.f[lane];

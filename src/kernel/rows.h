@@ -20,13 +20,14 @@
 struct rows {
 	const struct loss_plan *plan;
 	const struct number_kernels *numbers;
-	size_t first, n;    /* the row of lane 0; rows, 1 to LANES. Lanes after them repeat the last
-			       one's place, and hold nothing of meaning. */
-	size_t base[LANES]; /* index of class 0 in the input */
-	bool neighbours;    /* sixteen elements can be read from base[0] on, for every class */
-	void *tile;         /* numbers of all classes of all lanes, class by class, where classes
-			       are few */
-	bool tiled;         /* it has been filled */
+	size_t first, n;   /* the row of lane 0; rows, 1 to LANES. Lanes after them repeat the last
+			      one's place, and hold nothing of meaning. */
+	size_t base, step; /* index of class 0 of lane 0 in the input; to that of the next lane */
+	bool scattered;    /* they are no step apart: see rows_base */
+	bool neighbours;   /* sixteen elements can be read from base on, for every class */
+	void *tile;        /* numbers of all classes of all lanes, class by class, where classes
+			      are few */
+	bool tiled;        /* it has been filled */
 	struct row_sums *sums;
 	struct row_targets targets; /* of class indices */
 };
@@ -46,6 +47,14 @@ void rows_logits(const struct rows *rows, const size_t *classes, union numbers *
 /* The same as doubles. */
 void rows_wide_logits(const struct rows *rows, const size_t *classes, double *logits);
 
+/* Index of class 0 of a lane in the input. */
+static inline size_t rows_base(const struct rows *rows, size_t lane)
+{
+	size_t i = lane < rows->n ? lane : rows->n - 1;
+	return rows->scattered ? plan_row_base(rows->plan, rows->first + i)
+			       : rows->base + i * rows->step;
+}
+
 static inline bool rows_are_wide(const struct rows *rows)
 {
 	return rows->numbers->size == sizeof(double);
@@ -54,6 +63,12 @@ static inline bool rows_are_wide(const struct rows *rows)
 static inline loss_dtype rows_dtype(const struct rows *rows)
 {
 	return rows_are_wide(rows) ? LOSS_F64 : LOSS_F32;
+}
+
+/* a b, as exact as the numbers ask for. */
+static inline struct sum rows_product(const struct rows *rows, struct sum a, struct sum b)
+{
+	return rows_are_wide(rows) ? product(a, b) : sum_from(sum_value(&a) * sum_value(&b));
 }
 
 /* Bit l: whether lane l has a row, and it is regular. */

@@ -32,70 +32,87 @@ static void transform(const struct rows *rows, void *numbers, void *slopes, size
 
 /* ---------------------------------------------------------------- elements one by one */
 
+void rows_places(const struct rows *rows, size_t c, size_t *places)
+{
+	size_t first = rows->base + c * rows->plan->inner;
+	if (rows->n == LANES && !rows->scattered)
+		for (size_t lane = 0; lane < LANES; lane++)
+			places[lane] = first + lane * rows->step;
+	else
+		for (size_t lane = 0; lane < LANES; lane++)
+			places[lane] = rows_base(rows, lane) + c * rows->plan->inner;
+}
+
 #define GATHER(type)                                                                               \
 	for (size_t k = 0; k < n; k++)                                                             \
 		for (size_t lane = 0; lane < LANES; lane++)                                        \
-	((type *)to)[k * LANES + lane] = ((const type *)from)[base[lane] + k * step]
+	((type *)to)[k * LANES + lane] = ((const type *)tensor->data)[places[lane] + k * step]
 #define SCATTER(type)                                                                              \
 	for (size_t k = 0; k < n; k++)                                                             \
-		for (size_t lane = 0; lane < lanes; lane++)                                        \
-	((type *)to)[base[lane] + k * step] = ((const type *)from)[k * LANES + lane]
-
-void elements_gather(const struct rows *rows, const struct loss_tensor *tensor, size_t c,
-		     size_t n, void *to)
-{
-	const size_t *base = rows->base, step = rows->plan->inner;
-	const void *from = tensor_at(tensor, c * step);
-	switch (size_of(tensor->dtype)) {
-	case 1:
-		GATHER(uint8_t);
-		break;
-	case 2:
-		GATHER(uint16_t);
-		break;
-	case 4:
-		GATHER(uint32_t);
-		break;
-	default:
-		GATHER(uint64_t);
+		for (size_t lane = 0; lane < rows->n; lane++)                                      \
+	((type *)tensor->data)[places[lane] + k * step] = ((const type *)from)[k * LANES + lane]
+/* For elements of any size. */
+#define BY_SIZE(of)                                                                                \
+	switch (size_of(tensor->dtype)) {                                                          \
+	case 1:                                                                                    \
+		of(uint8_t);                                                                       \
+		break;                                                                             \
+	case 2:                                                                                    \
+		of(uint16_t);                                                                      \
+		break;                                                                             \
+	case 4:                                                                                    \
+		of(uint32_t);                                                                      \
+		break;                                                                             \
+	default:                                                                                   \
+		of(uint64_t);                                                                      \
 	}
+
+void elements_gather(const struct loss_tensor *tensor, const size_t *places, size_t step, size_t n,
+		     void *to)
+{
+	BY_SIZE(GATHER)
 }
 
 static void elements_scatter(const struct rows *rows, const void *from, size_t c, size_t n,
 			     const struct loss_tensor *tensor)
 {
-	const size_t *base = rows->base, step = rows->plan->inner, lanes = rows->n;
-	void *to = (unsigned char *)tensor->data + c * step * size_of(tensor->dtype);
-	switch (size_of(tensor->dtype)) {
-	case 1:
-		SCATTER(uint8_t);
-		break;
-	case 2:
-		SCATTER(uint16_t);
-		break;
-	case 4:
-		SCATTER(uint32_t);
-		break;
-	default:
-		SCATTER(uint64_t);
-	}
+	size_t places[LANES], step = rows->plan->inner;
+	rows_places(rows, c, places);
+	BY_SIZE(SCATTER)
 }
 
 /* ---------------------------------------------------------------- rows apart */
+
+/* Of rows that are no neighbours. */
+__attribute__((noinline)) static void load_scattered(const struct rows *rows, size_t c, size_t n,
+						     void *numbers)
+{
+	NUMBERS_OF(elements, APART_NUMBERS);
+	size_t places[LANES];
+	rows_places(rows, c, places);
+	elements_gather(input_of(rows), places, rows->plan->inner, n, elements);
+	rows->numbers->load(input_of(rows)->dtype, elements, numbers, n * LANES);
+}
+
+__attribute__((noinline)) static void store_scattered(const struct rows *rows, size_t c, size_t n,
+						      const void *numbers,
+						      const struct loss_tensor *out)
+{
+	NUMBERS_OF(elements, APART_NUMBERS);
+	rows->numbers->store(out->dtype, numbers, elements, n * LANES);
+	elements_scatter(rows, elements, c, n, out);
+}
 
 /* Classes [c, c + n) of all lanes, class by class. */
 static void load_classes(const struct rows *rows, size_t c, size_t n, void *numbers, void *slopes)
 {
 	const struct loss_tensor *input = input_of(rows);
 	size_t step = rows->plan->inner;
-	if (rows->neighbours) {
-		rows->numbers->load_apart(input->dtype, tensor_at(input, rows->base[0] + c * step),
-					  step, numbers, n);
-	} else {
-		NUMBERS_OF(elements, APART_NUMBERS);
-		elements_gather(rows, input, c, n, elements);
-		rows->numbers->load(input->dtype, elements, numbers, n * LANES);
-	}
+	const void *from = tensor_at(input, rows->base + c * step);
+	if (rows->neighbours)
+		rows->numbers->load_apart(input->dtype, from, step, numbers, n);
+	else
+		load_scattered(rows, c, n, numbers);
 	transform(rows, numbers, slopes, n * LANES);
 }
 
@@ -103,17 +120,15 @@ static void store_classes(const struct rows *rows, size_t c, size_t n, const voi
 			  const struct loss_tensor *out)
 {
 	const size_t size = rows->numbers->size;
-	if (rows->neighbours) {
-		for (size_t k = 0; k < n; k++) {
-			size_t at = rows->base[0] + (c + k) * rows->plan->inner;
-			rows->numbers->store(out->dtype, (const char *)numbers + k * LANES * size,
-					     (char *)out->data + at * size_of(out->dtype), rows->n);
-		}
+	if (!rows->neighbours) {
+		store_scattered(rows, c, n, numbers, out);
 		return;
 	}
-	NUMBERS_OF(elements, APART_NUMBERS);
-	rows->numbers->store(out->dtype, numbers, elements, n * LANES);
-	elements_scatter(rows, elements, c, n, out);
+	for (size_t k = 0; k < n; k++) {
+		size_t at = rows->base + (c + k) * rows->plan->inner;
+		rows->numbers->store(out->dtype, (const char *)numbers + k * LANES * size,
+				     (char *)out->data + at * size_of(out->dtype), rows->n);
+	}
 }
 
 void apart_load(const struct rows *rows, size_t c, size_t n, void *numbers, void *slopes)
@@ -135,33 +150,31 @@ void apart_store(const struct rows *rows, size_t c, size_t n, const void *number
 
 /* ---------------------------------------------------------------- few classes */
 
-/* Contiguous rows one after the other, zeros after the last one. */
-static const void *load_flat(const struct rows *rows, void *buffer, void *slopes)
+/* Contiguous rows, one after the other, and zeros after the last one. */
+__attribute__((noinline)) static void load_through_buffer(struct rows *rows, void *slopes)
 {
 	const struct loss_tensor *input = input_of(rows);
-	size_t n = rows->n * rows->plan->classes, all = LANES * rows->plan->classes;
-	const void *from = tensor_at(input, rows->base[0]);
-	if (rows->n == LANES && tile_is_in_place(rows))
-		return from;
-	rows->numbers->load(input->dtype, from, buffer, n);
-	memset((char *)buffer + n * rows->numbers->size, 0, (all - n) * rows->numbers->size);
-	transform(rows, buffer, slopes, all);
-	return buffer;
+	size_t classes = rows->plan->classes, n = rows->n * classes, all = LANES * classes;
+	NUMBERS_OF(flat, TILE_NUMBERS);
+	NUMBERS_OF(flat_slopes, TILE_NUMBERS);
+	rows->numbers->load(input->dtype, tensor_at(input, rows->base), flat, n);
+	memset(flat + n * rows->numbers->size, 0, (all - n) * rows->numbers->size);
+	transform(rows, flat, slopes ? flat_slopes : NULL, all);
+	rows->numbers->to_lanes(flat, classes, rows->tile, classes);
+	if (slopes)
+		rows->numbers->to_lanes(flat_slopes, classes, slopes, classes);
 }
 
 static void load_tile(struct rows *rows, void *slopes)
 {
 	size_t classes = rows->plan->classes;
-	if (rows->plan->inner > 1) {
+	if (rows->plan->inner > 1)
 		load_classes(rows, 0, classes, rows->tile, slopes);
-		return;
-	}
-	NUMBERS_OF(flat, TILE_NUMBERS);
-	NUMBERS_OF(flat_slopes, TILE_NUMBERS);
-	const void *x = load_flat(rows, flat, slopes ? flat_slopes : NULL);
-	rows->numbers->to_lanes(x, classes, rows->tile, classes);
-	if (slopes)
-		rows->numbers->to_lanes(flat_slopes, classes, slopes, classes);
+	else if (rows->n == LANES && tile_is_in_place(rows))
+		rows->numbers->to_lanes(tensor_at(input_of(rows), rows->base), classes, rows->tile,
+					classes);
+	else
+		load_through_buffer(rows, slopes);
 }
 
 void tile_load(struct rows *rows)
@@ -185,7 +198,7 @@ void tile_store(const struct rows *rows, const void *numbers, const struct loss_
 		return;
 	}
 	NUMBERS_OF(flat, TILE_NUMBERS);
-	void *to = (char *)out->data + rows->base[0] * size_of(out->dtype);
+	void *to = (char *)out->data + rows->base * size_of(out->dtype);
 	bool direct = rows->n == LANES && is_number(rows, out->dtype);
 	rows->numbers->from_lanes(numbers, direct ? to : flat, classes, classes);
 	if (!direct)
@@ -198,7 +211,7 @@ const void *row_load(const struct rows *rows, size_t lane, size_t c, size_t n, v
 		     void *slopes)
 {
 	const struct loss_tensor *input = input_of(rows);
-	const void *from = tensor_at(input, rows->base[lane] + c);
+	const void *from = tensor_at(input, rows_base(rows, lane) + c);
 	size_t size = rows->numbers->size, whole = (n + LANES - 1) / LANES * LANES;
 	if (n == whole && tile_is_in_place(rows))
 		return from;

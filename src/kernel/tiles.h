@@ -37,9 +37,12 @@ void apart_load(const struct rows *rows, size_t c, size_t n, void *numbers, void
 void apart_store(const struct rows *rows, size_t c, size_t n, const void *numbers,
 		 const void *slopes, const struct loss_tensor *out);
 
-/* Elements of any tensor of the input's shape, of classes [c, c + n), class by class, as they are:
- * for rows that are no neighbours. */
-void elements_gather(const struct rows *rows, const struct loss_tensor *tensor, size_t c,
-		     size_t n, void *elements);
+/* Elements as they are, n of each lane from its place on, `step` apart, lane by lane of each; a
+ * step of 0 is for a single one. */
+void elements_gather(const struct loss_tensor *tensor, const size_t *places, size_t step, size_t n,
+		     void *elements);
+
+/* Where class c of each lane is in the input. */
+void rows_places(const struct rows *rows, size_t c, size_t *places);
 
 #endif

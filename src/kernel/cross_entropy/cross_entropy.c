@@ -56,9 +56,9 @@ static void evaluate_irregular(const struct rows *rows, unsigned lanes, const in
 		bool indices = plan->target_kind == TARGETS_INDICES;
 		loss[lane] = z_loss[lane] = 0.0;
 		if (y[lane] >= 0)
-			loss[lane] = 0.0 + ce_evaluate_row(plan, r,
-							   indices ? (size_t)y[lane] : SIZE_MAX,
-							   &z_loss[lane]); /* never -0 */
+			loss[lane] =
+				0.0 + ce_evaluate_row(plan, r, indices ? (size_t)y[lane] : SIZE_MAX,
+						      &z_loss[lane]); /* never -0 */
 		else if (plan->wanted[OUTPUT_GRAD])
 			ce_clear_grad(plan, r);
 	}

@@ -53,12 +53,13 @@ static double target_grad(const struct rows *rows, size_t lane, const struct ce_
 {
 	double other = other_probs(rows, lane, p);
 	struct sum own = gradient->own[lane], base = gradient->own_base[lane];
-	struct sum rest = plus(gradient->pull[lane], negative(own));
 	if (!rows_are_wide(rows)) {
+		double rest = gradient->pull[lane].high - own.high;
 		double value = 0.0 - other * own.high;
-		value = rest.high == 0.0 ? value : value + p * rest.high;
+		value = rest == 0.0 ? value : value + p * rest;
 		return (value - base.high) * gradient->scale[lane].high;
 	}
+	struct sum rest = plus(gradient->pull[lane], negative(own));
 	struct sum value = product(sum_from(0.0 - other), own);
 	if (rest.high != 0.0)
 		value = plus(value, product(sum_from(p), rest));
@@ -75,7 +76,7 @@ void ce_put_target_grads(const struct rows *rows, const struct ce_gradient *grad
 	for (size_t lane = 0; lane < rows->n; lane++) {
 		if (rows->targets.y[lane] < 0 || !row_is_regular(rows->sums, lane))
 			continue;
-		size_t at = rows->base[lane] + (size_t)rows->targets.y[lane] * plan->inner;
+		size_t at = rows_base(rows, lane) + (size_t)rows->targets.y[lane] * plan->inner;
 		tensor_put(&plan->outputs[OUTPUT_GRAD], at,
 			   target_grad(rows, lane, gradient, p[lane]) * slope[lane]);
 	}

@@ -17,14 +17,17 @@ static unsigned write_grad(struct rows *rows)
 	struct work work;
 	unsigned left = 0;
 	work_start(&work, rows, NULL);
+	struct sum scale = ce_scale(plan, rows->first);
 	for (size_t lane = 0; lane < rows->n; lane++) {
 		if (rows->targets.y[lane] < 0)
 			continue;
-		double weight = weight_of(&rows->targets, lane);
-		struct sum pull = plus(sum_from(weight), ce_z_pull(rows, lane));
-		struct sum scale = ce_scale(plan, rows->first + lane);
-		struct sum factor = product(pull, scale);
-		gradient.own[lane] = sum_from(weight);
+		if (plan->present[LOSS_ROLE_GRAD_OUTPUT])
+			scale = ce_scale(plan, rows->first + lane);
+		struct sum weight = sum_from(weight_of(&rows->targets, lane)), pull = weight;
+		if (plan->args.z_loss > 0.0)
+			pull = plus(weight, ce_z_pull(rows, lane));
+		struct sum factor = rows_product(rows, pull, scale);
+		gradient.own[lane] = weight;
 		gradient.pull[lane] = pull;
 		gradient.own_base[lane] = sum_from(0.0);
 		gradient.scale[lane] = scale;

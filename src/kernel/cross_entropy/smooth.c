@@ -82,15 +82,17 @@ static unsigned write_grad(struct smooth *smooth)
 	const struct loss_plan *plan = rows->plan;
 	struct lanes *lanes = &smooth->work.lanes;
 	unsigned left = 0;
+	struct sum scale = ce_scale(plan, rows->first);
 	for (size_t lane = 0; lane < rows->n; lane++) {
 		if (smooth->y[lane] < 0)
 			continue;
-		struct sum scale = ce_scale(plan, rows->first + lane);
+		if (plan->present[LOSS_ROLE_GRAD_OUTPUT])
+			scale = ce_scale(plan, rows->first + lane);
 		struct sum *pull = &smooth->gradient.pull[lane];
 		*pull = plus(*pull, ce_z_pull(rows, lane));
 		smooth->gradient.scale[lane] = scale;
 		work_set_factor(&smooth->work, lane,
-				work_factor(rows, lane, product(*pull, scale)));
+				work_factor(rows, lane, rows_product(rows, *pull, scale)));
 		work_set_term(&smooth->work, lane, negative(scale));
 		lanes->b[lane] = smooth->per_class.high;
 		if (!(work_takes(pull->high * scale.high) && work_takes(scale.high)))

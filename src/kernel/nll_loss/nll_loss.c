@@ -26,7 +26,7 @@ static void put_slopes(const struct rows *rows)
 			continue;
 		if (plan->present[LOSS_ROLE_GRAD_OUTPUT])
 			scale = plan_scale(plan, rows->first + lane);
-		size_t at = rows->base[lane] + (size_t)rows->targets.y[lane] * plan->inner;
+		size_t at = rows_base(rows, lane) + (size_t)rows->targets.y[lane] * plan->inner;
 		tensor_put(&plan->outputs[OUTPUT_GRAD], at,
 			   0.0 - times(weight_of(rows, lane), scale));
 	}

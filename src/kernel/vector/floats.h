@@ -21,7 +21,5 @@
 #define HEADROOM 40.0f
 #define RANGE 128.0f
 #define MAGIC 0x1.8p23f
-#undef INTEGER
-#define INTEGER int32_t
 #undef UNIT
 #define UNIT 0x1p60 /* 2^OFFSET */

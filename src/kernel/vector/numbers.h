@@ -300,6 +300,32 @@ INLINE vw vw_without(vw v, unsigned l)
 	return vw_load(lanes);
 }
 
+/* count + 1 where x is above value, or equal to it and `at` is below the limit; else count. */
+INLINE vf vf_count(vf count, vf x, vf value, vf at, vf limit)
+{
+#if defined(__AVX512F__)
+	__mmask16 early = _mm512_cmp_ps_mask((__m512)at, (__m512)limit, _CMP_LT_OQ);
+	__mmask16 equal = _mm512_mask_cmp_ps_mask(early, (__m512)x, (__m512)value, _CMP_EQ_OQ);
+	__mmask16 before = equal | _mm512_cmp_ps_mask((__m512)x, (__m512)value, _CMP_GT_OQ);
+	return (vf)_mm512_mask_add_ps((__m512)count, before, (__m512)count, _mm512_set1_ps(1.0f));
+#else
+	vi before = (x > value) | ((x == value) & (at < limit));
+	return count + (vf)(before & (vi)vf_set(1.0f));
+#endif
+}
+
+INLINE wd wd_count(wd count, wd x, wd value, wd at, wd limit)
+{
+	wl before = (x > value) | ((x == value) & (at < limit));
+	return count + (wd)(before & (wl)wd_set(1.0));
+}
+
+INLINE vw vw_count(vw count, vw x, vw value, vw at, vw limit)
+{
+	return (vw){wd_count(count.low, x.low, value.low, at.low, limit.low),
+		    wd_count(count.high, x.high, value.high, at.high, limit.high)};
+}
+
 /* ---------------------------------------------------------------- sums */
 
 /* A sum of floats in each lane, in doubles. */

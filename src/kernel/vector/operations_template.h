@@ -256,18 +256,32 @@ INLINE vf rescaled(vf x, const struct rescale *to)
 	return vf_select(x >= to->bound, scaled, vf_set(0.0f));
 }
 
-/* factor = f 2^k with |f| in [1, 2), f rounded to float, k an integer: f, and the power of two that
- * goes with exp(x). Of 0, a bound that nothing is above, whatever the lane holds. */
-static float split_factor(const struct lanes *lanes, size_t lane, float *shift)
+/*
+ * factor = f 2^k with |f| in [1, 2), f rounded to float, k an integer, whose 11 bits become a
+ * double under the exponent of 2^52. f multiplies the mantissa, and k goes with exp(x). Of 0 there
+ * is a bound that nothing is above, whatever the lane holds.
+ */
+INLINE struct rescale rescale_of(const struct lanes *lanes, size_t l)
 {
-	double factor = lanes->factor[lane], mantissa;
-	uint64_t bits;
-	memcpy(&bits, &factor, sizeof bits);
-	float k = (float)((int32_t)(bits >> 52 & 0x7ff) - 1023);
-	bits = (bits & 0x800fffffffffffffu) | 0x3ff0000000000000u;
-	memcpy(&mantissa, &bits, sizeof mantissa);
-	*shift = factor == 0.0 ? __builtin_nanf("") : k + OFFSET - (float)lanes->exponent[lane];
-	return factor == 0.0 ? 0.0f : (float)mantissa;
+	double f[NATIVE], shift[NATIVE];
+	UNROLL
+	for (size_t k = 0; k < NATIVE; k += DOUBLES) {
+		wd factor = wd_load(lanes->factor + l + k);
+		wu bits = (wu)factor;
+		wd power = (wd)((bits >> 52 & wu_set(0x7ff)) + wu_set(0x4330000000000000));
+		power = (power - wd_set(0x1p52 + 1023.0)) + wd_set((double)OFFSET);
+		wd mantissa =
+			(wd)((bits & wu_set(0x800fffffffffffff)) + wu_set(0x3ff0000000000000));
+		wl zero = factor == wd_set(0.0);
+		wd_store(f + k, wd_select(zero, factor, mantissa));
+		wd_store(shift + k, (wd)((wl)(power - wd_load(lanes->exponent + l + k)) | zero));
+	}
+	vf by = vf_narrow(vw_load(shift));
+	return (struct rescale){
+		.factor = vf_narrow(vw_load(f)),
+		.magic = vf_set(MAGIC + SUBNORMAL_SHIFT) + by,
+		.bound = (vf_set(-124.0f - SUBNORMAL_SHIFT) - by) * vf_set((float)LN_2),
+	};
 }
 
 INLINE void rescale_all(const struct rescale *to, const struct class_chunk *chunk, bool stream)
@@ -285,17 +299,10 @@ INLINE void rescale_all(const struct rescale *to, const struct class_chunk *chun
 /* In floats: a product that is not added to anything needs no more. */
 static void OF(write_scaled)(struct lanes *lanes, const struct class_chunk *chunk)
 {
-	_Alignas(64) float f[LANES], shift[LANES];
 	struct rescale to[PIECES];
-	for (size_t l = 0; l < LANES; l++)
-		f[l] = split_factor(lanes, l, &shift[l]);
 	UNROLL
-	for (size_t p = 0; p < PIECES; p++) {
-		vf by = vf_load(shift + p * NATIVE);
-		to[p].factor = vf_load(f + p * NATIVE);
-		to[p].magic = vf_set(MAGIC + SUBNORMAL_SHIFT) + by;
-		to[p].bound = (vf_set(-124.0f - SUBNORMAL_SHIFT) - by) * vf_set((float)LN_2);
-	}
+	for (size_t p = 0; p < PIECES; p++)
+		to[p] = rescale_of(lanes, p * NATIVE);
 	if (chunk->stream)
 		rescale_all(to, chunk, true);
 	else
@@ -323,21 +330,24 @@ static void OF(find_first)(struct lanes *lanes, const struct class_chunk *chunk)
 		}
 }
 
-/* The inner loop is the compiler's to turn into vectors. */
 static void OF(count_before)(struct lanes *lanes, const struct class_chunk *chunk)
 {
-	const NUMBER *restrict x = chunk->x;
-	NUMBER value[LANES];
-	INTEGER limit[LANES], count[LANES] = {0};
-	for (size_t l = 0; l < LANES; l++) {
-		value[l] = lanes->value.FIELD[l];
-		limit[l] = (INTEGER)lanes->limit[l];
-	}
-	for (size_t i = 0; i < chunk->n; i += LANES)
-		for (size_t l = 0; l < LANES; l++) {
-			INTEGER early = (INTEGER)(i / LANES) < limit[l];
-			count[l] += (x[i + l] > value[l]) | ((x[i + l] == value[l]) & early);
+	for (size_t l = 0; l < LANES; l += NATIVE) {
+		const NUMBER *x = (const NUMBER *)chunk->x + l;
+		NUMBER limits[NATIVE];
+		NVEC value = NV(load)(lanes->value.FIELD + l), count = NV(set)((NUMBER)0);
+		/* chunks have fewer classes than floats can count */
+		for (size_t k = 0; k < NATIVE; k++)
+			limits[k] = lanes->limit[l + k] < (int64_t)chunk->n
+					    ? (NUMBER)lanes->limit[l + k]
+					    : (NUMBER)chunk->n;
+		NVEC limit = NV(load)(limits), at = NV(set)((NUMBER)0);
+		for (size_t i = 0; i < chunk->n; i += LANES) {
+			count = NV(count)(count, NV(load)(x + i), value, at, limit);
+			at = NV(add)(at, NV(set)((NUMBER)1));
 		}
-	for (size_t l = 0; l < LANES; l++)
-		lanes->count[l] += count[l];
+		NV(store)(limits, count);
+		for (size_t k = 0; k < NATIVE; k++)
+			lanes->count[l + k] += (int64_t)limits[k];
+	}
 }

@@ -217,18 +217,26 @@ INLINE void OF(sum_classes_as)(struct lane_state *state, loss_dtype dtype, const
 	state->reference.FIELD[0] = reference;
 }
 
-/* The lanes' sums by halves, the same order everywhere. */
+/* The lanes' sums by halves, the same order everywhere, two lanes at a time. */
 INLINE void OF(fold)(double *sum, double *lost)
 {
+	typedef double two __attribute__((vector_size(16)));
+	two s[LANES / 2], l[LANES / 2];
+	memcpy(s, sum, sizeof s);
+	memcpy(l, lost, IS_WIDE ? sizeof l : 0);
 	UNROLL
-	for (size_t n = LANES / 2; n >= 1; n /= 2)
-		for (size_t l = 0; l < n; l++) {
-			double a = sum[l], b = sum[l + n];
-			double s = a + b, bb = s - a;
-			if (IS_WIDE)
-				lost[l] += lost[l + n] + ((a - (s - bb)) + (b - bb));
-			sum[l] = s;
-		}
+	for (size_t n = LANES / 4; n >= 1; n /= 2)
+		UNROLL
+	for (size_t k = 0; k < n; k++) {
+		two a = s[k], b = s[k + n], all = a + b, added = all - a;
+		if (IS_WIDE)
+			l[k] += l[k + n] + ((a - (all - added)) + (b - added));
+		s[k] = all;
+	}
+	double a = s[0][0], b = s[0][1], all = a + b, added = all - a;
+	sum[0] = all;
+	if (IS_WIDE)
+		lost[0] = l[0][0] + l[0][1] + ((a - (all - added)) + (b - added));
 }
 
 /* The maxima but the first that is the row's maximum are losers as well. */

@@ -98,36 +98,130 @@ INLINE void OF(transpose)(const NUMBER *x, size_t from, NUMBER *out, size_t to)
 		memcpy(out + k * to, &v[k], sizeof v[k]);
 }
 
-/* n >= 4 classes four by four; the last four once more where n is no multiple of four. */
+INLINE void OF(four_to_lanes)(const NUMBER *x, size_t row, NUMBER *to)
+{
+	UNROLL
+	for (size_t l = 0; l < LANES; l += 4)
+		OF(transpose)(x + l * row, row, to + l, LANES);
+}
+
+INLINE void OF(four_from_lanes)(const NUMBER *lanes, NUMBER *to, size_t row)
+{
+	UNROLL
+	for (size_t l = 0; l < LANES; l += 4)
+		OF(transpose)(lanes + l, LANES, to + l * row, row);
+}
+
+#if NATIVE == 16 && !IS_WIDE
+/* In every 128 bits four by four numbers; the other way round as well. */
+INLINE void transpose_quads(__m512 *v)
+{
+	__m512d ab_low = _mm512_castps_pd(_mm512_unpacklo_ps(v[0], v[1]));
+	__m512d ab_high = _mm512_castps_pd(_mm512_unpackhi_ps(v[0], v[1]));
+	__m512d cd_low = _mm512_castps_pd(_mm512_unpacklo_ps(v[2], v[3]));
+	__m512d cd_high = _mm512_castps_pd(_mm512_unpackhi_ps(v[2], v[3]));
+	v[0] = _mm512_castpd_ps(_mm512_unpacklo_pd(ab_low, cd_low));
+	v[1] = _mm512_castpd_ps(_mm512_unpackhi_pd(ab_low, cd_low));
+	v[2] = _mm512_castpd_ps(_mm512_unpacklo_pd(ab_high, cd_high));
+	v[3] = _mm512_castpd_ps(_mm512_unpackhi_pd(ab_high, cd_high));
+}
+
+/* Eight classes: rows k and 4 + k side by side, and rows 8 + k and 12 + k. After the transposition
+ * every vector has two classes, four lanes apart. */
+INLINE void eight_to_lanes(const float *x, size_t row, float *to)
+{
+	__m512 low[4], high[4];
+	UNROLL
+	for (size_t k = 0; k < 4; k++) {
+		const float *at = x + k * row;
+		low[k] = _mm512_insertf32x8(_mm512_castps256_ps512(_mm256_loadu_ps(at)),
+					    _mm256_loadu_ps(at + 4 * row), 1);
+		high[k] = _mm512_insertf32x8(_mm512_castps256_ps512(_mm256_loadu_ps(at + 8 * row)),
+					     _mm256_loadu_ps(at + 12 * row), 1);
+	}
+	transpose_quads(low);
+	transpose_quads(high);
+	UNROLL
+	for (size_t k = 0; k < 4; k++) {
+		_mm512_storeu_ps(to + k * LANES, _mm512_shuffle_f32x4(low[k], high[k], 0x88));
+		_mm512_storeu_ps(to + (k + 4) * LANES, _mm512_shuffle_f32x4(low[k], high[k], 0xdd));
+	}
+}
+
+INLINE void eight_from_lanes(const float *lanes, float *to, size_t row)
+{
+	__m512 low[4], high[4];
+	UNROLL
+	for (size_t k = 0; k < 4; k++) {
+		__m512 a = _mm512_loadu_ps(lanes + k * LANES);
+		__m512 b = _mm512_loadu_ps(lanes + (k + 4) * LANES);
+		__m512 ab = _mm512_shuffle_f32x4(a, b, 0x44), cd = _mm512_shuffle_f32x4(a, b, 0xee);
+		low[k] = _mm512_shuffle_f32x4(ab, ab, 0xd8);
+		high[k] = _mm512_shuffle_f32x4(cd, cd, 0xd8);
+	}
+	transpose_quads(low);
+	transpose_quads(high);
+	UNROLL
+	for (size_t k = 0; k < 4; k++) {
+		float *at = to + k * row;
+		_mm256_storeu_ps(at, _mm512_castps512_ps256(low[k]));
+		_mm256_storeu_ps(at + 4 * row, _mm512_extractf32x8_ps(low[k], 1));
+		_mm256_storeu_ps(at + 8 * row, _mm512_castps512_ps256(high[k]));
+		_mm256_storeu_ps(at + 12 * row, _mm512_extractf32x8_ps(high[k], 1));
+	}
+}
+#else
+INLINE void OF(eight_to_lanes)(const NUMBER *x, size_t row, NUMBER *to)
+{
+	OF(four_to_lanes)(x, row, to);
+	OF(four_to_lanes)(x + 4, row, to + 4 * LANES);
+}
+
+INLINE void OF(eight_from_lanes)(const NUMBER *lanes, NUMBER *to, size_t row)
+{
+	OF(four_from_lanes)(lanes, to, row);
+	OF(four_from_lanes)(lanes + 4 * LANES, to + 4, row);
+}
+#define eight_to_lanes OF(eight_to_lanes)
+#define eight_from_lanes OF(eight_from_lanes)
+#endif
+
+/* Eight classes at a time, then four; the last four once more where n is no multiple of four. */
 static void OF(to_lanes)(const void *x, size_t row, void *lanes, size_t n)
 {
 	const NUMBER *from = x;
 	NUMBER *to = lanes;
-	for (size_t k = 0; n >= 4 && k < n; k += 4) {
+	size_t k = 0;
+	for (; k + 8 <= n; k += 8)
+		eight_to_lanes(from + k, row, to + k * LANES);
+	for (; n >= 4 && k < n; k += 4) {
 		size_t c = k + 4 <= n ? k : n - 4;
-		UNROLL
-		for (size_t l = 0; l < LANES; l += 4)
-			OF(transpose)(from + l * row + c, row, to + c * LANES + l, LANES);
+		OF(four_to_lanes)(from + c, row, to + c * LANES);
 	}
-	for (size_t k = 0; n < 4 && k < n; k++)
-		for (size_t l = 0; l < LANES; l++)
-			to[k * LANES + l] = from[l * row + k];
+	for (; k < n; k++)
+		UNROLL
+	for (size_t l = 0; l < LANES; l++)
+		to[k * LANES + l] = from[l * row + k];
 }
 
 static void OF(from_lanes)(const void *lanes, void *x, size_t row, size_t n)
 {
 	const NUMBER *from = lanes;
 	NUMBER *to = x;
-	for (size_t k = 0; n >= 4 && k < n; k += 4) {
+	size_t k = 0;
+	for (; k + 8 <= n; k += 8)
+		eight_from_lanes(from + k * LANES, to + k, row);
+	for (; n >= 4 && k < n; k += 4) {
 		size_t c = k + 4 <= n ? k : n - 4;
-		UNROLL
-		for (size_t l = 0; l < LANES; l += 4)
-			OF(transpose)(from + c * LANES + l, LANES, to + l * row + c, row);
+		OF(four_from_lanes)(from + c * LANES, to + c, row);
 	}
-	for (size_t k = 0; n < 4 && k < n; k++)
-		for (size_t l = 0; l < LANES; l++)
-			to[l * row + k] = from[k * LANES + l];
+	for (; k < n; k++)
+		UNROLL
+	for (size_t l = 0; l < LANES; l++)
+		to[l * row + k] = from[k * LANES + l];
 }
+#undef eight_to_lanes
+#undef eight_from_lanes
 
 /* ---------------------------------------------------------------- transformed */
 

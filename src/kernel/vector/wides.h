@@ -20,7 +20,5 @@
 #define HEADROOM 300.0
 #define RANGE 800.0
 #define MAGIC 0x1.8p52
-#undef INTEGER
-#define INTEGER int64_t
 #undef UNIT
 #define UNIT 0x1p400 /* 2^OFFSET */
