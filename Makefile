@@ -61,8 +61,8 @@ LIB_SRC    := $(filter-out %/oracle.c $(FOREIGN_ISA),$(wildcard src/*.c src/kern
 ORACLE_SRC := $(wildcard src/kernel/oracle.c src/kernel/*/oracle.c)
 SERVER_SRC := $(wildcard server/*.c server/codec/*.c)
 SUPPORT_SRC := $(wildcard tests/support/*.c)
-TEST_SRC   := $(wildcard tests/unit/test_*.c tests/property/test_*.c tests/http/test_*.c \
-	$(if $(filter Linux,$(SYSTEM)),tests/steps/test_*.c) tests/proxies/test_*.c tests/fuzz/targets/test_*.c)
+TEST_SRC   := $(filter-out $(FOREIGN_ISA),$(wildcard tests/unit/test_*.c tests/property/test_*.c tests/http/test_*.c \
+	$(if $(filter Linux,$(SYSTEM)),tests/steps/test_*.c) tests/proxies/test_*.c tests/fuzz/targets/test_*.c))
 
 LIB_OBJ     := $(LIB_SRC:%.c=$(BUILD)/%.o)
 ORACLE_OBJ  := $(ORACLE_SRC:%.c=$(BUILD)/%.o)
@@ -101,6 +101,8 @@ AVX2   := -mavx2 -mfma
 AVX512 := -mavx512f -mavx512dq -mavx512bw -mavx512vl -mfma
 $(BUILD)/src/kernel/vector/vector_avx2.o: OPTIMIZE = -O3 $(AVX2)
 $(BUILD)/src/kernel/vector/vector_avx512.o: OPTIMIZE = -O3 $(AVX512)
+$(BUILD)/tests/unit/test_functions_avx2.o: OPTIMIZE = -O3 $(AVX2)
+$(BUILD)/tests/unit/test_functions_avx512.o: OPTIMIZE = -O3 $(AVX512)
 # Vectors of generic types are more than the analyzer understands, and there is nothing to free.
 $(BUILD)/src/kernel/vector/%.o: override EXTRA_CFLAGS := $(filter-out -fanalyzer,$(EXTRA_CFLAGS))
 $(BUILD)/%.o: %.c $(BUILD)/flags

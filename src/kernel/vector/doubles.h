@@ -84,6 +84,22 @@ __attribute__((always_inline)) static inline bool wd_ordered(wd x)
 #endif
 }
 
+__attribute__((always_inline)) static inline wu wu_set(uint64_t x)
+{
+	return x - (wu){0};
+}
+
+__attribute__((always_inline)) static inline wd wd_abs(wd x)
+{
+	return (wd)((wu)x & wu_set(INT64_MAX));
+}
+
+/* 1 where x < 0, else 0. */
+__attribute__((always_inline)) static inline wd wd_is_negative(wd x)
+{
+	return (wd)((wl)(x < wd_set(0.0)) & (wl)wd_set(1.0));
+}
+
 /* The larger of each; b where either is NaN. */
 __attribute__((always_inline)) static inline wd wd_max(wd a, wd b)
 {
@@ -92,8 +108,19 @@ __attribute__((always_inline)) static inline wd wd_max(wd a, wd b)
 #elif defined(__AVX2__) && defined(__FMA__)
 	return (wd)_mm256_max_pd((__m256d)a, (__m256d)b);
 #else
-	wl larger = a > b;
-	return (wd)((larger & (wl)a) | (~larger & (wl)b));
+	return wd_select(a > b, a, b);
+#endif
+}
+
+/* The smaller of each; b where either is NaN. */
+__attribute__((always_inline)) static inline wd wd_min(wd a, wd b)
+{
+#if defined(__AVX512F__)
+	return (wd)_mm512_min_pd((__m512d)a, (__m512d)b);
+#elif defined(__AVX2__) && defined(__FMA__)
+	return (wd)_mm256_min_pd((__m256d)a, (__m256d)b);
+#else
+	return wd_select(a < b, a, b);
 #endif
 }
 

@@ -12,22 +12,6 @@
  * it again on its own.
  */
 
-__attribute__((always_inline)) static inline wu wu_set(uint64_t x)
-{
-	return x - (wu){0};
-}
-
-__attribute__((always_inline)) static inline wd wd_abs(wd x)
-{
-	return (wd)((wu)x & wu_set(INT64_MAX));
-}
-
-/* 1 where x < 0, else 0. */
-__attribute__((always_inline)) static inline wd wd_is_negative(wd x)
-{
-	return (wd)((wl)(x < wd_set(0.0)) & (wl)wd_set(1.0));
-}
-
 /* ---------------------------------------------------------------- functions */
 
 /*

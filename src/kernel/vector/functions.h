@@ -1,0 +1,370 @@
+/*
+ * Functions of native vectors of doubles, nearly as exact as a double is: exp, log, log1p and what
+ * caps logits. Like elementary.h's they are made of operations only that IEEE 754 defines to the
+ * last bit, so every build of them gives the same bits; unlike those they have no branch that
+ * depends on a value, and each says which values it takes. Nothing is fused but the error of a
+ * product, which comes out the same from builds that cannot fuse.
+ */
+#ifndef LOSS_KERNEL_FUNCTIONS_H
+#define LOSS_KERNEL_FUNCTIONS_H
+
+#include <float.h>
+
+#include "../elementary.h"
+#include "doubles.h"
+
+#define WD_EXP_MAGIC 0x1.8p52
+
+/* ---------------------------------------------------------------- exp */
+
+/* c[0] + c[1] x + c[2] x^2 + c[3] x^3. */
+__attribute__((always_inline)) static inline wd wd_cubic(wd x, wd x2, const double *c)
+{
+	wd low = wd_set(c[1]) * x + wd_set(c[0]);
+	wd high = wd_set(c[3]) * x + wd_set(c[2]);
+	return high * x2 + low;
+}
+
+/* 2^k for the k in the low bits of z. */
+__attribute__((always_inline)) static inline wd wd_power_of(wd z)
+{
+	return (wd)(((wu)z << 52) + (wu)wd_set(1.0));
+}
+
+/*
+ * exp(x) = 2^k exp(r), |r| <= ln(2)/2, as 1 + high + rest. magic is WD_EXP_MAGIC + shift: the last
+ * bits of z hold k + shift. k LN2_HIGH is exact, and so is the difference from x.
+ */
+struct exp_reduced {
+	wd z;
+	wd r;          /* high - correction, rounded */
+	wd high;       /* x - k LN2_HIGH */
+	wd correction; /* k LN2_LOW */
+};
+
+__attribute__((always_inline)) static inline struct exp_reduced wd_exp_reduce(wd x, wd magic)
+{
+	struct exp_reduced at;
+	at.z = x * wd_set(LOG2_E) + magic;
+	wd k = at.z - magic;
+	at.high = x - k * wd_set(LN2_HIGH);
+	at.correction = k * wd_set(LN2_LOW);
+	at.r = at.high - at.correction;
+	return at;
+}
+
+/* 1 + high + (tail - correction), and what rounding it takes from it, if that is wanted. */
+__attribute__((always_inline)) static inline wd wd_exp_finish(const struct exp_reduced *at, wd tail,
+							      wd *low)
+{
+	wd sum = wd_set(1.0) + at->high;
+	wd rest = (at->high - (sum - wd_set(1.0))) + (tail - at->correction);
+	wd result = sum + rest;
+	if (low)
+		*low = rest - (result - sum);
+	return result;
+}
+
+/* The polynomials are those through the Chebyshev nodes of (exp(r) - 1 - r) / r^2. */
+
+/*
+ * exp(x) 2^shift, magic = WD_EXP_MAGIC + shift, for |x| <= 2^20 + 800 and results that are normal
+ * numbers. Within 0.8 ulp.
+ */
+__attribute__((always_inline)) static inline wd wd_exp_at(wd x, wd magic)
+{
+	static const double c[] = {0x1.0000000000007p-1,  0x1.555555555549dp-3,
+				   0x1.5555555551483p-5,  0x1.1111111140eb7p-7,
+				   0x1.6c16c181d63fep-10, 0x1.a01a009b00fefp-13,
+				   0x1.a0199fc346858p-16, 0x1.71e070f498b45p-19,
+				   0x1.28a898bad9811p-22, 0x1.ab64b765138f5p-26};
+	struct exp_reduced at = wd_exp_reduce(x, magic);
+	wd r = at.r, r2 = r * r, r4 = r2 * r2;
+	wd high = wd_set(c[9]) * r + wd_set(c[8]);
+	wd p = (high * r4 + wd_cubic(r, r2, c + 4)) * r4 + wd_cubic(r, r2, c);
+	wd result = wd_exp_finish(&at, r2 * p, NULL);
+	return (wd)((wu)result + ((wu)at.z << 52));
+}
+
+/*
+ * The same as the result plus *low, which are within 0.25 ulp, and the result itself within 0.7;
+ * for results below 2^1022. *low loses digits where it is subnormal.
+ */
+__attribute__((always_inline)) static inline wd wd_exp_parts(wd x, wd magic, wd *low)
+{
+	static const double c[] = {
+		0x1.0000000000000p-1,  0x1.5555555555555p-3,  0x1.5555555555557p-5,
+		0x1.1111111111111p-7,  0x1.6c16c16c15a6cp-10, 0x1.a01a01a0196aep-13,
+		0x1.a01a01a9e80fep-16, 0x1.71de3a5aa6edbp-19, 0x1.27e4d41d6f52cp-22,
+		0x1.ae642c8730328p-26, 0x1.1f7f2000f95cdp-29, 0x1.61bfa22dd81e8p-33};
+	struct exp_reduced at = wd_exp_reduce(x, magic);
+	wd r = at.r, r2 = r * r, r4 = r2 * r2;
+	wd p = wd_cubic(r, r2, c + 8) * r4 + wd_cubic(r, r2, c + 4);
+	p = p * r4 + wd_cubic(r, r2, c);
+	wd rest, power = wd_power_of(at.z);
+	wd result = wd_exp_finish(&at, r2 * p, &rest);
+	*low = rest * power;
+	return result * power;
+}
+
+/* ---------------------------------------------------------------- log */
+
+/* 2^k (1 + f + c), f exact, 1 + f in [sqrt(1/2), sqrt(2)), c below an ulp of it. */
+struct log_split {
+	wd k, f, c;
+};
+
+/* x + x_low, 2^-1022 <= x < 2^1023. The bits of k become a double under the exponent of
+ * 2^52. */
+__attribute__((always_inline)) static inline struct log_split wd_log_split(wd x, wd x_low)
+{
+	wu exponent = ((wu)x - wu_set(0x3fe6a09e667f3bcd)) & wu_set(0xfff0000000000000);
+	wu biased = (exponent + wu_set(UINT64_C(1024) << 52)) >> 52;
+	struct log_split at;
+	at.k = (wd)(biased + wu_set(0x4330000000000000)) - wd_set(0x1p52 + 1024.0);
+	at.f = (wd)((wu)x - exponent) - wd_set(1.0);
+	at.c = x_low * (wd)((wu)wd_set(1.0) - exponent);
+	return at;
+}
+
+/*
+ * k ln2 + log(1 + f + c), as elementary.h's log_reduced. With s = f / (2 + f), 1 / (1 + f) = 1 - 2s
+ * + 2s^2 - ...: that is all the correction takes, and its square where there is nothing else.
+ */
+__attribute__((always_inline)) static inline wd wd_log_finish(const struct log_split *at)
+{
+	static const double c[] = {0x1.5555555555558p-1, 0x1.99999999952e2p-2, 0x1.2492492df148dp-2,
+				   0x1.c71c62e580091p-3, 0x1.7462b4ab2f3bfp-3, 0x1.39fe606539dedp-3,
+				   0x1.2b584aaee7d80p-3};
+	wd f = at->f, s = f / (f + wd_set(2.0));
+	wd z = s * s, z2 = z * z;
+	wd high = wd_set(c[6]) * z2 + (wd_set(c[5]) * z + wd_set(c[4]));
+	wd q = z * (high * (z2 * z2) + wd_cubic(z, z2, c));
+	wd half_square = wd_set(0.5) * f * f;
+	wd tail = half_square - s * (half_square + q);
+	wd lost = at->c + at->c * (wd_set(2.0) * (z - s) - wd_set(0.5) * at->c);
+	return at->k * wd_set(LN2_HIGH) + (f - (tail - (at->k * wd_set(LN2_LOW) + lost)));
+}
+
+/* log(x + x_low), |x_low| <= ulp(x), 2^-1022 <= x < 2^1023; within 1 ulp. */
+__attribute__((always_inline)) static inline wd wd_log_sum(wd x, wd x_low)
+{
+	struct log_split at = wd_log_split(x, x_low);
+	return wd_log_finish(&at);
+}
+
+/* log(1 + x + x_low), |x_low| <= ulp(x), 0 <= x < 2^1000; within 1 ulp. */
+__attribute__((always_inline)) static inline wd wd_log1p_parts(wd x, wd x_low)
+{
+	wd one = wd_set(1.0), u = x + one;
+	wd added = u - x;
+	wd lost = (x - (u - added)) + (one - added);
+	return wd_log_sum(u, lost + x_low);
+}
+
+/* ---------------------------------------------------------------- products */
+
+#if !defined(__AVX512F__) && !(defined(__AVX2__) && defined(__FMA__)) && !defined(__ARM_NEON)
+/* x in two halves of 26 digits (Veltkamp). */
+__attribute__((always_inline)) static inline wd wd_high_half(wd x)
+{
+	wd scaled = x * wd_set(0x1p27 + 1.0);
+	return scaled - (scaled - x);
+}
+#endif
+
+/* a b = *error + the result, exactly, where neither leaves [2^-900, 2^900] nor is 0. */
+__attribute__((always_inline)) static inline wd wd_product(wd a, wd b, wd *error)
+{
+	wd p = a * b;
+#if defined(__AVX512F__)
+	*error = (wd)_mm512_fmsub_pd((__m512d)a, (__m512d)b, (__m512d)p);
+#elif defined(__AVX2__) && defined(__FMA__)
+	*error = (wd)_mm256_fmsub_pd((__m256d)a, (__m256d)b, (__m256d)p);
+#elif defined(__ARM_NEON) && defined(__aarch64__)
+	*error = (wd)vfmaq_f64((float64x2_t)-p, (float64x2_t)a, (float64x2_t)b);
+#else
+	wd a_high = wd_high_half(a), b_high = wd_high_half(b); /* Dekker */
+	wd a_low = a - a_high, b_low = b - b_high;
+	*error = a_low * b_low - (((p - a_high * b_high) - a_low * b_high) - a_high * b_low);
+#endif
+	return p;
+}
+
+/* a + b = *error + the result, exactly (Knuth). */
+__attribute__((always_inline)) static inline wd wd_sum(wd a, wd b, wd *error)
+{
+	wd s = a + b, added = s - a;
+	*error = (a - (s - added)) + (b - added);
+	return s;
+}
+
+/* The same where |a| >= |b| (Dekker). */
+__attribute__((always_inline)) static inline wd wd_sum_ordered(wd a, wd b, wd *error)
+{
+	wd s = a + b;
+	*error = b - (s - a);
+	return s;
+}
+
+/* ---------------------------------------------------------------- capped logits */
+
+/*
+ * u = s tanh(x/s) / T and its slope sech^2(x/s) / T. With 2 x/s = k ln2 + r, P = 2^k, A = P - 1, B
+ * = P + 1 and t = tanh(r/2),
+ *
+ *     tanh(x/s) = (A + t B) / (B + t A),   sech^2(x/s) = 4 P (1 - t^2) / (B + t A)^2,
+ *
+ * where for k = 0, A = 0: nothing cancels, and small logits keep their digits. The denominator of a
+ * positive k is 2^k that of -k.
+ */
+struct capped {
+	wd value, slope;
+};
+
+/* Constants for logits that are floats. Beyond these bounds of s every float is small or large
+ * beside it, and remains so. */
+struct softcap {
+	double two_over_s, s_over_t, four_over_t;
+};
+
+/* 0 times an infinity is not what a factor of it would be. */
+static inline double softcap_finite(double factor)
+{
+	return factor < DBL_MAX ? factor : DBL_MAX;
+}
+
+static inline struct softcap softcap_of(double s, double t)
+{
+	double most = s < 0x1p200 ? s : 0x1p200;
+	return (struct softcap){
+		.two_over_s = 2.0 / (most > 0x1p-200 ? most : 0x1p-200),
+		.s_over_t = softcap_finite(most / t),
+		.four_over_t = softcap_finite(4.0 / t),
+	};
+}
+
+/* u to 2^-36 of itself, for any x that is a float; an infinity's is +-s/T, a NaN's is NaN. Its
+ * slope as exactly, but never below some 2^-1000 / T. */
+__attribute__((always_inline)) static inline struct capped wd_softcap(wd x,
+								      const struct softcap *cap)
+{
+	static const double c[] = {0x1.ffffffffff193p-2, -0x1.5555554999d48p-5,
+				   0x1.1110f89dadf79p-8, -0x1.b9f7e84758ff0p-12,
+				   0x1.5b9ed1a218e79p-15};
+	wd one = wd_set(1.0), most = wd_set(700.0), magic = wd_set(WD_EXP_MAGIC);
+	wd y = wd_max(-most, wd_min(most, x * wd_set(cap->two_over_s)));
+	wd z = y * wd_set(LOG2_E) + magic;
+	wd r = y - (z - magic) * wd_set(0x1.62e42fefa39efp-1);
+	wd w = r * r, w2 = w * w;
+	wd t = r * (wd_set(c[4]) * (w2 * w2) + wd_cubic(w, w2, c));
+	wd p = wd_power_of(z), a = p - one, b = p + one;
+	wd inverse = one / (b + t * a);
+	return (struct capped){
+		.value = ((a + t * b) * inverse) * wd_set(cap->s_over_t),
+		.slope = (p * inverse) * ((one - t * t) * inverse) * wd_set(cap->four_over_t),
+	};
+}
+
+/* The same for logits that are doubles, where s and T are in [2^-500, 2^500]. */
+struct softcap_wide {
+	double t, most;                      /* T, and beyond which logit u no longer changes */
+	double two_over_s, two_over_s_low;   /* in two parts */
+	double s_over_t, s_over_t_low;       /* the same */
+	double four_over_t, four_over_t_low; /* the same, the low part relative to the other */
+};
+
+static inline bool softcap_is_wide(double s, double t)
+{
+	return s >= 0x1p-500 && s <= 0x1p500 && t >= 0x1p-500 && t <= 0x1p500;
+}
+
+static inline struct softcap_wide softcap_wide_of(double s, double t)
+{
+	struct sum inverse = quotient(2.0, s, 0.0), most = quotient(s, t, 0.0);
+	struct sum slope = quotient(4.0, t, 0.0);
+	return (struct softcap_wide){
+		.t = t,
+		.most = 350.0 * s,
+		.two_over_s = inverse.high,
+		.two_over_s_low = inverse.low,
+		.s_over_t = most.high,
+		.s_over_t_low = most.low,
+		.four_over_t = slope.high,
+		.four_over_t_low = slope.low / slope.high,
+	};
+}
+
+/* t = tanh(r/2) of r = 2 |x| / s - k ln2, and P = 2^-k: then A = 1 - P and B = 1 + P. */
+struct capped_parts {
+	wd t, t_low;
+	wd p;
+	wd y; /* 2 |x| / s */
+};
+
+__attribute__((always_inline)) static inline struct capped_parts
+wd_softcap_reduce(wd size, const struct softcap_wide *cap)
+{
+	static const double c[] = {-0x1.555555555554cp-5,  0x1.1111111106773p-8,
+				   -0x1.ba1ba179b2486p-12, 0x1.664f00e165d00p-15,
+				   -0x1.224a249402aadp-18, 0x1.c605cb30f8f1ep-22};
+	wd magic = wd_set(WD_EXP_MAGIC), y_low, t_low;
+	wd y = wd_product(size, wd_set(cap->two_over_s), &y_low);
+	y_low += size * wd_set(cap->two_over_s_low);
+	/* of -y, so that the power is that of -k */
+	struct exp_reduced at = wd_exp_reduce(-y, magic);
+	wd correction = at.correction + y_low;
+	wd r = at.high - correction, w = r * r, w2 = w * w;
+	wd r_low = (at.high - r) - correction;
+	wd high = wd_set(c[5]) * w + wd_set(c[4]);
+	wd bend = (r * w) * (high * (w2 * w2) + wd_cubic(w, w2, c));
+	wd t = wd_sum_ordered(wd_set(0.5) * r, bend + wd_set(0.5) * r_low, &t_low);
+	return (struct capped_parts){.t = -t, .t_low = -t_low, .p = wd_power_of(at.z), .y = y};
+}
+
+/* sech^2(x/s) / T, 0 below 2^-1000 of it; inverse is one of d + d_low, but for what rounding took
+ * from it. What all factors lost is made up for at the end. */
+__attribute__((always_inline)) static inline wd wd_softcap_slope(const struct capped_parts *at,
+								 wd d, wd d_low, wd inverse,
+								 const struct softcap_wide *cap)
+{
+	wd one = wd_set(1.0), unity_low, s_low, slope_low;
+	wd unity = wd_product(d, inverse, &unity_low);
+	wd lost = ((one - unity) - unity_low) - d_low * inverse;
+	wd square = at->t * at->t, rest = one - square;
+	wd s = wd_product(rest, inverse, &s_low);
+	wd slope = wd_product(s, inverse, &slope_low);
+	lost += lost + ((one - rest) - square) + wd_set(cap->four_over_t_low);
+	slope += slope_low + (s_low * inverse + slope * lost);
+	slope = slope * wd_set(cap->four_over_t) * at->p;
+	return wd_select_below(at->y, wd_set(699.0), slope, slope * wd_set(0.0));
+}
+
+/* u within 0.7 ulp, for any x; its slope within 2 ulp. */
+__attribute__((always_inline)) static inline struct capped
+wd_softcap_wide(wd x, const struct softcap_wide *cap)
+{
+	wd one = wd_set(1.0), size = wd_min(wd_set(cap->most), wd_abs(x));
+	struct capped_parts at = wd_softcap_reduce(size, cap);
+	/* A and B, and what rounding takes from them where P is below 2^-53 */
+	wd a = one - at.p, a_low = (one - a) - at.p;
+	wd b = one + at.p, b_low = at.p - (b - one);
+	wd tb_low, ta_low, n_low, d_low;
+	wd tb = wd_product(at.t, b, &tb_low), ta = wd_product(at.t, a, &ta_low);
+	wd n = wd_sum(a, tb, &n_low), d = wd_sum_ordered(b, ta, &d_low);
+	n_low += a_low + (tb_low + at.t_low * b);
+	d_low += b_low + (ta_low + at.t_low * a);
+	/* (n + n_low) / (d + d_low) as q + q_low */
+	wd inverse = one / d, q = n * inverse, back_low, u_low;
+	wd back = wd_product(q, d, &back_low);
+	wd q_low = (((n - back) - back_low) + (n_low - q * d_low)) * inverse;
+	wd u = wd_product(q, wd_set(cap->s_over_t), &u_low);
+	u += u_low + (q * wd_set(cap->s_over_t_low) + q_low * wd_set(cap->s_over_t));
+	/* Products of the smallest logits would lose digits, and tanh nothing. */
+	wu sign = (wu)x & wu_set(UINT64_C(1) << 63);
+	wd value = wd_select_below(at.y, wd_set(0x1p-28), x / wd_set(cap->t), (wd)((wu)u ^ sign));
+	wd slope = wd_softcap_slope(&at, d, d_low, inverse, cap);
+	return (struct capped){.value = value, .slope = slope};
+}
+
+#endif

@@ -1,0 +1,2 @@
+/* Built with the flags of this instruction set: see the Makefile. */
+#include "functions.h"
