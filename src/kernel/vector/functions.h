@@ -2,8 +2,8 @@
  * Functions of native vectors of doubles, nearly as exact as a double is: exp, log, log1p and what
  * caps logits. Like elementary.h's they are made of operations only that IEEE 754 defines to the
  * last bit, so every build of them gives the same bits; unlike those they have no branch that
- * depends on a value, and each says which values it takes. Nothing is fused but the error of a
- * product, which comes out the same from builds that cannot fuse.
+ * depends on a value, and each says which values it takes. Nothing is fused but the errors of
+ * products: what runs once a logit has none of them.
  */
 #ifndef LOSS_KERNEL_FUNCTIONS_H
 #define LOSS_KERNEL_FUNCTIONS_H
@@ -11,7 +11,7 @@
 #include <float.h>
 
 #include "../elementary.h"
-#include "doubles.h"
+#include "pairs.h"
 
 #define WD_EXP_MAGIC 0x1.8p52
 
@@ -162,51 +162,6 @@ __attribute__((always_inline)) static inline wd wd_log1p_parts(wd x, wd x_low)
 	return wd_log_sum(u, lost + x_low);
 }
 
-/* ---------------------------------------------------------------- products */
-
-#if !defined(__AVX512F__) && !(defined(__AVX2__) && defined(__FMA__)) && !defined(__ARM_NEON)
-/* x in two halves of 26 digits (Veltkamp). */
-__attribute__((always_inline)) static inline wd wd_high_half(wd x)
-{
-	wd scaled = x * wd_set(0x1p27 + 1.0);
-	return scaled - (scaled - x);
-}
-#endif
-
-/* a b = *error + the result, exactly, where neither leaves [2^-900, 2^900] nor is 0. */
-__attribute__((always_inline)) static inline wd wd_product(wd a, wd b, wd *error)
-{
-	wd p = a * b;
-#if defined(__AVX512F__)
-	*error = (wd)_mm512_fmsub_pd((__m512d)a, (__m512d)b, (__m512d)p);
-#elif defined(__AVX2__) && defined(__FMA__)
-	*error = (wd)_mm256_fmsub_pd((__m256d)a, (__m256d)b, (__m256d)p);
-#elif defined(__ARM_NEON) && defined(__aarch64__)
-	*error = (wd)vfmaq_f64((float64x2_t)-p, (float64x2_t)a, (float64x2_t)b);
-#else
-	wd a_high = wd_high_half(a), b_high = wd_high_half(b); /* Dekker */
-	wd a_low = a - a_high, b_low = b - b_high;
-	*error = a_low * b_low - (((p - a_high * b_high) - a_low * b_high) - a_high * b_low);
-#endif
-	return p;
-}
-
-/* a + b = *error + the result, exactly (Knuth). */
-__attribute__((always_inline)) static inline wd wd_sum(wd a, wd b, wd *error)
-{
-	wd s = a + b, added = s - a;
-	*error = (a - (s - added)) + (b - added);
-	return s;
-}
-
-/* The same where |a| >= |b| (Dekker). */
-__attribute__((always_inline)) static inline wd wd_sum_ordered(wd a, wd b, wd *error)
-{
-	wd s = a + b;
-	*error = b - (s - a);
-	return s;
-}
-
 /* ---------------------------------------------------------------- capped logits */
 
 /*
@@ -297,7 +252,7 @@ static inline struct softcap_wide softcap_wide_of(double s, double t)
 
 /* t = tanh(r/2) of r = 2 |x| / s - k ln2, and P = 2^-k: then A = 1 - P and B = 1 + P. */
 struct capped_parts {
-	wd t, t_low;
+	struct pair t;
 	wd p;
 	wd y; /* 2 |x| / s */
 };
@@ -308,36 +263,34 @@ wd_softcap_reduce(wd size, const struct softcap_wide *cap)
 	static const double c[] = {-0x1.555555555554cp-5,  0x1.1111111106773p-8,
 				   -0x1.ba1ba179b2486p-12, 0x1.664f00e165d00p-15,
 				   -0x1.224a249402aadp-18, 0x1.c605cb30f8f1ep-22};
-	wd magic = wd_set(WD_EXP_MAGIC), y_low, t_low;
-	wd y = wd_product(size, wd_set(cap->two_over_s), &y_low);
-	y_low += size * wd_set(cap->two_over_s_low);
+	struct pair y = wd_product(size, wd_set(cap->two_over_s));
+	y.low += size * wd_set(cap->two_over_s_low);
 	/* of -y, so that the power is that of -k */
-	struct exp_reduced at = wd_exp_reduce(-y, magic);
-	wd correction = at.correction + y_low;
+	struct exp_reduced at = wd_exp_reduce(-y.high, wd_set(WD_EXP_MAGIC));
+	wd correction = at.correction + y.low;
 	wd r = at.high - correction, w = r * r, w2 = w * w;
 	wd r_low = (at.high - r) - correction;
 	wd high = wd_set(c[5]) * w + wd_set(c[4]);
 	wd bend = (r * w) * (high * (w2 * w2) + wd_cubic(w, w2, c));
-	wd t = wd_sum_ordered(wd_set(0.5) * r, bend + wd_set(0.5) * r_low, &t_low);
-	return (struct capped_parts){.t = -t, .t_low = -t_low, .p = wd_power_of(at.z), .y = y};
+	struct pair t = wd_sum_ordered(wd_set(0.5) * r, bend + wd_set(0.5) * r_low);
+	return (struct capped_parts){.t = pair_minus(t), .p = wd_power_of(at.z), .y = y.high};
 }
 
-/* sech^2(x/s) / T, 0 below 2^-1000 of it; inverse is one of d + d_low, but for what rounding took
- * from it. What all factors lost is made up for at the end. */
+/* sech^2(x/s) / T, 0 below 2^-1000 of it, with d = B + t A; inverse is that of d.high. What all
+ * factors lost is made up for at the end. */
 __attribute__((always_inline)) static inline wd wd_softcap_slope(const struct capped_parts *at,
-								 wd d, wd d_low, wd inverse,
+								 struct pair d, wd inverse,
 								 const struct softcap_wide *cap)
 {
-	wd one = wd_set(1.0), unity_low, s_low, slope_low;
-	wd unity = wd_product(d, inverse, &unity_low);
-	wd lost = ((one - unity) - unity_low) - d_low * inverse;
-	wd square = at->t * at->t, rest = one - square;
-	wd s = wd_product(rest, inverse, &s_low);
-	wd slope = wd_product(s, inverse, &slope_low);
+	wd one = wd_set(1.0);
+	wd lost = wd_fma(-d.high, inverse, one) - d.low * inverse;
+	wd square = at->t.high * at->t.high, rest = one - square;
+	struct pair s = wd_product(rest, inverse);
+	struct pair slope = wd_product(s.high, inverse);
 	lost += lost + ((one - rest) - square) + wd_set(cap->four_over_t_low);
-	slope += slope_low + (s_low * inverse + slope * lost);
-	slope = slope * wd_set(cap->four_over_t) * at->p;
-	return wd_select_below(at->y, wd_set(699.0), slope, slope * wd_set(0.0));
+	slope.low += s.low * inverse + slope.high * lost;
+	wd value = pair_value(slope) * wd_set(cap->four_over_t) * at->p;
+	return wd_select_below(at->y, wd_set(699.0), value, value * wd_set(0.0));
 }
 
 /* u within 0.7 ulp, for any x; its slope within 2 ulp. */
@@ -346,25 +299,19 @@ wd_softcap_wide(wd x, const struct softcap_wide *cap)
 {
 	wd one = wd_set(1.0), size = wd_min(wd_set(cap->most), wd_abs(x));
 	struct capped_parts at = wd_softcap_reduce(size, cap);
-	/* A and B, and what rounding takes from them where P is below 2^-53 */
-	wd a = one - at.p, a_low = (one - a) - at.p;
-	wd b = one + at.p, b_low = at.p - (b - one);
-	wd tb_low, ta_low, n_low, d_low;
-	wd tb = wd_product(at.t, b, &tb_low), ta = wd_product(at.t, a, &ta_low);
-	wd n = wd_sum(a, tb, &n_low), d = wd_sum_ordered(b, ta, &d_low);
-	n_low += a_low + (tb_low + at.t_low * b);
-	d_low += b_low + (ta_low + at.t_low * a);
-	/* (n + n_low) / (d + d_low) as q + q_low */
-	wd inverse = one / d, q = n * inverse, back_low, u_low;
-	wd back = wd_product(q, d, &back_low);
-	wd q_low = (((n - back) - back_low) + (n_low - q * d_low)) * inverse;
-	wd u = wd_product(q, wd_set(cap->s_over_t), &u_low);
-	u += u_low + (q * wd_set(cap->s_over_t_low) + q_low * wd_set(cap->s_over_t));
+	struct pair a = wd_sum_ordered(one, -at.p), b = wd_sum_ordered(one, at.p);
+	struct pair n = pair_sum(a, pair_product(at.t, b));
+	struct pair d = pair_sum(b, pair_product(at.t, a));
+	wd inverse = one / d.high;
+	struct pair s_over_t = {wd_set(cap->s_over_t), wd_set(cap->s_over_t_low)};
+	wd u = pair_value(pair_product(pair_ratio(n, d, inverse), s_over_t));
 	/* Products of the smallest logits would lose digits, and tanh nothing. */
 	wu sign = (wu)x & wu_set(UINT64_C(1) << 63);
-	wd value = wd_select_below(at.y, wd_set(0x1p-28), x / wd_set(cap->t), (wd)((wu)u ^ sign));
-	wd slope = wd_softcap_slope(&at, d, d_low, inverse, cap);
-	return (struct capped){.value = value, .slope = slope};
+	return (struct capped){
+		.value = wd_select_below(at.y, wd_set(0x1p-28), x / wd_set(cap->t),
+					 (wd)((wu)u ^ sign)),
+		.slope = wd_softcap_slope(&at, d, inverse, cap),
+	};
 }
 
 #endif
