@@ -93,11 +93,10 @@ static loss_status first_invalid_target(const struct loss_plan *plan, struct los
 				    tensor_class_index(&plan->tensors[LOSS_ROLE_TARGETS], i), err);
 }
 
-/* The sum of the counted rows' weights: one sum for each of 16 residues of the row's index, then
- * those in order. */
+/* The sum of the counted rows' weights: one sum for each residue of the row's index modulo LANES,
+ * then those in order. */
 static struct sum sum_weights(const struct loss_plan *plan)
 {
-	enum { LANES = 16 };
 	struct sum lanes[LANES] = {{0}};
 	int64_t classes[LANES];
 	for (size_t first = 0; first < plan->rows; first += LANES) {

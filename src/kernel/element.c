@@ -61,16 +61,17 @@ struct chunk {
 	const struct loss_plan *plan;
 	size_t first, n;
 	enum element_kernel kernel;
-	element_fn *one;
-	_Alignas(64) float x[CHUNK_ELEMENTS], t[CHUNK_ELEMENTS];
-	double wide_t[CHUNK_ELEMENTS];
+	one_element_fn *one;
+	bool wide;                             /* the input is F64; else its elements are floats */
+	_Alignas(64) double x[CHUNK_ELEMENTS]; /* or floats, as the results; t of either */
+	double t[CHUNK_ELEMENTS];
 	double weight[CHUNK_ELEMENTS], pos_weight[CHUNK_ELEMENTS], upstream[CHUNK_ELEMENTS];
-	float loss[CHUNK_ELEMENTS], grad[CHUNK_ELEMENTS];
+	double loss[CHUNK_ELEMENTS], grad[CHUNK_ELEMENTS];
 };
 
 static bool is_whole(const struct chunk *chunk)
 {
-	return chunk->n % ELEMENT_LANES == 0;
+	return chunk->n % LANES == 0;
 }
 
 /* Elements [i, i + n) of a tensor of any type but F64 as floats. */
@@ -127,7 +128,7 @@ static const float *floats(const struct chunk *chunk, loss_role role, float *buf
 	if (tensor->dtype == LOSS_F32 && is_whole(chunk))
 		return (const float *)tensor->data + chunk->first;
 	copy(chunk->plan, tensor, chunk->first, chunk->n, buffer);
-	for (size_t i = chunk->n; i % ELEMENT_LANES != 0; i++)
+	for (size_t i = chunk->n; i % LANES != 0; i++)
 		buffer[i] = buffer[i - 1];
 	return buffer;
 }
@@ -139,20 +140,24 @@ static const double *doubles(const struct chunk *chunk, loss_role role, double *
 	const struct loss_tensor *tensor = &plan->tensors[role];
 	if (!plan->present[role])
 		return NULL;
+	if (tensor->dtype == LOSS_F64 && tensor->count == plan->rows && is_whole(chunk))
+		return (const double *)tensor->data + chunk->first;
 	if (tensor->count == plan->rows)
 		widen(plan, tensor, chunk->first, chunk->n, buffer);
 	else
 		spread(chunk, tensor, buffer);
-	for (size_t i = chunk->n; i % ELEMENT_LANES != 0; i++)
+	for (size_t i = chunk->n; i % LANES != 0; i++)
 		buffer[i] = buffer[i - 1];
 	return buffer;
 }
 
-/* Where results go: to the output itself where its elements are floats and the chunk is whole. */
-static float *result_place(const struct chunk *chunk, const struct loss_tensor *out, float *buffer)
+/* Where results go: to the output itself where its elements are what the kernel writes and the
+ * chunk is whole. */
+static void *result_place(const struct chunk *chunk, const struct loss_tensor *out, double *buffer)
 {
-	return is_whole(chunk) && out->dtype == LOSS_F32 ? (float *)out->data + chunk->first
-							 : buffer;
+	if (!is_whole(chunk) || out->dtype != (chunk->wide ? LOSS_F64 : LOSS_F32))
+		return buffer;
+	return (unsigned char *)out->data + chunk->first * loss_dtype_info(out->dtype)->size;
 }
 
 static struct elements elements_of(struct chunk *chunk)
@@ -160,18 +165,22 @@ static struct elements elements_of(struct chunk *chunk)
 	const struct loss_plan *plan = chunk->plan;
 	bool none = plan->reduction == REDUCTION_NONE;
 	struct elements elements = {
-		.n = (chunk->n + ELEMENT_LANES - 1) / ELEMENT_LANES * ELEMENT_LANES,
-		.x = floats(chunk, LOSS_ROLE_INPUT, chunk->x),
+		.n = (chunk->n + LANES - 1) / LANES * LANES,
+		.wide = chunk->wide,
 		.weight = doubles(chunk, LOSS_ROLE_WEIGHT, chunk->weight),
 		.pos_weight = doubles(chunk, LOSS_ROLE_POS_WEIGHT, chunk->pos_weight),
 		.scale = none ? 1.0 : plan_scale(plan, 0).high,
 		.alpha = plan->args.alpha,
 		.gamma = plan->args.gamma,
 	};
-	if (plan->tensors[LOSS_ROLE_TARGETS].dtype == LOSS_F64)
-		elements.wide_t = doubles(chunk, LOSS_ROLE_TARGETS, chunk->wide_t);
+	if (chunk->wide)
+		elements.x = doubles(chunk, LOSS_ROLE_INPUT, chunk->x);
 	else
-		elements.t = floats(chunk, LOSS_ROLE_TARGETS, chunk->t);
+		elements.x = floats(chunk, LOSS_ROLE_INPUT, (float *)chunk->x);
+	if (chunk->wide || plan->tensors[LOSS_ROLE_TARGETS].dtype == LOSS_F64)
+		elements.wide_t = doubles(chunk, LOSS_ROLE_TARGETS, chunk->t);
+	else
+		elements.t = floats(chunk, LOSS_ROLE_TARGETS, (float *)chunk->t);
 	if (none && plan->wanted[OUTPUT_LOSS])
 		elements.loss = result_place(chunk, &plan->outputs[OUTPUT_LOSS], chunk->loss);
 	if (!plan->wanted[OUTPUT_GRAD])
@@ -185,13 +194,17 @@ static struct elements elements_of(struct chunk *chunk)
 /* ---------------------------------------------------------------- evaluating */
 
 /* n results to elements from i on of an output, unless they are there already. */
-static void put(const struct loss_tensor *out, size_t i, const float *from, size_t n)
+static void put(const struct loss_tensor *out, size_t i, const void *from, size_t n, bool wide)
 {
-	void *to = (unsigned char *)out->data + i * loss_dtype_info(out->dtype)->size;
-	if ((const void *)from == to)
+	size_t size = loss_dtype_info(out->dtype)->size;
+	void *to = (unsigned char *)out->data + i * size;
+	if (from == to)
 		return;
-	if (out->dtype == LOSS_F32)
-		memcpy(to, from, n * sizeof *from);
+	if (out->dtype == (wide ? LOSS_F64 : LOSS_F32))
+		memcpy(to, from, n * size);
+	else if (wide) /* gradients with a type of their own, F32 */
+		for (size_t k = 0; k < n; k++)
+			((float *)to)[k] = (float)((const double *)from)[k];
 	else
 		half_from_float(out->dtype, from, to, n);
 }
@@ -201,17 +214,17 @@ static void put_results(const struct chunk *chunk, const struct elements *elemen
 {
 	const struct loss_plan *plan = chunk->plan;
 	if (elements->loss)
-		put(&plan->outputs[OUTPUT_LOSS], chunk->first + at, elements->loss, n);
+		put(&plan->outputs[OUTPUT_LOSS], chunk->first + at, elements->loss, n, chunk->wide);
 	if (elements->grad)
-		put(&plan->outputs[OUTPUT_GRAD], chunk->first + at, elements->grad, n);
+		put(&plan->outputs[OUTPUT_GRAD], chunk->first + at, elements->grad, n, chunk->wide);
 }
 
 static bool all_regular(const struct elements *elements)
 {
 	size_t regular = 0;
-	for (size_t lane = 0; lane < ELEMENT_LANES; lane++)
+	for (size_t lane = 0; lane < LANES; lane++)
 		regular += elements_regular(elements, lane);
-	return regular == ELEMENT_LANES;
+	return regular == LANES;
 }
 
 static const double *advance(const double *p, size_t n)
@@ -219,15 +232,14 @@ static const double *advance(const double *p, size_t n)
 	return p ? p + n : NULL;
 }
 
-/* One element a lane, from the chunk's element `at` on: what is not regular is evaluated on its
- * own. */
-static void run_group(const struct chunk *chunk, const struct elements *all, size_t at,
-		      struct sum *sums, struct partial *partial)
+/* The elements of a group of lanes. */
+static struct elements group_of(const struct elements *all, size_t at)
 {
-	size_t n = chunk->n - at < ELEMENT_LANES ? chunk->n - at : ELEMENT_LANES;
+	size_t bytes = at * (all->wide ? sizeof(double) : sizeof(float));
 	struct elements group = {
-		.n = ELEMENT_LANES,
-		.x = all->x + at,
+		.n = LANES,
+		.wide = all->wide,
+		.x = (const unsigned char *)all->x + bytes,
 		.t = all->t ? all->t + at : NULL,
 		.wide_t = advance(all->wide_t, at),
 		.weight = advance(all->weight, at),
@@ -236,9 +248,19 @@ static void run_group(const struct chunk *chunk, const struct elements *all, siz
 		.scale = all->scale,
 		.alpha = all->alpha,
 		.gamma = all->gamma,
-		.loss = all->loss ? all->loss + at : NULL,
-		.grad = all->grad ? all->grad + at : NULL,
+		.loss = all->loss ? (unsigned char *)all->loss + bytes : NULL,
+		.grad = all->grad ? (unsigned char *)all->grad + bytes : NULL,
 	};
+	return group;
+}
+
+/* One element a lane, from the chunk's element `at` on: what is not regular is evaluated on its
+ * own. */
+static void run_group(const struct chunk *chunk, const struct elements *all, size_t at,
+		      struct sum *sums, struct partial *partial)
+{
+	size_t n = chunk->n - at < LANES ? chunk->n - at : LANES;
+	struct elements group = group_of(all, at);
 	chunk->plan->kernels->elements[chunk->kernel](&group);
 	put_results(chunk, &group, at, n);
 	for (size_t lane = 0; lane < n; lane++)
@@ -260,12 +282,14 @@ static void run_chunk(struct chunk *chunk, struct sum *sums, struct partial *par
 		chunk->plan->kernels->elements[chunk->kernel](&elements);
 		if (all_regular(&elements)) {
 			put_results(chunk, &elements, 0, chunk->n);
-			for (size_t lane = 0; lane < ELEMENT_LANES; lane++)
+			for (size_t lane = 0; lane < LANES; lane++) {
 				sum_add(&sums[lane], elements.sum[lane]);
+				sums[lane].low += elements.rest[lane];
+			}
 			return;
 		}
 	}
-	for (size_t at = 0; at < chunk->n; at += ELEMENT_LANES)
+	for (size_t at = 0; at < chunk->n; at += LANES)
 		run_group(chunk, &elements, at, sums, partial);
 }
 
@@ -276,8 +300,6 @@ static void run_chunk(struct chunk *chunk, struct sum *sums, struct partial *par
 
 static bool kernels_take(const struct loss_plan *plan)
 {
-	if (plan->tensors[LOSS_ROLE_INPUT].dtype == LOSS_F64)
-		return false;
 	if (plan->reduction == REDUCTION_NONE)
 		return true;
 	double scale = fabs(plan_scale(plan, 0).high);
@@ -288,19 +310,20 @@ static bool kernels_take(const struct loss_plan *plan)
 static size_t chunk_size(size_t left)
 {
 	size_t most = left < CHUNK_ELEMENTS ? left : CHUNK_ELEMENTS;
-	return most < ELEMENT_LANES ? most : most / ELEMENT_LANES * ELEMENT_LANES;
+	return most < LANES ? most : most / LANES * LANES;
 }
 
 void element_rows(const struct loss_plan *plan, size_t first, size_t n, struct partial *partial,
-		  enum element_kernel kernel, element_fn *one)
+		  enum element_kernel kernel, one_element_fn *one)
 {
 	if (!kernels_take(plan)) {
 		element_rows_one_by_one(plan, first, n, partial, one);
 		return;
 	}
-	struct sum sums[ELEMENT_LANES] = {{0}};
+	struct sum sums[LANES] = {{0}};
 	struct chunk chunk; /* its buffers stay as they are */
 	chunk.plan = plan;
+	chunk.wide = plan->tensors[LOSS_ROLE_INPUT].dtype == LOSS_F64;
 	chunk.kernel = kernel;
 	chunk.one = one;
 	for (size_t done = 0; done < n; done += chunk.n) {
@@ -308,12 +331,12 @@ void element_rows(const struct loss_plan *plan, size_t first, size_t n, struct p
 		chunk.n = chunk_size(n - done);
 		run_chunk(&chunk, sums, partial);
 	}
-	for (size_t lane = 0; lane < ELEMENT_LANES; lane++)
+	for (size_t lane = 0; lane < LANES; lane++)
 		sum_merge(&partial->loss, &sums[lane]);
 }
 
 void element_rows_one_by_one(const struct loss_plan *plan, size_t first, size_t n,
-			     struct partial *partial, element_fn *one)
+			     struct partial *partial, one_element_fn *one)
 {
 	for (size_t i = first; i < first + n; i++)
 		plan_put_loss(plan, i, one(plan, i), partial);

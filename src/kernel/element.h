@@ -8,7 +8,7 @@
 #include "../plan.h"
 
 /* The loss of element i, in double or better; writes its gradient where that is wanted. */
-typedef double element_fn(const struct loss_plan *plan, size_t i);
+typedef double one_element_fn(const struct loss_plan *plan, size_t i);
 
 /*
  * Elements [first, first + n): by the vector kernel, which must mean the same, or one by one, where
@@ -16,11 +16,11 @@ typedef double element_fn(const struct loss_plan *plan, size_t i);
  * one it is depends on values alone, but for the input's type.
  */
 void element_rows(const struct loss_plan *plan, size_t first, size_t n, struct partial *partial,
-		  enum element_kernel kernel, element_fn *one);
+		  enum element_kernel kernel, one_element_fn *one);
 
 /* All of them one by one. */
 void element_rows_one_by_one(const struct loss_plan *plan, size_t first, size_t n,
-			     struct partial *partial, element_fn *one);
+			     struct partial *partial, one_element_fn *one);
 
 /* The factor of element i in the tensor of that role, which broadcasts to the input's shape; 1
  * where there is none. */

@@ -139,6 +139,8 @@ static double evaluate(const struct loss_plan *plan, size_t i)
 
 /* Powers multiply a relative error: beyond this the vector kernel is not exact enough. */
 #define LARGEST_GAMMA 64.0
+/* So do products with an alpha that may leave a double's range. */
+#define LARGEST_ALPHA 0x1p300
 /* Up to here an integer power is a product. */
 #define LARGEST_PRODUCT 8.0
 
@@ -146,7 +148,7 @@ void sigmoid_focal_loss_rows(const struct loss_plan *plan, size_t first, size_t 
 			     struct partial *partial)
 {
 	double gamma = plan->args.gamma;
-	if (gamma > LARGEST_GAMMA) {
+	if (gamma > LARGEST_GAMMA || plan->args.alpha > LARGEST_ALPHA) {
 		element_rows_one_by_one(plan, first, n, partial, evaluate);
 		return;
 	}

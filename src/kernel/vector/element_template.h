@@ -7,10 +7,13 @@
  * are not fused: with that the AVX builds take a quarter less time, but the portable one, which
  * must give the same bits, twenty-five times as long.
  *
+ * Losses of doubles, which need all of a double's digits, are in element_wide_template.h.
+ *
  * Nothing here looks for what is not finite. An element outside of what its formula can take tells
  * so by its `extent`, or by a loss that is no finite number; the caller, who sees both, evaluates
  * it again on its own.
  */
+#include "functions.h"
 
 /* ---------------------------------------------------------------- functions */
 
@@ -39,7 +42,7 @@ __attribute__((always_inline)) static inline wd wd_polynomial_6(wd x, const doub
  * exp(x) to 2^-34 of itself, |x| <= ELEMENT_EXTENT. As in exponential.h, the integer part of x
  * log2(e) comes to lie in the last bits of z.
  */
-__attribute__((always_inline)) static inline wd wd_exp(wd x)
+__attribute__((always_inline)) static inline wd short_exp(wd x)
 {
 	static const double c[] = {0x1.00000038aecb3p-1,  0x1.5555544264c00p-3,
 				   0x1.55549004cd0b6p-5,  0x1.1112739fc1c09p-7,
@@ -52,7 +55,7 @@ __attribute__((always_inline)) static inline wd wd_exp(wd x)
 }
 
 /* log(1 + x) to 2^-33 of itself, 0 <= x <= 1: 2 atanh(s), s = x / (2 + x). */
-__attribute__((always_inline)) static inline wd wd_log1p(wd x)
+__attribute__((always_inline)) static inline wd short_log1p(wd x)
 {
 	static const double c[] = {2.0,
 				   0x1.55555845d1abap-1,
@@ -71,7 +74,7 @@ __attribute__((always_inline)) static inline wd wd_log1p(wd x)
  * x = 2^k (1 + f) with 1 + f in [sqrt(1/2), sqrt(2)); the bits of k become a double under the
  * exponent of 2^52. log(1 + f) = 2 atanh(s), s = f / (2 + f).
  */
-__attribute__((always_inline)) static inline wd wd_log(wd x, wd low)
+__attribute__((always_inline)) static inline wd short_log(wd x, wd low)
 {
 	static const double c[] = {2.0, 0x1.555554ff3c77fp-1, 0x1.999a7872ac2a3p-2,
 				   0x1.24393e8787a83p-2, 0x1.e2ea3da1493ecp-3};
@@ -90,8 +93,8 @@ __attribute__((always_inline)) static inline wd wd_log(wd x, wd low)
 struct piece {
 	size_t i; /* of the first */
 	wd x, t;
-	/* Of losses of logits: |x|, e = exp(-|x|), log(1 + e). */
-	wd size, e, tail;
+	/* Of losses of logits: |x|, e = exp(-|x|), log(1 + e); e_low of doubles. */
+	wd size, e, e_low, tail;
 };
 
 /* What they come to, but for their weights; `grad` only where it is asked for. */
@@ -100,7 +103,7 @@ struct outcome {
 	wd extent;
 };
 
-typedef struct outcome element_fn(const struct elements *all, const struct piece *at, bool grad);
+typedef struct outcome piece_fn(const struct elements *all, const struct piece *at, bool grad);
 
 /* Beyond every extent where x < 0. */
 __attribute__((always_inline)) static inline wd forbids_negative(wd x)
@@ -141,7 +144,7 @@ bce_with_logits(const struct elements *all, const struct piece *at, bool grad)
 /* -log(x + low), at most 100. */
 __attribute__((always_inline)) static inline wd surprise(wd x, wd low)
 {
-	return wd_set(0.0) - wd_max(wd_log(x, low), wd_set(-100.0));
+	return wd_set(0.0) - wd_max(short_log(x, low), wd_set(-100.0));
 }
 
 /* loss = -t log x - (1-t) log(1-x), grad = (x - t) / max(x (1-x), 1e-12). */
@@ -166,7 +169,7 @@ kl_div(const struct elements *all, const struct piece *at, bool grad)
 	(void)all;
 	wd zero = wd_set(0.0);
 	struct outcome out = {.extent = forbids_negative(at->t)};
-	out.loss = at->t * (wd_log(at->t, zero) - at->x) + zero;
+	out.loss = at->t * (short_log(at->t, zero) - at->x) + zero;
 	if (grad)
 		out.grad = zero - at->t;
 	return out;
@@ -177,7 +180,7 @@ __attribute__((always_inline)) static inline struct outcome
 kl_div_of_logs(const struct elements *all, const struct piece *at, bool grad)
 {
 	(void)all;
-	wd p = wd_exp(at->t), zero = wd_set(0.0);
+	wd p = short_exp(at->t), zero = wd_set(0.0);
 	struct outcome out = {.loss = p * (at->t - at->x) + zero, .extent = wd_abs(at->t)};
 	if (grad)
 		out.grad = zero - p;
@@ -200,10 +203,10 @@ __attribute__((always_inline)) static inline struct powers powers_of(const struc
 			lower = lower * q;
 		return (struct powers){all->gamma == 0.0 ? one : lower * q, lower, wd_set(0.0)};
 	}
-	wd log = wd_log(q, wd_set(0.0));
+	wd log = short_log(q, wd_set(0.0));
 	return (struct powers){
-		.power = wd_exp(wd_max(gamma * log, least)),
-		.lower = grad ? wd_exp(wd_max((gamma - one) * log, least)) : one,
+		.power = short_exp(wd_max(gamma * log, least)),
+		.lower = grad ? short_exp(wd_max((gamma - one) * log, least)) : one,
 		.extent = -gamma * log,
 	};
 }
@@ -244,24 +247,35 @@ focal_integer(const struct elements *all, const struct piece *at, bool grad)
 	return focal_of(all, at, grad, true);
 }
 
+#include "element_wide_template.h"
+
 /* ---------------------------------------------------------------- all elements */
 
 __attribute__((always_inline)) static inline struct piece piece_at(const struct elements *all,
 								   size_t i, bool logits)
 {
-	struct piece at = {.i = i, .x = wd_widen(all->x + i)};
+	struct piece at = {.i = i, .x = wd_widen((const float *)all->x + i)};
 	at.t = all->t ? wd_widen(all->t + i) : wd_load(all->wide_t + i);
 	if (logits) {
 		at.size = wd_abs(at.x);
-		at.e = wd_exp(-at.size);
-		at.tail = wd_log1p(at.e);
+		at.e = short_exp(-at.size);
+		at.tail = short_log1p(at.e);
 	}
 	return at;
 }
 
+/* n results to p[i] on, of the type that elements are of. */
+__attribute__((always_inline)) static inline void put_results(void *p, size_t i, wd v, bool wide)
+{
+	if (wide)
+		wd_store((double *)p + i, v);
+	else
+		wd_narrow((float *)p + i, v, false);
+}
+
 /* Writes a piece's results where they are wanted. */
 __attribute__((always_inline)) static inline void
-write_outcome(const struct elements *all, size_t i, bool grad, struct outcome *out)
+write_outcome(const struct elements *all, size_t i, bool wide, bool grad, struct outcome *out)
 {
 	if (all->weight) {
 		wd weight = wd_load(all->weight + i);
@@ -270,41 +284,52 @@ write_outcome(const struct elements *all, size_t i, bool grad, struct outcome *o
 			out->grad *= weight;
 	}
 	if (all->loss)
-		wd_narrow(all->loss + i, out->loss, false);
+		put_results(all->loss, i, out->loss, wide);
 	if (!grad)
 		return;
 	out->grad *= wd_set(all->scale);
 	if (all->upstream)
 		out->grad *= wd_load(all->upstream + i);
-	wd_narrow(all->grad + i, out->grad, false);
+	put_results(all->grad, i, out->grad, wide);
 }
 
 /* What follows `all` is a constant where this is inlined. */
-__attribute__((always_inline)) static inline void each(struct elements *all, bool logits, bool grad,
-						       element_fn *loss)
+__attribute__((always_inline)) static inline void each(struct elements *all, bool wide, bool logits,
+						       bool grad, piece_fn *loss)
 {
 	for (size_t lane = 0; lane < LANES; lane += DOUBLES) {
-		wd sum = wd_set(0.0), extent = wd_set(0.0);
+		struct pair sum = {wd_set(0.0), wd_set(0.0)};
+		wd extent = wd_set(0.0);
 		for (size_t i = lane; i < all->n; i += LANES) {
-			struct piece piece = piece_at(all, i, logits);
+			struct piece piece =
+				wide ? wide_piece_at(all, i, logits) : piece_at(all, i, logits);
 			struct outcome out = loss(all, &piece, grad);
-			write_outcome(all, i, grad, &out);
-			sum += out.loss;
+			write_outcome(all, i, wide, grad, &out);
+			if (wide)
+				sum = pair_sum(sum, (struct pair){out.loss, wd_set(0.0)});
+			else
+				sum.high += out.loss;
 			extent = wd_max(out.extent, extent);
 		}
-		wd_store(all->sum + lane, sum);
+		wd_store(all->sum + lane, sum.high);
+		wd_store(all->rest + lane, sum.low);
 		wd_store(all->extent + lane, extent);
 	}
 }
 
-/* A kernel of struct vector_kernels from a loss; `logits` where it looks at their exponentials. */
+/* A kernel of struct vector_kernels from a loss of floats and one of doubles; `logits` where it
+ * looks at their exponentials. */
 #define ELEMENT_KERNEL(loss, logits)                                                               \
 	static void ISA(elements_##loss)(struct elements * all)                                    \
 	{                                                                                          \
-		if (all->grad)                                                                     \
-			each(all, logits, true, loss);                                             \
+		if (all->wide && all->grad)                                                        \
+			each(all, true, logits, true, wide_##loss);                                \
+		else if (all->wide)                                                                \
+			each(all, true, logits, false, wide_##loss);                               \
+		else if (all->grad)                                                                \
+			each(all, false, logits, true, loss);                                      \
 		else                                                                               \
-			each(all, logits, false, loss);                                            \
+			each(all, false, logits, false, loss);                                     \
 	}
 ELEMENT_KERNEL(bce_with_logits, true)
 ELEMENT_KERNEL(bce, false)

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define ELEMENT_LANES 16
+#include "lane_count.h"
 
 /* The element-wise losses, an entry each in vector_kernels.elements. */
 enum element_kernel {
@@ -20,21 +20,25 @@ enum element_kernel {
 
 /*
  * Elements of an element-wise loss, a multiple of sixteen. Lane l holds the elements whose index is
- * l modulo sixteen. Targets are given as floats, or else as doubles.
+ * l modulo sixteen. Results of floats are good for a float, those of doubles for a double.
  */
 struct elements {
 	size_t n;
-	const float *x, *t;
-	const double *wide_t;
+	bool wide; /* x, loss and grad are doubles, else floats */
+	const void *x;
+	const float *t;                    /* targets as floats; never of doubles */
+	const double *wide_t;              /* else as doubles */
 	const double *weight, *pos_weight; /* NULL: all 1 */
 	const double *upstream;            /* what multiplies gradients; NULL: 1 */
 	double scale;                      /* what multiplies all of them */
 	double alpha, gamma;
-	float *loss, *grad; /* where they go, an entry an element; NULL: nowhere */
+	void *loss, *grad; /* where they go, an entry an element; NULL: nowhere */
 
-	/* Filled by the kernel: the lanes' sums of losses; and how far their elements went. */
-	_Alignas(64) double sum[ELEMENT_LANES];
-	double extent[ELEMENT_LANES];
+	/* Filled by the kernel: the lanes' sums of losses, those of doubles with what rounding took
+	 * from them; and how far their elements went. */
+	_Alignas(64) double sum[LANES];
+	double rest[LANES];
+	double extent[LANES];
 };
 
 /* Lanes that went further hold an element for which the kernels are not made. */

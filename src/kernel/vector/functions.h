@@ -153,6 +153,33 @@ __attribute__((always_inline)) static inline wd wd_log_sum(wd x, wd x_low)
 	return wd_log_finish(&at);
 }
 
+/*
+ * log(x.high + x.low), 2^-1022 <= x < 2^1023, to 2^-60 of itself: for exponents, in which an error
+ * counts as many times as they are large. log(1 + f) = 2 s + (2/3) s^3 + (2/5) s^5 + ..., of which
+ * s and the first two terms are pairs.
+ */
+__attribute__((always_inline)) static inline struct pair pair_log(struct pair x)
+{
+	static const double c[] = {0x1.999999999999ep-2, 0x1.249249248e53bp-2, 0x1.c71c71d7e5cbbp-3,
+				   0x1.745d09f1d2dfap-3, 0x1.3b18b888c5b70p-3, 0x1.1018bb6aef78bp-3,
+				   0x1.0877e9071acb9p-3};
+	const struct pair third = {wd_set(2.0 / 3.0), wd_set(0x1.5555555555555p-55)};
+	const struct pair two = {wd_set(2.0), wd_set(0.0)};
+	struct log_split at = wd_log_split(x.high, x.low);
+	struct pair top = wd_sum(at.f, at.c), bottom = pair_sum(two, top);
+	struct pair s = pair_ratio(top, bottom, wd_set(1.0) / bottom.high);
+	struct pair cube = pair_product(pair_product(s, s), s);
+	wd z = s.high * s.high, z2 = z * z;
+	wd high = wd_set(c[6]) * z2 + (wd_set(c[5]) * z + wd_set(c[4]));
+	wd rest = (s.high * z2) * (high * (z2 * z2) + wd_cubic(z, z2, c));
+	struct pair whole = {at.k * wd_set(LN2_HIGH), at.k * wd_set(LN2_LOW)};
+	struct pair twice = {s.high + s.high, s.low + s.low};
+	cube = pair_product(cube, third);
+	cube.low += rest;
+	struct pair log = pair_sum(pair_sum(whole, twice), cube);
+	return wd_sum_ordered(log.high, log.low);
+}
+
 /* log(1 + x + x_low), |x_low| <= ulp(x), 0 <= x < 2^1000; within 1 ulp. */
 __attribute__((always_inline)) static inline wd wd_log1p_parts(wd x, wd x_low)
 {

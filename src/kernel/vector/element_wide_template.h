@@ -1,0 +1,236 @@
+/*
+ * Element-wise losses of doubles: part of element_template.h, whose formulas these are. What would
+ * take more than a rounding or two is carried in pairs, so that factors and results are within 4
+ * ulp.
+ */
+
+/* Beyond every extent where |x| > 2^500: the factors of pairs, whose products must not overflow. */
+__attribute__((always_inline)) static inline wd forbids_large(wd x)
+{
+	return wd_abs(x) * wd_set(ELEMENT_EXTENT * 0x1p-500);
+}
+
+/* Beyond every extent where x is subnormal or negative; 0 is neither. */
+__attribute__((always_inline)) static inline wd forbids_subnormal(wd x)
+{
+	wl small = (x < wd_set(DBL_MIN)) & (x != wd_set(0.0));
+	return (wd)(small & (wl)wd_set(2.0 * ELEMENT_EXTENT));
+}
+
+/* The same where exp(-size) is so small that a factor might make a subnormal of it. */
+__attribute__((always_inline)) static inline wd forbids_subnormal_exp(wd size)
+{
+	return size + wd_set(100.0);
+}
+
+__attribute__((always_inline)) static inline struct piece wide_piece_at(const struct elements *all,
+									size_t i, bool logits)
+{
+	struct piece at = {.i = i, .x = wd_load((const double *)all->x + i)};
+	at.t = wd_load(all->wide_t + i);
+	if (logits) {
+		at.size = wd_abs(at.x);
+		at.e = wd_exp_parts(-at.size, wd_set(WD_EXP_MAGIC), &at.e_low);
+		at.tail = wd_log1p_parts(at.e, at.e_low);
+	}
+	return at;
+}
+
+/* 1 - x, exactly for |x| <= 1. */
+__attribute__((always_inline)) static inline struct pair complement(wd x)
+{
+	return wd_sum_ordered(wd_set(1.0), -x);
+}
+
+/* Where x < 0 a, else b. */
+__attribute__((always_inline)) static inline struct pair pair_select_negative(wd x, struct pair a,
+									      struct pair b)
+{
+	wd zero = wd_set(0.0);
+	return (struct pair){wd_select_below(x, zero, a.high, b.high),
+			     wd_select_below(x, zero, a.low, b.low)};
+}
+
+/*
+ * With `near` the factor of softplus(|x|) and `far` that of softplus(-|x|): loss = near (|x| +
+ * tail)
+ * + far tail, grad = (near - e far) / (1 + e), and the other sign for x < 0.
+ */
+__attribute__((always_inline)) static inline struct outcome
+wide_bce_with_logits(const struct elements *all, const struct piece *at, bool grad)
+{
+	wd one = wd_set(1.0), t = at->t;
+	struct pair negative = complement(t), positive = {t, wd_set(0.0)};
+	if (all->pos_weight)
+		positive = wd_product(wd_load(all->pos_weight + at->i), t);
+	struct pair near = pair_select_negative(at->x, positive, negative);
+	struct outcome out = {.extent = forbids_subnormal_exp(at->size)};
+	out.extent = wd_max(forbids_large(positive.high), wd_max(forbids_large(t), out.extent));
+	if (!all->pos_weight) { /* the factors come to 1 */
+		out.loss = near.high * at->size + at->tail;
+	} else {
+		wd far = wd_select_below(at->x, wd_set(0.0), negative.high, positive.high);
+		struct pair softplus = wd_sum(at->size, at->tail);
+		wd low = near.low * softplus.high + near.high * softplus.low;
+		out.loss = (near.high * softplus.high + low) + far * at->tail;
+	}
+	if (!grad)
+		return out;
+	struct pair far = pair_select_negative(at->x, negative, positive);
+	struct pair e = {at->e, at->e_low};
+	struct pair d = wd_sum_ordered(one, e.high);
+	d.low += e.low;
+	struct pair n = pair_sum(near, pair_minus(pair_product(e, far)));
+	wd slope = pair_value(pair_ratio(n, d, one / d.high));
+	out.grad = wd_select_below(at->x, wd_set(0.0), -slope, slope);
+	return out;
+}
+
+/* -log(x + low), at most 100, of a probability. */
+__attribute__((always_inline)) static inline wd wide_surprise(wd x, wd low)
+{
+	wd log = wd_log_sum(wd_max(x, wd_set(0x1p-200)), low);
+	return wd_set(0.0) - wd_max(log, wd_set(-100.0));
+}
+
+__attribute__((always_inline)) static inline struct outcome
+wide_bce(const struct elements *all, const struct piece *at, bool grad)
+{
+	(void)all;
+	wd zero = wd_set(0.0), least = wd_set(1e-12), x = at->x, t = at->t;
+	struct pair other = complement(x), other_t = complement(t);
+	wd surprise = wide_surprise(other.high, other.low);
+	struct outcome out = {.extent = forbids_large(t)};
+	out.loss = t * wide_surprise(x, zero) + (other_t.high * surprise + other_t.low * surprise);
+	if (!grad)
+		return out;
+	struct pair d = wd_product(x, other.high);
+	d.low += x * other.low;
+	d.low = wd_select_below(d.high, least, zero, d.low);
+	d.high = wd_max(d.high, least);
+	out.grad = pair_value(pair_ratio(wd_sum(x, -t), d, wd_set(1.0) / d.high));
+	return out;
+}
+
+__attribute__((always_inline)) static inline struct outcome
+wide_kl_div(const struct elements *all, const struct piece *at, bool grad)
+{
+	(void)all;
+	wd zero = wd_set(0.0), t = at->t;
+	struct outcome out = {.extent = forbids_subnormal(t)};
+	out.loss = t * (wd_log_sum(wd_max(t, wd_set(DBL_MIN)), zero) - at->x) + zero;
+	if (grad)
+		out.grad = zero - t;
+	return out;
+}
+
+__attribute__((always_inline)) static inline struct outcome
+wide_kl_div_of_logs(const struct elements *all, const struct piece *at, bool grad)
+{
+	(void)all;
+	wd zero = wd_set(0.0), p = wd_exp_at(at->t, wd_set(WD_EXP_MAGIC));
+	struct outcome out = {.loss = p * (at->t - at->x) + zero, .extent = wd_abs(at->t)};
+	if (grad)
+		out.grad = zero - p;
+	return out;
+}
+
+/* The sigmoids of x and -x. */
+struct sigmoids {
+	struct pair p, other;
+};
+
+__attribute__((always_inline)) static inline struct sigmoids wide_sigmoids(const struct piece *at)
+{
+	wd one = wd_set(1.0);
+	struct pair unit = {one, wd_set(0.0)}, e = {at->e, at->e_low};
+	struct pair d = wd_sum_ordered(one, e.high);
+	d.low += e.low;
+	struct pair near = pair_ratio(unit, d, one / d.high), far = pair_product(e, near);
+	return (struct sigmoids){.p = pair_select_negative(at->x, far, near),
+				 .other = pair_select_negative(at->x, near, far)};
+}
+
+/* The same as struct powers. */
+struct wide_powers {
+	struct pair power, lower;
+	wd extent;
+};
+
+__attribute__((always_inline)) static inline struct pair pair_exp(struct pair x)
+{
+	struct pair e;
+	e.high = wd_exp_parts(x.high, wd_set(WD_EXP_MAGIC), &e.low);
+	e.low += e.high * x.low;
+	return e;
+}
+
+__attribute__((always_inline)) static inline struct wide_powers
+wide_powers_of(const struct elements *all, struct pair q, bool grad, bool integer)
+{
+	wd zero = wd_set(0.0), least = wd_set(-ELEMENT_EXTENT);
+	const struct pair one = {wd_set(1.0), zero};
+	struct wide_powers of = {one, one, zero};
+	if (integer) {
+		for (int n = (int)all->gamma; n > 0; n--) {
+			of.lower = of.power;
+			of.power = pair_product(of.power, q);
+		}
+		return of;
+	}
+	struct pair log = pair_log(q), gamma = {wd_set(all->gamma), zero};
+	struct pair exponent = pair_product(gamma, log);
+	of.extent = -exponent.high;
+	exponent.high = wd_max(exponent.high, least);
+	of.power = pair_exp(exponent);
+	if (!grad)
+		return of;
+	exponent = pair_product(pair_sum(gamma, pair_minus(one)), log);
+	exponent.high = wd_max(exponent.high, least);
+	of.lower = pair_exp(exponent);
+	return of;
+}
+
+__attribute__((always_inline)) static inline struct outcome
+wide_focal_of(const struct elements *all, const struct piece *at, bool grad, bool integer)
+{
+	wd zero = wd_set(0.0), x = at->x;
+	struct pair t = {at->t, zero}, other_t = complement(at->t), a = {wd_set(1.0), zero};
+	struct sigmoids sigmoid = wide_sigmoids(at);
+	struct pair hit = pair_product(t, sigmoid.other), miss = pair_product(other_t, sigmoid.p);
+	struct wide_powers of = wide_powers_of(all, pair_sum(hit, miss), grad, integer);
+	if (all->alpha >= 0.0) {
+		struct pair alpha = {wd_set(all->alpha), zero};
+		a = pair_sum(pair_product(alpha, t), pair_product(complement(alpha.high), other_t));
+	}
+	struct pair bce = wd_product(wd_select_below(x, zero, at->t, other_t.high), at->size);
+	bce.low += wd_select_below(x, zero, zero, other_t.low) * at->size;
+	bce = pair_sum(bce, (struct pair){at->tail, zero});
+	struct outcome out = {.loss = pair_value(pair_product(pair_product(a, of.power), bce))};
+	double steps = integer && all->gamma > 1.0 ? all->gamma : 1.0;
+	out.extent = wd_max(of.extent, wd_set(steps) * at->size);
+	out.extent = wd_max(forbids_negative(at->t), out.extent);
+	out.extent = wd_max(forbids_negative(other_t.high), out.extent);
+	if (!grad)
+		return out;
+	struct pair gap = pair_sum(miss, pair_minus(hit));
+	struct pair slope = pair_product(pair_product(sigmoid.p, sigmoid.other), bce);
+	struct pair sign = pair_sum(t, pair_minus(other_t)); /* 2t - 1 */
+	sign = pair_product((struct pair){wd_set(all->gamma), zero}, sign);
+	slope = pair_product(pair_product(of.lower, sign), slope);
+	slope = pair_sum(pair_product(of.power, gap), pair_minus(slope));
+	out.grad = pair_value(pair_product(a, slope));
+	return out;
+}
+
+__attribute__((always_inline)) static inline struct outcome
+wide_focal(const struct elements *all, const struct piece *at, bool grad)
+{
+	return wide_focal_of(all, at, grad, false);
+}
+
+__attribute__((always_inline)) static inline struct outcome
+wide_focal_integer(const struct elements *all, const struct piece *at, bool grad)
+{
+	return wide_focal_of(all, at, grad, true);
+}
