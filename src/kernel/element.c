@@ -164,12 +164,14 @@ static struct elements elements_of(struct chunk *chunk)
 {
 	const struct loss_plan *plan = chunk->plan;
 	bool none = plan->reduction == REDUCTION_NONE;
+	struct sum scale = none ? sum_from(1.0) : plan_scale(plan, 0);
 	struct elements elements = {
 		.n = (chunk->n + LANES - 1) / LANES * LANES,
 		.wide = chunk->wide,
 		.weight = doubles(chunk, LOSS_ROLE_WEIGHT, chunk->weight),
 		.pos_weight = doubles(chunk, LOSS_ROLE_POS_WEIGHT, chunk->pos_weight),
-		.scale = none ? 1.0 : plan_scale(plan, 0).high,
+		.scale = scale.high,
+		.scale_low = scale.low,
 		.alpha = plan->args.alpha,
 		.gamma = plan->args.gamma,
 	};
@@ -246,6 +248,7 @@ static struct elements group_of(const struct elements *all, size_t at)
 		.pos_weight = advance(all->pos_weight, at),
 		.upstream = advance(all->upstream, at),
 		.scale = all->scale,
+		.scale_low = all->scale_low,
 		.alpha = all->alpha,
 		.gamma = all->gamma,
 		.loss = all->loss ? (unsigned char *)all->loss + bytes : NULL,

@@ -287,7 +287,7 @@ write_outcome(const struct elements *all, size_t i, bool wide, bool grad, struct
 		put_results(all->loss, i, out->loss, wide);
 	if (!grad)
 		return;
-	out->grad *= wd_set(all->scale);
+	out->grad = wide ? wide_scaled(all, out->grad) : out->grad * wd_set(all->scale);
 	if (all->upstream)
 		out->grad *= wd_load(all->upstream + i);
 	put_results(all->grad, i, out->grad, wide);

@@ -36,6 +36,14 @@ __attribute__((always_inline)) static inline struct piece wide_piece_at(const st
 	return at;
 }
 
+/* grad times what multiplies all of them, rounded once; what is infinite stays so. */
+__attribute__((always_inline)) static inline wd wide_scaled(const struct elements *all, wd grad)
+{
+	wd scale = wd_set(all->scale), product = grad * scale;
+	wd exact = wd_fma(grad, scale, grad * wd_set(all->scale_low));
+	return wd_select(exact == exact, exact, product);
+}
+
 /* 1 - x, exactly for |x| <= 1. */
 __attribute__((always_inline)) static inline struct pair complement(wd x)
 {
@@ -135,9 +143,9 @@ wide_kl_div_of_logs(const struct elements *all, const struct piece *at, bool gra
 	return out;
 }
 
-/* The sigmoids of x and -x. */
+/* The sigmoids of x and -x, and log(1 + e). */
 struct sigmoids {
-	struct pair p, other;
+	struct pair p, other, tail;
 };
 
 __attribute__((always_inline)) static inline struct sigmoids wide_sigmoids(const struct piece *at)
@@ -148,7 +156,8 @@ __attribute__((always_inline)) static inline struct sigmoids wide_sigmoids(const
 	d.low += e.low;
 	struct pair near = pair_ratio(unit, d, one / d.high), far = pair_product(e, near);
 	return (struct sigmoids){.p = pair_select_negative(at->x, far, near),
-				 .other = pair_select_negative(at->x, near, far)};
+				 .other = pair_select_negative(at->x, near, far),
+				 .tail = pair_log(d)};
 }
 
 /* The same as struct powers. */
@@ -205,7 +214,7 @@ wide_focal_of(const struct elements *all, const struct piece *at, bool grad, boo
 	}
 	struct pair bce = wd_product(wd_select_below(x, zero, at->t, other_t.high), at->size);
 	bce.low += wd_select_below(x, zero, zero, other_t.low) * at->size;
-	bce = pair_sum(bce, (struct pair){at->tail, zero});
+	bce = pair_sum(bce, sigmoid.tail);
 	struct outcome out = {.loss = pair_value(pair_product(pair_product(a, of.power), bce))};
 	double steps = integer && all->gamma > 1.0 ? all->gamma : 1.0;
 	out.extent = wd_max(of.extent, wd_set(steps) * at->size);

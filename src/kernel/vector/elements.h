@@ -30,7 +30,7 @@ struct elements {
 	const double *wide_t;              /* else as doubles */
 	const double *weight, *pos_weight; /* NULL: all 1 */
 	const double *upstream;            /* what multiplies gradients; NULL: 1 */
-	double scale;                      /* what multiplies all of them */
+	double scale, scale_low;           /* what multiplies all of them */
 	double alpha, gamma;
 	void *loss, *grad; /* where they go, an entry an element; NULL: nowhere */
 
