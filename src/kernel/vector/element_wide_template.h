@@ -31,7 +31,7 @@ __attribute__((always_inline)) static inline struct piece wide_piece_at(const st
 	if (logits) {
 		at.size = wd_abs(at.x);
 		at.e = wd_exp_at(-at.size, wd_set(WD_EXP_MAGIC));
-		at.tail = wd_log1p_unit(at.e);
+		at.tail = wd_log1p_unit(at.e).high;
 	}
 	return at;
 }
@@ -144,8 +144,7 @@ wide_kl_div_of_logs(const struct elements *all, const struct piece *at, bool gra
 
 /* The sigmoids of x and -x, and log(1 + e). */
 struct sigmoids {
-	struct pair p, other;
-	wd tail;
+	struct pair p, other, tail;
 };
 
 __attribute__((always_inline)) static inline struct sigmoids wide_sigmoids(const struct piece *at)
@@ -155,11 +154,12 @@ __attribute__((always_inline)) static inline struct sigmoids wide_sigmoids(const
 	d.low += e_low;
 	wd inverse = one / d.high;
 	wd lost = (wd_fma(-inverse, d.high, one) - inverse * d.low) * inverse;
-	struct pair near = {inverse, lost}, far = pair_times(e, near);
+	struct pair near = {inverse, lost}, far = pair_times(e, near), tail = wd_log1p_unit(e);
 	far.low += e_low * near.high;
+	tail.low += e_low * near.high;
 	return (struct sigmoids){.p = pair_select_negative(at->x, far, near),
 				 .other = pair_select_negative(at->x, near, far),
-				 .tail = wd_log1p_unit(e) + e_low * near.high};
+				 .tail = tail};
 }
 
 /* The same as struct powers. */
@@ -222,8 +222,8 @@ wide_focal_of(const struct elements *all, const struct piece *at, bool grad, boo
 	struct pair hit = pair_times(t, sigmoid.other), miss = pair_product(other_t, sigmoid.p);
 	struct wide_powers of = wide_powers_of(all, pair_sum(hit, miss), grad, integer);
 	struct pair bce = wd_product(wd_select_below(x, zero, t, other_t.high), at->size);
-	bce = pair_sum(bce, (struct pair){sigmoid.tail,
-					  wd_select_below(x, zero, zero, other_t.low) * at->size});
+	bce.low += wd_select_below(x, zero, zero, other_t.low) * at->size;
+	bce = pair_sum(bce, sigmoid.tail);
 	struct outcome out = {.loss = pair_value(pair_product(pair_product(a, of.power), bce))};
 	double steps = integer && all->gamma > 1.0 ? all->gamma : 1.0;
 	out.extent = wd_max(of.extent, wd_set(steps) * at->size);
