@@ -119,15 +119,22 @@ wide_bce(const struct elements *all, const struct piece *at, bool grad)
 	return out;
 }
 
+/* p (log_p - x), whose terms may add up to twice the larger; never -0. */
+__attribute__((always_inline)) static inline wd wide_divergence(wd p, wd log_p, wd x)
+{
+	struct pair difference = wd_sum(log_p, -x);
+	return wd_fma(p, difference.high, p * difference.low) + wd_set(0.0);
+}
+
 __attribute__((always_inline)) static inline struct outcome
 wide_kl_div(const struct elements *all, const struct piece *at, bool grad)
 {
 	(void)all;
-	wd zero = wd_set(0.0), t = at->t;
-	struct outcome out = {.extent = forbids_subnormal(t)};
-	out.loss = t * (wd_log(wd_max(t, wd_set(DBL_MIN))) - at->x) + zero;
+	wd t = at->t, log = wd_log(wd_max(t, wd_set(DBL_MIN)));
+	struct outcome out = {.loss = wide_divergence(t, log, at->x)};
+	out.extent = forbids_subnormal(t);
 	if (grad)
-		out.grad = zero - t;
+		out.grad = wd_set(0.0) - t;
 	return out;
 }
 
@@ -135,10 +142,11 @@ __attribute__((always_inline)) static inline struct outcome
 wide_kl_div_of_logs(const struct elements *all, const struct piece *at, bool grad)
 {
 	(void)all;
-	wd zero = wd_set(0.0), p = wd_exp_at(at->t, wd_set(WD_EXP_MAGIC));
-	struct outcome out = {.loss = p * (at->t - at->x) + zero, .extent = wd_abs(at->t)};
+	wd p = wd_exp_at(at->t, wd_set(WD_EXP_MAGIC));
+	struct outcome out = {.loss = wide_divergence(p, at->t, at->x)};
+	out.extent = wd_abs(at->t);
 	if (grad)
-		out.grad = zero - p;
+		out.grad = wd_set(0.0) - p;
 	return out;
 }
 
