@@ -108,7 +108,7 @@ typedef struct outcome piece_fn(const struct elements *all, const struct piece *
 /* Beyond every extent where x < 0. */
 __attribute__((always_inline)) static inline wd forbids_negative(wd x)
 {
-	return wd_is_negative(x) * wd_set(2.0 * ELEMENT_EXTENT);
+	return (wd)((wl)(x < wd_set(0.0)) & (wl)wd_set(2.0 * ELEMENT_EXTENT));
 }
 
 /* ---------------------------------------------------------------- the losses */

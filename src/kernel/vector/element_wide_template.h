@@ -1,7 +1,7 @@
 /*
- * Element-wise losses of doubles: part of element_template.h, whose formulas these are. What would
- * take more than a rounding or two is carried in pairs, so that factors and results are within 4
- * ulp.
+ * Element-wise losses of doubles: part of element_template.h, whose formulas these are. Where
+ * roundings would add up, numbers are pairs, so that results are within 4 ulp of their largest
+ * term.
  */
 
 /* Beyond every extent where |x| > 2^500: the factors of pairs, whose products must not overflow. */
@@ -36,12 +36,13 @@ __attribute__((always_inline)) static inline struct piece wide_piece_at(const st
 	return at;
 }
 
-/* grad times what multiplies all of them, rounded once; what is infinite stays so. */
+/* grad times what multiplies all of them, rounded once; the low part makes no NaN of an infinity.
+ */
 __attribute__((always_inline)) static inline wd wide_scaled(const struct elements *all, wd grad)
 {
 	wd scale = wd_set(all->scale), product = grad * scale;
 	wd exact = wd_fma(grad, scale, grad * wd_set(all->scale_low));
-	return wd_select(exact == exact, exact, product);
+	return wd_select(exact <= wd_set(HUGE_VAL), exact, product);
 }
 
 /* 1 - x, exactly for |x| <= 1. */
@@ -60,9 +61,9 @@ __attribute__((always_inline)) static inline struct pair pair_select_negative(wd
 }
 
 /*
- * With `near` the factor of softplus(|x|) and `far` that of softplus(-|x|): loss = near (|x| +
- * tail)
- * + far tail, grad = (near - e far) / (1 + e), and the other sign for x < 0.
+ * With `near` the factor of softplus(|x|) and `far` that of softplus(-|x|):
+ *
+ *     loss = near (|x| + tail) + far tail,   grad = (near - e far) / (1 + e), negated for x < 0.
  */
 __attribute__((always_inline)) static inline struct outcome
 wide_bce_with_logits(const struct elements *all, const struct piece *at, bool grad)
