@@ -3,6 +3,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "half.h"
+
 /* ---------------------------------------------------------------- broadcasting */
 
 /* Where element i of the input finds its factor in a tensor that broadcasts to the input's shape.
@@ -187,7 +189,13 @@ static struct elements elements_of(struct chunk *chunk)
 		elements.loss = result_place(chunk, &plan->outputs[OUTPUT_LOSS], chunk->loss);
 	if (!plan->wanted[OUTPUT_GRAD])
 		return elements;
-	elements.grad = result_place(chunk, &plan->outputs[OUTPUT_GRAD], chunk->grad);
+	const struct loss_tensor *grad = &plan->outputs[OUTPUT_GRAD];
+	elements.grad = result_place(chunk, grad, chunk->grad);
+	if (half_bytes(grad->dtype) != 0)
+		elements.narrow =
+			(unsigned char *)grad->data + chunk->first * half_bytes(grad->dtype);
+	elements.narrow_dtype = grad->dtype;
+	elements.n_narrow = chunk->n;
 	if (none)
 		elements.upstream = doubles(chunk, LOSS_ROLE_GRAD_OUTPUT, chunk->upstream);
 	return elements;
@@ -195,20 +203,16 @@ static struct elements elements_of(struct chunk *chunk)
 
 /* ---------------------------------------------------------------- evaluating */
 
-/* n results to elements from i on of an output, unless they are there already. */
+/* n results to elements from i on of an output, unless they are there already, or the kernel has
+ * rounded them to its type. */
 static void put(const struct loss_tensor *out, size_t i, const void *from, size_t n, bool wide)
 {
 	size_t size = loss_dtype_info(out->dtype)->size;
 	void *to = (unsigned char *)out->data + i * size;
-	if (from == to)
-		return;
-	if (out->dtype == (wide ? LOSS_F64 : LOSS_F32))
+	if (out->dtype == (wide ? LOSS_F64 : LOSS_F32) && from != to)
 		memcpy(to, from, n * size);
-	else if (wide) /* gradients with a type of their own, F32 */
-		for (size_t k = 0; k < n; k++)
-			((float *)to)[k] = (float)((const double *)from)[k];
-	else
-		half_from_float(out->dtype, from, to, n);
+	for (size_t k = 0; wide && out->dtype == LOSS_F32 && k < n; k++)
+		((float *)to)[k] = (float)((const double *)from)[k];
 }
 
 static void put_results(const struct chunk *chunk, const struct elements *elements, size_t at,
@@ -234,10 +238,11 @@ static const double *advance(const double *p, size_t n)
 	return p ? p + n : NULL;
 }
 
-/* The elements of a group of lanes. */
-static struct elements group_of(const struct elements *all, size_t at)
+/* A group of lanes, of which n hold elements. */
+static struct elements group_of(const struct elements *all, size_t at, size_t n)
 {
 	size_t bytes = at * (all->wide ? sizeof(double) : sizeof(float));
+	size_t narrow_bytes = at * half_bytes(all->narrow_dtype);
 	struct elements group = {
 		.n = LANES,
 		.wide = all->wide,
@@ -253,6 +258,9 @@ static struct elements group_of(const struct elements *all, size_t at)
 		.gamma = all->gamma,
 		.loss = all->loss ? (unsigned char *)all->loss + bytes : NULL,
 		.grad = all->grad ? (unsigned char *)all->grad + bytes : NULL,
+		.narrow = all->narrow ? (unsigned char *)all->narrow + narrow_bytes : NULL,
+		.n_narrow = n,
+		.narrow_dtype = all->narrow_dtype,
 	};
 	return group;
 }
@@ -263,7 +271,7 @@ static void run_group(const struct chunk *chunk, const struct elements *all, siz
 		      struct sum *sums, struct partial *partial)
 {
 	size_t n = chunk->n - at < LANES ? chunk->n - at : LANES;
-	struct elements group = group_of(all, at);
+	struct elements group = group_of(all, at, n);
 	chunk->plan->kernels->elements[chunk->kernel](&group);
 	put_results(chunk, &group, at, n);
 	for (size_t lane = 0; lane < n; lane++)

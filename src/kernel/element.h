@@ -12,8 +12,8 @@ typedef double one_element_fn(const struct loss_plan *plan, size_t i);
 
 /*
  * Elements [first, first + n): by the vector kernel, which must mean the same, or one by one, where
- * the input is F64, and where the kernel does not take an element or the scale of gradients. Which
- * one it is depends on values alone, but for the input's type.
+ * the kernel does not take an element or the scale of gradients. Which one it is depends on values
+ * alone.
  */
 void element_rows(const struct loss_plan *plan, size_t first, size_t n, struct partial *partial,
 		  enum element_kernel kernel, one_element_fn *one);

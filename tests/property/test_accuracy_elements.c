@@ -64,6 +64,32 @@ static double draw_logit(struct random *random)
 	return (kind < 4 ? 40 : 3) * random_normal(random);
 }
 
+/* What only a double holds, on both sides of what is evaluated in vectors. */
+static double draw_wide(struct random *random, const double *odd, size_t n, double otherwise)
+{
+	return random_chance(random, 0.2) ? odd[random_below(random, n)] : otherwise;
+}
+
+static double draw_wide_probability(struct random *random)
+{
+	static const double odd[] = {0x1p-1074, 0x1p-1030, 0x1.8p-1022, 0x1p-1021,   1e-300,
+				     0x1p-500,  0x1p-200,  0x1p-144,    1 - 0x1p-53, 1 - 0x1p-40};
+	return draw_wide(random, odd, sizeof(odd) / sizeof(odd[0]), draw_probability(random));
+}
+
+static double draw_wide_logit(struct random *random)
+{
+	static const double odd[] = {599,  -599.5, 601,    -601,  699.9, -700.1, 745,
+				     -760, 350,    -349.9, 87.45, -88,   1e300,  1e6};
+	return draw_wide(random, odd, sizeof(odd) / sizeof(odd[0]), draw_logit(random));
+}
+
+static double draw_wide_log_prob(struct random *random)
+{
+	static const double odd[] = {-699.9, -700.1, -745, -1e300, 0x1p-1074, -1e-300};
+	return draw_wide(random, odd, sizeof(odd) / sizeof(odd[0]), draw_log_prob(random));
+}
+
 /* ---------------------------------------------------------------- losses */
 
 static long double bce_loss(const struct problem *problem, const struct oracle_element *element,
@@ -124,16 +150,16 @@ static long double focal_grad(const struct problem *problem, const struct oracle
 static const struct loss {
 	const char *name, *input, *loss_note, *grad_note;
 	bool weighted;
-	draw_fn *draw;
+	draw_fn *draw, *draw_wide; /* its input; of F64 */
 	set_fn *set;
 	exact_fn *loss, *grad;
 } losses[] = {
 	{"binary_cross_entropy", "probs", "bce of probs, loss", "bce of probs, grad", true,
-	 draw_probability, NULL, bce_loss, bce_grad},
-	{"kl_div", "log_probs", "kl_div, loss", "kl_div, grad", false, draw_log_prob, set_kl_div,
-	 kl_div_loss, kl_div_grad},
-	{"sigmoid_focal_loss", "logits", "focal, loss", "focal, grad", false, draw_logit, set_focal,
-	 focal_loss, focal_grad},
+	 draw_probability, draw_wide_probability, NULL, bce_loss, bce_grad},
+	{"kl_div", "log_probs", "kl_div, loss", "kl_div, grad", false, draw_log_prob,
+	 draw_wide_log_prob, set_kl_div, kl_div_loss, kl_div_grad},
+	{"sigmoid_focal_loss", "logits", "focal, loss", "focal, grad", false, draw_logit,
+	 draw_wide_logit, set_focal, focal_loss, focal_grad},
 };
 
 /* ---------------------------------------------------------------- comparing */
@@ -154,6 +180,11 @@ static double draw_log_target(struct random *random)
 	return random_chance(random, 0.1) ? -(double)INFINITY : draw_log_prob(random);
 }
 
+static double draw_wide_log_target(struct random *random)
+{
+	return random_chance(random, 0.1) ? -(double)INFINITY : draw_wide_log_prob(random);
+}
+
 static struct problem draw(struct eval *eval, struct random *random, const struct loss *loss,
 			   loss_dtype dtype)
 {
@@ -167,8 +198,11 @@ static struct problem draw(struct eval *eval, struct random *random, const struc
 	problem.alpha = random_chance(random, 0.2) ? -1 : random_uniform(random, 0, 1);
 	problem.gamma = gammas[random_below(random, sizeof(gammas) / sizeof(gammas[0]))];
 	bool in_logs = problem.log_target && strcmp(loss->name, "kl_div") == 0;
-	problem.x = fill(eval, &problem, random, loss->draw);
-	problem.t = fill(eval, &problem, random, in_logs ? draw_log_target : draw_probability);
+	bool wide = dtype == LOSS_F64;
+	draw_fn *draw_t[2][2] = {{draw_probability, draw_wide_probability},
+				 {draw_log_target, draw_wide_log_target}};
+	problem.x = fill(eval, &problem, random, wide ? loss->draw_wide : loss->draw);
+	problem.t = fill(eval, &problem, random, draw_t[in_logs][wide]);
 	if (loss->weighted && random_chance(random, 0.5))
 		problem.weight = fill(eval, &problem, random, draw_probability);
 	if (random_chance(random, 0.5))

@@ -90,7 +90,8 @@ static double draw_weight(struct random *random, const struct kind *kind)
 static struct problem draw_problem(struct eval *eval, struct random *random,
 				   const struct kind *kind, size_t n)
 {
-	struct problem problem = {.kind = kind, .n = n, .x_dtype = LOSS_F32, .t_dtype = LOSS_F32};
+	loss_dtype dtype = random_chance(random, 0.5) ? LOSS_F32 : LOSS_F64;
+	struct problem problem = {.kind = kind, .n = n, .x_dtype = dtype, .t_dtype = dtype};
 	problem.reduction = "none";
 	problem.x = draw(eval, random, &problem, draw_x);
 	problem.t = draw(eval, random, &problem, draw_t);
@@ -220,8 +221,9 @@ static void check_sum(struct random *random, const struct kind *kind, size_t n)
 		size += fabsl((long double)loss);
 	}
 	long double error = fabsl((long double)sum.result.totals.loss_sum - total);
-	require(error <= size * 0x1p-24L, "%s: the sum of %zu elements is off by %Lg of %Lg",
-		kind->loss, n, error, size);
+	bool wide = problem.x_dtype == LOSS_F64;
+	require(error <= size * (wide ? 0x1p-52L : 0x1p-24L),
+		"%s: the sum of %zu elements is off by %Lg of %Lg", kind->loss, n, error, size);
 	require(same(sum.result.totals.loss_sum, none.result.totals.loss_sum),
 		"%s: the total depends on the reduction", kind->loss);
 	eval_end(&sum);
@@ -255,6 +257,7 @@ static void types_do_not_matter(void **state)
 		struct eval draft, want, got;
 		eval_start(&draft, kind->loss);
 		struct problem problem = draw_problem(&draft, &random, kind, n);
+		problem.x_dtype = problem.t_dtype = LOSS_F32;
 		for (size_t k = 0; k < n; k++) { /* three binary digits: exact in all of them */
 			problem.x[k] = 0.25 * (double)random_below(&random, 5);
 			if (!kind->probabilities)
@@ -349,8 +352,8 @@ static void check_broadcast(struct random *random, const struct kind *kind, loss
 	problem.w = expanded(&got, &weight, rank, shape, n);
 	problem.q = kind->pos_weight ? expanded(&got, &pos_weight, rank, shape, n) : NULL;
 	run(&want, &problem, 0, n);
-	eval_set(&got, kind->input, eval_floats(&got, LOSS_F32, rank, shape, problem.x));
-	eval_set(&got, "targets", eval_floats(&got, LOSS_F32, rank, shape, problem.t));
+	eval_set(&got, kind->input, eval_floats(&got, problem.x_dtype, rank, shape, problem.x));
+	eval_set(&got, "targets", eval_floats(&got, problem.t_dtype, rank, shape, problem.t));
 	eval_set(&got, "weight",
 		 eval_floats(&got, dtype, weight.rank, weight.shape, weight.values));
 	if (kind->pos_weight)

@@ -129,9 +129,10 @@ static void log_is_within_an_ulp(void **state)
 	for (size_t i = 0; i < random_cases(ROUNDS); i++) {
 		double x = random_chance(&random, 0.5) ? draw_binade(&random, -1022, 1023)
 						       : random_uniform(&random, 0.5, 2);
-		double result = wd_log_sum(wd_set(x), wd_set(0.0))[0];
+		double result = wd_log(wd_set(x))[0];
 		long double error = ulp_error(LOSS_F64, result, logl((long double)x));
 		require(error <= 1, "log(%a) is off by %Lf ulp", x, error);
+		assert_true(wd_log_sum(wd_set(x), wd_set(0.0))[0] == result);
 		x = draw_binade(&random, -1074, -1);
 		double other = 1.0 - x;
 		result = wd_log_sum(wd_set(other), wd_set((1.0 - other) - x))[0];
@@ -140,6 +141,45 @@ static void log_is_within_an_ulp(void **state)
 	}
 	assert_true(wd_log_sum(wd_set(1.0), wd_set(0.0))[0] == 0.0);
 	assert_true(wd_log_sum(wd_set(1.0), wd_set(-0x1p-1074))[0] == -0x1p-1074);
+}
+
+static void log1p_of_at_most_1_is_within_its_bound(void **state)
+{
+	(void)state;
+	skip_unless_precise();
+	struct random random = random_start(0xf8);
+	for (size_t i = 0; i < random_cases(ROUNDS); i++) {
+		double x = random_chance(&random, 0.5) ? draw_binade(&random, -1074, 0)
+						       : random_uniform(&random, 0, 1);
+		struct pair log = wd_log1p_unit(wd_set(x));
+		long double exact = log1pl((long double)x);
+		long double error = ulp_error(LOSS_F64, log.high[0], exact);
+		require(error <= 1.4L, "log(1 + %a) is off by %Lf ulp", x, error);
+		error = fabsl((long double)log.high[0] + (long double)log.low[0] - exact) /
+			ulp_of(LOSS_F64, exact);
+		require(error <= 1, "the parts of log(1 + %a) are off by %Lf ulp", x, error);
+	}
+	assert_true(wd_log1p_unit(wd_set(0.0)).high[0] == 0.0);
+}
+
+static void pair_log_holds_more_than_a_double(void **state)
+{
+	(void)state;
+	skip_unless_precise();
+	struct random random = random_start(0xf9);
+	for (size_t i = 0; i < random_cases(ROUNDS); i++) {
+		double x = random_chance(&random, 0.5) ? draw_binade(&random, -1022, 1023)
+						       : random_uniform(&random, 0.25, 2);
+		double x_low = random_chance(&random, 0.5)
+				       ? 0.0
+				       : ulp_below(x) * random_uniform(&random, -1, 1);
+		struct pair log = pair_log((struct pair){wd_set(x), wd_set(x_low)});
+		long double exact = logl((long double)x) + (long double)x_low / (long double)x;
+		long double got = (long double)log.high[0] + (long double)log.low[0];
+		long double error = fabsl(got - exact) / ulp_of(LOSS_F64, exact);
+		/* The long double itself is only good to half of 2^-11. */
+		require(error <= 0x1p-8L, "log(%a + %a) is off by %Lg ulp", x, x_low, error);
+	}
 }
 
 /* ---------------------------------------------------------------- capped logits */
@@ -283,6 +323,8 @@ static void the_bits_are_always_the_same(void **state)
 			low,
 			wd_log_sum(wd_set(s), wd_set(0.0)),
 			wd_log1p_parts(wd_set(s), wd_set(s * 0x1p-54)),
+			wd_log1p_unit(wd_set(s / 9)).high,
+			pair_log((struct pair){wd_set(s), wd_set(s * 0x1p-54)}).low,
 			capped.value,
 			capped.slope,
 			floats.value,
@@ -293,7 +335,7 @@ static void the_bits_are_always_the_same(void **state)
 			hash = (hash ^ bits_of(values[k][0])) * UINT64_C(1099511628211);
 		}
 	}
-	require(hash == UINT64_C(0xee0fd50562f15153), "the hash is 0x%llx",
+	require(hash == UINT64_C(0x5d1b4bc9a67407fd), "the hash is 0x%llx",
 		(unsigned long long)hash);
 }
 
@@ -304,6 +346,8 @@ int main(void)
 		cmocka_unit_test(exp_of_large_arguments_is_shifted_into_range),
 		cmocka_unit_test(log1p_is_within_an_ulp),
 		cmocka_unit_test(log_is_within_an_ulp),
+		cmocka_unit_test(log1p_of_at_most_1_is_within_its_bound),
+		cmocka_unit_test(pair_log_holds_more_than_a_double),
 		cmocka_unit_test(wide_logits_are_capped_within_an_ulp),
 		cmocka_unit_test(floats_are_capped_to_more_than_their_digits),
 		cmocka_unit_test(capped_special_values),

@@ -104,11 +104,12 @@ static struct sum slope(const struct element *at, double gamma, struct sum power
 	return plus(first, negative(weigh_parts(factor, at->bce)));
 }
 
-/* A power that is only too small for a double does not make an infinite loss 0. */
-static struct sum not_vanished(const struct element *at, struct sum power)
+/* What multiplies bce. That it is only too small for a double does not make an infinite loss 0. */
+static struct sum factor_of(const struct element *at, struct sum weight, struct sum power)
 {
-	bool vanished = power.high == 0.0 && at->q.high > 0.0 && at->bce.high == HUGE_VAL;
-	return vanished ? one : power;
+	struct sum factor = product(weight, power);
+	bool vanished = factor.high == 0.0 && weight.high != 0.0 && at->q.high > 0.0;
+	return vanished && at->bce.high == HUGE_VAL ? weight : factor;
 }
 
 static double evaluate(const struct loss_plan *plan, size_t i)
@@ -128,7 +129,7 @@ static double evaluate(const struct loss_plan *plan, size_t i)
 			product(product(weight, slope(&at, gamma, power)), plan_scale(plan, i));
 		tensor_put(&plan->outputs[OUTPUT_GRAD], i, g.high + g.low);
 	}
-	struct sum loss = weigh_parts(product(weight, not_vanished(&at, power)), at.bce);
+	struct sum loss = weigh_parts(factor_of(&at, weight, power), at.bce);
 	return loss.high + loss.low;
 }
 

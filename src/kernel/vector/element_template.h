@@ -93,8 +93,8 @@ __attribute__((always_inline)) static inline wd short_log(wd x, wd low)
 struct piece {
 	size_t i; /* of the first */
 	wd x, t;
-	/* Of losses of logits: |x|, e = exp(-|x|), log(1 + e); e_low of doubles. */
-	wd size, e, e_low, tail;
+	/* Of losses of logits: |x|, e = exp(-|x|), log(1 + e). */
+	wd size, e, tail;
 };
 
 /* What they come to, but for their weights; `grad` only where it is asked for. */
@@ -108,7 +108,7 @@ typedef struct outcome piece_fn(const struct elements *all, const struct piece *
 /* Beyond every extent where x < 0. */
 __attribute__((always_inline)) static inline wd forbids_negative(wd x)
 {
-	return wd_is_negative(x) * wd_set(2.0 * ELEMENT_EXTENT);
+	return (wd)((wl)(x < wd_set(0.0)) & (wl)wd_set(2.0 * ELEMENT_EXTENT));
 }
 
 /* ---------------------------------------------------------------- the losses */
@@ -270,7 +270,7 @@ __attribute__((always_inline)) static inline void put_results(void *p, size_t i,
 	if (wide)
 		wd_store((double *)p + i, v);
 	else
-		wd_narrow((float *)p + i, v);
+		wd_narrow((float *)p + i, v, false);
 }
 
 /* Writes a piece's results where they are wanted. */
@@ -293,6 +293,39 @@ write_outcome(const struct elements *all, size_t i, bool wide, bool grad, struct
 	put_results(all->grad, i, out->grad, wide);
 }
 
+#if defined(__AVX512F__) || (defined(__AVX2__) && defined(__F16C__))
+/* The processor's own conversion gives the same bits as half.h's. */
+__attribute__((always_inline)) static inline void narrow_f16(uint16_t *to, vf v)
+{
+#if defined(__AVX512F__)
+	__m256i codes = _mm512_cvtps_ph((__m512)v, _MM_FROUND_TO_NEAREST_INT);
+#else
+	__m128i codes = _mm256_cvtps_ph((__m256)v, _MM_FROUND_TO_NEAREST_INT);
+#endif
+	memcpy(to, &codes, sizeof codes);
+}
+#define NARROWS_F16 true
+#endif
+
+/* n floats, rounded to codes of a type: a loop a type, in vectors of this instruction set. */
+static void narrow_floats(loss_dtype dtype, const float *from, void *to, size_t n)
+{
+	size_t i = 0;
+	if (dtype == LOSS_F16) {
+#if defined(__AVX512F__) || (defined(__AVX2__) && defined(__F16C__))
+		for (; i + NATIVE <= n; i += NATIVE)
+			narrow_f16((uint16_t *)to + i, vf_load(from + i));
+#endif
+		for (; i < n; i++)
+			((uint16_t *)to)[i] = (uint16_t)half_narrow_float(HALF_F16, from[i]);
+	} else if (dtype == LOSS_BF16) {
+		for (; i < n; i++)
+			((uint16_t *)to)[i] = (uint16_t)half_narrow_float(HALF_BF16, from[i]);
+	} else {
+		half_from_float(dtype, from, to, n);
+	}
+}
+
 /* What follows `all` is a constant where this is inlined. */
 __attribute__((always_inline)) static inline void each(struct elements *all, bool wide, bool logits,
 						       bool grad, piece_fn *loss)
@@ -305,10 +338,10 @@ __attribute__((always_inline)) static inline void each(struct elements *all, boo
 				wide ? wide_piece_at(all, i, logits) : piece_at(all, i, logits);
 			struct outcome out = loss(all, &piece, grad);
 			write_outcome(all, i, wide, grad, &out);
+			struct pair next = {sum.high + out.loss, wd_set(0.0)};
 			if (wide)
-				sum = pair_sum(sum, (struct pair){out.loss, wd_set(0.0)});
-			else
-				sum.high += out.loss;
+				next = wd_sum(sum.high, out.loss);
+			sum = (struct pair){next.high, sum.low + next.low};
 			extent = wd_max(out.extent, extent);
 		}
 		wd_store(all->sum + lane, sum.high);
@@ -330,6 +363,8 @@ __attribute__((always_inline)) static inline void each(struct elements *all, boo
 			each(all, false, logits, true, loss);                                      \
 		else                                                                               \
 			each(all, false, logits, false, loss);                                     \
+		if (all->narrow)                                                                   \
+			narrow_floats(all->narrow_dtype, all->grad, all->narrow, all->n_narrow);   \
 	}
 ELEMENT_KERNEL(bce_with_logits, true)
 ELEMENT_KERNEL(bce, false)

@@ -1,7 +1,7 @@
 /*
- * Element-wise losses of doubles: part of element_template.h, whose formulas these are. What would
- * take more than a rounding or two is carried in pairs, so that factors and results are within 4
- * ulp.
+ * Element-wise losses of doubles: part of element_template.h, whose formulas these are. Where
+ * roundings would add up, numbers are pairs, so that results are within 4 ulp of their largest
+ * term.
  */
 
 /* Beyond every extent where |x| > 2^500: the factors of pairs, whose products must not overflow. */
@@ -30,18 +30,19 @@ __attribute__((always_inline)) static inline struct piece wide_piece_at(const st
 	at.t = wd_load(all->wide_t + i);
 	if (logits) {
 		at.size = wd_abs(at.x);
-		at.e = wd_exp_parts(-at.size, wd_set(WD_EXP_MAGIC), &at.e_low);
-		at.tail = wd_log1p_parts(at.e, at.e_low);
+		at.e = wd_exp_at(-at.size, wd_set(WD_EXP_MAGIC));
+		at.tail = wd_log1p_unit(at.e).high;
 	}
 	return at;
 }
 
-/* grad times what multiplies all of them, rounded once; what is infinite stays so. */
+/* grad times what multiplies all of them, rounded once; the low part makes no NaN of an infinity.
+ */
 __attribute__((always_inline)) static inline wd wide_scaled(const struct elements *all, wd grad)
 {
 	wd scale = wd_set(all->scale), product = grad * scale;
 	wd exact = wd_fma(grad, scale, grad * wd_set(all->scale_low));
-	return wd_select(exact == exact, exact, product);
+	return wd_select(exact <= wd_set(HUGE_VAL), exact, product);
 }
 
 /* 1 - x, exactly for |x| <= 1. */
@@ -60,9 +61,9 @@ __attribute__((always_inline)) static inline struct pair pair_select_negative(wd
 }
 
 /*
- * With `near` the factor of softplus(|x|) and `far` that of softplus(-|x|): loss = near (|x| +
- * tail)
- * + far tail, grad = (near - e far) / (1 + e), and the other sign for x < 0.
+ * With `near` the factor of softplus(|x|) and `far` that of softplus(-|x|):
+ *
+ *     loss = near (|x| + tail) + far tail,   grad = (near - e far) / (1 + e), negated for x < 0.
  */
 __attribute__((always_inline)) static inline struct outcome
 wide_bce_with_logits(const struct elements *all, const struct piece *at, bool grad)
@@ -85,19 +86,16 @@ wide_bce_with_logits(const struct elements *all, const struct piece *at, bool gr
 	if (!grad)
 		return out;
 	struct pair far = pair_select_negative(at->x, negative, positive);
-	struct pair e = {at->e, at->e_low};
-	struct pair d = wd_sum_ordered(one, e.high);
-	d.low += e.low;
-	struct pair n = pair_sum(near, pair_minus(pair_product(e, far)));
+	struct pair d = wd_sum_ordered(one, at->e);
+	struct pair n = {wd_fma(-at->e, far.high, near.high), near.low - at->e * far.low};
 	wd slope = pair_value(pair_ratio(n, d, one / d.high));
 	out.grad = wd_select_below(at->x, wd_set(0.0), -slope, slope);
 	return out;
 }
 
-/* -log(x + low), at most 100, of a probability. */
-__attribute__((always_inline)) static inline wd wide_surprise(wd x, wd low)
+/* -log, at most 100. */
+__attribute__((always_inline)) static inline wd wide_surprise(wd log)
 {
-	wd log = wd_log_sum(wd_max(x, wd_set(0x1p-200)), low);
 	return wd_set(0.0) - wd_max(log, wd_set(-100.0));
 }
 
@@ -106,10 +104,12 @@ wide_bce(const struct elements *all, const struct piece *at, bool grad)
 {
 	(void)all;
 	wd zero = wd_set(0.0), least = wd_set(1e-12), x = at->x, t = at->t;
+	wd normal = wd_set(0x1p-200); /* whose logarithm is below -100 */
 	struct pair other = complement(x), other_t = complement(t);
-	wd surprise = wide_surprise(other.high, other.low);
+	wd surprise = wide_surprise(wd_log_sum(wd_max(other.high, normal), other.low));
 	struct outcome out = {.extent = forbids_large(t)};
-	out.loss = t * wide_surprise(x, zero) + (other_t.high * surprise + other_t.low * surprise);
+	out.loss = t * wide_surprise(wd_log(wd_max(x, normal))) +
+		   (other_t.high * surprise + other_t.low * surprise);
 	if (!grad)
 		return out;
 	struct pair d = wd_product(x, other.high);
@@ -120,15 +120,22 @@ wide_bce(const struct elements *all, const struct piece *at, bool grad)
 	return out;
 }
 
+/* p (log_p - x), whose terms may add up to twice the larger; never -0. */
+__attribute__((always_inline)) static inline wd wide_divergence(wd p, wd log_p, wd x)
+{
+	struct pair difference = wd_sum(log_p, -x);
+	return wd_fma(p, difference.high, p * difference.low) + wd_set(0.0);
+}
+
 __attribute__((always_inline)) static inline struct outcome
 wide_kl_div(const struct elements *all, const struct piece *at, bool grad)
 {
 	(void)all;
-	wd zero = wd_set(0.0), t = at->t;
-	struct outcome out = {.extent = forbids_subnormal(t)};
-	out.loss = t * (wd_log_sum(wd_max(t, wd_set(DBL_MIN)), zero) - at->x) + zero;
+	wd t = at->t, log = wd_log(wd_max(t, wd_set(DBL_MIN)));
+	struct outcome out = {.loss = wide_divergence(t, log, at->x)};
+	out.extent = forbids_subnormal(t);
 	if (grad)
-		out.grad = zero - t;
+		out.grad = wd_set(0.0) - t;
 	return out;
 }
 
@@ -136,10 +143,11 @@ __attribute__((always_inline)) static inline struct outcome
 wide_kl_div_of_logs(const struct elements *all, const struct piece *at, bool grad)
 {
 	(void)all;
-	wd zero = wd_set(0.0), p = wd_exp_at(at->t, wd_set(WD_EXP_MAGIC));
-	struct outcome out = {.loss = p * (at->t - at->x) + zero, .extent = wd_abs(at->t)};
+	wd p = wd_exp_at(at->t, wd_set(WD_EXP_MAGIC));
+	struct outcome out = {.loss = wide_divergence(p, at->t, at->x)};
+	out.extent = wd_abs(at->t);
 	if (grad)
-		out.grad = zero - p;
+		out.grad = wd_set(0.0) - p;
 	return out;
 }
 
@@ -150,14 +158,17 @@ struct sigmoids {
 
 __attribute__((always_inline)) static inline struct sigmoids wide_sigmoids(const struct piece *at)
 {
-	wd one = wd_set(1.0);
-	struct pair unit = {one, wd_set(0.0)}, e = {at->e, at->e_low};
-	struct pair d = wd_sum_ordered(one, e.high);
-	d.low += e.low;
-	struct pair near = pair_ratio(unit, d, one / d.high), far = pair_product(e, near);
+	wd one = wd_set(1.0), e_low, e = wd_exp_parts(-at->size, wd_set(WD_EXP_MAGIC), &e_low);
+	struct pair d = wd_sum_ordered(one, e);
+	d.low += e_low;
+	wd inverse = one / d.high;
+	wd lost = (wd_fma(-inverse, d.high, one) - inverse * d.low) * inverse;
+	struct pair near = {inverse, lost}, far = pair_times(e, near), tail = wd_log1p_unit(e);
+	far.low += e_low * near.high;
+	tail.low += e_low * near.high;
 	return (struct sigmoids){.p = pair_select_negative(at->x, far, near),
 				 .other = pair_select_negative(at->x, near, far),
-				 .tail = pair_log(d)};
+				 .tail = tail};
 }
 
 /* The same as struct powers. */
@@ -180,53 +191,59 @@ wide_powers_of(const struct elements *all, struct pair q, bool grad, bool intege
 	wd zero = wd_set(0.0), least = wd_set(-ELEMENT_EXTENT);
 	const struct pair one = {wd_set(1.0), zero};
 	struct wide_powers of = {one, one, zero};
-	if (integer) {
-		for (int n = (int)all->gamma; n > 0; n--) {
+	if (integer && all->gamma > 0.0) {
+		of.power = q;
+		for (int n = (int)all->gamma; n > 1; n--) {
 			of.lower = of.power;
 			of.power = pair_product(of.power, q);
 		}
-		return of;
 	}
-	struct pair log = pair_log(q), gamma = {wd_set(all->gamma), zero};
-	struct pair exponent = pair_product(gamma, log);
+	if (integer)
+		return of;
+	struct pair log = pair_log(q), exponent = pair_times(wd_set(all->gamma), log);
 	of.extent = -exponent.high;
 	exponent.high = wd_max(exponent.high, least);
 	of.power = pair_exp(exponent);
 	if (!grad)
 		return of;
-	exponent = pair_product(pair_sum(gamma, pair_minus(one)), log);
+	exponent = pair_sum(pair_times(wd_set(all->gamma), log), pair_minus(log));
 	exponent.high = wd_max(exponent.high, least);
 	of.lower = pair_exp(exponent);
 	return of;
 }
 
+/* alpha t + (1 - alpha) (1 - t), or 1. */
+__attribute__((always_inline)) static inline struct pair wide_alpha(const struct elements *all,
+								    wd t, struct pair other_t)
+{
+	wd alpha = wd_set(all->alpha);
+	if (all->alpha < 0.0)
+		return (struct pair){wd_set(1.0), wd_set(0.0)};
+	return pair_sum(wd_product(alpha, t), pair_product(complement(alpha), other_t));
+}
+
 __attribute__((always_inline)) static inline struct outcome
 wide_focal_of(const struct elements *all, const struct piece *at, bool grad, bool integer)
 {
-	wd zero = wd_set(0.0), x = at->x;
-	struct pair t = {at->t, zero}, other_t = complement(at->t), a = {wd_set(1.0), zero};
+	wd zero = wd_set(0.0), x = at->x, t = at->t;
+	struct pair other_t = complement(t), a = wide_alpha(all, t, other_t);
 	struct sigmoids sigmoid = wide_sigmoids(at);
-	struct pair hit = pair_product(t, sigmoid.other), miss = pair_product(other_t, sigmoid.p);
+	struct pair hit = pair_times(t, sigmoid.other), miss = pair_product(other_t, sigmoid.p);
 	struct wide_powers of = wide_powers_of(all, pair_sum(hit, miss), grad, integer);
-	if (all->alpha >= 0.0) {
-		struct pair alpha = {wd_set(all->alpha), zero};
-		a = pair_sum(pair_product(alpha, t), pair_product(complement(alpha.high), other_t));
-	}
-	struct pair bce = wd_product(wd_select_below(x, zero, at->t, other_t.high), at->size);
+	struct pair bce = wd_product(wd_select_below(x, zero, t, other_t.high), at->size);
 	bce.low += wd_select_below(x, zero, zero, other_t.low) * at->size;
 	bce = pair_sum(bce, sigmoid.tail);
 	struct outcome out = {.loss = pair_value(pair_product(pair_product(a, of.power), bce))};
 	double steps = integer && all->gamma > 1.0 ? all->gamma : 1.0;
 	out.extent = wd_max(of.extent, wd_set(steps) * at->size);
-	out.extent = wd_max(forbids_negative(at->t), out.extent);
+	out.extent = wd_max(forbids_negative(t), out.extent);
 	out.extent = wd_max(forbids_negative(other_t.high), out.extent);
 	if (!grad)
 		return out;
 	struct pair gap = pair_sum(miss, pair_minus(hit));
-	struct pair slope = pair_product(pair_product(sigmoid.p, sigmoid.other), bce);
-	struct pair sign = pair_sum(t, pair_minus(other_t)); /* 2t - 1 */
-	sign = pair_product((struct pair){wd_set(all->gamma), zero}, sign);
-	slope = pair_product(pair_product(of.lower, sign), slope);
+	struct pair sign = pair_times(wd_set(all->gamma), wd_sum_ordered(wd_set(-1.0), t + t));
+	struct pair slope = pair_product(pair_product(sigmoid.p, sigmoid.other), sign);
+	slope = pair_product(of.lower, pair_product(bce, slope));
 	slope = pair_sum(pair_product(of.power, gap), pair_minus(slope));
 	out.grad = pair_value(pair_product(a, slope));
 	return out;

@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include "lane_count.h"
+#include "loss.h"
 
 /* The element-wise losses, an entry each in vector_kernels.elements. */
 enum element_kernel {
@@ -32,7 +33,10 @@ struct elements {
 	const double *upstream;            /* what multiplies gradients; NULL: 1 */
 	double scale, scale_low;           /* what multiplies all of them */
 	double alpha, gamma;
-	void *loss, *grad; /* where they go, an entry an element; NULL: nowhere */
+	void *loss, *grad;       /* where they go, an entry an element; NULL: nowhere */
+	void *narrow;            /* where floats' gradients go once more; NULL: nowhere */
+	size_t n_narrow;         /* the first n_narrow of them, */
+	loss_dtype narrow_dtype; /* as numbers of this type, narrower than F32 */
 
 	/* Filled by the kernel: the lanes' sums of losses, those of doubles with what rounding took
 	 * from them; and how far their elements went. */

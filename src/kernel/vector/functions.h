@@ -124,9 +124,11 @@ __attribute__((always_inline)) static inline struct log_split wd_log_split(wd x,
 
 /*
  * k ln2 + log(1 + f + c), as elementary.h's log_reduced. With s = f / (2 + f), 1 / (1 + f) = 1 - 2s
- * + 2s^2 - ...: that is all the correction takes, and its square where there is nothing else.
+ * + 2s^2 - ...: that is
+ * all the correction c takes, and its square where there is nothing else.
  */
-__attribute__((always_inline)) static inline wd wd_log_finish(const struct log_split *at)
+__attribute__((always_inline)) static inline wd wd_log_finish(const struct log_split *at,
+							      bool corrected)
 {
 	static const double c[] = {0x1.5555555555558p-1, 0x1.99999999952e2p-2, 0x1.2492492df148dp-2,
 				   0x1.c71c62e580091p-3, 0x1.7462b4ab2f3bfp-3, 0x1.39fe606539dedp-3,
@@ -137,15 +139,24 @@ __attribute__((always_inline)) static inline wd wd_log_finish(const struct log_s
 	wd q = z * (high * (z2 * z2) + wd_cubic(z, z2, c));
 	wd half_square = wd_set(0.5) * f * f;
 	wd tail = half_square - s * (half_square + q);
-	wd lost = at->c + at->c * (wd_set(2.0) * (z - s) - wd_set(0.5) * at->c);
-	return at->k * wd_set(LN2_HIGH) + (f - (tail - (at->k * wd_set(LN2_LOW) + lost)));
+	wd low = at->k * wd_set(LN2_LOW);
+	if (corrected)
+		low += at->c + at->c * (wd_set(2.0) * (z - s) - wd_set(0.5) * at->c);
+	return at->k * wd_set(LN2_HIGH) + (f - (tail - low));
+}
+
+/* log(x), 2^-1022 <= x < 2^1024; within 1 ulp. */
+__attribute__((always_inline)) static inline wd wd_log(wd x)
+{
+	struct log_split at = wd_log_split(x, wd_set(0.0));
+	return wd_log_finish(&at, false);
 }
 
 /* log(x + x_low), |x_low| <= ulp(x), 2^-1022 <= x < 2^1023; within 1 ulp. */
 __attribute__((always_inline)) static inline wd wd_log_sum(wd x, wd x_low)
 {
 	struct log_split at = wd_log_split(x, x_low);
-	return wd_log_finish(&at);
+	return wd_log_finish(&at, true);
 }
 
 /*
@@ -182,6 +193,21 @@ __attribute__((always_inline)) static inline wd wd_log1p_parts(wd x, wd x_low)
 	wd added = u - x;
 	wd lost = (x - (u - added)) + (one - added);
 	return wd_log_sum(u, lost + x_low);
+}
+
+/* log(1 + x), 0 <= x <= 1, within 1 ulp; the high part alone is within 1.4. The same series,
+ * without taking a power of 2 out of 1 + x: s is up to 1/3 then. */
+__attribute__((always_inline)) static inline struct pair wd_log1p_unit(wd x)
+{
+	static const double c[] = {0x1.5555555555555p-1, 0x1.999999999a3ddp-2, 0x1.24924923d44c6p-2,
+				   0x1.c71c727143319p-3, 0x1.745cf0b0e037ep-3, 0x1.3b18b294bf2e4p-3,
+				   0x1.10ac75dc59139p-3, 0x1.eb905e85fbf69p-4, 0x1.687a6e79e3a6cp-4,
+				   0x1.4b0a26c8cdd7dp-3};
+	wd s = x / (x + wd_set(2.0)), z = s * s, z2 = z * z, z4 = z2 * z2;
+	wd high = wd_set(c[9]) * z + wd_set(c[8]);
+	wd q = z * ((high * z4 + wd_cubic(z, z2, c + 4)) * z4 + wd_cubic(z, z2, c));
+	wd half_square = wd_set(0.5) * x * x;
+	return wd_sum_ordered(x, s * (half_square + q) - half_square);
 }
 
 /* ---------------------------------------------------------------- capped logits */

@@ -56,11 +56,26 @@ __attribute__((always_inline)) static inline struct pair pair_product(struct pai
 	return p;
 }
 
+__attribute__((always_inline)) static inline struct pair pair_times(wd a, struct pair b)
+{
+	struct pair p = wd_product(a, b.high);
+	p.low += a * b.low;
+	return p;
+}
+
 /* But for what cancels. */
 __attribute__((always_inline)) static inline struct pair pair_sum(struct pair a, struct pair b)
 {
 	struct pair s = wd_sum(a.high, b.high);
 	s.low += a.low + b.low;
+	return s;
+}
+
+/* a + b, |a.high| >= |b|. */
+__attribute__((always_inline)) static inline struct pair pair_plus(struct pair a, wd b)
+{
+	struct pair s = wd_sum_ordered(a.high, b);
+	s.low += a.low;
 	return s;
 }
 
