@@ -6,6 +6,7 @@
 
 #include "kernel/elementary.h"
 #include "plan.h"
+#include "team.h"
 
 /* The bins are most of it. */
 static void clear(const struct loss_plan *plan, struct partial *partial)
@@ -102,22 +103,35 @@ static size_t blocks_together(size_t n_blocks, int threads)
 	return n > 0 ? n : 1;
 }
 
+/* A plan's run, as a team's items: so many blocks each. */
+struct run {
+	struct loss_plan *plan;
+	const atomic_bool *cancel;
+	size_t together;
+};
+
+static void run_some(void *context, size_t i)
+{
+	const struct run *run = context;
+	size_t n_blocks = run->plan->n_blocks, first = i * run->together;
+	for (size_t block = first; block < first + run->together && block < n_blocks; block++)
+		if (!cancelled(run->cancel))
+			loss_plan_run_blocks(run->plan, block, 1);
+}
+
+/* Threads that a plan is worth: to wake another takes as long as this. */
+#define TEAM_NANOSECONDS 40e3
+
 loss_status loss_plan_run(struct loss_plan *plan, int threads, const atomic_bool *cancel,
 			  struct loss_error *err)
 {
-	size_t n_blocks = plan->n_blocks;
-	plan->team = shares_rows(plan, threads) ? threads : 1;
-	if (threads <= 1 || n_blocks <= 1 || plan->team > 1) {
-		for (size_t block = 0; block < n_blocks && !cancelled(cancel); block++)
-			loss_plan_run_blocks(plan, block, 1);
-	} else {
-		size_t n = blocks_together(n_blocks, threads);
-#pragma omp parallel for schedule(dynamic) num_threads(threads)
-		for (size_t first = 0; first < n_blocks; first += n)
-			for (size_t block = first; block < first + n && block < n_blocks; block++)
-				if (!cancelled(cancel))
-					loss_plan_run_blocks(plan, block, 1);
-	}
+	if (plan->nanoseconds < TEAM_NANOSECONDS)
+		threads = 1;
+	bool shared = shares_rows(plan, threads);
+	plan->team = shared ? threads : 1;
+	threads = shared ? 1 : threads;
+	struct run run = {plan, cancel, threads > 1 ? blocks_together(plan->n_blocks, threads) : 1};
+	team_run(threads, (plan->n_blocks + run.together - 1) / run.together, run_some, &run);
 	if (cancelled(cancel))
 		return loss_fail(err, LOSS_DEADLINE_EXCEEDED, NULL,
 				 "the deadline passed before all rows were evaluated");

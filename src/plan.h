@@ -67,6 +67,7 @@ struct loss_plan {
 	struct logits_transform transform;
 	enum layout layout;
 	bool divisible; /* threads can share a row: it is read in several blocks of classes */
+	double nanoseconds; /* what it may take on one thread, give or take a factor of two */
 	bool in_place; /* the vector kernels sum the input as it lies: without a transform, and of a
 			  type that they take */
 

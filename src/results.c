@@ -63,7 +63,8 @@ static loss_status make_outputs(struct loss_plan *plan, struct loss_arena *arena
 static loss_status make_blocks(struct loss_plan *plan, struct loss_arena *arena,
 			       struct loss_error *err)
 {
-	plan->block_rows = BLOCK_ROWS(plan->classes);
+	bool short_rows = plan->layout == LAYOUT_TARGETS && !plan->streams;
+	plan->block_rows = BLOCK_ROWS(short_rows ? 1 : plan->classes);
 	plan->n_blocks = plan->rows / plan->block_rows + (plan->rows % plan->block_rows != 0);
 	if (plan->streams)
 		plan->n_blocks = 1;

@@ -1,21 +1,24 @@
 #include "class_blocks.h"
 
-static void run_one(const struct loss_plan *plan, class_block_fn *fn, void *context, size_t block)
+#include "../team.h"
+
+/* A row's blocks, as a team's items. */
+struct blocks {
+	const struct loss_plan *plan;
+	class_block_fn *fn;
+	void *context;
+};
+
+static void run_one(void *context, size_t block)
 {
-	size_t size = class_block_size(plan->classes);
+	const struct blocks *blocks = context;
+	size_t classes = blocks->plan->classes, size = class_block_size(classes);
 	size_t c = block * size;
-	fn(context, block, c, plan->classes - c < size ? plan->classes - c : size);
+	blocks->fn(blocks->context, block, c, classes - c < size ? classes - c : size);
 }
 
 void class_blocks_run(const struct loss_plan *plan, class_block_fn *fn, void *context)
 {
-	size_t n_blocks = class_blocks(plan->classes);
-	if (plan->team <= 1 || n_blocks <= 1) {
-		for (size_t block = 0; block < n_blocks; block++)
-			run_one(plan, fn, context, block);
-	} else {
-#pragma omp parallel for schedule(dynamic) num_threads(plan->team)
-		for (size_t block = 0; block < n_blocks; block++)
-			run_one(plan, fn, context, block);
-	}
+	struct blocks blocks = {plan, fn, context};
+	team_run(plan->team, class_blocks(plan->classes), run_one, &blocks);
 }

@@ -8,7 +8,7 @@
 
 /* Rows whose sums one call makes: as many groups of sixteen as have room in tiles together. */
 #define PANEL_GROUPS ((size_t)16)
-#define PANEL_NUMBERS ((size_t)2 * TILE_NUMBERS)
+#define PANEL_NUMBERS ((size_t)TILE_NUMBERS)
 
 struct panel {
 	const struct loss_plan *plan;

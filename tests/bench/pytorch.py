@@ -110,8 +110,9 @@ def main():
     peer = Peer(torch, sys.argv[1])
     gc.disable()
     for line in sys.stdin:
-        print(peer.answer(*line.split()), flush=True)
-        gc.collect()
+        seconds = peer.answer(*line.split())
+        gc.collect()  # before the answer: afterwards the other side's time runs
+        print(seconds, flush=True)
 
 
 if __name__ == "__main__":

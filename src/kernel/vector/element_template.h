@@ -270,7 +270,7 @@ __attribute__((always_inline)) static inline void put_results(void *p, size_t i,
 	if (wide)
 		wd_store((double *)p + i, v);
 	else
-		wd_narrow((float *)p + i, v, false);
+		wd_narrow((float *)p + i, v);
 }
 
 /* Writes a piece's results where they are wanted. */

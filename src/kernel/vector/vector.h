@@ -25,7 +25,7 @@
 #include "loss.h"
 
 /* Up to this many classes a row takes one lane; beyond, its classes take all of them. */
-#define FEW_CLASSES 64
+#define FEW_CLASSES 256
 
 /* Classes of a long row that are summed before the maxima are held against the reference. */
 #define CLASSES_TOGETHER ((size_t)256)
