@@ -131,7 +131,7 @@ loss_status loss_plan_run(struct loss_plan *plan, int threads, const atomic_bool
 	plan->team = shared ? threads : 1;
 	threads = shared ? 1 : threads;
 	struct run run = {plan, cancel, threads > 1 ? blocks_together(plan->n_blocks, threads) : 1};
-	team_run(threads, (plan->n_blocks + run.together - 1) / run.together, run_some, &run);
+	team_share(threads, (plan->n_blocks + run.together - 1) / run.together, run_some, &run);
 	if (cancelled(cancel))
 		return loss_fail(err, LOSS_DEADLINE_EXCEEDED, NULL,
 				 "the deadline passed before all rows were evaluated");

@@ -76,7 +76,7 @@ static void share(int threads, const struct region *region)
 	}
 }
 
-void team_run(int threads, size_t n, team_fn *fn, void *context)
+void team_share(int threads, size_t n, team_fn *fn, void *context)
 {
 	struct region region = {fn, context, n};
 	if (threads > 1 && n > 1)

@@ -11,6 +11,6 @@ typedef void team_fn(void *context, size_t i);
  * Items [0, n), each once, in any order, by that many threads; by the calling one alone where
  * threads <= 1. The calling thread keeps its team (OpenMP's) for the next time.
  */
-void team_run(int threads, size_t n, team_fn *fn, void *context);
+void team_share(int threads, size_t n, team_fn *fn, void *context);
 
 #endif

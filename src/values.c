@@ -93,9 +93,37 @@ static loss_status first_invalid_target(const struct loss_plan *plan, struct los
 				    tensor_class_index(&plan->tensors[LOSS_ROLE_TARGETS], i), err);
 }
 
-/* The sum of the counted rows' weights: one sum for each residue of the row's index modulo LANES,
- * then those in order. */
-static struct sum sum_weights(const struct loss_plan *plan)
+/* Rows of each class are counted in so many places in turn: an addition does not wait for the last
+ * one to the same class. */
+#define COUNTERS 4
+#define COUNTED_CLASSES 1024
+
+/* Of few classes the rows of each are counted first: exact, in whatever order. */
+static struct sum sum_weights_of_few(const struct loss_plan *plan)
+{
+	size_t counts[COUNTERS][COUNTED_CLASSES + 1] = {{0}};
+	int64_t classes[CHECKED_TOGETHER];
+	struct sum sum = {0};
+	for (size_t first = 0; first < plan->rows; first += CHECKED_TOGETHER) {
+		size_t left = plan->rows - first,
+		       n = left < CHECKED_TOGETHER ? left : CHECKED_TOGETHER;
+		targets_read(plan, first, n, classes);
+		for (size_t i = 0; i < n; i++)
+			counts[i % COUNTERS]
+			      [classes[i] < 0 ? COUNTED_CLASSES : (size_t)classes[i]]++;
+	}
+	for (size_t c = 0; c < plan->classes; c++) {
+		size_t n = counts[0][c] + counts[1][c] + counts[2][c] + counts[3][c];
+		struct sum weight = sum_from(plan_class_weight(plan, c));
+		struct sum term = product(weight, sum_from((double)n));
+		if (n > 0)
+			sum_merge(&sum, &term);
+	}
+	return sum;
+}
+
+/* Else one sum for each residue of the row's index modulo LANES, then those in order. */
+static struct sum sum_weights_of_many(const struct loss_plan *plan)
 {
 	struct sum lanes[LANES] = {{0}};
 	int64_t classes[LANES];
@@ -109,6 +137,13 @@ static struct sum sum_weights(const struct loss_plan *plan)
 	for (size_t i = 1; i < LANES; i++)
 		sum_merge(&lanes[0], &lanes[i]);
 	return lanes[0];
+}
+
+/* The sum of the counted rows' weights. */
+static struct sum sum_weights(const struct loss_plan *plan)
+{
+	bool few = plan->classes <= COUNTED_CLASSES && plan->classes <= plan->rows;
+	return few ? sum_weights_of_few(plan) : sum_weights_of_many(plan);
 }
 
 /* Range-checks class indices, counts rows and adds up their weights. */

@@ -20,5 +20,5 @@ static void run_one(void *context, size_t block)
 void class_blocks_run(const struct loss_plan *plan, class_block_fn *fn, void *context)
 {
 	struct blocks blocks = {plan, fn, context};
-	team_run(plan->team, class_blocks(plan->classes), run_one, &blocks);
+	team_share(plan->team, class_blocks(plan->classes), run_one, &blocks);
 }

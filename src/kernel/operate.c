@@ -67,14 +67,13 @@ static void gather_tensor(const struct work *work, size_t c, size_t n, double *b
 			      b + k * LANES, LANES);
 		return;
 	}
-	NUMBERS_OF(elements, APART_NUMBERS);
 	size_t places[LANES];
 	rows_places(rows, c, places);
 	for (size_t lane = 0; lane < LANES; lane++)
 		if (work->on >> lane & 1)
 			places[lane] += operand->ahead; /* the last row of all has none there */
-	elements_gather(tensor, places, step, n, elements);
-	rows->plan->kernels->widen(tensor->dtype, elements, b, n * LANES);
+	elements_gather(tensor, places, step, n, rows->flat);
+	rows->plan->kernels->widen(tensor->dtype, rows->flat, b, n * LANES);
 }
 
 /* b of classes [c, c + n) of all lanes, class by class. */
@@ -102,22 +101,22 @@ static void run_tile(const struct job *job)
 {
 	struct work *work = job->work;
 	struct rows *rows = work->rows;
-	NUMBERS_OF(out, TILE_NUMBERS);
-	NUMBERS_OF(slopes, TILE_NUMBERS);
-	_Alignas(64) double b[TILE_NUMBERS];
+	struct room *room = rows->room;
 	size_t n = rows->plan->classes;
 	if (job->sloped)
-		tile_load_slopes(rows, slopes);
+		tile_load_slopes(rows, room->slopes);
 	else
 		tile_load(rows);
-	const struct class_chunk chunk = {
-		.x = rows->tile, .b = lanes_operand(work, 0, n, b), .out = out, .n = n * LANES};
+	const struct class_chunk chunk = {.x = rows->tile,
+					  .b = lanes_operand(work, 0, n, room->b),
+					  .out = room->out,
+					  .n = n * LANES};
 	job->operation(&work->lanes, &chunk);
 	if (!job->out)
 		return;
 	if (job->sloped)
-		rows->numbers->multiply(out, slopes, n * LANES);
-	tile_store(rows, out, job->out);
+		rows->numbers->multiply(room->out, room->slopes, n * LANES);
+	tile_store(rows, room->out, job->out);
 }
 
 /* ---------------------------------------------------------------- a class a lane */
@@ -292,24 +291,21 @@ static size_t aim(const struct row_job *row, size_t c, size_t left, struct class
 	return n;
 }
 
-static void run_part(void *context, size_t block, size_t c, size_t left)
+/* Classes [c, c + left) of a row. */
+static void run_classes(const struct row_job *row, size_t c, size_t left, struct room *room,
+			struct found *found)
 {
-	const struct row_job *row = context;
 	const struct job *job = row->job;
 	const struct rows *rows = job->work->rows;
-	NUMBERS_OF(x, ROW_CLASSES);
-	NUMBERS_OF(out, ROW_CLASSES);
-	NUMBERS_OF(slopes, ROW_CLASSES);
-	_Alignas(64) double b[ROW_CLASSES];
+	void *x = room->x, *out = room->out, *slopes = room->slopes;
 	struct lanes lanes;
-	struct found *found = &row->found[block];
 	*found = nothing_found(job);
 	spread(job->work, row->lane, &lanes);
 	for (size_t n; left > 0; left -= n, c += n) {
 		struct class_chunk chunk = {0};
 		n = aim(row, c, left, &chunk, out);
 		chunk.x = row_load(rows, row->lane, c, n, x, job->sloped ? slopes : NULL);
-		double *operand = row_operand(job->work, row->lane, c, n, b);
+		double *operand = row_operand(job->work, row->lane, c, n, room->b);
 		chunk.b = operand;
 		if (n % LANES != 0)
 			fill_rest(job, row->lane, n, x, operand);
@@ -326,6 +322,14 @@ static void run_part(void *context, size_t block, size_t c, size_t left)
 					     n);
 	}
 	finish_found(job, &lanes, found);
+}
+
+/* Threads that share a row have room of their own. */
+__attribute__((noinline)) static void run_part(void *context, size_t block, size_t c, size_t left)
+{
+	const struct row_job *row = context;
+	struct room room;
+	run_classes(row, c, left, &room, &row->found[block]);
 }
 
 __attribute__((noinline)) static void run_long_row(const struct job *job, size_t lane)
@@ -347,21 +351,22 @@ static void run_row(const struct job *job, size_t lane)
 		run_long_row(job, lane);
 		return;
 	}
-	run_part(&row, 0, 0, classes);
+	run_classes(&row, 0, classes, job->work->rows->room, &found);
 	add_found(job, lane, &found);
 }
 
 /* ---------------------------------------------------------------- rows apart */
 
 /* The same of sixteen rows. */
-static double *apart_operand(const struct work *work, size_t c, size_t n, double *b)
+static double *apart_operand(const struct work *work, size_t c, size_t n)
 {
-	_Alignas(64) double classes[APART_NUMBERS];
+	struct room *room = work->rows->room;
 	if (!work->operand)
 		return NULL;
+	double *classes = (double *)(void *)room->classes;
 	lanes_operand(work, c, n, classes);
-	work->rows->plan->kernels->doubles->from_lanes(classes, b, APART_CLASSES, n);
-	return b;
+	work->rows->plan->kernels->doubles->from_lanes(classes, room->b, APART_CLASSES, n);
+	return room->b;
 }
 
 /* Classes [c, c + n) of all rows, n <= APART_CLASSES. */
@@ -369,15 +374,13 @@ static void run_apart(const struct job *job, size_t c, size_t n, struct lanes *l
 		      struct found *found)
 {
 	struct rows *rows = job->work->rows;
-	NUMBERS_OF(x, APART_NUMBERS);
-	NUMBERS_OF(out, APART_NUMBERS);
-	NUMBERS_OF(slopes, APART_NUMBERS);
-	_Alignas(64) double b[APART_NUMBERS];
+	unsigned char *x = rows->room->x, *out = rows->room->out;
+	void *slopes = job->sloped ? rows->room->slopes : NULL;
 	const size_t row_bytes = APART_CLASSES * rows->numbers->size;
-	apart_load(rows, c, n, x, job->sloped ? slopes : NULL);
-	double *operand = apart_operand(job->work, c, n, b);
+	apart_load(rows, c, n, x, slopes);
+	double *operand = apart_operand(job->work, c, n);
 	for (size_t lane = 0; lane < rows->n; lane++) {
-		double *own = operand ? b + lane * APART_CLASSES : NULL;
+		double *own = operand ? operand + lane * APART_CLASSES : NULL;
 		fill_rest(job, lane, n, x + lane * row_bytes, own);
 		struct class_chunk chunk = {.x = x + lane * row_bytes,
 					    .b = own,
@@ -387,7 +390,7 @@ static void run_apart(const struct job *job, size_t c, size_t n, struct lanes *l
 			run_chunk(job, lane, c, &lanes[lane], &chunk, &found[lane]);
 	}
 	if (job->out)
-		apart_store(rows, c, n, out, job->sloped ? slopes : NULL, job->out);
+		apart_store(rows, c, n, out, slopes, job->out);
 }
 
 static void run_rows_apart(const struct job *job)
@@ -444,7 +447,7 @@ void work_start(struct work *work, struct rows *rows, const struct operand *oper
 	work->rows = rows;
 	work->operand = operand;
 	work->on = rows_regular(rows);
-	memset(&work->lanes, 0, sizeof work->lanes);
+	memset(work->lanes.factor, 0, offsetof(struct lanes, sum) - offsetof(struct lanes, factor));
 	memcpy(work->lanes.max, rows->sums->max, sizeof work->lanes.max);
 	memcpy(work->lanes.exponent, rows->sums->exponent, sizeof work->lanes.exponent);
 }

@@ -18,7 +18,8 @@ struct panel {
 	void *context;
 	struct lane_state *states; /* one a group */
 	struct row_sums *sums;
-	unsigned char *tiles;
+	unsigned char *tiles, *flat;
+	struct room *room;
 };
 
 static size_t groups_of(const struct panel *panel)
@@ -55,6 +56,8 @@ static void place(const struct panel *panel, size_t g, struct rows *rows)
 	rows->neighbours = panel->neighbours;
 	rows->tile = tile_of(panel, g);
 	rows->tiled = false;
+	rows->flat = panel->flat;
+	rows->room = panel->room;
 	rows->sums = &panel->sums[g];
 	rows->base = plan_row_base(plan, rows->first);
 	rows->step = plan->inner == 1 ? plan->classes : 1;
@@ -219,15 +222,15 @@ static void sum_rows(const struct panel *panel)
 /* Classes [c, c + n) of sixteen positions, as if they were contiguous rows. */
 static void sum_apart(const struct rows *rows, size_t c, size_t n, struct class_sum *sums)
 {
-	NUMBERS_OF(x, APART_NUMBERS);
 	struct lane_state states[LANES];
 	const size_t row_bytes = APART_CLASSES * rows->numbers->size;
 	for (size_t done = 0, some; done < n; done += some) {
 		some = n - done < APART_CLASSES ? n - done : APART_CLASSES;
-		apart_load(rows, c + done, some, x, NULL);
+		apart_load(rows, c + done, some, rows->flat, NULL);
 		for (size_t lane = 0; lane < rows->n; lane++)
 			rows->numbers->sum_classes(&states[lane], rows_dtype(rows),
-						   x + lane * row_bytes, some, done == 0);
+						   (char *)rows->flat + lane * row_bytes, some,
+						   done == 0);
 	}
 	for (size_t lane = 0; lane < rows->n; lane++)
 		rows->numbers->fold_classes(&states[lane], &sums[lane]);
@@ -328,28 +331,37 @@ static void read_panel(const struct panel *panel)
 	}
 }
 
-static void read_panels(struct panel *panel, size_t n)
+/* Rows [first, first + n) of the panel, as panels. */
+static void read_panels(struct panel panel, size_t first, size_t n)
 {
-	for (size_t end = panel->first + n; panel->first < end; panel->first += panel->n) {
-		panel->n = end - panel->first;
-		take(panel);
-		read_panel(panel);
+	NUMBERS_OF(tiles, PANEL_NUMBERS);
+	NUMBERS_OF(flat, TILE_NUMBERS);
+	struct lane_state states[PANEL_GROUPS];
+	struct row_sums sums[PANEL_GROUPS];
+	panel.states = states;
+	panel.sums = sums;
+	panel.tiles = tiles;
+	panel.flat = flat;
+	for (size_t r = first, end = first + n; r < end; r += panel.n) {
+		panel.first = r;
+		panel.n = end - r;
+		take(&panel);
+		read_panel(&panel);
 	}
 }
 
 void rows_read(const struct loss_plan *plan, size_t first, size_t n, rows_fn *follow, void *context)
 {
-	NUMBERS_OF(tiles, PANEL_NUMBERS);
-	struct lane_state states[PANEL_GROUPS];
-	struct row_sums sums[PANEL_GROUPS];
-	struct panel panel = {.plan = plan,
-			      .first = first,
-			      .follow = follow,
-			      .context = context,
-			      .states = states,
-			      .sums = sums,
-			      .tiles = tiles};
-	read_panels(&panel, n);
+	struct panel panel = {.plan = plan, .follow = follow, .context = context};
+	read_panels(panel, first, n);
+}
+
+void rows_read_to_operate(const struct loss_plan *plan, size_t first, size_t n, rows_fn *follow,
+			  void *context)
+{
+	struct room room;
+	struct panel panel = {.plan = plan, .follow = follow, .context = context, .room = &room};
+	read_panels(panel, first, n);
 }
 
 void rows_logits(const struct rows *rows, const size_t *classes, union numbers *logits,

@@ -16,6 +16,21 @@
 #include "../plan.h"
 #include "../reduce.h"
 
+/* Numbers of a tile: few classes of sixteen rows, or the next ones of rows that have many. */
+#define TILE_NUMBERS ((size_t)FEW_CLASSES * LANES)
+
+/* Memory for so many numbers of either kind. */
+#define NUMBERS_OF(name, n) _Alignas(64) unsigned char name[(n) * sizeof(double)]
+
+/* What operations put in between: too large for a frame of its own every time. */
+struct room {
+	NUMBERS_OF(x, TILE_NUMBERS);
+	NUMBERS_OF(out, TILE_NUMBERS);
+	NUMBERS_OF(slopes, TILE_NUMBERS);
+	NUMBERS_OF(classes, TILE_NUMBERS);
+	_Alignas(64) double b[TILE_NUMBERS];
+};
+
 /* Up to sixteen rows, one a lane. */
 struct rows {
 	const struct loss_plan *plan;
@@ -28,6 +43,8 @@ struct rows {
 	void *tile;        /* numbers of all classes of all lanes, class by class, where classes
 			      are few */
 	bool tiled;        /* it has been filled */
+	void *flat;        /* as much memory, which nobody holds on to */
+	struct room *room; /* NULL where nothing is computed of every logit but the sums */
 	struct row_sums *sums;
 	struct row_targets targets; /* of class indices */
 };
@@ -35,9 +52,12 @@ struct rows {
 /* What a loss does with rows whose sums are made. */
 typedef void rows_fn(struct rows *rows, void *context);
 
-/* Rows [first, first + n) of the plan, in order. */
+/* Rows [first, first + n) of the plan, in order; and the same for a loss that operates on them
+ * (operate.h). */
 void rows_read(const struct loss_plan *plan, size_t first, size_t n, rows_fn *follow,
 	       void *context);
+void rows_read_to_operate(const struct loss_plan *plan, size_t first, size_t n, rows_fn *follow,
+			  void *context);
 
 /* The transformed logits of a class of each lane, as the kernels hold them; and the slopes of the
  * transform there, where that is not NULL and a softcap makes them differ. */

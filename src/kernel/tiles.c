@@ -84,23 +84,19 @@ static void elements_scatter(const struct rows *rows, const void *from, size_t c
 /* ---------------------------------------------------------------- rows apart */
 
 /* Of rows that are no neighbours. */
-__attribute__((noinline)) static void load_scattered(const struct rows *rows, size_t c, size_t n,
-						     void *numbers)
+static void load_scattered(const struct rows *rows, size_t c, size_t n, void *numbers)
 {
-	NUMBERS_OF(elements, APART_NUMBERS);
 	size_t places[LANES];
 	rows_places(rows, c, places);
-	elements_gather(input_of(rows), places, rows->plan->inner, n, elements);
-	rows->numbers->load(input_of(rows)->dtype, elements, numbers, n * LANES);
+	elements_gather(input_of(rows), places, rows->plan->inner, n, rows->flat);
+	rows->numbers->load(input_of(rows)->dtype, rows->flat, numbers, n * LANES);
 }
 
-__attribute__((noinline)) static void store_scattered(const struct rows *rows, size_t c, size_t n,
-						      const void *numbers,
-						      const struct loss_tensor *out)
+static void store_scattered(const struct rows *rows, size_t c, size_t n, const void *numbers,
+			    const struct loss_tensor *out)
 {
-	NUMBERS_OF(elements, APART_NUMBERS);
-	rows->numbers->store(out->dtype, numbers, elements, n * LANES);
-	elements_scatter(rows, elements, c, n, out);
+	rows->numbers->store(out->dtype, numbers, rows->flat, n * LANES);
+	elements_scatter(rows, rows->flat, c, n, out);
 }
 
 /* Classes [c, c + n) of all lanes, class by class. */
@@ -133,33 +129,31 @@ static void store_classes(const struct rows *rows, size_t c, size_t n, const voi
 
 void apart_load(const struct rows *rows, size_t c, size_t n, void *numbers, void *slopes)
 {
-	NUMBERS_OF(classes, APART_NUMBERS);
-	load_classes(rows, c, n, classes, slopes);
-	rows->numbers->from_lanes(classes, numbers, APART_CLASSES, n);
+	load_classes(rows, c, n, rows->tile, slopes);
+	rows->numbers->from_lanes(rows->tile, numbers, APART_CLASSES, n);
 }
 
 void apart_store(const struct rows *rows, size_t c, size_t n, const void *numbers,
 		 const void *slopes, const struct loss_tensor *out)
 {
-	NUMBERS_OF(classes, APART_NUMBERS);
-	rows->numbers->to_lanes(numbers, APART_CLASSES, classes, n);
+	rows->numbers->to_lanes(numbers, APART_CLASSES, rows->tile, n);
 	if (slopes)
-		rows->numbers->multiply(classes, slopes, n * LANES);
-	store_classes(rows, c, n, classes, out);
+		rows->numbers->multiply(rows->tile, slopes, n * LANES);
+	store_classes(rows, c, n, rows->tile, out);
 }
 
 /* ---------------------------------------------------------------- few classes */
 
 /* Contiguous rows, one after the other, and zeros after the last one. */
-__attribute__((noinline)) static void load_through_buffer(struct rows *rows, void *slopes)
+static void load_through_buffer(struct rows *rows, void *slopes)
 {
 	const struct loss_tensor *input = input_of(rows);
 	size_t classes = rows->plan->classes, n = rows->n * classes, all = LANES * classes;
-	NUMBERS_OF(flat, TILE_NUMBERS);
-	NUMBERS_OF(flat_slopes, TILE_NUMBERS);
+	char *flat = rows->flat;
+	void *flat_slopes = slopes ? rows->room->classes : NULL;
 	rows->numbers->load(input->dtype, tensor_at(input, rows->base), flat, n);
 	memset(flat + n * rows->numbers->size, 0, (all - n) * rows->numbers->size);
-	transform(rows, flat, slopes ? flat_slopes : NULL, all);
+	transform(rows, flat, flat_slopes, all);
 	rows->numbers->to_lanes(flat, classes, rows->tile, classes);
 	if (slopes)
 		rows->numbers->to_lanes(flat_slopes, classes, slopes, classes);
@@ -197,12 +191,11 @@ void tile_store(const struct rows *rows, const void *numbers, const struct loss_
 		store_classes(rows, 0, classes, numbers, out);
 		return;
 	}
-	NUMBERS_OF(flat, TILE_NUMBERS);
 	void *to = (char *)out->data + rows->base * size_of(out->dtype);
 	bool direct = rows->n == LANES && is_number(rows, out->dtype);
-	rows->numbers->from_lanes(numbers, direct ? to : flat, classes, classes);
+	rows->numbers->from_lanes(numbers, direct ? to : rows->flat, classes, classes);
 	if (!direct)
-		rows->numbers->store(out->dtype, flat, to, rows->n * classes);
+		rows->numbers->store(out->dtype, rows->flat, to, rows->n * classes);
 }
 
 /* ---------------------------------------------------------------- many classes */

@@ -7,13 +7,10 @@
 
 #include "rows.h"
 
-/* Numbers of a tile of few classes, and of sixteen rows' next classes. */
-#define TILE_NUMBERS ((size_t)FEW_CLASSES * LANES)
+/* The next classes of sixteen rows that have many. */
 #define APART_CLASSES ((size_t)256)
 #define APART_NUMBERS (APART_CLASSES * LANES)
-
-/* Room for either kind of number. */
-#define NUMBERS_OF(name, n) _Alignas(64) unsigned char name[(n) * sizeof(double)]
+_Static_assert(APART_NUMBERS <= TILE_NUMBERS, "there is room for them");
 
 /* Whether elements of the input are numbers as the kernels take them. */
 bool tile_is_in_place(const struct rows *rows);

@@ -152,7 +152,8 @@ static void each_shape(const char *loss, const char *const *outputs, enum flavor
 		check_batch(&batch, loss, outputs, &random);
 		batch_free(&batch);
 	}
-	expect_teams(teams.all / 2);
+	/* blocks of rows of which one element is read have thousands of them */
+	expect_teams(teams.has_parts ? teams.all / 2 : 1);
 }
 
 static void cross_entropy(void **state)

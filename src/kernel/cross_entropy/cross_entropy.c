@@ -131,6 +131,9 @@ void cross_entropy_rows(const struct loss_plan *plan, size_t first, size_t n,
 			struct partial *partial)
 {
 	struct context context = {.partial = partial};
-	rows_read(plan, first, n, evaluate, &context);
+	if (wants_losses_only(plan))
+		rows_read(plan, first, n, evaluate, &context);
+	else
+		rows_read_to_operate(plan, first, n, evaluate, &context);
 	lane_sums_merge(&context.totals, n, &partial->loss);
 }

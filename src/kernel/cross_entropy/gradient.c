@@ -1,6 +1,7 @@
 /* The gradient at the targets of class indices. */
 #include "../operate.h"
 #include "../outputs.h"
+#include "../tiles.h"
 #include "cross_entropy.h"
 
 struct sum ce_z_pull(const struct rows *rows, size_t lane)
@@ -37,47 +38,53 @@ static void read_targets(const struct rows *rows, double *p, double *slope)
 
 /* Where p_y is the largest, 1 - p_y is the residual's share: the one place where p - 1 would
  * cancel. */
-static double other_probs(const struct rows *rows, size_t lane, double p)
+static void other_probs(const struct rows *rows, const double *p, double *other)
 {
-	double residual = rows->sums->residual[lane];
-	bool largest = rows->targets.logit[lane] == rows->sums->max[lane];
-	return largest ? residual / (1.0 + residual) : 1.0 - p;
+	const double *residual = rows->sums->residual;
+	for (size_t lane = 0; lane < LANES; lane++) {
+		bool largest = rows->targets.logit[lane] == rows->sums->max[lane];
+		double share = residual[lane] / (1.0 + residual[lane]);
+		other[lane] = largest ? share : 1.0 - p[lane];
+	}
 }
 
-/*
- * p pull - own - base = -(1 - p) own + p (pull - own) - base, times scale and slope. Of F64 every
- * rounding counts: there it is rounded once.
- */
-static double target_grad(const struct rows *rows, size_t lane, const struct ce_gradient *gradient,
-			  double p)
+/* p pull - own - base = -(1 - p) own + p (pull - own) - base, times scale. Of F64 every rounding
+ * counts: there it is rounded once. */
+static double exact_grad(const struct ce_gradient *gradient, size_t lane, double p, double other)
 {
-	double other = other_probs(rows, lane, p);
-	struct sum own = gradient->own[lane], base = gradient->own_base[lane];
-	if (!rows_are_wide(rows)) {
-		double rest = gradient->pull[lane].high - own.high;
-		double value = 0.0 - other * own.high;
-		value = rest == 0.0 ? value : value + p * rest;
-		return (value - base.high) * gradient->scale[lane].high;
-	}
+	struct sum own = gradient->own[lane];
 	struct sum rest = plus(gradient->pull[lane], negative(own));
 	struct sum value = product(sum_from(0.0 - other), own);
 	if (rest.high != 0.0)
 		value = plus(value, product(sum_from(p), rest));
-	value = plus(value, negative(base));
+	value = plus(value, negative(gradient->own_base[lane]));
 	return sum_value(&(struct sum){times(value.high, gradient->scale[lane]),
 				       value.low * gradient->scale[lane].high});
+}
+
+static double plain_grad(const struct ce_gradient *gradient, size_t lane, double p, double other)
+{
+	double own = gradient->own[lane].high, rest = gradient->pull[lane].high - own;
+	double value = 0.0 - other * own;
+	value = rest == 0.0 ? value : value + p * rest;
+	return (value - gradient->own_base[lane].high) * gradient->scale[lane].high;
 }
 
 void ce_put_target_grads(const struct rows *rows, const struct ce_gradient *gradient)
 {
 	const struct loss_plan *plan = rows->plan;
-	_Alignas(64) double p[LANES], slope[LANES];
+	bool wide = rows_are_wide(rows);
+	_Alignas(64) double p[LANES], slope[LANES], other[LANES];
+	size_t places[LANES];
 	read_targets(rows, p, slope);
+	other_probs(rows, p, other);
+	rows_places(rows, 0, places);
 	for (size_t lane = 0; lane < rows->n; lane++) {
 		if (rows->targets.y[lane] < 0 || !row_is_regular(rows->sums, lane))
 			continue;
-		size_t at = rows_base(rows, lane) + (size_t)rows->targets.y[lane] * plan->inner;
-		tensor_put(&plan->outputs[OUTPUT_GRAD], at,
-			   target_grad(rows, lane, gradient, p[lane]) * slope[lane]);
+		size_t at = places[lane] + (size_t)rows->targets.y[lane] * plan->inner;
+		double grad = wide ? exact_grad(gradient, lane, p[lane], other[lane])
+				   : plain_grad(gradient, lane, p[lane], other[lane]);
+		tensor_put(&plan->outputs[OUTPUT_GRAD], at, grad * slope[lane]);
 	}
 }

@@ -49,8 +49,8 @@ static void set_own(struct smooth *smooth, size_t lane)
 	gradient->own[lane] = gradient->own_base[lane] = sum_from(0.0);
 	if (!smooth->indices)
 		return;
-	gradient->own[lane] = product(smooth->kept, weight);
-	gradient->own_base[lane] = product(smooth->per_class, weight);
+	gradient->own[lane] = rows_product(smooth->rows, smooth->kept, weight);
+	gradient->own_base[lane] = rows_product(smooth->rows, smooth->per_class, weight);
 }
 
 /* The loss of a lane, and A, from the sums over its classes. */
@@ -62,7 +62,7 @@ static double lane_loss(struct smooth *smooth, size_t lane)
 	set_own(smooth, lane);
 	struct sum own = smooth->gradient.own[lane];
 	if (smooth->uniform) {
-		gaps = product(gaps, smooth->per_class);
+		gaps = sum_from(gaps.high * smooth->per_class.high);
 		all = sum_from(rows->plan->args.label_smoothing);
 	}
 	if (smooth->indices) {

@@ -119,12 +119,12 @@ void log_softmax_rows(const struct loss_plan *plan, size_t first, size_t n, stru
 {
 	struct family family = log_softmax;
 	(void)partial;
-	rows_read(plan, first, n, evaluate, &family);
+	rows_read_to_operate(plan, first, n, evaluate, &family);
 }
 
 void softmax_rows(const struct loss_plan *plan, size_t first, size_t n, struct partial *partial)
 {
 	struct family family = softmax;
 	(void)partial;
-	rows_read(plan, first, n, evaluate, &family);
+	rows_read_to_operate(plan, first, n, evaluate, &family);
 }
