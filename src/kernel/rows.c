@@ -377,7 +377,7 @@ void rows_logits(const struct rows *rows, const size_t *classes, union numbers *
 	elements_gather(input, places, 0, 1, &elements);
 	rows->numbers->load(input->dtype, &elements, logits, LANES);
 	if (plan->transform.on)
-		rows->numbers->transform(&plan->transform, logits, slopes, LANES);
+		rows->numbers->transform(&plan->transform, logits, logits, slopes, LANES);
 }
 
 void rows_wide_logits(const struct rows *rows, const size_t *classes, double *logits)

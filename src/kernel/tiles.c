@@ -23,11 +23,27 @@ bool tile_is_in_place(const struct rows *rows)
 	return is_number(rows, input_of(rows)->dtype) && !rows->plan->transform.on;
 }
 
-/* Logits that have been loaded become those that everything is about; n a multiple of LANES. */
-static void transform(const struct rows *rows, void *numbers, void *slopes, size_t n)
+/* Elements of the input become the logits that everything is about: n of them, and so many as whole
+ * vectors hold, zeros after the others, in the buffer. */
+static void load(const struct rows *rows, const void *from, size_t n, void *buffer, void *slopes)
 {
-	if (rows->plan->transform.on)
-		rows->numbers->transform(&rows->plan->transform, numbers, slopes, n);
+	const struct number_kernels *numbers = rows->numbers;
+	const struct logits_transform *transform = &rows->plan->transform;
+	loss_dtype dtype = input_of(rows)->dtype;
+	size_t whole = n / LANES * LANES, rest = n - whole;
+	bool direct = transform->on && is_number(rows, dtype);
+	char *end = (char *)buffer + whole * numbers->size;
+	char *end_slopes = slopes ? (char *)slopes + whole * numbers->size : NULL;
+	if (!direct)
+		numbers->load(dtype, from, buffer, whole);
+	if (transform->on)
+		numbers->transform(transform, direct ? from : buffer, buffer, slopes, whole);
+	if (rest == 0)
+		return;
+	memset(end, 0, LANES * numbers->size);
+	numbers->load(dtype, (const char *)from + whole * size_of(dtype), end, rest);
+	if (transform->on)
+		numbers->transform(transform, end, end, end_slopes, LANES);
 }
 
 /* ---------------------------------------------------------------- elements one by one */
@@ -109,7 +125,9 @@ static void load_classes(const struct rows *rows, size_t c, size_t n, void *numb
 		rows->numbers->load_apart(input->dtype, from, step, numbers, n);
 	else
 		load_scattered(rows, c, n, numbers);
-	transform(rows, numbers, slopes, n * LANES);
+	if (rows->plan->transform.on)
+		rows->numbers->transform(&rows->plan->transform, numbers, numbers, slopes,
+					 n * LANES);
 }
 
 static void store_classes(const struct rows *rows, size_t c, size_t n, const void *numbers,
@@ -151,9 +169,9 @@ static void load_through_buffer(struct rows *rows, void *slopes)
 	size_t classes = rows->plan->classes, n = rows->n * classes, all = LANES * classes;
 	char *flat = rows->flat;
 	void *flat_slopes = slopes ? rows->room->classes : NULL;
-	rows->numbers->load(input->dtype, tensor_at(input, rows->base), flat, n);
-	memset(flat + n * rows->numbers->size, 0, (all - n) * rows->numbers->size);
-	transform(rows, flat, flat_slopes, all);
+	size_t whole = (n + LANES - 1) / LANES * LANES, size = rows->numbers->size;
+	load(rows, tensor_at(input, rows->base), n, flat, flat_slopes);
+	memset(flat + whole * size, 0, (all - whole) * size);
 	rows->numbers->to_lanes(flat, classes, rows->tile, classes);
 	if (slopes)
 		rows->numbers->to_lanes(flat_slopes, classes, slopes, classes);
@@ -205,11 +223,8 @@ const void *row_load(const struct rows *rows, size_t lane, size_t c, size_t n, v
 {
 	const struct loss_tensor *input = input_of(rows);
 	const void *from = tensor_at(input, rows_base(rows, lane) + c);
-	size_t size = rows->numbers->size, whole = (n + LANES - 1) / LANES * LANES;
-	if (n == whole && tile_is_in_place(rows))
+	if (n % LANES == 0 && tile_is_in_place(rows))
 		return from;
-	rows->numbers->load(input->dtype, from, buffer, n);
-	memset((char *)buffer + n * size, 0, (whole - n) * size);
-	transform(rows, buffer, slopes, whole);
+	load(rows, from, n, buffer, slopes);
 	return buffer;
 }

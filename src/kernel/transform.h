@@ -21,7 +21,9 @@ struct logits_transform {
 	bool extreme;   /* arguments that only transform_exactly takes */
 	double softcap; /* 0: none */
 	double temperature;
-	float inverse, inverse_low; /* 1 / T in two floats */
+	/* 1 / T in two floats, or doubles, both above 0: for infinities' sake */
+	float inverse, inverse_low;
+	double wide_inverse, wide_inverse_low;
 	struct softcap cap;
 	struct softcap_wide wide_cap;
 };
@@ -59,10 +61,9 @@ static inline double transform_logit(const struct logits_transform *transform, d
 	if (transform->softcap > 0.0)
 		return (double)(float)wd_softcap(wd_set(x), &transform->cap).value[0];
 	if (transform->wide)
-		return x / transform->temperature;
+		return fma(x, transform->wide_inverse, x * transform->wide_inverse_low);
 	float narrow = (float)x;
-	float u = fmaf(narrow, transform->inverse, narrow * transform->inverse_low);
-	return (double)(u == u ? u : narrow * transform->inverse); /* of infinities */
+	return (double)fmaf(narrow, transform->inverse, narrow * transform->inverse_low);
 }
 
 /* du/dx */
@@ -93,8 +94,10 @@ static inline struct logits_transform transform_of(double softcap, double temper
 		transform.extreme |= !softcap_is_wide(softcap, temperature);
 	if (transform.extreme)
 		return transform;
-	transform.inverse = (float)inverse;
+	transform.inverse = (float)(inverse * (1.0 - 0x1p-24));
 	transform.inverse_low = (float)(inverse - (double)transform.inverse);
+	transform.wide_inverse = inverse * (1.0 - 0x1p-52);
+	transform.wide_inverse_low = fma(-transform.wide_inverse, temperature, 1.0) / temperature;
 	if (softcap > 0.0 && wide)
 		transform.wide_cap = softcap_wide_of(softcap, temperature);
 	else if (softcap > 0.0)

@@ -41,6 +41,16 @@ __attribute__((always_inline)) static inline wd wd_of(hf v)
 #endif
 }
 
+/* Rounded to floats; the same of the intrinsic. */
+__attribute__((always_inline)) static inline hf hf_of(wd v)
+{
+#if defined(__AVX512F__)
+	return (hf)_mm512_cvtpd_ps((__m512d)v);
+#else
+	return __builtin_convertvector(v, hf);
+#endif
+}
+
 __attribute__((always_inline)) static inline wd wd_widen(const float *p)
 {
 	hf v;

@@ -219,11 +219,7 @@ INLINE void vw_load_some(loss_dtype dtype, const void *from, double *to, size_t 
 /* Rounds to floats. */
 INLINE void wd_narrow(float *p, wd v)
 {
-#if NATIVE == 16
-	hf narrow = (hf)_mm512_cvtpd_ps((__m512d)v);
-#else
-	hf narrow = __builtin_convertvector(v, hf);
-#endif
+	hf narrow = hf_of(v);
 	memcpy(p, &narrow, sizeof narrow);
 }
 

@@ -88,29 +88,56 @@ INLINE vw OF(wide_at)(const void *x, size_t i)
 /* ---------------------------------------------------------------- sums */
 
 /* An excluded class's gap must not be infinite beside an exponential of 0. */
-INLINE vw OF(finite_gap)(vw x, vw max)
+#if IS_WIDE
+INLINE vw OF(entropy_term)(const double *at, vw max, const struct OF(scale) * scale)
 {
-	return vw_subtract(max, vw_max(x, vw_set(-2.0 * VECTOR_LARGEST)));
+	vw gap = vw_subtract(max, vw_max(vw_load(at), vw_set(-2.0 * VECTOR_LARGEST)));
+	return vw_multiply(OF(powers)(at, scale), gap);
 }
+#else
+INLINE vf OF(entropy_term)(const float *at, vf max, const struct OF(scale) * scale)
+{
+	vf x = vf_load(at);
+	vf gap = max - vf_max(x, vf_set(-2.0f * (float)VECTOR_LARGEST));
+	vf e = vf_exp(vf_max(scale->bound, x), scale->magic);
+	return (vf)((vi)e & (x >= scale->bound)) * gap;
+}
+#endif
 
+/* Terms are added in pairs, as exponentials are. */
 static void OF(sum_entropy)(struct lanes *lanes, const struct class_chunk *chunk)
 {
-	const NUMBER *x = chunk->x;
 	for (size_t l = 0; l < LANES; l += NATIVE) {
+		const NUMBER *x = (const NUMBER *)chunk->x + l;
 		struct OF(scale) scale = OF(scale_of_lanes)(lanes, l);
-		vw max = vw_load(lanes->max + l);
+		NVEC max = NV(narrow)(vw_load(lanes->max + l));
 		NV(sum) sum = NV(sum_of)(lanes->sum[0] + l, lanes->lost[0] + l);
-		for (size_t i = l; i < chunk->n; i += LANES) {
-			vw e = OF(powers)(x + i, &scale);
-			vw gap = OF(finite_gap)(OF(wide_at)(x, i), max);
-			sum = NV(sum_add_wide)(sum, vw_multiply(e, gap));
+		size_t i = 0;
+		for (; i + 2 * LANES <= chunk->n; i += 2 * LANES) {
+			NVEC a = OF(entropy_term)(x + i, max, &scale);
+			NVEC b = OF(entropy_term)(x + i + LANES, max, &scale);
+			sum = NV(sum_add)(sum, NV(add)(a, b));
 		}
+		if (i < chunk->n)
+			sum = NV(sum_add)(sum, OF(entropy_term)(x + i, max, &scale));
 		NV(sum_put)(sum, lanes->sum[0] + l, lanes->lost[0] + l);
 	}
 }
 
-/* Without a b, the gaps alone. */
-INLINE void OF(sum_gaps_of)(struct lanes *lanes, const struct class_chunk *chunk, bool weighted)
+/* Without a b, the gaps alone. A pair of them might leave a float's range. */
+INLINE void OF(sum_bare_gaps)(struct lanes *lanes, const struct class_chunk *chunk)
+{
+	for (size_t l = 0; l < LANES; l += NATIVE) {
+		const NUMBER *x = (const NUMBER *)chunk->x + l;
+		NVEC max = NV(narrow)(vw_load(lanes->max + l));
+		NV(sum) gaps = NV(sum_of)(lanes->sum[0] + l, lanes->lost[0] + l);
+		for (size_t i = 0; i < chunk->n; i += LANES)
+			gaps = NV(sum_add)(gaps, NV(subtract)(max, NV(load)(x + i)));
+		NV(sum_put)(gaps, lanes->sum[0] + l, lanes->lost[0] + l);
+	}
+}
+
+INLINE void OF(sum_gaps_of)(struct lanes *lanes, const struct class_chunk *chunk)
 {
 	for (size_t l = 0; l < LANES; l += NATIVE) {
 		vw max = vw_load(lanes->max + l);
@@ -118,12 +145,10 @@ INLINE void OF(sum_gaps_of)(struct lanes *lanes, const struct class_chunk *chunk
 		NV(sum) all = NV(sum_of)(lanes->sum[1] + l, lanes->lost[1] + l);
 		for (size_t i = l; i < chunk->n; i += LANES) {
 			vw gap = vw_subtract(max, OF(wide_at)(chunk->x, i));
-			if (weighted) {
-				vw b = vw_load(chunk->b + i);
-				gap = vw_where_nonzero(b, vw_multiply(b, gap));
-				all = NV(sum_add_wide)(all, b);
-			}
+			vw b = vw_load(chunk->b + i);
+			gap = vw_where_nonzero(b, vw_multiply(b, gap));
 			gaps = NV(sum_add_wide)(gaps, gap);
+			all = NV(sum_add_wide)(all, b);
 		}
 		NV(sum_put)(gaps, lanes->sum[0] + l, lanes->lost[0] + l);
 		NV(sum_put)(all, lanes->sum[1] + l, lanes->lost[1] + l);
@@ -133,9 +158,9 @@ INLINE void OF(sum_gaps_of)(struct lanes *lanes, const struct class_chunk *chunk
 static void OF(sum_gaps)(struct lanes *lanes, const struct class_chunk *chunk)
 {
 	if (chunk->b)
-		OF(sum_gaps_of)(lanes, chunk, true);
+		OF(sum_gaps_of)(lanes, chunk);
 	else
-		OF(sum_gaps_of)(lanes, chunk, false);
+		OF(sum_bare_gaps)(lanes, chunk);
 }
 
 static void OF(sum_exp)(struct lanes *lanes, const struct class_chunk *chunk)

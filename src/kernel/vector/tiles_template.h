@@ -228,8 +228,8 @@ static void OF(from_lanes)(const void *lanes, void *x, size_t row, size_t n)
 #if IS_WIDE
 INLINE vw OF(cooled)(vw x, const struct logits_transform *transform)
 {
-	wd t = wd_set(transform->temperature);
-	return (vw){x.low / t, x.high / t};
+	wd inverse = wd_set(transform->wide_inverse), low = wd_set(transform->wide_inverse_low);
+	return (vw){wd_fma(x.low, inverse, x.low * low), wd_fma(x.high, inverse, x.high * low)};
 }
 
 INLINE struct capped OF(cap)(wd x, const struct logits_transform *transform)
@@ -239,9 +239,7 @@ INLINE struct capped OF(cap)(wd x, const struct logits_transform *transform)
 #else
 INLINE vf OF(cooled)(vf x, const struct logits_transform *transform)
 {
-	vf inverse = vf_set(transform->inverse);
-	vf u = vf_fma(x, inverse, x * vf_set(transform->inverse_low));
-	return vf_select(u == u, u, x * inverse); /* of infinities */
+	return vf_fma(x, vf_set(transform->inverse), x * vf_set(transform->inverse_low));
 }
 
 INLINE struct capped OF(cap)(wd x, const struct logits_transform *transform)
@@ -250,34 +248,41 @@ INLINE struct capped OF(cap)(wd x, const struct logits_transform *transform)
 }
 #endif
 
-INLINE void OF(cap_all)(const struct logits_transform *transform, NUMBER *x, NUMBER *slope,
-			size_t n)
+INLINE void OF(cap_all)(const struct logits_transform *transform, const NUMBER *x, NUMBER *u,
+			NUMBER *slope, size_t n)
 {
 	for (size_t i = 0; i < n; i += NATIVE) {
 		vw v = NV(widen)(NV(load)(x + i));
 		struct capped low = OF(cap)(v.low, transform), high = OF(cap)(v.high, transform);
-		NV(store)(x + i, NV(narrow)((vw){low.value, high.value}));
+		NV(store)(u + i, NV(narrow)((vw){low.value, high.value}));
 		if (slope)
 			NV(store)(slope + i, NV(narrow)((vw){low.slope, high.slope}));
 	}
 }
 
-static void OF(transform)(const struct logits_transform *transform, void *numbers, void *slope,
-			  size_t n)
+static void OF(transform_exactly)(const struct logits_transform *transform, const NUMBER *x,
+				  NUMBER *u, NUMBER *slope, size_t n)
 {
-	NUMBER *x = numbers, *slopes = slope;
+	for (size_t i = 0; i < n; i++) {
+		double value = (double)x[i];
+		u[i] = (NUMBER)transform_exactly(transform, value);
+		if (slope)
+			slope[i] = (NUMBER)transform_slope(transform, value).high;
+	}
+}
+
+static void OF(transform)(const struct logits_transform *transform, const void *numbers, void *to,
+			  void *slope, size_t n)
+{
+	const NUMBER *x = numbers;
+	NUMBER *u = to;
 	if (transform->extreme)
-		for (size_t i = 0; i < n; i++) {
-			double value = (double)x[i];
-			x[i] = (NUMBER)transform_exactly(transform, value);
-			if (slopes)
-				slopes[i] = (NUMBER)transform_slope(transform, value).high;
-		}
+		OF(transform_exactly)(transform, x, u, slope, n);
 	else if (transform->softcap > 0.0 && slope)
-		OF(cap_all)(transform, x, slopes, n);
+		OF(cap_all)(transform, x, u, slope, n);
 	else if (transform->softcap > 0.0)
-		OF(cap_all)(transform, x, NULL, n);
+		OF(cap_all)(transform, x, u, NULL, n);
 	else
 		for (size_t i = 0; i < n; i += NATIVE)
-			NV(store)(x + i, OF(cooled)(NV(load)(x + i), transform));
+			NV(store)(u + i, OF(cooled)(NV(load)(x + i), transform));
 }

@@ -183,8 +183,10 @@ struct number_kernels {
 	/* n classes, `stride` elements apart, of sixteen neighbours. */
 	void (*load_apart)(loss_dtype dtype, const void *from, size_t stride, void *to, size_t n);
 
-	/* u of n numbers in place, n a multiple of LANES; and du/dx where it is not NULL. */
-	void (*transform)(const struct logits_transform *transform, void *x, void *slope, size_t n);
+	/* u of n numbers, n a multiple of LANES, perhaps in place; and du/dx where it is not NULL.
+	 */
+	void (*transform)(const struct logits_transform *transform, const void *x, void *u,
+			  void *slope, size_t n);
 	/* n numbers times others. */
 	void (*multiply)(void *x, const void *by, size_t n);
 
