@@ -256,10 +256,11 @@ static size_t misaligned(const void *out, size_t size)
 	return over ? LANES - over : 0;
 }
 
-/* Classes that the next chunk takes of those left: whole vectors, or what is left of one. */
-static size_t next_classes(size_t left)
+/* Classes that the next chunk takes of those left, `most` at most: whole vectors, or what is left
+ * of one. */
+static size_t next_classes(size_t left, size_t most)
 {
-	size_t n = left < ROW_CLASSES ? left : ROW_CLASSES;
+	size_t n = left < most ? left : most;
 	return n < LANES ? n : n / LANES * LANES;
 }
 
@@ -278,17 +279,28 @@ static size_t aim(const struct row_job *row, size_t c, size_t left, struct class
 	const struct loss_tensor *out = job->out;
 	chunk->out = buffer;
 	if (!out || out->dtype != rows_dtype(rows) || job->sloped)
-		return next_classes(left);
+		return next_classes(left, ROW_CLASSES);
 	size_t size = rows->numbers->size;
 	char *to = (char *)out->data + (rows_base(rows, row->lane) + c) * size;
 	bool large = out->count * size >= STREAM_BYTES;
-	size_t head = large ? misaligned(to, size) : 0;
-	size_t n = next_classes(head && head < left ? head : left);
+	bool buffered = job->work->operand || !tile_is_in_place(rows);
+	size_t head = large && left > LANES ? misaligned(to, size) : 0;
+	size_t n = next_classes(head && head < left ? head : left, buffered ? ROW_CLASSES : left);
 	if (n % LANES == 0) {
 		chunk->out = to;
-		chunk->stream = large;
+		chunk->stream = large && misaligned(to, size) == 0;
 	}
 	return n;
+}
+
+/* What is left of a vector at a row's end is written as the last whole one: once more in part. */
+static void step_back(const struct job *job, size_t first, size_t *c, size_t *left)
+{
+	size_t back = LANES - *left;
+	if (job->out && *left < LANES && *c - first >= back) {
+		*c -= back;
+		*left += back;
+	}
 }
 
 /* Classes [c, c + left) of a row. */
@@ -301,8 +313,9 @@ static void run_classes(const struct row_job *row, size_t c, size_t left, struct
 	struct lanes lanes;
 	*found = nothing_found(job);
 	spread(job->work, row->lane, &lanes);
-	for (size_t n; left > 0; left -= n, c += n) {
+	for (size_t n, first = c; left > 0; left -= n, c += n) {
 		struct class_chunk chunk = {0};
+		step_back(job, first, &c, &left);
 		n = aim(row, c, left, &chunk, out);
 		chunk.x = row_load(rows, row->lane, c, n, x, job->sloped ? slopes : NULL);
 		double *operand = row_operand(job->work, row->lane, c, n, room->b);
