@@ -35,7 +35,7 @@ static void OF(store)(loss_dtype dtype, const void *from, void *to, size_t n)
 	if (dtype == LOSS_F32)
 		memcpy(to, from, n * sizeof(float));
 	else
-		ISA(store)(dtype, from, to, n);
+		narrow_floats(dtype, from, to, n);
 }
 #endif
 

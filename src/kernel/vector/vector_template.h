@@ -20,10 +20,7 @@ static void ISA(load)(loss_dtype dtype, const void *from, float *to, size_t n)
 	half_to_float(dtype, (const unsigned char *)from + i * half_bytes(dtype), to + i, n - i);
 }
 
-static void ISA(store)(loss_dtype dtype, const float *from, void *to, size_t n)
-{
-	half_from_float(dtype, from, to, n);
-}
+static void narrow_floats(loss_dtype dtype, const float *from, void *to, size_t n);
 
 /* In this order: later ones use the earlier. */
 #include "targets_template.h"
