@@ -23,7 +23,7 @@ void loss_plan_run_blocks(struct loss_plan *plan, size_t first, size_t n)
 		size_t rows =
 			plan->rows - row < plan->block_rows ? plan->rows - row : plan->block_rows;
 		clear(plan, &plan->partials[block]);
-		plan->row->rows(plan, row, rows, &plan->partials[block]);
+		plan->loss->rows(plan, row, rows, &plan->partials[block]);
 	}
 }
 
@@ -76,8 +76,8 @@ void loss_plan_run_rows(struct loss_plan *plan, size_t first, size_t n, const vo
 		clear(plan, plan->partials);
 	for (size_t row = 0; row < n; row += plan->block_rows) {
 		clear(plan, &partial);
-		plan->row->rows(&view, row, n - row < plan->block_rows ? n - row : plan->block_rows,
-				&partial);
+		plan->loss->rows(&view, row,
+				 n - row < plan->block_rows ? n - row : plan->block_rows, &partial);
 		merge(plan, plan->partials, &partial);
 	}
 }
@@ -215,7 +215,7 @@ void loss_plan_finish(struct loss_plan *plan, struct loss_result *result)
 	double loss_sum = sum_value(&total.loss);
 	put_scalars(plan, &total);
 	result->n_outputs = plan->n_outputs;
-	result->has_totals = !plan->row->output_per_class;
+	result->has_totals = !plan->loss->output_per_class;
 	result->totals = (struct loss_totals){loss_sum, plan->denominator, plan->rows,
 					      plan->counted, plan->ignored};
 	result->n_warnings = plan->n_warnings;

@@ -28,7 +28,7 @@ static loss_status check_dtype(const struct loss_tensor_info *info,
 
 static loss_status check_tensors(const struct loss_problem *problem, struct loss_error *err)
 {
-	const struct loss_info *loss = &problem->row->info;
+	const struct loss_info *loss = &problem->loss->info;
 	const struct loss_tensor_info *missing = NULL;
 	for (size_t i = 0; i < loss->n_tensors; i++) {
 		const struct loss_tensor_info *info = &loss->tensors[i];
@@ -127,7 +127,7 @@ static loss_status class_targets(struct loss_plan *plan, struct loss_error *err)
 {
 	const struct loss_tensor *targets = &plan->tensors[LOSS_ROLE_TARGETS];
 	const struct loss_tensor *input = &plan->tensors[LOSS_ROLE_INPUT];
-	const struct loss_info *loss = &plan->row->info;
+	const struct loss_info *loss = &plan->loss->info;
 	bool may_be_probabilities =
 		names_tensor_of_role(loss, LOSS_ROLE_TARGETS)->dtypes & LOSS_FLOAT_DTYPES;
 	bool is_float = loss_dtype_info(targets->dtype)->class == LOSS_CLASS_FLOAT;
@@ -170,7 +170,7 @@ static loss_status check_class_weight(const struct loss_plan *plan, struct loss_
 
 static const char *input_name(const struct loss_plan *plan)
 {
-	return plan->row->info.tensors[0].name;
+	return plan->loss->info.tensors[0].name;
 }
 
 /* Right-aligned, each dimension the input's or 1. */
@@ -213,7 +213,7 @@ static loss_status check_element_shapes(struct loss_plan *plan, struct loss_erro
 static loss_status check_shapes(struct loss_plan *plan, const struct loss_problem *problem,
 				struct loss_error *err)
 {
-	if (plan->row->element_wise) {
+	if (plan->loss->element_wise) {
 		element_geometry(plan);
 		return check_element_shapes(plan, err);
 	}
@@ -229,7 +229,7 @@ static loss_status check_grad_output(const struct loss_plan *plan, struct loss_e
 		return LOSS_OK;
 	static const struct loss_tensor scalar = {.rank = 0};
 	const struct loss_tensor *expected = &scalar;
-	if (plan->row->output_per_class)
+	if (plan->loss->output_per_class)
 		expected = &plan->tensors[LOSS_ROLE_INPUT];
 	else if (plan->reduction == REDUCTION_NONE)
 		expected = &plan->rows_shape;
@@ -302,7 +302,7 @@ static loss_status bad_output(const struct loss_problem *problem, size_t i, cons
 static loss_status unknown_output(const struct loss_problem *problem, size_t i,
 				  struct loss_error *err)
 {
-	const struct loss_info *loss = &problem->row->info;
+	const struct loss_info *loss = &problem->loss->info;
 	char why[160];
 	snprintf(why, sizeof why, "which %s does not have; the nearest is \"%s\"", loss->name,
 		 names_nearest_output(loss, problem->outputs[i]));
@@ -318,7 +318,7 @@ static bool is_about_indices(enum output output)
 static loss_status want_output(struct loss_plan *plan, const struct loss_problem *problem, size_t i,
 			       struct loss_error *err)
 {
-	const struct loss_info *loss = &plan->row->info;
+	const struct loss_info *loss = &plan->loss->info;
 	size_t k = 0;
 	while (k < loss->n_outputs && strcmp(loss->outputs[k]->name, problem->outputs[i]) != 0)
 		k++;
@@ -340,7 +340,7 @@ static loss_status check_outputs(struct loss_plan *plan, const struct loss_probl
 				 struct loss_error *err)
 {
 	if (!problem->outputs_given) {
-		plan->requested[0] = output_id(plan->row->info.outputs[0]);
+		plan->requested[0] = output_id(plan->loss->info.outputs[0]);
 		plan->wanted[plan->requested[0]] = true;
 		plan->n_outputs = 1;
 		return LOSS_OK;
@@ -353,14 +353,14 @@ static loss_status check_outputs(struct loss_plan *plan, const struct loss_probl
 /* The gradient of something that is not a loss needs to know of what. */
 static loss_status check_upstream(const struct loss_problem *problem, struct loss_error *err)
 {
-	if (!problem->row->output_per_class || problem->present[LOSS_ROLE_GRAD_OUTPUT])
+	if (!problem->loss->output_per_class || problem->present[LOSS_ROLE_GRAD_OUTPUT])
 		return LOSS_OK;
 	for (size_t i = 0; i < problem->n_outputs; i++)
 		if (strcmp(problem->outputs[i], "grad") == 0)
 			return loss_fail(
 				err, LOSS_MISSING_FIELD, "grad_output",
 				"the output grad of %s needs grad_output, of the logits' shape",
-				problem->row->info.name);
+				problem->loss->info.name);
 	return LOSS_OK;
 }
 
@@ -368,9 +368,9 @@ static loss_status check_upstream(const struct loss_problem *problem, struct los
 
 static enum layout layout_of(const struct loss_plan *plan)
 {
-	if (plan->row->element_wise)
+	if (plan->loss->element_wise)
 		return LAYOUT_ELEMENTS;
-	if (plan->row->reads_targets_only)
+	if (plan->loss->reads_targets_only)
 		return LAYOUT_TARGETS;
 	if (plan->classes <= FEW_CLASSES)
 		return plan->inner == 1 ? LAYOUT_FEW : LAYOUT_FEW_APART;
@@ -388,7 +388,7 @@ static double estimate(const struct loss_plan *plan)
 	if (plan->layout == LAYOUT_TARGETS)
 		each = plan->wanted[OUTPUT_GRAD] ? 0.2 : 0.0;
 	double more = (double)plan->n_outputs - (double)plan->wanted[OUTPUT_LOSS];
-	return elements * each * (1.0 + more) + (plan->row->element_wise ? 0.0 : 5.0 * rows);
+	return elements * each * (1.0 + more) + (plan->loss->element_wise ? 0.0 : 5.0 * rows);
 }
 
 static void settle_layout(struct loss_plan *plan)
@@ -452,7 +452,7 @@ static bool input_is_awaited(const struct loss_plan *plan)
  */
 static bool rows_stand_alone(const struct loss_plan *plan)
 {
-	return !plan->row->element_wise && plan->inner == 1 &&
+	return !plan->loss->element_wise && plan->inner == 1 &&
 	       plan->target_kind == TARGETS_INDICES && !plan->wanted[OUTPUT_GRAD] &&
 	       !plan->wanted[OUTPUT_LOG_PROBS] && !plan->wanted[OUTPUT_PROBS];
 }
@@ -471,8 +471,8 @@ loss_status loss_plan_create(struct loss_problem *problem, struct loss_arena *ar
 	struct loss_plan *plan = loss_arena_array(arena, struct loss_plan, 1);
 	if (!plan)
 		return loss_arena_failure(arena, err);
-	memset(plan, 0, offsetof(struct loss_plan, row));
-	plan->row = problem->row;
+	memset(plan, 0, offsetof(struct loss_plan, loss));
+	plan->loss = problem->loss;
 	plan->kernels = cpu_kernels(problem->isa);
 	take_tensors(plan, problem);
 	*made = NULL;

@@ -13,19 +13,19 @@ struct loss_problem *loss_problem_create(const struct loss_info *loss, struct lo
 	if (!problem)
 		return NULL;
 	memset(problem, 0, offsetof(struct loss_problem, tensors));
-	problem->row = loss_row_of(loss);
+	problem->loss = loss_row_of(loss);
 	problem->arena = arena;
 	return problem;
 }
 
 const struct loss_info *loss_problem_info(const struct loss_problem *problem)
 {
-	return &problem->row->info;
+	return &problem->loss->info;
 }
 
 void loss_problem_set_data(struct loss_problem *problem, size_t i, void *data)
 {
-	problem->tensors[problem->row->info.tensors[i].role].data = data;
+	problem->tensors[problem->loss->info.tensors[i].role].data = data;
 }
 
 void loss_problem_set_isa(struct loss_problem *problem, const char *isa)
@@ -40,7 +40,7 @@ void loss_problem_set_ones_are_scalars(struct loss_problem *problem)
 
 const char *problem_tensor_name(const struct loss_problem *problem, loss_role role)
 {
-	const struct loss_tensor_info *info = names_tensor_of_role(&problem->row->info, role);
+	const struct loss_tensor_info *info = names_tensor_of_role(&problem->loss->info, role);
 	return info ? info->name : "";
 }
 
@@ -57,7 +57,7 @@ static loss_status give(unsigned *given, size_t i, const char *name, struct loss
 loss_status loss_problem_set_tensor(struct loss_problem *problem, size_t i,
 				    const struct loss_tensor *tensor, struct loss_error *err)
 {
-	const struct loss_tensor_info *info = &problem->row->info.tensors[i];
+	const struct loss_tensor_info *info = &problem->loss->info.tensors[i];
 	TRY(give(&problem->tensors_given, i, info->name, err));
 	problem->present[info->role] = tensor != NULL;
 	if (tensor)
@@ -100,7 +100,7 @@ static void format_value(const struct loss_value *value, char *out, size_t size)
 loss_status loss_problem_set_argument(struct loss_problem *problem, size_t i,
 				      const struct loss_value *value, struct loss_error *err)
 {
-	const struct loss_argument_info *info = problem->row->info.arguments[i];
+	const struct loss_argument_info *info = problem->loss->info.arguments[i];
 	TRY(give(&problem->arguments_given, i, info->name, err));
 	struct loss_value *kept = &problem->values[argument_id(info)];
 	const char *text = NULL;
@@ -224,10 +224,10 @@ loss_status problem_arguments(const struct loss_problem *problem, struct loss_ar
 {
 	loss_status first = LOSS_OK;
 	memcpy(args, &default_args, sizeof *args);
-	if (problem->row->unreduced)
+	if (problem->loss->unreduced)
 		args->reduction = REDUCTION_NONE;
 	for (size_t i = 0; problem->arguments_given >> i; i++) {
-		const struct loss_argument_info *info = problem->row->info.arguments[i];
+		const struct loss_argument_info *info = problem->loss->info.arguments[i];
 		enum argument id = argument_id(info);
 		const struct loss_value *value = &problem->values[id];
 		if (!(problem->arguments_given & (1u << i)) || value->type == LOSS_VALUE_NULL)

@@ -122,7 +122,7 @@ static inline const struct loss_row *loss_row_of(const struct loss_info *info)
 /* ---------------------------------------------------------------- problems */
 
 struct loss_problem {
-	const struct loss_row *row;
+	const struct loss_row *loss;
 	struct loss_arena *arena;
 	unsigned tensors_given;   /* bits by index into info.tensors, null included */
 	unsigned arguments_given; /* bits by index into info.arguments, null included */

@@ -10,13 +10,13 @@ static bool is_one(const struct loss_plan *plan, loss_role role)
 static bool is_single(const struct loss_plan *plan)
 {
 	int rank = plan->tensors[LOSS_ROLE_INPUT].rank;
-	return plan->row->element_wise ? rank == 0 : rank == 1;
+	return plan->loss->element_wise ? rank == 0 : rank == 1;
 }
 
 /* Floats of shape (1) beside logits of that shape are probabilities. */
 static bool may_be_probability(const struct loss_plan *plan, loss_role role)
 {
-	return !plan->row->element_wise && role == LOSS_ROLE_TARGETS &&
+	return !plan->loss->element_wise && role == LOSS_ROLE_TARGETS &&
 	       loss_dtype_info(plan->tensors[role].dtype)->class == LOSS_CLASS_FLOAT;
 }
 
@@ -27,9 +27,9 @@ static bool is_scalar(const struct loss_plan *plan, loss_role role)
 		return is_single(plan) && !may_be_probability(plan, role);
 	case LOSS_ROLE_WEIGHT:
 	case LOSS_ROLE_POS_WEIGHT:
-		return plan->row->element_wise && is_single(plan);
+		return plan->loss->element_wise && is_single(plan);
 	case LOSS_ROLE_GRAD_OUTPUT:
-		return !plan->row->output_per_class &&
+		return !plan->loss->output_per_class &&
 		       (plan->reduction != REDUCTION_NONE || is_single(plan));
 	default:
 		return false;

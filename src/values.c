@@ -46,7 +46,7 @@ static size_t first_outside(const struct loss_tensor *input)
 static loss_status check_unit_input(const struct loss_plan *plan, struct loss_error *err)
 {
 	const struct loss_tensor *input = &plan->tensors[LOSS_ROLE_INPUT];
-	const char *name = plan->row->info.tensors[0].name;
+	const char *name = plan->loss->info.tensors[0].name;
 	size_t i = first_outside(input);
 	if (i == input->count)
 		return LOSS_OK;
@@ -175,7 +175,7 @@ static void count_rows(struct loss_plan *plan)
 
 loss_status values_check(struct loss_plan *plan, struct loss_error *err)
 {
-	if (plan->row->unit_input)
+	if (plan->loss->unit_input)
 		TRY(check_unit_input(plan, err));
 	count_rows(plan);
 	return plan->target_kind == TARGETS_INDICES ? check_targets(plan, err) : LOSS_OK;

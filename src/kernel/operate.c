@@ -411,7 +411,7 @@ static void run_rows_apart(const struct job *job)
 	const struct rows *rows = job->work->rows;
 	size_t classes = rows->plan->classes, size = class_block_size(classes);
 	struct lanes lanes[LANES];
-	struct found found[LANES];
+	struct found found[LANES] = {{{{0}}, 0}};
 	for (size_t c = 0; c < classes; c += size) {
 		size_t left = classes - c < size ? classes - c : size;
 		for (size_t lane = 0; lane < rows->n; lane++) {

@@ -210,7 +210,7 @@ static void sum_row(const struct rows *rows, size_t lane, struct class_sum *sum)
 static void sum_rows(const struct panel *panel)
 {
 	struct rows rows;
-	struct class_sum sum;
+	struct class_sum sum = {0};
 	place(panel, 0, &rows);
 	for (size_t lane = 0; lane < LANES; lane++) {
 		if (lane < rows.n)
@@ -239,7 +239,7 @@ static void sum_apart(const struct rows *rows, size_t c, size_t n, struct class_
 static void sum_rows_apart(const struct panel *panel)
 {
 	struct rows rows;
-	struct class_sum sums[LANES], parts[LANES];
+	struct class_sum sums[LANES] = {{0}}, parts[LANES] = {{0}};
 	size_t classes = panel->plan->classes, size = class_block_size(classes);
 	place(panel, 0, &rows);
 	for (size_t c = 0; c < classes; c += size) {

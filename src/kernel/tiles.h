@@ -7,10 +7,9 @@
 
 #include "rows.h"
 
-/* The next classes of sixteen rows that have many. */
-#define APART_CLASSES ((size_t)256)
-#define APART_NUMBERS (APART_CLASSES * LANES)
-_Static_assert(APART_NUMBERS <= TILE_NUMBERS, "there is room for them");
+/* The next classes of sixteen rows that have many: as many as a tile has. */
+#define APART_CLASSES ((size_t)FEW_CLASSES)
+_Static_assert(FEW_CLASSES % CLASSES_TOGETHER == 0, "they are summed as those of rows are");
 
 /* Whether elements of the input are numbers as the kernels take them. */
 bool tile_is_in_place(const struct rows *rows);
@@ -37,7 +36,7 @@ void apart_store(const struct rows *rows, size_t c, size_t n, const void *number
 /* Elements as they are, n of each lane from its place on, `step` apart, lane by lane of each; a
  * step of 0 is for a single one. */
 void elements_gather(const struct loss_tensor *tensor, const size_t *places, size_t step, size_t n,
-		     void *elements);
+		     void *to);
 
 /* Where class c of each lane is in the input. */
 void rows_places(const struct rows *rows, size_t c, size_t *places);

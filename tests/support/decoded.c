@@ -49,7 +49,7 @@ static void write_tensor(FILE *stream, const char *name, const struct loss_tenso
 
 static void write_problem(FILE *stream, const struct loss_problem *problem)
 {
-	const struct loss_info *loss = &problem->row->info;
+	const struct loss_info *loss = &problem->loss->info;
 	for (size_t i = 0; i < loss->n_tensors; i++)
 		if (problem->present[loss->tensors[i].role])
 			write_tensor(stream, loss->tensors[i].name,

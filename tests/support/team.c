@@ -69,14 +69,14 @@ size_t team_run(struct eval *eval, int threads)
 	size_t team = 1;
 #endif
 	size_t blocks = loss_plan_blocks(plan);
-	struct loss_row attended_row = *plan->row;
+	struct loss_row attended_row = *plan->loss;
 	attended_row.rows = meet_and_run;
-	real = plan->row;
-	plan->row = &attended_row;
+	real = plan->loss;
+	plan->loss = &attended_row;
 	plan->nanoseconds = HUGE_VAL; /* worth a team */
 	meeting_open(blocks < team ? blocks : team);
 	loss_status status = loss_plan_run(plan, threads, NULL, &eval->error);
-	plan->row = real;
+	plan->loss = real;
 	require(status == LOSS_OK, "%s: %s", eval->info->name, eval->error.detail);
 	loss_plan_finish(plan, &eval->result);
 	size_t wanted = plan->team > 1 ? 0 : blocks < team ? blocks : team;

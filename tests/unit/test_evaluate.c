@@ -57,9 +57,9 @@ static void plan_counting(struct eval *eval)
 		 MANY);
 	spec_start(eval, text);
 	eval_plan(eval);
-	counting = *eval->plan->row;
+	counting = *eval->plan->loss;
 	counting.rows = count_rows;
-	eval->plan->row = &counting;
+	eval->plan->loss = &counting;
 	assert_int_equal(loss_plan_blocks(eval->plan), 5);
 }
 
@@ -122,9 +122,9 @@ static void every_block_is_visited_once(void **state)
 	spec_start(&eval, text);
 	eval_plan(&eval);
 	assert_int_equal(eval.plan->n_blocks, MANY_BLOCKS);
-	counting = *eval.plan->row;
+	counting = *eval.plan->loss;
 	counting.rows = visit_block;
-	eval.plan->row = &counting;
+	eval.plan->loss = &counting;
 	for (int threads = 1; threads <= 3; threads++)
 		for (size_t n = 0; n < MANY_BLOCKS; n++) { /* one less than there is room for */
 			memset(&visited, 0, sizeof visited);

@@ -38,7 +38,7 @@ INLINE wd log1p_sum(wd x)
 INLINE unsigned are_regular(wd max, wd sum)
 {
 	wd size = wd_abs(max);
-	return wd_bits((size <= wd_set(VECTOR_LARGEST)) & (sum == sum));
+	return wd_bits((size <= wd_set(VECTOR_LARGEST)) & (sum - sum == wd_set(0.0)));
 }
 
 /* Lanes [at, at + DOUBLES) of rows whose logits are floats; which of them are regular. */
@@ -70,7 +70,7 @@ static void finish_of_floats(const struct lane_state *states, struct row_sums *s
 			     size_t n_groups, size_t n)
 {
 	/* That many exponentials of what has been replaced: nothing else is in the sum. */
-	wd nothing = wd_set((double)(n + 4 * LANES) * 0x1p-123);
+	wd nothing = wd_set((double)(n + (size_t)4 * LANES) * 0x1p-123);
 	for (size_t g = 0; g < n_groups; g++) {
 		sums[g].regular = 0;
 		UNROLL

@@ -324,6 +324,14 @@ INLINE vw vw_count(vw count, vw x, vw value, vw at, vw limit)
 
 /* ---------------------------------------------------------------- sums */
 
+/* Two doubles, and what rounding took from their sum (two_sum of reduce.h). */
+typedef double two __attribute__((vector_size(16)));
+INLINE two two_rounding(two a, two b, two sum)
+{
+	two added = sum - a;
+	return (a - (sum - added)) + (b - added);
+}
+
 /* A sum of floats in each lane, in doubles. */
 typedef vw vf_sum;
 

@@ -113,7 +113,7 @@ static void OF(sum_entropy)(struct lanes *lanes, const struct class_chunk *chunk
 		NVEC max = NV(narrow)(vw_load(lanes->max + l));
 		NV(sum) sum = NV(sum_of)(lanes->sum[0] + l, lanes->lost[0] + l);
 		size_t i = 0;
-		for (; i + 2 * LANES <= chunk->n; i += 2 * LANES) {
+		for (; i + (size_t)2 * LANES <= chunk->n; i += (size_t)2 * LANES) {
 			NVEC a = OF(entropy_term)(x + i, max, &scale);
 			NVEC b = OF(entropy_term)(x + i + LANES, max, &scale);
 			sum = NV(sum_add)(sum, NV(add)(a, b));

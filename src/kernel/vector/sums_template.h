@@ -95,7 +95,7 @@ INLINE void OF(add_losers)(struct OF(classes) * to, size_t p, const struct OF(sc
 INLINE void OF(add_classes)(struct OF(classes) * to, NUMBER reference, loss_dtype dtype,
 			    const void *x, size_t n, const NUMBER *rest)
 {
-	const size_t many = 8 * LANES, pair = 2 * LANES;
+	const size_t many = (size_t)8 * LANES, pair = (size_t)2 * LANES;
 	struct OF(scale) scale = OF(scale_for)(NV(set)(reference));
 	UNROLL
 	for (size_t p = 0; p < PIECES; p++) {
@@ -220,7 +220,6 @@ INLINE void OF(sum_classes_as)(struct lane_state *state, loss_dtype dtype, const
 /* The lanes' sums by halves, the same order everywhere, two lanes at a time. */
 INLINE void OF(fold)(double *sum, double *lost)
 {
-	typedef double two __attribute__((vector_size(16)));
 	two s[LANES / 2], l[LANES / 2];
 	memcpy(s, sum, sizeof s);
 	memcpy(l, lost, IS_WIDE ? sizeof l : 0);
@@ -228,15 +227,15 @@ INLINE void OF(fold)(double *sum, double *lost)
 	for (size_t n = LANES / 4; n >= 1; n /= 2)
 		UNROLL
 	for (size_t k = 0; k < n; k++) {
-		two a = s[k], b = s[k + n], all = a + b, added = all - a;
+		two all = s[k] + s[k + n];
 		if (IS_WIDE)
-			l[k] += l[k + n] + ((a - (all - added)) + (b - added));
+			l[k] += l[k + n] + two_rounding(s[k], s[k + n], all);
 		s[k] = all;
 	}
-	double a = s[0][0], b = s[0][1], all = a + b, added = all - a;
-	sum[0] = all;
+	two first = {s[0][0], 0.0}, second = {s[0][1], 0.0}, all = first + second;
+	sum[0] = all[0];
 	if (IS_WIDE)
-		lost[0] = l[0][0] + l[0][1] + ((a - (all - added)) + (b - added));
+		lost[0] = l[0][0] + l[0][1] + two_rounding(first, second, all)[0];
 }
 
 /* The maxima but the first that is the row's maximum are losers as well. */
@@ -280,9 +279,9 @@ static void OF(add_part)(struct class_sum *row, const struct class_sum *part)
 	row->sum = OF(rescaled_sum)(row->sum, down);
 	row->lost = OF(rescaled_sum)(row->lost, down) + OF(rescaled_sum)(part->lost, down_part);
 	for (size_t k = 0; k < 2; k++) {
-		double s = row->sum + terms[k], added = s - row->sum;
-		row->lost += IS_WIDE ? (row->sum - (s - added)) + (terms[k] - added) : 0.0;
-		row->sum = s;
+		two before = {row->sum, 0.0}, term = {terms[k], 0.0}, all = before + term;
+		row->lost += IS_WIDE ? two_rounding(before, term, all)[0] : 0.0;
+		row->sum = all[0];
 	}
 	row->max = part->max > row->max ? part->max : row->max;
 	row->reference = reference;

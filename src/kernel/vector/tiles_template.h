@@ -174,13 +174,13 @@ INLINE void eight_from_lanes(const float *lanes, float *to, size_t row)
 INLINE void OF(eight_to_lanes)(const NUMBER *x, size_t row, NUMBER *to)
 {
 	OF(four_to_lanes)(x, row, to);
-	OF(four_to_lanes)(x + 4, row, to + 4 * LANES);
+	OF(four_to_lanes)(x + 4, row, to + (size_t)4 * LANES);
 }
 
 INLINE void OF(eight_from_lanes)(const NUMBER *lanes, NUMBER *to, size_t row)
 {
 	OF(four_from_lanes)(lanes, to, row);
-	OF(four_from_lanes)(lanes + 4 * LANES, to + 4, row);
+	OF(four_from_lanes)(lanes + (size_t)4 * LANES, to + 4, row);
 }
 #define eight_to_lanes OF(eight_to_lanes)
 #define eight_from_lanes OF(eight_from_lanes)

@@ -29,6 +29,7 @@ static void narrow_floats(loss_dtype dtype, const float *from, void *to, size_t 
 
 #include "finish_template.h"
 
+/* NOLINTBEGIN(readability-duplicate-include) */
 #include "floats.h"
 
 #include "sums_template.h"
@@ -48,6 +49,7 @@ static void narrow_floats(loss_dtype dtype, const float *from, void *to, size_t 
 #include "tiles_template.h"
 
 #include "table_template.h"
+/* NOLINTEND(readability-duplicate-include) */
 
 #include "element_template.h"
 
