@@ -6,13 +6,13 @@
  * with s = softcap and T = temperature. The gradient with respect to x is that with respect to u
  * times du/dx = sech(x / s)^2 / T.
  *
- * Here is u of one logit; vector/tiles_template.h has the same operations for many.
+ * vector/tiles_template.h has the operations for many, vector/one_logit.c the same for one.
  */
 #ifndef LOSS_KERNEL_TRANSFORM_H
 #define LOSS_KERNEL_TRANSFORM_H
 
 #include "elementary.h"
-#include "vector/functions.h"
+#include "softcap.h"
 
 /* From the logits given to those that everything is computed from. Made by transform_of. */
 struct logits_transform {
@@ -51,20 +51,8 @@ static inline double transform_exactly(const struct logits_transform *transform,
 	return transform->wide ? value : (double)(float)value;
 }
 
-/* u; x may be infinite (softcap makes s of that) or NaN. */
-static inline double transform_logit(const struct logits_transform *transform, double x)
-{
-	if (transform->extreme)
-		return transform_exactly(transform, x);
-	if (transform->softcap > 0.0 && transform->wide)
-		return wd_softcap_wide(wd_set(x), &transform->wide_cap).value[0];
-	if (transform->softcap > 0.0)
-		return (double)(float)wd_softcap(wd_set(x), &transform->cap).value[0];
-	if (transform->wide)
-		return fma(x, transform->wide_inverse, x * transform->wide_inverse_low);
-	float narrow = (float)x;
-	return (double)fmaf(narrow, transform->inverse, narrow * transform->inverse_low);
-}
+/* u; x may be infinite (softcap makes s of that) or NaN. The same bits as of many. */
+double transform_logit(const struct logits_transform *transform, double x);
 
 /* du/dx */
 static inline struct sum transform_slope(const struct logits_transform *transform, double x)

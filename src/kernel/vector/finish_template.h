@@ -38,7 +38,7 @@ INLINE wd log1p_sum(wd x)
 INLINE unsigned are_regular(wd max, wd sum)
 {
 	wd size = wd_abs(max);
-	return wd_bits((size <= wd_set(VECTOR_LARGEST)) & (sum - sum == wd_set(0.0)));
+	return wd_bits((size <= wd_set(VECTOR_LARGEST)) & (sum <= wd_set(HUGE_VAL)));
 }
 
 /* Lanes [at, at + DOUBLES) of rows whose logits are floats; which of them are regular. */
