@@ -35,14 +35,21 @@ static inline struct sum ce_scale(const struct loss_plan *plan, size_t r)
 
 /* ---------------------------------------------------------------- gradient.c */
 
-/* What the gradients of sixteen rows are made of: p_c pull - b_c, times scale, and the slope. Set
- * for the rows that count. */
+/* What the gradients of sixteen rows are made of: p_c (own + rest) - b_c, times scale, and the
+ * slope. Set for the rows that count. */
 struct ce_gradient {
-	struct sum pull[LANES];     /* A + 2 z lse; 0 where the row does not count */
 	struct sum own[LANES];      /* what b_y has beyond the others' */
+	struct sum rest[LANES];     /* A without it, and 2 z lse */
 	struct sum own_base[LANES]; /* the others' at y: b_y in all is own + own_base */
 	struct sum scale[LANES];
 };
+
+/* Whether a gradient is a difference or has a slope, where float exponentials lose too much: of all
+ * types with z_loss, of F64 with a softcap. */
+static inline bool ce_is_exact(const struct rows *rows)
+{
+	return rows->plan->args.z_loss > 0.0 || (ce_is_sloped(rows->plan) && rows_are_wide(rows));
+}
 
 /* 2 z lse of a lane, 0 without z_loss. */
 struct sum ce_z_pull(const struct rows *rows, size_t lane);

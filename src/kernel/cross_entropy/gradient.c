@@ -14,7 +14,7 @@ struct sum ce_z_pull(const struct rows *rows, size_t lane)
 				   : sum_from(2.0 * z * sum_value(&lse));
 }
 
-/* p_y of each lane as WRITE_SCALED gives it, and the slope of its logit. */
+/* p_y of each lane as the gradient is written, and the slope of its logit. */
 static void read_targets(const struct rows *rows, double *p, double *slope)
 {
 	struct lanes lanes;
@@ -25,10 +25,14 @@ static void read_targets(const struct rows *rows, double *p, double *slope)
 		classes[lane] = rows->targets.y[lane] < 0 ? 0 : (size_t)rows->targets.y[lane];
 		lanes.max[lane] = rows->sums->max[lane];
 		lanes.exponent[lane] = rows->sums->exponent[lane];
-		lanes.factor[lane] = work_unit(rows, lane);
+		struct sum unit = work_factor(rows, lane, sum_from(1.0));
+		lanes.factor[lane] = unit.high;
+		lanes.factor_low[lane] = unit.low;
+		lanes.b[lane] = lanes.term[lane] = lanes.term_low[lane] = 0.0;
 	}
 	rows_logits(rows, classes, &x, &slopes);
-	rows->numbers->operations[WRITE_SCALED](&lanes, &chunk);
+	enum operation kind = ce_is_exact(rows) ? WRITE_COMBINED : WRITE_SCALED;
+	rows->numbers->operations[kind](&lanes, &chunk);
 	bool wide = rows_are_wide(rows), sloped = ce_is_sloped(rows->plan);
 	for (size_t lane = 0; lane < LANES; lane++) {
 		p[lane] = wide ? out.d[lane] : (double)out.f[lane];
@@ -48,13 +52,12 @@ static void other_probs(const struct rows *rows, const double *p, double *other)
 	}
 }
 
-/* p pull - own - base = -(1 - p) own + p (pull - own) - base, times scale. Of F64 every rounding
+/* p (own + rest) - own - base = -(1 - p) own + p rest - base, times scale. Of F64 every rounding
  * counts: there it is rounded once. */
 static double exact_grad(const struct ce_gradient *gradient, size_t lane, double p, double other)
 {
-	struct sum own = gradient->own[lane];
-	struct sum rest = plus(gradient->pull[lane], negative(own));
-	struct sum value = product(sum_from(0.0 - other), own);
+	struct sum rest = gradient->rest[lane];
+	struct sum value = product(sum_from(0.0 - other), gradient->own[lane]);
 	if (rest.high != 0.0)
 		value = plus(value, product(sum_from(p), rest));
 	value = plus(value, negative(gradient->own_base[lane]));
@@ -64,8 +67,8 @@ static double exact_grad(const struct ce_gradient *gradient, size_t lane, double
 
 static double plain_grad(const struct ce_gradient *gradient, size_t lane, double p, double other)
 {
-	double own = gradient->own[lane].high, rest = gradient->pull[lane].high - own;
-	double value = 0.0 - other * own;
+	double rest = gradient->rest[lane].high;
+	double value = 0.0 - other * gradient->own[lane].high;
 	value = rest == 0.0 ? value : value + p * rest;
 	return (value - gradient->own_base[lane].high) * gradient->scale[lane].high;
 }

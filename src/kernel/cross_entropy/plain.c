@@ -24,11 +24,11 @@ static unsigned write_grad(struct rows *rows)
 		if (plan->present[LOSS_ROLE_GRAD_OUTPUT])
 			scale = ce_scale(plan, rows->first + lane);
 		struct sum weight = sum_from(weight_of(&rows->targets, lane)), pull = weight;
-		if (plan->args.z_loss > 0.0)
-			pull = plus(weight, ce_z_pull(rows, lane));
-		struct sum factor = rows_product(rows, pull, scale);
 		gradient.own[lane] = weight;
-		gradient.pull[lane] = pull;
+		gradient.rest[lane] = ce_z_pull(rows, lane);
+		if (plan->args.z_loss > 0.0)
+			pull = plus(weight, gradient.rest[lane]);
+		struct sum factor = rows_product(rows, pull, scale);
 		gradient.own_base[lane] = sum_from(0.0);
 		gradient.scale[lane] = scale;
 		if (work_scales(factor.high / (1.0 + rows->sums->residual[lane])))
@@ -36,10 +36,9 @@ static unsigned write_grad(struct rows *rows)
 		else
 			left |= 1u << lane;
 	}
-	/* of doubles a product with a slope needs more digits; what is added is 0 */
-	bool exact = ce_is_sloped(plan) && rows_are_wide(rows);
-	work_write(&work, exact ? WRITE_COMBINED : WRITE_SCALED, &plan->outputs[OUTPUT_GRAD],
-		   ce_is_sloped(plan));
+	/* what is added is 0 */
+	work_write(&work, ce_is_exact(rows) ? WRITE_COMBINED : WRITE_SCALED,
+		   &plan->outputs[OUTPUT_GRAD], ce_is_sloped(plan));
 	ce_put_target_grads(rows, &gradient);
 	return left;
 }

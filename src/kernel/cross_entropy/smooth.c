@@ -69,8 +69,8 @@ static double lane_loss(struct smooth *smooth, size_t lane)
 		double gap = rows->sums->max[lane] - rows->targets.logit[lane];
 		sum_add(&gaps, weigh(own.high, gap));
 	}
+	smooth->gradient.rest[lane] = all;
 	sum_merge(&all, &own);
-	smooth->gradient.pull[lane] = all;
 	double tail = weigh(sum_value(&all), rows->sums->log1p_residual[lane]);
 	return 0.0 + (sum_value(&gaps) + tail); /* never -0 */
 }
@@ -88,14 +88,15 @@ static unsigned write_grad(struct smooth *smooth)
 			continue;
 		if (plan->present[LOSS_ROLE_GRAD_OUTPUT])
 			scale = ce_scale(plan, rows->first + lane);
-		struct sum *pull = &smooth->gradient.pull[lane];
-		*pull = plus(*pull, ce_z_pull(rows, lane));
+		struct sum *rest = &smooth->gradient.rest[lane];
+		*rest = plus(*rest, ce_z_pull(rows, lane));
+		struct sum pull = plus(smooth->gradient.own[lane], *rest);
 		smooth->gradient.scale[lane] = scale;
 		work_set_factor(&smooth->work, lane,
-				work_factor(rows, lane, rows_product(rows, *pull, scale)));
+				work_factor(rows, lane, rows_product(rows, pull, scale)));
 		work_set_term(&smooth->work, lane, negative(scale));
 		lanes->b[lane] = smooth->per_class.high;
-		if (!(work_takes(pull->high * scale.high) && work_takes(scale.high)))
+		if (!(work_takes(pull.high * scale.high) && work_takes(scale.high)))
 			left |= 1u << lane;
 	}
 	work_write(&smooth->work, WRITE_COMBINED, &plan->outputs[OUTPUT_GRAD], ce_is_sloped(plan));

@@ -88,38 +88,22 @@ INLINE vw OF(wide_at)(const void *x, size_t i)
 /* ---------------------------------------------------------------- sums */
 
 /* An excluded class's gap must not be infinite beside an exponential of 0. */
-#if IS_WIDE
-INLINE vw OF(entropy_term)(const double *at, vw max, const struct OF(scale) * scale)
+INLINE vw OF(finite_gap)(vw x, vw max)
 {
-	vw gap = vw_subtract(max, vw_max(vw_load(at), vw_set(-2.0 * VECTOR_LARGEST)));
-	return vw_multiply(OF(powers)(at, scale), gap);
+	return vw_subtract(max, vw_max(x, vw_set(-2.0 * VECTOR_LARGEST)));
 }
-#else
-INLINE vf OF(entropy_term)(const float *at, vf max, const struct OF(scale) * scale)
-{
-	vf x = vf_load(at);
-	vf gap = max - vf_max(x, vf_set(-2.0f * (float)VECTOR_LARGEST));
-	vf e = vf_exp(vf_max(scale->bound, x), scale->magic);
-	return (vf)((vi)e & (x >= scale->bound)) * gap;
-}
-#endif
 
-/* Terms are added in pairs, as exponentials are. */
 static void OF(sum_entropy)(struct lanes *lanes, const struct class_chunk *chunk)
 {
+	const NUMBER *x = chunk->x;
 	for (size_t l = 0; l < LANES; l += NATIVE) {
-		const NUMBER *x = (const NUMBER *)chunk->x + l;
 		struct OF(scale) scale = OF(scale_of_lanes)(lanes, l);
-		NVEC max = NV(narrow)(vw_load(lanes->max + l));
+		vw max = vw_load(lanes->max + l);
 		NV(sum) sum = NV(sum_of)(lanes->sum[0] + l, lanes->lost[0] + l);
-		size_t i = 0;
-		for (; i + (size_t)2 * LANES <= chunk->n; i += (size_t)2 * LANES) {
-			NVEC a = OF(entropy_term)(x + i, max, &scale);
-			NVEC b = OF(entropy_term)(x + i + LANES, max, &scale);
-			sum = NV(sum_add)(sum, NV(add)(a, b));
+		for (size_t i = l; i < chunk->n; i += LANES) {
+			vw gap = OF(finite_gap)(OF(wide_at)(x, i), max);
+			sum = NV(sum_add_wide)(sum, vw_multiply(OF(powers)(x + i, &scale), gap));
 		}
-		if (i < chunk->n)
-			sum = NV(sum_add)(sum, OF(entropy_term)(x + i, max, &scale));
 		NV(sum_put)(sum, lanes->sum[0] + l, lanes->lost[0] + l);
 	}
 }
