@@ -1,6 +1,7 @@
 #include "values.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #include "status.h"
 #include "targets.h"
@@ -101,9 +102,13 @@ static loss_status first_invalid_target(const struct loss_plan *plan, struct los
 /* Of few classes the rows of each are counted first: exact, in whatever order. */
 static struct sum sum_weights_of_few(const struct loss_plan *plan)
 {
-	size_t counts[COUNTERS][COUNTED_CLASSES + 1] = {{0}};
+	size_t counts[COUNTERS][COUNTED_CLASSES + 1]; /* the last: of rows that do not count */
 	int64_t classes[CHECKED_TOGETHER];
 	struct sum sum = {0};
+	for (size_t k = 0; k < COUNTERS; k++) {
+		memset(counts[k], 0, plan->classes * sizeof counts[k][0]);
+		counts[k][COUNTED_CLASSES] = 0;
+	}
 	for (size_t first = 0; first < plan->rows; first += CHECKED_TOGETHER) {
 		size_t left = plan->rows - first,
 		       n = left < CHECKED_TOGETHER ? left : CHECKED_TOGETHER;

@@ -6,9 +6,6 @@
 #include "class_blocks.h"
 #include "tiles.h"
 
-/* Classes of one row that an operation takes at a time. */
-#define ROW_CLASSES ((size_t)1024)
-
 /* Outputs of this size and more do not fit a cache beside the input: they are written past it. */
 #define STREAM_BYTES ((size_t)1 << 22)
 
@@ -156,16 +153,12 @@ static struct found nothing_found(const struct job *job)
 
 static struct sum fold(const double *sum, const double *lost)
 {
-	double high[LANES], low[LANES];
-	memcpy(high, sum, sizeof high);
-	memcpy(low, lost, sizeof low);
-	for (size_t n = LANES / 2; n >= 1; n /= 2)
-		for (size_t l = 0; l < n; l++) {
-			double error;
-			high[l] = two_sum(high[l], high[l + n], &error);
-			low[l] += low[l + n] + error;
-		}
-	return (struct sum){high[0], low[0]};
+	struct lane_sums lanes;
+	struct sum total = {0};
+	memcpy(lanes.high, sum, sizeof lanes.high);
+	memcpy(lanes.low, lost, sizeof lanes.low);
+	lane_sums_merge(&lanes, LANES, &total);
+	return total;
 }
 
 static bool is_sum(enum operation kind)

@@ -67,13 +67,6 @@ static inline struct sum work_factor(const struct rows *rows, size_t lane, struc
 	return (struct sum){share.high * unit, share.low * unit};
 }
 
-/* 1 / (1 + R) of every lane. */
-static inline void rows_shares(const struct rows *rows, double *share)
-{
-	for (size_t lane = 0; lane < LANES; lane++)
-		share[lane] = 1.0 / (1.0 + rows->sums->residual[lane]);
-}
-
 static inline double work_unit(const struct rows *rows, size_t lane)
 {
 	return work_factor(rows, lane, sum_from(1.0)).high;

@@ -8,7 +8,6 @@
 
 /* Rows whose sums one call makes: as many groups of sixteen as have room in tiles together. */
 #define PANEL_GROUPS ((size_t)16)
-#define PANEL_NUMBERS ((size_t)TILE_NUMBERS)
 
 struct panel {
 	const struct loss_plan *plan;
@@ -96,7 +95,7 @@ static void take(struct panel *panel)
 	if (plan->layout == LAYOUT_TARGETS)
 		most *= PANEL_GROUPS;
 	if (is_tiled(plan)) {
-		size_t groups = PANEL_NUMBERS / (plan->classes * LANES);
+		size_t groups = TILE_NUMBERS / (plan->classes * LANES);
 		most *= groups < PANEL_GROUPS ? groups : PANEL_GROUPS;
 	}
 	if (plan->inner > 1)
@@ -129,7 +128,7 @@ static void sum_tiles(const struct panel *panel)
 	const struct loss_plan *plan = panel->plan;
 	const struct lane_classes classes = {
 		.x = panel->tiles,
-		.dtype = plan->tensors[LOSS_ROLE_INPUT].dtype == LOSS_F64 ? LOSS_F64 : LOSS_F32,
+		.dtype = numbers_of(plan) == plan->kernels->doubles ? LOSS_F64 : LOSS_F32,
 		.stride = LANES,
 		.groups = groups_of(panel),
 		.group_step = plan->classes * LANES,
@@ -163,8 +162,6 @@ struct row_parts {
 	size_t lane;
 	struct class_sum *parts;
 };
-
-#define ROW_CLASSES (4 * CLASSES_TOGETHER)
 
 /* Classes [c, c + n) of a contiguous row. */
 static void sum_part(void *context, size_t block, size_t c, size_t n)
@@ -334,7 +331,7 @@ static void read_panel(const struct panel *panel)
 /* Rows [first, first + n) of the panel, as panels. */
 static void read_panels(struct panel panel, size_t first, size_t n)
 {
-	NUMBERS_OF(tiles, PANEL_NUMBERS);
+	NUMBERS_OF(tiles, TILE_NUMBERS);
 	NUMBERS_OF(flat, TILE_NUMBERS);
 	struct lane_state states[PANEL_GROUPS];
 	struct row_sums sums[PANEL_GROUPS];

@@ -91,6 +91,12 @@ static inline struct sum rows_product(const struct rows *rows, struct sum a, str
 	return rows_are_wide(rows) ? product(a, b) : sum_from(sum_value(&a) * sum_value(&b));
 }
 
+/* w_y of a lane of class indices that counts. */
+static inline double rows_weight(const struct rows *rows, size_t lane)
+{
+	return rows->targets.weighted ? rows->targets.weight[lane] : 1.0;
+}
+
 /* Bit l: whether lane l has a row, and it is regular. */
 static inline unsigned rows_regular(const struct rows *rows)
 {

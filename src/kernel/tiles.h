@@ -7,6 +7,9 @@
 
 #include "rows.h"
 
+/* Classes of one row that are taken at a time where they go through a buffer. */
+#define ROW_CLASSES (4 * CLASSES_TOGETHER)
+
 /* The next classes of sixteen rows that have many: as many as a tile has. */
 #define APART_CLASSES ((size_t)FEW_CLASSES)
 _Static_assert(FEW_CLASSES % CLASSES_TOGETHER == 0, "they are summed as those of rows are");

@@ -4,11 +4,6 @@
 #include "../operate.h"
 #include "cross_entropy.h"
 
-static double weight_of(const struct row_targets *targets, size_t lane)
-{
-	return targets->weighted ? targets->weight[lane] : 1.0;
-}
-
 /* p_c pull scale, and what the targets' have beside it. Of a row that does not count all is 0. */
 static unsigned write_grad(struct rows *rows)
 {
@@ -23,7 +18,7 @@ static unsigned write_grad(struct rows *rows)
 			continue;
 		if (plan->present[LOSS_ROLE_GRAD_OUTPUT])
 			scale = ce_scale(plan, rows->first + lane);
-		struct sum weight = sum_from(weight_of(&rows->targets, lane)), pull = weight;
+		struct sum weight = sum_from(rows_weight(rows, lane)), pull = weight;
 		gradient.own[lane] = weight;
 		gradient.rest[lane] = ce_z_pull(rows, lane);
 		if (plan->args.z_loss > 0.0)

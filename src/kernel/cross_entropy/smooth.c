@@ -43,12 +43,11 @@ static void start(struct smooth *smooth, struct rows *rows, const int64_t *y)
 /* What the target's class has beyond the others, and what it has with them. */
 static void set_own(struct smooth *smooth, size_t lane)
 {
-	const struct row_targets *targets = &smooth->rows->targets;
-	struct sum weight = sum_from(targets->weighted ? targets->weight[lane] : 1.0);
 	struct ce_gradient *gradient = &smooth->gradient;
 	gradient->own[lane] = gradient->own_base[lane] = sum_from(0.0);
 	if (!smooth->indices)
 		return;
+	struct sum weight = sum_from(rows_weight(smooth->rows, lane));
 	gradient->own[lane] = rows_product(smooth->rows, smooth->kept, weight);
 	gradient->own_base[lane] = rows_product(smooth->rows, smooth->per_class, weight);
 }

@@ -12,11 +12,6 @@ struct context {
 	struct lane_sums totals;
 };
 
-static double weight_of(const struct rows *rows, size_t lane)
-{
-	return rows->targets.weighted ? rows->targets.weight[lane] : 1.0;
-}
-
 static void put_slopes(const struct rows *rows)
 {
 	const struct loss_plan *plan = rows->plan;
@@ -28,7 +23,7 @@ static void put_slopes(const struct rows *rows)
 			scale = plan_scale(plan, rows->first + lane);
 		size_t at = rows_base(rows, lane) + (size_t)rows->targets.y[lane] * plan->inner;
 		tensor_put(&plan->outputs[OUTPUT_GRAD], at,
-			   0.0 - times(weight_of(rows, lane), scale));
+			   0.0 - times(rows_weight(rows, lane), scale));
 	}
 }
 
