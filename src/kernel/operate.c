@@ -7,7 +7,7 @@
 #include "tiles.h"
 
 /* Outputs of this size and more do not fit a cache beside the input: they are written past it. */
-#define STREAM_BYTES ((size_t)1 << 22)
+#define STREAM_BYTES ((size_t)1 << 26)
 
 /* An operation on its way over all classes. */
 struct job {
@@ -31,6 +31,26 @@ static void widen(const struct work *work, const struct loss_tensor *tensor, siz
 		  size_t n)
 {
 	work->rows->plan->kernels->widen(tensor->dtype, tensor_at(tensor, i), to, n);
+}
+
+/* Whether b is made as it is used, of numbers: unless classes have weights, or the tensor holds more
+ * than a number does. */
+static bool is_of_numbers(const struct work *work)
+{
+	const struct operand *operand = work->operand;
+	bool wide = rows_are_wide(work->rows);
+	return operand && operand->tensor && !operand->weight &&
+	       (operand->tensor->dtype == LOSS_F64) == wide;
+}
+
+/* The chunk's b is made of numbers at t. */
+static void set_numbers(const struct work *work, struct class_chunk *chunk, const void *t,
+			size_t step)
+{
+	chunk->t = t;
+	chunk->t_step = step;
+	chunk->scale = work->operand->scale;
+	chunk->shift = work->operand->shift;
 }
 
 /* b of n contiguous classes of a lane, from c on. */
@@ -94,50 +114,101 @@ static const double *lanes_operand(const struct work *work, size_t c, size_t n, 
 
 /* ---------------------------------------------------------------- a row a lane */
 
+static void set_tile_logits(const struct job *job, struct class_chunk *chunk)
+{
+	struct rows *rows = job->work->rows;
+	const struct loss_tensor *input = &rows->plan->tensors[LOSS_ROLE_INPUT];
+	chunk->x = rows->tile;
+	chunk->x_step = LANES;
+	if (job->sloped) {
+		tile_load_slopes(rows, rows->room->slopes);
+	} else if (!rows->tiled && !rows->plan->transform.on && tile_lies_in(rows, input)) {
+		chunk->x = tensor_at(input, rows->base);
+		chunk->x_step = rows->plan->inner;
+	} else {
+		tile_load(rows);
+	}
+}
+
+static void set_tile_operand(const struct work *work, struct class_chunk *chunk)
+{
+	const struct rows *rows = work->rows;
+	struct room *room = rows->room;
+	if (!is_of_numbers(work)) {
+		chunk->b = lanes_operand(work, 0, rows->plan->classes, room->b);
+		return;
+	}
+	const struct loss_tensor *tensor = work->operand->tensor;
+	if (tile_lies_in(rows, tensor)) {
+		set_numbers(work, chunk, tensor_at(tensor, rows->base), rows->plan->inner);
+		return;
+	}
+	tile_load_beside(rows, tensor, work->operand->ahead, room->b);
+	set_numbers(work, chunk, room->b, LANES);
+}
+
+/* Where results go: to the output itself if all sixteen lanes have a row. */
+static bool aim_tile(const struct job *job, struct class_chunk *chunk)
+{
+	const struct rows *rows = job->work->rows;
+	const struct loss_tensor *out = job->out;
+	bool direct = out && !job->sloped && rows->n == LANES && tile_lies_in(rows, out);
+	chunk->out = rows->room->out;
+	chunk->out_step = LANES;
+	if (direct) {
+		chunk->out = (char *)out->data + rows->base * rows->numbers->size;
+		chunk->out_step = rows->plan->inner;
+	}
+	return direct;
+}
+
 static void run_tile(const struct job *job)
 {
 	struct work *work = job->work;
-	struct rows *rows = work->rows;
+	const struct rows *rows = work->rows;
 	struct room *room = rows->room;
-	size_t n = rows->plan->classes;
-	if (job->sloped)
-		tile_load_slopes(rows, room->slopes);
-	else
-		tile_load(rows);
-	const struct class_chunk chunk = {.x = rows->tile,
-					  .b = lanes_operand(work, 0, n, room->b),
-					  .out = room->out,
-					  .n = n * LANES};
+	struct class_chunk chunk = {.n = rows->plan->classes};
+	set_tile_logits(job, &chunk);
+	set_tile_operand(work, &chunk);
+	bool direct = aim_tile(job, &chunk);
 	job->operation(&work->lanes, &chunk);
-	if (!job->out)
+	if (!job->out || direct)
 		return;
 	if (job->sloped)
-		rows->numbers->multiply(room->out, room->slopes, n * LANES);
+		rows->numbers->multiply(room->out, room->slopes, chunk.n * LANES);
 	tile_store(rows, room->out, job->out);
 }
 
 /* ---------------------------------------------------------------- a class a lane */
 
-/* The row's numbers in all lanes. */
-static void spread(const struct work *work, size_t lane, struct lanes *lanes)
+static void fill(double *lanes, double value)
 {
-	bool wide = rows_are_wide(work->rows);
-	for (size_t l = 0; l < LANES; l++) {
-		lanes->max[l] = work->lanes.max[lane];
-		lanes->exponent[l] = work->lanes.exponent[lane];
-		lanes->factor[l] = work->lanes.factor[lane];
-		lanes->term[l] = work->lanes.term[lane];
-		lanes->factor_low[l] = work->lanes.factor_low[lane];
-		lanes->term_low[l] = work->lanes.term_low[lane];
-		lanes->b[l] = work->lanes.b[lane];
-		lanes->sum[0][l] = lanes->sum[1][l] = 0.0;
-		lanes->lost[0][l] = lanes->lost[1][l] = 0.0;
-		lanes->count[l] = 0;
-		if (wide)
-			lanes->value.d[l] = work->lanes.value.d[lane];
-		else
-			lanes->value.f[l] = work->lanes.value.f[lane];
+	for (size_t l = 0; l < LANES; l++)
+		lanes[l] = value;
+}
+
+/* The row's numbers in all lanes: those that the operation looks at. */
+static void spread(const struct job *job, size_t lane, struct lanes *to)
+{
+	const struct lanes *from = &job->work->lanes;
+	fill(to->max, from->max[lane]);
+	fill(to->exponent, from->exponent[lane]);
+	if (job->out) {
+		fill(to->factor, from->factor[lane]);
+		fill(to->factor_low, from->factor_low[lane]);
+		fill(to->term, from->term[lane]);
+		fill(to->term_low, from->term_low[lane]);
+		fill(to->b, from->b[lane]);
+		return;
 	}
+	memset(to->sum, 0, sizeof to->sum);
+	memset(to->lost, 0, sizeof to->lost);
+	memset(to->count, 0, sizeof to->count);
+	for (size_t l = 0; l < LANES; l++)
+		if (rows_are_wide(job->work->rows))
+			to->value.d[l] = from->value.d[lane];
+		else
+			to->value.f[l] = from->value.f[lane];
 }
 
 /* What an operation has found of a part of a row's classes. */
@@ -163,7 +234,7 @@ static struct sum fold(const double *sum, const double *lost)
 
 static bool is_sum(enum operation kind)
 {
-	return kind == SUM_ENTROPY || kind == SUM_GAPS || kind == SUM_EXP;
+	return kind <= SUM_EXP;
 }
 
 /* The first of the places that a chunk's lanes have found, of classes from c on. */
@@ -231,8 +302,7 @@ static void fill_rest(const struct job *job, size_t lane, size_t n, void *x, dou
 {
 	double value = job->kind == SUM_GAPS ? job->work->lanes.max[lane] : -HUGE_VAL;
 	for (; n % LANES != 0; n++) {
-		if (b)
-			b[n] = 0.0;
+		b[n] = 0.0;
 		if (rows_are_wide(job->work->rows))
 			((double *)x)[n] = value;
 		else
@@ -286,6 +356,21 @@ static size_t aim(const struct row_job *row, size_t c, size_t left, struct class
 	return n;
 }
 
+/* b of classes [c, c + n): as doubles where they do not fill a vector, and some of its lanes must
+ * have none. */
+static void set_row_operand(const struct row_job *row, size_t c, size_t n, struct room *room,
+			    struct class_chunk *chunk)
+{
+	const struct work *work = row->job->work;
+	if (!is_of_numbers(work) || n % LANES != 0) {
+		chunk->b = row_operand(work, row->lane, c, n, room->b);
+		return;
+	}
+	size_t at = rows_base(work->rows, row->lane) + c + work->operand->ahead;
+	set_numbers(work, chunk,
+		    row_load_beside(work->rows, work->operand->tensor, at, n, room->b), LANES);
+}
+
 /* What is left of a vector at a row's end is written as the last whole one: once more in part. */
 static void step_back(const struct job *job, size_t first, size_t *c, size_t *left)
 {
@@ -305,21 +390,20 @@ static void run_classes(const struct row_job *row, size_t c, size_t left, struct
 	void *x = room->x, *out = room->out, *slopes = room->slopes;
 	struct lanes lanes;
 	*found = nothing_found(job);
-	spread(job->work, row->lane, &lanes);
+	spread(job, row->lane, &lanes);
 	for (size_t n, first = c; left > 0; left -= n, c += n) {
-		struct class_chunk chunk = {0};
+		struct class_chunk chunk = {.x_step = LANES, .out_step = LANES};
 		step_back(job, first, &c, &left);
 		n = aim(row, c, left, &chunk, out);
 		chunk.x = row_load(rows, row->lane, c, n, x, job->sloped ? slopes : NULL);
-		double *operand = row_operand(job->work, row->lane, c, n, room->b);
-		chunk.b = operand;
+		set_row_operand(row, c, n, room, &chunk);
 		if (n % LANES != 0)
-			fill_rest(job, row->lane, n, x, operand);
-		chunk.n = (n + LANES - 1) / LANES * LANES;
+			fill_rest(job, row->lane, n, x, room->b);
+		chunk.n = (n + LANES - 1) / LANES;
 		if (!run_chunk(job, row->lane, c, &lanes, &chunk, found))
 			break;
 		if (job->sloped)
-			rows->numbers->multiply(out, slopes, chunk.n);
+			rows->numbers->multiply(out, slopes, chunk.n * LANES);
 		if (job->out && chunk.out == out)
 			rows->numbers->store(job->out->dtype, out,
 					     (char *)job->out->data +
@@ -363,40 +447,51 @@ static void run_row(const struct job *job, size_t lane)
 
 /* ---------------------------------------------------------------- rows apart */
 
-/* The same of sixteen rows. */
-static double *apart_operand(const struct work *work, size_t c, size_t n)
+/* b of classes [c, c + n) of all rows, in room->b; whether it is made of numbers. */
+static bool load_operand_apart(const struct work *work, size_t c, size_t n)
 {
 	struct room *room = work->rows->room;
 	if (!work->operand)
-		return NULL;
+		return false;
+	if (is_of_numbers(work) && n % LANES == 0) {
+		apart_load_beside(work->rows, work->operand->tensor, c, n, room->b);
+		return true;
+	}
 	double *classes = (double *)(void *)room->classes;
 	lanes_operand(work, c, n, classes);
 	work->rows->plan->kernels->doubles->from_lanes(classes, room->b, APART_CLASSES, n);
-	return room->b;
+	return false;
 }
 
 /* Classes [c, c + n) of all rows, n <= APART_CLASSES. */
 static void run_apart(const struct job *job, size_t c, size_t n, struct lanes *lanes,
 		      struct found *found)
 {
-	struct rows *rows = job->work->rows;
-	unsigned char *x = rows->room->x, *out = rows->room->out;
-	void *slopes = job->sloped ? rows->room->slopes : NULL;
+	const struct work *work = job->work;
+	struct rows *rows = work->rows;
+	struct room *room = rows->room;
+	void *slopes = job->sloped ? room->slopes : NULL;
 	const size_t row_bytes = APART_CLASSES * rows->numbers->size;
-	apart_load(rows, c, n, x, slopes);
-	double *operand = apart_operand(job->work, c, n);
+	apart_load(rows, c, n, room->x, slopes);
+	bool numbers = load_operand_apart(work, c, n);
 	for (size_t lane = 0; lane < rows->n; lane++) {
-		double *own = operand ? operand + lane * APART_CLASSES : NULL;
-		fill_rest(job, lane, n, x + lane * row_bytes, own);
-		struct class_chunk chunk = {.x = x + lane * row_bytes,
-					    .b = own,
-					    .out = out + lane * row_bytes,
-					    .n = (n + LANES - 1) / LANES * LANES};
+		double *own = room->b + lane * APART_CLASSES;
+		struct class_chunk chunk = {.x = room->x + lane * row_bytes,
+					    .out = room->out + lane * row_bytes,
+					    .x_step = LANES,
+					    .out_step = LANES,
+					    .n = (n + LANES - 1) / LANES};
+		if (numbers)
+			set_numbers(work, &chunk, (char *)room->b + lane * row_bytes, LANES);
+		else if (work->operand)
+			chunk.b = own;
+		if (n % LANES != 0)
+			fill_rest(job, lane, n, room->x + lane * row_bytes, own);
 		if (job->kind != FIND_FIRST || found[lane].count == INT64_MAX)
 			run_chunk(job, lane, c, &lanes[lane], &chunk, &found[lane]);
 	}
 	if (job->out)
-		apart_store(rows, c, n, out, slopes, job->out);
+		apart_store(rows, c, n, room->out, slopes, job->out);
 }
 
 static void run_rows_apart(const struct job *job)
@@ -408,7 +503,7 @@ static void run_rows_apart(const struct job *job)
 	for (size_t c = 0; c < classes; c += size) {
 		size_t left = classes - c < size ? classes - c : size;
 		for (size_t lane = 0; lane < rows->n; lane++) {
-			spread(job->work, lane, &lanes[lane]);
+			spread(job, lane, &lanes[lane]);
 			found[lane] = nothing_found(job);
 		}
 		for (size_t done = 0; done < left; done += APART_CLASSES) {

@@ -49,33 +49,10 @@ static inline struct sum work_sum_of(const struct work *work, size_t i, size_t l
 	return (struct sum){work->lanes.sum[i][lane], work->lanes.lost[i][lane]};
 }
 
-/* What makes p_c times a factor of the operations' e: as exact as the numbers ask for. */
-static inline struct sum work_factor(const struct rows *rows, size_t lane, struct sum factor)
+/* The operations' e times the lanes' factor is then p_c times this. */
+static inline void work_set_factors(struct work *work, const struct lane_sums *factors)
 {
-	const struct row_sums *sums = rows->sums;
-	double unit = rows->numbers->unit;
-	if (!rows_are_wide(rows))
-		return sum_from(sum_value(&factor) * (sums->inverse[lane] * unit) /
-				(1.0 + sums->residual[lane]));
-	struct sum total, inverse = {sums->inverse[lane], sums->inverse_low[lane]};
-	total.high = two_sum(1.0, sums->residual[lane], &total.low);
-	total.low += sums->residual_low[lane];
-	factor = product(factor, inverse);
-	struct sum share = quotient(factor.high, total.high, total.low);
-	share.low += factor.low / total.high;
-	share.high = two_sum(share.high, share.low, &share.low);
-	return (struct sum){share.high * unit, share.low * unit};
-}
-
-static inline double work_unit(const struct rows *rows, size_t lane)
-{
-	return work_factor(rows, lane, sum_from(1.0)).high;
-}
-
-static inline void work_set_factor(struct work *work, size_t lane, struct sum factor)
-{
-	work->lanes.factor[lane] = factor.high;
-	work->lanes.factor_low[lane] = factor.low;
+	work->rows->numbers->shares(work->rows->sums, factors, &work->lanes);
 }
 
 static inline void work_set_term(struct work *work, size_t lane, struct sum term)
@@ -91,10 +68,10 @@ static inline bool work_takes(double factor)
 	return fabs(factor) < 0x1p60;
 }
 
-/* Whether WRITE_SCALED takes p_c times this. */
-static inline bool work_scales(double factor)
+/* Whether WRITE_SCALED takes the lane's factor. */
+static inline bool work_scales(const struct work *work, size_t lane)
 {
-	double size = fabs(factor);
+	double size = fabs(work->lanes.factor[lane]) / work->rows->numbers->unit;
 	return size == 0.0 || (size >= 0x1p-60 && size < 0x1p60);
 }
 

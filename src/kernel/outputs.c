@@ -5,6 +5,13 @@
 #include "operate.h"
 #include "row.h"
 
+/* The lanes' factor makes e the probability. */
+static void set_shares(struct work *work)
+{
+	static const struct lane_sums ones = {.high = LANES_OF(1.0)};
+	work_set_factors(work, &ones);
+}
+
 static void write_log_probs(struct rows *rows)
 {
 	struct work work;
@@ -17,8 +24,7 @@ static void write_probs(struct rows *rows)
 {
 	struct work work;
 	work_start(&work, rows, NULL);
-	for (size_t lane = 0; lane < LANES; lane++)
-		work.lanes.factor[lane] = work_unit(rows, lane);
+	set_shares(&work);
 	work_write(&work, WRITE_SCALED, &rows->plan->outputs[OUTPUT_PROBS], false);
 }
 
@@ -26,10 +32,11 @@ static void write_entropies(struct rows *rows)
 {
 	struct work work;
 	work_start(&work, rows, NULL);
+	set_shares(&work);
 	work_sum(&work, SUM_ENTROPY);
 	for (size_t lane = 0; lane < rows->n; lane++) {
 		struct sum sum = work_sum_of(&work, 0, lane);
-		double rest = sum_value(&sum) * work_unit(rows, lane);
+		double rest = sum_value(&sum) * work.lanes.factor[lane];
 		tensor_put(&rows->plan->outputs[OUTPUT_ENTROPY], rows->first + lane,
 			   rows->sums->log1p_residual[lane] + rest);
 	}

@@ -4,29 +4,27 @@
 
 #include "operate.h"
 
-/* What there is to say of a row that counts. */
-struct prediction {
-	size_t r;
-	bool valid; /* neither NaN nor nothing but -infinity is in it */
-	bool correct;
-	int64_t rank;   /* where it is wanted */
-	double nll;     /* -log p_y */
-	double largest; /* the largest probability */
+/* What there is to say of sixteen rows, where it is wanted. */
+struct predictions {
+	unsigned counted, valid; /* bit l: lane l counts; neither NaN nor nothing but -infinity is
+				    in it */
+	unsigned correct;
+	int64_t rank[LANES];
+	double nll[LANES];     /* -log p_y */
+	double largest[LANES]; /* the largest probability */
 };
 
-/* The bin (i/15, (i+1)/15] of the row's largest probability. Where that comes from a vector kernel
+/* The bin (i/15, (i+1)/15] of row r's largest probability p. Where that comes from a vector kernel
  * and is close to a bin's end, only the row in double says on which side it is. */
-static struct calibration_bin *find_bin(const struct loss_plan *plan,
-					const struct prediction *prediction,
+static struct calibration_bin *find_bin(const struct loss_plan *plan, size_t r, double p,
 					struct partial *partial, double *confidence)
 {
 	const double bins = CALIBRATION_BINS;
-	double p = prediction->largest;
 	double scaled = p * bins;
 	bool close = fabs(scaled - rint(scaled)) < 1e-5 && scaled < bins - 0.5;
 	if (close) {
 		struct row exact;
-		row_read(&exact, plan, prediction->r);
+		row_read(&exact, plan, r);
 		p = quotient(1.0, exact.total, exact.total_low).high;
 	}
 	size_t i = (size_t)scaled;
@@ -40,48 +38,43 @@ static struct calibration_bin *find_bin(const struct loss_plan *plan,
 }
 
 /* A row with NaN is in no bin, and makes the whole error NaN. */
-static void calibrate(const struct loss_plan *plan, const struct prediction *prediction,
+static void calibrate(const struct rows *rows, const struct predictions *all, size_t lane,
 		      struct partial *partial)
 {
 	double confidence = (double)NAN;
 	struct calibration_bin *bin = &partial->bins[0];
-	if (prediction->valid)
-		bin = find_bin(plan, prediction, partial, &confidence);
+	if (all->valid >> lane & 1)
+		bin = find_bin(rows->plan, rows->first + lane, all->largest[lane], partial,
+			       &confidence);
 	sum_add(&bin->confidence, confidence);
-	bin->correct += prediction->correct;
+	bin->correct += all->correct >> lane & 1;
 }
 
-static void put_row(const struct loss_plan *plan, size_t r, int64_t rank, bool correct)
-{
-	if (plan->wanted[OUTPUT_RANK])
-		((int64_t *)plan->outputs[OUTPUT_RANK].data)[r] = rank;
-	if (plan->wanted[OUTPUT_CORRECT])
-		((unsigned char *)plan->outputs[OUTPUT_CORRECT].data)[r] = correct;
-}
-
-static void put_prediction(const struct loss_plan *plan, const struct prediction *prediction,
-			   struct partial *partial)
-{
-	put_row(plan, prediction->r, prediction->rank, prediction->correct);
-	partial->correct += prediction->correct;
-	if (plan->wanted[OUTPUT_PERPLEXITY])
-		sum_add(&partial->nll, prediction->nll);
-	if (plan->wanted[OUTPUT_ECE])
-		calibrate(plan, prediction, partial);
-}
-
-/* A row that the vector kernels leave. */
-static struct prediction predict_irregular(const struct loss_plan *plan, size_t r, size_t y)
+/* Of a lane that the vector kernels leave. */
+static void predict_irregular(const struct rows *rows, size_t lane, struct predictions *all)
 {
 	struct row row;
-	row_read(&row, plan, r);
-	struct prediction prediction = {.r = r, .valid = !row.invalid, .rank = -1};
-	prediction.nll = row.invalid ? (double)NAN : row_nll(&row, y);
-	prediction.largest = 1.0 / row.total;
-	if (prediction.valid && plan->wanted[OUTPUT_RANK])
-		prediction.rank = (int64_t)row_rank(&row, y);
-	prediction.correct = prediction.valid && row.predicted == y;
-	return prediction;
+	size_t y = (size_t)rows->targets.y[lane];
+	row_read(&row, rows->plan, rows->first + lane);
+	bool correct = !row.invalid && row.predicted == y;
+	all->valid &= ~((unsigned)row.invalid << lane);
+	all->correct = (all->correct & ~(1u << lane)) | (unsigned)correct << lane;
+	all->nll[lane] = row.invalid ? (double)NAN : row_nll(&row, y);
+	all->largest[lane] = 1.0 / row.total;
+	all->rank[lane] = -1;
+	if (!row.invalid && rows->plan->wanted[OUTPUT_RANK])
+		all->rank[lane] = (int64_t)row_rank(&row, y);
+}
+
+/* Of all lanes as if they were regular. */
+static void predict_regular(const struct rows *rows, struct predictions *all)
+{
+	const struct row_sums *sums = rows->sums;
+	for (size_t lane = 0; rows->plan->wanted[OUTPUT_PERPLEXITY] && lane < LANES; lane++)
+		all->nll[lane] = (sums->max[lane] - rows->targets.logit[lane]) +
+				 sums->log1p_residual[lane];
+	for (size_t lane = 0; rows->plan->wanted[OUTPUT_ECE] && lane < LANES; lane++)
+		all->largest[lane] = 1.0 / (1.0 + sums->residual[lane]);
 }
 
 /* Lanes that may be correct: their target's logit is the maximum. */
@@ -94,51 +87,60 @@ static bool some_hold_maximum(const struct rows *rows)
 	return any;
 }
 
-/* The rank where it is wanted, else 0 where the prediction is correct. */
-static void count_ranks(struct rows *rows, int64_t *rank)
+/* The ranks where they are wanted, and which predictions are correct. */
+static void count_ranks(struct rows *rows, struct predictions *all)
 {
+	const int64_t *y = rows->targets.y;
 	struct work work;
 	bool exact = rows->plan->wanted[OUTPUT_RANK];
-	for (size_t lane = 0; lane < LANES; lane++)
-		rank[lane] = 1;
+	all->correct = 0;
 	if (!exact && !some_hold_maximum(rows))
 		return;
 	work_start(&work, rows, NULL);
-	for (size_t lane = 0; lane < LANES; lane++)
-		work.lanes.limit[lane] = rows->targets.y[lane];
+	memcpy(work.lanes.limit, y, sizeof work.lanes.limit);
 	if (exact) {
 		work_seek(&work, rows->targets.logit);
 		work_count(&work);
+		memcpy(all->rank, work.lanes.count, sizeof all->rank);
 	} else {
 		work_seek(&work, rows->sums->max);
 		work_find(&work);
 	}
 	for (size_t lane = 0; lane < LANES; lane++)
-		rank[lane] = exact ? work.lanes.count[lane]
-				   : work.lanes.count[lane] != rows->targets.y[lane];
+		all->correct |= (unsigned)(work.lanes.count[lane] == (exact ? 0 : y[lane])) << lane;
+}
+
+static void put_rows(const struct rows *rows, const struct predictions *all)
+{
+	const struct loss_plan *plan = rows->plan;
+	int64_t *ranks = plan->outputs[OUTPUT_RANK].data;
+	unsigned char *correct = plan->outputs[OUTPUT_CORRECT].data;
+	for (size_t lane = 0; plan->wanted[OUTPUT_RANK] && lane < rows->n; lane++)
+		ranks[rows->first + lane] = all->counted >> lane & 1 ? all->rank[lane] : -1;
+	for (size_t lane = 0; plan->wanted[OUTPUT_CORRECT] && lane < rows->n; lane++)
+		correct[rows->first + lane] = all->correct >> lane & 1;
 }
 
 void predictions_write(struct rows *rows, struct partial *partial)
 {
 	const struct loss_plan *plan = rows->plan;
-	const struct row_sums *sums = rows->sums;
-	int64_t rank[LANES];
-	count_ranks(rows, rank);
-	for (size_t lane = 0; lane < rows->n; lane++) {
-		size_t r = rows->first + lane;
-		struct prediction prediction = {.r = r, .valid = true, .rank = rank[lane]};
-		if (rows->targets.y[lane] < 0) {
-			put_row(plan, r, -1, false);
-			continue;
-		}
-		if (row_is_regular(sums, lane)) {
-			prediction.correct = rank[lane] == 0;
-			prediction.nll = (sums->max[lane] - rows->targets.logit[lane]) +
-					 sums->log1p_residual[lane];
-			prediction.largest = 1.0 / (1.0 + sums->residual[lane]);
-		} else {
-			prediction = predict_irregular(plan, r, (size_t)rows->targets.y[lane]);
-		}
-		put_prediction(plan, &prediction, partial);
+	struct predictions all = {.valid = ALL_LANES};
+	for (size_t lane = 0; lane < rows->n; lane++)
+		all.counted |= (unsigned)(rows->targets.y[lane] >= 0) << lane;
+	count_ranks(rows, &all);
+	predict_regular(rows, &all);
+	for (unsigned left = all.counted & rows_irregular(rows); left != 0; left &= left - 1)
+		predict_irregular(rows, (size_t)__builtin_ctz(left), &all);
+	all.correct &= all.counted;
+	put_rows(rows, &all);
+	partial->correct += (size_t)__builtin_popcount(all.correct);
+	if (!plan->wanted[OUTPUT_PERPLEXITY] && !plan->wanted[OUTPUT_ECE])
+		return;
+	for (unsigned left = all.counted; left != 0; left &= left - 1) {
+		size_t lane = (size_t)__builtin_ctz(left);
+		if (plan->wanted[OUTPUT_PERPLEXITY])
+			sum_add(&partial->nll, all.nll[lane]);
+		if (plan->wanted[OUTPUT_ECE])
+			calibrate(rows, &all, lane, partial);
 	}
 }

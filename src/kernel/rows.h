@@ -109,6 +109,22 @@ static inline unsigned rows_irregular(const struct rows *rows)
 	return ~rows->sums->regular & ((1u << rows->n) - 1);
 }
 
+static inline void lane_sums_set(struct lane_sums *sums, size_t lane, struct sum value)
+{
+	sums->high[lane] = value.high;
+	sums->low[lane] = value.low;
+}
+
+/* Adds to all lanes, to twice the precision but for what cancels. */
+static inline void lane_sums_plus(struct lane_sums *sums, const struct lane_sums *others)
+{
+	for (size_t lane = 0; lane < LANES; lane++) {
+		double error;
+		sums->high[lane] = two_sum(sums->high[lane], others->high[lane], &error);
+		sums->low[lane] = error + (sums->low[lane] + others->low[lane]);
+	}
+}
+
 /* Adds to the sum of one lane. */
 static inline void lane_sums_add(struct lane_sums *sums, size_t lane, double value)
 {

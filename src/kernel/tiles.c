@@ -18,31 +18,53 @@ static bool is_number(const struct rows *rows, loss_dtype dtype)
 	return dtype == (rows_are_wide(rows) ? LOSS_F64 : LOSS_F32);
 }
 
+/* What is loaded: a tensor of the input's shape, and what its elements go through. */
+struct source {
+	const struct loss_tensor *tensor;
+	const struct logits_transform *transform; /* NULL: nothing */
+	void *slopes;                             /* of the transform go there, or NULL */
+	size_t ahead; /* elements by which the tensor's rows are ahead */
+};
+
+static struct source input_source(const struct rows *rows, void *slopes)
+{
+	const struct logits_transform *transform = &rows->plan->transform;
+	return (struct source){.tensor = input_of(rows),
+			       .transform = transform->on ? transform : NULL,
+			       .slopes = slopes};
+}
+
 bool tile_is_in_place(const struct rows *rows)
 {
 	return is_number(rows, input_of(rows)->dtype) && !rows->plan->transform.on;
 }
 
-/* Elements of the input become the logits that everything is about: n of them, and so many as whole
- * vectors hold, zeros after the others, in the buffer. */
-static void load(const struct rows *rows, const void *from, size_t n, void *buffer, void *slopes)
+bool tile_lies_in(const struct rows *rows, const struct loss_tensor *tensor)
+{
+	return rows->plan->inner > 1 && rows->neighbours && is_number(rows, tensor->dtype);
+}
+
+/* n elements become numbers: n of them, and so many as whole vectors hold, zeros after the others,
+ * in the buffer. */
+static void load(const struct rows *rows, const struct source *source, const void *from, size_t n,
+		 void *buffer, void *slopes)
 {
 	const struct number_kernels *numbers = rows->numbers;
-	const struct logits_transform *transform = &rows->plan->transform;
-	loss_dtype dtype = input_of(rows)->dtype;
+	const struct logits_transform *transform = source->transform;
+	loss_dtype dtype = source->tensor->dtype;
 	size_t whole = n / LANES * LANES, rest = n - whole;
-	bool direct = transform->on && is_number(rows, dtype);
+	bool direct = transform && is_number(rows, dtype);
 	char *end = (char *)buffer + whole * numbers->size;
 	char *end_slopes = slopes ? (char *)slopes + whole * numbers->size : NULL;
 	if (!direct)
 		numbers->load(dtype, from, buffer, whole);
-	if (transform->on)
+	if (transform)
 		numbers->transform(transform, direct ? from : buffer, buffer, slopes, whole);
 	if (rest == 0)
 		return;
 	memset(end, 0, LANES * numbers->size);
 	numbers->load(dtype, (const char *)from + whole * size_of(dtype), end, rest);
-	if (transform->on)
+	if (transform)
 		numbers->transform(transform, end, end, end_slopes, LANES);
 }
 
@@ -100,12 +122,13 @@ static void elements_scatter(const struct rows *rows, const void *from, size_t c
 /* ---------------------------------------------------------------- rows apart */
 
 /* Of rows that are no neighbours. */
-static void load_scattered(const struct rows *rows, size_t c, size_t n, void *numbers)
+static void load_scattered(const struct rows *rows, const struct loss_tensor *tensor, size_t c,
+			   size_t n, void *numbers)
 {
 	size_t places[LANES];
 	rows_places(rows, c, places);
-	elements_gather(input_of(rows), places, rows->plan->inner, n, rows->flat);
-	rows->numbers->load(input_of(rows)->dtype, rows->flat, numbers, n * LANES);
+	elements_gather(tensor, places, rows->plan->inner, n, rows->flat);
+	rows->numbers->load(tensor->dtype, rows->flat, numbers, n * LANES);
 }
 
 static void store_scattered(const struct rows *rows, size_t c, size_t n, const void *numbers,
@@ -116,39 +139,49 @@ static void store_scattered(const struct rows *rows, size_t c, size_t n, const v
 }
 
 /* Classes [c, c + n) of all lanes, class by class. */
-static void load_classes(const struct rows *rows, size_t c, size_t n, void *numbers, void *slopes)
+static void load_classes(const struct rows *rows, const struct source *source, size_t c, size_t n,
+			 void *numbers)
 {
-	const struct loss_tensor *input = input_of(rows);
+	const struct loss_tensor *tensor = source->tensor;
 	size_t step = rows->plan->inner;
-	const void *from = tensor_at(input, rows->base + c * step);
+	const void *from = tensor_at(tensor, rows->base + c * step);
 	if (rows->neighbours)
-		rows->numbers->load_apart(input->dtype, from, step, numbers, n);
+		rows->numbers->load_apart(tensor->dtype, from, step, numbers, n);
 	else
-		load_scattered(rows, c, n, numbers);
-	if (rows->plan->transform.on)
-		rows->numbers->transform(&rows->plan->transform, numbers, numbers, slopes,
+		load_scattered(rows, tensor, c, n, numbers);
+	if (source->transform)
+		rows->numbers->transform(source->transform, numbers, numbers, source->slopes,
 					 n * LANES);
 }
 
 static void store_classes(const struct rows *rows, size_t c, size_t n, const void *numbers,
 			  const struct loss_tensor *out)
 {
-	const size_t size = rows->numbers->size;
-	if (!rows->neighbours) {
+	const size_t size = rows->numbers->size, step = rows->plan->inner;
+	char *to = (char *)out->data + (rows->base + c * step) * size_of(out->dtype);
+	if (!rows->neighbours)
 		store_scattered(rows, c, n, numbers, out);
-		return;
-	}
-	for (size_t k = 0; k < n; k++) {
-		size_t at = rows->base + (c + k) * rows->plan->inner;
-		rows->numbers->store(out->dtype, (const char *)numbers + k * LANES * size,
-				     (char *)out->data + at * size_of(out->dtype), rows->n);
-	}
+	else if (rows->n == LANES)
+		rows->numbers->store_apart(out->dtype, numbers, to, step, n);
+	else
+		for (size_t k = 0; k < n; k++, to += step * size_of(out->dtype))
+			rows->numbers->store(out->dtype, (const char *)numbers + k * LANES * size,
+					     to, rows->n);
 }
 
 void apart_load(const struct rows *rows, size_t c, size_t n, void *numbers, void *slopes)
 {
-	load_classes(rows, c, n, rows->tile, slopes);
+	struct source source = input_source(rows, slopes);
+	load_classes(rows, &source, c, n, rows->tile);
 	rows->numbers->from_lanes(rows->tile, numbers, APART_CLASSES, n);
+}
+
+void apart_load_beside(const struct rows *rows, const struct loss_tensor *tensor, size_t c,
+		       size_t n, void *numbers)
+{
+	struct source source = {.tensor = tensor};
+	load_classes(rows, &source, c, n, rows->room->classes);
+	rows->numbers->from_lanes(rows->room->classes, numbers, APART_CLASSES, n);
 }
 
 void apart_store(const struct rows *rows, size_t c, size_t n, const void *numbers,
@@ -162,45 +195,60 @@ void apart_store(const struct rows *rows, size_t c, size_t n, const void *number
 
 /* ---------------------------------------------------------------- few classes */
 
-/* Contiguous rows, one after the other, and zeros after the last one. */
-static void load_through_buffer(struct rows *rows, void *slopes)
+/* Contiguous rows, one after the other, and zeros after the last one, or where the tensor ends. */
+static void load_through_buffer(const struct rows *rows, const struct source *source, void *tile)
 {
-	const struct loss_tensor *input = input_of(rows);
-	size_t classes = rows->plan->classes, n = rows->n * classes, all = LANES * classes;
+	size_t classes = rows->plan->classes, all = LANES * classes;
+	size_t first = rows->base + source->ahead, left = source->tensor->count - first;
+	size_t n = rows->n * classes < left ? rows->n * classes : left;
 	char *flat = rows->flat;
-	void *flat_slopes = slopes ? rows->room->classes : NULL;
+	void *flat_slopes = source->slopes ? rows->room->classes : NULL;
 	size_t whole = (n + LANES - 1) / LANES * LANES, size = rows->numbers->size;
-	load(rows, tensor_at(input, rows->base), n, flat, flat_slopes);
+	load(rows, source, tensor_at(source->tensor, first), n, flat, flat_slopes);
 	memset(flat + whole * size, 0, (all - whole) * size);
-	rows->numbers->to_lanes(flat, classes, rows->tile, classes);
-	if (slopes)
-		rows->numbers->to_lanes(flat_slopes, classes, slopes, classes);
+	rows->numbers->to_lanes(flat, classes, tile, classes);
+	if (source->slopes)
+		rows->numbers->to_lanes(flat_slopes, classes, source->slopes, classes);
 }
 
-static void load_tile(struct rows *rows, void *slopes)
+static void load_tile(const struct rows *rows, const struct source *source, void *tile)
 {
-	size_t classes = rows->plan->classes;
+	const struct loss_tensor *tensor = source->tensor;
+	size_t classes = rows->plan->classes, first = rows->base + source->ahead;
+	bool direct = is_number(rows, tensor->dtype) && !source->transform;
 	if (rows->plan->inner > 1)
-		load_classes(rows, 0, classes, rows->tile, slopes);
-	else if (rows->n == LANES && tile_is_in_place(rows))
-		rows->numbers->to_lanes(tensor_at(input_of(rows), rows->base), classes, rows->tile,
-					classes);
+		load_classes(rows, source, 0, classes, tile);
+	else if (direct && rows->n == LANES && first + LANES * classes <= tensor->count)
+		rows->numbers->to_lanes(tensor_at(tensor, first), classes, tile, classes);
 	else
-		load_through_buffer(rows, slopes);
+		load_through_buffer(rows, source, tile);
 }
 
 void tile_load(struct rows *rows)
 {
+	struct source source = input_source(rows, NULL);
 	if (!rows->tiled)
-		load_tile(rows, NULL);
+		load_tile(rows, &source, rows->tile);
 	rows->tiled = true;
 }
 
 void tile_load_slopes(struct rows *rows, void *slopes)
 {
-	load_tile(rows, slopes);
+	struct source source = input_source(rows, slopes);
+	load_tile(rows, &source, rows->tile);
 	rows->tiled = true;
 }
+
+void tile_load_beside(const struct rows *rows, const struct loss_tensor *tensor, size_t ahead,
+		      void *tile)
+{
+	struct source source = {.tensor = tensor, .ahead = ahead};
+	load_tile(rows, &source, tile);
+}
+
+/* Rows are written one beside the other if they are no longer together; else as what they are in
+ * all, one piece of memory. */
+#define NEAR_BYTES ((size_t)4096)
 
 void tile_store(const struct rows *rows, const void *numbers, const struct loss_tensor *out)
 {
@@ -210,7 +258,8 @@ void tile_store(const struct rows *rows, const void *numbers, const struct loss_
 		return;
 	}
 	void *to = (char *)out->data + rows->base * size_of(out->dtype);
-	bool direct = rows->n == LANES && is_number(rows, out->dtype);
+	bool direct = rows->n == LANES && is_number(rows, out->dtype) &&
+		      LANES * classes * rows->numbers->size <= NEAR_BYTES;
 	rows->numbers->from_lanes(numbers, direct ? to : rows->flat, classes, classes);
 	if (!direct)
 		rows->numbers->store(out->dtype, rows->flat, to, rows->n * classes);
@@ -221,10 +270,19 @@ void tile_store(const struct rows *rows, const void *numbers, const struct loss_
 const void *row_load(const struct rows *rows, size_t lane, size_t c, size_t n, void *buffer,
 		     void *slopes)
 {
-	const struct loss_tensor *input = input_of(rows);
-	const void *from = tensor_at(input, rows_base(rows, lane) + c);
+	struct source source = input_source(rows, slopes);
+	const void *from = tensor_at(source.tensor, rows_base(rows, lane) + c);
 	if (n % LANES == 0 && tile_is_in_place(rows))
 		return from;
-	load(rows, from, n, buffer, slopes);
+	load(rows, &source, from, n, buffer, slopes);
+	return buffer;
+}
+
+const void *row_load_beside(const struct rows *rows, const struct loss_tensor *tensor, size_t at,
+			    size_t n, void *buffer)
+{
+	if (is_number(rows, tensor->dtype))
+		return tensor_at(tensor, at);
+	rows->numbers->load(tensor->dtype, tensor_at(tensor, at), buffer, n);
 	return buffer;
 }

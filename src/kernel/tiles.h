@@ -17,10 +17,18 @@ _Static_assert(FEW_CLASSES % CLASSES_TOGETHER == 0, "they are summed as those of
 /* Whether elements of the input are numbers as the kernels take them. */
 bool tile_is_in_place(const struct rows *rows);
 
+/* Whether elements of a tensor of the input's shape are those of a tile: numbers, sixteen
+ * neighbours for every class, `inner` from one to the next. */
+bool tile_lies_in(const struct rows *rows, const struct loss_tensor *tensor);
+
 /* All of few classes into rows->tile, unless they are there. */
 void tile_load(struct rows *rows);
 /* The same, and the slopes of the transform, anew. */
 void tile_load_slopes(struct rows *rows, void *slopes);
+/* The same classes of a tensor of the input's shape whose elements are exactly numbers, and whose
+ * rows are `ahead` elements ahead. */
+void tile_load_beside(const struct rows *rows, const struct loss_tensor *tensor, size_t ahead,
+		      void *tile);
 /* Numbers in the place of rows->tile to a tensor of the input's shape. */
 void tile_store(const struct rows *rows, const void *numbers, const struct loss_tensor *out);
 
@@ -29,12 +37,19 @@ void tile_store(const struct rows *rows, const void *numbers, const struct loss_
 const void *row_load(const struct rows *rows, size_t lane, size_t c, size_t n, void *buffer,
 		     void *slopes);
 
+/* n elements, whole vectors of them, of such a tensor from index `at` on. */
+const void *row_load_beside(const struct rows *rows, const struct loss_tensor *tensor, size_t at,
+			    size_t n, void *buffer);
+
 /* n <= APART_CLASSES classes from c on of rows apart, lane by lane, APART_CLASSES numbers from one
  * to the next; their slopes class by class, and those that what is stored is multiplied by, NULL
  * where there are none. */
 void apart_load(const struct rows *rows, size_t c, size_t n, void *numbers, void *slopes);
 void apart_store(const struct rows *rows, size_t c, size_t n, const void *numbers,
 		 const void *slopes, const struct loss_tensor *out);
+
+void apart_load_beside(const struct rows *rows, const struct loss_tensor *tensor, size_t c,
+		       size_t n, void *numbers);
 
 /* Elements as they are, n of each lane from its place on, `step` apart, lane by lane of each; a
  * step of 0 is for a single one. */

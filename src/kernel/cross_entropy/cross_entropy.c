@@ -104,24 +104,49 @@ static void finish_losses(const struct rows *rows, double *loss, const double *z
 	put(plan, OUTPUT_Z_LOSS, rows, z_loss);
 }
 
+/* Losses without z_loss, of rows that are all regular, are added up as they are made. */
+static void evaluate_plain(struct rows *rows, double *loss, struct context *context)
+{
+	const struct loss_plan *plan = rows->plan;
+	double z_loss[LANES] = {0};
+	unsigned left = rows_irregular(rows);
+	if (plan->wanted[OUTPUT_GRAD])
+		left |= ce_write_plain_grad(rows);
+	bool all = left == 0 && !ce_has_z_loss(plan);
+	plan->kernels->losses(rows->sums, &rows->targets, loss, all ? &context->totals : NULL);
+	if (all) {
+		put(plan, OUTPUT_LOSS, rows, loss);
+		return;
+	}
+	if (ce_has_z_loss(plan))
+		make_z_losses(rows, rows->targets.y, z_loss);
+	evaluate_irregular(rows, left, rows->targets.y, loss, z_loss);
+	finish_losses(rows, loss, z_loss, context);
+}
+
+static void evaluate_smooth(struct rows *rows, double *loss, struct context *context)
+{
+	double z_loss[LANES] = {0};
+	int64_t own[LANES];
+	const int64_t *y = counted(rows, own);
+	unsigned left = ce_evaluate_smooth(rows, y, loss);
+	if (ce_has_z_loss(rows->plan))
+		make_z_losses(rows, y, z_loss);
+	evaluate_irregular(rows, left, y, loss, z_loss);
+	finish_losses(rows, loss, z_loss, context);
+}
+
 static void evaluate(struct rows *rows, void *data)
 {
 	const struct loss_plan *plan = rows->plan;
 	struct context *context = data;
-	double loss[LANES], z_loss[LANES] = {0};
-	int64_t own[LANES];
-	if (rows->sums->regular == ALL_LANES && wants_losses_only(plan)) {
-		plan->kernels->losses(rows->sums, &rows->targets, loss, &context->totals);
-		put(plan, OUTPUT_LOSS, rows, loss);
+	double loss[LANES];
+	if (ce_is_plain(plan))
+		evaluate_plain(rows, loss, context);
+	else
+		evaluate_smooth(rows, loss, context);
+	if (wants_losses_only(plan))
 		return;
-	}
-	const int64_t *y = counted(rows, own);
-	unsigned left = ce_is_plain(plan) ? ce_evaluate_plain(rows, loss)
-					  : ce_evaluate_smooth(rows, y, loss);
-	if (ce_has_z_loss(plan))
-		make_z_losses(rows, y, z_loss);
-	evaluate_irregular(rows, left, y, loss, z_loss);
-	finish_losses(rows, loss, z_loss, context);
 	outputs_write(rows);
 	if (plan->target_kind == TARGETS_INDICES && predictions_wanted(plan))
 		predictions_write(rows, context->partial);

@@ -3,8 +3,8 @@
 #ifndef LOSS_KERNEL_CROSS_ENTROPY_H
 #define LOSS_KERNEL_CROSS_ENTROPY_H
 
+#include "../operate.h"
 #include "../row.h"
-#include "../rows.h"
 
 /* Class indices without smoothing. */
 static inline bool ce_is_plain(const struct loss_plan *plan)
@@ -35,15 +35,6 @@ static inline struct sum ce_scale(const struct loss_plan *plan, size_t r)
 
 /* ---------------------------------------------------------------- gradient.c */
 
-/* What the gradients of sixteen rows are made of: p_c (own + rest) - b_c, times scale, and the
- * slope. Set for the rows that count. */
-struct ce_gradient {
-	struct sum own[LANES];      /* what b_y has beyond the others' */
-	struct sum rest[LANES];     /* A without it, and 2 z lse */
-	struct sum own_base[LANES]; /* the others' at y: b_y in all is own + own_base */
-	struct sum scale[LANES];
-};
-
 /* Whether a gradient is a difference or has a slope, where float exponentials lose too much: of all
  * types with z_loss, of F64 with a softcap. */
 static inline bool ce_is_exact(const struct rows *rows)
@@ -51,10 +42,13 @@ static inline bool ce_is_exact(const struct rows *rows)
 	return rows->plan->args.z_loss > 0.0 || (ce_is_sloped(rows->plan) && rows_are_wide(rows));
 }
 
-/* 2 z lse of a lane, 0 without z_loss. */
-struct sum ce_z_pull(const struct rows *rows, size_t lane);
-/* Of class indices: the gradients at the targets, exactly there where p_y is close to 1. */
-void ce_put_target_grads(const struct rows *rows, const struct ce_gradient *gradient);
+/* ce_scale of all lanes. */
+void ce_set_scales(const struct rows *rows, struct lane_sums *scales);
+/* 2 z lse of the lanes that count, else 0. */
+void ce_set_z_pulls(const struct rows *rows, const int64_t *y, struct lane_sums *pulls);
+/* Of class indices: the gradients at the targets, exactly there where p_y is close to 1. Sets the
+ * targets' p and slope. */
+void ce_put_target_grads(const struct work *work, struct target_gradients *gradients);
 
 /* ---------------------------------------------------------------- one_row.c */
 
@@ -68,9 +62,9 @@ struct sum ce_exact_lse(double max, struct sum total);
 
 /* ---------------------------------------------------------------- plain.c, smooth.c */
 
-/* The losses of sixteen rows and their gradients, but for z_loss; a bit for every lane that the
- * vector kernels leave. */
-unsigned ce_evaluate_plain(struct rows *rows, double *loss);
+/* What is wanted of sixteen rows but for z_loss: the gradients, and of smooth ones the losses as
+ * well. A bit for every lane that the vector kernels leave. */
+unsigned ce_write_plain_grad(struct rows *rows);
 unsigned ce_evaluate_smooth(struct rows *rows, const int64_t *y, double *loss);
 
 #endif

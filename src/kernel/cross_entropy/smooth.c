@@ -1,6 +1,4 @@
 /* Sixteen rows of which every class has a coefficient: smoothed indices, or probabilities. */
-#include <math.h>
-
 #include "../operate.h"
 #include "cross_entropy.h"
 
@@ -14,7 +12,7 @@ struct smooth {
 			 multiplied last, which gaps of floats do not overflow before */
 	struct operand operand;
 	struct work work;
-	struct ce_gradient gradient;
+	struct smooth_sums sums;
 };
 
 /* b_c of every class, without what class indices add at the target. */
@@ -40,88 +38,89 @@ static void start(struct smooth *smooth, struct rows *rows, const int64_t *y)
 	work_start(&smooth->work, rows, smooth->uniform ? NULL : &smooth->operand);
 }
 
-/* What the target's class has beyond the others, and what it has with them. */
-static void set_own(struct smooth *smooth, size_t lane)
-{
-	struct ce_gradient *gradient = &smooth->gradient;
-	gradient->own[lane] = gradient->own_base[lane] = sum_from(0.0);
-	if (!smooth->indices)
-		return;
-	struct sum weight = sum_from(rows_weight(smooth->rows, lane));
-	gradient->own[lane] = rows_product(smooth->rows, smooth->kept, weight);
-	gradient->own_base[lane] = rows_product(smooth->rows, smooth->per_class, weight);
-}
-
-/* The loss of a lane, and A, from the sums over its classes. */
-static double lane_loss(struct smooth *smooth, size_t lane)
+/* A factor times the weights of the targets, 0 where a row does not count. */
+static void set_weighted(const struct smooth *smooth, struct sum factor, struct lane_sums *to)
 {
 	const struct rows *rows = smooth->rows;
-	struct sum gaps = work_sum_of(&smooth->work, 0, lane);
-	struct sum all = work_sum_of(&smooth->work, 1, lane);
-	set_own(smooth, lane);
-	struct sum own = smooth->gradient.own[lane];
-	if (smooth->uniform) {
-		gaps = sum_from(gaps.high * smooth->per_class.high);
-		all = sum_from(rows->plan->args.label_smoothing);
+	struct lane_sums weights = {{0}, {0}};
+	for (size_t lane = 0; lane < LANES; lane++) {
+		bool counted = smooth->indices && smooth->y[lane] >= 0;
+		lane_sums_set(to, lane, counted ? factor : sum_from(0.0));
+		if (counted)
+			weights.high[lane] = rows_weight(rows, lane);
 	}
-	if (smooth->indices) {
-		double gap = rows->sums->max[lane] - rows->targets.logit[lane];
-		sum_add(&gaps, weigh(own.high, gap));
-	}
-	smooth->gradient.rest[lane] = all;
-	sum_merge(&all, &own);
-	double tail = weigh(sum_value(&all), rows->sums->log1p_residual[lane]);
-	return 0.0 + (sum_value(&gaps) + tail); /* never -0 */
+	if (smooth->indices && rows->targets.weighted)
+		rows->numbers->products(to, &weights, to);
 }
 
-/* The gradient is e factor + b term. */
-static unsigned write_grad(struct smooth *smooth)
+/* The sums over the classes. */
+static void set_sums(struct smooth *smooth)
+{
+	const struct lanes *lanes = &smooth->work.lanes;
+	struct smooth_sums *sums = &smooth->sums;
+	work_sum(&smooth->work, SUM_GAPS);
+	for (size_t lane = 0; lane < LANES; lane++) {
+		struct sum gaps = {lanes->sum[0][lane], lanes->lost[0][lane]};
+		struct sum all = {lanes->sum[1][lane], lanes->lost[1][lane]};
+		if (smooth->uniform) {
+			gaps = sum_from(gaps.high * smooth->per_class.high);
+			all = sum_from(smooth->rows->plan->args.label_smoothing);
+		}
+		lane_sums_set(&sums->gaps, lane, gaps);
+		lane_sums_set(&sums->all, lane, all);
+	}
+	set_weighted(smooth, smooth->kept, &sums->own);
+}
+
+/* The gradient is e factor + b term, of which `rest` is what the others' b add up to. */
+static unsigned write_grad(struct smooth *smooth, const struct lane_sums *rest)
 {
 	struct rows *rows = smooth->rows;
 	const struct loss_plan *plan = rows->plan;
 	struct lanes *lanes = &smooth->work.lanes;
+	struct target_gradients gradients = {.own = smooth->sums.own, .rest = *rest};
+	struct lane_sums pull = smooth->sums.own, z_pull;
 	unsigned left = 0;
-	struct sum scale = ce_scale(plan, rows->first);
-	for (size_t lane = 0; lane < rows->n; lane++) {
-		if (smooth->y[lane] < 0)
-			continue;
-		if (plan->present[LOSS_ROLE_GRAD_OUTPUT])
-			scale = ce_scale(plan, rows->first + lane);
-		struct sum *rest = &smooth->gradient.rest[lane];
-		*rest = plus(*rest, ce_z_pull(rows, lane));
-		struct sum pull = plus(smooth->gradient.own[lane], *rest);
-		smooth->gradient.scale[lane] = scale;
-		work_set_factor(&smooth->work, lane,
-				work_factor(rows, lane, rows_product(rows, pull, scale)));
-		work_set_term(&smooth->work, lane, negative(scale));
+	ce_set_scales(rows, &gradients.scale);
+	ce_set_z_pulls(rows, smooth->y, &z_pull);
+	lane_sums_plus(&gradients.rest, &z_pull);
+	lane_sums_plus(&pull, &gradients.rest);
+	rows->numbers->products(&pull, &gradients.scale, &pull);
+	work_set_factors(&smooth->work, &pull);
+	for (size_t lane = 0; lane < LANES; lane++) {
+		bool counted = lane < rows->n && smooth->y[lane] >= 0;
+		lanes->term[lane] = -gradients.scale.high[lane];
+		lanes->term_low[lane] = -gradients.scale.low[lane];
 		lanes->b[lane] = smooth->per_class.high;
-		if (!(work_takes(pull.high * scale.high) && work_takes(scale.high)))
+		if (counted &&
+		    !(work_takes(pull.high[lane]) && work_takes(gradients.scale.high[lane])))
 			left |= 1u << lane;
 	}
 	work_write(&smooth->work, WRITE_COMBINED, &plan->outputs[OUTPUT_GRAD], ce_is_sloped(plan));
-	if (smooth->indices)
-		ce_put_target_grads(rows, &smooth->gradient);
+	if (!smooth->indices)
+		return left;
+	set_weighted(smooth, smooth->per_class, &gradients.base);
+	ce_put_target_grads(&smooth->work, &gradients);
 	return left;
 }
 
 unsigned ce_evaluate_smooth(struct rows *rows, const int64_t *y, double *loss)
 {
 	struct smooth smooth;
-	smooth.work.on = 0;
-	unsigned left = rows_irregular(rows);
+	unsigned left = rows_irregular(rows), counted = 0;
 	start(&smooth, rows, y);
 	for (size_t lane = 0; lane < rows->n; lane++)
-		if (y[lane] < 0)
-			smooth.work.on &= ~(1u << lane);
-	work_sum(&smooth.work, SUM_GAPS);
-	for (size_t lane = 0; lane < rows->n; lane++)
-		loss[lane] = y[lane] < 0 ? 0.0 : lane_loss(&smooth, lane);
+		counted |= (unsigned)(y[lane] >= 0) << lane;
+	smooth.work.on &= counted;
+	set_sums(&smooth);
+	struct lane_sums rest = smooth.sums.all;
+	/* beside probabilities no class is the target, and no logit counts */
+	rows->plan->kernels->smooth_losses(rows->sums, y,
+					   smooth.indices ? rows->targets.logit : rows->sums->max,
+					   &smooth.sums, loss);
 	if (!rows->plan->wanted[OUTPUT_GRAD])
 		return left;
-	left |= write_grad(&smooth);
+	left |= write_grad(&smooth, &rest);
 	/* beside a gradient of 0 stands what its lane holds */
-	for (size_t lane = 0; lane < rows->n; lane++)
-		if (y[lane] < 0)
-			left |= 1u << lane;
-	return left;
+	return left | (~counted & ((1u << rows->n) - 1));
 }

@@ -53,34 +53,36 @@ static void softmax_grad(const struct loss_plan *plan, const struct row *row)
 
 /* ---------------------------------------------------------------- sixteen rows at a time */
 
+/* A bit for every lane whose number the operations do not take. */
+static unsigned too_large(const struct rows *rows, const double *numbers)
+{
+	unsigned left = 0;
+	for (size_t lane = 0; lane < LANES; lane++)
+		left |= (unsigned)!work_takes(numbers[lane]) << lane;
+	return left & ((1u << rows->n) - 1);
+}
+
 /* The numbers of each lane, from sums over the rows; a bit for every lane that is left. */
 static unsigned prepare_log_softmax(struct work *work)
 {
-	unsigned left = 0;
-	work_sum(work, SUM_GAPS);
-	for (size_t lane = 0; lane < work->rows->n; lane++) {
-		struct sum sum = work_sum_of(work, 1, lane);
-		left |= (unsigned)!work_takes(sum.high) << lane;
-		work_set_factor(work, lane, negative(work_factor(work->rows, lane, sum)));
+	struct lane_sums total;
+	work_sum(work, SUM_B);
+	for (size_t lane = 0; lane < LANES; lane++) {
+		total.high[lane] = -work->lanes.sum[0][lane];
+		total.low[lane] = -work->lanes.lost[0][lane];
 		work->lanes.term[lane] = 1.0;
 	}
-	return left;
+	work_set_factors(work, &total);
+	return too_large(work->rows, total.high);
 }
 
 /* p is e over the sum of all e, which are better than those that the row's sum is made of: what is
  * off in them counts several times where g_c and the mean cancel. */
 static unsigned prepare_softmax(struct work *work)
 {
-	unsigned left = 0;
 	work_sum(work, SUM_EXP);
-	for (size_t lane = 0; lane < work->rows->n; lane++) {
-		struct sum weighted = work_sum_of(work, 0, lane), all = work_sum_of(work, 1, lane);
-		struct sum mean = ratio(weighted, all);
-		left |= (unsigned)!work_takes(mean.high) << lane;
-		work_set_factor(work, lane, ratio(sum_from(1.0), all));
-		work_set_term(work, lane, negative(mean));
-	}
-	return left;
+	work->rows->numbers->center(&work->lanes);
+	return too_large(work->rows, work->lanes.term);
 }
 
 /* One of the two losses: its gradient, of sixteen rows and of a row that they leave. */

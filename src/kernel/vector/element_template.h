@@ -293,39 +293,6 @@ write_outcome(const struct elements *all, size_t i, bool wide, bool grad, struct
 	put_results(all->grad, i, out->grad, wide);
 }
 
-#if defined(__AVX512F__) || (defined(__AVX2__) && defined(__F16C__))
-/* The processor's own conversion gives the same bits as half.h's. */
-__attribute__((always_inline)) static inline void narrow_f16(uint16_t *to, vf v)
-{
-#if defined(__AVX512F__)
-	__m256i codes = _mm512_cvtps_ph((__m512)v, _MM_FROUND_TO_NEAREST_INT);
-#else
-	__m128i codes = _mm256_cvtps_ph((__m256)v, _MM_FROUND_TO_NEAREST_INT);
-#endif
-	memcpy(to, &codes, sizeof codes);
-}
-#define NARROWS_F16 true
-#endif
-
-/* n floats, rounded to codes of a type: a loop a type, in vectors of this instruction set. */
-static void narrow_floats(loss_dtype dtype, const float *from, void *to, size_t n)
-{
-	size_t i = 0;
-	if (dtype == LOSS_F16) {
-#if defined(__AVX512F__) || (defined(__AVX2__) && defined(__F16C__))
-		for (; i + NATIVE <= n; i += NATIVE)
-			narrow_f16((uint16_t *)to + i, vf_load(from + i));
-#endif
-		for (; i < n; i++)
-			((uint16_t *)to)[i] = (uint16_t)half_narrow_float(HALF_F16, from[i]);
-	} else if (dtype == LOSS_BF16) {
-		for (; i < n; i++)
-			((uint16_t *)to)[i] = (uint16_t)half_narrow_float(HALF_BF16, from[i]);
-	} else {
-		half_from_float(dtype, from, to, n);
-	}
-}
-
 /* What follows `all` is a constant where this is inlined. */
 __attribute__((always_inline)) static inline void each(struct elements *all, bool wide, bool logits,
 						       bool grad, piece_fn *loss)

@@ -116,6 +116,136 @@ static void finish_of_doubles(const struct lane_state *states, struct row_sums *
 	}
 }
 
+/* ---------------------------------------------------------------- factors of operations */
+
+INLINE struct pair pair_load(const struct lane_sums *sums, size_t at)
+{
+	return (struct pair){wd_load(sums->high + at), wd_load(sums->low + at)};
+}
+
+INLINE void pair_store(struct lane_sums *sums, size_t at, struct pair value)
+{
+	wd_store(sums->high + at, value.high);
+	wd_store(sums->low + at, value.low);
+}
+
+/* By 1 / (1 + R), which is in the units of the operations' e what makes it p_c. */
+static void shares_of_floats(const struct row_sums *sums, const struct lane_sums *factors,
+			     struct lanes *lanes)
+{
+	UNROLL
+	for (size_t at = 0; at < LANES; at += DOUBLES) {
+		wd share = pair_value(pair_load(factors, at)) * (wd_load(sums->inverse + at) * wd_set(0x1p-60));
+		share /= wd_set(1.0) + wd_load(sums->residual + at);
+		wd_store(lanes->factor + at, share);
+		wd_store(lanes->factor_low + at, wd_set(0.0));
+	}
+}
+
+static void center_of_floats(struct lanes *lanes)
+{
+	UNROLL
+	for (size_t at = 0; at < LANES; at += DOUBLES) {
+		wd factor = wd_set(1.0) / wd_load(lanes->sum[1] + at);
+		wd_store(lanes->factor + at, factor);
+		wd_store(lanes->term + at, -wd_load(lanes->sum[0] + at) * factor);
+	}
+}
+
+/* n / d, to twice the precision. */
+INLINE struct pair pair_quotient(struct pair n, struct pair d)
+{
+	wd q = n.high / d.high;
+	wd rest = wd_fma(-q, d.high, n.high) - q * d.low;
+	return wd_sum(q, rest / d.high + n.low / d.high);
+}
+
+static void shares_of_doubles(const struct row_sums *sums, const struct lane_sums *factors,
+			      struct lanes *lanes)
+{
+	const wd unit = wd_set(0x1p-400);
+	for (size_t at = 0; at < LANES; at += DOUBLES) {
+		struct pair inverse = {wd_load(sums->inverse + at), wd_load(sums->inverse_low + at)};
+		struct pair total = wd_sum(wd_set(1.0), wd_load(sums->residual + at));
+		total.low += wd_load(sums->residual_low + at);
+		struct pair share = pair_product(pair_load(factors, at), inverse);
+		share = pair_quotient(share, total);
+		wd_store(lanes->factor + at, share.high * unit);
+		wd_store(lanes->factor_low + at, share.low * unit);
+	}
+}
+
+static void center_of_doubles(struct lanes *lanes)
+{
+	const struct pair one = {wd_set(1.0), wd_set(0.0)};
+	for (size_t at = 0; at < LANES; at += DOUBLES) {
+		struct pair sum = {wd_load(lanes->sum[0] + at), wd_load(lanes->lost[0] + at)};
+		struct pair all = {wd_load(lanes->sum[1] + at), wd_load(lanes->lost[1] + at)};
+		struct pair factor = pair_quotient(one, all), mean = pair_quotient(sum, all);
+		wd_store(lanes->factor + at, factor.high);
+		wd_store(lanes->factor_low + at, factor.low);
+		wd_store(lanes->term + at, -mean.high);
+		wd_store(lanes->term_low + at, -mean.low);
+	}
+}
+
+static void products_of_floats(const struct lane_sums *a, const struct lane_sums *b,
+			       struct lane_sums *to)
+{
+	for (size_t at = 0; at < LANES; at += DOUBLES) {
+		wd product = pair_value(pair_load(a, at)) * pair_value(pair_load(b, at));
+		pair_store(to, at, (struct pair){product, wd_set(0.0)});
+	}
+}
+
+static void products_of_doubles(const struct lane_sums *a, const struct lane_sums *b,
+				struct lane_sums *to)
+{
+	for (size_t at = 0; at < LANES; at += DOUBLES)
+		pair_store(to, at, pair_product(pair_load(a, at), pair_load(b, at)));
+}
+
+/* ---------------------------------------------------------------- gradients at targets */
+
+/* 1 - p. Where p is the largest that is the residual's share: the one place where p - 1 would
+ * cancel. */
+INLINE wd other_prob(const struct row_sums *sums, const double *logit, wd p, size_t at)
+{
+	wd residual = wd_load(sums->residual + at);
+	wd share = residual / (wd_set(1.0) + residual);
+	wl largest = wd_load(logit + at) == wd_load(sums->max + at);
+	return wd_select(largest, share, wd_set(1.0) - p);
+}
+
+/* p (own + rest) - own - base = -(1 - p) own + p rest - base. */
+static void target_grads_of_floats(const struct row_sums *sums, const double *logit,
+				   const struct target_gradients *of, double *grad)
+{
+	for (size_t at = 0; at < LANES; at += DOUBLES) {
+		wd p = wd_load(of->p + at), other = other_prob(sums, logit, p, at);
+		wd value = wd_set(0.0) - other * wd_load(of->own.high + at);
+		value += p * wd_load(of->rest.high + at);
+		value = (value - wd_load(of->base.high + at)) * wd_load(of->scale.high + at);
+		wd_store(grad + at, value * wd_load(of->slope + at));
+	}
+}
+
+/* Every rounding counts: there is one, before the slope. */
+static void target_grads_of_doubles(const struct row_sums *sums, const double *logit,
+				    const struct target_gradients *of, double *grad)
+{
+	for (size_t at = 0; at < LANES; at += DOUBLES) {
+		wd p = wd_load(of->p + at), other = other_prob(sums, logit, p, at);
+		struct pair value = pair_times(wd_set(0.0) - other, pair_load(&of->own, at));
+		value = pair_sum(value, pair_times(p, pair_load(&of->rest, at)));
+		value = pair_sum(value, pair_minus(pair_load(&of->base, at)));
+		value = pair_product(value, pair_load(&of->scale, at));
+		wd_store(grad + at, pair_value(value) * wd_load(of->slope + at));
+	}
+}
+
+/* ---------------------------------------------------------------- losses */
+
 /* Lanes [at, at + DOUBLES); `weighted` is a constant where this is inlined. */
 INLINE void lane_losses(const struct row_sums *sums, const struct row_targets *targets, size_t at,
 			bool weighted, double *loss, struct lane_sums *totals)
@@ -147,4 +277,36 @@ static void ISA(losses)(const struct row_sums *sums, const struct row_targets *t
 			lane_losses(sums, targets, at, true, loss, totals);
 		else
 			lane_losses(sums, targets, at, false, loss, totals);
+}
+
+/* factor value, where a factor of 0 makes 0 also of an infinite value; NaN stays NaN. */
+INLINE wd weighed(wd factor, wd value)
+{
+	wl nothing = (factor == wd_set(0.0)) & (value == value);
+	return wd_select(nothing, wd_set(0.0), factor * value);
+}
+
+/* Once a sum is infinite its errors are NaN: then the plain sum is the value. */
+INLINE wd sum_of_parts(struct pair sum)
+{
+	wd value = pair_value(sum);
+	return wd_select(value == value, value, sum.high);
+}
+
+/* sum_c b_c (max - x_c) + A log1p(R), A the sum of b; 0 where a row does not count. */
+static void ISA(smooth_losses)(const struct row_sums *sums, const int64_t *y, const double *logit,
+			       const struct smooth_sums *smooth, double *loss)
+{
+	for (size_t at = 0; at < LANES; at += DOUBLES) {
+		struct pair own = pair_load(&smooth->own, at);
+		struct pair gaps = pair_load(&smooth->gaps, at);
+		wd gap = wd_load(sums->max + at) - wd_load(logit + at);
+		struct pair sum = wd_sum(gaps.high, weighed(own.high, gap));
+		sum.low += gaps.low;
+		struct pair all = pair_sum(pair_load(&smooth->all, at), own);
+		wd tail = weighed(sum_of_parts(all), wd_load(sums->log1p_residual + at));
+		wd value = wd_set(0.0) + (sum_of_parts(sum) + tail); /* never -0 */
+		wl counted = wl_load(y + at) >= 0;
+		wd_store(loss + at, (wd)((wl)value & counted));
+	}
 }

@@ -165,55 +165,6 @@ INLINE unsigned vf_equal(vf a, vf b)
 #endif
 }
 
-/* ---------------------------------------------------------------- what memory holds */
-
-/* Types that are loaded as float lanes; narrower ones go through `load`. */
-INLINE size_t vf_bytes(loss_dtype dtype)
-{
-	return dtype == LOSS_F32 ? 4 : 2;
-}
-
-/* NATIVE elements from index i of an array of floats, BF16 or F16: the type is a constant where
- * this is inlined. */
-INLINE vf vf_load_as(loss_dtype dtype, const void *x, size_t i)
-{
-	typedef uint32_t wide __attribute__((vector_size(NATIVE * 4)));
-	if (dtype == LOSS_F32)
-		return vf_load((const float *)x + i);
-	vh codes;
-	memcpy(&codes, (const uint16_t *)x + i, sizeof codes);
-	if (dtype == LOSS_BF16)
-		return (vf)(__builtin_convertvector(codes, wide) << 16);
-	return vf_from_f16(codes);
-}
-
-/* Fewer than LANES of them. */
-INLINE void vf_load_some(loss_dtype dtype, const void *from, float *to, size_t n)
-{
-	if (dtype == LOSS_F32)
-		memcpy(to, from, n * sizeof *to);
-	else
-		half_to_float(dtype, from, to, n);
-}
-
-INLINE size_t vw_bytes(loss_dtype dtype)
-{
-	(void)dtype;
-	return 8;
-}
-
-INLINE vw vw_load_as(loss_dtype dtype, const void *x, size_t i)
-{
-	(void)dtype;
-	return vw_load((const double *)x + i);
-}
-
-INLINE void vw_load_some(loss_dtype dtype, const void *from, double *to, size_t n)
-{
-	(void)dtype;
-	memcpy(to, from, n * sizeof *to);
-}
-
 /* ---------------------------------------------------------------- to doubles and back */
 
 /* Rounds to floats. */
@@ -263,6 +214,100 @@ INLINE void vw_put(double *p, vw v, bool stream)
 {
 	(void)stream;
 	vw_store(p, v);
+}
+
+/* ---------------------------------------------------------------- what memory holds */
+
+/* Types that are loaded as float lanes; narrower ones go through `load`. */
+INLINE size_t vf_bytes(loss_dtype dtype)
+{
+	return dtype == LOSS_F32 ? 4 : 2;
+}
+
+/* NATIVE elements from index i of an array of floats, BF16 or F16: the type is a constant where
+ * this is inlined. */
+INLINE vf vf_load_as(loss_dtype dtype, const void *x, size_t i)
+{
+	typedef uint32_t wide __attribute__((vector_size(NATIVE * 4)));
+	if (dtype == LOSS_F32)
+		return vf_load((const float *)x + i);
+	vh codes;
+	memcpy(&codes, (const uint16_t *)x + i, sizeof codes);
+	if (dtype == LOSS_BF16)
+		return (vf)(__builtin_convertvector(codes, wide) << 16);
+	return vf_from_f16(codes);
+}
+
+/* Rounded to codes; the processor's own conversion gives the same bits as half.h's. */
+INLINE vh vf_to_f16(vf v)
+{
+#if defined(__AVX512F__)
+	return (vh)_mm512_cvtps_ph((__m512)v, _MM_FROUND_TO_NEAREST_INT);
+#elif defined(__F16C__)
+	return (vh)_mm256_cvtps_ph((__m256)v, _MM_FROUND_TO_NEAREST_INT);
+#else
+	vh codes;
+	for (int i = 0; i < NATIVE; i++)
+		codes[i] = (uint16_t)half_narrow_float(HALF_F16, v[i]);
+	return codes;
+#endif
+}
+
+/* As half_narrow_float does it. */
+INLINE vh vf_to_bf16(vf v)
+{
+	vu bits = (vu)v, size = bits & 0x7fffffff;
+	vu rounded = (size + 0x7fff + (size >> 16 & 1)) >> 16, quiet = size >> 16 | 0x40;
+	vu is_nan = (vu)((vi)size > 0x7f800000);
+	vu codes = (rounded & ~is_nan) | (quiet & is_nan) | (bits >> 16 & 0x8000);
+	return __builtin_convertvector(codes, vh);
+}
+
+/* NATIVE numbers to index i of an array of elements, rounded once; the types are those that are
+ * loaded as lanes, and a constant where this is inlined. */
+INLINE void vf_store_as(loss_dtype dtype, void *x, size_t i, vf v)
+{
+	if (dtype == LOSS_F32) {
+		vf_store((float *)x + i, v);
+		return;
+	}
+	vh codes = dtype == LOSS_BF16 ? vf_to_bf16(v) : vf_to_f16(v);
+	memcpy((uint16_t *)x + i, &codes, sizeof codes);
+}
+
+/* Fewer than LANES of them. */
+INLINE void vf_load_some(loss_dtype dtype, const void *from, float *to, size_t n)
+{
+	if (dtype == LOSS_F32)
+		memcpy(to, from, n * sizeof *to);
+	else
+		half_to_float(dtype, from, to, n);
+}
+
+INLINE size_t vw_bytes(loss_dtype dtype)
+{
+	(void)dtype;
+	return 8;
+}
+
+INLINE vw vw_load_as(loss_dtype dtype, const void *x, size_t i)
+{
+	(void)dtype;
+	return vw_load((const double *)x + i);
+}
+
+INLINE void vw_store_as(loss_dtype dtype, void *x, size_t i, vw v)
+{
+	if (dtype == LOSS_F64)
+		vw_store((double *)x + i, v);
+	else
+		vf_store((float *)x + i, vf_narrow(v));
+}
+
+INLINE void vw_load_some(loss_dtype dtype, const void *from, double *to, size_t n)
+{
+	(void)dtype;
+	memcpy(to, from, n * sizeof *to);
 }
 
 /* ---------------------------------------------------------------- across lanes */

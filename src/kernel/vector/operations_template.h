@@ -75,17 +75,60 @@ INLINE vw OF(rounded)(struct parts value)
 	return IS_WIDE ? vw_add(value.high, value.low) : value.high;
 }
 
-INLINE struct OF(scale) OF(scale_of_lanes)(const struct lanes *lanes, size_t l)
+/* ---------------------------------------------------------------- lanes and chunks */
+
+/* What a native vector of lanes knows of its rows. */
+struct OF(known) {
+	struct OF(scale) scale;
+	vw max, b;
+	struct parts factor, term;
+};
+
+INLINE struct OF(known) OF(known_of)(const struct lanes *lanes, size_t l)
 {
-	return OF(scale_for)(NV(narrow)(vw_load(lanes->exponent + l)));
+	return (struct OF(known)){
+		.scale = OF(scale_for)(NV(narrow)(vw_load(lanes->exponent + l))),
+		.max = vw_load(lanes->max + l),
+		.b = vw_load(lanes->b + l),
+		.factor = {vw_load(lanes->factor + l), vw_load(lanes->factor_low + l)},
+		.term = {vw_load(lanes->term + l), vw_load(lanes->term_low + l)},
+	};
 }
 
-INLINE vw OF(wide_at)(const void *x, size_t i)
+/* Where lanes from l on of vector k of a chunk's logits are. */
+INLINE const NUMBER *OF(logits_at)(const struct class_chunk *chunk, size_t k, size_t l)
 {
-	return NV(widen)(NV(load)((const NUMBER *)x + i));
+	return (const NUMBER *)chunk->x + k * chunk->x_step + l;
+}
+
+INLINE vw OF(wide_at)(const struct class_chunk *chunk, size_t k, size_t l)
+{
+	return NV(widen)(NV(load)(OF(logits_at)(chunk, k, l)));
+}
+
+INLINE vw OF(b_at)(const struct OF(known) * row, const struct class_chunk *chunk, size_t k,
+		   size_t l)
+{
+	if (chunk->b)
+		return vw_load(chunk->b + k * LANES + l);
+	if (!chunk->t)
+		return row->b;
+	vw t = NV(widen)(NV(load)((const NUMBER *)chunk->t + k * chunk->t_step + l));
+	return vw_add(vw_multiply(t, vw_set(chunk->scale)), vw_set(chunk->shift));
 }
 
 /* ---------------------------------------------------------------- sums */
+
+/* One of the lanes' two sums, and back. */
+INLINE NV(sum) OF(lanes_sum)(const struct lanes *lanes, size_t i, size_t l)
+{
+	return NV(sum_of)(lanes->sum[i] + l, lanes->lost[i] + l);
+}
+
+INLINE void OF(lanes_put)(struct lanes *lanes, size_t i, size_t l, NV(sum) sum)
+{
+	NV(sum_put)(sum, lanes->sum[i] + l, lanes->lost[i] + l);
+}
 
 /* An excluded class's gap must not be infinite beside an exponential of 0. */
 INLINE vw OF(finite_gap)(vw x, vw max)
@@ -95,16 +138,15 @@ INLINE vw OF(finite_gap)(vw x, vw max)
 
 static void OF(sum_entropy)(struct lanes *lanes, const struct class_chunk *chunk)
 {
-	const NUMBER *x = chunk->x;
 	for (size_t l = 0; l < LANES; l += NATIVE) {
-		struct OF(scale) scale = OF(scale_of_lanes)(lanes, l);
-		vw max = vw_load(lanes->max + l);
-		NV(sum) sum = NV(sum_of)(lanes->sum[0] + l, lanes->lost[0] + l);
-		for (size_t i = l; i < chunk->n; i += LANES) {
-			vw gap = OF(finite_gap)(OF(wide_at)(x, i), max);
-			sum = NV(sum_add_wide)(sum, vw_multiply(OF(powers)(x + i, &scale), gap));
+		struct OF(known) row = OF(known_of)(lanes, l);
+		NV(sum) sum = OF(lanes_sum)(lanes, 0, l);
+		for (size_t k = 0; k < chunk->n; k++) {
+			vw gap = OF(finite_gap)(OF(wide_at)(chunk, k, l), row.max);
+			vw e = OF(powers)(OF(logits_at)(chunk, k, l), &row.scale);
+			sum = NV(sum_add_wide)(sum, vw_multiply(e, gap));
 		}
-		NV(sum_put)(sum, lanes->sum[0] + l, lanes->lost[0] + l);
+		OF(lanes_put)(lanes, 0, l, sum);
 	}
 }
 
@@ -112,138 +154,139 @@ static void OF(sum_entropy)(struct lanes *lanes, const struct class_chunk *chunk
 INLINE void OF(sum_bare_gaps)(struct lanes *lanes, const struct class_chunk *chunk)
 {
 	for (size_t l = 0; l < LANES; l += NATIVE) {
-		const NUMBER *x = (const NUMBER *)chunk->x + l;
 		NVEC max = NV(narrow)(vw_load(lanes->max + l));
-		NV(sum) gaps = NV(sum_of)(lanes->sum[0] + l, lanes->lost[0] + l);
-		for (size_t i = 0; i < chunk->n; i += LANES)
-			gaps = NV(sum_add)(gaps, NV(subtract)(max, NV(load)(x + i)));
-		NV(sum_put)(gaps, lanes->sum[0] + l, lanes->lost[0] + l);
+		NV(sum) gaps = OF(lanes_sum)(lanes, 0, l);
+		for (size_t k = 0; k < chunk->n; k++) {
+			NVEC x = NV(load)(OF(logits_at)(chunk, k, l));
+			gaps = NV(sum_add)(gaps, NV(subtract)(max, x));
+		}
+		OF(lanes_put)(lanes, 0, l, gaps);
 	}
 }
 
 INLINE void OF(sum_gaps_of)(struct lanes *lanes, const struct class_chunk *chunk)
 {
 	for (size_t l = 0; l < LANES; l += NATIVE) {
-		vw max = vw_load(lanes->max + l);
-		NV(sum) gaps = NV(sum_of)(lanes->sum[0] + l, lanes->lost[0] + l);
-		NV(sum) all = NV(sum_of)(lanes->sum[1] + l, lanes->lost[1] + l);
-		for (size_t i = l; i < chunk->n; i += LANES) {
-			vw gap = vw_subtract(max, OF(wide_at)(chunk->x, i));
-			vw b = vw_load(chunk->b + i);
+		struct OF(known) row = OF(known_of)(lanes, l);
+		NV(sum) gaps = OF(lanes_sum)(lanes, 0, l), all = OF(lanes_sum)(lanes, 1, l);
+		for (size_t k = 0; k < chunk->n; k++) {
+			vw gap = vw_subtract(row.max, OF(wide_at)(chunk, k, l));
+			vw b = OF(b_at)(&row, chunk, k, l);
 			gap = vw_where_nonzero(b, vw_multiply(b, gap));
 			gaps = NV(sum_add_wide)(gaps, gap);
 			all = NV(sum_add_wide)(all, b);
 		}
-		NV(sum_put)(gaps, lanes->sum[0] + l, lanes->lost[0] + l);
-		NV(sum_put)(all, lanes->sum[1] + l, lanes->lost[1] + l);
+		OF(lanes_put)(lanes, 0, l, gaps);
+		OF(lanes_put)(lanes, 1, l, all);
 	}
 }
 
 static void OF(sum_gaps)(struct lanes *lanes, const struct class_chunk *chunk)
 {
-	if (chunk->b)
+	if (chunk->b || chunk->t)
 		OF(sum_gaps_of)(lanes, chunk);
 	else
 		OF(sum_bare_gaps)(lanes, chunk);
 }
 
+static void OF(sum_b)(struct lanes *lanes, const struct class_chunk *chunk)
+{
+	for (size_t l = 0; l < LANES; l += NATIVE) {
+		struct OF(known) row = OF(known_of)(lanes, l);
+		NV(sum) all = OF(lanes_sum)(lanes, 0, l);
+		for (size_t k = 0; k < chunk->n; k++)
+			all = NV(sum_add_wide)(all, OF(b_at)(&row, chunk, k, l));
+		OF(lanes_put)(lanes, 0, l, all);
+	}
+}
+
 static void OF(sum_exp)(struct lanes *lanes, const struct class_chunk *chunk)
 {
-	const NUMBER *x = chunk->x;
 	for (size_t l = 0; l < LANES; l += NATIVE) {
-		struct OF(scale) scale = OF(scale_of_lanes)(lanes, l);
-		NV(sum) sum = NV(sum_of)(lanes->sum[0] + l, lanes->lost[0] + l);
-		NV(sum) all = NV(sum_of)(lanes->sum[1] + l, lanes->lost[1] + l);
-		for (size_t i = l; i < chunk->n; i += LANES) {
-			struct parts e = OF(power_parts)(x + i, &scale);
-			struct parts be = OF(product)(e, vw_load(chunk->b + i), vw_set(0.0));
+		struct OF(known) row = OF(known_of)(lanes, l);
+		NV(sum) sum = OF(lanes_sum)(lanes, 0, l), all = OF(lanes_sum)(lanes, 1, l);
+		for (size_t k = 0; k < chunk->n; k++) {
+			struct parts e =
+				OF(power_parts)(OF(logits_at)(chunk, k, l), &row.scale);
+			struct parts be =
+				OF(product)(e, OF(b_at)(&row, chunk, k, l), vw_set(0.0));
 			sum = NV(sum_add_parts)(sum, be);
 			all = NV(sum_add_parts)(all, e);
 		}
-		NV(sum_put)(sum, lanes->sum[0] + l, lanes->lost[0] + l);
-		NV(sum_put)(all, lanes->sum[1] + l, lanes->lost[1] + l);
+		OF(lanes_put)(lanes, 0, l, sum);
+		OF(lanes_put)(lanes, 1, l, all);
 	}
 }
 
 /* ---------------------------------------------------------------- outputs */
 
-/* The value of a native vector of logits, from index i on, of the lanes from l on. */
-typedef vw OF(value_fn)(const struct lanes *lanes, const struct class_chunk *chunk,
-			const struct OF(scale) * scale, size_t l, size_t i);
+/* The values of a native vector of logits, lanes from l on of vector k. */
+typedef vw OF(value_fn)(const struct OF(known) * row, const struct class_chunk *chunk, size_t k,
+			size_t l);
 
 /* Inlined with `stream` a constant. */
 INLINE void OF(write)(const struct lanes *lanes, const struct class_chunk *chunk,
 		      OF(value_fn) * value, bool stream)
 {
-	NUMBER *out = chunk->out;
-	struct OF(scale) scale[PIECES];
+	struct OF(known) rows[PIECES];
 	UNROLL
 	for (size_t p = 0; p < PIECES; p++)
-		scale[p] = OF(scale_of_lanes)(lanes, p * NATIVE);
-	for (size_t i = 0; i < chunk->n; i += LANES)
+		rows[p] = OF(known_of)(lanes, p * NATIVE);
+	for (size_t k = 0; k < chunk->n; k++)
 		UNROLL
 	for (size_t p = 0; p < PIECES; p++) {
 		size_t l = p * NATIVE;
-		vw v = value(lanes, chunk, &scale[p], l, i + l);
-		NV(put)(out + i + l, NV(narrow)(v), stream);
+		NUMBER *out = (NUMBER *)chunk->out + k * chunk->out_step + l;
+		NV(put)(out, NV(narrow)(value(&rows[p], chunk, k, l)), stream);
 	}
 }
 
-/* The lanes are copied: what is written might be them, as far as the compiler knows. */
+/* The chunk is copied: what is written might be it, as far as the compiler knows. */
 #define WRITER(name)                                                                               \
 	static void OF(write_##name)(struct lanes * lanes, const struct class_chunk *chunk)        \
 	{                                                                                          \
-		const struct lanes own = *lanes;                                                   \
 		const struct class_chunk of = *chunk;                                              \
 		if (of.stream)                                                                     \
-			OF(write)(&own, &of, OF(name), true);                                      \
+			OF(write)(lanes, &of, OF(name), true);                                     \
 		else                                                                               \
-			OF(write)(&own, &of, OF(name), false);                                     \
+			OF(write)(lanes, &of, OF(name), false);                                    \
 	}
 
-INLINE vw OF(log_probs)(const struct lanes *lanes, const struct class_chunk *chunk,
-			const struct OF(scale) * scale, size_t l, size_t i)
+INLINE vw OF(log_probs)(const struct OF(known) * row, const struct class_chunk *chunk, size_t k,
+			size_t l)
 {
-	(void)scale;
-	vw gap = vw_subtract(OF(wide_at)(chunk->x, i), vw_load(lanes->max + l));
-	return vw_subtract(gap, vw_load(lanes->term + l));
+	return vw_subtract(vw_subtract(OF(wide_at)(chunk, k, l), row->max), row->term.high);
 }
 WRITER(log_probs)
 
-INLINE vw OF(b_at)(const struct lanes *lanes, const struct class_chunk *chunk, size_t l, size_t i)
+INLINE vw OF(combined)(const struct OF(known) * row, const struct class_chunk *chunk, size_t k,
+		       size_t l)
 {
-	return vw_load(chunk->b ? chunk->b + i : lanes->b + l);
-}
-
-INLINE vw OF(combined)(const struct lanes *lanes, const struct class_chunk *chunk,
-		       const struct OF(scale) * scale, size_t l, size_t i)
-{
-	struct parts e = OF(power_parts)((const NUMBER *)chunk->x + i, scale);
-	struct parts b = {OF(b_at)(lanes, chunk, l, i), vw_set(0.0)};
-	e = OF(product)(e, vw_load(lanes->factor + l), vw_load(lanes->factor_low + l));
-	b = OF(product)(b, vw_load(lanes->term + l), vw_load(lanes->term_low + l));
+	struct parts e = OF(power_parts)(OF(logits_at)(chunk, k, l), &row->scale);
+	struct parts b = {OF(b_at)(row, chunk, k, l), vw_set(0.0)};
+	e = OF(product)(e, row->factor.high, row->factor.low);
+	b = OF(product)(b, row->term.high, row->term.low);
 	return OF(rounded)(OF(plus)(e, b));
 }
 WRITER(combined)
 
-INLINE vw OF(gaps)(const struct lanes *lanes, const struct class_chunk *chunk,
-		   const struct OF(scale) * scale, size_t l, size_t i)
+INLINE vw OF(gaps)(const struct OF(known) * row, const struct class_chunk *chunk, size_t k,
+		   size_t l)
 {
-	struct parts e = OF(power_parts)((const NUMBER *)chunk->x + i, scale);
-	struct parts b = {OF(b_at)(lanes, chunk, l, i), vw_set(0.0)};
-	struct parts mean = {vw_load(lanes->term + l), vw_load(lanes->term_low + l)};
-	struct parts gap = OF(plus)(b, mean);
-	gap = OF(product)(gap, vw_load(lanes->factor + l), vw_load(lanes->factor_low + l));
+	struct parts e = OF(power_parts)(OF(logits_at)(chunk, k, l), &row->scale);
+	struct parts b = {OF(b_at)(row, chunk, k, l), vw_set(0.0)};
+	struct parts gap = OF(plus)(b, row->term);
+	gap = OF(product)(gap, row->factor.high, row->factor.low);
 	return OF(rounded)(OF(product)(e, gap.high, gap.low));
 }
 WRITER(gaps)
 
 #if IS_WIDE
-INLINE vw OF(scaled)(const struct lanes *lanes, const struct class_chunk *chunk,
-		     const struct OF(scale) * scale, size_t l, size_t i)
+INLINE vw OF(scaled)(const struct OF(known) * row, const struct class_chunk *chunk, size_t k,
+		     size_t l)
 {
-	vw e = OF(powers)((const double *)chunk->x + i, scale);
-	return vw_multiply(e, vw_load(lanes->factor + l));
+	vw e = OF(powers)(OF(logits_at)(chunk, k, l), &row->scale);
+	return vw_multiply(e, row->factor.high);
 }
 WRITER(scaled)
 #else
@@ -295,27 +338,27 @@ INLINE struct rescale rescale_of(const struct lanes *lanes, size_t l)
 
 INLINE void rescale_all(const struct rescale *to, const struct class_chunk *chunk, bool stream)
 {
-	const float *x = chunk->x;
-	float *out = chunk->out;
-	for (size_t i = 0; i < chunk->n; i += LANES)
+	for (size_t k = 0; k < chunk->n; k++)
 		UNROLL
 	for (size_t p = 0; p < PIECES; p++) {
-		size_t at = i + p * NATIVE;
-		vf_put(out + at, rescaled(vf_load(x + at), &to[p]), stream);
+		size_t l = p * NATIVE;
+		float *out = (float *)chunk->out + k * chunk->out_step + l;
+		vf_put(out, rescaled(vf_load(OF(logits_at)(chunk, k, l)), &to[p]), stream);
 	}
 }
 
 /* In floats: a product that is not added to anything needs no more. */
 static void OF(write_scaled)(struct lanes *lanes, const struct class_chunk *chunk)
 {
+	const struct class_chunk of = *chunk;
 	struct rescale to[PIECES];
 	UNROLL
 	for (size_t p = 0; p < PIECES; p++)
 		to[p] = rescale_of(lanes, p * NATIVE);
-	if (chunk->stream)
-		rescale_all(to, chunk, true);
+	if (of.stream)
+		rescale_all(to, &of, true);
 	else
-		rescale_all(to, chunk, false);
+		rescale_all(to, &of, false);
 }
 #endif
 #undef WRITER
@@ -324,17 +367,16 @@ static void OF(write_scaled)(struct lanes *lanes, const struct class_chunk *chun
 
 static void OF(find_first)(struct lanes *lanes, const struct class_chunk *chunk)
 {
-	const NUMBER *x = chunk->x;
 	for (size_t l = 0; l < LANES; l++)
 		lanes->count[l] = INT64_MAX;
-	for (size_t i = 0; i < chunk->n; i += LANES)
+	for (size_t k = 0; k < chunk->n; k++)
 		for (size_t l = 0; l < LANES; l += NATIVE) {
-			unsigned equal =
-				NV(equal)(NV(load)(x + i + l), NV(load)(lanes->value.FIELD + l));
+			NVEC x = NV(load)(OF(logits_at)(chunk, k, l));
+			unsigned equal = NV(equal)(x, NV(load)(lanes->value.FIELD + l));
 			for (; equal != 0; equal &= equal - 1) {
 				size_t at = l + (size_t)__builtin_ctz(equal);
 				if (lanes->count[at] == INT64_MAX)
-					lanes->count[at] = (int64_t)(i / LANES);
+					lanes->count[at] = (int64_t)k;
 			}
 		}
 }
@@ -342,21 +384,21 @@ static void OF(find_first)(struct lanes *lanes, const struct class_chunk *chunk)
 static void OF(count_before)(struct lanes *lanes, const struct class_chunk *chunk)
 {
 	for (size_t l = 0; l < LANES; l += NATIVE) {
-		const NUMBER *x = (const NUMBER *)chunk->x + l;
 		NUMBER limits[NATIVE];
 		NVEC value = NV(load)(lanes->value.FIELD + l), count = NV(set)((NUMBER)0);
 		/* chunks have fewer classes than floats can count */
-		for (size_t k = 0; k < NATIVE; k++)
-			limits[k] = lanes->limit[l + k] < (int64_t)chunk->n
-					    ? (NUMBER)lanes->limit[l + k]
+		for (size_t i = 0; i < NATIVE; i++)
+			limits[i] = lanes->limit[l + i] < (int64_t)chunk->n
+					    ? (NUMBER)lanes->limit[l + i]
 					    : (NUMBER)chunk->n;
 		NVEC limit = NV(load)(limits), at = NV(set)((NUMBER)0);
-		for (size_t i = 0; i < chunk->n; i += LANES) {
-			count = NV(count)(count, NV(load)(x + i), value, at, limit);
+		for (size_t k = 0; k < chunk->n; k++) {
+			NVEC x = NV(load)(OF(logits_at)(chunk, k, l));
+			count = NV(count)(count, x, value, at, limit);
 			at = NV(add)(at, NV(set)((NUMBER)1));
 		}
 		NV(store)(limits, count);
-		for (size_t k = 0; k < NATIVE; k++)
-			lanes->count[l + k] += (int64_t)limits[k];
+		for (size_t i = 0; i < NATIVE; i++)
+			lanes->count[l + i] += (int64_t)limits[i];
 	}
 }

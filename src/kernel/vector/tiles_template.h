@@ -62,6 +62,30 @@ static void OF(load_apart)(loss_dtype dtype, const void *from, size_t stride, vo
 	(dtype, (const char *)from + c * stride, (NUMBER *)to + c * LANES, LANES);
 }
 
+INLINE void OF(store_apart_as)(loss_dtype dtype, const NUMBER *from, void *to, size_t stride,
+			       size_t n)
+{
+	for (size_t c = 0; c < n; c++)
+		UNROLL
+	for (size_t l = 0; l < LANES; l += NATIVE)
+		NV(store_as)(dtype, to, c * stride + l, NV(load)(from + c * LANES + l));
+}
+
+static void OF(store_apart)(loss_dtype dtype, const void *from, void *to, size_t stride, size_t n)
+{
+	if (dtype == LOSS_F64 || dtype == LOSS_F32)
+		OF(store_apart_as)(IS_WIDE && dtype == LOSS_F64 ? LOSS_F64 : LOSS_F32, from, to,
+				   stride, n);
+	else if (dtype == LOSS_BF16)
+		OF(store_apart_as)(LOSS_BF16, from, to, stride, n);
+	else if (dtype == LOSS_F16)
+		OF(store_apart_as)(LOSS_F16, from, to, stride, n);
+	else
+		for (size_t c = 0; c < n; c++) /* of one byte */
+			OF(store)
+	(dtype, (const NUMBER *)from + c * LANES, (char *)to + c * stride, LANES);
+}
+
 static void OF(multiply)(void *x, const void *by, size_t n)
 {
 	NUMBER *restrict values = x;

@@ -30,6 +30,9 @@
 /* Classes of a long row that are summed before the maxima are held against the reference. */
 #define CLASSES_TOGETHER ((size_t)256)
 
+/* An initializer of sixteen of the same. */
+#define LANES_OF(x) {x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x}
+
 /* As the templates hold them. */
 union numbers {
 	_Alignas(64) float f[LANES];
@@ -116,6 +119,26 @@ struct lane_sums {
 	double low[LANES];
 };
 
+/*
+ * What the gradients at the targets of sixteen rows are made of: with p' = own + rest and b = own +
+ * base, (p p' - b) scale slope.
+ */
+struct target_gradients {
+	struct lane_sums own;  /* what the target's class has beyond the others' */
+	struct lane_sums rest; /* of the factor of p_c, what is not from there */
+	struct lane_sums base; /* what the target's class has with the others */
+	struct lane_sums scale;
+	double p[LANES]; /* of the target */
+	double slope[LANES];
+};
+
+/* What the losses of sixteen rows of which every class has a coefficient b are made of. */
+struct smooth_sums {
+	struct lane_sums own;  /* what the target's class has beyond the others' */
+	struct lane_sums gaps; /* sum over the classes of b (max - x), without own */
+	struct lane_sums all;  /* and of b */
+};
+
 /* Logits within these bounds keep the range reduction exact enough; rows beyond are evaluated in
  * kernel/row.c. */
 #define VECTOR_LARGEST 0x1p20
@@ -136,12 +159,19 @@ struct lanes {
 	int64_t count[LANES];
 };
 
+/*
+ * n vectors of LANES numbers: logits, and what is written of them; each so many numbers from one
+ * vector to the next. Beside every logit stands b: of an array of doubles without gaps; else t
+ * scale + shift with t numbers again; else the lanes'.
+ */
 struct class_chunk {
-	const void *x;   /* numbers */
-	const double *b; /* beside every logit; NULL: the lanes' */
-	void *out;       /* numbers, of operations that write */
-	size_t n;        /* a multiple of LANES */
-	bool stream;     /* past the cache; out is aligned to LANES floats then */
+	const void *x, *t; /* t may be NULL */
+	void *out;
+	const double *b; /* or NULL */
+	size_t x_step, t_step, out_step;
+	double scale, shift;
+	size_t n;
+	bool stream; /* past the cache: out is aligned to LANES floats then, and has no gaps */
 };
 
 /*
@@ -153,6 +183,7 @@ struct class_chunk {
 enum operation {
 	SUM_ENTROPY,     /* e (max - x) */
 	SUM_GAPS,        /* b (max - x), a b of 0 making 0 of an infinite gap; and b */
+	SUM_B,           /* b */
 	SUM_EXP,         /* e b; and e */
 	WRITE_LOG_PROBS, /* (x - max) - term */
 	WRITE_COMBINED,  /* e factor + b term */
@@ -180,8 +211,9 @@ struct number_kernels {
 	/* n elements of a float type to numbers, exactly; n numbers to elements, rounded once. */
 	void (*load)(loss_dtype dtype, const void *from, void *to, size_t n);
 	void (*store)(loss_dtype dtype, const void *from, void *to, size_t n);
-	/* n classes, `stride` elements apart, of sixteen neighbours. */
+	/* n classes, `stride` elements apart, of sixteen neighbours; and back. */
 	void (*load_apart)(loss_dtype dtype, const void *from, size_t stride, void *to, size_t n);
+	void (*store_apart)(loss_dtype dtype, const void *from, void *to, size_t stride, size_t n);
 
 	/* u of n numbers, n a multiple of LANES, perhaps in place; and du/dx where it is not NULL.
 	 */
@@ -207,6 +239,17 @@ struct number_kernels {
 	/* What states of rows of n classes come to. */
 	void (*finish)(const struct lane_state *states, struct row_sums *sums, size_t n_groups,
 		       size_t n);
+	/* What makes p_c times a factor of the operations' e: the lanes' factor. */
+	void (*shares)(const struct row_sums *sums, const struct lane_sums *factors,
+		       struct lanes *lanes);
+	/* a b of each lane, rounded, or to twice the precision where numbers are doubles. */
+	void (*products)(const struct lane_sums *a, const struct lane_sums *b,
+			 struct lane_sums *to);
+	/* Exactly there where p is close to 1. */
+	void (*target_grads)(const struct row_sums *sums, const double *logit,
+			     const struct target_gradients *gradients, double *grad);
+	/* Of what SUM_EXP found: factor = 1 / the second sum, term = - the first over the second. */
+	void (*center)(struct lanes *lanes);
 
 	operation_fn *operations[N_OPERATIONS];
 };
@@ -221,6 +264,10 @@ struct vector_kernels {
 	 * totals is not NULL. */
 	void (*losses)(const struct row_sums *sums, const struct row_targets *targets, double *loss,
 		       struct lane_sums *totals);
+
+	/* The same where every class has a coefficient; y negative where a row does not count. */
+	void (*smooth_losses)(const struct row_sums *sums, const int64_t *y, const double *logit,
+			      const struct smooth_sums *smooth, double *loss);
 
 	/* n doubles of a float type. */
 	void (*widen)(loss_dtype dtype, const void *from, double *to, size_t n);

@@ -20,7 +20,16 @@ static void ISA(load)(loss_dtype dtype, const void *from, float *to, size_t n)
 	half_to_float(dtype, (const unsigned char *)from + i * half_bytes(dtype), to + i, n - i);
 }
 
-static void narrow_floats(loss_dtype dtype, const float *from, void *to, size_t n);
+/* n floats, rounded to codes of a type. */
+static void narrow_floats(loss_dtype dtype, const float *from, void *to, size_t n)
+{
+	size_t i = 0;
+	for (; dtype == LOSS_BF16 && i + NATIVE <= n; i += NATIVE)
+		vf_store_as(LOSS_BF16, to, i, vf_load(from + i));
+	for (; dtype == LOSS_F16 && i + NATIVE <= n; i += NATIVE)
+		vf_store_as(LOSS_F16, to, i, vf_load(from + i));
+	half_from_float(dtype, from + i, (unsigned char *)to + i * half_bytes(dtype), n - i);
+}
 
 /* In this order: later ones use the earlier. */
 #include "targets_template.h"
@@ -59,6 +68,7 @@ const struct vector_kernels ISA(vector_kernels) = {
 	.doubles = &kernels_of_doubles,
 	.targets = TARGET_READERS,
 	.losses = ISA(losses),
+	.smooth_losses = ISA(smooth_losses),
 	.widen = ISA(widen),
 	.scale = ISA(scale),
 	.elements =
