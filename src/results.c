@@ -60,11 +60,15 @@ static loss_status make_outputs(struct loss_plan *plan, struct loss_arena *arena
 	return LOSS_OK;
 }
 
+/* Where nothing of a row is read but its target's logit, that takes as long as so many neighbours
+ * would. */
+#define ELEMENTS_OF_A_TARGET ((size_t)4)
+
 static loss_status make_blocks(struct loss_plan *plan, struct loss_arena *arena,
 			       struct loss_error *err)
 {
 	bool short_rows = plan->layout == LAYOUT_TARGETS && !plan->streams;
-	plan->block_rows = BLOCK_ROWS(short_rows ? 1 : plan->classes);
+	plan->block_rows = BLOCK_ROWS(short_rows ? ELEMENTS_OF_A_TARGET : plan->classes);
 	plan->n_blocks = plan->rows / plan->block_rows + (plan->rows % plan->block_rows != 0);
 	if (plan->streams)
 		plan->n_blocks = 1;

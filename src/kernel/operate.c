@@ -33,8 +33,8 @@ static void widen(const struct work *work, const struct loss_tensor *tensor, siz
 	work->rows->plan->kernels->widen(tensor->dtype, tensor_at(tensor, i), to, n);
 }
 
-/* Whether b is made as it is used, of numbers: unless classes have weights, or the tensor holds more
- * than a number does. */
+/* Whether b is made as it is used, of numbers: unless classes have weights, or the tensor holds
+ * more than a number does. */
 static bool is_of_numbers(const struct work *work)
 {
 	const struct operand *operand = work->operand;
@@ -43,12 +43,10 @@ static bool is_of_numbers(const struct work *work)
 	       (operand->tensor->dtype == LOSS_F64) == wide;
 }
 
-/* The chunk's b is made of numbers at t. */
-static void set_numbers(const struct work *work, struct class_chunk *chunk, const void *t,
-			size_t step)
+/* The chunk's b is made of these. */
+static void set_numbers(const struct work *work, struct class_chunk *chunk, struct vectors t)
 {
 	chunk->t = t;
-	chunk->t_step = step;
 	chunk->scale = work->operand->scale;
 	chunk->shift = work->operand->shift;
 }
@@ -118,16 +116,15 @@ static void set_tile_logits(const struct job *job, struct class_chunk *chunk)
 {
 	struct rows *rows = job->work->rows;
 	const struct loss_tensor *input = &rows->plan->tensors[LOSS_ROLE_INPUT];
-	chunk->x = rows->tile;
-	chunk->x_step = LANES;
 	if (job->sloped) {
 		tile_load_slopes(rows, rows->room->slopes);
-	} else if (!rows->tiled && !rows->plan->transform.on && tile_lies_in(rows, input)) {
-		chunk->x = tensor_at(input, rows->base);
-		chunk->x_step = rows->plan->inner;
+	} else if (!rows->tiled && rows->plan->in_place && tile_lies_in(rows, input)) {
+		chunk->x = tile_in(rows, input);
+		return;
 	} else {
 		tile_load(rows);
 	}
+	chunk->x = rows_numbers(rows, rows->tile);
 }
 
 static void set_tile_operand(const struct work *work, struct class_chunk *chunk)
@@ -140,11 +137,23 @@ static void set_tile_operand(const struct work *work, struct class_chunk *chunk)
 	}
 	const struct loss_tensor *tensor = work->operand->tensor;
 	if (tile_lies_in(rows, tensor)) {
-		set_numbers(work, chunk, tensor_at(tensor, rows->base), rows->plan->inner);
+		set_numbers(work, chunk, tile_in(rows, tensor));
 		return;
 	}
 	tile_load_beside(rows, tensor, work->operand->ahead, room->b);
-	set_numbers(work, chunk, room->b, LANES);
+	set_numbers(work, chunk, rows_numbers(rows, room->b));
+}
+
+static void *out_at(const struct loss_tensor *out, size_t i)
+{
+	return (char *)out->data + i * loss_dtype_info(out->dtype)->size;
+}
+
+static void set_out(struct class_chunk *chunk, void *out, loss_dtype dtype, size_t step)
+{
+	chunk->out = out;
+	chunk->out_dtype = dtype;
+	chunk->out_step = step;
 }
 
 /* Where results go: to the output itself if all sixteen lanes have a row. */
@@ -153,12 +162,10 @@ static bool aim_tile(const struct job *job, struct class_chunk *chunk)
 	const struct rows *rows = job->work->rows;
 	const struct loss_tensor *out = job->out;
 	bool direct = out && !job->sloped && rows->n == LANES && tile_lies_in(rows, out);
-	chunk->out = rows->room->out;
-	chunk->out_step = LANES;
-	if (direct) {
-		chunk->out = (char *)out->data + rows->base * rows->numbers->size;
-		chunk->out_step = rows->plan->inner;
-	}
+	if (direct)
+		set_out(chunk, out_at(out, rows->base), out->dtype, rows->plan->inner);
+	else
+		set_out(chunk, rows->room->out, rows_dtype(rows), LANES);
 	return direct;
 }
 
@@ -340,17 +347,17 @@ static size_t aim(const struct row_job *row, size_t c, size_t left, struct class
 	const struct job *job = row->job;
 	const struct rows *rows = job->work->rows;
 	const struct loss_tensor *out = job->out;
-	chunk->out = buffer;
-	if (!out || out->dtype != rows_dtype(rows) || job->sloped)
+	set_out(chunk, buffer, rows_dtype(rows), LANES);
+	if (!out || job->sloped || !vectors_hold(out->dtype, rows->numbers->size))
 		return next_classes(left, ROW_CLASSES);
 	size_t size = rows->numbers->size;
-	char *to = (char *)out->data + (rows_base(rows, row->lane) + c) * size;
-	bool large = out->count * size >= STREAM_BYTES;
-	bool buffered = job->work->operand || !tile_is_in_place(rows);
+	void *to = out_at(out, rows_base(rows, row->lane) + c);
+	bool large = out->dtype == rows_dtype(rows) && out->count * size >= STREAM_BYTES;
+	bool buffered = job->work->operand || !rows->plan->in_place;
 	size_t head = large && left > LANES ? misaligned(to, size) : 0;
 	size_t n = next_classes(head && head < left ? head : left, buffered ? ROW_CLASSES : left);
 	if (n % LANES == 0) {
-		chunk->out = to;
+		set_out(chunk, to, out->dtype, LANES);
 		chunk->stream = large && misaligned(to, size) == 0;
 	}
 	return n;
@@ -368,7 +375,7 @@ static void set_row_operand(const struct row_job *row, size_t c, size_t n, struc
 	}
 	size_t at = rows_base(work->rows, row->lane) + c + work->operand->ahead;
 	set_numbers(work, chunk,
-		    row_load_beside(work->rows, work->operand->tensor, at, n, room->b), LANES);
+		    row_load_beside(work->rows, work->operand->tensor, at, n, room->b));
 }
 
 /* What is left of a vector at a row's end is written as the last whole one: once more in part. */
@@ -392,7 +399,7 @@ static void run_classes(const struct row_job *row, size_t c, size_t left, struct
 	*found = nothing_found(job);
 	spread(job, row->lane, &lanes);
 	for (size_t n, first = c; left > 0; left -= n, c += n) {
-		struct class_chunk chunk = {.x_step = LANES, .out_step = LANES};
+		struct class_chunk chunk = {.stream = false};
 		step_back(job, first, &c, &left);
 		n = aim(row, c, left, &chunk, out);
 		chunk.x = row_load(rows, row->lane, c, n, x, job->sloped ? slopes : NULL);
@@ -406,10 +413,7 @@ static void run_classes(const struct row_job *row, size_t c, size_t left, struct
 			rows->numbers->multiply(out, slopes, chunk.n * LANES);
 		if (job->out && chunk.out == out)
 			rows->numbers->store(job->out->dtype, out,
-					     (char *)job->out->data +
-						     (rows_base(rows, row->lane) + c) *
-							     loss_dtype_info(job->out->dtype)->size,
-					     n);
+					     out_at(job->out, rows_base(rows, row->lane) + c), n);
 	}
 	finish_found(job, &lanes, found);
 }
@@ -476,13 +480,14 @@ static void run_apart(const struct job *job, size_t c, size_t n, struct lanes *l
 	bool numbers = load_operand_apart(work, c, n);
 	for (size_t lane = 0; lane < rows->n; lane++) {
 		double *own = room->b + lane * APART_CLASSES;
-		struct class_chunk chunk = {.x = room->x + lane * row_bytes,
-					    .out = room->out + lane * row_bytes,
-					    .x_step = LANES,
-					    .out_step = LANES,
-					    .n = (n + LANES - 1) / LANES};
+		struct class_chunk chunk = {
+			.x = rows_numbers(rows, room->x + lane * row_bytes),
+			.n = (n + LANES - 1) / LANES,
+		};
+		set_out(&chunk, room->out + lane * row_bytes, rows_dtype(rows), LANES);
 		if (numbers)
-			set_numbers(work, &chunk, (char *)room->b + lane * row_bytes, LANES);
+			set_numbers(work, &chunk,
+				    rows_numbers(rows, (char *)room->b + lane * row_bytes));
 		else if (work->operand)
 			chunk.b = own;
 		if (n % LANES != 0)

@@ -71,8 +71,8 @@ static void predict_regular(const struct rows *rows, struct predictions *all)
 {
 	const struct row_sums *sums = rows->sums;
 	for (size_t lane = 0; rows->plan->wanted[OUTPUT_PERPLEXITY] && lane < LANES; lane++)
-		all->nll[lane] = (sums->max[lane] - rows->targets.logit[lane]) +
-				 sums->log1p_residual[lane];
+		all->nll[lane] =
+			(sums->max[lane] - rows->targets.logit[lane]) + sums->log1p_residual[lane];
 	for (size_t lane = 0; rows->plan->wanted[OUTPUT_ECE] && lane < LANES; lane++)
 		all->largest[lane] = 1.0 / (1.0 + sums->residual[lane]);
 }

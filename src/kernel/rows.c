@@ -177,8 +177,8 @@ static void sum_part(void *context, size_t block, size_t c, size_t n)
 		NUMBERS_OF(buffer, ROW_CLASSES);
 		for (size_t done = 0, some; done < n; done += some) {
 			some = n - done < ROW_CLASSES ? n - done : ROW_CLASSES;
-			const void *x = row_load(rows, row->lane, c + done, some, buffer, NULL);
-			rows->numbers->sum_classes(&state, rows_dtype(rows), x, some, done == 0);
+			struct vectors x = row_load(rows, row->lane, c + done, some, buffer, NULL);
+			rows->numbers->sum_classes(&state, x.dtype, x.at, some, done == 0);
 		}
 	}
 	rows->numbers->fold_classes(&state, &row->parts[block]);
@@ -288,18 +288,70 @@ static void fetch_next_targets(const struct panel *panel)
 		__builtin_prefetch(next + at);
 }
 
-/* The targets of a group, whose y is set. */
-static void set_targets(struct rows *rows)
+/* Of all rows of a panel, and up to a whole group of those that do not count. */
+struct panel_targets {
+	int64_t y[PANEL_GROUPS * LANES];
+	_Alignas(64) double logit[PANEL_GROUPS * LANES];
+	double weight[PANEL_GROUPS * LANES];
+};
+
+static void read_classes(const struct panel *panel, int64_t *y)
+{
+	targets_read(panel->plan, panel->first, panel->n, y);
+	fetch_next_targets(panel);
+	for (size_t i = panel->n; i < groups_of(panel) * LANES; i++)
+		y[i] = TARGET_IGNORED;
+}
+
+/* Elements of the input become logits, as doubles. */
+static void widen_logits(const struct loss_plan *plan, const void *elements, size_t n,
+			 double *logits)
+{
+	const struct number_kernels *numbers = numbers_of(plan);
+	loss_dtype dtype = plan->tensors[LOSS_ROLE_INPUT].dtype;
+	NUMBERS_OF(transformed, PANEL_GROUPS * LANES);
+	if (plan->transform.on) {
+		numbers->load(dtype, elements, transformed, n);
+		numbers->transform(&plan->transform, transformed, transformed, NULL, n);
+		elements = transformed;
+		dtype = numbers == plan->kernels->doubles ? LOSS_F64 : LOSS_F32;
+	}
+	plan->kernels->widen(dtype, elements, logits, n);
+}
+
+/* Rows that do not count have the logit of class 0, and a weight of 0. */
+static void read_targets(const struct panel *panel, struct panel_targets *targets)
+{
+	const struct loss_plan *plan = panel->plan;
+	const struct loss_tensor *input = &plan->tensors[LOSS_ROLE_INPUT];
+	size_t size = loss_dtype_info(input->dtype)->size, n = groups_of(panel) * LANES;
+	NUMBERS_OF(elements, PANEL_GROUPS * LANES);
+	read_classes(panel, targets->y);
+	for (size_t g = 0; g < groups_of(panel); g++) {
+		struct rows rows;
+		size_t places[LANES];
+		place(panel, g, &rows);
+		rows_places(&rows, 0, places);
+		for (size_t lane = 0; lane < LANES; lane++) {
+			int64_t y = targets->y[g * LANES + lane];
+			places[lane] += y < 0 ? 0 : (size_t)y * plan->inner;
+		}
+		elements_gather(input, places, 0, 1, elements + g * LANES * size);
+	}
+	widen_logits(plan, elements, n, targets->logit);
+	for (size_t i = 0; plan->present[LOSS_ROLE_WEIGHT] && i < n; i++)
+		targets->weight[i] =
+			targets->y[i] < 0 ? 0.0 : plan_class_weight(plan, (size_t)targets->y[i]);
+}
+
+static void set_targets(struct rows *rows, const struct panel_targets *all, size_t at)
 {
 	struct row_targets *targets = &rows->targets;
-	size_t classes[LANES];
-	for (size_t lane = 0; lane < LANES; lane++)
-		classes[lane] = targets->y[lane] < 0 ? 0 : (size_t)targets->y[lane];
-	rows_wide_logits(rows, classes, targets->logit);
+	memcpy(targets->y, all->y + at, sizeof targets->y);
+	memcpy(targets->logit, all->logit + at, sizeof targets->logit);
 	targets->weighted = rows->plan->present[LOSS_ROLE_WEIGHT];
-	for (size_t lane = 0; targets->weighted && lane < LANES; lane++)
-		targets->weight[lane] =
-			targets->y[lane] < 0 ? 0.0 : plan_class_weight(rows->plan, classes[lane]);
+	if (targets->weighted)
+		memcpy(targets->weight, all->weight + at, sizeof targets->weight);
 }
 
 /* ---------------------------------------------------------------- reading */
@@ -307,23 +359,17 @@ static void set_targets(struct rows *rows)
 static void read_panel(const struct panel *panel)
 {
 	const struct loss_plan *plan = panel->plan;
-	int64_t y[PANEL_GROUPS * LANES];
 	bool indices = plan->target_kind == TARGETS_INDICES;
+	struct panel_targets targets;
 	make_sums(panel);
-	if (indices) {
-		targets_read(plan, panel->first, panel->n, y);
-		fetch_next_targets(panel);
-		for (size_t i = panel->n; i < groups_of(panel) * LANES; i++)
-			y[i] = TARGET_IGNORED;
-	}
+	if (indices)
+		read_targets(panel, &targets);
 	for (size_t g = 0; g < groups_of(panel); g++) {
 		struct rows rows;
 		place(panel, g, &rows);
 		rows.tiled = plan->layout == LAYOUT_FEW; /* else only if a loss needs it */
-		if (indices) {
-			memcpy(rows.targets.y, y + g * LANES, sizeof rows.targets.y);
-			set_targets(&rows);
-		}
+		if (indices)
+			set_targets(&rows, &targets, g * LANES);
 		panel->follow(&rows, panel->context);
 	}
 }
@@ -375,22 +421,4 @@ void rows_logits(const struct rows *rows, const size_t *classes, union numbers *
 	rows->numbers->load(input->dtype, &elements, logits, LANES);
 	if (plan->transform.on)
 		rows->numbers->transform(&plan->transform, logits, logits, slopes, LANES);
-}
-
-void rows_wide_logits(const struct rows *rows, const size_t *classes, double *logits)
-{
-	const struct loss_plan *plan = rows->plan;
-	union numbers numbers;
-	if (tile_is_in_place(rows)) {
-		const struct loss_tensor *input = &plan->tensors[LOSS_ROLE_INPUT];
-		size_t places[LANES];
-		rows_places(rows, 0, places);
-		for (size_t lane = 0; lane < LANES; lane++)
-			logits[lane] =
-				tensor_number(input, places[lane] + classes[lane] * plan->inner);
-		return;
-	}
-	rows_logits(rows, classes, &numbers, NULL);
-	for (size_t lane = 0; lane < LANES; lane++)
-		logits[lane] = rows_are_wide(rows) ? numbers.d[lane] : (double)numbers.f[lane];
 }

@@ -64,9 +64,6 @@ void rows_read_to_operate(const struct loss_plan *plan, size_t first, size_t n, 
 void rows_logits(const struct rows *rows, const size_t *classes, union numbers *logits,
 		 union numbers *slopes);
 
-/* The same as doubles. */
-void rows_wide_logits(const struct rows *rows, const size_t *classes, double *logits);
-
 /* Index of class 0 of a lane in the input. */
 static inline size_t rows_base(const struct rows *rows, size_t lane)
 {
@@ -83,6 +80,12 @@ static inline bool rows_are_wide(const struct rows *rows)
 static inline loss_dtype rows_dtype(const struct rows *rows)
 {
 	return rows_are_wide(rows) ? LOSS_F64 : LOSS_F32;
+}
+
+/* Numbers without gaps. */
+static inline struct vectors rows_numbers(const struct rows *rows, const void *numbers)
+{
+	return (struct vectors){numbers, rows_dtype(rows), LANES};
 }
 
 /* a b, as exact as the numbers ask for. */

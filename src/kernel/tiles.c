@@ -34,14 +34,19 @@ static struct source input_source(const struct rows *rows, void *slopes)
 			       .slopes = slopes};
 }
 
-bool tile_is_in_place(const struct rows *rows)
+static bool holds_vectors(const struct rows *rows, const struct loss_tensor *tensor)
 {
-	return is_number(rows, input_of(rows)->dtype) && !rows->plan->transform.on;
+	return vectors_hold(tensor->dtype, rows->numbers->size);
 }
 
 bool tile_lies_in(const struct rows *rows, const struct loss_tensor *tensor)
 {
-	return rows->plan->inner > 1 && rows->neighbours && is_number(rows, tensor->dtype);
+	return rows->plan->inner > 1 && rows->neighbours && holds_vectors(rows, tensor);
+}
+
+struct vectors tile_in(const struct rows *rows, const struct loss_tensor *tensor)
+{
+	return (struct vectors){tensor_at(tensor, rows->base), tensor->dtype, rows->plan->inner};
 }
 
 /* n elements become numbers: n of them, and so many as whole vectors hold, zeros after the others,
@@ -267,22 +272,22 @@ void tile_store(const struct rows *rows, const void *numbers, const struct loss_
 
 /* ---------------------------------------------------------------- many classes */
 
-const void *row_load(const struct rows *rows, size_t lane, size_t c, size_t n, void *buffer,
-		     void *slopes)
+struct vectors row_load(const struct rows *rows, size_t lane, size_t c, size_t n, void *buffer,
+			void *slopes)
 {
 	struct source source = input_source(rows, slopes);
 	const void *from = tensor_at(source.tensor, rows_base(rows, lane) + c);
-	if (n % LANES == 0 && tile_is_in_place(rows))
-		return from;
+	if (n % LANES == 0 && rows->plan->in_place)
+		return (struct vectors){from, source.tensor->dtype, LANES};
 	load(rows, &source, from, n, buffer, slopes);
-	return buffer;
+	return rows_numbers(rows, buffer);
 }
 
-const void *row_load_beside(const struct rows *rows, const struct loss_tensor *tensor, size_t at,
-			    size_t n, void *buffer)
+struct vectors row_load_beside(const struct rows *rows, const struct loss_tensor *tensor, size_t at,
+			       size_t n, void *buffer)
 {
-	if (is_number(rows, tensor->dtype))
-		return tensor_at(tensor, at);
+	if (holds_vectors(rows, tensor))
+		return (struct vectors){tensor_at(tensor, at), tensor->dtype, LANES};
 	rows->numbers->load(tensor->dtype, tensor_at(tensor, at), buffer, n);
-	return buffer;
+	return rows_numbers(rows, buffer);
 }

@@ -14,12 +14,10 @@
 #define APART_CLASSES ((size_t)FEW_CLASSES)
 _Static_assert(FEW_CLASSES % CLASSES_TOGETHER == 0, "they are summed as those of rows are");
 
-/* Whether elements of the input are numbers as the kernels take them. */
-bool tile_is_in_place(const struct rows *rows);
-
-/* Whether elements of a tensor of the input's shape are those of a tile: numbers, sixteen
- * neighbours for every class, `inner` from one to the next. */
+/* Whether a tensor of the input's shape has the vectors of a tile as it lies: of sixteen
+ * neighbours, `inner` elements from a class to the next. And those vectors. */
 bool tile_lies_in(const struct rows *rows, const struct loss_tensor *tensor);
+struct vectors tile_in(const struct rows *rows, const struct loss_tensor *tensor);
 
 /* All of few classes into rows->tile, unless they are there. */
 void tile_load(struct rows *rows);
@@ -34,12 +32,12 @@ void tile_store(const struct rows *rows, const void *numbers, const struct loss_
 
 /* n classes from c on of one contiguous row, and its slopes where asked for: in place, or in the
  * buffer where they are not numbers yet, or where a last vector is not full. */
-const void *row_load(const struct rows *rows, size_t lane, size_t c, size_t n, void *buffer,
-		     void *slopes);
+struct vectors row_load(const struct rows *rows, size_t lane, size_t c, size_t n, void *buffer,
+			void *slopes);
 
 /* n elements, whole vectors of them, of such a tensor from index `at` on. */
-const void *row_load_beside(const struct rows *rows, const struct loss_tensor *tensor, size_t at,
-			    size_t n, void *buffer);
+struct vectors row_load_beside(const struct rows *rows, const struct loss_tensor *tensor, size_t at,
+			       size_t n, void *buffer);
 
 /* n <= APART_CLASSES classes from c on of rows apart, lane by lane, APART_CLASSES numbers from one
  * to the next; their slopes class by class, and those that what is stored is multiplied by, NULL

@@ -19,6 +19,8 @@ struct logits_transform {
 	bool on;
 	bool wide;      /* the logits are F64 */
 	bool extreme;   /* arguments that only transform_exactly takes */
+	bool steep;     /* a slope may make much of a gradient that before it was a subnormal
+			   float, of few digits */
 	double softcap; /* 0: none */
 	double temperature;
 	/* 1 / T in two floats, or doubles, both above 0: for infinities' sake */
@@ -80,6 +82,7 @@ static inline struct logits_transform transform_of(double softcap, double temper
 	transform.extreme = !moderate;
 	if (softcap > 0.0)
 		transform.extreme |= !softcap_is_wide(softcap, temperature);
+	transform.steep = softcap > 0.0 && !wide && inverse > 0x1p20;
 	if (transform.extreme)
 		return transform;
 	transform.inverse = (float)(inverse * (1.0 - 0x1p-24));

@@ -16,13 +16,47 @@
 
 struct arguments {
 	double softcap, temperature, z_loss; /* 0, 1 and 0: absent */
+	double unit;                         /* logits are multiplied by it; 0: they are not */
 };
 
 static const struct arguments table[] = {
-	{30, 1, 0},   {0, 0.7, 0},      {0, 1, 1e-4}, {50, 2, 1e-3}, {1, 1, 0},
-	{1e-3, 1, 0}, {3, 0.01, 0.125}, {1e4, 3, 0},  {0, 1, 1},     {15, 1, 2},
+	{30, 1, 0, 0},   {0, 0.7, 0, 0},      {0, 1, 1e-4, 0}, {50, 2, 1e-3, 0}, {1, 1, 0, 0},
+	{1e-3, 1, 0, 0}, {3, 0.01, 0.125, 0}, {1e4, 3, 0, 0},  {0, 1, 1, 0},     {15, 1, 2, 0},
 };
 #define N_ARGUMENTS_TESTED (sizeof(table) / sizeof(table[0]))
+
+/* Where arguments become extreme (transform.h): temperatures beyond 2^60 either way, softcaps and
+ * temperatures beyond 2^500, with a softcap a temperature below 2^-20. Below a bound, at it, above
+ * it, far above it; with logits that become moderate ones, and with logits as they are. */
+static const struct arguments bounds[] = {
+	{0, 0x1.fffffffffffffp59, 0, 0x1p60},
+	{0, 0x1p60, 0, 0x1p60},
+	{0, 0x1.0000000000001p60, 0, 0x1p60},
+	{0, 0x1p100, 0, 0x1p100},
+	{0, 0x1p60, 0, 0},
+	{0, 0x1.0000000000001p60, 1e-4, 0},
+	{0, 0x1.0000000000001p-60, 0, 0x1p-60},
+	{0, 0x1p-60, 0, 0x1p-60},
+	{0, 0x1.fffffffffffffp-61, 0, 0x1p-60},
+	{0, 0x1p-100, 0, 0x1p-100},
+	{0, 0x1p-60, 0, 0},
+	{0, 0x1.fffffffffffffp-61, 0, 0},
+	{0x1.fffffffffffffp499, 1, 0, 0},
+	{0x1p500, 1, 0, 0},
+	{0x1.0000000000001p500, 1, 0, 0},
+	{0x1p1000, 1, 0, 0},
+	{0x1.0000000000001p-500, 1, 0, 0},
+	{0x1p-500, 1, 0, 0},
+	{0x1.fffffffffffffp-501, 1, 0, 0},
+	{0x1p-1000, 1, 0, 0},
+	{30, 0x1p60, 0, 0},
+	{30, 0x1.0000000000001p60, 0, 0},
+	{30, 0x1.0000000000001p-20, 0, 0x1p-15},
+	{30, 0x1p-20, 0, 0x1p-15},
+	{30, 0x1.fffffffffffffp-21, 0, 0x1p-15},
+	{30, 0x1p-60, 0, 0x1p-55},
+};
+#define N_BOUNDS (sizeof(bounds) / sizeof(bounds[0]))
 
 struct exact_row {
 	struct oracle_row row;
@@ -102,16 +136,35 @@ static void check_grad(const struct eval *eval, const struct batch *batch, struc
 	check(batch, "grad", row, worst, 4);
 }
 
-static void check_z_loss(const struct eval *eval, const struct batch *batch,
-			 const struct exact_row *exact, size_t row)
+/* How large the parts of a z_loss are that may cancel in it. */
+static long double z_loss_scale(const struct exact_row *exact)
 {
 	struct oracle_softmax softmax = oracle_softmax_row(&exact->row);
 	long double scale = fmaxl(fabsl(softmax.lse), fabsl(softmax.max));
+	return exact->target.z_loss * scale * scale;
+}
+
+static void check_z_loss(const struct eval *eval, const struct batch *batch,
+			 const struct exact_row *exact, size_t row)
+{
 	check(batch, "z_loss", row,
 	      ulp_error_scaled(batch->dtype, eval_value(eval_output(eval, "z_loss"), row),
-			       oracle_z_loss(&exact->row, &exact->target),
-			       exact->target.z_loss * scale * scale),
+			       oracle_z_loss(&exact->row, &exact->target), z_loss_scale(exact)),
 	      4);
+}
+
+static void check_loss(const struct eval *eval, const struct batch *batch,
+		       const struct exact_row *exact, size_t row)
+{
+	bool plain = batch->t == NULL && batch->smoothing == 0;
+	double got = eval_value(eval_output(eval, "loss"), row);
+	long double loss = oracle_cross_entropy_loss(&exact->row, &exact->target);
+	long double error = ulp_error(batch->dtype, got, loss);
+	/* of a class of weight 0 it may be all there is */
+	if (exact->target.z_loss > 0 && isfinite(loss))
+		error = ulp_error_scaled(batch->dtype, got, loss,
+					 fmaxl(fabsl(loss), z_loss_scale(exact)));
+	check(batch, "loss", row, error, batch->dtype == LOSS_F32 && plain ? 2 : 4);
 }
 
 static void check_batch(struct batch *batch, const struct arguments *arguments)
@@ -128,15 +181,11 @@ static void check_batch(struct batch *batch, const struct arguments *arguments)
 		eval_number(&eval, "z_loss", arguments->z_loss);
 	eval_outputs(&eval, outputs);
 	eval_run(&eval, 1);
-	bool plain = batch->t == NULL && batch->smoothing == 0;
 	for (size_t r = 0; r < batch->rows; r++) {
 		load_row(&exact, batch, arguments, r);
 		exact.target.scale =
 			batch->grad_output == NULL ? 1 : (long double)batch->grad_output[r];
-		check(batch, "loss", r,
-		      ulp_error(batch->dtype, eval_value(eval_output(&eval, "loss"), r),
-				oracle_cross_entropy_loss(&exact.row, &exact.target)),
-		      batch->dtype == LOSS_F32 && plain ? 2 : 4);
+		check_loss(&eval, batch, &exact, r);
 		/* A z_loss too large for a double has no gradient. */
 		if (ulp_of(LOSS_F64, oracle_z_loss(&exact.row, &exact.target)) < HUGE_VALL)
 			check_grad(&eval, batch, &exact, r);
@@ -162,23 +211,39 @@ static void decorate(struct batch *batch, struct random *random, size_t kind)
 		batch_add_grad_output(batch, random, batch->rows);
 }
 
+static void check_random_batch(struct random *random, const struct arguments *arguments,
+			       loss_dtype dtype, const char *distribution)
+{
+	size_t sizes[3] = {1 + random_below(random, 20),
+			   class_counts[random_below(random, N_CLASS_COUNTS)],
+			   1 + random_below(random, 3)};
+	struct batch batch = batch_make(random, dtype, distribution, BATCH_INNER, sizes);
+	for (size_t i = 0; arguments->unit != 0 && i < batch.rows * batch.classes; i++)
+		batch.x[i] *= arguments->unit;
+	decorate(&batch, random, random_below(random, 3));
+	check_batch(&batch, arguments);
+	batch_free(&batch);
+}
+
+static const loss_dtype dtypes[] = {LOSS_F32, LOSS_F64};
+
 static void logits_are_transformed(void **state)
 {
-	static const loss_dtype dtypes[] = {LOSS_F32, LOSS_F64};
 	struct random random = random_start(0x50f7);
 	(void)state;
-	for (size_t i = 0; i < random_cases(6 * N_ARGUMENTS_TESTED); i++) {
-		for (size_t d = 0; batch_distribution(d) != NULL; d++) {
-			size_t sizes[3] = {1 + random_below(&random, 20),
-					   class_counts[random_below(&random, N_CLASS_COUNTS)],
-					   1 + random_below(&random, 3)};
-			struct batch batch = batch_make(&random, dtypes[random_below(&random, 2)],
-							batch_distribution(d), BATCH_INNER, sizes);
-			decorate(&batch, &random, random_below(&random, 3));
-			check_batch(&batch, &table[i % N_ARGUMENTS_TESTED]);
-			batch_free(&batch);
-		}
-	}
+	for (size_t i = 0; i < random_cases(6 * N_ARGUMENTS_TESTED); i++)
+		for (size_t d = 0; batch_distribution(d) != NULL; d++)
+			check_random_batch(&random, &table[i % N_ARGUMENTS_TESTED],
+					   dtypes[random_below(&random, 2)], batch_distribution(d));
+}
+
+static void arguments_have_bounds(void **state)
+{
+	struct random random = random_start(0xb095);
+	(void)state;
+	for (size_t i = 0; i < random_cases(3 * N_BOUNDS); i++)
+		for (size_t d = 0; d < 2; d++)
+			check_random_batch(&random, &bounds[i % N_BOUNDS], dtypes[d], "normal");
 }
 
 static int report(void **state)
@@ -192,6 +257,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(logits_are_transformed),
+		cmocka_unit_test(arguments_have_bounds),
 	};
 	if (!ORACLE_IS_PRECISE)
 		return skip_all("long double is no wider than double here");

@@ -104,12 +104,20 @@ static void finish_losses(const struct rows *rows, double *loss, const double *z
 	put(plan, OUTPUT_Z_LOSS, rows, z_loss);
 }
 
+/* Rows that the vector kernels leave: all, where their gradients are not for floats. */
+static unsigned left_of(const struct rows *rows)
+{
+	const struct loss_plan *plan = rows->plan;
+	bool steep = plan->wanted[OUTPUT_GRAD] && plan->transform.steep;
+	return steep ? (1u << rows->n) - 1 : rows_irregular(rows);
+}
+
 /* Losses without z_loss, of rows that are all regular, are added up as they are made. */
 static void evaluate_plain(struct rows *rows, double *loss, struct context *context)
 {
 	const struct loss_plan *plan = rows->plan;
 	double z_loss[LANES] = {0};
-	unsigned left = rows_irregular(rows);
+	unsigned left = left_of(rows);
 	if (plan->wanted[OUTPUT_GRAD])
 		left |= ce_write_plain_grad(rows);
 	bool all = left == 0 && !ce_has_z_loss(plan);
@@ -129,7 +137,7 @@ static void evaluate_smooth(struct rows *rows, double *loss, struct context *con
 	double z_loss[LANES] = {0};
 	int64_t own[LANES];
 	const int64_t *y = counted(rows, own);
-	unsigned left = ce_evaluate_smooth(rows, y, loss);
+	unsigned left = left_of(rows) | ce_evaluate_smooth(rows, y, loss);
 	if (ce_has_z_loss(rows->plan))
 		make_z_losses(rows, y, z_loss);
 	evaluate_irregular(rows, left, y, loss, z_loss);

@@ -63,7 +63,7 @@ struct sum ce_exact_lse(double max, struct sum total);
 /* ---------------------------------------------------------------- plain.c, smooth.c */
 
 /* What is wanted of sixteen rows but for z_loss: the gradients, and of smooth ones the losses as
- * well. A bit for every lane that the vector kernels leave. */
+ * well. A bit for every lane that they leave beside the irregular ones. */
 unsigned ce_write_plain_grad(struct rows *rows);
 unsigned ce_evaluate_smooth(struct rows *rows, const int64_t *y, double *loss);
 

@@ -37,7 +37,8 @@ static void read_targets(const struct work *work, struct target_gradients *gradi
 	struct lanes lanes;
 	union numbers x, slopes, out;
 	size_t classes[LANES];
-	const struct class_chunk chunk = {.x = &x, .out = &out, .n = 1};
+	const struct class_chunk chunk = {
+		.x = rows_numbers(rows, &x), .out = &out, .out_dtype = rows_dtype(rows), .n = 1};
 	memcpy(lanes.max, work->lanes.max, sizeof lanes.max);
 	memcpy(lanes.exponent, work->lanes.exponent, sizeof lanes.exponent);
 	for (size_t lane = 0; lane < LANES; lane++) {

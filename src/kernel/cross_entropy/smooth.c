@@ -107,7 +107,7 @@ static unsigned write_grad(struct smooth *smooth, const struct lane_sums *rest)
 unsigned ce_evaluate_smooth(struct rows *rows, const int64_t *y, double *loss)
 {
 	struct smooth smooth;
-	unsigned left = rows_irregular(rows), counted = 0;
+	unsigned left = 0, counted = 0;
 	start(&smooth, rows, y);
 	for (size_t lane = 0; lane < rows->n; lane++)
 		counted |= (unsigned)(y[lane] >= 0) << lane;

@@ -27,19 +27,14 @@ static void put_slopes(const struct rows *rows)
 	}
 }
 
+/* The loss is what is left of cross entropy's where the log-sum-exp is 0. */
 static void evaluate(struct rows *rows, void *data)
 {
+	static const struct row_sums normalized = {.max = {0}};
 	const struct loss_plan *plan = rows->plan;
 	struct context *context = data;
 	double loss[LANES];
-	for (size_t lane = 0; lane < LANES; lane++) {
-		double value = 0.0 - rows->targets.logit[lane];
-		if (rows->targets.weighted)
-			value = weigh(rows->targets.weight[lane], value);
-		loss[lane] = rows->targets.y[lane] < 0 ? 0.0 : value;
-	}
-	for (size_t lane = 0; lane < LANES; lane++)
-		lane_sums_add(&context->totals, lane, loss[lane]);
+	plan->kernels->losses(&normalized, &rows->targets, loss, &context->totals);
 	if (plan->wanted[OUTPUT_LOSS] && plan->reduction == REDUCTION_NONE)
 		for (size_t lane = 0; lane < rows->n; lane++)
 			tensor_put(&plan->outputs[OUTPUT_LOSS], rows->first + lane, loss[lane]);
@@ -66,11 +61,26 @@ static void clear_grad(const struct loss_plan *plan, size_t first, size_t n)
 	}
 }
 
+/* Rows whose gradients are cleared before any of them is written: what a cache holds. */
+#define CLEARED_BYTES ((size_t)256 << 10)
+
+static size_t rows_together(const struct loss_plan *plan, size_t n)
+{
+	size_t bytes = plan->classes * loss_dtype_info(plan->outputs[OUTPUT_GRAD].dtype)->size;
+	size_t some = CLEARED_BYTES / bytes / LANES * LANES;
+	return plan->inner > 1 ? n : some > 0 ? some : LANES;
+}
+
 void nll_loss_rows(const struct loss_plan *plan, size_t first, size_t n, struct partial *partial)
 {
 	struct context context = {{{0}, {0}}};
-	if (plan->wanted[OUTPUT_GRAD])
-		clear_grad(plan, first, n);
-	rows_read(plan, first, n, evaluate, &context);
+	bool grad = plan->wanted[OUTPUT_GRAD];
+	size_t most = grad ? rows_together(plan, n) : n;
+	for (size_t r = 0, some; r < n; r += some) {
+		some = n - r < most ? n - r : most;
+		if (grad)
+			clear_grad(plan, first + r, some);
+		rows_read(plan, first + r, some, evaluate, &context);
+	}
 	lane_sums_merge(&context.totals, n, &partial->loss);
 }

@@ -135,7 +135,8 @@ static void shares_of_floats(const struct row_sums *sums, const struct lane_sums
 {
 	UNROLL
 	for (size_t at = 0; at < LANES; at += DOUBLES) {
-		wd share = pair_value(pair_load(factors, at)) * (wd_load(sums->inverse + at) * wd_set(0x1p-60));
+		wd share = pair_value(pair_load(factors, at)) *
+			   (wd_load(sums->inverse + at) * wd_set(0x1p-60));
 		share /= wd_set(1.0) + wd_load(sums->residual + at);
 		wd_store(lanes->factor + at, share);
 		wd_store(lanes->factor_low + at, wd_set(0.0));
@@ -165,7 +166,8 @@ static void shares_of_doubles(const struct row_sums *sums, const struct lane_sum
 {
 	const wd unit = wd_set(0x1p-400);
 	for (size_t at = 0; at < LANES; at += DOUBLES) {
-		struct pair inverse = {wd_load(sums->inverse + at), wd_load(sums->inverse_low + at)};
+		struct pair inverse = {wd_load(sums->inverse + at),
+				       wd_load(sums->inverse_low + at)};
 		struct pair total = wd_sum(wd_set(1.0), wd_load(sums->residual + at));
 		total.low += wd_load(sums->residual_low + at);
 		struct pair share = pair_product(pair_load(factors, at), inverse);
@@ -230,7 +232,7 @@ static void target_grads_of_floats(const struct row_sums *sums, const double *lo
 	}
 }
 
-/* Every rounding counts: there is one, before the slope. */
+/* Every rounding counts: there is one. */
 static void target_grads_of_doubles(const struct row_sums *sums, const double *logit,
 				    const struct target_gradients *of, double *grad)
 {
@@ -240,11 +242,19 @@ static void target_grads_of_doubles(const struct row_sums *sums, const double *l
 		value = pair_sum(value, pair_times(p, pair_load(&of->rest, at)));
 		value = pair_sum(value, pair_minus(pair_load(&of->base, at)));
 		value = pair_product(value, pair_load(&of->scale, at));
-		wd_store(grad + at, pair_value(value) * wd_load(of->slope + at));
+		value = pair_times(wd_load(of->slope + at), value);
+		wd_store(grad + at, pair_value(value));
 	}
 }
 
 /* ---------------------------------------------------------------- losses */
+
+/* factor value, where a factor of 0 makes 0 also of an infinite value; NaN stays NaN. */
+INLINE wd weighed(wd factor, wd value)
+{
+	wl nothing = (factor == wd_set(0.0)) & (value == value);
+	return wd_select(nothing, wd_set(0.0), factor * value);
+}
 
 /* Lanes [at, at + DOUBLES); `weighted` is a constant where this is inlined. */
 INLINE void lane_losses(const struct row_sums *sums, const struct row_targets *targets, size_t at,
@@ -253,9 +263,7 @@ INLINE void lane_losses(const struct row_sums *sums, const struct row_targets *t
 	wd gap = wd_load(sums->max + at) - wd_load(targets->logit + at);
 	wd value = gap + wd_load(sums->log1p_residual + at);
 	if (weighted) {
-		wd weight = wd_load(targets->weight + at);
-		wl nothing = (weight == wd_set(0.0)) & (value >= wd_set(0.0)); /* not NaN */
-		value = wd_select(nothing, wd_set(0.0), weight * value);
+		value = weighed(wd_load(targets->weight + at), value);
 		value += wd_set(0.0); /* never -0 */
 	}
 	/* ignored, whatever the logits hold */
@@ -277,13 +285,6 @@ static void ISA(losses)(const struct row_sums *sums, const struct row_targets *t
 			lane_losses(sums, targets, at, true, loss, totals);
 		else
 			lane_losses(sums, targets, at, false, loss, totals);
-}
-
-/* factor value, where a factor of 0 makes 0 also of an infinite value; NaN stays NaN. */
-INLINE wd weighed(wd factor, wd value)
-{
-	wl nothing = (factor == wd_set(0.0)) & (value == value);
-	return wd_select(nothing, wd_set(0.0), factor * value);
 }
 
 /* Once a sum is infinite its errors are NaN: then the plain sum is the value. */

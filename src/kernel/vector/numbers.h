@@ -253,14 +253,12 @@ INLINE vh vf_to_f16(vf v)
 #endif
 }
 
-/* As half_narrow_float does it. */
+/* To nearest even; a carry moves into the exponent as it should. */
 INLINE vh vf_to_bf16(vf v)
 {
-	vu bits = (vu)v, size = bits & 0x7fffffff;
-	vu rounded = (size + 0x7fff + (size >> 16 & 1)) >> 16, quiet = size >> 16 | 0x40;
-	vu is_nan = (vu)((vi)size > 0x7f800000);
-	vu codes = (rounded & ~is_nan) | (quiet & is_nan) | (bits >> 16 & 0x8000);
-	return __builtin_convertvector(codes, vh);
+	vu bits = (vu)v, half = (bits >> 16 & 1) + 0x7fff;
+	vf rounded = (vf)(bits + half), quiet = (vf)(bits | 0x400000);
+	return __builtin_convertvector((vu)vf_select(v == v, rounded, quiet) >> 16, vh);
 }
 
 /* NATIVE numbers to index i of an array of elements, rounded once; the types are those that are

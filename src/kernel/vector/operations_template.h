@@ -5,18 +5,17 @@
 
 /* exp(x) 2^(OFFSET - exponent), 0 where it is below what a sum drops. */
 #if IS_WIDE
-INLINE vw OF(powers)(const double *at, const struct OF(scale) * scale)
+INLINE vw OF(powers)(vw x, const struct OF(scale) * scale)
 {
-	vw x = vw_load(at);
 	vw e = vw_exp(vw_max(scale->bound, x), scale->magic);
 	return vw_where_not_below(x, scale->bound, e);
 }
 #else
 /* To a quarter of a float's ulp, which is what is lost before the last step of the float
  * exponential: that one is taken in double. */
-INLINE vw OF(powers)(const float *at, const struct OF(scale) * scale)
+INLINE vw OF(powers)(vf x, const struct OF(scale) * scale)
 {
-	vf x = vf_load(at), r, z;
+	vf r, z;
 	vf slope = vf_exponential_slope(vf_max(scale->bound, x), scale->magic, &r, &z);
 	vf power = (vf)((vi)vf_scale(vf_set(1.0f), z) & (x >= scale->bound));
 	vw p = vw_multiply(vw_of(slope), vw_of(r));
@@ -29,9 +28,9 @@ INLINE vw OF(powers)(const float *at, const struct OF(scale) * scale)
  * there. What floats lack of a double is nothing beside their exponential.
  */
 #if IS_WIDE
-INLINE struct parts OF(power_parts)(const double *at, const struct OF(scale) * scale)
+INLINE struct parts OF(power_parts)(vw x, const struct OF(scale) * scale)
 {
-	vw x = vw_load(at), bounded = vw_max(scale->bound, x), low;
+	vw bounded = vw_max(scale->bound, x), low;
 	vw e = {wd_exp_parts(bounded.low, scale->magic.low, &low.low),
 		wd_exp_parts(bounded.high, scale->magic.high, &low.high)};
 	return (struct parts){vw_where_not_below(x, scale->bound, e),
@@ -53,9 +52,9 @@ INLINE struct parts OF(plus)(struct parts a, struct parts b)
 	return (struct parts){{low.high, high.high}, vw_add((vw){low.low, high.low}, rest)};
 }
 #else
-INLINE struct parts OF(power_parts)(const float *at, const struct OF(scale) * scale)
+INLINE struct parts OF(power_parts)(vf x, const struct OF(scale) * scale)
 {
-	return (struct parts){OF(powers)(at, scale), vw_set(0.0)};
+	return (struct parts){OF(powers)(x, scale), vw_set(0.0)};
 }
 
 INLINE struct parts OF(product)(struct parts a, vw b, vw b_low)
@@ -95,15 +94,36 @@ INLINE struct OF(known) OF(known_of)(const struct lanes *lanes, size_t l)
 	};
 }
 
-/* Where lanes from l on of vector k of a chunk's logits are. */
-INLINE const NUMBER *OF(logits_at)(const struct class_chunk *chunk, size_t k, size_t l)
+/* Lanes from l on of vector k. The type is the same every time: the processor foresees it. */
+INLINE NVEC OF(vector_at)(const struct vectors *of, size_t k, size_t l)
 {
-	return (const NUMBER *)chunk->x + k * chunk->x_step + l;
+	size_t i = k * of->step + l;
+	if (of->dtype == LOSS_BF16)
+		return NV(load_as)(LOSS_BF16, of->at, i);
+	if (of->dtype == LOSS_F16)
+		return NV(load_as)(LOSS_F16, of->at, i);
+	return NV(load)((const NUMBER *)of->at + i);
+}
+
+INLINE NVEC OF(x_at)(const struct class_chunk *chunk, size_t k, size_t l)
+{
+	return OF(vector_at)(&chunk->x, k, l);
 }
 
 INLINE vw OF(wide_at)(const struct class_chunk *chunk, size_t k, size_t l)
 {
-	return NV(widen)(NV(load)(OF(logits_at)(chunk, k, l)));
+	return NV(widen)(OF(x_at)(chunk, k, l));
+}
+
+INLINE void OF(put_at)(const struct class_chunk *chunk, size_t k, size_t l, NVEC v, bool stream)
+{
+	size_t i = k * chunk->out_step + l;
+	if (chunk->out_dtype == LOSS_BF16)
+		NV(store_as)(LOSS_BF16, chunk->out, i, v);
+	else if (chunk->out_dtype == LOSS_F16)
+		NV(store_as)(LOSS_F16, chunk->out, i, v);
+	else
+		NV(put)((NUMBER *)chunk->out + i, v, stream);
 }
 
 INLINE vw OF(b_at)(const struct OF(known) * row, const struct class_chunk *chunk, size_t k,
@@ -111,11 +131,33 @@ INLINE vw OF(b_at)(const struct OF(known) * row, const struct class_chunk *chunk
 {
 	if (chunk->b)
 		return vw_load(chunk->b + k * LANES + l);
-	if (!chunk->t)
+	if (!chunk->t.at)
 		return row->b;
-	vw t = NV(widen)(NV(load)((const NUMBER *)chunk->t + k * chunk->t_step + l));
+	vw t = NV(widen)(OF(vector_at)(&chunk->t, k, l));
 	return vw_add(vw_multiply(t, vw_set(chunk->scale)), vw_set(chunk->shift));
 }
+
+/* Whether all vectors are numbers. */
+INLINE bool OF(is_plain)(const struct class_chunk *chunk)
+{
+	const loss_dtype number = IS_WIDE ? LOSS_F64 : LOSS_F32;
+	return chunk->x.dtype == number && (!chunk->t.at || chunk->t.dtype == number) &&
+	       (!chunk->out || chunk->out_dtype == number);
+}
+
+/* An operation from the body name_of: once where the compiler knows that all vectors are numbers,
+ * and once where it does not. The chunk is copied, since what is written might be it. */
+#define OPERATION(name)                                                                            \
+	static void OF(name)(struct lanes * lanes, const struct class_chunk *chunk)                \
+	{                                                                                          \
+		struct class_chunk of = *chunk;                                                    \
+		if (!OF(is_plain)(chunk)) {                                                        \
+			OF(name##_of)(lanes, &of);                                                 \
+			return;                                                                    \
+		}                                                                                  \
+		of.x.dtype = of.t.dtype = of.out_dtype = IS_WIDE ? LOSS_F64 : LOSS_F32;            \
+		OF(name##_of)(lanes, &of);                                                         \
+	}
 
 /* ---------------------------------------------------------------- sums */
 
@@ -136,19 +178,20 @@ INLINE vw OF(finite_gap)(vw x, vw max)
 	return vw_subtract(max, vw_max(x, vw_set(-2.0 * VECTOR_LARGEST)));
 }
 
-static void OF(sum_entropy)(struct lanes *lanes, const struct class_chunk *chunk)
+INLINE void OF(sum_entropy_of)(struct lanes *lanes, const struct class_chunk *chunk)
 {
 	for (size_t l = 0; l < LANES; l += NATIVE) {
 		struct OF(known) row = OF(known_of)(lanes, l);
 		NV(sum) sum = OF(lanes_sum)(lanes, 0, l);
 		for (size_t k = 0; k < chunk->n; k++) {
 			vw gap = OF(finite_gap)(OF(wide_at)(chunk, k, l), row.max);
-			vw e = OF(powers)(OF(logits_at)(chunk, k, l), &row.scale);
+			vw e = OF(powers)(OF(x_at)(chunk, k, l), &row.scale);
 			sum = NV(sum_add_wide)(sum, vw_multiply(e, gap));
 		}
 		OF(lanes_put)(lanes, 0, l, sum);
 	}
 }
+OPERATION(sum_entropy)
 
 /* Without a b, the gaps alone. A pair of them might leave a float's range. */
 INLINE void OF(sum_bare_gaps)(struct lanes *lanes, const struct class_chunk *chunk)
@@ -157,14 +200,14 @@ INLINE void OF(sum_bare_gaps)(struct lanes *lanes, const struct class_chunk *chu
 		NVEC max = NV(narrow)(vw_load(lanes->max + l));
 		NV(sum) gaps = OF(lanes_sum)(lanes, 0, l);
 		for (size_t k = 0; k < chunk->n; k++) {
-			NVEC x = NV(load)(OF(logits_at)(chunk, k, l));
+			NVEC x = OF(x_at)(chunk, k, l);
 			gaps = NV(sum_add)(gaps, NV(subtract)(max, x));
 		}
 		OF(lanes_put)(lanes, 0, l, gaps);
 	}
 }
 
-INLINE void OF(sum_gaps_of)(struct lanes *lanes, const struct class_chunk *chunk)
+INLINE void OF(sum_weighted_gaps)(struct lanes *lanes, const struct class_chunk *chunk)
 {
 	for (size_t l = 0; l < LANES; l += NATIVE) {
 		struct OF(known) row = OF(known_of)(lanes, l);
@@ -181,15 +224,16 @@ INLINE void OF(sum_gaps_of)(struct lanes *lanes, const struct class_chunk *chunk
 	}
 }
 
-static void OF(sum_gaps)(struct lanes *lanes, const struct class_chunk *chunk)
+INLINE void OF(sum_gaps_of)(struct lanes *lanes, const struct class_chunk *chunk)
 {
-	if (chunk->b || chunk->t)
-		OF(sum_gaps_of)(lanes, chunk);
+	if (chunk->b || chunk->t.at)
+		OF(sum_weighted_gaps)(lanes, chunk);
 	else
 		OF(sum_bare_gaps)(lanes, chunk);
 }
+OPERATION(sum_gaps)
 
-static void OF(sum_b)(struct lanes *lanes, const struct class_chunk *chunk)
+INLINE void OF(sum_b_of)(struct lanes *lanes, const struct class_chunk *chunk)
 {
 	for (size_t l = 0; l < LANES; l += NATIVE) {
 		struct OF(known) row = OF(known_of)(lanes, l);
@@ -199,17 +243,16 @@ static void OF(sum_b)(struct lanes *lanes, const struct class_chunk *chunk)
 		OF(lanes_put)(lanes, 0, l, all);
 	}
 }
+OPERATION(sum_b)
 
-static void OF(sum_exp)(struct lanes *lanes, const struct class_chunk *chunk)
+INLINE void OF(sum_exp_of)(struct lanes *lanes, const struct class_chunk *chunk)
 {
 	for (size_t l = 0; l < LANES; l += NATIVE) {
 		struct OF(known) row = OF(known_of)(lanes, l);
 		NV(sum) sum = OF(lanes_sum)(lanes, 0, l), all = OF(lanes_sum)(lanes, 1, l);
 		for (size_t k = 0; k < chunk->n; k++) {
-			struct parts e =
-				OF(power_parts)(OF(logits_at)(chunk, k, l), &row.scale);
-			struct parts be =
-				OF(product)(e, OF(b_at)(&row, chunk, k, l), vw_set(0.0));
+			struct parts e = OF(power_parts)(OF(x_at)(chunk, k, l), &row.scale);
+			struct parts be = OF(product)(e, OF(b_at)(&row, chunk, k, l), vw_set(0.0));
 			sum = NV(sum_add_parts)(sum, be);
 			all = NV(sum_add_parts)(all, e);
 		}
@@ -217,6 +260,7 @@ static void OF(sum_exp)(struct lanes *lanes, const struct class_chunk *chunk)
 		OF(lanes_put)(lanes, 1, l, all);
 	}
 }
+OPERATION(sum_exp)
 
 /* ---------------------------------------------------------------- outputs */
 
@@ -236,21 +280,19 @@ INLINE void OF(write)(const struct lanes *lanes, const struct class_chunk *chunk
 		UNROLL
 	for (size_t p = 0; p < PIECES; p++) {
 		size_t l = p * NATIVE;
-		NUMBER *out = (NUMBER *)chunk->out + k * chunk->out_step + l;
-		NV(put)(out, NV(narrow)(value(&rows[p], chunk, k, l)), stream);
+		OF(put_at)(chunk, k, l, NV(narrow)(value(&rows[p], chunk, k, l)), stream);
 	}
 }
 
-/* The chunk is copied: what is written might be it, as far as the compiler knows. */
 #define WRITER(name)                                                                               \
-	static void OF(write_##name)(struct lanes * lanes, const struct class_chunk *chunk)        \
+	INLINE void OF(write_##name##_of)(struct lanes * lanes, const struct class_chunk *chunk)   \
 	{                                                                                          \
-		const struct class_chunk of = *chunk;                                              \
-		if (of.stream)                                                                     \
-			OF(write)(lanes, &of, OF(name), true);                                     \
+		if (chunk->stream)                                                                 \
+			OF(write)(lanes, chunk, OF(name), true);                                   \
 		else                                                                               \
-			OF(write)(lanes, &of, OF(name), false);                                    \
-	}
+			OF(write)(lanes, chunk, OF(name), false);                                  \
+	}                                                                                          \
+	OPERATION(write_##name)
 
 INLINE vw OF(log_probs)(const struct OF(known) * row, const struct class_chunk *chunk, size_t k,
 			size_t l)
@@ -262,7 +304,7 @@ WRITER(log_probs)
 INLINE vw OF(combined)(const struct OF(known) * row, const struct class_chunk *chunk, size_t k,
 		       size_t l)
 {
-	struct parts e = OF(power_parts)(OF(logits_at)(chunk, k, l), &row->scale);
+	struct parts e = OF(power_parts)(OF(x_at)(chunk, k, l), &row->scale);
 	struct parts b = {OF(b_at)(row, chunk, k, l), vw_set(0.0)};
 	e = OF(product)(e, row->factor.high, row->factor.low);
 	b = OF(product)(b, row->term.high, row->term.low);
@@ -273,7 +315,7 @@ WRITER(combined)
 INLINE vw OF(gaps)(const struct OF(known) * row, const struct class_chunk *chunk, size_t k,
 		   size_t l)
 {
-	struct parts e = OF(power_parts)(OF(logits_at)(chunk, k, l), &row->scale);
+	struct parts e = OF(power_parts)(OF(x_at)(chunk, k, l), &row->scale);
 	struct parts b = {OF(b_at)(row, chunk, k, l), vw_set(0.0)};
 	struct parts gap = OF(plus)(b, row->term);
 	gap = OF(product)(gap, row->factor.high, row->factor.low);
@@ -285,7 +327,7 @@ WRITER(gaps)
 INLINE vw OF(scaled)(const struct OF(known) * row, const struct class_chunk *chunk, size_t k,
 		     size_t l)
 {
-	vw e = OF(powers)(OF(logits_at)(chunk, k, l), &row->scale);
+	vw e = OF(powers)(OF(x_at)(chunk, k, l), &row->scale);
 	return vw_multiply(e, row->factor.high);
 }
 WRITER(scaled)
@@ -342,36 +384,35 @@ INLINE void rescale_all(const struct rescale *to, const struct class_chunk *chun
 		UNROLL
 	for (size_t p = 0; p < PIECES; p++) {
 		size_t l = p * NATIVE;
-		float *out = (float *)chunk->out + k * chunk->out_step + l;
-		vf_put(out, rescaled(vf_load(OF(logits_at)(chunk, k, l)), &to[p]), stream);
+		OF(put_at)(chunk, k, l, rescaled(OF(x_at)(chunk, k, l), &to[p]), stream);
 	}
 }
 
 /* In floats: a product that is not added to anything needs no more. */
-static void OF(write_scaled)(struct lanes *lanes, const struct class_chunk *chunk)
+INLINE void OF(write_scaled_of)(struct lanes *lanes, const struct class_chunk *chunk)
 {
-	const struct class_chunk of = *chunk;
 	struct rescale to[PIECES];
 	UNROLL
 	for (size_t p = 0; p < PIECES; p++)
 		to[p] = rescale_of(lanes, p * NATIVE);
-	if (of.stream)
-		rescale_all(to, &of, true);
+	if (chunk->stream)
+		rescale_all(to, chunk, true);
 	else
-		rescale_all(to, &of, false);
+		rescale_all(to, chunk, false);
 }
+OPERATION(write_scaled)
 #endif
 #undef WRITER
 
 /* ---------------------------------------------------------------- places */
 
-static void OF(find_first)(struct lanes *lanes, const struct class_chunk *chunk)
+INLINE void OF(find_first_of)(struct lanes *lanes, const struct class_chunk *chunk)
 {
 	for (size_t l = 0; l < LANES; l++)
 		lanes->count[l] = INT64_MAX;
 	for (size_t k = 0; k < chunk->n; k++)
 		for (size_t l = 0; l < LANES; l += NATIVE) {
-			NVEC x = NV(load)(OF(logits_at)(chunk, k, l));
+			NVEC x = OF(x_at)(chunk, k, l);
 			unsigned equal = NV(equal)(x, NV(load)(lanes->value.FIELD + l));
 			for (; equal != 0; equal &= equal - 1) {
 				size_t at = l + (size_t)__builtin_ctz(equal);
@@ -380,8 +421,9 @@ static void OF(find_first)(struct lanes *lanes, const struct class_chunk *chunk)
 			}
 		}
 }
+OPERATION(find_first)
 
-static void OF(count_before)(struct lanes *lanes, const struct class_chunk *chunk)
+INLINE void OF(count_before_of)(struct lanes *lanes, const struct class_chunk *chunk)
 {
 	for (size_t l = 0; l < LANES; l += NATIVE) {
 		NUMBER limits[NATIVE];
@@ -393,7 +435,7 @@ static void OF(count_before)(struct lanes *lanes, const struct class_chunk *chun
 					    : (NUMBER)chunk->n;
 		NVEC limit = NV(load)(limits), at = NV(set)((NUMBER)0);
 		for (size_t k = 0; k < chunk->n; k++) {
-			NVEC x = NV(load)(OF(logits_at)(chunk, k, l));
+			NVEC x = OF(x_at)(chunk, k, l);
 			count = NV(count)(count, x, value, at, limit);
 			at = NV(add)(at, NV(set)((NUMBER)1));
 		}
@@ -402,3 +444,5 @@ static void OF(count_before)(struct lanes *lanes, const struct class_chunk *chun
 			lanes->count[l + i] += (int64_t)limits[i];
 	}
 }
+OPERATION(count_before)
+#undef OPERATION

@@ -74,16 +74,12 @@ INLINE void OF(store_apart_as)(loss_dtype dtype, const NUMBER *from, void *to, s
 static void OF(store_apart)(loss_dtype dtype, const void *from, void *to, size_t stride, size_t n)
 {
 	if (dtype == LOSS_F64 || dtype == LOSS_F32)
-		OF(store_apart_as)(IS_WIDE && dtype == LOSS_F64 ? LOSS_F64 : LOSS_F32, from, to,
-				   stride, n);
-	else if (dtype == LOSS_BF16)
-		OF(store_apart_as)(LOSS_BF16, from, to, stride, n);
-	else if (dtype == LOSS_F16)
-		OF(store_apart_as)(LOSS_F16, from, to, stride, n);
-	else
-		for (size_t c = 0; c < n; c++) /* of one byte */
-			OF(store)
-	(dtype, (const NUMBER *)from + c * LANES, (char *)to + c * stride, LANES);
+		OF(store_apart_as)
+	(IS_WIDE && dtype == LOSS_F64 ? LOSS_F64 : LOSS_F32, from, to, stride, n);
+	else if (dtype == LOSS_BF16) OF(store_apart_as)(LOSS_BF16, from, to, stride, n);
+	else if (dtype == LOSS_F16) OF(store_apart_as)(LOSS_F16, from, to, stride, n);
+	else for (size_t c = 0; c < n; c++) /* of one byte */
+		OF(store)(dtype, (const NUMBER *)from + c * LANES, (char *)to + c * stride, LANES);
 }
 
 static void OF(multiply)(void *x, const void *by, size_t n)
@@ -290,8 +286,10 @@ static void OF(transform_exactly)(const struct logits_transform *transform, cons
 	for (size_t i = 0; i < n; i++) {
 		double value = (double)x[i];
 		u[i] = (NUMBER)transform_exactly(transform, value);
-		if (slope)
-			slope[i] = (NUMBER)transform_slope(transform, value).high;
+		if (slope) {
+			struct sum exact = transform_slope(transform, value);
+			slope[i] = (NUMBER)(exact.high + exact.low);
+		}
 	}
 }
 

@@ -31,7 +31,10 @@
 #define CLASSES_TOGETHER ((size_t)256)
 
 /* An initializer of sixteen of the same. */
-#define LANES_OF(x) {x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x}
+#define LANES_OF(x)                                                                                \
+	{                                                                                          \
+		x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x                                     \
+	}
 
 /* As the templates hold them. */
 union numbers {
@@ -159,19 +162,34 @@ struct lanes {
 	int64_t count[LANES];
 };
 
+/* Vectors of LANES elements, `step` from one to the next: numbers, or BF16 or F16 that become
+ * floats as they are loaded. */
+struct vectors {
+	const void *at;
+	loss_dtype dtype;
+	size_t step;
+};
+
+/* Whether a type is loaded so, by kernels for numbers of a size. */
+static inline bool vectors_hold(loss_dtype dtype, size_t size)
+{
+	bool narrow = dtype == LOSS_F32 || dtype == LOSS_BF16 || dtype == LOSS_F16;
+	return size == sizeof(double) ? dtype == LOSS_F64 : narrow;
+}
+
 /*
- * n vectors of LANES numbers: logits, and what is written of them; each so many numbers from one
- * vector to the next. Beside every logit stands b: of an array of doubles without gaps; else t
- * scale + shift with t numbers again; else the lanes'.
+ * n vectors of logits, and what is written of them. Beside every logit stands b: of an array of
+ * doubles without gaps; else t scale + shift; else the lanes'.
  */
 struct class_chunk {
-	const void *x, *t; /* t may be NULL */
-	void *out;
-	const double *b; /* or NULL */
-	size_t x_step, t_step, out_step;
+	struct vectors x, t; /* t.at may be NULL */
+	const double *b;     /* or NULL */
 	double scale, shift;
+	void *out; /* vectors likewise */
+	loss_dtype out_dtype;
+	size_t out_step;
 	size_t n;
-	bool stream; /* past the cache: out is aligned to LANES floats then, and has no gaps */
+	bool stream; /* past the cache: out are numbers, aligned to LANES floats, without gaps */
 };
 
 /*
@@ -248,7 +266,8 @@ struct number_kernels {
 	/* Exactly there where p is close to 1. */
 	void (*target_grads)(const struct row_sums *sums, const double *logit,
 			     const struct target_gradients *gradients, double *grad);
-	/* Of what SUM_EXP found: factor = 1 / the second sum, term = - the first over the second. */
+	/* Of what SUM_EXP found: factor = 1 / the second sum, term = - the first over the second.
+	 */
 	void (*center)(struct lanes *lanes);
 
 	operation_fn *operations[N_OPERATIONS];
