@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "kernel/class_blocks.h"
+#include "layout.h"
 #include "names.h"
 #include "results.h"
 #include "scalars.h"
@@ -366,42 +366,6 @@ static loss_status check_upstream(const struct loss_problem *problem, struct los
 
 /* ---------------------------------------------------------------- what follows */
 
-static enum layout layout_of(const struct loss_plan *plan)
-{
-	if (plan->loss->element_wise)
-		return LAYOUT_ELEMENTS;
-	if (plan->loss->reads_targets_only)
-		return LAYOUT_TARGETS;
-	if (plan->classes <= FEW_CLASSES)
-		return plan->inner == 1 ? LAYOUT_FEW : LAYOUT_FEW_APART;
-	return plan->inner == 1 ? LAYOUT_MANY : LAYOUT_MANY_APART;
-}
-
-/* What kernels take for an element and for a row, on a processor that is neither fast nor slow. */
-static double estimate(const struct loss_plan *plan)
-{
-	bool wide = plan->tensors[LOSS_ROLE_INPUT].dtype == LOSS_F64;
-	double elements = (double)plan->tensors[LOSS_ROLE_INPUT].count, rows = (double)plan->rows;
-	double each = plan->layout == LAYOUT_ELEMENTS ? 2.0 : wide ? 1.0 : 0.3;
-	if (plan->transform.on)
-		each += 1.0;
-	if (plan->layout == LAYOUT_TARGETS)
-		each = plan->wanted[OUTPUT_GRAD] ? 0.2 : 0.0;
-	double more = (double)plan->n_outputs - (double)plan->wanted[OUTPUT_LOSS];
-	return elements * each * (1.0 + more) + (plan->loss->element_wise ? 0.0 : 5.0 * rows);
-}
-
-static void settle_layout(struct loss_plan *plan)
-{
-	loss_dtype dtype = plan->tensors[LOSS_ROLE_INPUT].dtype;
-	plan->transform =
-		transform_of(plan->args.softcap, plan->args.temperature, dtype == LOSS_F64);
-	plan->layout = layout_of(plan);
-	plan->nanoseconds = estimate(plan);
-	plan->divisible = plan->layout == LAYOUT_MANY && class_blocks(plan->classes) > 1;
-	plan->in_place = !plan->transform.on && dtype != LOSS_F8_E4M3 && dtype != LOSS_F8_E5M2;
-}
-
 static void settle_divisor(struct loss_plan *plan)
 {
 	plan->ignored = plan->rows - plan->counted;
@@ -482,7 +446,7 @@ loss_status loss_plan_create(struct loss_problem *problem, struct loss_arena *ar
 		return LOSS_OK;
 	TRY(values_check(plan, err));
 	settle_divisor(plan);
-	settle_layout(plan);
+	layout_settle(plan);
 	warn_of_arguments(plan);
 	TRY(results_make(plan, arena, err));
 	*made = plan;

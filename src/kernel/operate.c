@@ -18,98 +18,6 @@ struct job {
 	bool sloped;
 };
 
-/* ---------------------------------------------------------------- operands */
-
-/* b = (t scale + shift) weight of n classes, or of a class of all lanes. */
-static void finish_operand(const struct work *work, double *b, const double *weight, size_t n)
-{
-	const struct operand *operand = work->operand;
-	work->rows->plan->kernels->scale(b, operand->scale, operand->shift, weight, n);
-}
-
-static void widen(const struct work *work, const struct loss_tensor *tensor, size_t i, double *to,
-		  size_t n)
-{
-	work->rows->plan->kernels->widen(tensor->dtype, tensor_at(tensor, i), to, n);
-}
-
-/* Whether b is made as it is used, of numbers: unless classes have weights, or the tensor holds
- * more than a number does. */
-static bool is_of_numbers(const struct work *work)
-{
-	const struct operand *operand = work->operand;
-	bool wide = rows_are_wide(work->rows);
-	return operand && operand->tensor && !operand->weight &&
-	       (operand->tensor->dtype == LOSS_F64) == wide;
-}
-
-/* The chunk's b is made of these. */
-static void set_numbers(const struct work *work, struct class_chunk *chunk, struct vectors t)
-{
-	chunk->t = t;
-	chunk->scale = work->operand->scale;
-	chunk->shift = work->operand->shift;
-}
-
-/* b of n contiguous classes of a lane, from c on. */
-static double *row_operand(const struct work *work, size_t lane, size_t c, size_t n, double *b)
-{
-	const struct operand *operand = work->operand;
-	double weight[ROW_CLASSES];
-	if (!operand)
-		return NULL;
-	if (operand->tensor)
-		widen(work, operand->tensor, rows_base(work->rows, lane) + c + operand->ahead, b,
-		      n);
-	else
-		memset(b, 0, n * sizeof *b);
-	if (operand->weight)
-		widen(work, operand->weight, c, weight, n);
-	finish_operand(work, b, operand->weight ? weight : NULL, n);
-	return b;
-}
-
-/* Classes [c, c + n) of the operand's tensor, class by class. */
-static void gather_tensor(const struct work *work, size_t c, size_t n, double *b)
-{
-	const struct rows *rows = work->rows;
-	const struct operand *operand = work->operand;
-	const struct loss_tensor *tensor = operand->tensor;
-	size_t step = rows->plan->inner;
-	if (rows->neighbours) {
-		for (size_t k = 0; k < n; k++)
-			widen(work, tensor, rows->base + (c + k) * step + operand->ahead,
-			      b + k * LANES, LANES);
-		return;
-	}
-	size_t places[LANES];
-	rows_places(rows, c, places);
-	for (size_t lane = 0; lane < LANES; lane++)
-		if (work->on >> lane & 1)
-			places[lane] += operand->ahead; /* the last row of all has none there */
-	elements_gather(tensor, places, step, n, rows->flat);
-	rows->plan->kernels->widen(tensor->dtype, rows->flat, b, n * LANES);
-}
-
-/* b of classes [c, c + n) of all lanes, class by class. */
-static const double *lanes_operand(const struct work *work, size_t c, size_t n, double *b)
-{
-	const struct operand *operand = work->operand;
-	if (!operand)
-		return NULL;
-	if (operand->tensor)
-		gather_tensor(work, c, n, b);
-	else
-		memset(b, 0, n * LANES * sizeof *b);
-	finish_operand(work, b, NULL, n * LANES);
-	for (size_t k = 0; operand->weight && k < n; k++) {
-		double weight = tensor_number(operand->weight, c + k);
-		for (size_t lane = 0; lane < LANES; lane++)
-			b[k * LANES + lane] *= weight;
-	}
-	return b;
-}
-
 /* ---------------------------------------------------------------- a row a lane */
 
 static void set_tile_logits(const struct job *job, struct class_chunk *chunk)
@@ -125,23 +33,6 @@ static void set_tile_logits(const struct job *job, struct class_chunk *chunk)
 		tile_load(rows);
 	}
 	chunk->x = rows_numbers(rows, rows->tile);
-}
-
-static void set_tile_operand(const struct work *work, struct class_chunk *chunk)
-{
-	const struct rows *rows = work->rows;
-	struct room *room = rows->room;
-	if (!is_of_numbers(work)) {
-		chunk->b = lanes_operand(work, 0, rows->plan->classes, room->b);
-		return;
-	}
-	const struct loss_tensor *tensor = work->operand->tensor;
-	if (tile_lies_in(rows, tensor)) {
-		set_numbers(work, chunk, tile_in(rows, tensor));
-		return;
-	}
-	tile_load_beside(rows, tensor, work->operand->ahead, room->b);
-	set_numbers(work, chunk, rows_numbers(rows, room->b));
 }
 
 static void *out_at(const struct loss_tensor *out, size_t i)
@@ -176,7 +67,7 @@ static void run_tile(const struct job *job)
 	struct room *room = rows->room;
 	struct class_chunk chunk = {.n = rows->plan->classes};
 	set_tile_logits(job, &chunk);
-	set_tile_operand(work, &chunk);
+	operand_of_tile(rows, work->operand, &chunk);
 	bool direct = aim_tile(job, &chunk);
 	job->operation(&work->lanes, &chunk);
 	if (!job->out || direct)
@@ -363,21 +254,6 @@ static size_t aim(const struct row_job *row, size_t c, size_t left, struct class
 	return n;
 }
 
-/* b of classes [c, c + n): as doubles where they do not fill a vector, and some of its lanes must
- * have none. */
-static void set_row_operand(const struct row_job *row, size_t c, size_t n, struct room *room,
-			    struct class_chunk *chunk)
-{
-	const struct work *work = row->job->work;
-	if (!is_of_numbers(work) || n % LANES != 0) {
-		chunk->b = row_operand(work, row->lane, c, n, room->b);
-		return;
-	}
-	size_t at = rows_base(work->rows, row->lane) + c + work->operand->ahead;
-	set_numbers(work, chunk,
-		    row_load_beside(work->rows, work->operand->tensor, at, n, room->b));
-}
-
 /* What is left of a vector at a row's end is written as the last whole one: once more in part. */
 static void step_back(const struct job *job, size_t first, size_t *c, size_t *left)
 {
@@ -403,7 +279,7 @@ static void run_classes(const struct row_job *row, size_t c, size_t left, struct
 		step_back(job, first, &c, &left);
 		n = aim(row, c, left, &chunk, out);
 		chunk.x = row_load(rows, row->lane, c, n, x, job->sloped ? slopes : NULL);
-		set_row_operand(row, c, n, room, &chunk);
+		operand_of_row(rows, job->work->operand, row->lane, c, n, room->b, &chunk);
 		if (n % LANES != 0)
 			fill_rest(job, row->lane, n, x, room->b);
 		chunk.n = (n + LANES - 1) / LANES;
@@ -451,22 +327,6 @@ static void run_row(const struct job *job, size_t lane)
 
 /* ---------------------------------------------------------------- rows apart */
 
-/* b of classes [c, c + n) of all rows, in room->b; whether it is made of numbers. */
-static bool load_operand_apart(const struct work *work, size_t c, size_t n)
-{
-	struct room *room = work->rows->room;
-	if (!work->operand)
-		return false;
-	if (is_of_numbers(work) && n % LANES == 0) {
-		apart_load_beside(work->rows, work->operand->tensor, c, n, room->b);
-		return true;
-	}
-	double *classes = (double *)(void *)room->classes;
-	lanes_operand(work, c, n, classes);
-	work->rows->plan->kernels->doubles->from_lanes(classes, room->b, APART_CLASSES, n);
-	return false;
-}
-
 /* Classes [c, c + n) of all rows, n <= APART_CLASSES. */
 static void run_apart(const struct job *job, size_t c, size_t n, struct lanes *lanes,
 		      struct found *found)
@@ -477,21 +337,17 @@ static void run_apart(const struct job *job, size_t c, size_t n, struct lanes *l
 	void *slopes = job->sloped ? room->slopes : NULL;
 	const size_t row_bytes = APART_CLASSES * rows->numbers->size;
 	apart_load(rows, c, n, room->x, slopes);
-	bool numbers = load_operand_apart(work, c, n);
+	operand_load_apart(rows, work->operand, c, n);
 	for (size_t lane = 0; lane < rows->n; lane++) {
-		double *own = room->b + lane * APART_CLASSES;
 		struct class_chunk chunk = {
 			.x = rows_numbers(rows, room->x + lane * row_bytes),
 			.n = (n + LANES - 1) / LANES,
 		};
 		set_out(&chunk, room->out + lane * row_bytes, rows_dtype(rows), LANES);
-		if (numbers)
-			set_numbers(work, &chunk,
-				    rows_numbers(rows, (char *)room->b + lane * row_bytes));
-		else if (work->operand)
-			chunk.b = own;
+		operand_apart(rows, work->operand, lane, n, &chunk);
 		if (n % LANES != 0)
-			fill_rest(job, lane, n, room->x + lane * row_bytes, own);
+			fill_rest(job, lane, n, room->x + lane * row_bytes,
+				  room->b + lane * APART_CLASSES);
 		if (job->kind != FIND_FIRST || found[lane].count == INT64_MAX)
 			run_chunk(job, lane, c, &lanes[lane], &chunk, &found[lane]);
 	}

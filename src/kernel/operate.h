@@ -7,15 +7,7 @@
 #define LOSS_KERNEL_OPERATE_H
 
 #include "../reduce.h"
-#include "rows.h"
-
-/* b_c = (t_c scale + shift) weight_c. */
-struct operand {
-	const struct loss_tensor *tensor; /* t, of the input's shape; NULL: it is 0 */
-	size_t ahead;                     /* elements by which the tensor's rows are ahead */
-	double scale, shift;
-	const struct loss_tensor *weight; /* one a class, or NULL */
-};
+#include "operands.h"
 
 struct work {
 	struct rows *rows;

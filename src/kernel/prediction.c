@@ -133,7 +133,8 @@ void predictions_write(struct rows *rows, struct partial *partial)
 		predict_irregular(rows, (size_t)__builtin_ctz(left), &all);
 	all.correct &= all.counted;
 	put_rows(rows, &all);
-	partial->correct += (size_t)__builtin_popcount(all.correct);
+	for (unsigned left = all.correct; left != 0; left &= left - 1)
+		partial->correct++;
 	if (!plan->wanted[OUTPUT_PERPLEXITY] && !plan->wanted[OUTPUT_ECE])
 		return;
 	for (unsigned left = all.counted; left != 0; left &= left - 1) {

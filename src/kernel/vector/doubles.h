@@ -2,6 +2,8 @@
 #ifndef LOSS_KERNEL_DOUBLES_H
 #define LOSS_KERNEL_DOUBLES_H
 
+#include <math.h>
+
 #include "lanes.h"
 
 /*
@@ -80,6 +82,12 @@ __attribute__((always_inline)) static inline wl wl_load(const int64_t *p)
 	wl v;
 	memcpy(&v, p, sizeof v);
 	return v;
+}
+
+/* All ones where x is no NaN. */
+__attribute__((always_inline)) static inline wl wd_is_number(wd x)
+{
+	return x <= wd_set(HUGE_VAL);
 }
 
 /* Whether no lane is NaN. */

@@ -252,7 +252,7 @@ static void target_grads_of_doubles(const struct row_sums *sums, const double *l
 /* factor value, where a factor of 0 makes 0 also of an infinite value; NaN stays NaN. */
 INLINE wd weighed(wd factor, wd value)
 {
-	wl nothing = (factor == wd_set(0.0)) & (value == value);
+	wl nothing = (factor == wd_set(0.0)) & wd_is_number(value);
 	return wd_select(nothing, wd_set(0.0), factor * value);
 }
 
@@ -291,7 +291,7 @@ static void ISA(losses)(const struct row_sums *sums, const struct row_targets *t
 INLINE wd sum_of_parts(struct pair sum)
 {
 	wd value = pair_value(sum);
-	return wd_select(value == value, value, sum.high);
+	return wd_select(wd_is_number(value), value, sum.high);
 }
 
 /* sum_c b_c (max - x_c) + A log1p(R), A the sum of b; 0 where a row does not count. */

@@ -258,7 +258,8 @@ INLINE vh vf_to_bf16(vf v)
 {
 	vu bits = (vu)v, half = (bits >> 16 & 1) + 0x7fff;
 	vf rounded = (vf)(bits + half), quiet = (vf)(bits | 0x400000);
-	return __builtin_convertvector((vu)vf_select(v == v, rounded, quiet) >> 16, vh);
+	return __builtin_convertvector((vu)vf_select(v <= vf_set(HUGE_VALF), rounded, quiet) >> 16,
+				       vh);
 }
 
 /* NATIVE numbers to index i of an array of elements, rounded once; the types are those that are

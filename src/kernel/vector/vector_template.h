@@ -43,6 +43,8 @@ static void narrow_floats(loss_dtype dtype, const float *from, void *to, size_t 
 
 #include "sums_template.h"
 
+#include "lane_sums_template.h"
+
 #include "operations_template.h"
 
 #include "tiles_template.h"
@@ -52,6 +54,8 @@ static void narrow_floats(loss_dtype dtype, const float *from, void *to, size_t 
 #include "wides.h"
 
 #include "sums_template.h"
+
+#include "lane_sums_template.h"
 
 #include "operations_template.h"
 
