@@ -1,5 +1,6 @@
 #include "mapping.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -37,14 +38,22 @@ static void forget(struct loss_budget *budget, void *pages)
 	munmap(pages, size);
 }
 
+/* In the first place, and the others move on: what was given back last is what is likely to be
+ * wanted again, and what has no place any more goes. */
 static void keep(struct loss_budget *budget, void *pages)
 {
-	for (size_t i = 0; pages && i < LOSS_KEPT_MAPPINGS; i++) {
-		void *none = NULL;
-		if (atomic_compare_exchange_strong(&budget->kept[i], &none, pages))
-			return;
-	}
-	forget(budget, pages);
+	for (size_t i = 0; pages && i < LOSS_KEPT_MAPPINGS; i++)
+		pages = atomic_exchange(&budget->kept[i], pages);
+	if (pages)
+		forget(budget, pages);
+}
+
+/* Back into its place, unless somebody else has come. */
+static void put_back(struct loss_budget *budget, size_t i, void *pages)
+{
+	void *none = NULL;
+	if (!atomic_compare_exchange_strong(&budget->kept[i], &none, pages))
+		keep(budget, pages);
 }
 
 /* Takes a mapping out of its place: then it is this thread's alone, to use or to put back. */
@@ -56,9 +65,27 @@ static void *take(struct loss_budget *budget, size_t size)
 			continue;
 		if (kept_size(pages) >= size && kept_size(pages) / 2 <= size)
 			return pages;
-		keep(budget, pages);
+		put_back(budget, i, pages);
 	}
 	return NULL;
+}
+
+static size_t kept_bytes(const struct loss_budget *budget)
+{
+	return atomic_load_explicit(&budget->kept_bytes, memory_order_relaxed);
+}
+
+/* Whether so much more may be kept: for that the others go, the longest kept ones first. */
+static bool make_room(struct loss_budget *budget, size_t size)
+{
+	size_t most = budget->limit / 4;
+	for (size_t i = LOSS_KEPT_MAPPINGS;
+	     i-- > 0 && size <= most && kept_bytes(budget) > most - size;) {
+		void *pages = atomic_exchange(&budget->kept[i], NULL);
+		if (pages)
+			forget(budget, pages);
+	}
+	return size <= most && kept_bytes(budget) <= most - size;
 }
 
 void loss_budget_trim(struct loss_budget *budget)
@@ -107,9 +134,7 @@ void *mapping_grow(void *pages, size_t size, size_t larger)
 
 void mapping_destroy(struct loss_budget *budget, void *pages, size_t size)
 {
-	size_t kept = budget ? atomic_load_explicit(&budget->kept_bytes, memory_order_relaxed) : 0;
-	if (!budget || size < KEPT_BYTES || size > budget->limit / 4 ||
-	    kept > budget->limit / 4 - size) {
+	if (!budget || size < KEPT_BYTES || !make_room(budget, size)) {
 		munmap(pages, size);
 		return;
 	}

@@ -68,8 +68,8 @@ struct loss_plan {
 	enum layout layout;
 	bool divisible;     /* threads can share a row: it is read in several blocks of classes */
 	double nanoseconds; /* what it may take on one thread, give or take a factor of two */
-	bool in_place; /* the vector kernels sum the input as it lies: without a transform, and of a
-			  type that they take */
+	bool in_place; /* the vector kernels take the input as it lies: without a transform, and of
+			  a type that they load */
 
 	size_t rows;
 	size_t classes;
@@ -110,20 +110,6 @@ static inline bool plan_is_last(const struct loss_plan *plan, size_t r)
 static inline size_t plan_target_row(const struct loss_plan *plan, size_t r)
 {
 	return r + (plan->shift_rows > 0);
-}
-
-/* Index targets: false where row r is ignored, else its class. */
-static inline bool plan_target(const struct loss_plan *plan, size_t r, size_t *class)
-{
-	if (plan_is_last(plan, r))
-		return false;
-	struct class_index y =
-		tensor_class_index(&plan->tensors[LOSS_ROLE_TARGETS], plan_target_row(plan, r));
-	int64_t ignored = plan->args.ignore_index;
-	if (y.negative == (ignored < 0) && y.value == (uint64_t)ignored)
-		return false;
-	*class = (size_t)y.value;
-	return true;
 }
 
 static inline double plan_class_weight(const struct loss_plan *plan, size_t c)

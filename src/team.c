@@ -30,8 +30,9 @@ static void come_home(const cpu_set_t *allowed)
 	CPU_ZERO(&only);
 	if (home >= 0 && CPU_ISSET((size_t)home, allowed)) {
 		CPU_SET((size_t)home, &only);
-		if (sched_setaffinity(0, sizeof only, &only) == 0 &&
-		    sched_setaffinity(0, sizeof *allowed, allowed) == 0)
+		bool moved = sched_setaffinity(0, sizeof only, &only) == 0;
+		/* where it may run is as before, whatever happens */
+		if (moved && sched_setaffinity(0, sizeof *allowed, allowed) == 0)
 			return;
 	}
 	home = here;

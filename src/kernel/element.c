@@ -82,13 +82,11 @@ static void copy(const struct loss_plan *plan, const struct loss_tensor *tensor,
 {
 	const void *from =
 		(const unsigned char *)tensor->data + i * loss_dtype_info(tensor->dtype)->size;
-	if (tensor->dtype == LOSS_F32)
-		memcpy(to, from, n * sizeof *to);
-	else if (tensor->dtype == LOSS_BOOL)
+	if (tensor->dtype == LOSS_BOOL)
 		for (size_t k = 0; k < n; k++)
 			to[k] = (float)((const unsigned char *)from)[k];
 	else
-		plan->kernels->load(tensor->dtype, from, to, n);
+		plan->kernels->floats->load(tensor->dtype, from, to, n);
 }
 
 /* Elements [i, i + n), at most a chunk, of a tensor of any type as doubles. */

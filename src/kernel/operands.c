@@ -1,5 +1,6 @@
 #include "operands.h"
 
+#include <assert.h>
 #include <string.h>
 
 #include "tiles.h"
@@ -53,12 +54,12 @@ static void make_row(const struct rows *rows, const struct operand *operand, siz
 static void gather(const struct rows *rows, const struct operand *operand, size_t c, size_t n,
 		   double *b)
 {
+	assert(operand->ahead == 0 || rows->plan->inner == 1);
 	const struct loss_tensor *tensor = operand->tensor;
 	size_t step = rows->plan->inner, ahead = operand->ahead;
 	if (rows->neighbours) {
 		for (size_t k = 0; k < n; k++)
-			widen(rows, tensor, rows->base + (c + k) * step + ahead, b + k * LANES,
-			      LANES);
+			widen(rows, tensor, rows->base + (c + k) * step, b + k * LANES, LANES);
 		return;
 	}
 	size_t places[LANES];
@@ -92,11 +93,12 @@ void operand_of_tile(const struct rows *rows, const struct operand *operand,
 		     struct class_chunk *chunk)
 {
 	struct room *room = rows->room;
+	double *b = (double *)(void *)room->b;
 	if (!operand)
 		return;
 	if (!is_of_numbers(rows, operand)) {
-		make_lanes(rows, operand, 0, rows->plan->classes, room->b);
-		chunk->b = room->b;
+		make_lanes(rows, operand, 0, rows->plan->classes, b);
+		chunk->b = b;
 	} else if (tile_lies_in(rows, operand->tensor)) {
 		set_numbers(operand, chunk, tile_in(rows, operand->tensor));
 	} else {
@@ -142,7 +144,7 @@ void operand_load_apart(const struct rows *rows, const struct operand *operand, 
 void operand_apart(const struct rows *rows, const struct operand *operand, size_t lane, size_t n,
 		   struct class_chunk *chunk)
 {
-	double *b = rows->room->b;
+	double *b = (double *)(void *)rows->room->b;
 	size_t row_bytes = APART_CLASSES * rows->numbers->size;
 	if (!operand)
 		return;

@@ -16,7 +16,7 @@ struct operand {
 	const struct loss_tensor *weight; /* one a class, or NULL */
 };
 
-/* They set the b of a chunk, of an operand that may be NULL: then it is the lanes'. */
+/* The b of chunks, of an operand that may be NULL: then it is the lanes'. */
 
 /* Of all classes of few, a row a lane; in room->b where it is made. */
 void operand_of_tile(const struct rows *rows, const struct operand *operand,
@@ -27,7 +27,7 @@ void operand_of_tile(const struct rows *rows, const struct operand *operand,
 void operand_of_row(const struct rows *rows, const struct operand *operand, size_t lane, size_t c,
 		    size_t n, double *room, struct class_chunk *chunk);
 
-/* Of n classes from c on of rows apart: all of them into room->b, then a lane's. */
+/* Of n classes from c on of rows apart: of all lanes into room->b; then a lane's is set. */
 void operand_load_apart(const struct rows *rows, const struct operand *operand, size_t c, size_t n);
 void operand_apart(const struct rows *rows, const struct operand *operand, size_t lane, size_t n,
 		   struct class_chunk *chunk);

@@ -271,6 +271,7 @@ static void run_classes(const struct row_job *row, size_t c, size_t left, struct
 	const struct job *job = row->job;
 	const struct rows *rows = job->work->rows;
 	void *x = room->x, *out = room->out, *slopes = room->slopes;
+	double *b = (double *)(void *)room->b;
 	struct lanes lanes;
 	*found = nothing_found(job);
 	spread(job, row->lane, &lanes);
@@ -279,9 +280,9 @@ static void run_classes(const struct row_job *row, size_t c, size_t left, struct
 		step_back(job, first, &c, &left);
 		n = aim(row, c, left, &chunk, out);
 		chunk.x = row_load(rows, row->lane, c, n, x, job->sloped ? slopes : NULL);
-		operand_of_row(rows, job->work->operand, row->lane, c, n, room->b, &chunk);
+		operand_of_row(rows, job->work->operand, row->lane, c, n, b, &chunk);
 		if (n % LANES != 0)
-			fill_rest(job, row->lane, n, x, room->b);
+			fill_rest(job, row->lane, n, x, b);
 		chunk.n = (n + LANES - 1) / LANES;
 		if (!run_chunk(job, row->lane, c, &lanes, &chunk, found))
 			break;
@@ -347,7 +348,7 @@ static void run_apart(const struct job *job, size_t c, size_t n, struct lanes *l
 		operand_apart(rows, work->operand, lane, n, &chunk);
 		if (n % LANES != 0)
 			fill_rest(job, lane, n, room->x + lane * row_bytes,
-				  room->b + lane * APART_CLASSES);
+				  (double *)(void *)room->b + lane * APART_CLASSES);
 		if (job->kind != FIND_FIRST || found[lane].count == INT64_MAX)
 			run_chunk(job, lane, c, &lanes[lane], &chunk, &found[lane]);
 	}

@@ -16,7 +16,7 @@ struct work {
 	struct lanes lanes;            /* a row a lane: numbers in, sums out */
 };
 
-/* For all regular lanes, with maxima and exponents set, and all else 0. */
+/* For all regular lanes, with maxima and exponents set, and factor to b 0. */
 void work_start(struct work *work, struct rows *rows, const struct operand *operand);
 
 /* The operation's sums, in lanes.sum and lanes.lost. */
@@ -45,12 +45,6 @@ static inline struct sum work_sum_of(const struct work *work, size_t i, size_t l
 static inline void work_set_factors(struct work *work, const struct lane_sums *factors)
 {
 	work->rows->numbers->shares(work->rows->sums, factors, &work->lanes);
-}
-
-static inline void work_set_term(struct work *work, size_t lane, struct sum term)
-{
-	work->lanes.term[lane] = term.high;
-	work->lanes.term_low[lane] = term.low;
 }
 
 /* Whether a factor of a gradient is such that what it makes of the smallest p_c that is not 0 is

@@ -6,8 +6,8 @@
 
 /* What there is to say of sixteen rows, where it is wanted. */
 struct predictions {
-	unsigned counted, valid; /* bit l: lane l counts; neither NaN nor nothing but -infinity is
-				    in it */
+	unsigned counted; /* bit l: lane l counts */
+	unsigned valid;   /* it holds no NaN, and something else than -infinity */
 	unsigned correct;
 	int64_t rank[LANES];
 	double nll[LANES];     /* -log p_y */
@@ -93,7 +93,6 @@ static void count_ranks(struct rows *rows, struct predictions *all)
 	const int64_t *y = rows->targets.y;
 	struct work work;
 	bool exact = rows->plan->wanted[OUTPUT_RANK];
-	all->correct = 0;
 	if (!exact && !some_hold_maximum(rows))
 		return;
 	work_start(&work, rows, NULL);
@@ -110,14 +109,17 @@ static void count_ranks(struct rows *rows, struct predictions *all)
 		all->correct |= (unsigned)(work.lanes.count[lane] == (exact ? 0 : y[lane])) << lane;
 }
 
-static void put_rows(const struct rows *rows, const struct predictions *all)
+static void put_ranks(const struct rows *rows, const struct predictions *all)
 {
-	const struct loss_plan *plan = rows->plan;
-	int64_t *ranks = plan->outputs[OUTPUT_RANK].data;
-	unsigned char *correct = plan->outputs[OUTPUT_CORRECT].data;
-	for (size_t lane = 0; plan->wanted[OUTPUT_RANK] && lane < rows->n; lane++)
+	int64_t *ranks = rows->plan->outputs[OUTPUT_RANK].data;
+	for (size_t lane = 0; lane < rows->n; lane++)
 		ranks[rows->first + lane] = all->counted >> lane & 1 ? all->rank[lane] : -1;
-	for (size_t lane = 0; plan->wanted[OUTPUT_CORRECT] && lane < rows->n; lane++)
+}
+
+static void put_correct(const struct rows *rows, const struct predictions *all)
+{
+	unsigned char *correct = rows->plan->outputs[OUTPUT_CORRECT].data;
+	for (size_t lane = 0; lane < rows->n; lane++)
 		correct[rows->first + lane] = all->correct >> lane & 1;
 }
 
@@ -132,7 +134,10 @@ void predictions_write(struct rows *rows, struct partial *partial)
 	for (unsigned left = all.counted & rows_irregular(rows); left != 0; left &= left - 1)
 		predict_irregular(rows, (size_t)__builtin_ctz(left), &all);
 	all.correct &= all.counted;
-	put_rows(rows, &all);
+	if (plan->wanted[OUTPUT_RANK])
+		put_ranks(rows, &all);
+	if (plan->wanted[OUTPUT_CORRECT])
+		put_correct(rows, &all);
 	for (unsigned left = all.correct; left != 0; left &= left - 1)
 		partial->correct++;
 	if (!plan->wanted[OUTPUT_PERPLEXITY] && !plan->wanted[OUTPUT_ECE])

@@ -19,6 +19,7 @@ struct panel {
 	struct row_sums *sums;
 	unsigned char *tiles, *flat;
 	struct room *room;
+	struct rows *rows; /* one a group */
 };
 
 static size_t groups_of(const struct panel *panel)
@@ -44,9 +45,10 @@ static void *tile_of(const struct panel *panel, size_t g)
 }
 
 /* The rows of group g; their sums are still to be made. */
-static void place(const struct panel *panel, size_t g, struct rows *rows)
+static void place(const struct panel *panel, size_t g)
 {
 	const struct loss_plan *plan = panel->plan;
+	struct rows *rows = &panel->rows[g];
 	size_t left = panel->n - g * LANES;
 	rows->plan = plan;
 	rows->numbers = numbers_of(plan);
@@ -134,11 +136,8 @@ static void sum_tiles(const struct panel *panel)
 		.group_step = plan->classes * LANES,
 		.classes = plan->classes,
 	};
-	for (size_t g = 0; g < groups_of(panel); g++) {
-		struct rows rows;
-		place(panel, g, &rows);
-		tile_load(&rows);
-	}
+	for (size_t g = 0; g < groups_of(panel); g++)
+		tile_load(&panel->rows[g]);
 	numbers_of(plan)->sum_lanes(panel->states, &classes);
 }
 
@@ -206,13 +205,12 @@ static void sum_row(const struct rows *rows, size_t lane, struct class_sum *sum)
 
 static void sum_rows(const struct panel *panel)
 {
-	struct rows rows;
+	const struct rows *rows = &panel->rows[0];
 	struct class_sum sum = {0};
-	place(panel, 0, &rows);
 	for (size_t lane = 0; lane < LANES; lane++) {
-		if (lane < rows.n)
-			sum_row(&rows, lane, &sum);
-		put_sum(&rows, panel->states, lane, &sum);
+		if (lane < rows->n)
+			sum_row(rows, lane, &sum);
+		put_sum(rows, panel->states, lane, &sum);
 	}
 }
 
@@ -235,18 +233,17 @@ static void sum_apart(const struct rows *rows, size_t c, size_t n, struct class_
 
 static void sum_rows_apart(const struct panel *panel)
 {
-	struct rows rows;
+	const struct rows *rows = &panel->rows[0];
 	struct class_sum sums[LANES] = {{0}}, parts[LANES] = {{0}};
 	size_t classes = panel->plan->classes, size = class_block_size(classes);
-	place(panel, 0, &rows);
 	for (size_t c = 0; c < classes; c += size) {
 		size_t n = classes - c < size ? classes - c : size;
-		sum_apart(&rows, c, n, c == 0 ? sums : parts);
-		for (size_t lane = 0; c > 0 && lane < rows.n; lane++)
-			rows.numbers->add_part(&sums[lane], &parts[lane]);
+		sum_apart(rows, c, n, c == 0 ? sums : parts);
+		for (size_t lane = 0; c > 0 && lane < rows->n; lane++)
+			rows->numbers->add_part(&sums[lane], &parts[lane]);
 	}
 	for (size_t lane = 0; lane < LANES; lane++)
-		put_sum(&rows, panel->states, lane, &sums[lane < rows.n ? lane : 0]);
+		put_sum(rows, panel->states, lane, &sums[lane < rows->n ? lane : 0]);
 }
 
 /* The one place that looks at the layout to make sums. */
@@ -290,8 +287,8 @@ static void fetch_next_targets(const struct panel *panel)
 
 /* Of all rows of a panel, and up to a whole group of those that do not count. */
 struct panel_targets {
-	int64_t y[PANEL_GROUPS * LANES];
-	_Alignas(64) double logit[PANEL_GROUPS * LANES];
+	_Alignas(64) int64_t y[PANEL_GROUPS * LANES];
+	double logit[PANEL_GROUPS * LANES];
 	double weight[PANEL_GROUPS * LANES];
 };
 
@@ -328,10 +325,8 @@ static void read_targets(const struct panel *panel, struct panel_targets *target
 	NUMBERS_OF(elements, PANEL_GROUPS * LANES);
 	read_classes(panel, targets->y);
 	for (size_t g = 0; g < groups_of(panel); g++) {
-		struct rows rows;
 		size_t places[LANES];
-		place(panel, g, &rows);
-		rows_places(&rows, 0, places);
+		rows_places(&panel->rows[g], 0, places);
 		for (size_t lane = 0; lane < LANES; lane++) {
 			int64_t y = targets->y[g * LANES + lane];
 			places[lane] += y < 0 ? 0 : (size_t)y * plan->inner;
@@ -344,33 +339,25 @@ static void read_targets(const struct panel *panel, struct panel_targets *target
 			targets->y[i] < 0 ? 0.0 : plan_class_weight(plan, (size_t)targets->y[i]);
 }
 
-static void set_targets(struct rows *rows, const struct panel_targets *all, size_t at)
-{
-	struct row_targets *targets = &rows->targets;
-	memcpy(targets->y, all->y + at, sizeof targets->y);
-	memcpy(targets->logit, all->logit + at, sizeof targets->logit);
-	targets->weighted = rows->plan->present[LOSS_ROLE_WEIGHT];
-	if (targets->weighted)
-		memcpy(targets->weight, all->weight + at, sizeof targets->weight);
-}
-
 /* ---------------------------------------------------------------- reading */
 
 static void read_panel(const struct panel *panel)
 {
 	const struct loss_plan *plan = panel->plan;
-	bool indices = plan->target_kind == TARGETS_INDICES;
-	struct panel_targets targets;
+	struct panel_targets all;
+	for (size_t g = 0; g < groups_of(panel); g++)
+		place(panel, g);
 	make_sums(panel);
-	if (indices)
-		read_targets(panel, &targets);
+	if (plan->target_kind == TARGETS_INDICES)
+		read_targets(panel, &all);
 	for (size_t g = 0; g < groups_of(panel); g++) {
-		struct rows rows;
-		place(panel, g, &rows);
-		rows.tiled = plan->layout == LAYOUT_FEW; /* else only if a loss needs it */
-		if (indices)
-			set_targets(&rows, &targets, g * LANES);
-		panel->follow(&rows, panel->context);
+		bool weighted = plan->present[LOSS_ROLE_WEIGHT];
+		panel->rows[g].targets = (struct row_targets){
+			.y = all.y + g * LANES,
+			.logit = all.logit + g * LANES,
+			.weight = weighted ? all.weight + g * LANES : NULL,
+		};
+		panel->follow(&panel->rows[g], panel->context);
 	}
 }
 
@@ -381,6 +368,8 @@ static void read_panels(struct panel panel, size_t first, size_t n)
 	NUMBERS_OF(flat, TILE_NUMBERS);
 	struct lane_state states[PANEL_GROUPS];
 	struct row_sums sums[PANEL_GROUPS];
+	struct rows rows[PANEL_GROUPS];
+	panel.rows = rows;
 	panel.states = states;
 	panel.sums = sums;
 	panel.tiles = tiles;

@@ -28,7 +28,7 @@ struct room {
 	NUMBERS_OF(out, TILE_NUMBERS);
 	NUMBERS_OF(slopes, TILE_NUMBERS);
 	NUMBERS_OF(classes, TILE_NUMBERS);
-	_Alignas(64) double b[TILE_NUMBERS];
+	NUMBERS_OF(b, TILE_NUMBERS); /* or doubles beside floats */
 };
 
 /* Up to sixteen rows, one a lane. */
@@ -46,7 +46,7 @@ struct rows {
 	void *flat;        /* as much memory, which nobody holds on to */
 	struct room *room; /* NULL where nothing is computed of every logit but the sums */
 	struct row_sums *sums;
-	struct row_targets targets; /* of class indices */
+	struct row_targets targets; /* set for class indices only */
 };
 
 /* What a loss does with rows whose sums are made. */
@@ -88,16 +88,18 @@ static inline struct vectors rows_numbers(const struct rows *rows, const void *n
 	return (struct vectors){numbers, rows_dtype(rows), LANES};
 }
 
-/* a b, as exact as the numbers ask for. */
-static inline struct sum rows_product(const struct rows *rows, struct sum a, struct sum b)
+/* A lane's log-sum-exp: the sum may cancel. */
+static inline struct sum rows_lse(const struct rows *rows, size_t lane)
 {
-	return rows_are_wide(rows) ? product(a, b) : sum_from(sum_value(&a) * sum_value(&b));
+	struct sum lse;
+	lse.high = two_sum(rows->sums->max[lane], rows->sums->log1p_residual[lane], &lse.low);
+	return lse;
 }
 
 /* w_y of a lane of class indices that counts. */
 static inline double rows_weight(const struct rows *rows, size_t lane)
 {
-	return rows->targets.weighted ? rows->targets.weight[lane] : 1.0;
+	return rows->targets.weight ? rows->targets.weight[lane] : 1.0;
 }
 
 /* Bit l: whether lane l has a row, and it is regular. */

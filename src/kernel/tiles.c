@@ -1,6 +1,5 @@
 #include "tiles.h"
 
-#include <math.h>
 #include <string.h>
 
 static const struct loss_tensor *input_of(const struct rows *rows)

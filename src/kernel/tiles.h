@@ -1,6 +1,7 @@
 /*
- * The classes of rows between memory and the kernels: converted and transformed, once, as they are
- * loaded; rounded, once, as results are stored. All arrays of numbers are aligned to 64 bytes.
+ * The classes of rows between memory and the kernels, where these do not take them as they lie:
+ * converted and transformed, once, as they are loaded; rounded, once, as results are stored. Arrays
+ * of numbers that the kernels fill are aligned to 64 bytes.
  */
 #ifndef LOSS_KERNEL_TILES_H
 #define LOSS_KERNEL_TILES_H
@@ -31,7 +32,7 @@ void tile_load_beside(const struct rows *rows, const struct loss_tensor *tensor,
 void tile_store(const struct rows *rows, const void *numbers, const struct loss_tensor *out);
 
 /* n classes from c on of one contiguous row, and its slopes where asked for: in place, or in the
- * buffer where they are not numbers yet, or where a last vector is not full. */
+ * buffer where the plan is not in place, or where a last vector is not full. */
 struct vectors row_load(const struct rows *rows, size_t lane, size_t c, size_t n, void *buffer,
 			void *slopes);
 
@@ -46,6 +47,7 @@ void apart_load(const struct rows *rows, size_t c, size_t n, void *numbers, void
 void apart_store(const struct rows *rows, size_t c, size_t n, const void *numbers,
 		 const void *slopes, const struct loss_tensor *out);
 
+/* And of a tensor that tile_load_beside takes. */
 void apart_load_beside(const struct rows *rows, const struct loss_tensor *tensor, size_t c,
 		       size_t n, void *numbers);
 

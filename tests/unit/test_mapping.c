@@ -91,18 +91,46 @@ static void what_is_kept_is_a_quarter_at_most(void **state)
 	(void)state;
 	struct loss_budget budget = budget_of(LIMIT);
 	unsigned char *first = give_back(&budget, LIMIT / 8);
-	unsigned char *over = give_back(&budget, LIMIT / 8 + PAGE);
-	assert_false(is_mapped(over));
-	assert_int_equal(kept(&budget), LIMIT / 8);
 	unsigned char *second = give_back(&budget, LIMIT / 8);
+	assert_true(is_mapped(first));
 	assert_true(is_mapped(second));
 	assert_int_equal(kept(&budget), LIMIT / 4);
-	assert_false(is_mapped(give_back(&budget, MIB)));
-	assert_true(is_mapped(first));
-	assert_int_equal(kept(&budget), LIMIT / 4);
-	loss_budget_trim(&budget);
+	/* the longest kept one goes */
+	unsigned char *third = give_back(&budget, MIB);
 	assert_false(is_mapped(first));
+	assert_true(is_mapped(second));
+	assert_true(is_mapped(third));
+	assert_int_equal(kept(&budget), LIMIT / 8 + MIB);
+	/* as many as must, and no more */
+	unsigned char *fourth = give_back(&budget, LIMIT / 4 - MIB);
 	assert_false(is_mapped(second));
+	assert_true(is_mapped(third));
+	assert_int_equal(kept(&budget), LIMIT / 4);
+	unsigned char *all = give_back(&budget, LIMIT / 4);
+	assert_false(is_mapped(third));
+	assert_false(is_mapped(fourth));
+	assert_int_equal(kept(&budget), LIMIT / 4);
+	/* nothing goes for what is too large in any case */
+	assert_false(is_mapped(give_back(&budget, LIMIT / 4 + PAGE)));
+	assert_true(is_mapped(all));
+	loss_budget_trim(&budget);
+	assert_false(is_mapped(all));
+	assert_int_equal(kept(&budget), 0);
+}
+
+/* Sizes that nobody wants again do not keep the places from those that somebody does. */
+static void what_is_wanted_again_is_there(void **state)
+{
+	(void)state;
+	struct loss_budget budget = budget_of(64 * LIMIT);
+	for (size_t i = 0; i < LOSS_KEPT_MAPPINGS; i++)
+		give_back(&budget, (32 + i) * MIB);
+	unsigned char *pages = give_back(&budget, 2 * MIB);
+	for (int i = 0; i < 3; i++) {
+		assert_ptr_equal(create(&budget, 2 * MIB), pages);
+		mapping_destroy(&budget, pages, 2 * MIB);
+	}
+	loss_budget_trim(&budget);
 	assert_int_equal(kept(&budget), 0);
 }
 
@@ -120,7 +148,9 @@ static void what_has_no_place_goes_back(void **state)
 		places[i] = give_back(budget, MIB);
 	assert_int_equal(kept(budget), LOSS_KEPT_MAPPINGS * MIB);
 	unsigned char *more = give_back(budget, MIB);
-	assert_false(is_mapped(more));
+	assert_true(is_mapped(more));
+	assert_false(is_mapped(places[0]));
+	places[0] = more;
 	assert_null(atomic_load(&with_room.none));
 	assert_int_equal(kept(budget), LOSS_KEPT_MAPPINGS * MIB);
 	/* Each of those that have one is taken once. */
@@ -375,6 +405,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_not_kept_goes_back),
 		cmocka_unit_test(what_is_kept_is_a_quarter_at_most),
+		cmocka_unit_test(what_is_wanted_again_is_there),
 		cmocka_unit_test(what_has_no_place_goes_back),
 		cmocka_unit_test(what_lies_behind_the_places_is_left_alone),
 		cmocka_unit_test(a_taker_gets_what_is_not_much_too_large),

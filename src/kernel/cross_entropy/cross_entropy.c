@@ -17,8 +17,6 @@
  */
 #include "cross_entropy.h"
 
-#include <string.h>
-
 #include "../kernels.h"
 #include "../outputs.h"
 #include "../prediction.h"
@@ -47,20 +45,25 @@ static const int64_t *counted(const struct rows *rows, int64_t *y)
 	return y;
 }
 
-static void evaluate_irregular(const struct rows *rows, unsigned lanes, const int64_t *y,
-			       double *loss, double *z_loss)
+/* The gradients of lanes that are left, and the losses of those that are not regular: the others
+ * have theirs, the same whether or not a gradient is asked for. */
+static void evaluate_left(const struct rows *rows, unsigned lanes, const int64_t *y, double *loss,
+			  double *z_loss)
 {
 	const struct loss_plan *plan = rows->plan;
+	bool indices = plan->target_kind == TARGETS_INDICES;
 	for (; lanes != 0; lanes &= lanes - 1) {
 		size_t lane = (size_t)__builtin_ctz(lanes), r = rows->first + lane;
-		bool indices = plan->target_kind == TARGETS_INDICES;
-		loss[lane] = z_loss[lane] = 0.0;
+		double own = 0.0, own_z = 0.0;
 		if (y[lane] >= 0)
-			loss[lane] =
-				0.0 + ce_evaluate_row(plan, r, indices ? (size_t)y[lane] : SIZE_MAX,
-						      &z_loss[lane]); /* never -0 */
+			own = 0.0 + ce_evaluate_row(plan, r, indices ? (size_t)y[lane] : SIZE_MAX,
+						    &own_z); /* never -0 */
 		else if (plan->wanted[OUTPUT_GRAD])
 			ce_clear_grad(plan, r);
+		if (row_is_regular(rows->sums, lane))
+			continue;
+		loss[lane] = own;
+		z_loss[lane] = own_z;
 	}
 }
 
@@ -118,7 +121,7 @@ static void evaluate_plain(struct rows *rows, double *loss, struct context *cont
 	const struct loss_plan *plan = rows->plan;
 	double z_loss[LANES] = {0};
 	unsigned left = left_of(rows);
-	if (plan->wanted[OUTPUT_GRAD])
+	if (plan->wanted[OUTPUT_GRAD] && !plan->transform.steep)
 		left |= ce_write_plain_grad(rows);
 	bool all = left == 0 && !ce_has_z_loss(plan);
 	plan->kernels->losses(rows->sums, &rows->targets, loss, all ? &context->totals : NULL);
@@ -128,7 +131,7 @@ static void evaluate_plain(struct rows *rows, double *loss, struct context *cont
 	}
 	if (ce_has_z_loss(plan))
 		make_z_losses(rows, rows->targets.y, z_loss);
-	evaluate_irregular(rows, left, rows->targets.y, loss, z_loss);
+	evaluate_left(rows, left, rows->targets.y, loss, z_loss);
 	finish_losses(rows, loss, z_loss, context);
 }
 
@@ -140,7 +143,7 @@ static void evaluate_smooth(struct rows *rows, double *loss, struct context *con
 	unsigned left = left_of(rows) | ce_evaluate_smooth(rows, y, loss);
 	if (ce_has_z_loss(rows->plan))
 		make_z_losses(rows, y, z_loss);
-	evaluate_irregular(rows, left, y, loss, z_loss);
+	evaluate_left(rows, left, y, loss, z_loss);
 	finish_losses(rows, loss, z_loss, context);
 }
 

@@ -1,5 +1,6 @@
-/* The gradient at the targets of class indices. */
-#include "../operate.h"
+/* What gradients are made of, and those at the targets of class indices. */
+#include <string.h>
+
 #include "../outputs.h"
 #include "../tiles.h"
 #include "cross_entropy.h"
@@ -30,7 +31,7 @@ void ce_set_z_pulls(const struct rows *rows, const int64_t *y, struct lane_sums 
 }
 
 /* p_y of each lane as the gradient is written, and the slope of its logit. */
-static void read_targets(const struct work *work, struct target_gradients *gradients)
+static void set_target_probs(const struct work *work, struct target_gradients *gradients)
 {
 	static const struct lane_sums ones = {.high = LANES_OF(1.0)};
 	const struct rows *rows = work->rows;
@@ -65,7 +66,7 @@ void ce_put_target_grads(const struct work *work, struct target_gradients *gradi
 	const struct loss_plan *plan = rows->plan;
 	_Alignas(64) double grad[LANES];
 	size_t places[LANES];
-	read_targets(work, gradients);
+	set_target_probs(work, gradients);
 	rows->numbers->target_grads(rows->sums, rows->targets.logit, gradients, grad);
 	rows_places(rows, 0, places);
 	for (size_t lane = 0; lane < rows->n; lane++) {

@@ -1,5 +1,4 @@
 /* Sixteen rows of class indices without smoothing. */
-#include "../operate.h"
 #include "cross_entropy.h"
 
 /* p_c pull scale, and what the targets' have beside it. Of a row that does not count all is 0. */

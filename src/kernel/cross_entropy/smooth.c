@@ -1,5 +1,4 @@
 /* Sixteen rows of which every class has a coefficient: smoothed indices, or probabilities. */
-#include "../operate.h"
 #include "cross_entropy.h"
 
 struct smooth {
@@ -49,7 +48,7 @@ static void set_weighted(const struct smooth *smooth, struct sum factor, struct 
 		if (counted)
 			weights.high[lane] = rows_weight(rows, lane);
 	}
-	if (smooth->indices && rows->targets.weighted)
+	if (smooth->indices && rows->targets.weight)
 		rows->numbers->products(to, &weights, to);
 }
 
@@ -72,13 +71,13 @@ static void set_sums(struct smooth *smooth)
 	set_weighted(smooth, smooth->kept, &sums->own);
 }
 
-/* The gradient is e factor + b term, of which `rest` is what the others' b add up to. */
-static unsigned write_grad(struct smooth *smooth, const struct lane_sums *rest)
+/* The gradient is e factor + b term. */
+static unsigned write_grad(struct smooth *smooth)
 {
 	struct rows *rows = smooth->rows;
 	const struct loss_plan *plan = rows->plan;
 	struct lanes *lanes = &smooth->work.lanes;
-	struct target_gradients gradients = {.own = smooth->sums.own, .rest = *rest};
+	struct target_gradients gradients = {.own = smooth->sums.own, .rest = smooth->sums.all};
 	struct lane_sums pull = smooth->sums.own, z_pull;
 	unsigned left = 0;
 	ce_set_scales(rows, &gradients.scale);
@@ -113,14 +112,13 @@ unsigned ce_evaluate_smooth(struct rows *rows, const int64_t *y, double *loss)
 		counted |= (unsigned)(y[lane] >= 0) << lane;
 	smooth.work.on &= counted;
 	set_sums(&smooth);
-	struct lane_sums rest = smooth.sums.all;
 	/* beside probabilities no class is the target, and no logit counts */
 	rows->plan->kernels->smooth_losses(rows->sums, y,
 					   smooth.indices ? rows->targets.logit : rows->sums->max,
 					   &smooth.sums, loss);
-	if (!rows->plan->wanted[OUTPUT_GRAD])
+	if (!rows->plan->wanted[OUTPUT_GRAD] || rows->plan->transform.steep)
 		return left;
-	left |= write_grad(&smooth, &rest);
+	left |= write_grad(&smooth);
 	/* beside a gradient of 0 stands what its lane holds */
 	return left | (~counted & ((1u << rows->n) - 1));
 }

@@ -90,15 +90,15 @@ __attribute__((always_inline)) static inline wl wd_is_number(wd x)
 	return x <= wd_set(HUGE_VAL);
 }
 
-/* Whether no lane is NaN. */
-__attribute__((always_inline)) static inline bool wd_ordered(wd x)
+/* Stores past the cache where the machine can; p must be aligned to the vector's size. */
+__attribute__((always_inline)) static inline void wd_stream(double *p, wd v)
 {
 #if defined(__AVX512F__)
-	return _mm512_cmp_pd_mask((__m512d)x, (__m512d)x, _CMP_UNORD_Q) == 0;
+	_mm512_stream_pd(p, (__m512d)v);
 #elif defined(__AVX2__) && defined(__FMA__)
-	return _mm256_movemask_pd(_mm256_cmp_pd((__m256d)x, (__m256d)x, _CMP_UNORD_Q)) == 0;
+	_mm256_stream_pd(p, (__m256d)v);
 #else
-	return x[0] == x[0] && x[1] == x[1];
+	wd_store(p, v);
 #endif
 }
 

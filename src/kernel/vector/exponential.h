@@ -2,7 +2,8 @@
  * exp(x) 2^shift in float lanes, for any x whose result is a normal number.
  *
  * z = x log2(e) + magic rounds to an integer n in the low bits of z: magic is 1.5 * 2^23 + shift,
- * so those bits hold n + shift, and adding them to the exponent field multiplies by 2^(n + shift).
+ * so those bits hold n + shift, which makes a power of two of them. It is multiplied with: added to
+ * the exponent, bits of a NaN would make a number of it.
  * r = x - n ln2 in two fused steps, of which the first is exact: for |x| >= ln(2)/2 both x and n
  * LN2_HIGH are multiples of 2^-25, and so is their difference, below 1/2. Valid for |x| <= 2^20 +
  * 128: there the error of the split ln2 is still below 2^-29. The polynomial is the minimax one of
@@ -40,10 +41,15 @@ __attribute__((always_inline)) static inline vf vf_exponential(vf x, vf magic, v
 	return vf_fma(p, r, vf_set(1.0f));
 }
 
-/* value * 2^k with k in the low bits of z. */
+/* value 2^k with k in the low bits of z, where both are normal numbers; NaN where value is. */
 __attribute__((always_inline)) static inline vf vf_scale(vf value, vf z)
 {
-	return (vf)((vu)value + ((vu)z << 23));
+#if defined(__AVX512F__)
+	vf k = z - vf_set(EXPONENTIAL_MAGIC);
+	return (vf)_mm512_scalef_ps((__m512)value, (__m512)k);
+#else
+	return value * (vf)((vu)vf_set(1.0f) + ((vu)z << 23));
+#endif
 }
 
 __attribute__((always_inline)) static inline vf vf_exp(vf x, vf magic)

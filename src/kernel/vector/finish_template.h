@@ -153,7 +153,8 @@ static void center_of_floats(struct lanes *lanes)
 	}
 }
 
-/* n / d, to twice the precision. */
+/* n / d, to twice the precision; where pair_ratio has an inverse, and its roundings, this divides.
+ */
 INLINE struct pair pair_quotient(struct pair n, struct pair d)
 {
 	wd q = n.high / d.high;
@@ -281,7 +282,7 @@ static void ISA(losses)(const struct row_sums *sums, const struct row_targets *t
 {
 	UNROLL
 	for (size_t at = 0; at < LANES; at += DOUBLES)
-		if (targets->weighted)
+		if (targets->weight)
 			lane_losses(sums, targets, at, true, loss, totals);
 		else
 			lane_losses(sums, targets, at, false, loss, totals);
@@ -302,7 +303,8 @@ static void ISA(smooth_losses)(const struct row_sums *sums, const int64_t *y, co
 		struct pair own = pair_load(&smooth->own, at);
 		struct pair gaps = pair_load(&smooth->gaps, at);
 		wd gap = wd_load(sums->max + at) - wd_load(logit + at);
-		struct pair sum = wd_sum(gaps.high, weighed(own.high, gap));
+		wd own_gap = (wd)((wl)weighed(own.high, gap) & (gap != wd_set(0.0)));
+		struct pair sum = wd_sum(gaps.high, own_gap);
 		sum.low += gaps.low;
 		struct pair all = pair_sum(pair_load(&smooth->all, at), own);
 		wd tail = weighed(sum_of_parts(all), wd_load(sums->log1p_residual + at));

@@ -30,6 +30,18 @@ __attribute__((always_inline)) static inline wd wd_power_of(wd z)
 	return (wd)(((wu)z << 52) + (wu)wd_set(1.0));
 }
 
+/* value 2^k likewise, where both are normal numbers; NaN where value is: bits of a NaN, added to an
+ * exponent, would make a number of it. */
+__attribute__((always_inline)) static inline wd wd_scale(wd value, wd z)
+{
+#if defined(__AVX512F__)
+	wd k = z - wd_set(WD_EXP_MAGIC);
+	return (wd)_mm512_scalef_pd((__m512d)value, (__m512d)k);
+#else
+	return value * wd_power_of(z);
+#endif
+}
+
 /*
  * exp(x) = 2^k exp(r), |r| <= ln(2)/2, as 1 + high + rest. magic is WD_EXP_MAGIC + shift: the last
  * bits of z hold k + shift. k LN2_HIGH is exact, and so is the difference from x.
@@ -71,7 +83,7 @@ __attribute__((always_inline)) static inline wd wd_exp_at(wd x, wd magic)
 	wd p = (high * r4 + wd_cubic(r, r2, c + 4)) * r4 + wd_cubic(r, r2, c);
 	wd sum = wd_set(1.0) + at.high;
 	wd rest = (at.high - (sum - wd_set(1.0))) + (r2 * p - at.correction);
-	return (wd)((wu)(sum + rest) + ((wu)at.z << 52));
+	return wd_scale(sum + rest, at.z);
 }
 
 /*

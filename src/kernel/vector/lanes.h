@@ -114,12 +114,6 @@ __attribute__((always_inline)) static inline unsigned vf_bits(vi mask)
 #endif
 }
 
-/* Whether a lane of the mask is set. */
-__attribute__((always_inline)) static inline bool vf_any(vi mask)
-{
-	return vf_bits(mask) != 0;
-}
-
 __attribute__((always_inline)) static inline vi vi_set(int x)
 {
 	return x - (vi){0};

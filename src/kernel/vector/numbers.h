@@ -99,11 +99,11 @@ INLINE vw vw_min(vw a, vw b)
 	return (vw){wd_min(a.low, b.low), wd_min(a.high, b.high)};
 }
 
-/* 0 where mask is 0 or NaN, else a. */
-INLINE vw vw_where_nonzero(vw mask, vw a)
+/* 0 where x is 0, else a. */
+INLINE vw vw_where_nonzero(vw x, vw a)
 {
-	return (vw){(wd)((wl)a.low & (mask.low != wd_set(0.0))),
-		    (wd)((wl)a.high & (mask.high != wd_set(0.0)))};
+	return (vw){(wd)((wl)a.low & (x.low != wd_set(0.0))),
+		    (wd)((wl)a.high & (x.high != wd_set(0.0)))};
 }
 
 /* a where x >= bound, else 0. */
@@ -181,12 +181,11 @@ INLINE vw vf_widen(vf v)
 
 INLINE vf vf_narrow(vw v)
 {
-#if NATIVE == 16
-	__m512d low = _mm512_castpd256_pd512(_mm256_castps_pd(_mm512_cvtpd_ps((__m512d)v.low)));
-	__m256d high = _mm256_castps_pd(_mm512_cvtpd_ps((__m512d)v.high));
-	return (vf)_mm512_insertf64x4(low, high, 1);
+	hf low = hf_of(v.low), high = hf_of(v.high);
+#if NATIVE == 16 /* one instruction where gcc makes more of it */
+	__m512d whole = _mm512_castpd256_pd512(_mm256_castps_pd((__m256)low));
+	return (vf)_mm512_insertf64x4(whole, _mm256_castps_pd((__m256)high), 1);
 #else
-	hf low = __builtin_convertvector(v.low, hf), high = __builtin_convertvector(v.high, hf);
 	return __builtin_shufflevector(low, high, LOW_HALF, HIGH_HALF);
 #endif
 }
@@ -212,8 +211,12 @@ INLINE void vf_put(float *p, vf v, bool stream)
 
 INLINE void vw_put(double *p, vw v, bool stream)
 {
-	(void)stream;
-	vw_store(p, v);
+	if (stream) {
+		wd_stream(p, v.low);
+		wd_stream(p + DOUBLES, v.high);
+	} else {
+		vw_store(p, v);
+	}
 }
 
 /* ---------------------------------------------------------------- what memory holds */

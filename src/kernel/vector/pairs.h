@@ -71,14 +71,6 @@ __attribute__((always_inline)) static inline struct pair pair_sum(struct pair a,
 	return s;
 }
 
-/* a + b, |a.high| >= |b|. */
-__attribute__((always_inline)) static inline struct pair pair_plus(struct pair a, wd b)
-{
-	struct pair s = wd_sum_ordered(a.high, b);
-	s.low += a.low;
-	return s;
-}
-
 __attribute__((always_inline)) static inline struct pair pair_minus(struct pair a)
 {
 	return (struct pair){-a.high, -a.low};

@@ -107,10 +107,8 @@ struct target_reader {
 
 /* What the targets of sixteen rows say, one entry a lane. */
 struct row_targets {
-	_Alignas(64) int64_t y[LANES]; /* negative: the row does not count */
-	double logit[LANES];           /* x_y */
-	double weight[LANES];          /* only if `weighted`; else they are 1 */
-	bool weighted;
+	const int64_t *y;             /* negative: the row does not count */
+	const double *logit, *weight; /* x_y, w_y; NULL: weights are 1 */
 };
 
 /*
@@ -193,26 +191,26 @@ struct class_chunk {
 };
 
 /*
- * With e = exp(x) 2^(OFFSET - exponent), 0 far below; for floats off by 0.3 ulp of a float, for
+ * With e = exp(x) 2^(OFFSET - exponent), 0 far below; for floats off by a quarter of an ulp, for
  * doubles by an ulp.
  *
  * They add to the lanes' sums, or write, rounded once.
  */
-enum operation {
-	SUM_ENTROPY,     /* e (max - x) */
-	SUM_GAPS,        /* b (max - x), a b of 0 making 0 of an infinite gap; and b */
-	SUM_B,           /* b */
-	SUM_EXP,         /* e b; and e */
-	WRITE_LOG_PROBS, /* (x - max) - term */
-	WRITE_COMBINED,  /* e factor + b term */
-	WRITE_GAPS,      /* e factor (b + term) */
-	WRITE_SCALED, /* e factor, in floats where the numbers are; factor / unit is 0 or at least
-			 2^-60 and below 2^60, and results below 2^-148 are 0 */
-	FIND_FIRST,   /* count = the first k for which logit k of the lane's logits in the chunk is
-			 value, or INT64_MAX */
-	COUNT_BEFORE, /* count += the logits above value, and those equal to it among the lane's
-			 first `limit` */
-	N_OPERATIONS
+enum operation {                  /* those that sum come first */
+		 SUM_ENTROPY,     /* e (max - x) */
+		 SUM_GAPS,        /* b (max - x), 0 where either is 0 whatever the other; and b */
+		 SUM_B,           /* b */
+		 SUM_EXP,         /* e b; and e */
+		 WRITE_LOG_PROBS, /* (x - max) - term */
+		 WRITE_COMBINED,  /* e factor + b term */
+		 WRITE_GAPS,      /* e factor (b + term) */
+		 WRITE_SCALED, /* e factor, in floats where the numbers are; factor / unit is 0 or
+				  at least 2^-60 and below 2^60, and results below 2^-148 are 0 */
+		 FIND_FIRST,   /* count = the first k for which logit k of the lane's logits in the
+				  chunk is   value, or INT64_MAX */
+		 COUNT_BEFORE, /* count += the logits above value, and those equal to it among the
+				  lane's first `limit` */
+		 N_OPERATIONS
 };
 
 typedef void operation_fn(struct lanes *lanes, const struct class_chunk *chunk);
@@ -295,8 +293,6 @@ struct vector_kernels {
 
 	/* Losses and gradients of elements that need not be regular: see elements.h. */
 	void (*elements[N_ELEMENT_KERNELS])(struct elements *elements);
-	/* n elements of a float type narrower than F32, exactly. */
-	void (*load)(loss_dtype dtype, const void *from, float *to, size_t n);
 };
 
 extern const struct vector_kernels vector_kernels_base, vector_kernels_avx2, vector_kernels_avx512,

@@ -84,5 +84,4 @@ const struct vector_kernels ISA(vector_kernels) = {
 			[ELEMENT_FOCAL] = ISA(elements_focal),
 			[ELEMENT_FOCAL_INTEGER] = ISA(elements_focal_integer),
 		},
-	.load = ISA(load),
 };
