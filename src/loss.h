@@ -10,9 +10,12 @@
  *   4. reads the result, whose tensors live in the arena, and destroys the arena.
  *
  * Threads: an arena and everything made from it belong to one thread at a time; only the budget and
- * the cancel flag of a run may be shared. Functions without an error path say so by returning void.
- * Errors: every function that can fail returns a loss_status and fills a struct loss_error.
- * What the losses mean, to the last bit, is in docs/numerics.md.
+ * the cancel flag of a run may be shared. A run by several threads has them from OpenMP; all but
+ * the calling one keep off the processor that it was on.
+ *
+ * Functions without an error path say so by returning void. Errors: every function that can fail
+ * returns a loss_status and fills a struct loss_error. What the losses mean, to the last bit, is in
+ * docs/numerics.md.
  */
 #ifndef LOSS_H
 #define LOSS_H

@@ -130,7 +130,7 @@ static void sum_tiles(const struct panel *panel)
 	const struct loss_plan *plan = panel->plan;
 	const struct lane_classes classes = {
 		.x = panel->tiles,
-		.dtype = numbers_of(plan) == plan->kernels->doubles ? LOSS_F64 : LOSS_F32,
+		.dtype = rows_dtype(&panel->rows[0]),
 		.stride = LANES,
 		.groups = groups_of(panel),
 		.group_step = plan->classes * LANES,
@@ -301,17 +301,17 @@ static void read_classes(const struct panel *panel, int64_t *y)
 }
 
 /* Elements of the input become logits, as doubles. */
-static void widen_logits(const struct loss_plan *plan, const void *elements, size_t n,
-			 double *logits)
+static void widen_logits(const struct rows *rows, const void *elements, size_t n, double *logits)
 {
-	const struct number_kernels *numbers = numbers_of(plan);
+	const struct loss_plan *plan = rows->plan;
+	const struct number_kernels *numbers = rows->numbers;
 	loss_dtype dtype = plan->tensors[LOSS_ROLE_INPUT].dtype;
 	NUMBERS_OF(transformed, PANEL_GROUPS * LANES);
 	if (plan->transform.on) {
 		numbers->load(dtype, elements, transformed, n);
 		numbers->transform(&plan->transform, transformed, transformed, NULL, n);
 		elements = transformed;
-		dtype = numbers == plan->kernels->doubles ? LOSS_F64 : LOSS_F32;
+		dtype = rows_dtype(rows);
 	}
 	plan->kernels->widen(dtype, elements, logits, n);
 }
@@ -333,7 +333,7 @@ static void read_targets(const struct panel *panel, struct panel_targets *target
 		}
 		elements_gather(input, places, 0, 1, elements + g * LANES * size);
 	}
-	widen_logits(plan, elements, n, targets->logit);
+	widen_logits(&panel->rows[0], elements, n, targets->logit);
 	for (size_t i = 0; plan->present[LOSS_ROLE_WEIGHT] && i < n; i++)
 		targets->weight[i] =
 			targets->y[i] < 0 ? 0.0 : plan_class_weight(plan, (size_t)targets->y[i]);

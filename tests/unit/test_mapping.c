@@ -127,6 +127,7 @@ static void what_is_wanted_again_is_there(void **state)
 		give_back(&budget, (32 + i) * MIB);
 	unsigned char *pages = give_back(&budget, 2 * MIB);
 	for (int i = 0; i < 3; i++) {
+		assert_true(is_mapped(pages));
 		assert_ptr_equal(create(&budget, 2 * MIB), pages);
 		mapping_destroy(&budget, pages, 2 * MIB);
 	}

@@ -43,7 +43,7 @@ static void narrow_floats(loss_dtype dtype, const float *from, void *to, size_t 
 
 #include "sums_template.h"
 
-#include "lane_sums_template.h"
+#include "lane_state_template.h"
 
 #include "operations_template.h"
 
@@ -55,7 +55,7 @@ static void narrow_floats(loss_dtype dtype, const float *from, void *to, size_t 
 
 #include "sums_template.h"
 
-#include "lane_sums_template.h"
+#include "lane_state_template.h"
 
 #include "operations_template.h"
 
