@@ -20,12 +20,15 @@ static void write_log_probs(struct rows *rows)
 	work_write(&work, WRITE_LOG_PROBS, &rows->plan->outputs[OUTPUT_LOG_PROBS], false);
 }
 
+/* The largest is 1 / (1 + R): never above 1, and 1 where no other class has any. */
 static void write_probs(struct rows *rows)
 {
 	struct work work;
 	work_start(&work, rows, NULL);
 	set_shares(&work);
-	work_write(&work, WRITE_SCALED, &rows->plan->outputs[OUTPUT_PROBS], false);
+	for (size_t lane = 0; lane < LANES; lane++)
+		work.lanes.term[lane] = 1.0 / (1.0 + rows->sums->residual[lane]);
+	work_write(&work, WRITE_PROBS, &rows->plan->outputs[OUTPUT_PROBS], false);
 }
 
 static void write_entropies(struct rows *rows)

@@ -210,14 +210,20 @@ static void products_of_doubles(const struct lane_sums *a, const struct lane_sum
 
 /* ---------------------------------------------------------------- gradients at targets */
 
-/* 1 - p. Where p is the largest that is the residual's share: the one place where p - 1 would
- * cancel. */
-INLINE wd other_prob(const struct row_sums *sums, const double *logit, wd p, size_t at)
+/* p, and 1 - p. Where p is the largest they are known from the residual: of 1 - p that is the one
+ * place where the difference would cancel. */
+struct prob {
+	wd p, other;
+};
+
+INLINE struct prob prob_of(const struct row_sums *sums, const double *logit, const double *p,
+			   size_t at)
 {
-	wd residual = wd_load(sums->residual + at);
-	wd share = residual / (wd_set(1.0) + residual);
+	wd residual = wd_load(sums->residual + at), total = wd_set(1.0) + residual;
 	wl largest = wd_load(logit + at) == wd_load(sums->max + at);
-	return wd_select(largest, share, wd_set(1.0) - p);
+	wd own = wd_load(p + at);
+	return (struct prob){wd_select(largest, wd_set(1.0) / total, own),
+			     wd_select(largest, residual / total, wd_set(1.0) - own)};
 }
 
 /* p (own + rest) - own - base = -(1 - p) own + p rest - base. */
@@ -225,9 +231,9 @@ static void target_grads_of_floats(const struct row_sums *sums, const double *lo
 				   const struct target_gradients *of, double *grad)
 {
 	for (size_t at = 0; at < LANES; at += DOUBLES) {
-		wd p = wd_load(of->p + at), other = other_prob(sums, logit, p, at);
-		wd value = wd_set(0.0) - other * wd_load(of->own.high + at);
-		value += p * wd_load(of->rest.high + at);
+		struct prob y = prob_of(sums, logit, of->p, at);
+		wd value = wd_set(0.0) - y.other * wd_load(of->own.high + at);
+		value += y.p * wd_load(of->rest.high + at);
 		value = (value - wd_load(of->base.high + at)) * wd_load(of->scale.high + at);
 		wd_store(grad + at, value * wd_load(of->slope + at));
 	}
@@ -238,9 +244,9 @@ static void target_grads_of_doubles(const struct row_sums *sums, const double *l
 				    const struct target_gradients *of, double *grad)
 {
 	for (size_t at = 0; at < LANES; at += DOUBLES) {
-		wd p = wd_load(of->p + at), other = other_prob(sums, logit, p, at);
-		struct pair value = pair_times(wd_set(0.0) - other, pair_load(&of->own, at));
-		value = pair_sum(value, pair_times(p, pair_load(&of->rest, at)));
+		struct prob y = prob_of(sums, logit, of->p, at);
+		struct pair value = pair_times(wd_set(0.0) - y.other, pair_load(&of->own, at));
+		value = pair_sum(value, pair_times(y.p, pair_load(&of->rest, at)));
 		value = pair_sum(value, pair_minus(pair_load(&of->base, at)));
 		value = pair_product(value, pair_load(&of->scale, at));
 		value = pair_times(wd_load(of->slope + at), value);

@@ -346,6 +346,16 @@ INLINE vw OF(scaled)(const struct OF(known) * row, const struct class_chunk *chu
 	return vw_multiply(e, row->factor.high);
 }
 WRITER(scaled)
+
+/* That of the maximum is known better. */
+INLINE vw OF(probs)(const struct OF(known) * row, const struct class_chunk *chunk, size_t k,
+		    size_t l)
+{
+	vw x = OF(x_at)(chunk, k, l), p = OF(scaled)(row, chunk, k, l);
+	return (vw){wd_select(x.low == row->max.low, row->term.high.low, p.low),
+		    wd_select(x.high == row->max.high, row->term.high.high, p.high)};
+}
+WRITER(probs)
 #else
 /* Results are made this much too large and then scaled in one rounding, so that they underflow
  * gradually. */
@@ -393,29 +403,46 @@ INLINE struct rescale rescale_of(const struct lanes *lanes, size_t l)
 	};
 }
 
-INLINE void rescale_all(const struct rescale *to, const struct class_chunk *chunk, bool stream)
+/* Inlined with `stream` a constant; and `best`, whether that of the maximum is known better. */
+INLINE void rescale_all(const struct lanes *lanes, const struct class_chunk *chunk, bool best,
+			bool stream)
 {
+	struct rescale to[PIECES];
+	vf max[PIECES], largest[PIECES];
+	UNROLL
+	for (size_t p = 0; p < PIECES; p++) {
+		to[p] = rescale_of(lanes, p * NATIVE);
+		max[p] = vf_narrow(vw_load(lanes->max + p * NATIVE));
+		largest[p] = vf_narrow(vw_load(lanes->term + p * NATIVE));
+	}
 	for (size_t k = 0; k < chunk->n; k++)
 		UNROLL
 	for (size_t p = 0; p < PIECES; p++) {
-		size_t l = p * NATIVE;
-		OF(put_at)(chunk, k, l, rescaled(OF(x_at)(chunk, k, l), &to[p]), stream);
+		vf x = OF(x_at)(chunk, k, p * NATIVE), value = rescaled(x, &to[p]);
+		if (best)
+			value = vf_select(x == max[p], largest[p], value);
+		OF(put_at)(chunk, k, p * NATIVE, value, stream);
 	}
 }
 
 /* In floats: a product that is not added to anything needs no more. */
 INLINE void OF(write_scaled_of)(struct lanes *lanes, const struct class_chunk *chunk)
 {
-	struct rescale to[PIECES];
-	UNROLL
-	for (size_t p = 0; p < PIECES; p++)
-		to[p] = rescale_of(lanes, p * NATIVE);
 	if (chunk->stream)
-		rescale_all(to, chunk, true);
+		rescale_all(lanes, chunk, false, true);
 	else
-		rescale_all(to, chunk, false);
+		rescale_all(lanes, chunk, false, false);
 }
 OPERATION(write_scaled)
+
+INLINE void OF(write_probs_of)(struct lanes *lanes, const struct class_chunk *chunk)
+{
+	if (chunk->stream)
+		rescale_all(lanes, chunk, true, true);
+	else
+		rescale_all(lanes, chunk, true, false);
+}
+OPERATION(write_probs)
 #endif
 #undef WRITER
 

@@ -29,6 +29,7 @@ static const struct number_kernels OF(kernels) = {
 			[WRITE_COMBINED] = OF(write_combined),
 			[WRITE_GAPS] = OF(write_gaps),
 			[WRITE_SCALED] = OF(write_scaled),
+			[WRITE_PROBS] = OF(write_probs),
 			[FIND_FIRST] = OF(find_first),
 			[COUNT_BEFORE] = OF(count_before),
 		},

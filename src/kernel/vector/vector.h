@@ -194,23 +194,24 @@ struct class_chunk {
  * With e = exp(x) 2^(OFFSET - exponent), 0 far below; for floats off by a quarter of an ulp, for
  * doubles by an ulp.
  *
- * They add to the lanes' sums, or write, rounded once.
+ * They add to the lanes' sums, or write, rounded once. Those that sum come first.
  */
-enum operation {                  /* those that sum come first */
-		 SUM_ENTROPY,     /* e (max - x) */
-		 SUM_GAPS,        /* b (max - x), 0 where either is 0 whatever the other; and b */
-		 SUM_B,           /* b */
-		 SUM_EXP,         /* e b; and e */
-		 WRITE_LOG_PROBS, /* (x - max) - term */
-		 WRITE_COMBINED,  /* e factor + b term */
-		 WRITE_GAPS,      /* e factor (b + term) */
-		 WRITE_SCALED, /* e factor, in floats where the numbers are; factor / unit is 0 or
-				  at least 2^-60 and below 2^60, and results below 2^-148 are 0 */
-		 FIND_FIRST,   /* count = the first k for which logit k of the lane's logits in the
-				  chunk is   value, or INT64_MAX */
-		 COUNT_BEFORE, /* count += the logits above value, and those equal to it among the
-				  lane's first `limit` */
-		 N_OPERATIONS
+enum operation {
+	SUM_ENTROPY,     /* e (max - x) */
+	SUM_GAPS,        /* b (max - x), 0 where either is 0 whatever the other; and b */
+	SUM_B,           /* b */
+	SUM_EXP,         /* e b; and e */
+	WRITE_LOG_PROBS, /* (x - max) - term */
+	WRITE_COMBINED,  /* e factor + b term */
+	WRITE_GAPS,      /* e factor (b + term) */
+	WRITE_SCALED,    /* e factor, in floats where the numbers are; factor / unit is 0 or
+			    at least 2^-60 and below 2^60, and results below 2^-148 are 0 */
+	WRITE_PROBS,     /* the same, but term where x = max */
+	FIND_FIRST,      /* count = the first k for which logit k of the lane's logits in the
+			    chunk   is value, or INT64_MAX */
+	COUNT_BEFORE,    /* count += the logits above value, and those equal to it among the
+			    lane's first `limit` */
+	N_OPERATIONS
 };
 
 typedef void operation_fn(struct lanes *lanes, const struct class_chunk *chunk);
