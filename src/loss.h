@@ -14,8 +14,9 @@
  * the calling one keep off the processor that it was on.
  *
  * Functions without an error path say so by returning void. Errors: every function that can fail
- * returns a loss_status and fills a struct loss_error. What the losses mean, to the last bit, is in
- * docs/numerics.md.
+ * returns a loss_status and fills a struct loss_error, which may be NULL. Link with OpenMP and the
+ * mathematical library: cc program.c libloss.a -fopenmp -lm. What the losses mean, to the last bit,
+ * is in docs/numerics.md.
  */
 #ifndef LOSS_H
 #define LOSS_H

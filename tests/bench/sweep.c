@@ -1,5 +1,6 @@
 #include "sweep.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,13 +47,27 @@ static void name_case(char *name, size_t size, const struct sweep_case *what, co
 			      shape->shape[axis]);
 }
 
+static bool is_of_word(char c)
+{
+	return isalnum((unsigned char)c) || c == '_';
+}
+
+/* Whether it stands in the name, and is no part of a longer word or number. */
+static bool has_word(const char *name, const char *word)
+{
+	for (const char *at = name; (at = strstr(at, word)); at++)
+		if ((at == name || !is_of_word(at[-1])) && !is_of_word(at[strlen(word)]))
+			return true;
+	return false;
+}
+
 static bool chosen(const char *name)
 {
 	const char *words = getenv("SWEEP");
 	char copy[256], *rest = copy;
 	snprintf(copy, sizeof copy, "%s", words ? words : "");
 	for (const char *word; (word = strtok_r(rest, " ", &rest));)
-		if (!strstr(name, word))
+		if (!has_word(name, word))
 			return false;
 	return true;
 }
