@@ -38,6 +38,14 @@ static void come_home(const cpu_set_t *allowed)
 	home = here;
 }
 
+/* Some runtimes let the thread that calls them run anywhere. */
+static void stay(const cpu_set_t *allowed)
+{
+	cpu_set_t now;
+	if (sched_getaffinity(0, sizeof now, &now) == 0 && !CPU_EQUAL(&now, allowed))
+		sched_setaffinity(0, sizeof *allowed, allowed);
+}
+
 /* The calling thread works for one whose home that is. */
 static void keep_off(int processor, const cpu_set_t *allowed)
 {
@@ -75,6 +83,10 @@ static void share(int threads, const struct region *region)
 		for (size_t i = 0; i < region->n; i++)
 			region->fn(region->context, i);
 	}
+#ifdef __linux__
+	if (known)
+		stay(&allowed);
+#endif
 }
 
 void team_share(int threads, size_t n, team_fn *fn, void *context)

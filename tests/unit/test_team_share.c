@@ -122,29 +122,39 @@ static void workers_keep_off(void **state)
 
 /* A caller that may run on one processor only, and so its workers: the work is done all the same.
  */
+struct on_one {
+	struct items items;
+	bool bound;
+	cpu_set_t one, after;
+};
+
+/* Nothing is asserted here: that is for the thread that runs the tests. */
 static void *share_on_one(void *context)
 {
-	struct items *items = context;
-	cpu_set_t allowed = allowed_now(), one;
-	CPU_ZERO(&one);
-	for (size_t cpu = 0; CPU_COUNT(&one) == 0; cpu++)
-		if (CPU_ISSET(cpu, &allowed))
-			CPU_SET(cpu, &one);
-	assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
-	items->caller = pthread_self();
-	share_among(2, items);
-	cpu_set_t after = allowed_now();
-	assert_true(CPU_EQUAL(&one, &after));
+	struct on_one *on = context;
+	on->items.caller = pthread_self();
+	on->bound = sched_setaffinity(0, sizeof(on->one), &on->one) == 0;
+	team_share(2, 2, do_item, &on->items);
+	sched_getaffinity(0, sizeof(on->after), &on->after);
 	return NULL;
 }
 
 static void one_processor_is_enough(void **state)
 {
-	struct items items = {.meet = 0};
+	struct on_one on = {.items.meet = 2};
+	cpu_set_t allowed = allowed_now();
 	pthread_t thread;
 	(void)state;
-	assert_int_equal(pthread_create(&thread, NULL, share_on_one, &items), 0);
+	for (size_t cpu = 0; CPU_COUNT(&on.one) == 0; cpu++)
+		if (CPU_ISSET(cpu, &allowed))
+			CPU_SET(cpu, &on.one);
+	meeting_open(2);
+	assert_int_equal(pthread_create(&thread, NULL, share_on_one, &on), 0);
 	assert_int_equal(pthread_join(thread, NULL), 0);
+	assert_true(on.bound);
+	assert_int_equal(meeting_came(), 2);
+	assert_int_equal(on.items.others, 1);
+	assert_true(CPU_EQUAL(&on.one, &on.after));
 }
 
 /* ---------------------------------------------------------------- which plans */
