@@ -95,7 +95,7 @@ struct loss_plan {
 /* Index of class 0 of row r in the input, and in outputs of the input's shape. */
 static inline size_t plan_row_base(const struct loss_plan *plan, size_t r)
 {
-	if (plan->inner == 1) /* divisions are slow */
+	if (plan->inner <= 1) /* divisions are slow */
 		return r * plan->classes;
 	return r / plan->inner * plan->classes * plan->inner + r % plan->inner;
 }

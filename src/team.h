@@ -9,9 +9,9 @@ typedef void team_fn(void *context, size_t i);
 
 /*
  * Items [0, n), each once, in any order, by that many threads; by the calling one alone where
- * threads <= 1. The calling thread keeps its team (OpenMP's) for the next time. Where the caller may
- * run stays as it is; the others of its team keep off the processor that it was on, from then on and
- * in other regions too.
+ * threads <= 1. The calling thread keeps its team (OpenMP's) for the next time. Where the caller
+ * may run stays as it is; the others of its team keep off the processor that it was on, from then
+ * on and in other regions too.
  */
 void team_share(int threads, size_t n, team_fn *fn, void *context);
 

@@ -345,8 +345,10 @@ static void read_panel(const struct panel *panel)
 {
 	const struct loss_plan *plan = panel->plan;
 	struct panel_targets all;
-	for (size_t g = 0; g < groups_of(panel); g++)
-		place(panel, g);
+	size_t placed = 0;
+	do /* there is one group at least */
+		place(panel, placed++);
+	while (placed < groups_of(panel));
 	make_sums(panel);
 	if (plan->target_kind == TARGETS_INDICES)
 		read_targets(panel, &all);

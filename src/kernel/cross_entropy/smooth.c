@@ -106,6 +106,7 @@ static unsigned write_grad(struct smooth *smooth)
 unsigned ce_evaluate_smooth(struct rows *rows, const int64_t *y, double *loss)
 {
 	struct smooth smooth;
+	smooth.work.on = 0; /* start sets it, which an analyser does not see */
 	unsigned left = 0, counted = 0;
 	start(&smooth, rows, y);
 	for (size_t lane = 0; lane < rows->n; lane++)
