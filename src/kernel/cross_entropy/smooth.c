@@ -107,7 +107,7 @@ unsigned ce_evaluate_smooth(struct rows *rows, const int64_t *y, double *loss)
 {
 	struct smooth smooth;
 	smooth.work.on = 0; /* start sets it, which an analyser does not see */
-	unsigned left = 0, counted = 0;
+	unsigned counted = 0;
 	start(&smooth, rows, y);
 	for (size_t lane = 0; lane < rows->n; lane++)
 		counted |= (unsigned)(y[lane] >= 0) << lane;
@@ -118,8 +118,7 @@ unsigned ce_evaluate_smooth(struct rows *rows, const int64_t *y, double *loss)
 					   smooth.indices ? rows->targets.logit : rows->sums->max,
 					   &smooth.sums, loss);
 	if (!rows->plan->wanted[OUTPUT_GRAD] || rows->plan->transform.steep)
-		return left;
-	left |= write_grad(&smooth);
+		return 0;
 	/* beside a gradient of 0 stands what its lane holds */
-	return left | (~counted & ((1u << rows->n) - 1));
+	return write_grad(&smooth) | (~counted & ((1u << rows->n) - 1));
 }

@@ -106,10 +106,11 @@ INLINE NVEC OF(vector_at)(const struct vectors *of, size_t k, size_t l)
 }
 
 /* Of vectors apart the next sixteen lanes are wanted soon, which no processor foresees. */
-INLINE void OF(fetch_next)(const void *at, size_t i, bool to_write)
+INLINE void OF(fetch_next)(const void *at, loss_dtype dtype, size_t i, bool to_write)
 {
-	const NUMBER *next = (const NUMBER *)at + i + LANES;
-	for (size_t k = 0; k < LANES; k += 64 / sizeof *next)
+	size_t size = dtype == LOSS_BF16 || dtype == LOSS_F16 ? 2 : sizeof(NUMBER);
+	const char *next = (const char *)at + (i + LANES) * size;
+	for (size_t k = 0; k < LANES * size; k += 64)
 		if (to_write)
 			__builtin_prefetch(next + k, 1);
 		else
@@ -130,7 +131,7 @@ INLINE void OF(put_at)(const struct class_chunk *chunk, size_t k, size_t l, NVEC
 {
 	size_t i = k * chunk->out_step + l;
 	if (l == 0 && chunk->out_step != LANES)
-		OF(fetch_next)(chunk->out, i, true);
+		OF(fetch_next)(chunk->out, chunk->out_dtype, i, true);
 	if (chunk->out_dtype == LOSS_BF16)
 		NV(store_as)(LOSS_BF16, chunk->out, i, v);
 	else if (chunk->out_dtype == LOSS_F16)
@@ -147,7 +148,7 @@ INLINE vw OF(b_at)(const struct OF(known) * row, const struct class_chunk *chunk
 	if (!chunk->t.at)
 		return row->b;
 	if (l == 0 && chunk->t.step != LANES)
-		OF(fetch_next)(chunk->t.at, k * chunk->t.step, false);
+		OF(fetch_next)(chunk->t.at, chunk->t.dtype, k * chunk->t.step, false);
 	vw t = NV(widen)(OF(vector_at)(&chunk->t, k, l));
 	return vw_add(vw_multiply(t, vw_set(chunk->scale)), vw_set(chunk->shift));
 }
