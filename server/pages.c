@@ -23,8 +23,11 @@ static void put_limits(struct json_out *out, const struct config *config)
 	json_out_close(out, '}');
 }
 
-static void put_tensor(struct json_out *out, const struct loss_tensor_info *tensor)
+static void put_tensor(struct json_out *out, const struct loss_info *loss, size_t i)
 {
+	const struct loss_tensor_info *tensor = &loss->tensors[i];
+	char shape[LOSS_PHRASE_CHARS];
+	loss_describe_tensor_shape(loss, i, shape, sizeof shape);
 	json_out_open(out, '{');
 	json_out_string_member(out, "name", tensor->name);
 	json_out_key(out, "required");
@@ -34,13 +37,15 @@ static void put_tensor(struct json_out *out, const struct loss_tensor_info *tens
 		if (tensor->dtypes & LOSS_DTYPE_BIT(dtype))
 			json_out_string(out, loss_dtype_info((loss_dtype)dtype)->name);
 	json_out_close(out, ']');
-	json_out_string_member(out, "shape", tensor->shape);
+	json_out_string_member(out, "shape", shape);
 	json_out_string_member(out, "help", tensor->help);
 	json_out_close(out, '}');
 }
 
-static void put_argument(struct json_out *out, const struct loss_argument_info *argument)
+static void put_argument(struct json_out *out, const struct loss_info *loss, size_t i)
 {
+	const struct loss_argument_info *argument = loss->arguments[i];
+	char range[LOSS_PHRASE_CHARS];
 	static const char *const types[] = {
 		[LOSS_ARGUMENT_BOOLEAN] = "boolean",
 		[LOSS_ARGUMENT_INTEGER] = "integer",
@@ -58,21 +63,26 @@ static void put_argument(struct json_out *out, const struct loss_argument_info *
 	}
 	json_out_key(out, "default");
 	json_out_raw(out, argument->default_json);
-	if (argument->range)
-		json_out_string_member(out, "range", argument->range);
+	loss_describe_argument_range(loss, i, range, sizeof range);
+	if (*range)
+		json_out_string_member(out, "range", range);
 	json_out_string_member(out, "help", argument->help);
 	json_out_close(out, '}');
 }
 
-static void put_output(struct json_out *out, const struct loss_output_info *output, bool is_default)
+static void put_output(struct json_out *out, const struct loss_info *loss, size_t i)
 {
+	const struct loss_output_info *output = loss->outputs[i];
+	char dtype[LOSS_PHRASE_CHARS], shape[LOSS_PHRASE_CHARS];
+	loss_describe_output_dtype(loss, i, dtype, sizeof dtype);
+	loss_describe_output_shape(loss, i, shape, sizeof shape);
 	json_out_open(out, '{');
 	json_out_string_member(out, "name", output->name);
-	json_out_string_member(out, "dtype", output->dtype);
-	json_out_string_member(out, "shape", output->shape);
+	json_out_string_member(out, "dtype", dtype);
+	json_out_string_member(out, "shape", shape);
 	json_out_string_member(out, "help", output->help);
 	json_out_key(out, "default");
-	json_out_boolean(out, is_default);
+	json_out_boolean(out, i == 0);
 	json_out_close(out, '}');
 }
 
@@ -87,15 +97,15 @@ static void open_loss(struct json_out *out, const struct loss_info *loss)
 	json_out_string_member(out, "url", url);
 	open_list(out, "tensors");
 	for (size_t i = 0; i < loss->n_tensors; i++)
-		put_tensor(out, &loss->tensors[i]);
+		put_tensor(out, loss, i);
 	json_out_close(out, ']');
 	open_list(out, "arguments");
 	for (size_t i = 0; i < loss->n_arguments; i++)
-		put_argument(out, loss->arguments[i]);
+		put_argument(out, loss, i);
 	json_out_close(out, ']');
 	open_list(out, "outputs");
 	for (size_t i = 0; i < loss->n_outputs; i++)
-		put_output(out, loss->outputs[i], i == 0);
+		put_output(out, loss, i);
 	json_out_close(out, ']');
 }
 

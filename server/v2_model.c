@@ -8,84 +8,74 @@
 
 /* ---------------------------------------------------------------- types and ranks */
 
-/* How far a tensor reaches. */
-enum extent { EXTENT_ONE, EXTENT_ROWS, EXTENT_INPUT, EXTENT_LOSS };
-
-static const struct {
-	const char *output;
-	enum extent extent;
-} extents[] = {
-	{"loss", EXTENT_LOSS},       {"z_loss", EXTENT_LOSS},    {"grad", EXTENT_INPUT},
-	{"log_probs", EXTENT_INPUT}, {"probs", EXTENT_INPUT},    {"lse", EXTENT_ROWS},
-	{"entropy", EXTENT_ROWS},    {"predicted", EXTENT_ROWS}, {"correct", EXTENT_ROWS},
-	{"rank", EXTENT_ROWS},       {"accuracy", EXTENT_ONE},   {"perplexity", EXTENT_ONE},
-	{"ece", EXTENT_ONE},
-};
-
-static enum extent extent_of(const char *output)
+/* The reduction unless one is given. */
+static bool is_unreduced(const struct loss_info *loss)
 {
-	size_t i = 0;
-	while (i + 1 < sizeof extents / sizeof *extents && strcmp(extents[i].output, output) != 0)
-		i++;
-	return extents[i].extent;
+	int i = loss_find_argument(loss, "reduction", strlen("reduction"));
+	return i >= 0 && strcmp(loss->arguments[i]->default_json, "\"none\"") == 0;
 }
 
-static const struct loss_argument_info *argument_of(const struct loss_info *loss, const char *name)
+/* The rank of a batch without further axes. */
+static int rank_of(const struct loss_info *loss, loss_extent extent)
 {
-	int i = loss_find_argument(loss, name, strlen(name));
-	return i < 0 ? NULL : loss->arguments[i];
-}
-
-static int rank_of(const struct loss_info *loss, enum extent extent)
-{
-	const struct loss_argument_info *reduction = argument_of(loss, "reduction");
-	bool has_classes = argument_of(loss, "class_axis") != NULL;
 	switch (extent) {
-	case EXTENT_INPUT:
-		return has_classes ? 2 : 1;
-	case EXTENT_ROWS:
+	case LOSS_EXTENT_INPUT:
+		return loss->element_wise ? 1 : 2;
+	case LOSS_EXTENT_ROWS:
+	case LOSS_EXTENT_CLASSES:
+	case LOSS_EXTENT_TARGETS: /* indices */
+	case LOSS_EXTENT_BROADCAST:
 		return 1;
-	case EXTENT_LOSS:
-		return reduction && strcmp(reduction->default_json, "\"none\"") == 0 ? 1 : 0;
-	case EXTENT_ONE:
+	case LOSS_EXTENT_LOSS:
+		return is_unreduced(loss);
+	case LOSS_EXTENT_SCALAR:
 		break;
 	}
 	return 0;
 }
 
-static enum extent extent_of_role(const struct loss_info *loss, const struct loss_tensor_info *info)
+/* Where there is a choice, class indices and F32. */
+static loss_dtype dtype_of_kinds(unsigned kinds)
 {
-	switch (info->role) {
-	case LOSS_ROLE_INPUT:
-		return EXTENT_INPUT;
-	case LOSS_ROLE_GRAD_OUTPUT: /* as what comes out first */
-		return extent_of(loss->outputs[0]->name);
-	default: /* an index for each row, a factor for each class, or one for each element */
-		return EXTENT_ROWS;
-	}
+	if (kinds & LOSS_KIND_INDEX)
+		return LOSS_I64;
+	return kinds & LOSS_KIND_BOOLEAN ? LOSS_BOOL : LOSS_F32;
 }
 
 struct v2_tensor v2_input(const struct loss_info *loss, size_t i)
 {
 	const struct loss_tensor_info *info = &loss->tensors[i];
-	bool indices = (info->dtypes & LOSS_DTYPE_BIT(LOSS_I64)) != 0;
 	return (struct v2_tensor){
 		.name = info->name,
-		.dtype = indices ? LOSS_I64 : LOSS_F32,
-		.rank = rank_of(loss, extent_of_role(loss, info)),
+		.dtype = dtype_of_kinds(info->kinds),
+		.rank = rank_of(loss, info->extent) + info->extra_axis,
 		.required = info->required,
 	};
+}
+
+static loss_dtype dtype_of_rule(loss_dtype_rule rule)
+{
+	switch (rule) {
+	case LOSS_DTYPE_F64:
+		return LOSS_F64;
+	case LOSS_DTYPE_I64:
+		return LOSS_I64;
+	case LOSS_DTYPE_BOOL:
+		return LOSS_BOOL;
+	case LOSS_DTYPE_OF_RESULTS:
+	case LOSS_DTYPE_OF_INPUT:
+		break;
+	}
+	return LOSS_F32;
 }
 
 struct v2_tensor v2_output(const struct loss_info *loss, size_t i)
 {
 	const struct loss_output_info *info = loss->outputs[i];
-	/* "I64", or a sentence that ends with F32 logits. */
-	loss_dtype dtype = loss_dtype_find(info->dtype, strlen(info->dtype));
 	return (struct v2_tensor){
 		.name = info->name,
-		.dtype = dtype == LOSS_N_DTYPES ? LOSS_F32 : dtype,
-		.rank = rank_of(loss, extent_of(info->name)),
+		.dtype = dtype_of_rule(info->dtype),
+		.rank = rank_of(loss, info->extent),
 	};
 }
 

@@ -61,9 +61,11 @@ static void make_view(const struct loss_plan *plan, size_t first, size_t n, cons
 	view->rows = n + (plan->shift_rows && first + n < plan->rows);
 	view->tensors[LOSS_ROLE_INPUT].data = input.out;
 	skip(&view->tensors[LOSS_ROLE_TARGETS], first);
-	for (size_t i = 0; i < plan->n_outputs; i++)
-		if (plan->outputs[plan->requested[i]].rank > 0)
-			skip(&view->outputs[plan->requested[i]], first);
+	for (size_t i = 0; i < plan->n_outputs; i++) {
+		enum output output = plan->requested[i]->id;
+		if (plan->outputs[output].rank > 0)
+			skip(&view->outputs[output], first);
+	}
 }
 
 void loss_plan_run_rows(struct loss_plan *plan, size_t first, size_t n, const void *rows)
@@ -215,15 +217,12 @@ void loss_plan_finish(struct loss_plan *plan, struct loss_result *result)
 	double loss_sum = sum_value(&total.loss);
 	put_scalars(plan, &total);
 	result->n_outputs = plan->n_outputs;
-	result->has_totals = !plan->loss->output_per_class;
+	result->has_totals = plan->loss->info.has_totals;
 	result->totals = (struct loss_totals){loss_sum, plan->denominator, plan->rows,
 					      plan->counted, plan->ignored};
 	result->n_warnings = plan->n_warnings;
-	for (size_t i = 0; i < plan->n_outputs; i++) {
-		enum output output = plan->requested[i];
-		result->outputs[i].name = output_name(output);
-		result->outputs[i].tensor = plan->outputs[output];
-	}
+	for (size_t i = 0; i < plan->n_outputs; i++)
+		loss_plan_output(plan, i, &result->outputs[i]);
 	memcpy(result->warnings, plan->warnings, plan->n_warnings * sizeof *plan->warnings);
 }
 

@@ -5,7 +5,7 @@
 
 static enum layout layout_of(const struct loss_plan *plan)
 {
-	if (plan->loss->element_wise)
+	if (plan->loss->info.element_wise)
 		return LAYOUT_ELEMENTS;
 	if (plan->loss->reads_targets_only)
 		return LAYOUT_TARGETS;
@@ -25,7 +25,7 @@ static double estimate(const struct loss_plan *plan)
 	if (plan->layout == LAYOUT_TARGETS)
 		each = plan->wanted[OUTPUT_GRAD] ? 0.2 : 0.0;
 	double more = (double)plan->n_outputs - (double)plan->wanted[OUTPUT_LOSS];
-	return elements * each * (1.0 + more) + (plan->loss->element_wise ? 0.0 : 5.0 * rows);
+	return elements * each * (1.0 + more) + (plan->loss->info.element_wise ? 0.0 : 5.0 * rows);
 }
 
 void layout_settle(struct loss_plan *plan)

@@ -17,272 +17,267 @@ static const char *const reductions_and_batchmean[] = {
 static const char *const empty_means[] = {"nan", "zero", NULL};
 static const char *const grad_dtypes[] = {"F32", NULL};
 
-#define FIELD(field) .name = #field, .offset = offsetof(struct loss_args, field)
+#define FROM_0                                                                                     \
+	{                                                                                          \
+		0.0, DBL_MAX                                                                       \
+	}
+#define ABOVE_0                                                                                    \
+	{                                                                                          \
+		0.0, DBL_MAX, .min_excluded = true                                                 \
+	}
 
-static const struct loss_argument_info argument_table[N_ARGUMENTS] = {
-	[ARGUMENT_SIZE_AVERAGE] =
-		{FIELD(size_average), .type = LOSS_ARGUMENT_BOOLEAN, .default_json = "null",
-		 .help = "Deprecated, use reduction: if this or reduce is given, false is "
-			 "sum and true is mean, unless reduce is false."},
-	[ARGUMENT_IGNORE_INDEX] =
-		{FIELD(ignore_index), .type = LOSS_ARGUMENT_INTEGER, .default_json = "-100",
-		 .range = "any 64-bit integer; negative beside probability targets", .min = -0x1p63,
-		 .max = 0x1p63,
-		 .help = "Rows with this target count neither in the loss nor in the "
-			 "denominator, and have gradient 0."},
-	[ARGUMENT_REDUCE] = {FIELD(reduce), .type = LOSS_ARGUMENT_BOOLEAN, .default_json = "null",
-			     .help = "Deprecated, use reduction: false is none."},
-	[ARGUMENT_REDUCTION] =
-		{FIELD(reduction), .type = LOSS_ARGUMENT_CHOICE, .choices = reductions,
-		 .default_json = "\"mean\"",
-		 .help = "What becomes of the row losses. elementwise_mean is the old name "
-			 "of mean."},
-	[ARGUMENT_REDUCTION_BATCHMEAN] =
-		{FIELD(reduction), .type = LOSS_ARGUMENT_CHOICE,
-		 .choices = reductions_and_batchmean, .default_json = "\"mean\"",
-		 .help = "What becomes of the elements' losses. batchmean is their sum over the "
-			 "size of the first axis; elementwise_mean is the old name of mean."},
-	[ARGUMENT_REDUCTION_FROM_NONE] =
-		{FIELD(reduction), .type = LOSS_ARGUMENT_CHOICE, .choices = reductions,
-		 .default_json = "\"none\"",
-		 .help = "What becomes of the elements' losses. elementwise_mean is the old name "
-			 "of mean."},
-	[ARGUMENT_LABEL_SMOOTHING] =
-		{FIELD(label_smoothing), .type = LOSS_ARGUMENT_NUMBER, .default_json = "0.0",
-		 .range = "0 to 1", .min = 0.0, .max = 1.0,
-		 .help = "The share of the target that is spread over all classes."},
-	[ARGUMENT_DENOMINATOR] =
-		{FIELD(denominator), .type = LOSS_ARGUMENT_NUMBER, .default_json = "null",
-		 .range = "greater than 0, finite", .min = 0.0, .max = DBL_MAX,
-		 .min_excluded = true,
-		 .help = "Replaces the denominator of the mean, for the caller's own "
-			 "count of tokens."},
-	[ARGUMENT_EMPTY_MEAN] = {FIELD(empty_mean), .type = LOSS_ARGUMENT_CHOICE,
-				 .choices = empty_means, .default_json = "\"nan\"",
-				 .help = "The mean of no counted rows."},
-	[ARGUMENT_CLASS_AXIS] =
-		{FIELD(class_axis), .type = LOSS_ARGUMENT_INTEGER, .default_json = "1",
-		 .range = "1 or -1", .min = -1.0, .max = 1.0,
-		 .help = "Where the classes are: axis 1 (0 when unbatched), or the last."},
-	[ARGUMENT_GRAD_DTYPE] =
-		{FIELD(grad_dtype), .type = LOSS_ARGUMENT_CHOICE, .choices = grad_dtypes,
-		 .default_json = "null",
-		 .help = "F32 makes grad, log_probs and probs F32 whatever the logits are."},
-	[ARGUMENT_SOFTCAP] =
-		{FIELD(softcap), .type = LOSS_ARGUMENT_NUMBER, .default_json = "null",
-		 .range = "greater than 0, finite", .min = 0.0, .max = DBL_MAX,
-		 .min_excluded = true,
-		 .help = "Replaces each logit x by softcap tanh(x / softcap), before all else."},
-	[ARGUMENT_TEMPERATURE] = {FIELD(temperature), .type = LOSS_ARGUMENT_NUMBER,
-				  .default_json = "1.0", .range = "greater than 0, finite",
-				  .min = 0.0, .max = DBL_MAX, .min_excluded = true,
-				  .help = "Divides each logit, after softcap and before all else."},
-	[ARGUMENT_Z_LOSS] =
-		{FIELD(z_loss), .type = LOSS_ARGUMENT_NUMBER, .default_json = "0.0",
-		 .range = "0 or greater, finite", .min = 0.0, .max = DBL_MAX,
-		 .help = "Adds this times the square of log-sum-exp to each counted row's loss, "
-			 "whatever its weight."},
-	[ARGUMENT_SHIFT] =
-		{FIELD(shift), .type = LOSS_ARGUMENT_BOOLEAN, .default_json = "false",
-		 .help = "Scores row t of class-last logits (B, T, V) against target t + 1; the "
-			 "last row of each sequence is ignored."},
-	[ARGUMENT_LOG_TARGET] = {FIELD(log_target), .type = LOSS_ARGUMENT_BOOLEAN,
-				 .default_json = "false",
-				 .help = "Whether targets are logarithms of probabilities too."},
-	[ARGUMENT_ALPHA] =
-		{FIELD(alpha), .type = LOSS_ARGUMENT_NUMBER, .default_json = "0.25",
-		 .range = "at most 1, finite; below 0 for no weighting", .min = -DBL_MAX,
-		 .max =
-			 1.0,
-		 .help = "The weight of the positive class, 1 - alpha that of the negative one; "
-			 "any number below 0 switches both off."},
-	[ARGUMENT_GAMMA] =
-		{FIELD(gamma), .type = LOSS_ARGUMENT_NUMBER, .default_json = "2.0",
-		 .range = "0 or greater, finite", .min = 0.0, .max = DBL_MAX,
-		 .help = "How strongly elements that are predicted well are played down."},
-};
+/* A field of struct loss_args, and the argument whose name it has. */
+#define FIELD(id_, field) .id = ARGUMENT_##id_, .offset = offsetof(struct loss_args, field)
+/* A default as it is written, and as a number. */
+#define DEFAULT(value) .info.default_json = #value, .preset = (double)(value)
+#define NO_DEFAULT .info.default_json = "null"
 
-enum argument argument_id(const struct loss_argument_info *argument)
+#define BOOLEAN(name_, help_)                                                                      \
+	.info.name = name_, .info.type = LOSS_ARGUMENT_BOOLEAN, .info.help = help_
+#define INTEGER(name_, help_)                                                                      \
+	.info.name = name_, .info.type = LOSS_ARGUMENT_INTEGER, .info.help = help_
+#define NUMBER(name_, help_)                                                                       \
+	.info.name = name_, .info.type = LOSS_ARGUMENT_NUMBER, .info.help = help_
+#define CHOICE(name_, choices_, help_)                                                             \
+	.info.name = name_, .info.type = LOSS_ARGUMENT_CHOICE, .info.choices = choices_,           \
+	.info.help = help_
+#define DEFAULT_CHOICE(value, text) .info.default_json = "\"" text "\"", .preset = (double)(value)
+
+#define ROW(name) static const struct argument_row name
+
+ROW(size_average) = {FIELD(SIZE_AVERAGE, size_average), NO_DEFAULT,
+		     BOOLEAN("size_average",
+			     "Deprecated, use reduction: if this or reduce is given, false is sum "
+			     "and true is mean, unless reduce is false.")};
+ROW(ignore_index) = {
+	FIELD(IGNORE_INDEX, ignore_index), DEFAULT(-100), .info.range = {-0x1p63, 0x1p63},
+	INTEGER("ignore_index",
+		"Rows with this target count neither in the loss nor in the denominator, and have "
+		"gradient 0. Must be negative beside probability targets.")};
+ROW(reduce) = {FIELD(REDUCE, reduce), NO_DEFAULT,
+	       BOOLEAN("reduce", "Deprecated, use reduction: false is none.")};
+ROW(reduction) = {
+	FIELD(REDUCTION, reduction), DEFAULT_CHOICE(REDUCTION_MEAN, "mean"),
+	CHOICE("reduction", reductions,
+	       "What becomes of the row losses. elementwise_mean is the old name of mean.")};
+ROW(reduction_or_batchmean) = {
+	FIELD(REDUCTION, reduction), DEFAULT_CHOICE(REDUCTION_MEAN, "mean"),
+	CHOICE("reduction", reductions_and_batchmean,
+	       "What becomes of the elements' losses. batchmean is their sum over the size of the "
+	       "first axis; elementwise_mean is the old name of mean.")};
+ROW(reduction_from_none) = {
+	FIELD(REDUCTION, reduction), DEFAULT_CHOICE(REDUCTION_NONE, "none"),
+	CHOICE("reduction", reductions,
+	       "What becomes of the elements' losses. elementwise_mean is the old name of mean.")};
+ROW(label_smoothing) = {
+	FIELD(LABEL_SMOOTHING, label_smoothing), DEFAULT(0.0), .info.range = {0.0, 1.0},
+	NUMBER("label_smoothing", "The share of the target that is spread over all classes.")};
+ROW(denominator) = {
+	FIELD(DENOMINATOR, denominator), NO_DEFAULT, .info.range = ABOVE_0,
+	NUMBER("denominator",
+	       "Replaces the denominator of the mean, for the caller's own count of tokens.")};
+ROW(empty_mean) = {FIELD(EMPTY_MEAN, empty_mean), DEFAULT_CHOICE(EMPTY_MEAN_NAN, "nan"),
+		   CHOICE("empty_mean", empty_means, "The mean of no counted rows.")};
+ROW(class_axis) = {
+	FIELD(CLASS_AXIS, class_axis), DEFAULT(1), .info.range = {-1.0, 1.0, .zero_excluded = true},
+	INTEGER("class_axis", "Where the classes are: axis 1 (0 when unbatched), or the last.")};
+ROW(grad_dtype) = {FIELD(GRAD_DTYPE, grad_dtype), NO_DEFAULT,
+		   CHOICE("grad_dtype", grad_dtypes,
+			  "F32 makes grad, log_probs and probs F32 whatever the input is.")};
+ROW(softcap) = {
+	FIELD(SOFTCAP, softcap), NO_DEFAULT, .info.range = ABOVE_0,
+	NUMBER("softcap", "Replaces each logit x by softcap tanh(x / softcap), before all else.")};
+ROW(temperature) = {
+	FIELD(TEMPERATURE, temperature), DEFAULT(1.0), .info.range = ABOVE_0,
+	NUMBER("temperature", "Divides each logit, after softcap and before all else.")};
+ROW(z_loss) = {FIELD(Z_LOSS, z_loss), DEFAULT(0.0), .info.range = FROM_0,
+	       NUMBER("z_loss", "Adds this times the square of log-sum-exp to each counted row's "
+				"loss, whatever its weight.")};
+ROW(shift) = {FIELD(SHIFT, shift), DEFAULT(false),
+	      BOOLEAN("shift", "Scores row t of class-last logits (B, T, V) against target t + 1; "
+			       "the last row of each sequence is ignored.")};
+ROW(log_target) = {FIELD(LOG_TARGET, log_target), DEFAULT(false),
+		   BOOLEAN("log_target", "Whether targets are logarithms of probabilities too.")};
+ROW(alpha) = {FIELD(ALPHA, alpha), DEFAULT(0.25), .info.range = {-DBL_MAX, 1.0},
+	      NUMBER("alpha",
+		     "The weight of the positive class, 1 - alpha that of the negative one; any "
+		     "number below 0 switches both off.")};
+ROW(gamma_of_elements) = {
+	FIELD(GAMMA, gamma), DEFAULT(2.0), .info.range = FROM_0,
+	NUMBER("gamma", "How strongly elements that are predicted well are played down.")};
+
+const struct argument_row *argument_row(const struct loss_argument_info *argument)
 {
-	return (enum argument)(argument - argument_table);
+	return (const struct argument_row *)(const void *)argument; /* its first member */
 }
 
-/* In the order in which PyTorch's signatures have them, ours behind. */
-#define ARGUMENT(id) &argument_table[ARGUMENT_##id]
-#define OUR_REDUCTION_ARGUMENTS ARGUMENT(DENOMINATOR), ARGUMENT(EMPTY_MEAN)
+/* In the order in which PyTorch's signatures have them, ours after them. */
+#define OUR_REDUCTION_ARGUMENTS &denominator.info, &empty_mean.info
 
 static const struct loss_argument_info *const cross_entropy_arguments[] = {
-	ARGUMENT(SIZE_AVERAGE), ARGUMENT(IGNORE_INDEX),    ARGUMENT(REDUCE),
-	ARGUMENT(REDUCTION),    ARGUMENT(LABEL_SMOOTHING), OUR_REDUCTION_ARGUMENTS,
-	ARGUMENT(CLASS_AXIS),   ARGUMENT(GRAD_DTYPE),      ARGUMENT(SOFTCAP),
-	ARGUMENT(TEMPERATURE),  ARGUMENT(Z_LOSS),          ARGUMENT(SHIFT),
+	&size_average.info,    &ignore_index.info,      &reduce.info,     &reduction.info,
+	&label_smoothing.info, OUR_REDUCTION_ARGUMENTS, &class_axis.info, &grad_dtype.info,
+	&softcap.info,         &temperature.info,       &z_loss.info,     &shift.info,
 };
 static const struct loss_argument_info *const nll_loss_arguments[] = {
-	ARGUMENT(SIZE_AVERAGE),  ARGUMENT(IGNORE_INDEX), ARGUMENT(REDUCE),     ARGUMENT(REDUCTION),
-	OUR_REDUCTION_ARGUMENTS, ARGUMENT(CLASS_AXIS),   ARGUMENT(GRAD_DTYPE),
+	&size_average.info,      &ignore_index.info, &reduce.info,     &reduction.info,
+	OUR_REDUCTION_ARGUMENTS, &class_axis.info,   &grad_dtype.info,
 };
 static const struct loss_argument_info *const softmax_arguments[] = {
-	ARGUMENT(CLASS_AXIS),
-	ARGUMENT(GRAD_DTYPE),
+	&class_axis.info,
+	&grad_dtype.info,
 };
 static const struct loss_argument_info *const bce_arguments[] = {
-	ARGUMENT(SIZE_AVERAGE),  ARGUMENT(REDUCE),     ARGUMENT(REDUCTION),
-	OUR_REDUCTION_ARGUMENTS, ARGUMENT(GRAD_DTYPE),
+	&size_average.info,      &reduce.info,     &reduction.info,
+	OUR_REDUCTION_ARGUMENTS, &grad_dtype.info,
 };
 
 static const struct loss_argument_info *const kl_div_arguments[] = {
-	ARGUMENT(SIZE_AVERAGE), ARGUMENT(REDUCE),        ARGUMENT(REDUCTION_BATCHMEAN),
-	ARGUMENT(LOG_TARGET),   OUR_REDUCTION_ARGUMENTS, ARGUMENT(GRAD_DTYPE),
+	&size_average.info,      &reduce.info,     &reduction_or_batchmean.info, &log_target.info,
+	OUR_REDUCTION_ARGUMENTS, &grad_dtype.info,
 };
 static const struct loss_argument_info *const focal_arguments[] = {
-	ARGUMENT(ALPHA),         ARGUMENT(GAMMA),      ARGUMENT(REDUCTION_FROM_NONE),
-	OUR_REDUCTION_ARGUMENTS, ARGUMENT(GRAD_DTYPE),
+	&alpha.info,
+	&gamma_of_elements.info,
+	&reduction_from_none.info,
+	OUR_REDUCTION_ARGUMENTS,
+	&grad_dtype.info,
 };
 
 /* ---------------------------------------------------------------- outputs */
 
-static const struct loss_output_info output_table[N_OUTPUTS] = {
-	[OUTPUT_LOSS] = {"loss", "F64 for F64 logits, else F32",
-			 "() for mean and sum, the rows for none", "The loss."},
-	[OUTPUT_GRAD] =
-		{"grad", "the logits' dtype, or grad_dtype", "the logits' shape",
-		 "The gradient with respect to the first tensor, times grad_output if given."},
-	[OUTPUT_LOG_PROBS] = {"log_probs", "the logits' dtype, or grad_dtype", "the logits' shape",
-			      "The logarithm of softmax."},
-	[OUTPUT_PROBS] = {"probs", "the logits' dtype, or grad_dtype", "the logits' shape",
-			  "Softmax."},
-	[OUTPUT_LSE] = {"lse", "F64 for F64 logits, else F32", "the rows",
-			"Log-sum-exp of each row."},
-	[OUTPUT_PREDICTED] = {"predicted", "I64", "the rows",
-			      "The class of the largest logit, the lowest index of equal ones."},
-	[OUTPUT_CORRECT] =
-		{"correct", "BOOL", "the rows",
-		 "Whether the predicted class is the target; false for ignored rows. Class "
-		 "indices only."},
-	[OUTPUT_ACCURACY] =
-		{"accuracy", "F64", "()",
-		 "The share of counted rows that are correct; NaN when there are none. Class "
-		 "indices only."},
-	[OUTPUT_ENTROPY] = {"entropy", "F64 for F64 logits, else F32", "the rows",
-			    "The entropy of softmax in nats."},
-	[OUTPUT_Z_LOSS] = {"z_loss", "F64 for F64 logits, else F32", "the loss's",
-			   "The part of the loss that the argument z_loss adds."},
-	[OUTPUT_RANK] =
-		{"rank", "I64", "the rows",
-		 "How many classes stand before the target when logits are sorted, the lower "
-		 "index of equal ones first; -1 for ignored rows and rows with NaN. Class indices "
-		 "only."},
-	[OUTPUT_PERPLEXITY] =
-		{"perplexity", "F64", "()",
-		 "The exponential of the counted rows' mean negative log-likelihood, without "
-		 "weights, smoothing and z_loss; NaN when there are none. Class indices only."},
-	[OUTPUT_ECE] =
-		{"ece", "F64", "()",
-		 "Expected calibration error of the counted rows over 15 bins of the largest "
-		 "probability; NaN when there are none. Class indices only."},
-};
+#define OUTPUT(id_, name_, dtype_, extent_, needs_, help_)                                         \
+	{                                                                                          \
+		{name_, LOSS_DTYPE_##dtype_, LOSS_EXTENT_##extent_, LOSS_NEEDS_##needs_, help_},   \
+			OUTPUT_##id_                                                               \
+	}
 
-enum output output_id(const struct loss_output_info *output)
+static const struct output_row
+	loss_output = OUTPUT(LOSS, "loss", OF_RESULTS, LOSS, NOTHING, "The loss."),
+	grad = OUTPUT(GRAD, "grad", OF_INPUT, INPUT, NOTHING,
+		      "The gradient with respect to the first tensor, times grad_output if given."),
+	vector_product = OUTPUT(GRAD, "grad", OF_INPUT, INPUT, GRAD_OUTPUT,
+				"The vector-Jacobian product with grad_output."),
+	log_probs = OUTPUT(LOG_PROBS, "log_probs", OF_INPUT, INPUT, NOTHING,
+			   "The logarithm of softmax."),
+	probs = OUTPUT(PROBS, "probs", OF_INPUT, INPUT, NOTHING, "Softmax."),
+	lse = OUTPUT(LSE, "lse", OF_RESULTS, ROWS, NOTHING, "Log-sum-exp of each row."),
+	predicted = OUTPUT(PREDICTED, "predicted", I64, ROWS, NOTHING,
+			   "The class of the largest logit, the lowest index of equal ones."),
+	correct = OUTPUT(CORRECT, "correct", BOOL, ROWS, INDICES,
+			 "Whether the predicted class is the target; false for ignored rows. Class "
+			 "indices only."),
+	accuracy = OUTPUT(ACCURACY, "accuracy", F64, SCALAR, INDICES,
+			  "The share of counted rows that are correct; NaN when there are none. "
+			  "Class indices only."),
+	entropy = OUTPUT(ENTROPY, "entropy", OF_RESULTS, ROWS, NOTHING,
+			 "The entropy of softmax in nats."),
+	z_loss_output = OUTPUT(Z_LOSS, "z_loss", OF_RESULTS, LOSS, NOTHING,
+			       "The part of the loss that the argument z_loss adds."),
+	rank = OUTPUT(RANK, "rank", I64, ROWS, INDICES,
+		      "How many classes stand before the target when logits are sorted, the lower "
+		      "index of equal ones first; -1 for ignored rows and rows with NaN. Class "
+		      "indices only."),
+	perplexity = OUTPUT(
+		PERPLEXITY, "perplexity", F64, SCALAR, INDICES,
+		"The exponential of the counted rows' mean negative log-likelihood, without "
+		"weights, smoothing and z_loss; NaN when there are none. Class indices only."),
+	ece = OUTPUT(ECE, "ece", F64, SCALAR, INDICES,
+		     "Expected calibration error of the counted rows over 15 bins of the largest "
+		     "probability; NaN when there are none. Class indices only.");
+
+const struct output_row *output_row(const struct loss_output_info *output)
 {
-	return (enum output)(output - output_table);
+	return (const struct output_row *)(const void *)output; /* its first member */
 }
-
-const char *output_name(enum output output)
-{
-	return output_table[output].name;
-}
-
-#define OUTPUT(id) &output_table[OUTPUT_##id]
 
 static const struct loss_output_info *const cross_entropy_outputs[] = {
-	OUTPUT(LOSS),     OUTPUT(GRAD),       OUTPUT(LOG_PROBS), OUTPUT(PROBS),   OUTPUT(LSE),
-	OUTPUT(ENTROPY),  OUTPUT(Z_LOSS),     OUTPUT(PREDICTED), OUTPUT(CORRECT), OUTPUT(RANK),
-	OUTPUT(ACCURACY), OUTPUT(PERPLEXITY), OUTPUT(ECE),
+	&loss_output.info, &grad.info,          &log_probs.info, &probs.info,   &lse.info,
+	&entropy.info,     &z_loss_output.info, &predicted.info, &correct.info, &rank.info,
+	&accuracy.info,    &perplexity.info,    &ece.info,
 };
-static const struct loss_output_info *const loss_and_grad[] = {OUTPUT(LOSS), OUTPUT(GRAD)};
+static const struct loss_output_info *const loss_and_grad[] = {&loss_output.info, &grad.info};
 static const struct loss_output_info *const log_softmax_outputs[] = {
-	OUTPUT(LOG_PROBS), OUTPUT(PROBS),   OUTPUT(GRAD),
-	OUTPUT(LSE),       OUTPUT(ENTROPY), OUTPUT(PREDICTED),
+	&log_probs.info, &probs.info,   &vector_product.info,
+	&lse.info,       &entropy.info, &predicted.info,
 };
 static const struct loss_output_info *const softmax_outputs[] = {
-	OUTPUT(PROBS), OUTPUT(LOG_PROBS), OUTPUT(GRAD),
-	OUTPUT(LSE),   OUTPUT(ENTROPY),   OUTPUT(PREDICTED),
+	&probs.info, &log_probs.info, &vector_product.info,
+	&lse.info,   &entropy.info,   &predicted.info,
 };
 
 /* ---------------------------------------------------------------- tensors */
 
-#define INPUT_SHAPE "(C), (N, C) or (N, C, d1..d6); with class_axis -1, C is last"
-#define ROWS_SHAPE "the input's without its class axis: (), (N) or (N, d1..d6)"
-
-#define LOGITS(shape_)                                                                             \
+#define TENSOR(name_, role_, required_, dtypes_, kinds_, extent_, help_)                           \
 	{                                                                                          \
-		"logits", LOSS_ROLE_INPUT, true, LOSS_FLOAT_DTYPES, shape_, "Unnormalised scores." \
+		.name = name_, .role = LOSS_ROLE_##role_, .required = required_,                   \
+		.dtypes = dtypes_, .kinds = kinds_, .extent = LOSS_EXTENT_##extent_, .help = help_ \
 	}
-#define WEIGHT                                                                                     \
-	{                                                                                          \
-		"weight", LOSS_ROLE_WEIGHT, false, LOSS_FLOAT_DTYPES, "(C)",                       \
-			"A factor for each class."                                                 \
-	}
-#define GRAD_OUTPUT(shape_)                                                                        \
-	{                                                                                          \
-		"grad_output", LOSS_ROLE_GRAD_OUTPUT, false, LOSS_FLOAT_DTYPES, shape_,            \
-			"The upstream gradient: grad becomes a vector-Jacobian product."           \
-	}
+#define INPUT(name_, help_)                                                                        \
+	TENSOR(name_, INPUT, true, LOSS_FLOAT_DTYPES, LOSS_KIND_NUMBER, INPUT, help_)
+#define FACTORS(name_, role_, extent_, help_)                                                      \
+	TENSOR(name_, role_, false, LOSS_FLOAT_DTYPES, LOSS_KIND_NUMBER, extent_, help_)
+#define LOGITS INPUT("logits", "Unnormalised scores.")
+#define LOG_PROBS INPUT("log_probs", "Logarithms of probabilities, as log_softmax gives them.")
+#define CLASS_WEIGHT FACTORS("weight", WEIGHT, CLASSES, "A factor for each class.")
+#define ELEMENT_WEIGHT FACTORS("weight", WEIGHT, BROADCAST, "A factor for each element.")
+#define GRAD_OUTPUT(extent_)                                                                       \
+	FACTORS("grad_output", GRAD_OUTPUT, extent_,                                               \
+		"The upstream gradient: grad becomes a vector-Jacobian product.")
+#define ELEMENT_TARGETS                                                                            \
+	TENSOR("targets", TARGETS, true, LOSS_FLOAT_DTYPES | LOSS_DTYPE_BIT(LOSS_BOOL),            \
+	       LOSS_KIND_NUMBER, INPUT, "The probability of the positive outcome, 0 to 1.")
 
 static const struct loss_tensor_info cross_entropy_tensors[] = {
-	LOGITS(INPUT_SHAPE),
-	{"targets", LOSS_ROLE_TARGETS, true, LOSS_FLOAT_DTYPES | LOSS_INTEGER_DTYPES,
-	 ROWS_SHAPE " for class indices, the logits' shape for probabilities",
-	 "Class indices (integers), or a probability for each class (floats)."},
-	WEIGHT,
-	GRAD_OUTPUT("the loss's"),
+	LOGITS,
+	TENSOR("targets", TARGETS, true, LOSS_FLOAT_DTYPES | LOSS_INTEGER_DTYPES,
+	       LOSS_KIND_INDEX | LOSS_KIND_PROBABILITY, TARGETS,
+	       "Class indices (integers), or a probability for each class (floats)."),
+	CLASS_WEIGHT,
+	GRAD_OUTPUT(LOSS),
 };
 static const struct loss_tensor_info nll_loss_tensors[] = {
-	{"log_probs", LOSS_ROLE_INPUT, true, LOSS_FLOAT_DTYPES, INPUT_SHAPE,
-	 "Logarithms of probabilities, as log_softmax gives them."},
-	{"targets", LOSS_ROLE_TARGETS, true, LOSS_INTEGER_DTYPES, ROWS_SHAPE, "Class indices."},
-	WEIGHT,
-	GRAD_OUTPUT("the loss's"),
+	LOG_PROBS,
+	TENSOR("targets", TARGETS, true, LOSS_INTEGER_DTYPES, LOSS_KIND_INDEX, ROWS,
+	       "Class indices."),
+	CLASS_WEIGHT,
+	GRAD_OUTPUT(LOSS),
 };
 static const struct loss_tensor_info softmax_tensors[] = {
-	LOGITS(INPUT_SHAPE),
-	GRAD_OUTPUT("the logits'; required for grad"),
+	LOGITS,
+	GRAD_OUTPUT(INPUT),
 };
-#define ELEMENT_TARGETS(shape_)                                                                    \
-	{                                                                                          \
-		"targets", LOSS_ROLE_TARGETS, true, LOSS_FLOAT_DTYPES | LOSS_DTYPE_BIT(LOSS_BOOL), \
-			shape_, "The probability of the positive outcome, 0 to 1."                 \
-	}
-
 static const struct loss_tensor_info bce_tensors[] = {
-	LOGITS("any"),
-	ELEMENT_TARGETS("the logits'"),
-	{"weight", LOSS_ROLE_WEIGHT, false, LOSS_FLOAT_DTYPES, "broadcast to the logits'",
-	 "A factor for each element."},
-	{"pos_weight", LOSS_ROLE_POS_WEIGHT, false, LOSS_FLOAT_DTYPES, "broadcast to the logits'",
-	 "A factor for the positive term of each element."},
-	GRAD_OUTPUT("the loss's"),
+	LOGITS,
+	ELEMENT_TARGETS,
+	ELEMENT_WEIGHT,
+	FACTORS("pos_weight", POS_WEIGHT, BROADCAST,
+		"A factor for the positive term of each element."),
+	GRAD_OUTPUT(LOSS),
 };
-
 static const struct loss_tensor_info probs_bce_tensors[] = {
-	{"probs", LOSS_ROLE_INPUT, true, LOSS_FLOAT_DTYPES, "any",
-	 "Probabilities of the positive outcome; outside 0 to 1 is an error."},
-	ELEMENT_TARGETS("that of probs"),
-	{"weight", LOSS_ROLE_WEIGHT, false, LOSS_FLOAT_DTYPES, "broadcast to that of probs",
-	 "A factor for each element."},
-	GRAD_OUTPUT("the loss's"),
+	{.name = "probs",
+	 .role = LOSS_ROLE_INPUT,
+	 .required = true,
+	 .dtypes = LOSS_FLOAT_DTYPES,
+	 .kinds = LOSS_KIND_NUMBER,
+	 .extent = LOSS_EXTENT_INPUT,
+	 .range = {0.0, 1.0},
+	 .help = "Probabilities of the positive outcome; outside 0 to 1 is an error."},
+	ELEMENT_TARGETS,
+	ELEMENT_WEIGHT,
+	GRAD_OUTPUT(LOSS),
 };
 static const struct loss_tensor_info kl_div_tensors[] = {
-	{"log_probs", LOSS_ROLE_INPUT, true, LOSS_FLOAT_DTYPES, "any",
-	 "Logarithms of probabilities, as log_softmax gives them."},
-	{"targets", LOSS_ROLE_TARGETS, true, LOSS_FLOAT_DTYPES, "that of log_probs",
-	 "Probabilities, or with log_target their logarithms."},
-	GRAD_OUTPUT("the loss's"),
+	LOG_PROBS,
+	TENSOR("targets", TARGETS, true, LOSS_FLOAT_DTYPES, LOSS_KIND_NUMBER, INPUT,
+	       "Probabilities, or with log_target their logarithms."),
+	GRAD_OUTPUT(LOSS),
 };
 static const struct loss_tensor_info focal_tensors[] = {
-	LOGITS("any"),
-	ELEMENT_TARGETS("the logits'"),
-	GRAD_OUTPUT("the loss's"),
+	LOGITS,
+	ELEMENT_TARGETS,
+	GRAD_OUTPUT(LOSS),
 };
 
 /* ---------------------------------------------------------------- losses */
@@ -294,6 +289,7 @@ static const struct loss_tensor_info focal_tensors[] = {
 static const struct loss_row loss_table[] = {
 	{
 		.info = {.name = "cross_entropy",
+			 .has_totals = true,
 			 .summary = "Cross entropy of logits with class indices or class "
 				    "probabilities, as torch.nn.CrossEntropyLoss.",
 			 TABLES(cross_entropy_tensors, cross_entropy_arguments,
@@ -302,6 +298,7 @@ static const struct loss_row loss_table[] = {
 	},
 	{
 		.info = {.name = "nll_loss",
+			 .has_totals = true,
 			 .summary = "Negative log-likelihood of class indices under given "
 				    "log-probabilities, as torch.nn.NLLLoss.",
 			 TABLES(nll_loss_tensors, nll_loss_arguments, loss_and_grad)},
@@ -313,48 +310,48 @@ static const struct loss_row loss_table[] = {
 			 .summary =
 				 "Logarithm of softmax over the classes, as torch.nn.LogSoftmax.",
 			 TABLES(softmax_tensors, softmax_arguments, log_softmax_outputs)},
-		.output_per_class = true,
 		.rows = log_softmax_rows,
 	},
 	{
 		.info = {.name = "softmax",
 			 .summary = "Softmax over the classes, as torch.nn.Softmax.",
 			 TABLES(softmax_tensors, softmax_arguments, softmax_outputs)},
-		.output_per_class = true,
 		.rows = softmax_rows,
 	},
 	{
 		.info = {.name = "binary_cross_entropy_with_logits",
+			 .element_wise = true,
+			 .has_totals = true,
 			 .summary = "Logistic regression's loss: binary cross entropy of logits, "
 				    "element by element, as torch.nn.BCEWithLogitsLoss.",
 			 TABLES(bce_tensors, bce_arguments, loss_and_grad)},
-		.element_wise = true,
 		.rows = binary_cross_entropy_with_logits_rows,
 	},
 	{
 		.info = {.name = "binary_cross_entropy",
+			 .element_wise = true,
+			 .has_totals = true,
 			 .summary = "Binary cross entropy of probabilities, element by element, as "
 				    "torch.nn.BCELoss.",
 			 TABLES(probs_bce_tensors, bce_arguments, loss_and_grad)},
-		.element_wise = true,
-		.unit_input = true,
 		.rows = binary_cross_entropy_rows,
 	},
 	{
 		.info = {.name = "kl_div",
+			 .element_wise = true,
+			 .has_totals = true,
 			 .summary = "Kullback-Leibler divergence of targets from given "
 				    "log-probabilities, element by element, as torch.nn.KLDivLoss.",
 			 TABLES(kl_div_tensors, kl_div_arguments, loss_and_grad)},
-		.element_wise = true,
 		.rows = kl_div_rows,
 	},
 	{
 		.info = {.name = "sigmoid_focal_loss",
+			 .element_wise = true,
+			 .has_totals = true,
 			 .summary = "Binary cross entropy of logits with well predicted elements "
 				    "played down, as torchvision.ops.sigmoid_focal_loss.",
 			 TABLES(focal_tensors, focal_arguments, loss_and_grad)},
-		.element_wise = true,
-		.unreduced = true,
 		.rows = sigmoid_focal_loss_rows,
 	},
 };

@@ -52,6 +52,7 @@ struct loss_plan {
 	size_t shift_rows; /* rows of a sequence, each scored against the next row's target; 0: not
 			      shifted */
 	enum target_kind target_kind;
+	size_t extra; /* K of tensors that have an axis more than their extent */
 	bool wanted[N_OUTPUTS];
 	size_t n_outputs;
 	size_t n_warnings;
@@ -88,7 +89,7 @@ struct loss_plan {
 	bool present[LOSS_N_ROLES];
 	struct loss_tensor tensors[LOSS_N_ROLES];
 	struct loss_tensor outputs[N_OUTPUTS];
-	enum output requested[N_OUTPUTS]; /* in the order asked for */
+	const struct output_row *requested[N_OUTPUTS]; /* in the order asked for */
 	const char *warnings[LOSS_MAX_WARNINGS];
 };
 

@@ -102,7 +102,7 @@ loss_status loss_problem_set_argument(struct loss_problem *problem, size_t i,
 {
 	const struct loss_argument_info *info = problem->loss->info.arguments[i];
 	TRY(give(&problem->arguments_given, i, info->name, err));
-	struct loss_value *kept = &problem->values[argument_id(info)];
+	struct loss_value *kept = &problem->values[argument_row(info)->id];
 	const char *text = NULL;
 	/* What is refused is as good as absent: the problem may still be planned, for rows that
 	 * arrive meanwhile, and the caller's text is gone by then. */
@@ -141,15 +141,6 @@ loss_status loss_problem_set_outputs(struct loss_problem *problem, const char *c
 
 /* ---------------------------------------------------------------- ranges */
 
-static const struct loss_args default_args = {
-	.ignore_index = -100,
-	.class_axis = 1,
-	.reduction = REDUCTION_MEAN,
-	.temperature = 1.0,
-	.alpha = 0.25,
-	.gamma = 2.0,
-};
-
 static loss_status out_of_range(const struct loss_argument_info *info,
 				const struct loss_value *value, const char *range,
 				struct loss_error *err)
@@ -163,8 +154,9 @@ static loss_status out_of_range(const struct loss_argument_info *info,
 /* NaN is in no range. */
 static bool in_range(const struct loss_argument_info *info, double value)
 {
-	bool above = info->min_excluded ? value > info->min : value >= info->min;
-	return above && value <= info->max;
+	const struct loss_range *range = &info->range;
+	bool above = range->min_excluded ? value > range->min : value >= range->min;
+	return above && value <= range->max && !(range->zero_excluded && value == 0.0);
 }
 
 static loss_status read_choice(const struct loss_argument_info *info,
@@ -187,55 +179,79 @@ static loss_status read_choice(const struct loss_argument_info *info,
 	return out_of_range(info, value, range, err);
 }
 
-static loss_status read_argument(const struct loss_argument_info *info,
+/* A value that has the argument's type. */
+static loss_status read_argument(const struct loss_problem *problem, size_t i,
 				 const struct loss_value *value, void *field,
 				 struct loss_error *err)
 {
+	const struct loss_argument_info *info = problem->loss->info.arguments[i];
+	bool fits = true;
+	char range[LOSS_PHRASE_CHARS];
 	switch (info->type) {
 	case LOSS_ARGUMENT_BOOLEAN:
 		*(bool *)field = value->boolean;
-		return LOSS_OK;
+		break;
 	case LOSS_ARGUMENT_INTEGER:
-		if (value->integer_overflow || !in_range(info, (double)value->integer))
-			return out_of_range(info, value, info->range, err);
-		*(int64_t *)field = value->integer;
-		return LOSS_OK;
+		fits = !value->integer_overflow && in_range(info, (double)value->integer);
+		if (fits)
+			*(int64_t *)field = value->integer;
+		break;
 	case LOSS_ARGUMENT_NUMBER:
-		if (!in_range(info, value->number))
-			return out_of_range(info, value, info->range, err);
-		*(double *)field = value->number;
-		return LOSS_OK;
-	default:
+		fits = in_range(info, value->number);
+		if (fits)
+			*(double *)field = value->number;
+		break;
+	case LOSS_ARGUMENT_CHOICE:
 		return read_choice(info, value, field, err);
+	}
+	if (fits)
+		return LOSS_OK;
+	loss_describe_argument_range(&problem->loss->info, i, range, sizeof range);
+	return out_of_range(info, value, range, err);
+}
+
+static void set_default(const struct argument_row *row, void *field)
+{
+	switch (row->info.type) {
+	case LOSS_ARGUMENT_BOOLEAN:
+		*(bool *)field = row->preset != 0.0;
+		break;
+	case LOSS_ARGUMENT_INTEGER:
+		*(int64_t *)field = (int64_t)row->preset;
+		break;
+	case LOSS_ARGUMENT_NUMBER:
+		*(double *)field = row->preset;
+		break;
+	case LOSS_ARGUMENT_CHOICE:
+		*(size_t *)field = (size_t)row->preset;
+		break;
 	}
 }
 
-/* class_axis has a hole in its range. */
-static loss_status check_class_axis(const struct loss_args *args, struct loss_error *err)
-{
-	if (args->class_axis != 0)
-		return LOSS_OK;
-	return loss_fail(err, LOSS_ARGUMENT_OUT_OF_RANGE, "class_axis",
-			 "class_axis is 0, but must be 1 or -1");
-}
+/* What arguments are worth that a loss does not have. */
+static const struct loss_args neutral = {
+	.ignore_index = -100,
+	.class_axis = 1,
+	.reduction = REDUCTION_MEAN,
+	.temperature = 1.0,
+};
 
 loss_status problem_arguments(const struct loss_problem *problem, struct loss_args *args,
 			      struct loss_error *err)
 {
+	const struct loss_info *loss = &problem->loss->info;
 	loss_status first = LOSS_OK;
-	memcpy(args, &default_args, sizeof *args);
-	if (problem->loss->unreduced)
-		args->reduction = REDUCTION_NONE;
-	for (size_t i = 0; problem->arguments_given >> i; i++) {
-		const struct loss_argument_info *info = problem->loss->info.arguments[i];
-		enum argument id = argument_id(info);
-		const struct loss_value *value = &problem->values[id];
-		if (!(problem->arguments_given & (1u << i)) || value->type == LOSS_VALUE_NULL)
+	*args = neutral;
+	for (size_t i = 0; i < loss->n_arguments; i++) {
+		const struct argument_row *row = argument_row(loss->arguments[i]);
+		const struct loss_value *value = &problem->values[row->id];
+		void *field = (char *)args + row->offset;
+		set_default(row, field);
+		if (!(problem->arguments_given >> i & 1) || value->type == LOSS_VALUE_NULL)
 			continue;
-		args->given |= 1u << (unsigned)id;
-		void *field = (char *)args + info->offset;
-		loss_status status = read_argument(info, value, field, first ? NULL : err);
+		args->given |= UINT64_C(1) << (unsigned)row->id;
+		loss_status status = read_argument(problem, i, value, field, first ? NULL : err);
 		first = first ? first : status;
 	}
-	return first ? first : check_class_axis(args, err);
+	return first;
 }

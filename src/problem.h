@@ -21,15 +21,13 @@ enum reduction {
 };
 enum empty_mean { EMPTY_MEAN_NAN, EMPTY_MEAN_ZERO };
 
-/* Every argument of every loss; losses.c has the table, with these fields' offsets. Those that
- * differ in choices or default share name and field. */
+/* Every argument of every loss. losses.c has a row for each, and one more where losses differ in
+ * its choices or its default. */
 enum argument {
 	ARGUMENT_SIZE_AVERAGE,
 	ARGUMENT_IGNORE_INDEX,
 	ARGUMENT_REDUCE,
 	ARGUMENT_REDUCTION,
-	ARGUMENT_REDUCTION_BATCHMEAN,
-	ARGUMENT_REDUCTION_FROM_NONE,
 	ARGUMENT_LABEL_SMOOTHING,
 	ARGUMENT_DENOMINATOR,
 	ARGUMENT_EMPTY_MEAN,
@@ -46,7 +44,7 @@ enum argument {
 };
 
 struct loss_args {
-	unsigned given; /* bits 1 << enum argument, of those that are not null */
+	uint64_t given; /* bits 1 << enum argument, of those that are not null */
 	bool size_average;
 	bool reduce;
 	int64_t ignore_index;
@@ -67,7 +65,7 @@ struct loss_args {
 
 static inline bool argument_given(const struct loss_args *args, enum argument argument)
 {
-	return args->given & (1u << (unsigned)argument);
+	return args->given >> (unsigned)argument & 1;
 }
 
 /* ---------------------------------------------------------------- outputs */
@@ -98,21 +96,25 @@ struct partial;
 typedef void loss_rows_fn(const struct loss_plan *plan, size_t first, size_t n,
 			  struct partial *partial);
 
-/* One row of the table of losses: info is what callers see of it. */
+/* Rows of the tables, of which callers see what is called info: it comes first. */
+struct argument_row {
+	struct loss_argument_info info;
+	enum argument id;
+	size_t offset; /* of its field in struct loss_args */
+	double preset; /* its default, where there is one */
+};
+struct output_row {
+	struct loss_output_info info;
+	enum output id;
+};
 struct loss_row {
 	struct loss_info info;
-	bool element_wise;       /* rows are elements; there are no classes */
-	bool output_per_class;   /* softmax and log_softmax: grad_output has the input's shape */
-	bool unit_input;         /* an element of the input outside [0, 1] is an error */
 	bool reads_targets_only; /* of a row it reads nothing but the target's element */
-	bool unreduced;          /* the reduction is none unless given; else it is mean */
 	loss_rows_fn *rows;
 };
 
-/* The ids of what a loss_info points at, and back. */
-enum argument argument_id(const struct loss_argument_info *argument);
-enum output output_id(const struct loss_output_info *output);
-const char *output_name(enum output output);
+const struct argument_row *argument_row(const struct loss_argument_info *argument);
+const struct output_row *output_row(const struct loss_output_info *output);
 
 static inline const struct loss_row *loss_row_of(const struct loss_info *info)
 {

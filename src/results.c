@@ -1,57 +1,34 @@
 /* Room for what a plan computes: its outputs and its row blocks. */
 #include "results.h"
 
-/* The tensor whose shape an output has. */
-static const struct loss_tensor *output_shape(const struct loss_plan *plan, enum output output)
-{
-	static const struct loss_tensor scalar = {.count = 1};
-	switch (output) {
-	case OUTPUT_LOSS:
-	case OUTPUT_Z_LOSS:
-		return plan->reduction == REDUCTION_NONE ? &plan->rows_shape : &scalar;
-	case OUTPUT_ACCURACY:
-	case OUTPUT_PERPLEXITY:
-	case OUTPUT_ECE:
-		return &scalar;
-	case OUTPUT_GRAD:
-	case OUTPUT_LOG_PROBS:
-	case OUTPUT_PROBS:
-		return &plan->tensors[LOSS_ROLE_INPUT];
-	default:
-		return &plan->rows_shape;
-	}
-}
+#include "shapes.h"
 
-static loss_dtype output_dtype(const struct loss_plan *plan, enum output output)
+static loss_dtype output_dtype(const struct loss_plan *plan, loss_dtype_rule rule)
 {
 	loss_dtype input = plan->tensors[LOSS_ROLE_INPUT].dtype;
-	switch (output) {
-	case OUTPUT_ACCURACY:
-	case OUTPUT_PERPLEXITY:
-	case OUTPUT_ECE:
-		return LOSS_F64;
-	case OUTPUT_PREDICTED:
-	case OUTPUT_RANK:
-		return LOSS_I64;
-	case OUTPUT_CORRECT:
-		return LOSS_BOOL;
-	case OUTPUT_GRAD:
-	case OUTPUT_LOG_PROBS:
-	case OUTPUT_PROBS:
-		return argument_given(&plan->args, ARGUMENT_GRAD_DTYPE) ? LOSS_F32 : input;
-	default:
+	switch (rule) {
+	case LOSS_DTYPE_OF_RESULTS:
 		return input == LOSS_F64 ? LOSS_F64 : LOSS_F32;
+	case LOSS_DTYPE_OF_INPUT:
+		return argument_given(&plan->args, ARGUMENT_GRAD_DTYPE) ? LOSS_F32 : input;
+	case LOSS_DTYPE_F64:
+		return LOSS_F64;
+	case LOSS_DTYPE_I64:
+		return LOSS_I64;
+	case LOSS_DTYPE_BOOL:
+		break;
 	}
+	return LOSS_BOOL;
 }
 
 static loss_status make_outputs(struct loss_plan *plan, struct loss_arena *arena,
 				struct loss_error *err)
 {
 	for (size_t i = 0; i < plan->n_outputs; i++) {
-		enum output output = plan->requested[i];
-		struct loss_tensor *tensor = &plan->outputs[output];
-		*tensor = *output_shape(plan, output);
-		tensor->dtype = output_dtype(plan, output);
+		const struct output_row *row = plan->requested[i];
+		struct loss_tensor *tensor = &plan->outputs[row->id];
+		shapes_of_output(plan, &row->info, tensor);
+		tensor->dtype = output_dtype(plan, row->info.dtype);
 		tensor->data = loss_arena_alloc(arena, tensor->count,
 						loss_dtype_info(tensor->dtype)->size);
 		if (!tensor->data)
@@ -86,7 +63,7 @@ bool loss_plan_output(const struct loss_plan *plan, size_t i, struct loss_output
 {
 	if (i >= plan->n_outputs)
 		return false;
-	*output = (struct loss_output){output_name(plan->requested[i]),
-				       plan->outputs[plan->requested[i]]};
+	const struct output_row *row = plan->requested[i];
+	*output = (struct loss_output){row->info.name, plan->outputs[row->id]};
 	return true;
 }

@@ -1,44 +1,43 @@
 #include "scalars.h"
 
-static bool is_one(const struct loss_plan *plan, loss_role role)
-{
-	const struct loss_tensor *tensor = &plan->tensors[role];
-	return plan->present[role] && tensor->rank == 1 && tensor->shape[0] == 1;
-}
-
 /* Whether the loss has one row and no axis for it. */
 static bool is_single(const struct loss_plan *plan)
 {
 	int rank = plan->tensors[LOSS_ROLE_INPUT].rank;
-	return plan->loss->element_wise ? rank == 0 : rank == 1;
+	return plan->loss->info.element_wise ? rank == 0 : rank == 1;
 }
 
-/* Floats of shape (1) beside logits of that shape are probabilities. */
-static bool may_be_probability(const struct loss_plan *plan, loss_role role)
+/* Whether the shape that a tensor must have is (). Floats of shape (1) beside logits of that shape
+ * are probabilities. */
+static bool must_be_scalar(const struct loss_plan *plan, const struct loss_tensor_info *info)
 {
-	return !plan->loss->element_wise && role == LOSS_ROLE_TARGETS &&
-	       loss_dtype_info(plan->tensors[role].dtype)->class == LOSS_CLASS_FLOAT;
-}
-
-static bool is_scalar(const struct loss_plan *plan, loss_role role)
-{
-	switch (role) {
-	case LOSS_ROLE_TARGETS:
-		return is_single(plan) && !may_be_probability(plan, role);
-	case LOSS_ROLE_WEIGHT:
-	case LOSS_ROLE_POS_WEIGHT:
-		return plan->loss->element_wise && is_single(plan);
-	case LOSS_ROLE_GRAD_OUTPUT:
-		return !plan->loss->output_per_class &&
-		       (plan->reduction != REDUCTION_NONE || is_single(plan));
-	default:
-		return false;
+	loss_dtype dtype = plan->tensors[info->role].dtype;
+	switch (info->extent) {
+	case LOSS_EXTENT_TARGETS:
+		return is_single(plan) && loss_dtype_info(dtype)->class != LOSS_CLASS_FLOAT;
+	case LOSS_EXTENT_ROWS:
+		return is_single(plan);
+	case LOSS_EXTENT_INPUT:
+	case LOSS_EXTENT_BROADCAST:
+		return plan->loss->info.element_wise && is_single(plan);
+	case LOSS_EXTENT_LOSS:
+		return plan->reduction != REDUCTION_NONE || is_single(plan);
+	case LOSS_EXTENT_SCALAR:
+		return true;
+	case LOSS_EXTENT_CLASSES:
+		break;
 	}
+	return false;
 }
 
 void scalars_shrink(struct loss_plan *plan)
 {
-	for (int role = 0; role < LOSS_N_ROLES; role++)
-		if (is_one(plan, (loss_role)role) && is_scalar(plan, (loss_role)role))
-			plan->tensors[role].rank = 0;
+	const struct loss_info *loss = &plan->loss->info;
+	for (size_t i = 1; i < loss->n_tensors; i++) {
+		const struct loss_tensor_info *info = &loss->tensors[i];
+		struct loss_tensor *tensor = &plan->tensors[info->role];
+		bool one = plan->present[info->role] && tensor->rank == 1 && tensor->shape[0] == 1;
+		if (one && !info->extra_axis && must_be_scalar(plan, info))
+			tensor->rank = 0;
+	}
 }

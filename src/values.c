@@ -1,5 +1,6 @@
 #include "values.h"
 
+#include <float.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -19,46 +20,49 @@ static void format_index(const struct loss_error *place, char *out, size_t size)
 
 #define CHECKED_TOGETHER ((size_t)1024)
 
-/* Whether n floats are within [0, 1]: no branch on the values, so that it is done in vectors. */
-static bool are_unit(const float *x, size_t n)
+/* Whether n floats are in a range: no branch on the values, so that it is done in vectors. */
+static bool are_within(const float *x, size_t n, const struct loss_range *range)
 {
+	float min = (float)range->min, max = (float)range->max;
 	unsigned outside = 0;
 	for (size_t i = 0; i < n; i++)
-		outside |= !(x[i] >= 0.0f) | !(x[i] <= 1.0f);
+		outside |= !(x[i] >= min) | !(x[i] <= max);
 	return outside == 0;
 }
 
-/* The first element that is no probability, or the count. */
-static size_t first_outside(const struct loss_tensor *input)
+/* The first element that is not in the range, or the count. NaN is in none. */
+static size_t first_outside(const struct loss_tensor *tensor, const struct loss_range *range)
 {
 	size_t i = 0;
-	while (input->dtype == LOSS_F32 && i + CHECKED_TOGETHER <= input->count &&
-	       are_unit((const float *)input->data + i, CHECKED_TOGETHER))
+	while (tensor->dtype == LOSS_F32 && i + CHECKED_TOGETHER <= tensor->count &&
+	       are_within((const float *)tensor->data + i, CHECKED_TOGETHER, range))
 		i += CHECKED_TOGETHER;
-	for (; i < input->count; i++) {
-		double x = tensor_number(input, i);
-		if (!(x >= 0.0 && x <= 1.0))
+	for (; i < tensor->count; i++) {
+		double x = tensor_number(tensor, i);
+		if (!(x >= range->min && x <= range->max))
 			break;
 	}
 	return i;
 }
 
-/* Probabilities that are none, as PyTorch refuses them. */
-static loss_status check_unit_input(const struct loss_plan *plan, struct loss_error *err)
+/* Fails at the first element of a tensor that is not in its range, which words say. */
+static loss_status check_range(const struct loss_plan *plan, const struct loss_tensor_info *info,
+			       struct loss_error *err)
 {
-	const struct loss_tensor *input = &plan->tensors[LOSS_ROLE_INPUT];
-	const char *name = plan->loss->info.tensors[0].name;
-	size_t i = first_outside(input);
-	if (i == input->count)
+	const struct loss_tensor *tensor = &plan->tensors[info->role];
+	size_t i = first_outside(tensor, &info->range);
+	if (i == tensor->count)
 		return LOSS_OK;
 	struct loss_error place = {0};
 	char at[INDEX_CHARS];
-	loss_error_set_index(&place, i, input->shape, input->rank);
+	loss_error_set_index(&place, i, tensor->shape, tensor->rank);
 	format_index(&place, at, sizeof at);
-	loss_status status = loss_fail(err, LOSS_ARGUMENT_OUT_OF_RANGE, name,
-				       "%s%s is %.9g, but must be a probability, 0 to 1", name, at,
-				       tensor_number(input, i));
-	loss_error_set_index(err, i, input->shape, input->rank);
+	bool bounded = info->range.max < DBL_MAX;
+	loss_status status =
+		loss_fail(err, LOSS_ARGUMENT_OUT_OF_RANGE, info->name,
+			  "%s%s is %.9g, but must be %s", info->name, at, tensor_number(tensor, i),
+			  bounded ? "a probability, 0 to 1" : "0 or greater, finite");
+	loss_error_set_index(err, i, tensor->shape, tensor->rank);
 	return status;
 }
 
@@ -180,8 +184,10 @@ static void count_rows(struct loss_plan *plan)
 
 loss_status values_check(struct loss_plan *plan, struct loss_error *err)
 {
-	if (plan->loss->unit_input)
-		TRY(check_unit_input(plan, err));
+	const struct loss_info *loss = &plan->loss->info;
+	for (size_t i = 0; i < loss->n_tensors; i++)
+		if (plan->present[loss->tensors[i].role] && loss->tensors[i].range.max > 0.0)
+			TRY(check_range(plan, &loss->tensors[i], err));
 	count_rows(plan);
 	return plan->target_kind == TARGETS_INDICES ? check_targets(plan, err) : LOSS_OK;
 }

@@ -89,10 +89,8 @@ static bool are_indices(const struct json_tensor *tensor, const struct loss_tens
 			const struct loss_tensor *input)
 {
 	const struct loss_tensor_info *info = tensor->info;
-	if (info->role != LOSS_ROLE_TARGETS || !(info->dtypes & LOSS_INTEGER_DTYPES))
-		return false;
-	if (!(info->dtypes & LOSS_FLOAT_DTYPES))
-		return true;
+	if (!(info->kinds & LOSS_KIND_INDEX) || !(info->kinds & LOSS_KIND_PROBABILITY))
+		return (info->kinds & LOSS_KIND_INDEX) != 0;
 	/* Without an input nothing is decided, and the loss will miss it. */
 	return input ? !same_shape(shape, input) : !tensor->elements.values.fraction.set;
 }

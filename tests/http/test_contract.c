@@ -257,12 +257,12 @@ static void check_bounds(const char *schema, const struct loss_argument_info *ar
 {
 	const char *min =
 		yaml_value(contract, node("%s>%s", schema,
-					  argument->min_excluded ? "exclusiveMinimum" : "minimum"));
+					  argument->range.min_excluded ? "exclusiveMinimum" : "minimum"));
 	const char *max = yaml_value(contract, node("%s>maximum", schema));
 	assert_non_null(min);
 	assert_non_null(max);
-	assert_true(strtod(min, NULL) == argument->min);
-	assert_true(strtod(max, NULL) == argument->max);
+	assert_true(strtod(min, NULL) == argument->range.min);
+	assert_true(strtod(max, NULL) == argument->range.max);
 }
 
 /* The last part of a reference: "argument_reduction" of "#/components/schemas/argument_reduction".

@@ -87,7 +87,8 @@ static void run_in_parallel(struct eval *eval, int threads)
 	teams.all += threads > 1;
 	teams.by_blocks += came > 1;
 	teams.by_parts += eval->plan->team > 1;
-	teams.has_parts = !eval->plan->loss->element_wise && !eval->plan->loss->reads_targets_only;
+	teams.has_parts =
+		!eval->plan->loss->info.element_wise && !eval->plan->loss->reads_targets_only;
 }
 
 /* What nobody shares proves nothing. */

@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "documents.h"
+#include "loss.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -25,7 +26,7 @@
 #define MOST_WHOLE 100.0
 #define MOST_CUT 220.0
 /* A sentence for each status, in up to three parts, and a list of outputs. */
-#define MOST_SENTENCES 64
+#define MOST_SENTENCES (4 * (LOSS_MAX_OUTPUTS + 1))
 
 #define A64 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define A256 A64 A64 A64 A64

@@ -230,7 +230,7 @@ const struct bad_safetensors bad_safetensors[] = {
 	 "is last"},
 	{H(T("logits", "F32", "2,3", "0,24")), 0, 24, LOSS_MISSING_FIELD, "targets",
 	 "cross_entropy needs targets, shape the input's without its class axis: (), (N) or (N, "
-	 "d1..d6) for class indices, the logits' shape for probabilities"},
+	 "d1..d6) for class indices, that of logits for probabilities"},
 	{H(T("logits", "F32", "1048577,0", "0,0")), 0, 0, LOSS_MISSING_FIELD, "targets",
 	 "targets is missing, but cross_entropy needs it"},
 	{H(TARGETS "," T("logits", "I32", "2,3", "16,40")), 0, 40, LOSS_DTYPE_MISMATCH, "logits",
@@ -244,8 +244,8 @@ const struct bad_safetensors bad_safetensors[] = {
 	 "I16, I8, U64, U32, U16, U8"},
 	{H(T("targets", "I64", "3", "0,24") "," T("logits", "F32", "2,3", "24,48")), 0, 48,
 	 LOSS_SHAPE_MISMATCH, "targets",
-	 "targets has shape (3), but must have (2), the logits' without the class axis (or the "
-	 "logits' own, for probabilities)"},
+	 "targets has shape (3), but must have (2), that of logits without the class axis (or "
+	 "all of that, for probabilities)"},
 	{H(T("targets", "I64", "0", "0,0") "," T("logits", "F32", "0,0", "0,0")), 0, 0,
 	 LOSS_SHAPE_MISMATCH, "logits",
 	 "logits has shape (0, 0), but must have at least one class on axis 1"},

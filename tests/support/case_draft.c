@@ -286,12 +286,12 @@ static struct loss_value number_value(double number)
 /* Inside the range, and inside of what one would use. */
 static double any_number(struct random *random, const struct loss_argument_info *argument)
 {
-	double low = argument->min > -1 ? argument->min : -1;
-	double high = argument->max < low + 4 ? argument->max : low + 4;
+	double low = argument->range.min > -1 ? argument->range.min : -1;
+	double high = argument->range.max < low + 4 ? argument->range.max : low + 4;
 	double value = random_uniform(random, low, high);
 	if (random_chance(random, 0.2))
 		value = high;
-	if (random_chance(random, 0.2) && !argument->min_excluded)
+	if (random_chance(random, 0.2) && !argument->range.min_excluded)
 		value = low;
 	return argument_is(argument, "denominator") ? 100 * value : value;
 }

@@ -55,7 +55,7 @@ static void write_problem(FILE *stream, const struct loss_problem *problem)
 			write_tensor(stream, loss->tensors[i].name,
 				     &problem->tensors[loss->tensors[i].role]);
 	for (size_t i = 0; i < loss->n_arguments; i++) {
-		const struct loss_value *value = &problem->values[argument_id(loss->arguments[i])];
+		const struct loss_value *value = &problem->values[argument_row(loss->arguments[i])->id];
 		bool quoted = value->type == LOSS_VALUE_STRING;
 		if (problem->arguments_given & (1u << i))
 			fprintf(stream, quoted ? "%s \"%s\"\n" : "%s %s\n",

@@ -85,7 +85,7 @@ static void write_parameters(FILE *stream, const struct loss_problem *problem, b
 	const struct loss_info *loss = loss_problem_info(problem);
 	fprintf(stream, ",\"parameters\":{\"binary_data_output\":%s", binary ? "true" : "false");
 	for (size_t i = 0; i < loss->n_arguments; i++) {
-		const struct loss_value *value = &problem->values[argument_id(loss->arguments[i])];
+		const struct loss_value *value = &problem->values[argument_row(loss->arguments[i])->id];
 		if (!(problem->arguments_given & (1u << i)) || value->type == LOSS_VALUE_NULL)
 			continue;
 		fprintf(stream, ",\"%s\":", loss->arguments[i]->name);

@@ -35,7 +35,7 @@ static char *path_of(const struct loss_problem *problem)
 	assert_non_null(stream);
 	fprintf(stream, "/v1/losses/%s?", loss->name);
 	for (size_t i = 0; i < loss->n_arguments; i++) {
-		const struct loss_value *value = &problem->values[argument_id(loss->arguments[i])];
+		const struct loss_value *value = &problem->values[argument_row(loss->arguments[i])->id];
 		if (!(problem->arguments_given & (1u << i)) || value->type == LOSS_VALUE_NULL)
 			continue;
 		fprintf(stream, "%s=", loss->arguments[i]->name);
@@ -51,16 +51,14 @@ static char *path_of(const struct loss_problem *problem)
 	return path;
 }
 
-/* Targets before the logits, so that rows are evaluated as they arrive where they can be. */
+/* All else before the logits, so that rows are evaluated as they arrive where they can be. */
 static char *body_of(const struct loss_problem *problem, size_t *size)
 {
-	static const loss_role order[] = {LOSS_ROLE_TARGETS, LOSS_ROLE_WEIGHT, LOSS_ROLE_POS_WEIGHT,
-					  LOSS_ROLE_GRAD_OUTPUT, LOSS_ROLE_INPUT};
 	loss_role roles[LOSS_N_ROLES];
 	size_t n = 0;
-	for (size_t i = 0; i < LOSS_N_ROLES; i++)
-		if (problem->present[order[i]])
-			roles[n++] = order[i];
+	for (size_t i = 1; i <= LOSS_N_ROLES; i++)
+		if (problem->present[i % LOSS_N_ROLES])
+			roles[n++] = (loss_role)(i % LOSS_N_ROLES);
 	return safetensors_of(problem, roles, n, size);
 }
 

@@ -147,10 +147,10 @@ static void losses_are_complete(void **state)
 		assert_int_equal(loss->tensors[0].role, LOSS_ROLE_INPUT);
 		assert_true(loss->tensors[0].required);
 		bool is_softmax = strstr(loss->name, "softmax") != NULL;
-		assert_int_equal(loss_row_of(loss)->output_per_class, is_softmax);
+		assert_int_equal(loss->has_totals, !is_softmax);
 		bool by_class = loss_find_argument(loss, "class_axis", 10) >= 0;
-		assert_int_equal(loss_row_of(loss)->element_wise, !by_class);
-		assert_int_equal(loss_row_of(loss)->unit_input,
+		assert_int_equal(loss->element_wise, !by_class);
+		assert_int_equal(loss->tensors[0].range.max == 1.0,
 				 strcmp(loss->tensors[0].name, "probs") == 0);
 		assert_int_equal(strcmp(loss->outputs[0]->name, "loss") == 0, !is_softmax);
 	}
@@ -161,12 +161,15 @@ static void tensors_are_complete(void **state)
 	(void)state;
 	for (size_t l = 0; loss_at(l); l++) {
 		const struct loss_info *loss = loss_at(l);
+		char phrase[LOSS_PHRASE_CHARS];
 		unsigned roles = 0;
 		for (size_t i = 0; i < loss->n_tensors; i++) {
 			const struct loss_tensor_info *tensor = &loss->tensors[i];
 			expect_name(tensor->name);
 			expect_sentence(tensor->help);
-			assert_true(strlen(tensor->shape) > 0);
+			loss_describe_tensor_shape(loss, i, phrase, sizeof phrase);
+			assert_true(strlen(phrase) > 0 && strlen(phrase) < sizeof phrase - 1);
+			assert_true(tensor->kinds != 0);
 			assert_true(tensor->role < LOSS_N_ROLES);
 			assert_false(roles & 1u << (unsigned)tensor->role);
 			roles |= 1u << (unsigned)tensor->role;
@@ -208,18 +211,22 @@ static size_t field_size(loss_argument_type type)
 	return sizes[type];
 }
 
-static void check_argument(const struct loss_argument_info *info)
+static void check_argument(const struct loss_info *loss, size_t i)
 {
+	const struct loss_argument_info *info = loss->arguments[i];
+	char range[LOSS_PHRASE_CHARS];
 	expect_name(info->name);
 	expect_sentence(info->help);
-	size_t size = field_size(info->type);
-	assert_int_equal(info->offset % size, 0);
-	assert_true(info->offset >= sizeof(unsigned));
-	assert_true(info->offset + size <= sizeof(struct loss_args));
+	size_t size = field_size(info->type), offset = argument_row(info)->offset;
+	assert_int_equal(offset % size, 0);
+	assert_true(offset >= sizeof(uint64_t));
+	assert_true(offset + size <= sizeof(struct loss_args));
 	assert_int_equal(info->choices != NULL, info->type == LOSS_ARGUMENT_CHOICE);
 	bool ranged = info->type == LOSS_ARGUMENT_INTEGER || info->type == LOSS_ARGUMENT_NUMBER;
-	assert_int_equal(info->range != NULL, ranged);
-	assert_int_equal(info->min < info->max, ranged);
+	loss_describe_argument_range(loss, i, range, sizeof range);
+	assert_int_equal(strlen(range) > 0, ranged);
+	assert_true(strlen(range) < sizeof range - 1);
+	assert_int_equal(info->range.min < info->range.max, ranged);
 	if (info->choices)
 		assert_non_null(info->choices[0]);
 }
@@ -232,19 +239,24 @@ static void arguments_are_complete(void **state)
 		const struct loss_info *loss = loss_at(l);
 		for (size_t i = 0; i < loss->n_arguments; i++) {
 			const struct loss_argument_info *info = loss->arguments[i];
-			check_argument(info);
-			enum argument id = argument_id(info);
+			check_argument(loss, i);
+			enum argument id = argument_row(info)->id;
 			assert_true(id < N_ARGUMENTS);
-			assert_true(seen[id] == NULL || seen[id] == info);
+			if (seen[id]) /* rows of one argument share name and field */
+				assert_string_equal(seen[id]->name, info->name);
+			if (seen[id])
+				assert_int_equal(argument_row(seen[id])->offset,
+						 argument_row(info)->offset);
 			seen[id] = info;
 		}
 	}
 	for (size_t i = 0; i < N_ARGUMENTS; i++) {
 		assert_non_null(seen[i]);
-		/* Variants of one argument share name and field, others neither. */
-		for (size_t k = 0; k < i; k++)
-			assert_int_equal(seen[i]->offset == seen[k]->offset,
-					 strcmp(seen[i]->name, seen[k]->name) == 0);
+		for (size_t k = 0; k < i; k++) {
+			assert_int_not_equal(argument_row(seen[i])->offset,
+					     argument_row(seen[k])->offset);
+			assert_string_not_equal(seen[i]->name, seen[k]->name);
+		}
 	}
 }
 
@@ -252,8 +264,8 @@ static void arguments_are_complete(void **state)
 static void expect_default(const struct loss_argument_info *info, const struct loss_args *args)
 {
 	const char *json = info->default_json;
-	const char *field = (const char *)args + info->offset;
-	assert_false(argument_given(args, argument_id(info)));
+	const char *field = (const char *)args + argument_row(info)->offset;
+	assert_false(argument_given(args, argument_row(info)->id));
 	if (strcmp(json, "null") == 0)
 		return;
 	char *end;
@@ -330,13 +342,17 @@ static void outputs_are_complete(void **state)
 	unsigned seen = 0;
 	for (size_t l = 0; loss_at(l); l++) {
 		const struct loss_info *loss = loss_at(l);
+		char phrase[LOSS_PHRASE_CHARS];
 		for (size_t i = 0; i < loss->n_outputs; i++) {
 			const struct loss_output_info *info = loss->outputs[i];
-			enum output id = output_id(info);
+			enum output id = output_row(info)->id;
 			assert_true(id < N_OUTPUTS);
 			assert_string_equal(info->name, names[id]);
 			expect_sentence(info->help);
-			assert_true(strlen(info->dtype) > 0 && strlen(info->shape) > 0);
+			loss_describe_output_dtype(loss, i, phrase, sizeof phrase);
+			assert_true(strlen(phrase) > 0 && strlen(phrase) < sizeof phrase - 1);
+			loss_describe_output_shape(loss, i, phrase, sizeof phrase);
+			assert_true(strlen(phrase) > 0 && strlen(phrase) < sizeof phrase - 1);
 			seen |= 1u << (unsigned)id;
 		}
 	}

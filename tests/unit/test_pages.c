@@ -85,7 +85,9 @@ static void check_tensors(const cJSON *list, const struct loss_info *loss)
 		const cJSON *entry = cJSON_GetArrayItem(list, (int)i);
 		const struct loss_tensor_info *tensor = &loss->tensors[i];
 		expect_text(entry, "name", tensor->name);
-		expect_text(entry, "shape", tensor->shape);
+		char shape[LOSS_PHRASE_CHARS];
+		loss_describe_tensor_shape(loss, i, shape, sizeof shape);
+		expect_text(entry, "shape", shape);
 		expect_text(entry, "help", tensor->help);
 		assert_true(cJSON_IsTrue(member(entry, "required")) == tensor->required);
 		unsigned dtypes = 0;
@@ -111,8 +113,10 @@ static void check_arguments(const cJSON *list, const struct loss_info *loss)
 		cJSON_free(printed);
 		cJSON_free(expected);
 		cJSON_Delete(parsed);
-		if (argument->range)
-			expect_text(entry, "range", argument->range);
+		char range[LOSS_PHRASE_CHARS];
+		loss_describe_argument_range(loss, i, range, sizeof range);
+		if (*range)
+			expect_text(entry, "range", range);
 		else
 			assert_false(cJSON_HasObjectItem(entry, "range"));
 		if (argument->type != LOSS_ARGUMENT_CHOICE) {
@@ -135,8 +139,11 @@ static void check_outputs(const cJSON *list, const struct loss_info *loss)
 	for (size_t i = 0; i < loss->n_outputs; i++) {
 		const cJSON *entry = cJSON_GetArrayItem(list, (int)i);
 		expect_text(entry, "name", loss->outputs[i]->name);
-		expect_text(entry, "dtype", loss->outputs[i]->dtype);
-		expect_text(entry, "shape", loss->outputs[i]->shape);
+		char phrase[LOSS_PHRASE_CHARS];
+		loss_describe_output_dtype(loss, i, phrase, sizeof phrase);
+		expect_text(entry, "dtype", phrase);
+		loss_describe_output_shape(loss, i, phrase, sizeof phrase);
+		expect_text(entry, "shape", phrase);
 		expect_text(entry, "help", loss->outputs[i]->help);
 		assert_true(cJSON_IsBool(member(entry, "default")));
 		assert_int_equal(cJSON_IsTrue(member(entry, "default")), i == 0);
@@ -197,7 +204,7 @@ static void test_argument_types(void **state)
 		{.name = "n",
 		 .type = LOSS_ARGUMENT_NUMBER,
 		 .default_json = "null",
-		 .range = "0 to 1",
+		 .range = {0.0, 1.0},
 		 .help = "h"},
 		{.name = "c",
 		 .type = LOSS_ARGUMENT_CHOICE,

@@ -72,11 +72,11 @@ static void targets_of_the_wrong_kind_for_their_shape(void **state)
 {
 	(void)state;
 #define PROBABILITIES                                                                              \
-	"targets have the logits' own shape, so they are probabilities and must be one "           \
+	"targets have the shape of logits, so they are probabilities and must be one "             \
 	"of " FLOAT_DTYPES ", not I64; class indices have one axis less"
 #define INDICES                                                                                    \
 	"targets have the shape of class indices, so they must be integers, not F32; "             \
-	"probabilities have the logits' own shape"
+	"probabilities have that of logits"
 	static const struct refusal rows[] = {
 		{CE "logits:F32:2,3 targets:I64:2,3", "targets", PROBABILITIES},
 		{CE "logits:F32:3 targets:I64:3", "targets", PROBABILITIES},
@@ -100,19 +100,19 @@ static void tensors_that_are_missing(void **state)
 		 "cross_entropy needs logits, shape " INPUT},
 		{CE "logits:F32:2,3", "targets",
 		 "cross_entropy needs targets, shape " ROWS
-		 " for class indices, the logits' shape for probabilities"},
+		 " for class indices, that of logits for probabilities"},
 		{CE "logits:F32:2,3 targets:null", "targets",
 		 "cross_entropy needs targets, shape " ROWS
-		 " for class indices, the logits' shape for probabilities"},
+		 " for class indices, that of logits for probabilities"},
 		{NLL, "log_probs", "nll_loss needs log_probs, shape " INPUT},
 		{NLL "log_probs:F32:2,3", "targets", "nll_loss needs targets, shape " ROWS},
 		{"softmax class_axis=1", "logits", "softmax needs logits, shape " INPUT},
 		{BCE "logits:F32:3", "targets",
-		 "binary_cross_entropy_with_logits needs targets, shape the logits'"},
+		 "binary_cross_entropy_with_logits needs targets, shape that of logits"},
 		{"softmax logits:F32:3 outputs=probs,grad", "grad_output",
-		 "the output grad of softmax needs grad_output, of the logits' shape"},
+		 "the output grad of softmax needs grad_output, of the shape of logits"},
 		{"log_softmax logits:F32:3 grad_output:null outputs=grad", "grad_output",
-		 "the output grad of log_softmax needs grad_output, of the logits' shape"},
+		 "the output grad of log_softmax needs grad_output, of the shape of logits"},
 	};
 	expect_refusals(rows, COUNT(rows), LOSS_MISSING_FIELD);
 }
@@ -122,7 +122,7 @@ static void tensors_that_are_missing(void **state)
 static void shapes_of_inputs_and_targets_that_do_not_fit(void **state)
 {
 	(void)state;
-#define WITHOUT ", the logits' without the class axis (or the logits' own, for probabilities)"
+#define WITHOUT ", that of logits without the class axis (or all of that, for probabilities)"
 #define THAT_OF ", that of log_probs without the class axis"
 	static const struct refusal rows[] = {
 		{CE "logits:F32: targets:I64:", "logits",
@@ -192,7 +192,7 @@ static void shapes_of_factors_that_do_not_fit(void **state)
 		{CE TWO_ROWS "grad_output:F32:2,3 reduction=none", "grad_output",
 		 "grad_output has shape (2, 3), but must have (2)" GRADIENT},
 		{"softmax logits:F32:2,3 grad_output:F32:2", "grad_output",
-		 "grad_output has shape (2), but must have (2, 3)" GRADIENT},
+		 "grad_output has shape (2), but must have (2, 3), that of logits"},
 		{BCE TWO_ELEMENTS "grad_output:F32: reduction=none", "grad_output",
 		 "grad_output has shape (), but must have (2, 3)" GRADIENT},
 	};

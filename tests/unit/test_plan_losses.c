@@ -64,7 +64,7 @@ static void arguments_out_of_range(void **state)
 		ARGUMENT(CE ROWS "z_loss=+inf", "z_loss", "z_loss is +inf" NOT_NEGATIVE),
 		ARGUMENT(FOCAL ELEMENTS "gamma=-1", "gamma", "gamma is -1" NOT_NEGATIVE),
 		ARGUMENT(FOCAL ELEMENTS "alpha=1.5", "alpha",
-			 "alpha is 1.5, but must be at most 1, finite; below 0 for no weighting"),
+			 "alpha is 1.5, but must be at most 1, finite"),
 		ARGUMENT(FOCAL ELEMENTS "reduction=batchmean", "reduction",
 			 "reduction is \"batchmean\", but must be one of \"none\", \"mean\", "
 			 "\"sum\", \"elementwise_mean\""),
@@ -93,8 +93,8 @@ static void shapes_that_do_not_fit(void **state)
 		SHAPE(CE "logits:F32:2,3,4,5 targets:I64:2,3,4 shift=true class_axis=-1", "logits",
 		      "logits has shape (2, 3, 4, 5)" SHIFT("-1")),
 		SHAPE(CE "logits:F32:2,3,4 targets:I64:2,2 shift=true class_axis=-1", "targets",
-		      "targets has shape (2, 2), but must have (2, 3), the logits' without the "
-		      "class axis (or the logits' own, for probabilities)"),
+		      "targets has shape (2, 2), but must have (2, 3), that of logits without "
+		      "the class axis (or all of that, for probabilities)"),
 		SHAPE(PLAIN_BCE "probs:F32:3 targets:F32:2", "targets",
 		      "targets has shape (2), but must have (3), that of probs"),
 		SHAPE(PLAIN_BCE "probs:F32:3 targets:F32:3 weight:F32:2", "weight",

@@ -272,8 +272,8 @@ static void results_have_the_dtype_of_the_logits(void **state)
 		expect_output(eval.plan, OUTPUT_CORRECT, LOSS_BOOL, "(2, 4)");
 		expect_output(eval.plan, OUTPUT_ACCURACY, LOSS_F64, "()");
 		assert_int_equal(eval.plan->n_outputs, 8);
-		assert_int_equal(eval.plan->requested[0], OUTPUT_ACCURACY);
-		assert_int_equal(eval.plan->requested[7], OUTPUT_CORRECT);
+		assert_int_equal(eval.plan->requested[0]->id, OUTPUT_ACCURACY);
+		assert_int_equal(eval.plan->requested[7]->id, OUTPUT_CORRECT);
 		eval_end(&eval);
 	}
 }

@@ -1,0 +1,129 @@
+/* The facts of the tables in words. */
+#include <float.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "loss.h"
+
+#define ROWS_SHAPE "the input's without its class axis: (), (N) or (N, d1..d6)"
+
+static const char *input_name(const struct loss_info *loss)
+{
+	return loss->tensors[0].name;
+}
+
+/* A shape that follows from the input's. */
+static void describe_extent(const struct loss_info *loss, loss_extent extent, char *out,
+			    size_t size)
+{
+	const char *input = input_name(loss);
+	switch (extent) {
+	case LOSS_EXTENT_SCALAR:
+		snprintf(out, size, "()");
+		break;
+	case LOSS_EXTENT_CLASSES:
+		snprintf(out, size, "(C)");
+		break;
+	case LOSS_EXTENT_ROWS:
+		snprintf(out, size, loss->element_wise ? "that of %s" : ROWS_SHAPE, input);
+		break;
+	case LOSS_EXTENT_INPUT:
+		snprintf(out, size, "that of %s", input);
+		break;
+	case LOSS_EXTENT_TARGETS:
+		snprintf(out, size, ROWS_SHAPE " for class indices, that of %s for probabilities",
+			 input);
+		break;
+	case LOSS_EXTENT_BROADCAST:
+		snprintf(out, size, "one that broadcasts to that of %s", input);
+		break;
+	case LOSS_EXTENT_LOSS:
+		snprintf(out, size, "() for mean and sum; for none %s %s",
+			 loss->element_wise ? "that of" : "that of the rows of", input);
+		break;
+	}
+}
+
+/* The output that needs this tensor; NULL where none does. */
+static const char *output_that_needs(const struct loss_info *loss,
+				     const struct loss_tensor_info *tensor)
+{
+	for (size_t i = 0; i < loss->n_outputs; i++)
+		if (tensor->role == LOSS_ROLE_GRAD_OUTPUT &&
+		    loss->outputs[i]->needs == LOSS_NEEDS_GRAD_OUTPUT)
+			return loss->outputs[i]->name;
+	return NULL;
+}
+
+void loss_describe_tensor_shape(const struct loss_info *loss, size_t i, char *out, size_t size)
+{
+	const struct loss_tensor_info *tensor = &loss->tensors[i];
+	const char *output = output_that_needs(loss, tensor);
+	if (i > 0)
+		describe_extent(loss, tensor->extent, out, size);
+	else if (loss->element_wise)
+		snprintf(out, size, "any");
+	else
+		snprintf(out, size, "(C), (N, C) or (N, C, d1..d6); with class_axis -1, C is last");
+	size_t used = strlen(out);
+	if (tensor->extra_axis)
+		snprintf(out + used, size - used, ", and an axis of K after those");
+	else if (output)
+		snprintf(out + used, size - used, "; required for %s", output);
+}
+
+/* The integers of a range, where these are few: the largest first. */
+static void list_integers(const struct loss_range *range, char *out, size_t size)
+{
+	size_t used = 0;
+	for (double value = range->max; value >= range->min && used < size; value--)
+		if (value != 0.0 || !range->zero_excluded)
+			used += (size_t)snprintf(out + used, size - used, "%s%.0f",
+						 used ? " or " : "", value);
+}
+
+void loss_describe_argument_range(const struct loss_info *loss, size_t i, char *out, size_t size)
+{
+	const struct loss_argument_info *argument = loss->arguments[i];
+	const struct loss_range *range = &argument->range;
+	if (range->min == 0.0 && range->max == 0.0)
+		snprintf(out, size, "%s", "");
+	else if (range->min == -0x1p63)
+		snprintf(out, size, "any 64-bit integer");
+	else if (argument->type == LOSS_ARGUMENT_INTEGER && range->max - range->min <= 2.0)
+		list_integers(range, out, size);
+	else if (range->min == -DBL_MAX)
+		snprintf(out, size, "at most %g, finite", range->max);
+	else if (range->max == DBL_MAX)
+		snprintf(out, size,
+			 range->min_excluded ? "greater than %g, finite" : "%g or greater, finite",
+			 range->min);
+	else
+		snprintf(out, size, "%g to %g", range->min, range->max);
+}
+
+void loss_describe_output_dtype(const struct loss_info *loss, size_t i, char *out, size_t size)
+{
+	switch (loss->outputs[i]->dtype) {
+	case LOSS_DTYPE_OF_RESULTS:
+		snprintf(out, size, "F64 where %s is F64, else F32", input_name(loss));
+		break;
+	case LOSS_DTYPE_OF_INPUT:
+		snprintf(out, size, "that of %s, or grad_dtype", input_name(loss));
+		break;
+	case LOSS_DTYPE_F64:
+		snprintf(out, size, "F64");
+		break;
+	case LOSS_DTYPE_I64:
+		snprintf(out, size, "I64");
+		break;
+	case LOSS_DTYPE_BOOL:
+		snprintf(out, size, "BOOL");
+		break;
+	}
+}
+
+void loss_describe_output_shape(const struct loss_info *loss, size_t i, char *out, size_t size)
+{
+	describe_extent(loss, loss->outputs[i]->extent, out, size);
+}

@@ -1,0 +1,97 @@
+/* From a problem to results. Part of loss.h. */
+#ifndef LOSS_EVALUATE_PUBLIC_H
+#define LOSS_EVALUATE_PUBLIC_H
+
+#include <stdatomic.h>
+
+#include "problem.h"
+
+#define LOSS_MAX_OUTPUTS 32
+#define LOSS_MAX_WARNINGS 16
+
+struct loss_output {
+	const char *name;
+	struct loss_tensor tensor; /* in the plan's arena */
+};
+
+/* What lets batches add up: sum of loss_sum over sum of denominator is the mean of the whole. */
+struct loss_totals {
+	double loss_sum;
+	double denominator; /* the natural one, never the argument */
+	size_t rows;        /* rows, or elements for element-wise losses */
+	size_t counted;
+	size_t ignored;
+};
+
+struct loss_result {
+	size_t n_outputs;
+	struct loss_output outputs[LOSS_MAX_OUTPUTS]; /* in the order asked for */
+	bool has_totals;                              /* every loss but softmax and log_softmax */
+	struct loss_totals totals;
+	size_t n_warnings;
+	const char *warnings[LOSS_MAX_WARNINGS];
+};
+
+/* A checked problem with room for its results. Opaque. */
+struct loss_plan;
+
+/*
+ * Every semantic check: types, required tensors, shapes, arguments, target range, in this order.
+ *
+ * An input (the first tensor) that has elements but no data is still to come. Where each row can be
+ * evaluated by itself as it arrives (class indices, contiguous classes, no output of the input's
+ * shape), the plan is one for loss_plan_run_rows; else *made is NULL: set the data and plan again.
+ */
+loss_status loss_plan_create(struct loss_problem *problem, struct loss_arena *arena,
+			     struct loss_plan **made, struct loss_error *err);
+/* The i-th output that it will have, in the order asked for, not computed yet; false past the last.
+ */
+bool loss_plan_output(const struct loss_plan *plan, size_t i, struct loss_output *output);
+/* Elements of the first tensor: what a scheduler weighs. */
+size_t loss_plan_elements(const struct loss_plan *plan);
+loss_dtype loss_plan_dtype(const struct loss_plan *plan);
+/* The instruction set of the kernels that it runs. */
+const char *loss_plan_isa(const struct loss_plan *plan);
+size_t loss_plan_rows(const struct loss_plan *plan);
+/* Row blocks: their number depends on the shape alone. */
+size_t loss_plan_blocks(const struct loss_plan *plan);
+
+/* Evaluates blocks [first, first + n) on the calling thread. Each block once, in any order, from
+ * any thread. */
+void loss_plan_run_blocks(struct loss_plan *plan, size_t first, size_t n);
+
+/*
+ * Evaluates all blocks with a team of up to `threads` (1 opens no parallel region), stopping at the
+ * next block once *cancel (may be NULL) is true: LOSS_DEADLINE_EXCEEDED.
+ */
+loss_status loss_plan_run(struct loss_plan *plan, int threads, const atomic_bool *cancel,
+			  struct loss_error *err);
+/* Rows of a block; the last one may have fewer. */
+size_t loss_plan_block_rows(const struct loss_plan *plan);
+/*
+ * Evaluates rows [first, first + n) of a plan whose input is still to come: `rows` is where the
+ * first of them begins. From the first row to the last, each once, in whole blocks, on one thread
+ * at a time; the results are the bits that all blocks at once give.
+ */
+void loss_plan_run_rows(struct loss_plan *plan, size_t first, size_t n, const void *rows);
+
+/* Reduces, in row order, and fills result. All blocks must have run. */
+void loss_plan_finish(struct loss_plan *plan, struct loss_result *result);
+
+/* Plan, run, finish in one call. */
+loss_status loss_evaluate(struct loss_problem *problem, struct loss_arena *arena, int threads,
+			  const atomic_bool *cancel, struct loss_result *result,
+			  struct loss_error *err);
+
+/* ---------------------------------------------------------------- the machine */
+
+/* The name of the best instruction set that kernels exist for and this machine has: "avx512",
+ * "avx2", "neon", "base". */
+const char *loss_isa(void);
+/* The i-th instruction set that this build has kernels for, best first, whether the machine has it
+ * or not; NULL past the last. */
+const char *loss_isa_at(size_t i);
+/* The name itself, static, if this build and this machine have that instruction set, else NULL. */
+const char *loss_isa_find(const char *name);
+
+#endif

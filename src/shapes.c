@@ -1,0 +1,270 @@
+#include "shapes.h"
+
+#include <stdio.h>
+
+#define SHAPE_CHARS 200
+
+static loss_status shape_mismatch(const char *name, const struct loss_tensor *tensor,
+				  const char *must_be, struct loss_error *err)
+{
+	char shape[SHAPE_CHARS];
+	loss_tensor_format_shape(tensor, shape, sizeof shape);
+	return loss_fail(err, LOSS_SHAPE_MISMATCH, name, "%s has shape %s, but must have %s", name,
+			 shape, must_be);
+}
+
+/* Fails unless tensor has the shape `expected`, which `because` explains. */
+static loss_status check_shape(const char *name, const struct loss_tensor *tensor,
+			       const struct loss_tensor *expected, const char *because,
+			       struct loss_error *err)
+{
+	if (tensor_same_shape(tensor, expected))
+		return LOSS_OK;
+	char shape[SHAPE_CHARS];
+	char must_be[SHAPE_CHARS + 160];
+	loss_tensor_format_shape(expected, shape, sizeof shape);
+	snprintf(must_be, sizeof must_be, "%s, %s", shape, because);
+	return shape_mismatch(name, tensor, must_be, err);
+}
+
+/* Only a language model's layout has a next row. */
+static loss_status check_shift(struct loss_plan *plan, const char *name, struct loss_error *err)
+{
+	const struct loss_tensor *input = &plan->tensors[LOSS_ROLE_INPUT];
+	if (!plan->args.shift)
+		return LOSS_OK;
+	char must_be[160];
+	snprintf(must_be, sizeof must_be,
+		 "the class-last form (B, T, V) with class_axis -1 (it is %d) where shift is true",
+		 (int)plan->args.class_axis);
+	if (input->rank != 3 || plan->args.class_axis != -1)
+		return shape_mismatch(name, input, must_be, err);
+	plan->shift_rows = input->shape[1];
+	return LOSS_OK;
+}
+
+/* (outer, classes, inner) and the shape of the rows. */
+static loss_status class_geometry(struct loss_plan *plan, const char *name, struct loss_error *err)
+{
+	const struct loss_tensor *input = &plan->tensors[LOSS_ROLE_INPUT];
+	if (input->rank == 0)
+		return shape_mismatch(name, input, "a class axis: (C), (N, C) or (N, C, d1..dK)",
+				      err);
+	int axis = plan->args.class_axis == -1 ? input->rank - 1 : input->rank > 1;
+	if (input->shape[axis] == 0) {
+		char must_be[80];
+		snprintf(must_be, sizeof must_be, "at least one class on axis %d", axis);
+		return shape_mismatch(name, input, must_be, err);
+	}
+	TRY(check_shift(plan, name, err));
+	plan->classes = input->shape[axis];
+	plan->inner = 1;
+	struct loss_tensor *rows = &plan->rows_shape;
+	rows->rank = 0;
+	for (int i = 0; i < input->rank; i++) {
+		if (i != axis)
+			rows->shape[rows->rank++] = input->shape[i];
+		if (i > axis)
+			plan->inner *= input->shape[i];
+	}
+	plan->rows = input->count / plan->classes;
+	rows->count = plan->rows;
+	return LOSS_OK;
+}
+
+/* Every element is a row. */
+static loss_status element_geometry(struct loss_plan *plan, const char *name,
+				    struct loss_error *err)
+{
+	const struct loss_tensor *input = &plan->tensors[LOSS_ROLE_INPUT];
+	plan->rows_shape = *input;
+	plan->rows = input->count;
+	plan->classes = plan->inner = 1;
+	if (plan->reduction == REDUCTION_BATCHMEAN && input->rank == 0)
+		return shape_mismatch(name, input, "a first axis for reduction \"batchmean\"", err);
+	return LOSS_OK;
+}
+
+/* ---------------------------------------------------------------- the other tensors */
+
+static const char *input_name(const struct loss_plan *plan)
+{
+	return plan->loss->info.tensors[0].name;
+}
+
+/* The shape that follows from an extent; false where there is more than one. */
+static bool shape_of(const struct loss_plan *plan, loss_extent extent, struct loss_tensor *shape)
+{
+	switch (extent) {
+	case LOSS_EXTENT_SCALAR:
+		*shape = (struct loss_tensor){.count = 1};
+		return true;
+	case LOSS_EXTENT_CLASSES:
+		*shape = (struct loss_tensor){
+			.rank = 1, .shape = {plan->classes}, .count = plan->classes};
+		return true;
+	case LOSS_EXTENT_ROWS:
+		*shape = plan->rows_shape;
+		return true;
+	case LOSS_EXTENT_INPUT:
+		*shape = plan->tensors[LOSS_ROLE_INPUT];
+		return true;
+	case LOSS_EXTENT_LOSS:
+		return shape_of(plan,
+				plan->reduction == REDUCTION_NONE ? LOSS_EXTENT_ROWS
+								  : LOSS_EXTENT_SCALAR,
+				shape);
+	case LOSS_EXTENT_TARGETS:
+	case LOSS_EXTENT_BROADCAST:
+		break;
+	}
+	return false;
+}
+
+/* Why a tensor must have it. */
+static void explain(const struct loss_plan *plan, loss_extent extent, char *out, size_t size)
+{
+	switch (extent) {
+	case LOSS_EXTENT_CLASSES:
+		snprintf(out, size, "one factor for each class");
+		break;
+	case LOSS_EXTENT_ROWS:
+		snprintf(out, size,
+			 plan->loss->info.element_wise ? "that of %s"
+						       : "that of %s without the class axis",
+			 input_name(plan));
+		break;
+	case LOSS_EXTENT_TARGETS:
+		snprintf(out, size,
+			 "that of %s without the class axis (or all of that, for probabilities)",
+			 input_name(plan));
+		break;
+	case LOSS_EXTENT_LOSS:
+		snprintf(out, size, "the shape of what it is the gradient of");
+		break;
+	case LOSS_EXTENT_SCALAR:
+	case LOSS_EXTENT_INPUT:
+	case LOSS_EXTENT_BROADCAST:
+		snprintf(out, size, "that of %s", input_name(plan));
+		break;
+	}
+}
+
+/* Right-aligned, each dimension the input's or 1. */
+static loss_status check_broadcast(const struct loss_plan *plan,
+				   const struct loss_tensor_info *info, struct loss_error *err)
+{
+	const struct loss_tensor *tensor = &plan->tensors[info->role];
+	const struct loss_tensor *input = &plan->tensors[LOSS_ROLE_INPUT];
+	bool fits = tensor->rank <= input->rank;
+	for (int i = 1; fits && i <= tensor->rank; i++) {
+		size_t n = tensor->shape[tensor->rank - i];
+		fits = n == 1 || n == input->shape[input->rank - i];
+	}
+	if (fits)
+		return LOSS_OK;
+	char shape[SHAPE_CHARS];
+	char must_be[SHAPE_CHARS + 80];
+	loss_tensor_format_shape(input, shape, sizeof shape);
+	snprintf(must_be, sizeof must_be, "a shape that broadcasts to that of %s, %s",
+		 input_name(plan), shape);
+	return shape_mismatch(info->name, tensor, must_be, err);
+}
+
+/* Targets of the input's own shape are probabilities, else they must be class indices. */
+static bool have_probabilities(const struct loss_plan *plan, const struct loss_tensor_info *info)
+{
+	return info->extent == LOSS_EXTENT_TARGETS &&
+	       tensor_same_shape(&plan->tensors[info->role], &plan->tensors[LOSS_ROLE_INPUT]);
+}
+
+static enum target_kind target_kind_of(const struct loss_plan *plan,
+				       const struct loss_tensor_info *info)
+{
+	if (plan->loss->info.element_wise)
+		return TARGETS_ELEMENTS;
+	return have_probabilities(plan, info) ? TARGETS_PROBABILITIES : TARGETS_INDICES;
+}
+
+/* The types of targets that may be either depend on which they are. */
+static loss_status check_target_dtype(const struct loss_plan *plan,
+				      const struct loss_tensor_info *info, struct loss_error *err)
+{
+	const struct loss_dtype_info *dtype = loss_dtype_info(plan->tensors[info->role].dtype);
+	bool is_float = dtype->class == LOSS_CLASS_FLOAT;
+	char floats[96];
+	if (info->extent != LOSS_EXTENT_TARGETS || is_float == have_probabilities(plan, info))
+		return LOSS_OK;
+	if (is_float)
+		return loss_fail(
+			err, LOSS_DTYPE_MISMATCH, info->name,
+			"%s have the shape of class indices, so they must be integers, not %s; "
+			"probabilities have that of %s",
+			info->name, dtype->name, input_name(plan));
+	dtypes_format(LOSS_FLOAT_DTYPES, floats, sizeof floats);
+	return loss_fail(err, LOSS_DTYPE_MISMATCH, info->name,
+			 "%s have the shape of %s, so they are probabilities and must be "
+			 "one of %s, not %s; class indices have one axis less",
+			 info->name, input_name(plan), floats, dtype->name);
+}
+
+/* One axis more than `expected`, as long as in the loss's other tensors that have it. */
+static loss_status check_extra_axis(struct loss_plan *plan, const struct loss_tensor_info *info,
+				    struct loss_tensor *expected, struct loss_error *err)
+{
+	const struct loss_tensor *tensor = &plan->tensors[info->role];
+	size_t last = tensor->rank > 0 ? tensor->shape[tensor->rank - 1] : 0;
+	char shape[SHAPE_CHARS], must_be[SHAPE_CHARS + 80];
+	if (expected->rank == LOSS_MAX_RANK || tensor->rank != expected->rank + 1 || last == 0) {
+		loss_tensor_format_shape(expected, shape, sizeof shape);
+		snprintf(must_be, sizeof must_be, "%s and one more axis, of at least 1", shape);
+		return shape_mismatch(info->name, tensor, must_be, err);
+	}
+	plan->extra = plan->extra ? plan->extra : last;
+	expected->shape[expected->rank++] = plan->extra;
+	return LOSS_OK;
+}
+
+static loss_status check_tensor(struct loss_plan *plan, const struct loss_tensor_info *info,
+				struct loss_error *err)
+{
+	struct loss_tensor expected;
+	char because[120];
+	loss_extent extent = info->extent;
+	if (extent == LOSS_EXTENT_BROADCAST)
+		return check_broadcast(plan, info, err);
+	if (extent == LOSS_EXTENT_TARGETS)
+		extent = have_probabilities(plan, info) ? LOSS_EXTENT_INPUT : LOSS_EXTENT_ROWS;
+	shape_of(plan, extent, &expected);
+	if (info->extra_axis)
+		TRY(check_extra_axis(plan, info, &expected, err));
+	explain(plan, info->extent, because, sizeof because);
+	TRY(check_shape(info->name, &plan->tensors[info->role], &expected, because, err));
+	return check_target_dtype(plan, info, err);
+}
+
+/* ---------------------------------------------------------------- all of them */
+
+loss_status shapes_check(struct loss_plan *plan, struct loss_error *err)
+{
+	const struct loss_info *loss = &plan->loss->info;
+	if (loss->element_wise)
+		TRY(element_geometry(plan, input_name(plan), err));
+	else
+		TRY(class_geometry(plan, input_name(plan), err));
+	for (size_t i = 1; i < loss->n_tensors; i++) {
+		const struct loss_tensor_info *info = &loss->tensors[i];
+		if (!plan->present[info->role])
+			continue;
+		if (info->role == LOSS_ROLE_TARGETS)
+			plan->target_kind = target_kind_of(plan, info);
+		TRY(check_tensor(plan, info, err));
+	}
+	return LOSS_OK;
+}
+
+void shapes_of_output(const struct loss_plan *plan, const struct loss_output_info *output,
+		      struct loss_tensor *shape)
+{
+	shape_of(plan, output->extent, shape);
+}
