@@ -234,6 +234,7 @@ static const struct loss_args neutral = {
 	.class_axis = 1,
 	.reduction = REDUCTION_MEAN,
 	.temperature = 1.0,
+	.logit_scale = 1.0,
 };
 
 loss_status problem_arguments(const struct loss_problem *problem, struct loss_args *args,
