@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "kernel/element.h"
+#include "names.h"
 #include "status.h"
 #include "targets.h"
 
@@ -56,6 +57,8 @@ static bool element_counts(const struct loss_plan *plan, const struct loss_tenso
 		return element_factor(plan, LOSS_ROLE_MASK, i) != 0.0;
 	if (info->extent != LOSS_EXTENT_ROWS)
 		return true;
+	if (info->extra_axis)
+		i /= plan->extra;
 	if (plan->shift_rows && i % plan->shift_rows == 0)
 		return false;
 	size_t r = i - (plan->shift_rows > 0);
@@ -87,10 +90,11 @@ static loss_status check_range(const struct loss_plan *plan, const struct loss_t
 	return status;
 }
 
-static loss_status target_out_of_bounds(const struct loss_plan *plan, size_t i,
-					struct class_index y, struct loss_error *err)
+static loss_status index_out_of_bounds(const struct loss_plan *plan,
+				       const struct loss_tensor_info *info, size_t i,
+				       struct class_index y, struct loss_error *err)
 {
-	const struct loss_tensor *targets = &plan->tensors[LOSS_ROLE_TARGETS];
+	const struct loss_tensor *targets = &plan->tensors[info->role];
 	struct loss_error place = {0};
 	loss_error_set_index(&place, i, targets->shape, targets->rank);
 	char at[INDEX_CHARS];
@@ -100,9 +104,9 @@ static loss_status target_out_of_bounds(const struct loss_plan *plan, size_t i,
 		snprintf(value, sizeof value, "%lld", (long long)y.value);
 	else
 		snprintf(value, sizeof value, "%llu", (unsigned long long)y.value);
-	loss_status status = loss_fail(err, LOSS_TARGET_OUT_OF_BOUNDS, "targets",
-				       "targets%s is %s, but there are %zu classes (0..%zu)", at,
-				       value, plan->classes, plan->classes - 1);
+	loss_status status = loss_fail(err, LOSS_TARGET_OUT_OF_BOUNDS, info->name,
+				       "%s%s is %s, but there are %zu classes (0..%zu)", info->name,
+				       at, value, plan->classes, plan->classes - 1);
 	loss_error_set_index(err, i, targets->shape, targets->rank);
 	return status;
 }
@@ -115,8 +119,24 @@ static loss_status first_invalid_target(const struct loss_plan *plan, struct los
 		targets_read(plan, r++, 1, &class);
 	while (class != TARGET_INVALID);
 	size_t i = plan_target_row(plan, r - 1);
-	return target_out_of_bounds(plan, i,
-				    tensor_class_index(&plan->tensors[LOSS_ROLE_TARGETS], i), err);
+	return index_out_of_bounds(plan, names_tensor_of_role(&plan->loss->info, LOSS_ROLE_TARGETS),
+				   i, tensor_class_index(&plan->tensors[LOSS_ROLE_TARGETS], i),
+				   err);
+}
+
+/* Class indices that are no targets: of what counts, classes; or -1, where the table allows it. */
+static loss_status check_indices(const struct loss_plan *plan, const struct loss_tensor_info *info,
+				 struct loss_error *err)
+{
+	const struct loss_tensor *tensor = &plan->tensors[info->role];
+	for (size_t i = 0; i < tensor->count; i++) {
+		struct class_index y = tensor_class_index(tensor, i);
+		bool empty = y.negative && y.value == UINT64_MAX && info->range.min == -1.0;
+		bool valid = !y.negative && y.value < plan->classes;
+		if (!valid && !empty && element_counts(plan, info, i))
+			return index_out_of_bounds(plan, info, i, y, err);
+	}
+	return LOSS_OK;
 }
 
 /* Rows of each class are counted in so many places in turn: an addition does not wait for the last
@@ -242,9 +262,16 @@ static void count_rows(struct loss_plan *plan)
 loss_status values_check(struct loss_plan *plan, struct loss_error *err)
 {
 	const struct loss_info *loss = &plan->loss->info;
-	for (size_t i = 0; i < loss->n_tensors; i++)
-		if (plan->present[loss->tensors[i].role] && loss->tensors[i].range.max > 0.0)
-			TRY(check_range(plan, &loss->tensors[i], err));
+	for (size_t i = 0; i < loss->n_tensors; i++) {
+		const struct loss_tensor_info *info = &loss->tensors[i];
+		bool indices = info->kinds == LOSS_KIND_INDEX && info->role != LOSS_ROLE_TARGETS;
+		if (!plan->present[info->role])
+			continue;
+		if (indices)
+			TRY(check_indices(plan, info, err));
+		else if (info->range.max > 0.0)
+			TRY(check_range(plan, info, err));
+	}
 	count_rows(plan);
 	return plan->target_kind == TARGETS_INDICES ? check_targets(plan, err) : LOSS_OK;
 }

@@ -63,7 +63,7 @@ static size_t run_length(const struct loss_tensor *small, const struct loss_tens
 struct chunk {
 	const struct loss_plan *plan;
 	size_t first, n;
-	const struct element_loss *loss_of;
+	const struct element_loss *of;
 	bool masked;                           /* kept says which elements count */
 	bool wide;                             /* the input is F64; else its elements are floats */
 	_Alignas(64) double x[CHUNK_ELEMENTS]; /* or floats, as the results; t of either */
@@ -321,14 +321,14 @@ static void run_group(const struct chunk *chunk, const struct elements *all, siz
 {
 	size_t n = chunk->n - at < LANES ? chunk->n - at : LANES;
 	struct elements group = group_of(all, at, n);
-	chunk->plan->kernels->elements[chunk->loss_of->kernel](&group);
+	chunk->plan->kernels->elements[chunk->of->kernel](&group);
 	put_results(chunk, &group, at, n);
 	for (size_t lane = 0; lane < n; lane++)
 		if (elements_regular(&group, lane))
 			sum_add(&sums[lane], group.sum[lane]);
 		else
 			run_one_by_one(chunk->plan, chunk->first + at + lane, 1, partial,
-				       chunk->loss_of->one);
+				       chunk->of->one);
 }
 
 /*
@@ -339,7 +339,7 @@ static void run_chunk(struct chunk *chunk, struct sum *sums, struct partial *par
 {
 	struct elements elements = elements_of(chunk);
 	if (elements.n == chunk->n) {
-		chunk->plan->kernels->elements[chunk->loss_of->kernel](&elements);
+		chunk->plan->kernels->elements[chunk->of->kernel](&elements);
 		if (all_regular(&elements)) {
 			put_results(chunk, &elements, 0, chunk->n);
 			for (size_t lane = 0; lane < LANES; lane++) {
@@ -381,7 +381,7 @@ static void run_chunks(const struct loss_plan *plan, size_t first, size_t n,
 	chunk.plan = plan;
 	chunk.wide = plan->tensors[LOSS_ROLE_INPUT].dtype == LOSS_F64;
 	chunk.masked = plan->present[LOSS_ROLE_MASK];
-	chunk.loss_of = loss;
+	chunk.of = loss;
 	for (size_t done = 0; done < n; done += chunk.n) {
 		chunk.first = first + done;
 		chunk.n = chunk_size(n - done);

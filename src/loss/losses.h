@@ -42,6 +42,7 @@ typedef enum loss_role {
 	LOSS_ROLE_OWN_1,
 	LOSS_ROLE_OWN_2,
 	LOSS_ROLE_OWN_3,
+	LOSS_ROLE_OWN_4,
 	LOSS_N_ROLES
 } loss_role;
 
@@ -61,7 +62,8 @@ struct loss_tensor_info {
 	loss_extent extent;
 	bool extra_axis;         /* one more axis after those, of K >= 1, the same K in all of a
 				    loss's tensors that have it */
-	struct loss_range range; /* of every element that is read */
+	struct loss_range range; /* of every element that is read; of class indices a min of -1
+				    allows -1, an empty place */
 	const char *help;
 };
 
