@@ -214,8 +214,8 @@ static loss_status check_targets(struct loss_plan *plan, struct loss_error *err)
 	return LOSS_OK;
 }
 
-/* Of probability targets: how many rows count, and the sum of their own weights. */
-static void count_probability_rows(struct loss_plan *plan)
+/* Which rows count and what they weigh, where no class index has a say in it. */
+static void count_weighted_rows(struct loss_plan *plan)
 {
 	struct sum lanes[LANES] = {{0}};
 	plan->counted = 0;
@@ -247,13 +247,14 @@ static size_t count_elements(const struct loss_plan *plan)
 /* Rows and the natural denominator where neither depends on the targets' values. */
 static void count_rows(struct loss_plan *plan)
 {
-	plan->counted = plan->rows;
-	if (plan->target_kind == TARGETS_PROBABILITIES) {
-		count_probability_rows(plan);
+	bool classes = !plan->loss->info.element_wise && plan->target_kind != TARGETS_INDICES;
+	if (classes && (plan->present[LOSS_ROLE_MASK] || plan->present[LOSS_ROLE_ROW_WEIGHT])) {
+		count_weighted_rows(plan);
 		return;
 	}
-	if (plan->loss->info.element_wise)
-		plan->counted = count_elements(plan);
+	plan->counted = plan->loss->info.element_wise ? count_elements(plan) : plan->rows;
+	if (plan->shift_rows)
+		plan->counted -= plan->rows / plan->shift_rows;
 	plan->denominator = (double)plan->counted;
 	if (plan->reduction == REDUCTION_BATCHMEAN)
 		plan->denominator = (double)plan->tensors[LOSS_ROLE_INPUT].shape[0];
