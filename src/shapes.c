@@ -1,6 +1,7 @@
 #include "shapes.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #define SHAPE_CHARS 200
 
@@ -21,7 +22,7 @@ static loss_status check_shape(const char *name, const struct loss_tensor *tenso
 	if (tensor_same_shape(tensor, expected))
 		return LOSS_OK;
 	char shape[SHAPE_CHARS];
-	char must_be[SHAPE_CHARS + 160];
+	char must_be[SHAPE_CHARS + 200];
 	loss_tensor_format_shape(expected, shape, sizeof shape);
 	snprintf(must_be, sizeof must_be, "%s, %s", shape, because);
 	return shape_mismatch(name, tensor, must_be, err);
@@ -229,7 +230,7 @@ static loss_status check_tensor(struct loss_plan *plan, const struct loss_tensor
 				struct loss_error *err)
 {
 	struct loss_tensor expected;
-	char because[120];
+	char because[160];
 	loss_extent extent = info->extent;
 	if (extent == LOSS_EXTENT_BROADCAST)
 		return check_broadcast(plan, info, err);
@@ -239,6 +240,8 @@ static loss_status check_tensor(struct loss_plan *plan, const struct loss_tensor
 	if (info->extra_axis)
 		TRY(check_extra_axis(plan, info, &expected, err));
 	explain(plan, info->extent, because, sizeof because);
+	if (info->extra_axis)
+		strncat(because, " and one axis more", sizeof because - strlen(because) - 1);
 	TRY(check_shape(info->name, &plan->tensors[info->role], &expected, because, err));
 	return check_target_dtype(plan, info, err);
 }
