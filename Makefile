@@ -132,7 +132,7 @@ $(BUILD)/tests/steps/test_steps: $(addprefix $(BUILD)/tests/steps/,test_steps.o 
 	$(Q)$(CC) $(ALL_CFLAGS) $(LINK_MODE) $(COUNTED:%=-Wl,--wrap=%) -o $@ $^ $(LIBS) $(TEST_LIBS)
 
 # Prints hashes of results; needs nothing but libloss, so that it can be cross-compiled.
-$(BUILD)/tests/isa/hashes: $(addprefix $(BUILD)/tests/,isa/hashes.o support/cases.o support/case_draft.o support/case_families.o support/rows.o support/random.o) $(BUILD)/libloss.a
+$(BUILD)/tests/isa/hashes: $(addprefix $(BUILD)/tests/,isa/hashes.o support/cases.o support/case_draft.o support/case_arguments.o support/case_families.o support/rows.o support/random.o) $(BUILD)/libloss.a
 	@echo "  LD $@"
 	$(Q)$(CC) $(ALL_CFLAGS) $(LINK_MODE) -o $@ $^ -lm
 

@@ -45,6 +45,13 @@ static inline long double oracle_term(long double factor, long double value)
 	return factor == 0 ? 0 : factor * value;
 }
 
+/* A row's loss times its weight: 0 makes 0 of an infinity, but NaN stays. The gradient has the
+ * weight as a factor of its scale. */
+static inline long double oracle_weigh(long double row_weight, long double loss)
+{
+	return isnan(loss) ? loss : oracle_term(row_weight, loss);
+}
+
 /* A row of logits: at least one class. */
 struct oracle_row {
 	size_t n;
@@ -89,15 +96,29 @@ long double oracle_entropy(const struct oracle_row *row);
 long double oracle_transform(long double x, long double softcap, long double temperature);
 long double oracle_transform_slope(long double x, long double softcap, long double temperature);
 
+/* The same of k x, k = logit_scale: scale, then softcap, then temperature. */
+static inline long double oracle_scaled_transform(long double x, long double logit_scale,
+						  long double softcap, long double temperature)
+{
+	return oracle_transform(logit_scale * x, softcap, temperature);
+}
+
+static inline long double oracle_scaled_slope(long double x, long double logit_scale,
+					      long double softcap, long double temperature)
+{
+	return logit_scale * oracle_transform_slope(logit_scale * x, softcap, temperature);
+}
+
 /* Everything else that enters a row of cross_entropy. */
 struct oracle_target {
 	const long double *weight; /* n of them, or NULL: all 1 */
 	const long double *probs;  /* n target probabilities, or NULL: class `index` */
 	size_t index;
-	bool ignored; /* index targets only */
+	bool ignored; /* by its index, or by a mask */
 	long double smoothing;
 	long double scale; /* of the gradient: grad_output / D, NaN where D is 0 */
 	long double z_loss;
+	long double gamma; /* of index targets without smoothing; 0: none */
 };
 
 /* z lse^2, 0 for an ignored row. */

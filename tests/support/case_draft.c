@@ -1,5 +1,6 @@
 #include "case_draft.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,7 +23,7 @@ uint64_t case_hash_text(uint64_t hash, const char *text)
 	return case_hash_bytes(hash, text, strlen(text));
 }
 
-static void start_field(struct case_draft *draft, const char *name)
+void case_start_field(struct case_draft *draft, const char *name)
 {
 	draft->random =
 		(struct random){.state = case_hash_text(draft->seed, name), .seed = draft->seed};
@@ -38,11 +39,15 @@ bool case_has_word(const char *list, const char *word)
 	return false;
 }
 
-/* Whether the problem has what it need not have. */
-static bool has_field(struct case_draft *draft, const char *name, double chance)
+bool case_has_field(struct case_draft *draft, const char *name, double chance)
 {
 	return draft->family != NULL ? case_has_word(draft->family->with, name)
 				     : random_chance(&draft->random, chance);
+}
+
+bool case_odd_chance(struct case_draft *draft, double chance)
+{
+	return draft->family == NULL && random_chance(&draft->random, chance);
 }
 
 /* ---------------------------------------------------------------- tensors */
@@ -111,12 +116,12 @@ static void fill_logits(struct case_draft *draft, const struct loss_tensor *tens
 {
 	size_t kind = rows_any(&draft->random);
 	size_t rows = draft->by_class ? draft->rows.count : 1;
-	size_t n = tensor->count / rows;
+	size_t n = rows > 0 ? tensor->count / rows : 0;
 	double *x = loss_arena_array(draft->arena, double, n);
 	if (x == NULL)
 		abort();
 	draft->distribution = rows_name(kind);
-	for (size_t r = 0; r < rows; r++) {
+	for (size_t r = 0; r < rows && n > 0; r++) {
 		rows_fill(kind, &draft->random, tensor->dtype, x, n);
 		for (size_t c = 0; c < n; c++)
 			store(tensor, draft->by_class ? place(draft, r, c) : c, x[c]);
@@ -140,7 +145,7 @@ static void draw_shape(struct case_draft *draft)
 	struct random *random = &draft->random;
 	struct loss_tensor *input = &draft->input, *rows = &draft->rows;
 	bool shift = draft->family != NULL && case_has_word(draft->family->with, "shift");
-	start_field(draft, "shape");
+	case_start_field(draft, "shape");
 	draft->classes = any_class_count(random);
 	if (draft->family != NULL && draft->family->classes > 0)
 		draft->classes = draft->family->classes;
@@ -151,11 +156,17 @@ static void draw_shape(struct case_draft *draft)
 	for (int i = 0; i < input->rank; i++) {
 		size_t size = 1 + random_below(random, random_chance(random, 0.5) ? 4 : 40);
 		size = size < room ? size : room > 0 ? room : 1;
-		input->shape[i] = i == axis ? draft->classes : size;
 		room /= i == axis ? 1 : size;
+		if (case_odd_chance(draft, 0.02))
+			size = 0;
+		input->shape[i] = i == axis ? draft->classes : size;
 		if (i != axis)
 			rows->shape[rows->rank++] = size;
 	}
+	if (!draft->by_class && case_odd_chance(draft, 0.05))
+		input->rank = rows->rank = 0;
+	if (!draft->by_class)
+		*rows = *input;
 	loss_tensor_set_count(rows);
 }
 
@@ -169,9 +180,9 @@ static void draw_input(struct case_draft *draft, const struct loss_tensor_info *
 				       ? LOSS_F32
 				       : any_dtype(&draft->random, info->dtypes);
 	give_memory(draft, input);
-	if (strcmp(draft->loss->name, "binary_cross_entropy") == 0) {
-		draft->distribution = "probabilities";
-		fill_uniform(draft, input, 0, 1);
+	if (info->range.max > 0) {
+		draft->distribution = info->range.max == 1 ? "probabilities" : "in range";
+		fill_uniform(draft, input, info->range.min, info->range.max);
 	} else {
 		fill_logits(draft, input);
 	}
@@ -188,8 +199,10 @@ static void draw_indices(struct case_draft *draft, struct loss_tensor *targets)
 	memcpy(targets->shape, draft->rows.shape, sizeof(targets->shape));
 	give_memory(draft, targets);
 	bool is_signed = loss_dtype_info(targets->dtype)->class == LOSS_CLASS_SIGNED;
+	int64_t half = size < 8 ? INT64_C(1) << (8 * size - 1) : INT64_MAX;
+	bool fits = draft->ignore_index >= -half && draft->ignore_index < half;
 	for (size_t r = 0; r < targets->count; r++) {
-		bool ignored = is_signed && random_chance(&draft->random, 0.1);
+		bool ignored = is_signed && fits && random_chance(&draft->random, 0.1);
 		int64_t y = (int64_t)random_below(&draft->random, classes);
 		store_integer(targets, r, ignored ? draft->ignore_index : y);
 	}
@@ -200,26 +213,59 @@ static void draw_targets(struct case_draft *draft, const struct loss_tensor_info
 {
 	unsigned integers = draft->by_class ? info->dtypes & LOSS_INTEGER_DTYPES : 0;
 	unsigned floats = info->dtypes & ~LOSS_INTEGER_DTYPES;
-	if (integers && (!floats || !has_field(draft, "probabilities", 0.3))) {
+	if (integers && (!floats || !case_has_field(draft, "probabilities", 0.3))) {
 		targets->dtype = any_dtype(&draft->random, integers);
 		draw_indices(draft, targets);
 		return;
 	}
+	draft->probabilities = draft->by_class;
 	*targets = draft->input;
 	targets->dtype = any_dtype(&draft->random, floats);
 	give_memory(draft, targets);
 	fill_uniform(draft, targets, 0, draft->by_class ? 2.0 / (double)draft->classes : 1);
 }
 
-/* A factor a class, or one that broadcasts. */
+/* One that broadcasts to the input's shape: a suffix of it, some dimensions 1. */
+static void draw_broadcast_shape(struct case_draft *draft, struct loss_tensor *tensor)
+{
+	const struct loss_tensor *input = &draft->input;
+	size_t left_out = random_below(&draft->random, (size_t)input->rank + 1);
+	for (int i = (int)left_out; i < input->rank; i++)
+		tensor->shape[tensor->rank++] =
+			random_chance(&draft->random, 0.3) ? 1 : input->shape[i];
+}
+
+static void draw_factor_shape(struct case_draft *draft, loss_extent extent,
+			      struct loss_tensor *tensor)
+{
+	const struct loss_tensor *input = &draft->input;
+	if (extent == LOSS_EXTENT_ROWS) {
+		*tensor = draft->rows;
+	} else if (extent == LOSS_EXTENT_BROADCAST &&
+		   (case_odd_chance(draft, 0.5) || input->rank == 0)) {
+		draw_broadcast_shape(draft, tensor);
+	} else {
+		tensor->rank = 1;
+		tensor->shape[0] = draft->by_class ? draft->classes : input->shape[input->rank - 1];
+	}
+}
+
+/* A factor of each class, row or element, in its range; or whether it counts. */
 static void draw_factors(struct case_draft *draft, const struct loss_tensor_info *info,
 			 struct loss_tensor *tensor)
 {
-	const struct loss_tensor *input = &draft->input;
-	*tensor = (struct loss_tensor){.dtype = any_dtype(&draft->random, info->dtypes), .rank = 1};
-	tensor->shape[0] = draft->by_class ? draft->classes : input->shape[input->rank - 1];
+	loss_dtype dtype = any_dtype(&draft->random, info->dtypes);
+	draw_factor_shape(draft, info->extent, tensor);
+	tensor->dtype = dtype;
 	give_memory(draft, tensor);
-	fill_uniform(draft, tensor, random_chance(&draft->random, 0.2) ? -1 : 0, 2);
+	if (dtype == LOSS_BOOL)
+		for (size_t i = 0; i < tensor->count; i++)
+			store(tensor, i, random_chance(&draft->random, 0.8));
+	else if (info->range.max > 0)
+		fill_uniform(draft, tensor, info->range.min,
+			     info->range.max < 2 ? info->range.max : 2);
+	else
+		fill_uniform(draft, tensor, random_chance(&draft->random, 0.2) ? -1 : 0, 2);
 }
 
 static void draw_grad_output(struct case_draft *draft, const struct loss_tensor_info *info,
@@ -239,8 +285,8 @@ static void draw_tensor(struct case_draft *draft, size_t i)
 {
 	const struct loss_tensor_info *info = &draft->loss->tensors[i];
 	struct loss_tensor *tensor = &draft->tensors[i];
-	start_field(draft, info->name);
-	if (!info->required && !has_field(draft, info->name, 0.5))
+	case_start_field(draft, info->name);
+	if (!info->required && !case_has_field(draft, info->name, 0.5))
 		return;
 	draft->present[i] = true;
 	switch (info->role) {
@@ -259,114 +305,65 @@ static void draw_tensor(struct case_draft *draft, size_t i)
 	}
 }
 
-/* ---------------------------------------------------------------- arguments */
+/* ---------------------------------------------------------------- the problem */
 
-static bool argument_is(const struct loss_argument_info *argument, const char *name)
+/* What stands where nothing counts is nobody's business. */
+static void spoil_masked(struct case_draft *draft)
 {
-	return strcmp(argument->name, name) == 0;
-}
-
-static void set_value(struct case_draft *draft, struct loss_problem *problem, size_t i,
-		      struct loss_value value)
-{
-	const struct loss_argument_info *argument = draft->loss->arguments[i];
-	struct loss_error error;
-	if (loss_problem_set_argument(problem, i, &value, &error) != LOSS_OK) {
-		fprintf(stderr, "%s.%s: %s\n", draft->loss->name, argument->name, error.detail);
-		abort();
+	const struct loss_tensor *mask = NULL, *targets = NULL, *weight = NULL;
+	for (size_t i = 0; i < draft->loss->n_tensors; i++) {
+		const struct loss_tensor *tensor = draft->present[i] ? &draft->tensors[i] : NULL;
+		loss_role role = draft->loss->tensors[i].role;
+		mask = role == LOSS_ROLE_MASK ? tensor : mask;
+		targets = role == LOSS_ROLE_TARGETS ? tensor : targets;
+		weight = role == LOSS_ROLE_ROW_WEIGHT ? tensor : weight;
 	}
-}
-
-static struct loss_value number_value(double number)
-{
-	return (struct loss_value){
-		.type = LOSS_VALUE_NUMBER, .number = number, .text = "(a number)"};
-}
-
-/* Inside the range, and inside of what one would use. */
-static double any_number(struct random *random, const struct loss_argument_info *argument)
-{
-	double low = argument->range.min > -1 ? argument->range.min : -1;
-	double high = argument->range.max < low + 4 ? argument->range.max : low + 4;
-	double value = random_uniform(random, low, high);
-	if (random_chance(random, 0.2))
-		value = high;
-	if (random_chance(random, 0.2) && !argument->range.min_excluded)
-		value = low;
-	return argument_is(argument, "denominator") ? 100 * value : value;
-}
-
-static struct loss_value integer_value(int64_t integer)
-{
-	return (struct loss_value){.type = LOSS_VALUE_INTEGER,
-				   .integer = integer,
-				   .number = (double)integer,
-				   .text = "(an integer)"};
-}
-
-static struct loss_value any_choice(struct random *random,
-				    const struct loss_argument_info *argument)
-{
-	size_t n = 0;
-	while (argument->choices[n] != NULL)
-		n++;
-	return (struct loss_value){.type = LOSS_VALUE_STRING,
-				   .text = argument->choices[random_below(random, n)]};
-}
-
-/* Whether an argument that is no integer may be given: shift needs its layout. */
-static bool may_have(const struct case_draft *draft, const struct loss_argument_info *argument)
-{
-	if (argument_is(argument, "shift"))
-		return draft->class_last && draft->input.rank == 3;
-	return !argument_is(argument, "size_average") && !argument_is(argument, "reduce") &&
-	       !argument_is(argument, "reduction");
-}
-
-/* Any legal value; that of class_axis follows from the shape. */
-static void set_argument(struct case_draft *draft, struct loss_problem *problem, size_t i)
-{
-	const struct loss_argument_info *argument = draft->loss->arguments[i];
-	struct random *random = &draft->random;
-	start_field(draft, argument->name);
-	if (argument_is(argument, "class_axis")) {
-		set_value(draft, problem, i, integer_value(draft->class_last ? -1 : 1));
-	} else if (argument->type == LOSS_ARGUMENT_INTEGER) {
-		if (has_field(draft, argument->name, 0))
-			set_value(draft, problem, i, integer_value(draft->ignore_index));
-	} else if (may_have(draft, argument) && has_field(draft, argument->name, 0.25)) {
-		struct loss_value value = {
-			.type = LOSS_VALUE_BOOLEAN, .boolean = true, .text = "true"};
-		if (argument->type == LOSS_ARGUMENT_NUMBER)
-			value = number_value(any_number(random, argument));
-		else if (argument->type == LOSS_ARGUMENT_CHOICE)
-			value = any_choice(random, argument);
-		set_value(draft, problem, i, value);
-	}
-}
-
-/* Before the tensors: the shape of grad_output follows from it. */
-static void set_reduction(struct case_draft *draft, struct loss_problem *problem)
-{
-	static const char *const reductions[] = {"none", "mean", "sum", "batchmean"};
-	int i = loss_find_argument(draft->loss, "reduction", 9);
-	start_field(draft, "reduction");
-	if (i < 0)
+	if (mask == NULL || draft->family != NULL)
 		return;
-	size_t n = draft->family != NULL && case_has_word(draft->family->with, "batchmean") ? 4 : 3;
-	const char *text = reductions[random_below(&draft->random, n)];
-	draft->scalar = strcmp(text, "none") != 0;
-	set_value(draft, problem, (size_t)i,
-		  (struct loss_value){.type = LOSS_VALUE_STRING, .text = text});
+	bool indices = draft->by_class && targets != NULL && !draft->probabilities;
+	const struct loss_tensor *input = &draft->input;
+	for (size_t i = 0; i < mask->count; i++) {
+		if (((const unsigned char *)mask->data)[i] != 0)
+			continue;
+		if (indices)
+			store_integer(targets, i, -7);
+		if (weight != NULL)
+			store(weight, i, -(double)INFINITY);
+		if (!draft->by_class && mask->count == input->count)
+			store(input, i, (double)NAN);
+	}
+}
+
+static bool is_met(const struct case_draft *draft, const struct loss_output_info *output)
+{
+	bool has_upstream = false;
+	for (size_t i = 0; i < draft->loss->n_tensors; i++)
+		has_upstream |=
+			draft->present[i] && draft->loss->tensors[i].role == LOSS_ROLE_GRAD_OUTPUT;
+	switch (output->needs) {
+	case LOSS_NEEDS_INDICES:
+		return !draft->probabilities;
+	case LOSS_NEEDS_GRAD_OUTPUT:
+		return has_upstream;
+	default:
+		return true;
+	}
+}
+
+static int64_t any_ignore_index(struct case_draft *draft)
+{
+	static const int64_t odd[] = {0, 1, -1, 99, INT64_MIN, INT64_MAX};
+	case_start_field(draft, "ignored");
+	if (draft->family != NULL && case_has_word(draft->family->with, "ignore_index"))
+		return 0;
+	return case_odd_chance(draft, 0.3) ? odd[random_below(&draft->random, COUNT(odd))] : -100;
 }
 
 struct loss_problem *case_problem(struct case_draft *draft, const char *isa, const bool *asked)
 {
 	const struct loss_info *loss = draft->loss;
-	draft->by_class = loss_find_argument(loss, "class_axis", 10) >= 0;
-	draft->ignore_index =
-		draft->family != NULL && case_has_word(draft->family->with, "ignore_index") ? 0
-											    : -100;
+	draft->by_class = !loss->element_wise;
+	draft->ignore_index = any_ignore_index(draft);
 	draw_shape(draft);
 	struct loss_problem *problem = loss_problem_create(loss, draft->arena);
 	const char *names[LOSS_MAX_OUTPUTS];
@@ -374,17 +371,32 @@ struct loss_problem *case_problem(struct case_draft *draft, const char *isa, con
 	if (problem == NULL)
 		abort();
 	loss_problem_set_isa(problem, isa);
-	set_reduction(draft, problem);
+	case_set_reduction(draft, problem);
 	for (size_t i = 0; i < loss->n_tensors; i++) {
 		draw_tensor(draft, i);
 		if (draft->present[i])
 			loss_problem_set_tensor(problem, i, &draft->tensors[i], NULL);
 	}
+	spoil_masked(draft);
 	for (size_t i = 0; i < loss->n_arguments; i++)
-		set_argument(draft, problem, i);
+		case_set_argument(draft, problem, i);
 	for (size_t i = 0; i < loss->n_outputs; i++)
-		if (asked[i])
+		if (asked[i] && is_met(draft, loss->outputs[i]))
 			names[n++] = loss->outputs[i]->name;
-	loss_problem_set_outputs(problem, names, n, NULL);
+	if (!case_odd_chance(draft, 0.1))
+		loss_problem_set_outputs(problem, names, n, NULL);
 	return problem;
+}
+
+struct loss_problem *case_draw(struct case_draft *draft, const struct loss_info *loss,
+			       uint64_t number, struct loss_arena *arena)
+{
+	bool asked[LOSS_MAX_OUTPUTS];
+	*draft = (struct case_draft){
+		.loss = loss, .arena = arena, .seed = number * 0x9e3779b97f4a7c15u};
+	case_start_field(draft, "outputs");
+	double part = random_chance(&draft->random, 0.2) ? 1 : 0.4;
+	for (size_t i = 0; i < LOSS_MAX_OUTPUTS; i++)
+		asked[i] = random_chance(&draft->random, part);
+	return case_problem(draft, NULL, asked);
 }

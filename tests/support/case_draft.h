@@ -15,7 +15,9 @@ struct case_draft {
 	struct loss_arena *arena;
 	const struct loss_info *loss;
 	bool by_class, class_last;
-	bool scalar; /* the loss is one number */
+	bool scalar;                  /* the loss is one number */
+	bool probabilities, smoothed; /* the targets; by label_smoothing */
+	char text[32];                /* of the last argument */
 	int64_t ignore_index;
 	struct loss_tensor input, rows;
 	size_t classes;
@@ -32,8 +34,31 @@ uint64_t case_hash_text(uint64_t hash, const char *text);
 /* Whether a list, words with a space between them, has the word. */
 bool case_has_word(const char *list, const char *word);
 
+/* ---------------------------------------------------------------- of a field */
+
+/* Begins its random numbers. */
+void case_start_field(struct case_draft *draft, const char *name);
+/* Whether the problem has what it need not have. */
+bool case_has_field(struct case_draft *draft, const char *name, double chance);
+/* What families do not have, whose problems stay as they are. */
+bool case_odd_chance(struct case_draft *draft, double chance);
+
+/* Before the tensors: the shape of grad_output follows from it. */
+void case_set_reduction(struct case_draft *draft, struct loss_problem *problem);
+/* Behind them: any legal value; that of class_axis follows from the shape. */
+void case_set_argument(struct case_draft *draft, struct loss_problem *problem, size_t i);
+
+/* ---------------------------------------------------------------- problems */
+
 /* The problem of a draft that has its loss, its seed and its arena, and of a family its input's
- * dtype; `asked` says of each output of the loss whether it is asked for. */
+ * dtype; `asked` says of each output of the loss whether it is asked for, where these tensors have
+ * what it needs. */
 struct loss_problem *case_problem(struct case_draft *draft, const char *isa, const bool *asked);
+
+/*
+ * Problem `number` of a loss, in the arena: any subset of its outputs, or now and then none named.
+ */
+struct loss_problem *case_draw(struct case_draft *draft, const struct loss_info *loss,
+			       uint64_t number, struct loss_arena *arena);
 
 #endif

@@ -49,22 +49,6 @@ static void note_result(const struct loss_result *result, struct case_outcome *o
 	outcome->hashes[outcome->n_parts++] = hash_double(hash, (double)result->totals.ignored);
 }
 
-/* Takes out the output that the error is about; false where it is about none. */
-static bool drop_output(const struct loss_info *loss, bool *asked, const struct loss_error *error)
-{
-	bool no_upstream = strcmp(error->field, "grad_output") == 0; /* so there is no grad */
-	size_t left = error->flat_index;
-	for (size_t i = 0; i < loss->n_outputs; i++) {
-		bool named = strcmp(error->field, "outputs") == 0 && asked[i] && left-- == 0;
-		if (named ||
-		    (no_upstream && asked[i] && strcmp(loss->outputs[i]->name, "grad") == 0)) {
-			asked[i] = false;
-			return true;
-		}
-	}
-	return false;
-}
-
 static void describe(const struct case_draft *draft, struct case_outcome *outcome)
 {
 	char shape[128];
@@ -112,12 +96,9 @@ void case_evaluate(uint64_t number, const char *isa, struct case_outcome *outcom
 	const struct loss_info *loss = loss_at(n < count_losses() ? n : 0);
 	for (size_t i = 0; i < COUNT(asked); i++)
 		asked[i] = true;
-	/* Outputs that do not go with these tensors and arguments are taken out, one by one. */
-	do {
-		struct case_draft draft = {.loss = loss, .seed = number * 0x9e3779b97f4a7c15u};
-		*outcome = (struct case_outcome){.n_parts = 0};
-		outcome->status = evaluate(&draft, isa, asked, outcome, &error);
-	} while (outcome->status != LOSS_OK && drop_output(loss, asked, &error));
+	struct case_draft draft = {.loss = loss, .seed = number * 0x9e3779b97f4a7c15u};
+	*outcome = (struct case_outcome){.n_parts = 0};
+	outcome->status = evaluate(&draft, isa, asked, outcome, &error);
 	note_error(outcome, &error);
 }
 

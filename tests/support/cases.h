@@ -13,9 +13,10 @@
 
 /* What became of a problem. */
 struct case_outcome {
-	loss_status status; /* LOSS_OK, but for the few whose arguments exclude each other */
-	char what[256];     /* the problem, for people: "cross_entropy F32 (17, 5) offset ..." */
-	size_t n_parts;     /* the outputs, then "totals" where there are any */
+	loss_status
+		status; /* LOSS_OK, or what is wrong with the table or with what is drawn of it */
+	char what[256]; /* the problem, for people: "cross_entropy F32 (17, 5) offset ..." */
+	size_t n_parts; /* the outputs, then "totals" where there are any */
 	const char *names[CASE_PARTS];
 	uint64_t hashes[CASE_PARTS]; /* of all bits, but that every NaN counts as the same */
 };

@@ -38,11 +38,39 @@ static long double probability_loss(const struct oracle_row *row,
 	return oracle_total(&loss);
 }
 
+/* (1 - p_y)^gamma; 1 - p_y is the sum of the other classes. */
+static long double focus(const struct oracle_row *row, const struct oracle_target *target,
+			 const struct oracle_softmax *softmax)
+{
+	if (target->gamma == 0)
+		return 1;
+	return powl(oracle_other_prob(row, softmax, target->index), target->gamma);
+}
+
+/*
+ * The derivative of (1 - p)^gamma n with respect to n = -log p: (1 - p)^gamma + gamma n p
+ * (1 - p)^(gamma - 1). Its limits are 1 at p = 0, and at 1 - p = 0, where it is multiplied by
+ * 1 - p, whatever makes 0 of the product.
+ */
+static long double focus_slope(const struct oracle_row *row, const struct oracle_target *target,
+			       const struct oracle_softmax *softmax)
+{
+	long double p = oracle_prob(row, softmax, target->index);
+	long double other = oracle_other_prob(row, softmax, target->index);
+	if (target->gamma == 0 || p == 0)
+		return 1;
+	if (other == 0)
+		return 0;
+	long double n = oracle_surprise(row, softmax, target->index);
+	return powl(other, target->gamma) + target->gamma * n * p * powl(other, target->gamma - 1);
+}
+
 static long double index_loss(const struct oracle_row *row, const struct oracle_target *target,
 			      const struct oracle_softmax *softmax)
 {
 	size_t y = target->index;
-	long double own = oracle_term((1 - target->smoothing) * weight_of(target, y),
+	long double own = oracle_term((1 - target->smoothing) * weight_of(target, y) *
+					      focus(row, target, softmax),
 				      oracle_surprise(row, softmax, y));
 	if (target->smoothing == 0)
 		return own;
@@ -109,7 +137,8 @@ static void index_grad(const struct oracle_row *row, const struct oracle_target 
 {
 	struct oracle_softmax softmax = oracle_softmax_row(row);
 	struct oracle_sum weights = {0}, magnitude = {0};
-	long double own_factor = (1 - target->smoothing) * weight_of(target, target->index);
+	long double own_factor = (1 - target->smoothing) * weight_of(target, target->index) *
+				 focus_slope(row, target, &softmax);
 	long double share = target->smoothing / (long double)row->n;
 	for (size_t c = 0; c < row->n; c++) {
 		oracle_add(&weights, weight_of(target, c));

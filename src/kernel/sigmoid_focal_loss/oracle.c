@@ -32,6 +32,8 @@ long double oracle_focal_loss(const struct oracle_element *element, long double 
 			      long double gamma)
 {
 	long double factor = alpha_of(element, alpha) * powl(missed(element), gamma);
+	if (isnan(element->x))
+		return (long double)NAN;
 	return oracle_term(factor, bce(element));
 }
 
@@ -41,10 +43,12 @@ long double oracle_focal_grad(const struct oracle_element *element, long double 
 	long double factor = alpha_of(element, alpha) * element->scale;
 	long double p = sigmoid(element->x), other = sigmoid(-element->x);
 	long double q = missed(element);
-	long double gap = (1 - element->t) * p - element->t * other; /* p - t */
-	long double first = factor * powl(q, gamma) * gap;
+	/* p - t, a difference itself where t is neither 0 nor 1 */
+	long double negative = (1 - element->t) * p, positive = element->t * other;
+	long double first = factor * powl(q, gamma) * (negative - positive);
+	long double part = factor * powl(q, gamma) * fmaxl(fabsl(negative), fabsl(positive));
 	long double slope = gamma * (2 * element->t - 1) * p * other;
 	long double second = slope == 0 ? 0 : factor * powl(q, gamma - 1) * slope * bce(element);
-	*largest = fmaxl(fabsl(first), fabsl(second));
+	*largest = fmaxl(fabsl(part), fabsl(second));
 	return first - second;
 }

@@ -1,0 +1,95 @@
+/* Elements of the element-wise losses: a row is one element. */
+#include "expect_rows.h"
+
+#include "tensor.h"
+
+/* A loss and its gradient, each with the size that the contract measures it by. */
+struct judged {
+	long double loss, loss_size, grad, grad_size;
+};
+
+static struct oracle_element read_element(const struct expect_problem *problem, size_t i)
+{
+	const struct loss_tensor *targets = problem->tensors[LOSS_ROLE_TARGETS];
+	return (struct oracle_element){
+		.x = (long double)tensor_number(problem->tensors[LOSS_ROLE_INPUT], i),
+		.t = (long double)tensor_number(targets, i),
+		.weight = expect_factor(problem, LOSS_ROLE_WEIGHT, i),
+		.pos_weight = expect_factor(problem, LOSS_ROLE_POS_WEIGHT, i),
+		.scale = expect_scale(problem, i)};
+}
+
+static void put(const struct expect_problem *problem, const struct oracle_element *e,
+		const struct judged *judged, long double limit, struct expect_row *row)
+{
+	long double factor =
+		fabsl(e->scale) * fmaxl(1, fabsl(e->weight)) * fmaxl(1, fabsl(e->pos_weight));
+	row->grad = expect_array(problem, struct expect_number, 1);
+	if (!row->counted)
+		return;
+	row->loss = (struct expect_number){judged->loss,
+					   expect_ulps(problem, limit, judged->loss_size)};
+	row->grad[0] = (struct expect_number){
+		judged->grad, limit / 4 * expect_grad_slack(problem, judged->grad_size, factor)};
+}
+
+/* Confidence p of the positive class, decided for it or not. A NaN is never right, and no number
+ * of the calibration error. */
+static void put_binary(const struct expect_problem *problem, const struct oracle_element *e,
+		       long double p, bool decided, struct expect_row *row)
+{
+	bool positive = e->t > 0.5L;
+	row->correct.value = !isnan(e->x) && decided == positive;
+	row->positive.value = positive;
+	row->confidence = (struct expect_number){p, expect_grad_slack(problem, p, 1)};
+}
+
+static long double sigmoid(long double x)
+{
+	return x > 0 ? 1 / (1 + expl(-x)) : expl(x) / (1 + expl(x));
+}
+
+void expect_bce_with_logits(const struct expect_problem *problem, size_t r, struct expect_row *row)
+{
+	struct oracle_element e = read_element(problem, r), positive = e;
+	struct judged judged = {.loss = oracle_bce_loss(&e)};
+	positive.weight = fabsl(e.weight);
+	positive.pos_weight = fabsl(e.pos_weight);
+	judged.loss_size = oracle_bce_loss(&positive);
+	judged.grad = oracle_bce_grad(&e, &judged.grad_size);
+	put(problem, &e, &judged, 4, row);
+	put_binary(problem, &e, sigmoid(e.x), e.x > 0, row);
+}
+
+void expect_bce(const struct expect_problem *problem, size_t r, struct expect_row *row)
+{
+	struct oracle_element e = read_element(problem, r);
+	long double slope = fmaxl(e.x * (1 - e.x), 1e-12L);
+	struct judged judged = {.loss = oracle_probs_bce_loss(&e),
+				.grad = oracle_probs_bce_grad(&e)};
+	judged.loss_size = judged.loss;
+	judged.grad_size = fabsl(e.scale * e.weight) * fmaxl(e.x, e.t) / slope;
+	put(problem, &e, &judged, 4, row);
+	put_binary(problem, &e, e.x, e.x > 0.5L, row);
+}
+
+void expect_kl_div(const struct expect_problem *problem, size_t r, struct expect_row *row)
+{
+	bool log_target = problem->arguments.log_target;
+	struct oracle_element e = read_element(problem, r);
+	struct judged judged = {.grad = oracle_kl_div_grad(&e, log_target)};
+	judged.loss = oracle_kl_div_loss(&e, log_target, &judged.loss_size);
+	judged.grad_size = judged.grad;
+	put(problem, &e, &judged, 4, row);
+}
+
+/* The bound is that of gamma up to 8; beyond, an error is the power's, too. */
+void expect_focal(const struct expect_problem *problem, size_t r, struct expect_row *row)
+{
+	long double alpha = problem->arguments.alpha, gamma = problem->arguments.gamma;
+	struct oracle_element e = read_element(problem, r);
+	struct judged judged = {.loss = oracle_focal_loss(&e, alpha, gamma)};
+	judged.loss_size = judged.loss;
+	judged.grad = oracle_focal_grad(&e, alpha, gamma, &judged.grad_size);
+	put(problem, &e, &judged, 4 * fmaxl(1, gamma / 8), row);
+}
