@@ -26,8 +26,7 @@ bool deadline_passed(const struct request *request)
 
 loss_status deadline_fail(const struct request *request, const char *when, struct loss_error *err)
 {
-	return loss_fail(err, LOSS_DEADLINE_EXCEEDED, NULL, "%s passed %s", request->timeout_name,
-			 when);
+	return loss_fail(err, LOSS_CANCELLED, NULL, "%s passed %s", request->timeout_name, when);
 }
 
 /* On the reaper's thread. */

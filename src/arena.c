@@ -231,15 +231,14 @@ loss_status loss_arena_failure(const struct loss_arena *arena, struct loss_error
 	switch (arena->failure) {
 	case FAILURE_TOO_LARGE:
 		return loss_fail(
-			err, LOSS_TOO_LARGE_FOR_SERVER, NULL,
-			"the request and its reply need more than the whole memory budget of %zu "
-			"bytes; split the batch",
+			err, LOSS_TOO_LARGE_FOR_BUDGET, NULL,
+			"more is needed than the whole memory budget of %zu bytes; split the batch",
 			limit);
 	case FAILURE_BUDGET:
 		return loss_fail(
 			err, LOSS_TOO_MUCH_MEMORY_IN_FLIGHT, NULL,
-			"no room for %zu more bytes: the requests in flight hold the memory budget "
-			"of %zu bytes; try again",
+			"no room for %zu more bytes: what is in flight holds the memory budget of "
+			"%zu bytes; try again",
 			arena->wanted, limit);
 	default:
 		return loss_fail(err, LOSS_OUT_OF_MEMORY, NULL,

@@ -135,8 +135,8 @@ loss_status loss_plan_run(struct loss_plan *plan, int threads, const atomic_bool
 	struct run run = {plan, cancel, threads > 1 ? blocks_together(plan->n_blocks, threads) : 1};
 	team_share(threads, (plan->n_blocks + run.together - 1) / run.together, run_some, &run);
 	if (cancelled(cancel))
-		return loss_fail(err, LOSS_DEADLINE_EXCEEDED, NULL,
-				 "the deadline passed before all rows were evaluated");
+		return loss_fail(err, LOSS_CANCELLED, NULL,
+				 "cancelled before all rows were evaluated");
 	return LOSS_OK;
 }
 

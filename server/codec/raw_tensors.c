@@ -183,7 +183,7 @@ static bool go_on(struct raw_tensors *raw)
 {
 	if (!cancelled(raw))
 		return true;
-	loss_fail(&raw->error, LOSS_DEADLINE_EXCEEDED, NULL,
+	loss_fail(&raw->error, LOSS_CANCELLED, NULL,
 		  "the deadline passed before all rows were evaluated");
 	give_up(raw);
 	return false;

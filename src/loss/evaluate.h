@@ -62,7 +62,7 @@ void loss_plan_run_blocks(struct loss_plan *plan, size_t first, size_t n);
 
 /*
  * Evaluates all blocks with a team of up to `threads` (1 opens no parallel region), stopping at the
- * next block once *cancel (may be NULL) is true: LOSS_DEADLINE_EXCEEDED.
+ * next block once *cancel (may be NULL) is true: LOSS_CANCELLED.
  */
 loss_status loss_plan_run(struct loss_plan *plan, int threads, const atomic_bool *cancel,
 			  struct loss_error *err);

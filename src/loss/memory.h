@@ -47,7 +47,7 @@ void *loss_arena_alloc(struct loss_arena *arena, size_t n, size_t size);
 __attribute__((format(printf, 2, 3))) char *loss_arena_printf(struct loss_arena *arena,
 							      const char *format, ...);
 
-/* Turns the last failed allocation into an error: LOSS_TOO_LARGE_FOR_SERVER,
+/* Turns the last failed allocation into an error: LOSS_TOO_LARGE_FOR_BUDGET,
  * LOSS_TOO_MUCH_MEMORY_IN_FLIGHT or LOSS_OUT_OF_MEMORY. */
 loss_status loss_arena_failure(const struct loss_arena *arena, struct loss_error *err);
 

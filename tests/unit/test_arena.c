@@ -110,7 +110,7 @@ static void sizes_that_overflow(void **state)
 	};
 	for (size_t i = 0; i < COUNT(sizes); i++) {
 		assert_null(loss_arena_alloc(arena, sizes[i][0], sizes[i][1]));
-		expect_failure(arena, LOSS_TOO_LARGE_FOR_SERVER, "split the batch");
+		expect_failure(arena, LOSS_TOO_LARGE_FOR_BUDGET, "split the batch");
 	}
 	assert_int_equal(loss_arena_held(arena), BLOCK);
 	assert_non_null(loss_arena_alloc(arena, 1, 1));
@@ -123,10 +123,10 @@ static void more_than_the_whole_budget(void **state)
 	struct loss_budget budget = budget_of(100000);
 	struct loss_arena *arena = create_arena(&budget);
 	assert_null(loss_arena_alloc(arena, 100001, 1));
-	expect_failure(arena, LOSS_TOO_LARGE_FOR_SERVER, "100000 bytes");
+	expect_failure(arena, LOSS_TOO_LARGE_FOR_BUDGET, "100000 bytes");
 	/* what the arena holds already counts */
 	assert_null(loss_arena_alloc(arena, 90000, 1));
-	expect_failure(arena, LOSS_TOO_LARGE_FOR_SERVER, "100000 bytes");
+	expect_failure(arena, LOSS_TOO_LARGE_FOR_BUDGET, "100000 bytes");
 	assert_int_equal(held(&budget), BLOCK);
 	assert_non_null(loss_arena_alloc(arena, 60000, 1));
 	loss_arena_destroy(arena);
@@ -289,7 +289,7 @@ static void text_is_formatted(void **state)
 	assert_string_equal(text, "rank is 3");
 	assert_string_equal(loss_arena_printf(arena, "%s", ""), "");
 	assert_null(loss_arena_printf(arena, "%20000d", 1));
-	expect_failure(arena, LOSS_TOO_LARGE_FOR_SERVER, "16384 bytes");
+	expect_failure(arena, LOSS_TOO_LARGE_FOR_BUDGET, "16384 bytes");
 	assert_string_equal(text, "rank is 3");
 	loss_arena_destroy(arena);
 }

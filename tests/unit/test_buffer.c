@@ -118,13 +118,13 @@ static void growth_that_overflows(void **state)
 	struct loss_arena *arena = create_arena(NULL);
 	struct loss_buffer *buffer = loss_buffer_create(arena);
 	assert_false(loss_buffer_reserve(buffer, SIZE_MAX));
-	expect_failure(arena, LOSS_TOO_LARGE_FOR_SERVER, "split the batch");
+	expect_failure(arena, LOSS_TOO_LARGE_FOR_BUDGET, "split the batch");
 	fill(buffer, 10);
 	assert_false(loss_buffer_reserve(buffer, SIZE_MAX - 5));
-	expect_failure(arena, LOSS_TOO_LARGE_FOR_SERVER, "split the batch");
+	expect_failure(arena, LOSS_TOO_LARGE_FOR_BUDGET, "split the batch");
 	/* whole pages that fit a size_t, but not together with what the arena holds */
 	assert_false(loss_buffer_reserve(buffer, SIZE_MAX - PAGE - 10));
-	expect_failure(arena, LOSS_TOO_LARGE_FOR_SERVER, "split the batch");
+	expect_failure(arena, LOSS_TOO_LARGE_FOR_BUDGET, "split the batch");
 	expect_pattern(buffer, 10);
 	loss_arena_destroy(arena);
 }
@@ -139,7 +139,7 @@ static void growth_beyond_the_budget(void **state)
 	size_t before = held(&budget), capacity = buffer->capacity;
 	char more[1] = {0};
 	assert_false(loss_buffer_reserve(buffer, 2 * MAPPED));
-	expect_failure(arena, LOSS_TOO_LARGE_FOR_SERVER, "262144 bytes");
+	expect_failure(arena, LOSS_TOO_LARGE_FOR_BUDGET, "262144 bytes");
 	/* Twice the capacity does not fit the budget, but what is needed does. */
 	fill(buffer, capacity);
 	assert_true(loss_buffer_append(buffer, more, 1));
@@ -168,7 +168,7 @@ static void a_budget_too_full_for_a_buffer(void **state)
 	while (loss_arena_alloc(arena, 1, 64))
 		;
 	assert_null(loss_buffer_create(arena));
-	expect_failure(arena, LOSS_TOO_LARGE_FOR_SERVER, "16384 bytes");
+	expect_failure(arena, LOSS_TOO_LARGE_FOR_BUDGET, "16384 bytes");
 	loss_arena_destroy(arena);
 }
 

@@ -183,8 +183,8 @@ static void a_team_has_nothing_to_share_in_few_blocks(void **state)
 
 static void expect_overdue(const struct eval *eval, loss_status status)
 {
-	assert_int_equal(status, LOSS_DEADLINE_EXCEEDED);
-	assert_int_equal(eval->error.status, LOSS_DEADLINE_EXCEEDED);
+	assert_int_equal(status, LOSS_CANCELLED);
+	assert_int_equal(eval->error.status, LOSS_CANCELLED);
 	assert_string_equal(eval->error.field, "");
 	assert_non_null(strstr(eval->error.detail, "deadline"));
 }
@@ -199,7 +199,7 @@ static void a_run_that_is_cancelled_before_it_starts(void **state)
 		expect_overdue(&eval, loss_plan_run(eval.plan, threads, &seen.cancel, &eval.error));
 		assert_int_equal(atomic_load(&seen.blocks), 0);
 		assert_int_equal(loss_plan_run(eval.plan, threads, &seen.cancel, NULL),
-				 LOSS_DEADLINE_EXCEEDED);
+				 LOSS_CANCELLED);
 		atomic_store(&seen.cancel, false);
 		assert_int_equal(loss_plan_run(eval.plan, threads, &seen.cancel, &eval.error),
 				 LOSS_OK);

@@ -121,7 +121,7 @@ static void test_cancelled(void **state)
 	struct loss_error err;
 	struct loss_arena *arena = loss_arena_create(NULL);
 	struct decoder *decoder = stream_rows(arena, NULL, &cancel, ROWS);
-	assert_int_equal(decoder->finish(decoder, &err), LOSS_DEADLINE_EXCEEDED);
+	assert_int_equal(decoder->finish(decoder, &err), LOSS_CANCELLED);
 	assert_null(decoder->plan);
 	loss_arena_destroy(arena);
 }
@@ -138,7 +138,7 @@ static void no_memory(const char *output, size_t step)
 		struct decoder *decoder = stream_output(arena, output, ROWS);
 		loss_status status = decoder->finish(decoder, &err);
 		good += status == LOSS_OK;
-		refused += status == LOSS_TOO_LARGE_FOR_SERVER;
+		refused += status == LOSS_TOO_LARGE_FOR_BUDGET;
 		/* What has failed has given back what it held. */
 		if (status != LOSS_OK)
 			assert_true(budget.held <= 40 << 10);

@@ -190,7 +190,7 @@ static void test_no_memory(void **state)
 	const struct encoder_input input = {.result = &result, .timings = &timings};
 	struct encoded out = {.body = buffer};
 	struct loss_error err;
-	assert_int_equal(reply_json_encode(&input, &out, &err), LOSS_TOO_LARGE_FOR_SERVER);
+	assert_int_equal(reply_json_encode(&input, &out, &err), LOSS_TOO_LARGE_FOR_BUDGET);
 	loss_arena_destroy(arena);
 }
 

@@ -165,11 +165,11 @@ static void test_no_memory(void **state)
 		struct loss_budget budget = {.limit = limit};
 		struct loss_arena *arena = loss_arena_create(&budget);
 		struct encoded out = {.body = arena ? loss_buffer_create(arena) : NULL};
-		struct loss_error err = {.status = LOSS_TOO_LARGE_FOR_SERVER};
+		struct loss_error err = {.status = LOSS_TOO_LARGE_FOR_BUDGET};
 		if (out.body && safetensors_encode(&input, &out, &err) == LOSS_OK)
 			good++;
 		else
-			assert_int_equal(err.status, LOSS_TOO_LARGE_FOR_SERVER);
+			assert_int_equal(err.status, LOSS_TOO_LARGE_FOR_BUDGET);
 		loss_arena_destroy(arena);
 		assert_int_equal(budget.held, 0);
 	}
