@@ -1,3 +1,5 @@
+#include <stdatomic.h>
+
 #include "accounting.h"
 
 #include "codec/encoder.h"

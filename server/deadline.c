@@ -35,7 +35,7 @@ static void notice(void *context, enum reaper_event event)
 	struct request *request = (struct request *)context;
 	atomic_store(event == REAPER_GONE ? &request->gone : &request->expired, true);
 	if (request->evaluation) {
-		atomic_store(&request->evaluation->cancel, true);
+		loss_cancel_request(&request->evaluation->cancel);
 		scheduler_withdraw(request->service->scheduler, &request->job);
 	}
 }

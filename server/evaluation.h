@@ -30,7 +30,7 @@ struct evaluation {
 	struct loss_plan *plan;
 	struct loss_result result;
 	struct timings *timings;
-	atomic_bool cancel; /* set by the reaper's thread: stop at the next row block */
+	struct loss_cancel cancel; /* set by the reaper's thread: stop at the next row block */
 };
 
 /* In the arena; NULL when there is no memory (see loss_arena_failure). Times go to *timings. */

@@ -21,10 +21,10 @@ struct request *request_create(struct service *service, struct reaper_entry *ent
 	/* Requests that need next to nothing (is it alive? what are its metrics?) are answered even
 	 * when the budget is used up; evaluations are not. */
 	bool over_budget = false;
-	struct loss_arena *arena = loss_arena_create(&service->budget);
+	struct loss_arena *arena = loss_arena_create(service->budget);
 	if (!arena) {
 		over_budget = true;
-		arena = loss_arena_create(&service->reserve);
+		arena = loss_arena_create(service->reserve);
 	}
 	struct request *request = arena ? loss_arena_array(arena, struct request, 1) : NULL;
 	if (request) {
@@ -46,7 +46,7 @@ struct request *request_create(struct service *service, struct reaper_entry *ent
 struct loss_arena *request_spare(struct request *request)
 {
 	if (!request->spare)
-		request->spare = loss_arena_create(&request->service->reserve);
+		request->spare = loss_arena_create(request->service->reserve);
 	return request->spare;
 }
 
@@ -418,7 +418,8 @@ static void compute(struct request *request, int threads)
 {
 	keep(request, evaluation_run(request->evaluation, threads, &request->found));
 	/* What expired or was left behind in the last row block is not written either. */
-	if (request->error.status == LOSS_OK && !atomic_load(&request->evaluation->cancel))
+	if (request->error.status == LOSS_OK &&
+	    !loss_cancel_requested(&request->evaluation->cancel))
 		reply_encode(request);
 }
 

@@ -39,7 +39,7 @@ static loss_status metrics_page(struct request *request, struct loss_buffer *out
 {
 	const struct service *service = request->service;
 	const struct metrics_now now = {
-		.inflight_bytes = atomic_load_explicit(&service->budget.held, memory_order_relaxed),
+		.inflight_bytes = loss_budget_held(service->budget),
 		.queue_depth = scheduler_depth(service->scheduler),
 	};
 	return written(metrics_render(out, &now), out, err);

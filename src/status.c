@@ -11,7 +11,7 @@ static const struct loss_status_info status_table[LOSS_N_STATUS] = {
 
 const struct loss_status_info *loss_status_info(loss_status status)
 {
-	return &status_table[status];
+	return status >= 0 && status < LOSS_N_STATUS ? &status_table[status] : NULL;
 }
 
 loss_status loss_fail(struct loss_error *err, loss_status status, const char *field,

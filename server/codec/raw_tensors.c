@@ -175,7 +175,7 @@ static void try_to_stream(struct raw_tensors *raw)
 
 static bool cancelled(const struct raw_tensors *raw)
 {
-	return raw->setup.cancel && atomic_load_explicit(raw->setup.cancel, memory_order_relaxed);
+	return raw->setup.cancel && loss_cancel_requested(raw->setup.cancel);
 }
 
 /* False when nobody waits for the rows any more. */

@@ -5,6 +5,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "api.h"
+
+LOSS_API_BEGIN
+
 /* Leading dimension N, the classes, and up to six more: (N, C, d1..d6). */
 #define LOSS_MAX_RANK 8
 
@@ -66,13 +70,15 @@ struct loss_status_info {
 	const char *help;  /* a paragraph */
 };
 
-/* The row of a status; status must be below LOSS_N_STATUS. */
+/* The row of a status of the library, static; NULL for any other number. Any thread. */
 const struct loss_status_info *loss_status_info(loss_status status);
 
 /*
  * What went wrong and where. `field` is the tensor's or argument's name, or "" where there is no
- * place. A place inside a tensor (or inside the list of outputs) is given both as a multi-index and
- * as a flat, row-major index, so that each wire format can point at it in its own way.
+ * place. `detail` is a sentence for people that names the field, the value and the bound. Both are
+ * terminated. Only what fails fills it: on LOSS_OK it is left as it was. A place inside a tensor
+ * (or inside the list of outputs) is given both as a multi-index and as a flat, row-major index, so
+ * that each wire format can point at it in its own way.
  */
 struct loss_error {
 	loss_status status;
@@ -84,8 +90,12 @@ struct loss_error {
 	char detail[512];
 };
 
-/* Fills err (which may be NULL) without an index and returns status. `field` may be NULL or "". */
-__attribute__((format(printf, 4, 5))) loss_status
-loss_fail(struct loss_error *err, loss_status status, const char *field, const char *format, ...);
+/* Fills err (which may be NULL) without an index and returns status; what is too long is cut.
+ * `field` may be NULL or "". The library's own way to fail, and its callers' if they like. */
+LOSS_PRINTF(4, 5)
+loss_status loss_fail(struct loss_error *err, loss_status status, const char *field,
+		      const char *format, ...);
+
+LOSS_API_END
 
 #endif

@@ -187,7 +187,7 @@ static void draw_indices(struct case_draft *draft, struct loss_tensor *targets)
 	*targets = (struct loss_tensor){.dtype = targets->dtype, .rank = draft->rows.rank};
 	memcpy(targets->shape, draft->rows.shape, sizeof(targets->shape));
 	give_memory(draft, targets);
-	bool is_signed = loss_dtype_info(targets->dtype)->class == LOSS_CLASS_SIGNED;
+	bool is_signed = loss_dtype_info(targets->dtype)->dtype_class == LOSS_CLASS_SIGNED;
 	for (size_t r = 0; r < targets->count; r++) {
 		bool ignored = is_signed && random_chance(&draft->random, 0.1);
 		int64_t y = (int64_t)random_below(&draft->random, classes);

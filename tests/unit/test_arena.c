@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "../support/memory.h"
+#include "budget.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -222,7 +223,7 @@ static void what_is_kept_gives_way(void **state)
 		assert_non_null(loss_arena_alloc(arena, beside - 64 + pages * PAGE, 1));
 		assert_int_equal(held(&budget), ROOMY - KEPT + pages * PAGE);
 		assert_int_equal(budget.kept_bytes, pages ? 0 : KEPT);
-		for (size_t i = 0; i < LOSS_KEPT_MAPPINGS; i++)
+		for (size_t i = 0; i < KEPT_MAPPINGS; i++)
 			assert_int_equal(atomic_load(&budget.kept[i]) != NULL, !pages && i == 0);
 		/* Small ones count like that, too. */
 		assert_non_null(loss_arena_alloc(arena, BLOCK, 1));

@@ -12,6 +12,7 @@
 #include "../../server/codec/content_coding.h"
 #include "../support/memory.h"
 #include "../support/random.h"
+#include "budget.h"
 #include "codec/status.h"
 
 #define NO_LIMIT UINT64_MAX

@@ -1,5 +1,6 @@
 #include "../../server/head.h"
 #include "../support/memory.h"
+#include "budget.h"
 #include "codec/status.h"
 
 #include <setjmp.h>

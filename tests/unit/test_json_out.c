@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "../../server/codec/json_out.h"
+#include "budget.h"
 
 struct fixture {
 	struct loss_arena *arena;

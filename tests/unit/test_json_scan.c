@@ -11,6 +11,7 @@
 
 #include "../../server/codec/json_scan.h"
 #include "../support/random.h"
+#include "budget.h"
 #include "codec/status.h"
 
 #define SUITE "../shared/data/JSONTestSuite"

@@ -1,6 +1,7 @@
 /* The page of GET /metrics: its grammar, its sums over threads, and that callers can not grow it.
  */
 
+#include "budget.h"
 #include "codec/status.h"
 #include "metrics.h"
 #include "metrics_shard.h"

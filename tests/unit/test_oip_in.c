@@ -10,6 +10,7 @@
 
 #include "../support/oip.h"
 #include "../support/random.h"
+#include "budget.h"
 #include "codec/status.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))

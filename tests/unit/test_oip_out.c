@@ -17,6 +17,7 @@
 #include "../../server/shm.h"
 
 #include "../support/object.h"
+#include "budget.h"
 #include "codec/status.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))

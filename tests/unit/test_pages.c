@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "../../server/pages.h"
+#include "budget.h"
 #include "codec/status.h"
 
 static const struct config config = {

@@ -12,6 +12,7 @@
 
 #include "../support/random.h"
 #include "../support/spec.h"
+#include "budget.h"
 #include "results.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "../support/spec.h"
+#include "budget.h"
 #include "problem.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))

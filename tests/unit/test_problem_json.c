@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "../../server/codec/problem_json.h"
+#include "budget.h"
 #include "codec/status.h"
 
 static const char *write_problem(struct loss_arena *arena, const struct loss_error *err,

@@ -12,6 +12,7 @@
 #include "../../server/codec/safetensors_in.h"
 #include "../../server/scheduler.h"
 #include "../support/safetensors.h"
+#include "budget.h"
 
 #define ROWS 2000
 #define CLASSES 1000
@@ -46,7 +47,7 @@ static struct decoder_setup setup_of(struct loss_arena *arena)
 }
 
 static struct decoder *stream_rows(struct loss_arena *arena, struct scheduler *scheduler,
-				   const atomic_bool *cancel, int n_fed)
+				   const struct loss_cancel *cancel, int n_fed)
 {
 	struct decoder_setup setup = setup_of(arena);
 	setup.scheduler = scheduler;
@@ -117,7 +118,8 @@ static void test_rows_that_another_thread_evaluates(void **state)
 static void test_cancelled(void **state)
 {
 	(void)state;
-	atomic_bool cancel = true;
+	struct loss_cancel cancel = {0};
+	loss_cancel_request(&cancel);
 	struct loss_error err;
 	struct loss_arena *arena = loss_arena_create(NULL);
 	struct decoder *decoder = stream_rows(arena, NULL, &cancel, ROWS);

@@ -10,6 +10,7 @@
 #include <math.h>
 
 #include "../../server/codec/reply_json.h"
+#include "budget.h"
 
 static float loss_data[] = {1.3447266f};
 static float grad_data[] = {-0.5f, 0.25f, 0.25f, 1e-7f, NAN, 0.0f};

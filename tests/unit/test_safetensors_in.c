@@ -14,6 +14,7 @@
 #include "../support/decoded.h"
 #include "../support/safetensors.h"
 #include "../support/spec.h"
+#include "budget.h"
 #include "codec/status.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))

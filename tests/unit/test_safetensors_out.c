@@ -12,6 +12,7 @@
 
 #include "../../server/codec/safetensors_out.h"
 #include "../support/safetensors.h"
+#include "budget.h"
 
 static float loss[] = {1.5f};
 static float grad[] = {-0.5f, 0.25f, 0.25f};

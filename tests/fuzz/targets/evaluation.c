@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "../../../server/codec/status.h"
+#include "../../../src/budget.h"
 #include "../../../src/problem.h"
 #include "../../support/safetensors.h"
 #include "driver.h"
