@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "codec/status.h"
 #include "eval_options.h"
 #include "evaluation.h"
 
@@ -135,7 +136,7 @@ static bool decode(struct run *run, struct evaluation *e, struct loss_error *err
 			return false;
 	}
 	if (e->decoder && evaluation_decode(e, &found) != LOSS_OK &&
-	    (status == LOSS_OK || found.status < status))
+	    status_precedes(found.status, status))
 		*err = found;
 	return true;
 }
@@ -161,7 +162,7 @@ static int print(const struct loss_buffer *body)
 
 static int say(const struct loss_error *err)
 {
-	fprintf(stderr, "lossd eval: %s: %s\n", loss_status_info(err->status)->code, err->detail);
+	fprintf(stderr, "lossd eval: %s: %s\n", status_words(err->status)->code, err->detail);
 	return EXIT_PROBLEM;
 }
 

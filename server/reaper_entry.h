@@ -4,6 +4,7 @@
 #define LOSSD_REAPER_ENTRY_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "heap.h"
 #include "pace.h"

@@ -12,6 +12,8 @@
 #ifndef LOSSD_REQUEST_H
 #define LOSSD_REQUEST_H
 
+#include <stdatomic.h>
+
 #include "clock.h"
 #include "evaluation.h"
 #include "head.h"

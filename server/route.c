@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "codec/encoder.h"
+#include "codec/status.h"
 #include "metrics.h"
 #include "pages.h"
 #include "request.h"
@@ -38,7 +39,7 @@ static loss_status metrics_page(struct request *request, struct loss_buffer *out
 {
 	const struct service *service = request->service;
 	const struct metrics_now now = {
-		.inflight_bytes = atomic_load_explicit(&service->budget.held, memory_order_relaxed),
+		.inflight_bytes = loss_budget_held(service->budget),
 		.queue_depth = scheduler_depth(service->scheduler),
 	};
 	return written(metrics_render(out, &now), out, err);
@@ -48,12 +49,12 @@ static loss_status problem_page(struct request *request, struct loss_buffer *out
 				struct loss_error *err)
 {
 	const struct route_argument *wanted = &request->arguments[0];
-	for (int status = LOSS_OK + 1; status < LOSS_N_STATUS; status++) {
-		const char *code = loss_status_info((loss_status)status)->code;
+	for (size_t i = 1; i < STATUS_COUNT; i++) {
+		const char *code = status_words(status_at(i))->code;
 		if (strlen(code) == wanted->size && memcmp(code, wanted->text, wanted->size) == 0)
-			return written(pages_problem(out, (loss_status)status), out, err);
+			return written(pages_problem(out, status_at(i)), out, err);
 	}
-	return loss_fail(err, LOSS_UNKNOWN_PATH, NULL,
+	return loss_fail(err, STATUS_UNKNOWN_PATH, NULL,
 			 "there is no error code \"%.*s\"; GET /openapi.yaml lists them",
 			 (int)(wanted->size < 80 ? wanted->size : 80), wanted->text);
 }

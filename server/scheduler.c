@@ -1,6 +1,7 @@
 #include "scheduler.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "clock.h"
 

@@ -97,9 +97,21 @@ void loss_plan_run_rows(struct loss_plan *plan, size_t first, size_t n, const vo
 	}
 }
 
-static bool cancelled(const atomic_bool *cancel)
+/* Of an int, so that callers' compilers need no atomics: lock-free, and so a signal handler's too.
+ */
+void loss_cancel_request(struct loss_cancel *cancel)
 {
-	return cancel && atomic_load_explicit(cancel, memory_order_relaxed);
+	__atomic_store_n(&cancel->requested, 1, __ATOMIC_SEQ_CST);
+}
+
+bool loss_cancel_requested(const struct loss_cancel *cancel)
+{
+	return __atomic_load_n(&cancel->requested, __ATOMIC_SEQ_CST) != 0;
+}
+
+static bool cancelled(const struct loss_cancel *cancel)
+{
+	return cancel && loss_cancel_requested(cancel);
 }
 
 /* Rows that threads can share, too few to keep all of them busy to the end: then they share each
@@ -121,7 +133,7 @@ static size_t blocks_together(size_t n_blocks, int threads)
 /* A plan's run, as a team's items: so many blocks each. */
 struct run {
 	struct loss_plan *plan;
-	const atomic_bool *cancel;
+	const struct loss_cancel *cancel;
 	size_t together;
 };
 
@@ -137,7 +149,7 @@ static void run_some(void *context, size_t i)
 /* Threads that a plan is worth: to wake another takes as long as this. */
 #define TEAM_NANOSECONDS 40e3
 
-loss_status loss_plan_run(struct loss_plan *plan, int threads, const atomic_bool *cancel,
+loss_status loss_plan_run(struct loss_plan *plan, int threads, const struct loss_cancel *cancel,
 			  struct loss_error *err)
 {
 	if (plan->nanoseconds < TEAM_NANOSECONDS)
@@ -148,8 +160,8 @@ loss_status loss_plan_run(struct loss_plan *plan, int threads, const atomic_bool
 	struct run run = {plan, cancel, threads > 1 ? blocks_together(plan->n_blocks, threads) : 1};
 	team_share(threads, (plan->n_blocks + run.together - 1) / run.together, run_some, &run);
 	if (cancelled(cancel))
-		return loss_fail(err, LOSS_DEADLINE_EXCEEDED, NULL,
-				 "the deadline passed before all rows were evaluated");
+		return loss_fail(err, LOSS_CANCELLED, NULL,
+				 "cancelled before all rows were evaluated");
 	return LOSS_OK;
 }
 
@@ -233,12 +245,22 @@ void loss_plan_finish(struct loss_plan *plan, struct loss_result *result)
 	memcpy(result->warnings, plan->warnings, plan->n_warnings * sizeof *plan->warnings);
 }
 
+/* An input without its data is for callers who plan and run themselves. */
+static loss_status input_missing(const struct loss_problem *problem, struct loss_error *err)
+{
+	const char *name = problem_tensor_name(problem, LOSS_ROLE_INPUT);
+	return loss_fail(err, LOSS_MISSING_FIELD, name, "%s has elements, but its data is NULL",
+			 name);
+}
+
 loss_status loss_evaluate(struct loss_problem *problem, struct loss_arena *arena, int threads,
-			  const atomic_bool *cancel, struct loss_result *result,
+			  const struct loss_cancel *cancel, struct loss_result *result,
 			  struct loss_error *err)
 {
 	struct loss_plan *plan;
 	TRY(loss_plan_create(problem, arena, &plan, err));
+	if (!plan || plan->streams)
+		return input_missing(problem, err);
 	TRY(loss_plan_run(plan, threads, cancel, err));
 	loss_plan_finish(plan, result);
 	return LOSS_OK;

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "status.h"
+
 /* "logits[3][1]", as long as its rank may be. */
 #define PLACE_SIZE 256
 
@@ -71,8 +73,8 @@ static void blame_size(struct json_elements *elements, const char *what, uint64_
 		       const char *setting)
 {
 	elements->stopped = true;
-	loss_fail(json_fault_claim(elements->fault, LOSS_TOO_MANY_ELEMENTS, NULL),
-		  LOSS_TOO_MANY_ELEMENTS, elements->field,
+	loss_fail(json_fault_claim(elements->fault, STATUS_TOO_MANY_ELEMENTS, NULL),
+		  STATUS_TOO_MANY_ELEMENTS, elements->field,
 		  "%s has more than %llu %s, which is the server's limit (%s)", elements->field,
 		  (unsigned long long)limit, what, setting);
 }
@@ -119,7 +121,7 @@ static void check_row(struct json_elements *elements)
 	if (elements->stopped || !is_known(elements, level) ||
 	    elements->filled[level] < elements->shape[level])
 		return;
-	blame(elements, elements->depth, LOSS_RAGGED_ARRAY,
+	blame(elements, elements->depth, STATUS_RAGGED_ARRAY,
 	      "is one entry too many, the arrays before it have length %zu: nested arrays must be "
 	      "of equal length",
 	      elements->shape[level]);
@@ -136,7 +138,7 @@ static void check_opening(struct json_elements *elements)
 	if (elements->stopped)
 		return;
 	if (elements->rank >= 0 && elements->depth >= elements->rank)
-		blame(elements, elements->depth, LOSS_RAGGED_ARRAY,
+		blame(elements, elements->depth, STATUS_RAGGED_ARRAY,
 		      "is an array, but stands where numbers were before: nested arrays must be "
 		      "equally deep");
 	else if (elements->depth >= elements->max_rank)
@@ -183,7 +185,7 @@ static void close_array(struct json_elements *elements)
 		if (n == 0)
 			check_empty(elements);
 	} else if (n != elements->shape[level]) {
-		blame(elements, level, LOSS_RAGGED_ARRAY,
+		blame(elements, level, STATUS_RAGGED_ARRAY,
 		      "has length %zu, but the arrays before it have length %zu: nested arrays "
 		      "must be of equal length",
 		      n, elements->shape[level]);
@@ -213,7 +215,7 @@ static void check_element(struct json_elements *elements)
 	if (elements->rank < 0)
 		elements->rank = elements->depth;
 	if (elements->depth != elements->rank)
-		blame(elements, elements->depth, LOSS_RAGGED_ARRAY,
+		blame(elements, elements->depth, STATUS_RAGGED_ARRAY,
 		      "is a number, but stands where arrays were before: nested arrays must be "
 		      "equally deep");
 	else if (elements->values.count >= elements->max_elements)

@@ -7,6 +7,7 @@
 
 #include "json_scalar.h"
 #include "json_tensor.h"
+#include "status.h"
 
 /*
  * One more name than there are outputs: then some name among them is unknown or stands there twice,
@@ -340,7 +341,8 @@ static loss_status plan_beyond(struct json_in *in, size_t i, const struct json_m
 static loss_status end_problem(struct json_in *in, struct loss_error *err)
 {
 	set_tensors(in);
-	if (in->fault.error.status > LOSS_MISSING_FIELD)
+	if (in->fault.error.status != LOSS_OK &&
+	    status_precedes(LOSS_MISSING_FIELD, in->fault.error.status))
 		note_missing(in);
 	if (in->fault.error.status != LOSS_OK) {
 		*err = in->fault.error;

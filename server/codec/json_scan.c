@@ -3,6 +3,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "status.h"
+
 enum state {
 	STATE_VALUE,       /* a value must come */
 	STATE_FIRST_VALUE, /* behind '[' */
@@ -63,7 +65,7 @@ static const char *refuse_at(struct json_scan *scan, uint64_t offset, char byte,
 	bool printable = byte > ' ' && byte < 0x7f;
 	snprintf(found, sizeof found, printable ? "found '%c'" : "found the byte 0x%02x",
 		 printable ? byte : (unsigned char)byte);
-	fail_at(scan, offset, LOSS_INVALID_JSON, found, expected);
+	fail_at(scan, offset, STATUS_INVALID_JSON, found, expected);
 	return NULL;
 }
 
@@ -443,10 +445,10 @@ loss_status json_scan_finish(struct json_scan *scan, struct loss_error *err)
 	if (scan->error.status == LOSS_OK && scan->state == STATE_NUMBER)
 		end_number(scan);
 	if (scan->error.status == LOSS_OK && untouched)
-		loss_fail(&scan->error, LOSS_EMPTY_BODY, "",
+		loss_fail(&scan->error, STATUS_EMPTY_BODY, "",
 			  "the body is empty, but a JSON object is expected");
 	if (scan->error.status == LOSS_OK && scan->state != STATE_END)
-		fail_at(scan, scan->offset, LOSS_TRUNCATED_BODY, "the body ends here",
+		fail_at(scan, scan->offset, STATUS_TRUNCATED_BODY, "the body ends here",
 			expectation(scan));
 	if (scan->error.status != LOSS_OK && err)
 		*err = scan->error;

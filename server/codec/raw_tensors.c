@@ -175,7 +175,7 @@ static void try_to_stream(struct raw_tensors *raw)
 
 static bool cancelled(const struct raw_tensors *raw)
 {
-	return raw->setup.cancel && atomic_load_explicit(raw->setup.cancel, memory_order_relaxed);
+	return raw->setup.cancel && loss_cancel_requested(raw->setup.cancel);
 }
 
 /* False when nobody waits for the rows any more. */
@@ -183,7 +183,7 @@ static bool go_on(struct raw_tensors *raw)
 {
 	if (!cancelled(raw))
 		return true;
-	loss_fail(&raw->error, LOSS_DEADLINE_EXCEEDED, NULL,
+	loss_fail(&raw->error, LOSS_CANCELLED, NULL,
 		  "the deadline passed before all rows were evaluated");
 	give_up(raw);
 	return false;

@@ -3,9 +3,9 @@
  * "data_offsets": [BEGIN, END]}, ...}, and "__metadata__", an object of strings. It is read as it
  * comes, and nothing but offsets and names is kept of it.
  *
- * The rules of the format (each broken one is LOSS_INVALID_SAFETENSORS): every tensor has all three
- * members, a dtype of the format, a span of as many bytes as dtype and shape take; the spans cover
- * the bytes behind the header without gap or overlap; no name stands there twice.
+ * The rules of the format (each broken one is STATUS_INVALID_SAFETENSORS): every tensor has all
+ * three members, a dtype of the format, a span of as many bytes as dtype and shape take; the spans
+ * cover the bytes behind the header without gap or overlap; no name stands there twice.
  */
 #ifndef LOSSD_CODEC_SAFETENSORS_HEADER_H
 #define LOSSD_CODEC_SAFETENSORS_HEADER_H

@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <stdatomic.h>
 
 #include "../support/eval.h"
 #include "../support/random.h"

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "codec/status.h"
 #include "random.h"
 
 /* A tensor of the header, as text. */
@@ -15,12 +16,12 @@
 /* A header with another logits' entry, in front of which the targets take 16 bytes. */
 #define L(entry) H(TARGETS ",\"logits\":" entry)
 
-#define FORMAT LOSS_INVALID_SAFETENSORS
-#define CUT LOSS_TRUNCATED_BODY
+#define FORMAT STATUS_INVALID_SAFETENSORS
+#define CUT STATUS_TRUNCATED_BODY
 
 const struct bad_safetensors bad_safetensors[] = {
 	/* the header's length */
-	{NULL, 0, 0, LOSS_EMPTY_BODY, NULL, "the body is empty"},
+	{NULL, 0, 0, STATUS_EMPTY_BODY, NULL, "the body is empty"},
 	{NULL, 0, 5, CUT, NULL, "the body has 5 bytes, but begins with 8 of header length"},
 	{NULL, 0, 8, FORMAT, NULL,
 	 "the header's length, the first 8 bytes of the body, is 0, but a header is at least {}"},
@@ -215,9 +216,9 @@ const struct bad_safetensors bad_safetensors[] = {
 	 "the header has \"__metadata__\" twice"},
 	/* the server's limits */
 	{H(TARGETS "," T("logits", "F32", "1,1,1,1,1,1,1,2,3", "16,40")), 0, 40,
-	 LOSS_TOO_MANY_ELEMENTS, "logits",
+	 STATUS_TOO_MANY_ELEMENTS, "logits",
 	 "logits.shape has more than 8 dimensions (max_rank), which is the server's limit"},
-	{H(TARGETS "," T("logits", "F32", "1048577,0", "16,16")), 0, 16, LOSS_TOO_MANY_ELEMENTS,
+	{H(TARGETS "," T("logits", "F32", "1048577,0", "16,16")), 0, 16, STATUS_TOO_MANY_ELEMENTS,
 	 "logits",
 	 "logits.shape has more than 1048576 places beside its zero dimension, which is the "
 	 "server's limit"},

@@ -32,12 +32,13 @@ double wire_element(const struct loss_tensor *tensor, size_t i)
 {
 	const struct loss_dtype_info *info = loss_dtype_info(tensor->dtype);
 	uint64_t bits = 0;
-	if (info->class == LOSS_CLASS_FLOAT)
+	if (info->dtype_class == LOSS_CLASS_FLOAT)
 		return loss_float_get(tensor->dtype, tensor->data, i);
 	memcpy(&bits, (const char *)tensor->data + i * info->size, info->size);
 	unsigned unused = 64 - 8 * (unsigned)info->size;
-	return info->class == LOSS_CLASS_SIGNED ? (double)((int64_t)(bits << unused) >> unused)
-						: (double)bits;
+	return info->dtype_class == LOSS_CLASS_SIGNED
+		       ? (double)((int64_t)(bits << unused) >> unused)
+		       : (double)bits;
 }
 
 void wire_write_argument(FILE *stream, const struct loss_value *value)

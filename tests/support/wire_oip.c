@@ -30,7 +30,7 @@ static void write_float(FILE *stream, double value)
 
 static void write_element(FILE *stream, const struct loss_tensor *tensor, size_t i)
 {
-	if (loss_dtype_info(tensor->dtype)->class == LOSS_CLASS_FLOAT)
+	if (loss_dtype_info(tensor->dtype)->dtype_class == LOSS_CLASS_FLOAT)
 		write_float(stream, wire_element(tensor, i));
 	else if (tensor->dtype == LOSS_I64)
 		fprintf(stream, "%" PRId64, ((const int64_t *)tensor->data)[i]);
@@ -85,7 +85,8 @@ static void write_parameters(FILE *stream, const struct loss_problem *problem, b
 	const struct loss_info *loss = loss_problem_info(problem);
 	fprintf(stream, ",\"parameters\":{\"binary_data_output\":%s", binary ? "true" : "false");
 	for (size_t i = 0; i < loss->n_arguments; i++) {
-		const struct loss_value *value = &problem->values[argument_row(loss->arguments[i])->id];
+		const struct loss_value *value =
+			&problem->values[argument_row(loss->arguments[i])->id];
 		if (!(problem->arguments_given & (1u << i)) || value->type == LOSS_VALUE_NULL)
 			continue;
 		fprintf(stream, ",\"%s\":", loss->arguments[i]->name);

@@ -10,6 +10,8 @@
 
 #include "../support/oip.h"
 #include "../support/random.h"
+#include "budget.h"
+#include "codec/status.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -107,10 +109,10 @@ static void test_binary_faults(void **state)
 		loss_status status;
 		const char *detail;
 	} cases[] = {
-		{"{\"inputs\":[" RAW_LOGITS "," TARGETS "]}", 23, LOSS_TRUNCATED_BODY,
+		{"{\"inputs\":[" RAW_LOGITS "," TARGETS "]}", 23, STATUS_TRUNCATED_BODY,
 		 "the sizes of the binary inputs add up to 24 bytes, but only 23 follow the JSON "
 		 "part of the body"},
-		{"{\"inputs\":[" RAW_LOGITS "," TARGETS "]}", 0, LOSS_TRUNCATED_BODY,
+		{"{\"inputs\":[" RAW_LOGITS "," TARGETS "]}", 0, STATUS_TRUNCATED_BODY,
 		 "the sizes of the binary inputs add up to 24 bytes, but only 0 follow the JSON "
 		 "part of the body"},
 		{"{\"inputs\":[" RAW_LOGITS "," TARGETS "]}", 25, LOSS_SHAPE_MISMATCH,
@@ -125,7 +127,7 @@ static void test_binary_faults(void **state)
 		 "logits.parameters.binary_data_size is 20, but FP32 of shape (2, 3) has 24 bytes"},
 		{"{\"inputs\":[" RAW("logits", "FP32", "[2,3]",
 				     "18446744073709551615") "," RAW_TARGETS "]}",
-		 40, LOSS_TRUNCATED_BODY,
+		 40, STATUS_TRUNCATED_BODY,
 		 "the sizes of the binary inputs add up to 18446744073709551615 bytes, but only 40 "
 		 "follow the JSON part of the body"},
 		{"{\"inputs\":[" RAW("logits", "FP32", "[2,3]", "24.5") "," TARGETS "]}", 24,
@@ -137,12 +139,12 @@ static void test_binary_faults(void **state)
 		 "inputs[0].name is \"logit\", but cross_entropy has no such input; the nearest is "
 		 "\"logits\""},
 		{"{\"inputs\":[" RAW("logit", "FP32", "[2,3]", "24") "," TARGETS "]}", 20,
-		 LOSS_TRUNCATED_BODY,
+		 STATUS_TRUNCATED_BODY,
 		 "the sizes of the binary inputs add up to 24 bytes, but only 20 follow the JSON "
 		 "part of the body"},
-		{"{\"inputs\":[" RAW_LOGITS "," TARGETS "]", 24, LOSS_TRUNCATED_BODY,
+		{"{\"inputs\":[" RAW_LOGITS "," TARGETS "]", 24, STATUS_TRUNCATED_BODY,
 		 "line 1, column 162: the body ends here, but ',' or '}' is expected"},
-		{"{\"inputs\":[" RAW_LOGITS "," TARGETS "]}}", 24, LOSS_INVALID_JSON,
+		{"{\"inputs\":[" RAW_LOGITS "," TARGETS "]}}", 24, STATUS_INVALID_JSON,
 		 "line 1, column 163: found '}', but nothing may follow the document"},
 	};
 	char zeros[64] = {0};
@@ -186,7 +188,7 @@ static void test_header_length(void **state)
 	for (size_t i = 0; i < COUNT(cases); i++)
 		assert_refused(&(struct decode_options){.create = oip_in_create,
 							.header_length = cases[i].length},
-			       body, LOSS_INVALID_HEADER, "", cases[i].detail);
+			       body, STATUS_INVALID_HEADER, "", cases[i].detail);
 	assert_decodes(
 		&(struct decode_options){.create = oip_in_create, .header_length = "0000146"}, body,
 		TEXT);
@@ -197,7 +199,7 @@ static void test_header_length(void **state)
 	assert_refused(&(struct decode_options){.create = oip_in_create,
 						.header_length = "146",
 						.max_header_bytes = 145},
-		       body, LOSS_INVALID_HEADER, "",
+		       body, STATUS_INVALID_HEADER, "",
 		       HEADER " is 146, but the limit (max_header_bytes) is 145");
 }
 
@@ -241,7 +243,7 @@ static void test_damaged_bodies(void **state)
 		damage(&random, b->bytes, b->options.size);
 		b->options.run = 1;
 		struct decoded decoded = decode(&b->options, b->bytes);
-		int http = loss_status_info(decoded.status)->http;
+		int http = status_http(decoded.status);
 		require(http == 200 || http == 400 || http == 422, "%d for %s", http, b->bytes);
 		right += http == 200;
 		wrong += http != 200;
@@ -276,9 +278,9 @@ static void test_no_memory(void **state)
 			decoder->feed(decoder, (const unsigned char *)b->bytes, b->options.size);
 		loss_status status =
 			decoder ? decoder->finish(decoder, &err) : loss_arena_failure(arena, &err);
-		failed |= status == LOSS_TOO_LARGE_FOR_SERVER;
+		failed |= status == LOSS_TOO_LARGE_FOR_BUDGET;
 		worked |= status == LOSS_OK;
-		assert_true(status == LOSS_OK || status == LOSS_TOO_LARGE_FOR_SERVER);
+		assert_true(status == LOSS_OK || status == LOSS_TOO_LARGE_FOR_BUDGET);
 		loss_arena_destroy(arena);
 		assert_int_equal(budget.held, 0);
 	}
@@ -302,7 +304,7 @@ static void test_no_memory_for_data(void **state)
 	decoder->feed(decoder, (const unsigned char *)start, sizeof start - 1);
 	decoder->feed(decoder, (const unsigned char *)numbers, sizeof numbers);
 	decoder->feed(decoder, (const unsigned char *)"this is no JSON", 15);
-	assert_int_equal(decoder->finish(decoder, &err), LOSS_TOO_LARGE_FOR_SERVER);
+	assert_int_equal(decoder->finish(decoder, &err), LOSS_TOO_LARGE_FOR_BUDGET);
 	loss_arena_destroy(arena);
 	assert_int_equal(budget.held, 0);
 }

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "../support/oip.h"
+#include "codec/status.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -192,18 +193,18 @@ static void test_input_faults(void **state)
 		{LOGITS_WITH("\"shape\":[-1,3],\"datatype\":\"FP32\",\"data\":[1]"),
 		 LOSS_SHAPE_MISMATCH, "logits", "logits.shape[0] is -1, but must be at least 0"},
 		{LOGITS_WITH("\"shape\":[1,1,1,1,1,1,1,1,1],\"datatype\":\"FP32\",\"data\":[1]"),
-		 LOSS_TOO_MANY_ELEMENTS, "logits",
+		 STATUS_TOO_MANY_ELEMENTS, "logits",
 		 "logits.shape has more than 8 dimensions (max_rank), which is the server's limit"},
 		{LOGITS_WITH(
 			 "\"shape\":[4294967296,4294967296],\"datatype\":\"FP32\",\"data\":[1]"),
-		 LOSS_TOO_MANY_ELEMENTS, "logits",
+		 STATUS_TOO_MANY_ELEMENTS, "logits",
 		 "logits.shape has more than 8589934592 elements (max_elements), which is the "
 		 "server's limit"},
 		{LOGITS_WITH(SHAPED "\"data\":[1,2,3,4,5]"), LOSS_SHAPE_MISMATCH, "logits",
 		 "logits.data has length 5, but the shape (2, 3) has 6 elements"},
 		{LOGITS_WITH(SHAPED "\"data\":[[1,2],[3,4],[5,6]]"), LOSS_SHAPE_MISMATCH, "logits",
 		 "logits.data is nested as (3, 2), but the shape is (2, 3)"},
-		{LOGITS_WITH(SHAPED "\"data\":[[1,2,3],[4,5]]"), LOSS_RAGGED_ARRAY, "logits",
+		{LOGITS_WITH(SHAPED "\"data\":[[1,2,3],[4,5]]"), STATUS_RAGGED_ARRAY, "logits",
 		 "logits[1] has length 2, but the arrays before it have length 3: nested arrays "
 		 "must be of equal length"},
 		{LOGITS_WITH(SHAPED "\"data\":1"), LOSS_WRONG_TYPE, "logits",
@@ -233,7 +234,7 @@ static void test_input_faults(void **state)
 		 "\"data\":[0,3]}]}",
 		 LOSS_TARGET_OUT_OF_BOUNDS, "targets",
 		 "targets[1] is 3, but there are 3 classes (0..2)"},
-		{LOGITS_WITH(SHAPED "\"data\":[{\"a\":NaN}]"), LOSS_INVALID_JSON, "",
+		{LOGITS_WITH(SHAPED "\"data\":[{\"a\":NaN}]"), STATUS_INVALID_JSON, "",
 		 "line 1, column 74: found 'N', but NaN and Infinity may stand in tensors only"},
 		{LOGITS_WITH(SHAPED "\"data\":[1],\"data\":[NaN,[-Infinity]]"),
 		 LOSS_DUPLICATE_FIELD, "logits", "logits.data is given twice; give it once"},
@@ -285,7 +286,7 @@ static void test_source_faults(void **state)
 		 "logits.parameters.shared_memory_region is 7, but must be the name of a "
 		 "registered "
 		 "region"},
-		{PARAMETERS_OF_INPUT("\"binary_data_size\":24"), LOSS_INVALID_HEADER, "logits",
+		{PARAMETERS_OF_INPUT("\"binary_data_size\":24"), STATUS_INVALID_HEADER, "logits",
 		 "logits is binary (its binary_data_size is 24), but the request has no "
 		 "Inference-Header-Content-Length header"},
 		{PARAMETERS_OF_INPUT("\"binary_data_size\":24.0"), LOSS_WRONG_TYPE,

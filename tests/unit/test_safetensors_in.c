@@ -14,6 +14,8 @@
 #include "../support/decoded.h"
 #include "../support/safetensors.h"
 #include "../support/spec.h"
+#include "budget.h"
+#include "codec/status.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -28,7 +30,7 @@ static void test_bad_bodies(void **state)
 		if (decoded.status != bad->status || strcmp(decoded.detail, bad->detail) != 0 ||
 		    strcmp(decoded.pointer, bad->pointer ? bad->pointer : "") != 0)
 			fail_msg("%s (%zu): %s \"%s\": %s", bad->header ? bad->header : "no header",
-				 bad->n, loss_status_info(decoded.status)->code, decoded.pointer,
+				 bad->n, status_words(decoded.status)->code, decoded.pointer,
 				 decoded.detail);
 		decoded_free(&decoded);
 		free(body);
@@ -295,16 +297,16 @@ static void test_many_tensors(void **state)
 	assert_int_equal(decode_names(1000, 65536, &err), LOSS_UNKNOWN_FIELD);
 	assert_int_equal(decode_names(100000, 16 << 20, &err), LOSS_UNKNOWN_FIELD);
 	assert_string_equal(err.field, "t0");
-	assert_int_equal(decode_names(1000000, 65536, &err), LOSS_INVALID_SAFETENSORS);
+	assert_int_equal(decode_names(1000000, 65536, &err), STATUS_INVALID_SAFETENSORS);
 	assert_int_equal(decode_names(1000000, UINT64_C(1) << 30, &err), LOSS_UNKNOWN_FIELD);
 }
 
-/* Decodes where `filler` bytes are in use already. LOSS_TOO_LARGE_FOR_SERVER where there was no
+/* Decodes where `filler` bytes are in use already. LOSS_TOO_LARGE_FOR_BUDGET where there was no
  * memory to begin. */
 static loss_status decode_beside(size_t filler, struct loss_arena *arena, const char *body,
 				 size_t size)
 {
-	struct loss_error err = {.status = LOSS_TOO_LARGE_FOR_SERVER};
+	struct loss_error err = {.status = LOSS_TOO_LARGE_FOR_BUDGET};
 	if (!loss_arena_alloc(arena, filler, 1))
 		return err.status;
 	struct loss_problem *problem = loss_problem_create(loss_find("cross_entropy", 13), arena);
@@ -332,7 +334,7 @@ static void test_no_memory(void **state)
 			assert_non_null(arena);
 			loss_status status = decode_beside(64 * i, arena, body, size);
 			good += status == LOSS_OK;
-			refused += status == LOSS_TOO_LARGE_FOR_SERVER;
+			refused += status == LOSS_TOO_LARGE_FOR_BUDGET;
 			loss_arena_destroy(arena);
 			assert_int_equal(budget.held, 0);
 			free(body);

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "../../../server/codec/status.h"
+#include "../../../src/budget.h"
 #include "../../../src/problem.h"
 #include "../../support/safetensors.h"
 #include "driver.h"
@@ -104,7 +106,7 @@ static void feed(void *context, const unsigned char *bytes, size_t n)
 
 static void keep(struct loss_error *err, const struct loss_error *found)
 {
-	if (found->status != LOSS_OK && (err->status == LOSS_OK || found->status < err->status))
+	if (status_precedes(found->status, err->status))
 		*err = *found;
 }
 
