@@ -255,9 +255,9 @@ static void check_choices(const char *schema, const struct loss_argument_info *a
 
 static void check_bounds(const char *schema, const struct loss_argument_info *argument)
 {
-	const char *min =
-		yaml_value(contract, node("%s>%s", schema,
-					  argument->range.min_excluded ? "exclusiveMinimum" : "minimum"));
+	const char *min = yaml_value(
+		contract, node("%s>%s", schema,
+			       argument->range.min_excluded ? "exclusiveMinimum" : "minimum"));
 	const char *max = yaml_value(contract, node("%s>maximum", schema));
 	assert_non_null(min);
 	assert_non_null(max);
@@ -293,7 +293,9 @@ static void check_argument(const struct loss_info *loss, const struct loss_argum
 	check_default(schema, argument);
 	if (argument->type == LOSS_ARGUMENT_CHOICE)
 		check_choices(schema, argument);
-	if (argument->type == LOSS_ARGUMENT_NUMBER)
+	bool listed = yaml_item(contract, node("%s>enum", schema), 0) != NULL;
+	if (argument->type == LOSS_ARGUMENT_NUMBER ||
+	    (argument->type == LOSS_ARGUMENT_INTEGER && !listed))
 		check_bounds(schema, argument);
 }
 
