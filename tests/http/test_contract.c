@@ -294,7 +294,9 @@ static void check_argument(const struct loss_info *loss, const struct loss_argum
 	check_default(schema, argument);
 	if (argument->type == LOSS_ARGUMENT_CHOICE)
 		check_choices(schema, argument);
-	if (argument->type == LOSS_ARGUMENT_NUMBER)
+	bool listed = yaml_item(contract, node("%s>enum", schema), 0) != NULL;
+	if (argument->type == LOSS_ARGUMENT_NUMBER ||
+	    (argument->type == LOSS_ARGUMENT_INTEGER && !listed))
 		check_bounds(schema, argument);
 }
 

@@ -9,6 +9,7 @@
 #define LOGITS "{\"name\":\"logits\",\"shape\":[2,3],\"datatype\":\"FP32\",\"data\":[1,2,3,4,5,6]}"
 #define TARGETS "{\"name\":\"targets\",\"shape\":[2],\"datatype\":\"INT64\",\"data\":[0,2]}"
 #define INPUTS "\"inputs\":[" LOGITS "," TARGETS "]"
+#define INPUTS_AND(more) "\"inputs\":[" LOGITS "," TARGETS "," more "]"
 #define TEXT "logits F32 (2, 3): 1 2 3 4 5 6\ntargets I64 (2): 0 2\n"
 /* An input whose members end differently. */
 #define LOGITS_WITH(rest) "{\"inputs\":[{\"name\":\"logits\"," rest "}," TARGETS "]}"

@@ -37,6 +37,7 @@ static struct binary *binary_of(const char *document, const void *tensors, size_
 
 static const float logits[] = {1, 2, 3, 4, 5, 6};
 static const int64_t targets[] = {0, 2};
+#define RAW_MASK RAW("mask", "BOOL", "[2]", "2")
 
 /* Documents of eight lengths, so that the tensors behind them begin at any address. */
 static void test_binary(void **state)
@@ -73,6 +74,8 @@ static void test_binary(void **state)
 		narrow, sizeof narrow);
 	assert_decodes(&b->options, b->bytes,
 		       "logits F16 (1, 2): 1 -2\ntargets U8 (1): 1\nweight BF16 (1): 1\n");
+	b = binary_of("{" INPUTS_AND(RAW_MASK) "}", (uint8_t[]){0, 1}, 2);
+	assert_decodes(&b->options, b->bytes, TEXT "mask BOOL (2): 0 1\n");
 }
 
 /* Whether rows are evaluated as they arrive or not: the same results. */
@@ -161,6 +164,9 @@ static void test_binary_faults(void **state)
 	b->options.plan = 1;
 	assert_refused(&b->options, b->bytes, LOSS_TARGET_OUT_OF_BOUNDS, "targets",
 		       "targets[1] is 3, but there are 3 classes (0..2)");
+	b = binary_of("{" INPUTS_AND(RAW_MASK) "}", (uint8_t[]){0, 2}, 2);
+	assert_refused(&b->options, b->bytes, LOSS_DTYPE_MISMATCH, "mask",
+		       "element 1 of mask is the byte 2, but an element of BOOL is 0 or 1");
 }
 
 #define HEADER "Inference-Header-Content-Length"
@@ -183,7 +189,7 @@ static void test_header_length(void **state)
 		{"65537", HEADER " is 65537, but the limit (max_header_bytes) is 65536"},
 		{"147", HEADER " is 147, but the body has only 146 bytes"},
 		{"0", HEADER " is 0, the raw form of a single tensor, which needs a model with one "
-			     "input; cross_entropy has 4: send the JSON part"},
+			     "input; cross_entropy has 6: send the JSON part"},
 	};
 	for (size_t i = 0; i < COUNT(cases); i++)
 		assert_refused(&(struct decode_options){.create = oip_in_create,

@@ -78,6 +78,27 @@ static void test_data(void **state)
 		"logits BF16 (1, 2): 1 2\ntargets BOOL (1, 2): 1 0\n");
 }
 
+#define MASK(datatype, data)                                                                       \
+	"{\"name\":\"mask\",\"datatype\":\"" datatype "\",\"shape\":[2],\"data\":" data "}"
+
+static void test_masks(void **state)
+{
+	(void)state;
+	static const struct oip_refused refused[] = {
+		{"{" INPUTS_AND(MASK("BOOL", "[true,2]")) "}", LOSS_DTYPE_MISMATCH, "mask",
+		 "mask[1] is 2, but an element of BOOL is an integer in 0..1"},
+		{"{" INPUTS_AND(MASK("BOOL", "[true,null]")) "}", LOSS_WRONG_TYPE, "mask",
+		 "mask[1] is null, but must be true, false, 0 or 1"},
+		{"{" INPUTS_AND(MASK("UINT8", "[1,0]")) "}", LOSS_DTYPE_MISMATCH, "mask",
+		 "mask.datatype is UINT8, but must be one of BOOL"},
+	};
+	assert_decodes(&plain, "{" INPUTS_AND(MASK("BOOL", "[true,false]")) "}",
+		       TEXT "mask BOOL (2): 1 0\n");
+	assert_decodes(&plain, "{" INPUTS_AND(MASK("BOOL", "[0,1]")) "}",
+		       TEXT "mask BOOL (2): 0 1\n");
+	oip_check_refused(refused, COUNT(refused));
+}
+
 /* A shape of (1) is that of a scalar where a scalar is needed, and nowhere else. */
 static void test_scalars(void **state)
 {
@@ -309,9 +330,8 @@ static void test_source_faults(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_data),
-		cmocka_unit_test(test_scalars),
-		cmocka_unit_test(test_input_faults),
+		cmocka_unit_test(test_data),          cmocka_unit_test(test_masks),
+		cmocka_unit_test(test_scalars),       cmocka_unit_test(test_input_faults),
 		cmocka_unit_test(test_source_faults),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -114,7 +114,7 @@ static void test_refused(void **state)
 		 "label_smoothing is \"-NaN\", but must be a number"},
 		/* several: the lowest status, then the first */
 		{"reduce=yes&reduction=a&reduction=b&nope=1&nope2=2", LOSS_UNKNOWN_FIELD, "nope",
-		 "cross_entropy has no argument \"nope\"; the nearest field is \"logits\""},
+		 "cross_entropy has no argument \"nope\"; the nearest field is \"mask\""},
 		{"reducton=1&a=%", STATUS_INVALID_QUERY, "", BAD_ESCAPE("%")},
 	};
 	for (size_t i = 0; i < COUNT(cases); i++)

@@ -52,8 +52,10 @@ static void assert_body(struct decode_options options, const char *header, const
 static const float logits[] = {1, 2, 3, 4, 5, 6};
 static const int64_t targets[] = {2, 0};
 static const float weight[] = {1, 0.5f, 2};
+static const float row_weight[] = {0, 5};
+static const uint8_t mask[] = {1, 0};
 
-/* The three tensors one behind the other in any order, and where each begins. */
+/* Tensors one behind the other in any order, and where each begins. */
 struct layout {
 	char header[1024];
 	unsigned char data[128];
@@ -77,6 +79,11 @@ static void add_one(struct layout *layout, char which)
 		add(layout, "logits", "\"dtype\":\"F32\",\"shape\":[2,3]", logits, sizeof logits);
 	else if (which == 't')
 		add(layout, "targets", "\"shape\":[2],\"dtype\":\"I64\"", targets, sizeof targets);
+	else if (which == 'r')
+		add(layout, "row_weight", "\"dtype\":\"F32\",\"shape\":[2]", row_weight,
+		    sizeof row_weight);
+	else if (which == 'm')
+		add(layout, "mask", "\"dtype\":\"BOOL\",\"shape\":[2]", mask, sizeof mask);
 	else
 		add(layout, "weight", "\"dtype\":\"F32\",\"shape\":[3]", weight, sizeof weight);
 }
@@ -105,6 +112,10 @@ static void test_any_order(void **state)
 		{"tlw", KEPT "weight F32 (3): 1 0.5 2\n"},
 		{"ltw", KEPT "weight F32 (3): 1 0.5 2\n"},
 		{"wlt", KEPT "weight F32 (3): 1 0.5 2\n"},
+		{"rtml", STREAMED "row_weight F32 (2): 0 5\nmask BOOL (2): 1 0\n"},
+		{"mtl", STREAMED "mask BOOL (2): 1 0\n"},
+		{"tlm", KEPT "mask BOOL (2): 1 0\n"},
+		{"tlr", KEPT "row_weight F32 (2): 0 5\n"},
 	};
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
@@ -243,6 +254,15 @@ static void test_values(void **state)
 		"{\"targets\":{\"dtype\":\"BOOL\",\"shape\":[2],\"data_offsets\":[8,10]},"
 		"\"logits\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}",
 		bytes, sizeof bytes, &no_boolean);
+	static const struct decoded no_mask = {
+		LOSS_DTYPE_MISMATCH, "mask",
+		"element 1 of mask is the byte 2, but an element of BOOL is 0 or 1", NULL};
+	for (int order = 0; order < 2; order++) {
+		struct layout layout = lay_out(order ? "mtl" : "tlm");
+		layout.data[order ? 1 : layout.n - 1] = 2;
+		assert_refusal((struct decode_options){.plan = 1}, layout.header, layout.data,
+			       layout.n, &no_mask);
+	}
 }
 
 /* ---------------------------------------------------------------- many names, much memory */
