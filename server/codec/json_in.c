@@ -42,7 +42,7 @@ struct json_in {
 
 	size_t n_outputs;
 	const char *outputs[OUTPUTS_KEPT];
-	struct json_tensor tensors[LOSS_N_ROLES];
+	struct json_tensor tensors[]; /* of the loss */
 };
 
 static bool is_dead(const struct json_in *in)
@@ -391,7 +391,9 @@ static void pointer(const struct decoder *decoder, const struct loss_error *err,
 struct decoder *json_in_create(const struct decoder_setup *setup)
 {
 	struct loss_arena *arena = setup->arena;
-	struct json_in *in = loss_arena_array(arena, struct json_in, 1);
+	size_t n_tensors = loss_problem_info(setup->problem)->n_tensors;
+	struct json_in *in =
+		loss_arena_alloc(arena, 1, sizeof *in + n_tensors * sizeof(struct json_tensor));
 	if (!in)
 		return NULL;
 	*in = (struct json_in){
@@ -401,7 +403,7 @@ struct decoder *json_in_create(const struct decoder_setup *setup)
 		.arena = arena,
 	};
 	json_scan_start(&in->scan, arena, &(struct json_scan_owner){on_token, on_numbers, in});
-	for (size_t i = 0; i < in->loss->n_tensors; i++)
+	for (size_t i = 0; i < n_tensors; i++)
 		json_tensor_start(&in->tensors[i], &in->loss->tensors[i], arena, &setup->limits,
 				  &in->fault);
 	return &in->decoder;
