@@ -10,7 +10,7 @@
 void accounting_inference(const struct request *request)
 {
 	const struct timings *t = &request->timings;
-	if (!request->route || request->route->door != &door_v2 || !request->loss ||
+	if (!request->route || request->route->protocol != &protocol_v2 || !request->loss ||
 	    request->method != METHOD_POST)
 		return;
 	const struct metrics_inference counted = {

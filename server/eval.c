@@ -69,7 +69,7 @@ static bool is_gzip(const struct run *run)
 	return run->n >= 2 && run->bytes[0] == 0x1f && run->bytes[1] == 0x8b;
 }
 
-/* What stands behind the last dot, but for .gz: "json" of "batch.json.gz". */
+/* What stands after the last dot, but for .gz: "json" of "batch.json.gz". */
 static const struct media_type *format_of_name(const char *path)
 {
 	const char *name = strrchr(path, '/');
@@ -109,7 +109,7 @@ static struct evaluation *create(struct run *run, struct loss_error *err)
 	const struct evaluation_kind kind = {
 		.loss = options->loss,
 		.media = format_of(run),
-		.format = door_v1.replies,
+		.format = protocol_v1.replies,
 		.isa = options->isa,
 		.coding = is_gzip(run) ? CODING_GZIP : CODING_IDENTITY,
 		.max_body_bytes = UINT64_MAX,

@@ -9,7 +9,7 @@
  * Headers that framing depends on, and how often each stands in the head. They are what
  * libmicrohttpd itself acts on, besides Connection, of which only the list "close" or "keep-alive"
  * counts and to it alone, and Cookie, which it copies and nobody reads. It compares whole values,
- * also the white space behind them, and takes the first of several: so what it does not know is
+ * also the white space after them, and takes the first of several: so what it does not know is
  * refused here.
  */
 struct census {
@@ -50,7 +50,7 @@ static bool is_courtesy(const char *name)
 }
 
 /* RFC 9110, section 7.2: a host and perhaps a port; nothing that could be read as a path or as user
- * data. White space behind it is nobody's: libmicrohttpd does not read it. */
+ * data. White space after it is nobody's: libmicrohttpd does not read it. */
 static bool is_host(const char *text)
 {
 	const char *p = text;
@@ -150,7 +150,7 @@ static loss_status check_coding(const struct census *census, bool old, struct fr
 		return loss_fail(
 			err, STATUS_INVALID_HEADER, NULL,
 			"Transfer-Encoding must be chunked, once and alone, with no white space "
-			"behind it; it is %s\"%.40s\"",
+			"after it; it is %s\"%.40s\"",
 			census->codings > 1 ? "doubled, at last " : "", census->coding);
 	framing->chunked = true;
 	return LOSS_OK;
@@ -167,7 +167,7 @@ static loss_status check_expectation(const struct census *census, bool old, stru
 		return loss_fail(
 			err, STATUS_EXPECTATION_FAILED, NULL,
 			"Expect is \"%.40s\"; the only expectation that this server meets is "
-			"100-continue, given once and with no white space behind it",
+			"100-continue, given once and with no white space after it",
 			census->expectation);
 	framing->expects_continue = true;
 	return LOSS_OK;

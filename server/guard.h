@@ -11,7 +11,7 @@
 
 struct header {
 	/* Terminated; the value without white space before it. Of a request also with what is
-	 * behind it, since that is what libmicrohttpd compares. */
+	 * after it, since that is what libmicrohttpd compares. */
 	const char *name, *value;
 };
 

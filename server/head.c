@@ -43,7 +43,7 @@ static const char **slot(struct head *head, const struct field *field)
 	return (const char **)(void *)((char *)head + field->offset);
 }
 
-/* Bytes of a value without the white space behind it, which libmicrohttpd leaves. */
+/* Bytes of a value without the white space after it, which libmicrohttpd leaves. */
 static size_t trimmed(const char *value)
 {
 	size_t n = strlen(value);
@@ -52,7 +52,7 @@ static size_t trimmed(const char *value)
 	return n;
 }
 
-/* Without the white space behind it; NULL when there is no memory. */
+/* Without the white space after it; NULL when there is no memory. */
 static const char *trim_end(const char *value, struct loss_arena *arena)
 {
 	size_t n = trimmed(value);
@@ -150,7 +150,7 @@ static bool is_hex(const char *text, size_t n, bool zero)
 
 /*
  * W3C Trace Context, section 3.2: version-trace id-parent id-flags. Version ff is forbidden,
- * version 00 ends there, later versions may go on behind a dash.
+ * version 00 ends there, later versions may go on after a dash.
  */
 static bool is_traceparent(const char *text)
 {

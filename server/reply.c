@@ -99,7 +99,7 @@ static void complete(struct request *request, const char *content_type)
 	add_header(reply, "X-Request-Id", request->id);
 	add_header(reply, "traceparent", request->head.traceparent);
 	add_header(reply, "tracestate", request->head.tracestate);
-	if (request->method == METHOD_POST && request->loss && request->route->door)
+	if (request->method == METHOD_POST && request->loss && request->route->protocol)
 		add_header(reply, "Server-Timing", server_timing(request));
 	if (reply->status == 429 || reply->status == 503)
 		add_header(reply, "Retry-After", RETRY_AFTER_SECONDS);

@@ -148,7 +148,7 @@ static loss_status check_method(const struct request *request, const char *metho
 
 static bool evaluates(const struct request *request)
 {
-	return request->method == METHOD_POST && request->route && request->route->door &&
+	return request->method == METHOD_POST && request->route && request->route->protocol &&
 	       request->loss;
 }
 
@@ -188,7 +188,7 @@ static loss_status check_size(const struct request *request, struct loss_error *
 static const struct media_type *check_body_type(struct request *request,
 						enum content_coding *coding)
 {
-	const struct media_type *requests = request->route->door->requests;
+	const struct media_type *requests = request->route->protocol->requests;
 	const char *names[MEDIA_TYPES_MAX];
 	size_t n = 0, chosen;
 	for (; requests[n].name; n++)
@@ -200,7 +200,7 @@ static const struct media_type *check_body_type(struct request *request,
 
 static const struct reply_format *check_reply_type(struct request *request)
 {
-	const struct reply_format *replies = request->route->door->replies;
+	const struct reply_format *replies = request->route->protocol->replies;
 	const char *names[REPLY_FORMATS_MAX];
 	size_t n = 0, chosen;
 	for (; replies[n].content_type; n++)

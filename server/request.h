@@ -31,7 +31,7 @@ struct reply {
 	const void *body;
 	size_t size;
 	bool coded; /* the body is gzip */
-	bool close; /* the connection ends with this reply, whatever has been sent behind */
+	bool close; /* the connection ends with this reply, whatever has been sent after */
 	/* Of an evaluation: what its encoder has said. */
 	const char *content_type;
 	struct header more;

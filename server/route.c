@@ -78,13 +78,13 @@ static loss_status loss_page(struct request *request, struct loss_buffer *out,
 #define TEXT "text/plain; version=0.0.4; charset=utf-8"
 
 /* A loss as a model, with and without its version; `more` is the rest of the row. */
-#define MODEL(behind, ...)                                                                         \
-	{.path = "/v2/models/{loss}" behind,                                                       \
+#define MODEL(after, ...)                                                                          \
+	{.path = "/v2/models/{loss}" after,                                                        \
 	 .names_loss = true,                                                                       \
 	 .content_type = JSON,                                                                     \
 	 __VA_ARGS__},                                                                             \
 	{                                                                                          \
-		.path = "/v2/models/{loss}/versions/{version}" behind, .names_loss = true,         \
+		.path = "/v2/models/{loss}/versions/{version}" after, .names_loss = true,          \
 		.content_type = JSON, __VA_ARGS__                                                  \
 	}
 #define GET(path_, type_, page_)                                                                   \
@@ -110,7 +110,7 @@ const struct route routes[] = {
 	GET("/problems/{code}", HTML, problem_page),
 	GET("/v1/losses", JSON, losses_page),
 	{.path = "/v1/losses/{loss}", .methods = METHOD_GET | METHOD_POST, .content_type = JSON,
-	 .page = loss_page, .names_loss = true, .door = &door_v1},
+	 .page = loss_page, .names_loss = true, .protocol = &protocol_v1},
 
 	GET("/v2", JSON, v2_server_page),
 	GET("/v2/", JSON, v2_server_page),
@@ -121,7 +121,7 @@ const struct route routes[] = {
 	MODEL("/ready", .methods = METHOD_GET, .page = v2_model_ready_page, .always = true),
 	MODEL("/config", .methods = METHOD_GET, .page = v2_config_page),
 	MODEL("/stats", .methods = METHOD_GET, .page = v2_stats_page),
-	MODEL("/infer", .methods = METHOD_POST, .door = &door_v2),
+	MODEL("/infer", .methods = METHOD_POST, .protocol = &protocol_v2),
 	POST("/v2/repository/index", v2_index_page),
 	{.path = "/v2/repository/models/{loss}/load", .methods = METHOD_POST, .content_type = JSON,
 	 .page = v2_load_page, .names_loss = true},
@@ -176,7 +176,7 @@ const struct route *route_find(const char *path, size_t n,
 
 bool route_reads_document(const struct route *route)
 {
-	return (route->methods & METHOD_POST) != 0 && !route->door;
+	return (route->methods & METHOD_POST) != 0 && !route->protocol;
 }
 
 bool route_allows(const struct route *route, enum method method)

@@ -219,7 +219,7 @@ void *loss_arena_alloc(struct loss_arena *arena, size_t n, size_t size)
 		block = block_create(arena, bytes);
 		if (!block)
 			return NULL;
-		/* A block that this allocation fills goes behind the one being filled. */
+		/* A block that this allocation fills goes after the one being filled. */
 		bool full = block->size - block->used - bytes < BLOCK_BYTES / 2;
 		block->next = full ? arena->blocks->next : arena->blocks;
 		*(full ? &arena->blocks->next : &arena->blocks) = block;

@@ -1,7 +1,7 @@
 /*
  * From a loss's name, tensors, arguments and outputs to a checked plan: every semantic rule of the
  * project is in problem.c (what a single field may be) and plan.c (what the fields mean together).
- * Behind them there are only asserts.
+ * After them there are only asserts.
  */
 #ifndef LOSS_PROBLEM_H
 #define LOSS_PROBLEM_H
@@ -154,7 +154,7 @@ struct loss_problem {
 const char *problem_tensor_name(const struct loss_problem *problem, loss_role role);
 
 /* Converts and range-checks every argument (defaults where none is given, or where one is out of
- * range: all the others are converted nevertheless, since what their error ranks behind is checked
+ * range: all the others are converted nevertheless, since what their error ranks after is checked
  * with them). */
 loss_status problem_arguments(const struct loss_problem *problem, struct loss_args *args,
 			      struct loss_error *err);

@@ -230,7 +230,7 @@ static loss_status check_tensor(struct loss_plan *plan, const struct loss_tensor
 				struct loss_error *err)
 {
 	struct loss_tensor expected;
-	char because[160];
+	char because[180], axis[] = " and one axis more";
 	loss_extent extent = info->extent;
 	if (extent == LOSS_EXTENT_BROADCAST)
 		return check_broadcast(plan, info, err);
@@ -239,9 +239,9 @@ static loss_status check_tensor(struct loss_plan *plan, const struct loss_tensor
 	shape_of(plan, extent, &expected);
 	if (info->extra_axis)
 		TRY(check_extra_axis(plan, info, &expected, err));
-	explain(plan, info->extent, because, sizeof because);
+	explain(plan, info->extent, because, sizeof because - sizeof axis);
 	if (info->extra_axis)
-		strncat(because, " and one axis more", sizeof because - strlen(because) - 1);
+		memcpy(because + strlen(because), axis, sizeof axis);
 	TRY(check_shape(info->name, &plan->tensors[info->role], &expected, because, err));
 	return check_target_dtype(plan, info, err);
 }

@@ -91,7 +91,7 @@ static void check_ratio(struct inflater *inflater)
 	if (inflater->decoded > FREE_BYTES && inflater->decoded > MAX_RATIO * inflater->coded)
 		loss_fail(&inflater->error, STATUS_BODY_TOO_LARGE, "",
 			  "the %s body makes %" PRIu64 " bytes of its first %" PRIu64
-			  "; behind the first MiB at most %d of each are decoded",
+			  "; after the first MiB at most %d of each are decoded",
 			  inflater->name, inflater->decoded, inflater->coded, MAX_RATIO);
 }
 
@@ -123,7 +123,7 @@ static bool decode_piece(struct inflater *inflater, inflate_sink *sink, void *co
 static void decode(struct inflater *inflater, inflate_sink *sink, void *context)
 {
 	if (inflater->ended && !inflater->may_repeat) {
-		blame_corrupt(inflater, "there are bytes behind its end");
+		blame_corrupt(inflater, "there are bytes after its end");
 		return;
 	}
 	if (inflater->ended)

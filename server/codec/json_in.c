@@ -11,7 +11,7 @@
 
 /*
  * One more name than there are outputs: then some name among them is unknown or stands there twice,
- * and the loss says which. Nothing behind them is kept.
+ * and the loss says which. Nothing after them is kept.
  */
 #define OUTPUTS_KEPT (LOSS_MAX_OUTPUTS + 1)
 /* Tokens that fill no tensor. A body with more is not read to its end: it is wrong already. */

@@ -7,12 +7,12 @@
 
 enum state {
 	STATE_VALUE,       /* a value must come */
-	STATE_FIRST_VALUE, /* behind '[' */
-	STATE_KEY,         /* behind a comma in an object */
-	STATE_FIRST_KEY,   /* behind '{' */
-	STATE_COLON,       /* behind a key */
-	STATE_AFTER,       /* behind a value inside an array or object */
-	STATE_END,         /* behind the document */
+	STATE_FIRST_VALUE, /* after '[' */
+	STATE_KEY,         /* after a comma in an object */
+	STATE_FIRST_KEY,   /* after '{' */
+	STATE_COLON,       /* after a key */
+	STATE_AFTER,       /* after a value inside an array or object */
+	STATE_END,         /* after the document */
 	STATE_STRING,      /* inside a string */
 	STATE_LITERAL,     /* inside a word */
 	STATE_NUMBER,      /* inside a number that began in an earlier piece */
@@ -264,7 +264,7 @@ static bool is_number_byte(char byte)
 }
 
 /*
- * The carried bytes and one behind them, which may be the first that is not the number's. A number
+ * The carried bytes and one after them, which may be the first that is not the number's. A number
  * that ends earlier ("1-2") is followed by what can not follow a value.
  */
 static void end_carried(struct json_scan *scan)
@@ -424,7 +424,7 @@ void json_scan_feed(struct json_scan *scan, const char *bytes, size_t n)
 	scan->offset += n;
 }
 
-/* A number at the end of the text: complete if a space behind it makes it so. */
+/* A number at the end of the text: complete if a space after it makes it so. */
 static void end_number(struct json_scan *scan)
 {
 	static const char space[] = " ";

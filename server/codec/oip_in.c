@@ -1,4 +1,4 @@
-/* The body as a whole: its document, the tensors behind it, and those in shared memory. */
+/* The body as a whole: its document, the tensors after it, and those in shared memory. */
 #include "oip_in.h"
 
 #include <inttypes.h>

@@ -225,7 +225,7 @@ static bool check_span(struct safetensors_header *header)
 		      header->name);
 	else if (begin > end)
 		blame(header, header->name,
-		      "the data_offsets of \"%s\" begin at %" PRIu64 ", behind their end at "
+		      "the data_offsets of \"%s\" begin at %" PRIu64 ", after their end at "
 		      "%" PRIu64,
 		      header->name, begin, end);
 	else if (end - begin != bytes)

@@ -25,7 +25,7 @@ struct safetensors_in {
 	enum part part; /* where the next byte belongs */
 	uint64_t done;  /* bytes of it */
 	uint64_t header_bytes;
-	uint64_t extra; /* bytes behind the last tensor */
+	uint64_t extra; /* bytes after the last tensor */
 };
 
 /* ---------------------------------------------------------------- errors */
@@ -170,15 +170,15 @@ static void check_end(struct safetensors_in *in)
 			  in->done);
 	else if (in->part == PART_HEADER)
 		loss_fail(&err, STATUS_TRUNCATED_BODY, NULL,
-			  "the body ends behind %" PRIu64 " of the header's %" PRIu64 " bytes",
+			  "the body ends after %" PRIu64 " of the header's %" PRIu64 " bytes",
 			  in->done, header);
 	else if (in->part == PART_TENSORS && in->done < data)
 		loss_fail(&err, STATUS_TRUNCATED_BODY, NULL,
-			  "the body ends behind %" PRIu64 " of the tensors' %" PRIu64 " bytes",
+			  "the body ends after %" PRIu64 " of the tensors' %" PRIu64 " bytes",
 			  in->done, data);
 	else if (in->extra > 0)
 		loss_fail(&err, STATUS_INVALID_SAFETENSORS, NULL,
-			  "the body has %" PRIu64 " bytes behind the last tensor's end at %" PRIu64
+			  "the body has %" PRIu64 " bytes after the last tensor's end at %" PRIu64
 			  ", which belong to none",
 			  in->extra, data);
 	if (err.status != LOSS_OK)

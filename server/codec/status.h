@@ -50,7 +50,7 @@
 	  "parts add up to the whole.")                                                            \
 	X(STATUS_INVALID_ENCODING, "invalid_encoding", "The content coding is corrupt",            \
 	  "The body is not what its Content-Encoding says: the compressed data is "                \
-	  "corrupt, cut short, or has bytes behind its end.")                                      \
+	  "corrupt, cut short, or has bytes after its end.")                                       \
 	X(STATUS_EMPTY_BODY, "empty_body", "The body is empty",                                    \
 	  "The request has no body, or only white space, where a problem is expected.")            \
 	X(STATUS_INVALID_JSON, "invalid_json", "The body is not valid JSON",                       \
@@ -58,7 +58,7 @@
 	  "deeper than 32 levels. The detail gives the line and the column in bytes.")             \
 	X(STATUS_INVALID_SAFETENSORS, "invalid_safetensors", "The body is not valid safetensors",  \
 	  "The body breaks the format of safetensors: eight bytes of header length, a "            \
-	  "JSON header, then the tensors without gaps, overlaps or bytes behind them. "            \
+	  "JSON header, then the tensors without gaps, overlaps or bytes after them. "             \
 	  "The detail says which rule is broken and where.")                                       \
 	X(STATUS_TRUNCATED_BODY, "truncated_body", "The body ends too early",                      \
 	  "The HTTP body is complete but the document in it is not. The detail says "              \

@@ -17,7 +17,7 @@ LOSS_API_BEGIN
  */
 struct loss_budget;
 
-/* NULL when there is no memory. The caller's, to be destroyed behind the last arena that has it. */
+/* NULL when there is no memory. The caller's, to be destroyed after the last arena that has it. */
 struct loss_budget *loss_budget_create(size_t limit_bytes);
 void loss_budget_destroy(struct loss_budget *budget); /* NULL is fine */
 size_t loss_budget_limit(const struct loss_budget *budget);
@@ -66,15 +66,15 @@ size_t loss_arena_held(const struct loss_arena *arena);
  */
 struct loss_buffer {
 	unsigned char *data;      /* NULL while capacity is 0 */
-	size_t size;              /* bytes in use; whoever writes behind them adds to it */
+	size_t size;              /* bytes in use; whoever writes after them adds to it */
 	size_t capacity;          /* bytes that fit; read only */
 	struct loss_arena *arena; /* that it belongs to; read only */
 };
 
 struct loss_buffer *loss_buffer_create(struct loss_arena *arena); /* NULL on failure */
-/* Makes room for `more` bytes behind size; false on failure (see loss_arena_failure). */
+/* Makes room for `more` bytes after size; false on failure (see loss_arena_failure). */
 bool loss_buffer_reserve(struct loss_buffer *buffer, size_t more);
-/* Copies n bytes behind size; false on failure. */
+/* Copies n bytes after size; false on failure. */
 bool loss_buffer_append(struct loss_buffer *buffer, const void *bytes, size_t n);
 void loss_buffer_release(struct loss_buffer *buffer); /* gives its memory back, size becomes 0 */
 /* Releases every buffer of the arena: of what has failed, before that is told. */

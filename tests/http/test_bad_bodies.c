@@ -374,8 +374,8 @@ static void expect_refusal(const char *what, const char *body, size_t n, loss_st
 static void test_nul(void **state)
 {
 	(void)state;
-	static const char behind[] = GOOD "\0", inside[] = "{\"logits\0\": 1}";
-	expect_refusal("NUL behind", behind, sizeof behind - 1, STATUS_INVALID_JSON, "column 37");
+	static const char after[] = GOOD "\0", inside[] = "{\"logits\0\": 1}";
+	expect_refusal("NUL after", after, sizeof after - 1, STATUS_INVALID_JSON, "column 37");
 	expect_refusal("NUL inside", inside, sizeof inside - 1, STATUS_INVALID_JSON, "column 9");
 }
 

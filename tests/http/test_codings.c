@@ -109,7 +109,7 @@ static void test_coded_bodies_evaluate_alike(void **state)
 	}
 }
 
-/* The other door too: the length of its JSON header is that in the decoded body. */
+/* The other protocol too: the length of its JSON header is that in the decoded body. */
 static void test_coded_bodies_of_the_other_door(void **state)
 {
 	(void)state;

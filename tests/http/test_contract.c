@@ -72,18 +72,18 @@ static void the_media_types_are_the_routes(void **state)
 	}
 }
 
-/* What a route evaluates is documented in every format of its door, and in no other. */
+/* What a route evaluates is documented in every format of its protocol, and in no other. */
 static void check_door(const struct route *route)
 {
 	char bodies[CONTRACT_NODE], replies[CONTRACT_NODE];
 	size_t n = 0;
 	snprintf(bodies, sizeof bodies, "paths>%s>post>requestBody>content", route->path);
 	snprintf(replies, sizeof replies, "paths>%s>post>responses>200>content", route->path);
-	for (; route->door->requests[n].name; n++)
-		assert_key(bodies, route->door->requests[n].name);
+	for (; route->protocol->requests[n].name; n++)
+		assert_key(bodies, route->protocol->requests[n].name);
 	assert_int_equal(count_keys(bodies), n);
-	for (n = 0; route->door->replies[n].content_type; n++)
-		assert_key(replies, route->door->replies[n].content_type);
+	for (n = 0; route->protocol->replies[n].content_type; n++)
+		assert_key(replies, route->protocol->replies[n].content_type);
 	assert_int_equal(count_keys(replies), n);
 }
 
@@ -92,7 +92,7 @@ static void the_formats_are_the_doors(void **state)
 	size_t n = 0;
 	(void)state;
 	for (const struct route *route = routes; route->path; route++) {
-		if (!route->door)
+		if (!route->protocol)
 			continue;
 		check_door(route);
 		n++;

@@ -20,7 +20,7 @@
 #define OUTPUTS(rest) REQUEST("\"outputs\":[" rest "]")
 #define OUTPUT(rest) OUTPUTS("{\"name\":\"loss\",\"parameters\":{" rest "}}")
 
-/* An input whose bytes come behind the document. */
+/* An input whose bytes come after the document. */
 #define RAW(name, datatype, shape, size)                                                           \
 	"{\"name\":\"" name "\",\"datatype\":\"" datatype "\",\"shape\":" shape                    \
 	",\"parameters\":{\"binary_data_size\":" size "}}"

@@ -1,4 +1,4 @@
-/* The Open Inference Protocol, with tensors in the document and behind it. */
+/* The Open Inference Protocol, with tensors in the document and after it. */
 #include <inttypes.h>
 #include <math.h>
 #include <setjmp.h>
@@ -112,7 +112,7 @@ static char *document_of(const struct loss_problem *problem, bool binary)
 	return text;
 }
 
-/* All tensors, one behind the other. */
+/* All tensors, one after the other. */
 static char *bytes_behind(const struct loss_problem *problem, size_t *size)
 {
 	const struct loss_info *loss = loss_problem_info(problem);

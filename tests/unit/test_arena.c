@@ -372,7 +372,7 @@ static void a_budget_is_shared_between_threads(void **state)
 }
 
 #define HOLDERS 4
-#define ENOUGH 5000       /* times that one came right behind another */
+#define ENOUGH 5000       /* times that one came right after another */
 #define PATIENCE 50000000 /* rounds, where there is only one processor to be had */
 
 struct crowd {

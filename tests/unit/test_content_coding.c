@@ -62,7 +62,7 @@ struct outcome {
 };
 
 /* Feeds the coded body in pieces of `step` bytes, each in a block of its own, so that a sanitizer
- * sees a read behind it. */
+ * sees a read after it. */
 static struct outcome decode(struct loss_arena *arena, enum content_coding coding,
 			     uint64_t max_bytes, struct bytes coded, size_t step)
 {
@@ -186,7 +186,7 @@ static void test_bytes_behind_the_end(void **state)
 			struct outcome outcome = decode(arena, codings[i].coding, NO_LIMIT,
 							(struct bytes){all, coded.size + 2}, step);
 			expect_error(&outcome, STATUS_INVALID_ENCODING,
-				     i == 0 ? "incorrect header check" : "bytes behind its end");
+				     i == 0 ? "incorrect header check" : "bytes after its end");
 		}
 	}
 	loss_arena_destroy(arena);
@@ -271,7 +271,7 @@ static void test_decoded_bytes_count_against_the_limit(void **state)
 		/* What is beyond the limit is not even handed over. */
 		assert_true(outcome.decoded->size <= 99999);
 	}
-	/* An error in what comes behind the limit is not looked for. */
+	/* An error in what comes after the limit is not looked for. */
 	coded.data[coded.size - 1] ^= 1;
 	outcome = decode(arena, CODING_GZIP, 99999, coded, 1);
 	expect_error(&outcome, STATUS_BODY_TOO_LARGE, "more than 99999 bytes");

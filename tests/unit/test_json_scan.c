@@ -353,7 +353,7 @@ static void test_no_bytes_at_no_address(void **state)
 	loss_arena_destroy(arena);
 }
 
-/* Behind `prefix`, n digits and a bracket. */
+/* After `prefix`, n digits and a bracket. */
 static struct transcript scan_long_number(const char *prefix, size_t n)
 {
 	char *digits = repeat("7", n), *text = malloc(n + 16);

@@ -139,7 +139,7 @@ static void what_is_wanted_again_is_there(void **state)
 static void what_has_no_place_goes_back(void **state)
 {
 	(void)state;
-	/* Behind the last place there is room that looks like one. */
+	/* After the last place there is room that looks like one. */
 	struct {
 		struct loss_budget budget;
 		_Atomic(void *) none;

@@ -1,4 +1,4 @@
-/* Open Inference Protocol bodies as a whole: the document and the bytes behind it, memory. */
+/* Open Inference Protocol bodies as a whole: the document and the bytes after it, memory. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -39,7 +39,7 @@ static const float logits[] = {1, 2, 3, 4, 5, 6};
 static const int64_t targets[] = {0, 2};
 #define RAW_MASK RAW("mask", "BOOL", "[2]", "2")
 
-/* Documents of eight lengths, so that the tensors behind them begin at any address. */
+/* Documents of eight lengths, so that the tensors after them begin at any address. */
 static void test_binary(void **state)
 {
 	(void)state;
@@ -52,7 +52,7 @@ static void test_binary(void **state)
 		struct binary *b = binary_of(document, tensors, sizeof logits + sizeof targets);
 		assert_decodes(&b->options, b->bytes, TEXT);
 	}
-	/* some in the document, some behind it */
+	/* some in the document, some after it */
 	struct binary *b =
 		binary_of("{\"inputs\":[" LOGITS "," RAW_TARGETS "]}", targets, sizeof targets);
 	assert_decodes(&b->options, b->bytes, TEXT);
@@ -108,7 +108,7 @@ static void test_binary_faults(void **state)
 	(void)state;
 	static const struct {
 		const char *document;
-		size_t n; /* bytes behind it */
+		size_t n; /* bytes after it */
 		loss_status status;
 		const char *detail;
 	} cases[] = {

@@ -1,4 +1,4 @@
-/* Open Inference Protocol replies: the document, raw outputs behind it, totals and times in it. */
+/* Open Inference Protocol replies: the document, raw outputs after it, totals and times in it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -43,7 +43,7 @@ struct reply {
 	loss_status status;
 	struct encoded out;
 	cJSON *json;     /* the document */
-	size_t document; /* its bytes; behind them is raw */
+	size_t document; /* its bytes; after them is raw */
 	const unsigned char *raw;
 	size_t n_raw;
 	struct timings timings;
@@ -316,7 +316,7 @@ static void test_no_memory(void **state)
 
 /* ---------------------------------------------------------------- shared memory */
 
-/* (8, 1000) logits; the loss goes to shared memory, the gradient behind the document. */
+/* (8, 1000) logits; the loss goes to shared memory, the gradient after the document. */
 static char *shared_request(void)
 {
 	enum { N = 8000 };

@@ -55,7 +55,7 @@ static const float weight[] = {1, 0.5f, 2};
 static const float row_weight[] = {0, 5};
 static const uint8_t mask[] = {1, 0};
 
-/* Tensors one behind the other in any order, and where each begins. */
+/* Tensors one after the other in any order, and where each begins. */
 struct layout {
 	char header[1024];
 	unsigned char data[128];
