@@ -35,7 +35,8 @@ static char *path_of(const struct loss_problem *problem)
 	assert_non_null(stream);
 	fprintf(stream, "/v1/losses/%s?", loss->name);
 	for (size_t i = 0; i < loss->n_arguments; i++) {
-		const struct loss_value *value = &problem->values[argument_row(loss->arguments[i])->id];
+		const struct loss_value *value =
+			&problem->values[argument_row(loss->arguments[i])->id];
 		if (!(problem->arguments_given & (1u << i)) || value->type == LOSS_VALUE_NULL)
 			continue;
 		fprintf(stream, "%s=", loss->arguments[i]->name);
