@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <assert.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -225,6 +226,26 @@ static void a_run_stops_at_the_next_block(void **state)
 	eval_end(&eval);
 }
 
+static struct loss_cancel of_signals;
+
+static void on_signal(int number)
+{
+	(void)number;
+	loss_cancel_request(&of_signals);
+}
+
+static void a_signal_handler_may_cancel(void **state)
+{
+	(void)state;
+	assert_false(loss_cancel_requested(&of_signals));
+	void (*before)(int) = signal(SIGUSR1, on_signal);
+	raise(SIGUSR1);
+	signal(SIGUSR1, before);
+	assert_true(loss_cancel_requested(&of_signals));
+	loss_cancel_request(&of_signals); /* again is fine */
+	assert_true(loss_cancel_requested(&of_signals));
+}
+
 static void an_evaluation_is_cancelled(void **state)
 {
 	(void)state;
@@ -300,6 +321,7 @@ int main(void)
 		cmocka_unit_test(a_team_has_nothing_to_share_in_few_blocks),
 		cmocka_unit_test(a_run_that_is_cancelled_before_it_starts),
 		cmocka_unit_test(a_run_stops_at_the_next_block),
+		cmocka_unit_test(a_signal_handler_may_cancel),
 		cmocka_unit_test(an_evaluation_is_cancelled),
 		cmocka_unit_test(any_team_computes_the_same_bits),
 		cmocka_unit_test(an_evaluation_hands_on_the_error_of_its_plan),

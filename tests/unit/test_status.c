@@ -63,6 +63,9 @@ static void a_callers_own_status_passes_through(void **state)
 	struct loss_error err;
 	assert_int_equal(loss_fail(&err, LOSS_N_STATUS + 7, NULL, "mine"), LOSS_N_STATUS + 7);
 	assert_int_equal(err.status, LOSS_N_STATUS + 7);
+	assert_null(loss_status_info(LOSS_N_STATUS + 7));
+	assert_null(loss_status_info(LOSS_N_STATUS));
+	assert_null(loss_status_info(-1));
 }
 
 static void fail_cuts_what_is_too_long(void **state)
