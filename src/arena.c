@@ -9,13 +9,13 @@
 
 #define ALIGNMENT ((size_t)64)
 #define PAGE ((size_t)4096)
-#define BLOCK_BYTES ((size_t)16384)
+#define SLAB_BYTES ((size_t)16384)
 /* From here on memory comes as pages of its own: it grows by remapping and goes back to the system
  * when freed. */
 #define MAPPED_BYTES ((size_t)1 << 18)
 
-struct block {
-	_Alignas(64) struct block *next;
+struct slab {
+	_Alignas(64) struct slab *next;
 	size_t size; /* with this header */
 	size_t used;
 	void *memory; /* what malloc gave, at most an alignment before; NULL for a mapping */
@@ -25,7 +25,7 @@ enum failure { FAILURE_NONE, FAILURE_TOO_LARGE, FAILURE_BUDGET, FAILURE_SYSTEM }
 
 struct loss_arena {
 	struct loss_budget *budget;
-	struct block *blocks; /* the first one is being filled */
+	struct slab *slabs; /* the first one is being filled */
 	struct buffer *buffers;
 	size_t held;
 	size_t wanted; /* bytes of the allocation that failed */
@@ -124,24 +124,23 @@ static size_t round_up(size_t n, size_t multiple)
 
 /* Faster than aligned_alloc, which gives the ends that it cuts off back as chunks of
  * their own. Like malloc's header, the room for aligning is not charged. */
-static struct block *allocate(size_t size, void **memory)
+static struct slab *allocate(size_t size, void **memory)
 {
 	unsigned char *bytes = malloc(size + ALIGNMENT);
 	*memory = bytes;
-	return bytes ? (struct block *)(void *)(bytes + (-(uintptr_t)bytes & (ALIGNMENT - 1)))
+	return bytes ? (struct slab *)(void *)(bytes + (-(uintptr_t)bytes & (ALIGNMENT - 1)))
 		     : NULL;
 }
 
-/* gcc's analyzer does not see that an aligned block still knows its memory. */
+/* gcc's analyzer does not see that an aligned slab still knows its memory. */
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wanalyzer-malloc-leak"
 #endif
-static struct block *block_create(struct loss_arena *arena, size_t payload)
+static struct slab *block_create(struct loss_arena *arena, size_t payload)
 {
-	size_t size =
-		payload > SIZE_MAX - sizeof(struct block) ? 0 : payload + sizeof(struct block);
-	size = round_up(size < BLOCK_BYTES ? (size ? BLOCK_BYTES : 0) : size, PAGE);
+	size_t size = payload > SIZE_MAX - sizeof(struct slab) ? 0 : payload + sizeof(struct slab);
+	size = round_up(size < SLAB_BYTES ? (size ? SLAB_BYTES : 0) : size, PAGE);
 	if (size == 0) {
 		fail(arena, FAILURE_TOO_LARGE, payload);
 		return NULL;
@@ -150,44 +149,44 @@ static struct block *block_create(struct loss_arena *arena, size_t payload)
 		return NULL;
 	size_t got = size;
 	void *memory = NULL;
-	struct block *block = size >= MAPPED_BYTES ? mapping_create(arena->budget, &got)
-						   : allocate(size, &memory);
-	if (!block) {
+	struct slab *slab = size >= MAPPED_BYTES ? mapping_create(arena->budget, &got)
+						 : allocate(size, &memory);
+	if (!slab) {
 		refund(arena, size);
 		fail(arena, FAILURE_SYSTEM, payload);
 		return NULL;
 	}
 	if (got > size && !charge(arena, got - size)) {
-		mapping_destroy(arena->budget, block, got);
+		mapping_destroy(arena->budget, slab, got);
 		refund(arena, size);
 		return NULL;
 	}
-	*block = (struct block){.size = got, .used = sizeof *block, .memory = memory};
-	return block;
+	*slab = (struct slab){.size = got, .used = sizeof *slab, .memory = memory};
+	return slab;
 }
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic pop
 #endif
 
-static void block_destroy(struct loss_budget *budget, struct block *block)
+static void block_destroy(struct loss_budget *budget, struct slab *slab)
 {
-	if (block->memory)
-		free(block->memory);
+	if (slab->memory)
+		free(slab->memory);
 	else
-		mapping_destroy(budget, block, block->size);
+		mapping_destroy(budget, slab, slab->size);
 }
 
 struct loss_arena *loss_arena_create(struct loss_budget *budget)
 {
 	struct loss_arena start = {.budget = budget};
-	struct block *block = block_create(&start, sizeof start);
-	if (!block)
+	struct slab *slab = block_create(&start, sizeof start);
+	if (!slab)
 		return NULL;
-	/* The arena lives in its own first block. */
-	struct loss_arena *arena = (struct loss_arena *)(block + 1);
+	/* The arena lives in its own first slab. */
+	struct loss_arena *arena = (struct loss_arena *)(slab + 1);
 	*arena = start;
-	arena->blocks = block;
-	block->used += round_up(sizeof *arena, ALIGNMENT);
+	arena->slabs = slab;
+	slab->used += round_up(sizeof *arena, ALIGNMENT);
 	return arena;
 }
 
@@ -196,13 +195,13 @@ void loss_arena_destroy(struct loss_arena *arena)
 	if (!arena)
 		return;
 	loss_arena_release_buffers(arena);
-	struct block *block = arena->blocks;
+	struct slab *slab = arena->slabs;
 	struct loss_budget *budget = arena->budget;
 	refund(arena, arena->held);
-	while (block) {
-		struct block *next = block->next;
-		block_destroy(budget, block);
-		block = next;
+	while (slab) {
+		struct slab *next = slab->next;
+		block_destroy(budget, slab);
+		slab = next;
 	}
 }
 
@@ -214,18 +213,18 @@ void *loss_arena_alloc(struct loss_arena *arena, size_t n, size_t size)
 		return NULL;
 	}
 	bytes = round_up(bytes, ALIGNMENT);
-	struct block *block = arena->blocks;
-	if (bytes > block->size - block->used) {
-		block = block_create(arena, bytes);
-		if (!block)
+	struct slab *slab = arena->slabs;
+	if (bytes > slab->size - slab->used) {
+		slab = block_create(arena, bytes);
+		if (!slab)
 			return NULL;
-		/* A block that this allocation fills goes after the one being filled. */
-		bool full = block->size - block->used - bytes < BLOCK_BYTES / 2;
-		block->next = full ? arena->blocks->next : arena->blocks;
-		*(full ? &arena->blocks->next : &arena->blocks) = block;
+		/* A slab that this allocation fills goes after the one being filled. */
+		bool full = slab->size - slab->used - bytes < SLAB_BYTES / 2;
+		slab->next = full ? arena->slabs->next : arena->slabs;
+		*(full ? &arena->slabs->next : &arena->slabs) = slab;
 	}
-	void *memory = (unsigned char *)block + block->used;
-	block->used += bytes;
+	void *memory = (unsigned char *)slab + slab->used;
+	slab->used += bytes;
 	return memory;
 }
 

@@ -1,4 +1,4 @@
-/* Memory of one request: see loss.h. Blocks of 16 KiB and up; what is large gets a mapping of its
+/* Memory of one request: see loss.h. Slabs of 16 KiB and up; what is large gets a mapping of its
  * own. */
 #ifndef LOSS_ARENA_H
 #define LOSS_ARENA_H

@@ -1,7 +1,7 @@
 /* How rows are read, once for every plan. */
 #include "layout.h"
 
-#include "kernel/class_blocks.h"
+#include "kernel/row_parts.h"
 
 static enum layout layout_of(const struct loss_plan *plan)
 {
@@ -35,6 +35,6 @@ void layout_settle(struct loss_plan *plan)
 				       plan->args.temperature, dtype == LOSS_F64);
 	plan->layout = layout_of(plan);
 	plan->nanoseconds = estimate(plan);
-	plan->divisible = plan->layout == LAYOUT_MANY && class_blocks(plan->classes) > 1;
+	plan->divisible = plan->layout == LAYOUT_MANY && row_parts(plan->classes) > 1;
 	plan->in_place = !plan->transform.on && dtype != LOSS_F8_E4M3 && dtype != LOSS_F8_E5M2;
 }

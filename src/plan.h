@@ -60,7 +60,7 @@ struct loss_plan {
 	double divisor_low; /* what a double lacks of the divisor */
 	bool streams;       /* the input is still to come: loss_plan_run_rows */
 	size_t first_row;   /* of a view of some rows: the index of its row 0 */
-	int team;           /* threads that share a row's blocks of classes; 0 and 1: none do */
+	int team;           /* threads that share a row's parts; 0 and 1: none do */
 
 	const struct loss_row *loss;
 	const struct vector_kernels *kernels;
@@ -68,7 +68,7 @@ struct loss_plan {
 	enum reduction reduction; /* what the arguments come to */
 	struct logits_transform transform;
 	enum layout layout;
-	bool divisible;     /* threads can share a row: it is read in several blocks of classes */
+	bool divisible;     /* threads can share a row: it is read in several parts */
 	double nanoseconds; /* what it may take on one thread, give or take a factor of two */
 	bool in_place; /* the vector kernels take the input as it lies: without a transform, and of
 			  a type that they load */

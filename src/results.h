@@ -2,6 +2,7 @@
 #ifndef LOSS_RESULTS_H
 #define LOSS_RESULTS_H
 
+#include "kernel/vector/lane_count.h"
 #include "plan.h"
 
 /* Elements of a row block: large enough that a block costs little to hand out, small enough to
@@ -10,7 +11,7 @@
 
 /* The rows of a block: where there are that many, a multiple of what kernels take at a time, so
  * that nothing is left over in every block. */
-#define BLOCK_STEP(rows) ((size_t)((rows) >= 256 ? 256 : (rows) >= 16 ? 16 : 1))
+#define BLOCK_STEP(rows) ((size_t)((rows) >= 256 ? 256 : (rows) >= LANES ? LANES : 1))
 #define ROUND_UP(rows, step) (((rows) + (step)-1) / (step) * (step))
 #define BLOCK_ROWS(classes)                                                                        \
 	((classes) < BLOCK_ELEMENTS                                                                \

@@ -3,7 +3,7 @@
 #include <math.h>
 #include <string.h>
 
-#include "class_blocks.h"
+#include "row_parts.h"
 #include "tiles.h"
 
 /* Outputs of this size and more do not fit a cache beside the input: they are written past it. */
@@ -228,7 +228,7 @@ static size_t next_classes(size_t left, size_t most)
 struct row_job {
 	const struct job *job;
 	size_t lane;
-	struct found *found; /* of each block */
+	struct found *found; /* of each part */
 };
 
 /* Where a chunk's results go: to the output itself where they may. */
@@ -296,21 +296,21 @@ static void run_classes(const struct row_job *row, size_t c, size_t left, struct
 }
 
 /* Threads that share a row have room of their own. */
-__attribute__((noinline)) static void run_part(void *context, size_t block, size_t c, size_t left)
+__attribute__((noinline)) static void run_part(void *context, size_t part, size_t c, size_t left)
 {
 	const struct row_job *row = context;
 	struct room room;
-	run_classes(row, c, left, &room, &row->found[block]);
+	run_classes(row, c, left, &room, &row->found[part]);
 }
 
 __attribute__((noinline)) static void run_long_row(const struct job *job, size_t lane)
 {
-	struct found found[MAX_CLASS_BLOCKS];
+	struct found found[MAX_ROW_PARTS];
 	struct row_job row = {job, lane, found};
 	const struct loss_plan *plan = job->work->rows->plan;
-	class_blocks_run(plan, run_part, &row);
-	for (size_t block = 0; block < class_blocks(plan->classes); block++)
-		add_found(job, lane, &found[block]);
+	row_parts_run(plan, run_part, &row);
+	for (size_t part = 0; part < row_parts(plan->classes); part++)
+		add_found(job, lane, &found[part]);
 }
 
 static void run_row(const struct job *job, size_t lane)
@@ -318,7 +318,7 @@ static void run_row(const struct job *job, size_t lane)
 	struct found found;
 	struct row_job row = {job, lane, &found};
 	size_t classes = job->work->rows->plan->classes;
-	if (classes > CLASS_BLOCK) {
+	if (classes > ROW_PART) {
 		run_long_row(job, lane);
 		return;
 	}
@@ -359,7 +359,7 @@ static void run_apart(const struct job *job, size_t c, size_t n, struct lanes *l
 static void run_rows_apart(const struct job *job)
 {
 	const struct rows *rows = job->work->rows;
-	size_t classes = rows->plan->classes, size = class_block_size(classes);
+	size_t classes = rows->plan->classes, size = row_part_size(classes);
 	struct lanes lanes[LANES];
 	struct found found[LANES] = {{{{0}}, 0}};
 	for (size_t c = 0; c < classes; c += size) {

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "../targets.h"
-#include "class_blocks.h"
+#include "row_parts.h"
 #include "tiles.h"
 
 /* Rows whose sums one call makes: as many groups of sixteen as have room in tiles together. */
@@ -155,17 +155,17 @@ static void put_sum(const struct rows *rows, struct lane_state *state, size_t la
 	state->lost[lane] = sum->lost;
 }
 
-/* A row by blocks of its classes. */
-struct row_parts {
+/* A row by parts of its classes. */
+struct parts_job {
 	const struct rows *rows;
 	size_t lane;
 	struct class_sum *parts;
 };
 
 /* Classes [c, c + n) of a contiguous row. */
-static void sum_part(void *context, size_t block, size_t c, size_t n)
+static void sum_part(void *context, size_t part, size_t c, size_t n)
 {
-	const struct row_parts *row = context;
+	const struct parts_job *row = context;
 	const struct rows *rows = row->rows;
 	const struct loss_tensor *input = &rows->plan->tensors[LOSS_ROLE_INPUT];
 	struct lane_state state;
@@ -180,24 +180,24 @@ static void sum_part(void *context, size_t block, size_t c, size_t n)
 			rows->numbers->sum_classes(&state, x.dtype, x.at, some, done == 0);
 		}
 	}
-	rows->numbers->fold_classes(&state, &row->parts[block]);
+	rows->numbers->fold_classes(&state, &row->parts[part]);
 }
 
 __attribute__((noinline)) static void sum_long_row(const struct rows *rows, size_t lane,
 						   struct class_sum *sum)
 {
-	struct class_sum parts[MAX_CLASS_BLOCKS];
-	struct row_parts row = {rows, lane, parts};
-	class_blocks_run(rows->plan, sum_part, &row);
+	struct class_sum parts[MAX_ROW_PARTS];
+	struct parts_job row = {rows, lane, parts};
+	row_parts_run(rows->plan, sum_part, &row);
 	*sum = parts[0];
-	for (size_t block = 1; block < class_blocks(rows->plan->classes); block++)
-		rows->numbers->add_part(sum, &parts[block]);
+	for (size_t part = 1; part < row_parts(rows->plan->classes); part++)
+		rows->numbers->add_part(sum, &parts[part]);
 }
 
 static void sum_row(const struct rows *rows, size_t lane, struct class_sum *sum)
 {
-	struct row_parts row = {rows, lane, sum};
-	if (rows->plan->classes > CLASS_BLOCK)
+	struct parts_job row = {rows, lane, sum};
+	if (rows->plan->classes > ROW_PART)
 		sum_long_row(rows, lane, sum);
 	else
 		sum_part(&row, 0, 0, rows->plan->classes);
@@ -235,7 +235,7 @@ static void sum_rows_apart(const struct panel *panel)
 {
 	const struct rows *rows = &panel->rows[0];
 	struct class_sum sums[LANES] = {{0}}, parts[LANES] = {{0}};
-	size_t classes = panel->plan->classes, size = class_block_size(classes);
+	size_t classes = panel->plan->classes, size = row_part_size(classes);
 	for (size_t c = 0; c < classes; c += size) {
 		size_t n = classes - c < size ? classes - c : size;
 		sum_apart(rows, c, n, c == 0 ? sums : parts);

@@ -11,7 +11,7 @@
 #include "../support/eval.h"
 #include "../support/random.h"
 #include "../support/team.h"
-#include "kernel/class_blocks.h"
+#include "kernel/row_parts.h"
 
 static const char *const all_outputs[] = {"loss",    "grad",      "log_probs", "probs", "lse",
 					  "entropy", "predicted", "rank",      NULL};
@@ -57,7 +57,7 @@ static void require_same(const struct eval *one, const struct eval *other, const
 static void same_bits_from_any_team(void **state)
 {
 	static const size_t sizes[][2] = {
-		{1, CLASS_BLOCK}, {1, CLASS_BLOCK + 1}, {3, 2 * CLASS_BLOCK}, {1, 200003}};
+		{1, ROW_PART}, {1, ROW_PART + 1}, {3, 2 * ROW_PART}, {1, 200003}};
 	static const loss_dtype dtypes[] = {LOSS_F32, LOSS_BF16, LOSS_F8_E4M3};
 	struct random random = random_start(0x10e6);
 	(void)state;
@@ -104,13 +104,13 @@ static void count_part(void *context, size_t block, size_t c, size_t n)
 	meeting_attend();
 	atomic_fetch_add(&parts->begun[block], 1);
 	atomic_fetch_add(&parts->classes, n);
-	atomic_fetch_add(&parts->misplaced, c != block * CLASS_BLOCK);
+	atomic_fetch_add(&parts->misplaced, c != block * ROW_PART);
 }
 
 /* As many threads as the plan's team has, if there are blocks for them. */
 static void blocks_are_shared_by_the_team(void **state)
 {
-	static const size_t classes[] = {CLASS_BLOCK, 3 * CLASS_BLOCK - 1, 7 * CLASS_BLOCK + 5};
+	static const size_t classes[] = {ROW_PART, 3 * ROW_PART - 1, 7 * ROW_PART + 5};
 	static const size_t blocks[] = {1, 3, 8};
 	(void)state;
 	for (int team = 0; team <= 4; team++)
@@ -120,7 +120,7 @@ static void blocks_are_shared_by_the_team(void **state)
 			size_t most = team > 1 ? (size_t)team : 1;
 			size_t wanted = blocks[i] < most ? blocks[i] : most;
 			meeting_open(wanted);
-			class_blocks_run(&plan, count_part, &parts);
+			row_parts_run(&plan, count_part, &parts);
 #ifdef _OPENMP
 			assert_int_equal(meeting_came(), wanted);
 #endif
@@ -140,13 +140,13 @@ static void few_long_rows_are_shared(void **state)
 		int threads, team;
 		loss_dtype dtype; /* F64 has no kernel that shares rows */
 	} cases[] = {
-		{1, CLASS_BLOCK + 1, 1, 1, LOSS_F32},  {1, CLASS_BLOCK + 1, 0, 1, LOSS_F32},
-		{1, CLASS_BLOCK + 1, 2, 2, LOSS_F32},  {1, CLASS_BLOCK, 2, 1, LOSS_F32},
-		{2, CLASS_BLOCK + 1, 2, 1, LOSS_F32},  {3, CLASS_BLOCK + 1, 2, 2, LOSS_F32},
-		{4, CLASS_BLOCK + 1, 2, 1, LOSS_F32},  {5, CLASS_BLOCK + 1, 2, 1, LOSS_F32},
-		{5, CLASS_BLOCK + 1, 3, 3, LOSS_F32},  {6, CLASS_BLOCK + 1, 3, 1, LOSS_F32},
-		{7, CLASS_BLOCK + 1, 3, 1, LOSS_F32},  {1, CLASS_BLOCK + 1, 2, 2, LOSS_F64},
-		{3, CLASS_BLOCK + 1, 2, 2, LOSS_BF16},
+		{1, ROW_PART + 1, 1, 1, LOSS_F32},  {1, ROW_PART + 1, 0, 1, LOSS_F32},
+		{1, ROW_PART + 1, 2, 2, LOSS_F32},  {1, ROW_PART, 2, 1, LOSS_F32},
+		{2, ROW_PART + 1, 2, 1, LOSS_F32},  {3, ROW_PART + 1, 2, 2, LOSS_F32},
+		{4, ROW_PART + 1, 2, 1, LOSS_F32},  {5, ROW_PART + 1, 2, 1, LOSS_F32},
+		{5, ROW_PART + 1, 3, 3, LOSS_F32},  {6, ROW_PART + 1, 3, 1, LOSS_F32},
+		{7, ROW_PART + 1, 3, 1, LOSS_F32},  {1, ROW_PART + 1, 2, 2, LOSS_F64},
+		{3, ROW_PART + 1, 2, 2, LOSS_BF16},
 	};
 	(void)state;
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -177,7 +177,7 @@ struct special {
 	double loss;
 };
 
-#define C (3 * CLASS_BLOCK + 17)
+#define C (3 * ROW_PART + 17)
 
 static void check_special(const struct special *special)
 {
@@ -205,7 +205,7 @@ static void check_special(const struct special *special)
 
 static void what_stands_in_which_block(void **state)
 {
-	const size_t last = C - 1, second = CLASS_BLOCK + 5;
+	const size_t last = C - 1, second = ROW_PART + 5;
 	const struct special specials[] = {
 		{"the maximum in the last block",
 		 {last, 0, 0},
@@ -264,14 +264,14 @@ static void excluded_blocks(void **state)
 	(void)state;
 	eval_start(&holder, "cross_entropy");
 	all.x = eval_array(&holder, double, C);
-	for (size_t c = 0; c < 3 * CLASS_BLOCK; c++)
+	for (size_t c = 0; c < 3 * ROW_PART; c++)
 		all.x[c] = -HUGE_VAL;
 	start(&eval, &all);
 	eval_run(&eval, 3);
 	double loss = eval_value(eval_output(&eval, "loss"), 0);
 	require(fabs(loss - log(17)) <= 3e-7, "the loss of 17 equal classes is %.9g", loss);
 	require(eval_value(eval_output(&eval, "probs"), 0) == 0.0 &&
-			eval_value(eval_output(&eval, "grad"), CLASS_BLOCK) == 0.0,
+			eval_value(eval_output(&eval, "grad"), ROW_PART) == 0.0,
 		"an excluded class has a probability");
 	eval_end(&eval);
 	eval_end(&holder);
@@ -292,7 +292,7 @@ static void visit(void *context, size_t block, size_t c, size_t n)
 
 static void every_class_is_in_one_block(void **state)
 {
-	static const size_t classes[] = {1, CLASS_BLOCK - 1, CLASS_BLOCK, CLASS_BLOCK + 1, C};
+	static const size_t classes[] = {1, ROW_PART - 1, ROW_PART, ROW_PART + 1, C};
 	struct eval eval;
 	(void)state;
 	eval_start(&eval, "softmax");
@@ -300,12 +300,12 @@ static void every_class_is_in_one_block(void **state)
 		size_t n = classes[i / 2];
 		struct loss_plan plan = {.classes = n, .team = i % 2 == 0 ? 1 : 3};
 		struct visit all = {eval_array(&eval, unsigned char, n),
-				    eval_array(&eval, size_t, class_blocks(n))};
-		class_blocks_run(&plan, visit, &all);
+				    eval_array(&eval, size_t, row_parts(n))};
+		row_parts_run(&plan, visit, &all);
 		for (size_t c = 0; c < n; c++)
 			require(all.seen[c] == 1, "class %zu of %zu was visited %d times", c, n,
 				all.seen[c]);
-		for (size_t k = 0; k < class_blocks(n); k++)
+		for (size_t k = 0; k < row_parts(n); k++)
 			require(all.blocks[k] > 0, "block %zu of %zu classes is empty", k, n);
 	}
 	eval_end(&eval);
@@ -313,14 +313,12 @@ static void every_class_is_in_one_block(void **state)
 
 static void there_is_an_end_to_blocks(void **state)
 {
-	static const size_t classes[] = {1, CLASS_BLOCK * MAX_CLASS_BLOCKS,
-					 CLASS_BLOCK * MAX_CLASS_BLOCKS + 1, (size_t)1 << 40,
-					 SIZE_MAX / 8};
+	static const size_t classes[] = {1, ROW_PART * MAX_ROW_PARTS, ROW_PART * MAX_ROW_PARTS + 1,
+					 (size_t)1 << 40, SIZE_MAX / 8};
 	(void)state;
 	for (size_t i = 0; i < sizeof(classes) / sizeof(classes[0]); i++) {
-		size_t n = class_blocks(classes[i]), size = class_block_size(classes[i]);
-		require(n >= 1 && n <= MAX_CLASS_BLOCKS, "%zu classes make %zu blocks", classes[i],
-			n);
+		size_t n = row_parts(classes[i]), size = row_part_size(classes[i]);
+		require(n >= 1 && n <= MAX_ROW_PARTS, "%zu classes make %zu blocks", classes[i], n);
 		require((n - 1) * size < classes[i] && classes[i] - (n - 1) * size <= size,
 			"%zu blocks of %zu do not make %zu classes", n, size, classes[i]);
 	}
