@@ -137,7 +137,7 @@ static struct slab *allocate(size_t size, void **memory)
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wanalyzer-malloc-leak"
 #endif
-static struct slab *block_create(struct loss_arena *arena, size_t payload)
+static struct slab *slab_create(struct loss_arena *arena, size_t payload)
 {
 	size_t size = payload > SIZE_MAX - sizeof(struct slab) ? 0 : payload + sizeof(struct slab);
 	size = round_up(size < SLAB_BYTES ? (size ? SLAB_BYTES : 0) : size, PAGE);
@@ -168,7 +168,7 @@ static struct slab *block_create(struct loss_arena *arena, size_t payload)
 #pragma GCC diagnostic pop
 #endif
 
-static void block_destroy(struct loss_budget *budget, struct slab *slab)
+static void slab_destroy(struct loss_budget *budget, struct slab *slab)
 {
 	if (slab->memory)
 		free(slab->memory);
@@ -179,7 +179,7 @@ static void block_destroy(struct loss_budget *budget, struct slab *slab)
 struct loss_arena *loss_arena_create(struct loss_budget *budget)
 {
 	struct loss_arena start = {.budget = budget};
-	struct slab *slab = block_create(&start, sizeof start);
+	struct slab *slab = slab_create(&start, sizeof start);
 	if (!slab)
 		return NULL;
 	/* The arena lives in its own first slab. */
@@ -200,7 +200,7 @@ void loss_arena_destroy(struct loss_arena *arena)
 	refund(arena, arena->held);
 	while (slab) {
 		struct slab *next = slab->next;
-		block_destroy(budget, slab);
+		slab_destroy(budget, slab);
 		slab = next;
 	}
 }
@@ -215,7 +215,7 @@ void *loss_arena_alloc(struct loss_arena *arena, size_t n, size_t size)
 	bytes = round_up(bytes, ALIGNMENT);
 	struct slab *slab = arena->slabs;
 	if (bytes > slab->size - slab->used) {
-		slab = block_create(arena, bytes);
+		slab = slab_create(arena, bytes);
 		if (!slab)
 			return NULL;
 		/* A slab that this allocation fills goes after the one being filled. */

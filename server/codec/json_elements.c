@@ -317,8 +317,3 @@ enum json_taken json_elements_numbers(struct json_elements *elements, const char
 		elements->rank = elements->depth;
 	return taken;
 }
-
-bool json_elements_complete(const struct json_elements *elements)
-{
-	return elements->depth == 0 && elements->skipped == 0;
-}

@@ -40,7 +40,5 @@ void json_elements_token(struct json_elements *elements, const struct json_token
 /* As owner.numbers of a scan. */
 enum json_taken json_elements_numbers(struct json_elements *elements, const char **p,
 				      const char *limit);
-/* Whether the value that began has ended. */
-bool json_elements_complete(const struct json_elements *elements);
 
 #endif

@@ -56,11 +56,6 @@ void json_out_boolean(struct json_out *out, bool value)
 	json_out_raw(out, value ? "true" : "false");
 }
 
-void json_out_null(struct json_out *out)
-{
-	json_out_raw(out, "null");
-}
-
 /* ---------------------------------------------------------------- strings */
 
 static bool is_plain(unsigned char c)

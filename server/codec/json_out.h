@@ -20,7 +20,6 @@ void json_out_close(struct json_out *out, char bracket); /* '}' or ']' */
 void json_out_key(struct json_out *out, const char *key);
 void json_out_string(struct json_out *out, const char *text);
 void json_out_boolean(struct json_out *out, bool value);
-void json_out_null(struct json_out *out);
 void json_out_integer(struct json_out *out, int64_t value);
 void json_out_size(struct json_out *out, size_t value);
 void json_out_f64(struct json_out *out, double value);

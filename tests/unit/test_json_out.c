@@ -62,7 +62,7 @@ static void test_structure(void **state)
 	json_out_open(out, '[');
 	json_out_boolean(out, true);
 	json_out_boolean(out, false);
-	json_out_null(out);
+	json_out_raw(out, "null");
 	json_out_integer(out, INT64_MIN);
 	json_out_size(out, SIZE_MAX);
 	json_out_f64(out, 0.1);
