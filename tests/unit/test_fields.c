@@ -117,9 +117,9 @@ static void values_out_of_their_range(void **state)
 	} rows[] = {
 		{"label_smoothing", 1.0000000000000002, "label_smoothing is 1.0000000000000002,"},
 		{"label_smoothing", -5e-324, "label_smoothing is -4.9406564584124654e-324,"},
-		{"label_smoothing", NAN, "label_smoothing is nan,"},
+		{"label_smoothing", (double)NAN, "label_smoothing is nan,"},
 		{"temperature", 0.0, "temperature is 0,"},
-		{"softcap", INFINITY, "softcap is inf,"},
+		{"softcap", (double)INFINITY, "softcap is inf,"},
 	};
 	(void)state;
 	float logits[] = {1, 2};
