@@ -54,7 +54,7 @@ bool safetensors_header_start(struct safetensors_header *header, const struct de
 			      const struct decoder_limits *limits);
 void safetensors_header_feed(struct safetensors_header *header, const unsigned char *bytes,
 			     size_t n);
-/* All of its bytes have come; the verdict is in header->fault. */
+/* All of its bytes have come; what is wrong with them is in header->fault. */
 void safetensors_header_finish(struct safetensors_header *header);
 
 /* How many tensors there are, and the k-th by offset. */

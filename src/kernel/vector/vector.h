@@ -215,7 +215,7 @@ enum operation {
 			    at least 2^-60 and below 2^60, and results below 2^-148 are 0 */
 	WRITE_PROBS,     /* the same, but term where x = max */
 	FIND_FIRST,      /* count = the first k for which logit k of the lane's logits in the
-			    chunk   is value, or INT64_MAX */
+			    chunk is value, or INT64_MAX */
 	COUNT_BEFORE,    /* count += the logits above value, and those equal to it among the
 			    lane's first `limit` */
 	N_OPERATIONS
