@@ -13,7 +13,7 @@
 /* The end of a chain of places. */
 #define NOBODY UINT32_MAX
 
-/* Of an IPv6 address: one client has all of the addresses after it. */
+/* Of an IPv6 address: one client has all of the addresses within it. */
 #define IPV6_NETWORK_BYTES 8
 
 /* What tells clients apart: an IPv6 network, an IPv4 address in the form of one, or none. */

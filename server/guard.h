@@ -34,7 +34,7 @@ struct framing {
 };
 
 /*
- * LOSS_OK and *framing, or STATUS_INVALID_HEADER or STATUS_EXPECTATION_FAILED: then nothing behind
+ * LOSS_OK and *framing, or STATUS_INVALID_HEADER or STATUS_EXPECTATION_FAILED: then nothing after
  * the head can be trusted, and the connection must be closed with the reply.
  */
 loss_status guard_check(const struct raw_head *head, struct framing *framing,

@@ -62,7 +62,7 @@ void scheduler_await(struct scheduler *scheduler, struct task *task);
 
 /* Jobs that wait. */
 size_t scheduler_depth(struct scheduler *scheduler);
-/* False when a job hangs: nothing behind it will be computed. `now_ns` is the clock's. */
+/* False when a job hangs: nothing after it will be computed. `now_ns` is the clock's. */
 bool scheduler_answers(struct scheduler *scheduler, uint64_t now_ns);
 
 #endif

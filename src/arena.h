@@ -1,5 +1,5 @@
-/* Memory of one request: see loss.h. Slabs of 16 KiB and up; what is large gets a mapping of its
- * own. */
+/* Memory of one request: see loss/memory.h. Slabs of 16 KiB and up; what is large gets a mapping of
+ * its own. */
 #ifndef LOSS_ARENA_H
 #define LOSS_ARENA_H
 

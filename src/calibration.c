@@ -39,7 +39,9 @@ void calibration_clear(const struct loss_plan *plan, struct partial *partial)
 size_t calibration_bin_of(double p, size_t n_bins)
 {
 	const double n = (double)n_bins;
-	size_t i = (size_t)(p * n);
+	if (!(p > 0.0)) /* NaN as well; and a probability that changed since it was checked */
+		return 0;
+	size_t i = p < 1.0 ? (size_t)(p * n) : n_bins - 1;
 	i = i < n_bins ? i : n_bins - 1;
 	while (i > 0 && p <= (double)i / n)
 		i--;

@@ -1,9 +1,8 @@
-/* The facts of the tables in words. */
+#include "describe.h"
+
 #include <float.h>
 #include <stdio.h>
 #include <string.h>
-
-#include "loss.h"
 
 #define ROWS_SHAPE "the input's without its class axis: (), (N) or (N, d1..d6)"
 
@@ -82,26 +81,30 @@ static void list_integers(const struct loss_range *range, char *out, size_t size
 						 used ? " or " : "", value);
 }
 
-void loss_describe_argument_range(const struct loss_info *loss, size_t i, char *out, size_t size)
+void describe_range(const struct loss_range *range, bool integers, char *out, size_t size)
 {
-	const struct loss_argument_info *argument = loss->arguments[i];
-	const struct loss_range *range = &argument->range;
 	if (range->min == 0.0 && range->max == 0.0)
 		snprintf(out, size, "%s", "");
 	else if (range->min == -0x1p63)
 		snprintf(out, size, "any 64-bit integer");
-	else if (argument->type == LOSS_ARGUMENT_INTEGER && range->max - range->min <= 2.0)
+	else if (integers && range->max - range->min <= 2.0)
 		list_integers(range, out, size);
 	else if (range->max == 0x1p63)
 		snprintf(out, size, "%g or greater", range->min);
 	else if (range->min == -DBL_MAX)
 		snprintf(out, size, "at most %g, finite", range->max);
+	else if (range->max == DBL_MAX && range->min_excluded)
+		snprintf(out, size, "greater than %g, finite", range->min);
 	else if (range->max == DBL_MAX)
-		snprintf(out, size,
-			 range->min_excluded ? "greater than %g, finite" : "%g or greater, finite",
-			 range->min);
+		snprintf(out, size, "%g or greater, finite", range->min);
 	else
 		snprintf(out, size, "%g to %g", range->min, range->max);
+}
+
+void loss_describe_argument_range(const struct loss_info *loss, size_t i, char *out, size_t size)
+{
+	const struct loss_argument_info *argument = loss->arguments[i];
+	describe_range(&argument->range, argument->type == LOSS_ARGUMENT_INTEGER, out, size);
 }
 
 void loss_describe_output_dtype(const struct loss_info *loss, size_t i, char *out, size_t size)

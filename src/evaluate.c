@@ -18,6 +18,7 @@ static void clear(const struct loss_plan *plan, struct partial *partial)
 
 void loss_plan_run_blocks(struct loss_plan *plan, size_t first, size_t n)
 {
+	assert(!plan->streams);
 	for (size_t block = first; block < first + n; block++) {
 		size_t row = block * plan->block_rows;
 		size_t rows =
@@ -253,7 +254,7 @@ static loss_status input_missing(const struct loss_problem *problem, struct loss
 			 name);
 }
 
-loss_status loss_evaluate(struct loss_problem *problem, struct loss_arena *arena, int threads,
+loss_status loss_evaluate(const struct loss_problem *problem, struct loss_arena *arena, int threads,
 			  const struct loss_cancel *cancel, struct loss_result *result,
 			  struct loss_error *err)
 {

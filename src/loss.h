@@ -1,7 +1,8 @@
 /*
  * libloss: logits and targets in, loss, gradient and relatives out. The only header to include.
  *
- * The library is pure computation: no I/O, no global state, no clock. A caller
+ * The library is pure computation: no I/O, no clock, no global state (a thread remembers
+ * what team it is in). A caller
  *
  *   1. makes an arena (the memory of one evaluation, charged against a budget),
  *   2. makes a problem for one row of the table of losses and sets its tensors, arguments and

@@ -11,12 +11,25 @@
 
 /* ---------------------------------------------------------------- arguments */
 
-static const char *const reductions[] = {"none", "mean", "sum", "elementwise_mean", NULL};
+static const char *const reductions[] = {
+	[REDUCTION_NONE] = "none",
+	[REDUCTION_MEAN] = "mean",
+	[REDUCTION_SUM] = "sum",
+	[REDUCTION_ELEMENTWISE_MEAN] = "elementwise_mean",
+	NULL,
+};
 static const char *const reductions_and_batchmean[] = {
-	"none", "mean", "sum", "elementwise_mean", "batchmean", NULL};
-static const char *const empty_means[] = {"nan", "zero", NULL};
+	[REDUCTION_NONE] = "none",
+	[REDUCTION_MEAN] = "mean",
+	[REDUCTION_SUM] = "sum",
+	[REDUCTION_ELEMENTWISE_MEAN] = "elementwise_mean",
+	[REDUCTION_BATCHMEAN] = "batchmean",
+	NULL,
+};
+static const char *const empty_means[] = {
+	[EMPTY_MEAN_NAN] = "nan", [EMPTY_MEAN_ZERO] = "zero", NULL};
 static const char *const grad_dtypes[] = {"F32", NULL};
-static const char *const ece_norms[] = {"l1", "l2", "max", NULL};
+static const char *const ece_norms[] = {[ECE_L1] = "l1", [ECE_L2] = "l2", [ECE_MAX] = "max", NULL};
 
 #define FROM_0                                                                                     \
 	{                                                                                          \
@@ -265,7 +278,8 @@ static const struct loss_output_info *const softmax_outputs[] = {
 	}
 #define MASK(extent_)                                                                              \
 	TENSOR("mask", MASK, false, LOSS_DTYPE_BIT(LOSS_BOOL), LOSS_KIND_BOOLEAN, extent_,         \
-	       "False where a row is to count as little as an ignored one, whatever it holds.")
+	       "False where something is not to count: it has loss 0 and gradient 0, whatever it " \
+	       "holds.")
 #define GRAD_OUTPUT(extent_)                                                                       \
 	FACTORS("grad_output", GRAD_OUTPUT, extent_,                                               \
 		"The upstream gradient: grad becomes a vector-Jacobian product.")

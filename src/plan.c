@@ -1,6 +1,7 @@
 /* What the fields of a problem mean together: in the order in which errors take precedence. */
 #include "plan.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -55,8 +56,12 @@ static const char *output_name(const struct loss_info *loss, enum output id)
 	return loss->outputs[i]->name;
 }
 
+_Static_assert(N_OUTPUTS <= LOSS_MAX_OUTPUTS, "a result has room for every output");
+_Static_assert(N_ARGUMENTS + 3 <= 8 * sizeof(uint32_t), "bits of arguments given");
+
 static void warn(struct loss_plan *plan, const char *warning)
 {
+	assert(plan->n_warnings < LOSS_MAX_WARNINGS);
 	plan->warnings[plan->n_warnings++] = warning;
 }
 
@@ -196,6 +201,7 @@ static loss_status want_output(struct loss_plan *plan, const struct loss_problem
 				  "which needs class indices, but the targets are probabilities",
 				  err);
 	plan->wanted[output->id] = true;
+	plan->judges |= info->needs == LOSS_NEEDS_INDICES;
 	plan->requested[plan->n_outputs++] = output;
 	return LOSS_OK;
 }
@@ -284,9 +290,12 @@ static bool input_is_awaited(const struct loss_plan *plan)
  */
 static bool rows_stand_alone(const struct loss_plan *plan)
 {
-	return !plan->loss->info.element_wise && plan->inner == 1 &&
-	       plan->target_kind == TARGETS_INDICES && !plan->wanted[OUTPUT_GRAD] &&
-	       !plan->wanted[OUTPUT_LOG_PROBS] && !plan->wanted[OUTPUT_PROBS];
+	bool alone = !plan->loss->info.element_wise && plan->inner == 1 &&
+		     plan->target_kind == TARGETS_INDICES &&
+		     plan->loss->info.tensors[0].range.max == 0.0;
+	for (size_t i = 0; i < plan->n_outputs; i++)
+		alone = alone && plan->requested[i]->info.extent != LOSS_EXTENT_INPUT;
+	return alone;
 }
 
 static void take_tensors(struct loss_plan *plan, const struct loss_problem *problem)
@@ -297,17 +306,17 @@ static void take_tensors(struct loss_plan *plan, const struct loss_problem *prob
 			plan->tensors[role] = problem->tensors[role];
 }
 
-loss_status loss_plan_create(struct loss_problem *problem, struct loss_arena *arena,
+loss_status loss_plan_create(const struct loss_problem *problem, struct loss_arena *arena,
 			     struct loss_plan **made, struct loss_error *err)
 {
 	struct loss_plan *plan = loss_arena_array(arena, struct loss_plan, 1);
+	*made = NULL;
 	if (!plan)
 		return loss_arena_failure(arena, err);
 	memset(plan, 0, offsetof(struct loss_plan, loss));
 	plan->loss = problem->loss;
 	plan->kernels = cpu_kernels(problem->isa);
 	take_tensors(plan, problem);
-	*made = NULL;
 	TRY(check(plan, problem, err));
 	plan->streams = input_is_awaited(plan);
 	if (plan->streams && !rows_stand_alone(plan))

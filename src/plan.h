@@ -55,6 +55,7 @@ struct loss_plan {
 	enum target_kind target_kind;
 	size_t extra; /* K of tensors that have an axis more than their extent */
 	bool wanted[N_OUTPUTS];
+	bool judges; /* some of them need class indices: what predictions are worth */
 	size_t n_outputs;
 	size_t n_warnings;
 	double divisor_low; /* what a double lacks of the divisor */

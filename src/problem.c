@@ -230,7 +230,8 @@ static void set_default(const struct argument_row *row, void *field)
 	}
 }
 
-/* What arguments are worth that a loss does not have. */
+/* What arguments are worth that a loss does not have: nothing changes by them. Those that it has
+ * are set from its rows. */
 static const struct loss_args neutral = {
 	.ignore_index = -100,
 	.class_axis = 1,

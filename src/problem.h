@@ -1,6 +1,7 @@
 /*
  * From a loss's name, tensors, arguments and outputs to a checked plan: every semantic rule of the
- * project is in problem.c (what a single field may be) and plan.c (what the fields mean together).
+ * project is in problem.c (what a single field may be) and plan.c (what the fields mean together),
+ * with shapes.c, scalars.c, values.c and targets.c, which read the table.
  * After them there are only asserts.
  */
 #ifndef LOSS_PROBLEM_H

@@ -38,6 +38,9 @@ static loss_status make_outputs(struct loss_plan *plan, struct loss_arena *arena
 	return LOSS_OK;
 }
 
+/* A plan that streams has blocks of its own, since all of a block's input is held: sums carry twice
+ * a double's digits, in which it does not show where blocks end. */
+
 /* Where nothing of a row is read but its target's logit, that takes as long as so many neighbours
  * would. */
 #define ELEMENTS_OF_A_TARGET ((size_t)4)

@@ -1,4 +1,4 @@
-/* Propagation of errors inside the library. The table itself is in loss.h. */
+/* Propagation of errors inside the library. The table itself is in loss/status.h. */
 #ifndef LOSS_STATUS_H
 #define LOSS_STATUS_H
 

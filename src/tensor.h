@@ -1,4 +1,5 @@
-/* Dtypes, shapes and views: see loss.h. Reading of single elements for checks and broadcasts. */
+/* Dtypes, shapes and views: see loss/tensor.h. Reading of single elements for checks and
+ * broadcasts. */
 #ifndef LOSS_TENSOR_H
 #define LOSS_TENSOR_H
 

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "describe.h"
 #include "kernel/element.h"
 #include "names.h"
 #include "status.h"
@@ -25,26 +26,12 @@ static void format_index(const struct loss_error *place, char *out, size_t size)
 /* Whether n floats are in a range: no branch on the values, so that it is done in vectors. */
 static bool are_within(const float *x, size_t n, const struct loss_range *range)
 {
-	float min = (float)range->min, max = (float)range->max;
+	float min = range->min > (double)-FLT_MAX ? (float)range->min : -FLT_MAX;
+	float max = range->max < (double)FLT_MAX ? (float)range->max : FLT_MAX;
 	unsigned outside = 0;
 	for (size_t i = 0; i < n; i++)
 		outside |= !(x[i] >= min) | !(x[i] <= max);
 	return outside == 0;
-}
-
-/* The first element from i on that is not in the range, or the count. NaN is in none. */
-static size_t first_outside(const struct loss_tensor *tensor, const struct loss_range *range,
-			    size_t i)
-{
-	while (tensor->dtype == LOSS_F32 && i + CHECKED_TOGETHER <= tensor->count &&
-	       are_within((const float *)tensor->data + i, CHECKED_TOGETHER, range))
-		i += CHECKED_TOGETHER;
-	for (; i < tensor->count; i++) {
-		double x = tensor_number(tensor, i);
-		if (!(x >= range->min && x <= range->max))
-			break;
-	}
-	return i;
 }
 
 /* Whether element i of a tensor is of something that counts: of all else nothing is checked. Of
@@ -54,7 +41,8 @@ static bool element_counts(const struct loss_plan *plan, const struct loss_tenso
 {
 	int64_t class = 0;
 	if (plan->loss->info.element_wise)
-		return element_factor(plan, LOSS_ROLE_MASK, i) != 0.0;
+		return info->extent != LOSS_EXTENT_INPUT ||
+		       element_factor(plan, LOSS_ROLE_MASK, i) != 0.0;
 	if (info->extent != LOSS_EXTENT_ROWS)
 		return true;
 	if (info->extra_axis)
@@ -67,27 +55,54 @@ static bool element_counts(const struct loss_plan *plan, const struct loss_tenso
 	return class != TARGET_IGNORED && !plan_is_masked(plan, r);
 }
 
-/* Fails at the first element of a tensor that counts and is not in its range, which words say. */
+/* The first of the elements [i, end) that counts and is not in its range, or end. NaN is in none.
+ */
+static size_t first_outside(const struct loss_plan *plan, const struct loss_tensor_info *info,
+			    size_t i, size_t end)
+{
+	for (; i < end; i++) {
+		double x = tensor_number(&plan->tensors[info->role], i);
+		bool within = x >= info->range.min && x <= info->range.max;
+		if (!within && element_counts(plan, info, i))
+			break;
+	}
+	return i;
+}
+
+static loss_status element_out_of_range(const struct loss_plan *plan,
+					const struct loss_tensor_info *info, size_t i,
+					struct loss_error *err)
+{
+	const struct loss_tensor *tensor = &plan->tensors[info->role];
+	bool probability = info->range.min == 0.0 && info->range.max == 1.0;
+	struct loss_error place = {0};
+	char at[INDEX_CHARS], range[LOSS_PHRASE_CHARS];
+	loss_error_set_index(&place, i, tensor->shape, tensor->rank);
+	format_index(&place, at, sizeof at);
+	describe_range(&info->range, false, range, sizeof range);
+	loss_status status =
+		loss_fail(err, LOSS_ARGUMENT_OUT_OF_RANGE, info->name,
+			  "%s%s is %.9g, but must be %s%s", info->name, at,
+			  tensor_number(tensor, i), probability ? "a probability, " : "", range);
+	loss_error_set_index(err, i, tensor->shape, tensor->rank);
+	return status;
+}
+
+/* Fails at the first element of a tensor that counts and is not in its range. */
 static loss_status check_range(const struct loss_plan *plan, const struct loss_tensor_info *info,
 			       struct loss_error *err)
 {
 	const struct loss_tensor *tensor = &plan->tensors[info->role];
-	size_t i = first_outside(tensor, &info->range, 0);
-	while (i < tensor->count && !element_counts(plan, info, i))
-		i = first_outside(tensor, &info->range, i + 1);
-	if (i == tensor->count)
-		return LOSS_OK;
-	struct loss_error place = {0};
-	char at[INDEX_CHARS];
-	loss_error_set_index(&place, i, tensor->shape, tensor->rank);
-	format_index(&place, at, sizeof at);
-	bool bounded = info->range.max < DBL_MAX;
-	loss_status status =
-		loss_fail(err, LOSS_ARGUMENT_OUT_OF_RANGE, info->name,
-			  "%s%s is %.9g, but must be %s", info->name, at, tensor_number(tensor, i),
-			  bounded ? "a probability, 0 to 1" : "0 or greater, finite");
-	loss_error_set_index(err, i, tensor->shape, tensor->rank);
-	return status;
+	for (size_t i = 0, n; i < tensor->count; i += n) {
+		n = tensor->count - i < CHECKED_TOGETHER ? tensor->count - i : CHECKED_TOGETHER;
+		if (tensor->dtype == LOSS_F32 &&
+		    are_within((const float *)tensor->data + i, n, &info->range))
+			continue;
+		size_t found = first_outside(plan, info, i, i + n);
+		if (found < i + n)
+			return element_out_of_range(plan, info, found, err);
+	}
+	return LOSS_OK;
 }
 
 static loss_status index_out_of_bounds(const struct loss_plan *plan,
@@ -240,7 +255,7 @@ static size_t count_elements(const struct loss_plan *plan)
 	if (!plan->present[LOSS_ROLE_MASK] || plan->rows == 0)
 		return plan->rows;
 	for (size_t i = 0; i < mask->count; i++)
-		kept += elements[i];
+		kept += elements[i] != 0;
 	return kept * (plan->rows / mask->count);
 }
 
@@ -266,8 +281,8 @@ loss_status values_check(struct loss_plan *plan, struct loss_error *err)
 	for (size_t i = 0; i < loss->n_tensors; i++) {
 		const struct loss_tensor_info *info = &loss->tensors[i];
 		bool indices = info->kinds == LOSS_KIND_INDEX && info->role != LOSS_ROLE_TARGETS;
-		if (!plan->present[info->role])
-			continue;
+		if (!plan->present[info->role] || !plan->tensors[info->role].data)
+			continue; /* or it is still to come */
 		if (indices)
 			TRY(check_indices(plan, info, err));
 		else if (info->range.max > 0.0)

@@ -1,6 +1,6 @@
 /*
  * A strict JSON tokenizer that is fed in pieces. It checks everything that makes a text JSON (RFC
- * 8259) by itself: the grammar, UTF-8, escapes, a nesting of at most JSON_MAX_DEPTH, nothing behind
+ * 8259) by itself: the grammar, UTF-8, escapes, a nesting of at most JSON_MAX_DEPTH, nothing after
  * the document. What its owner makes of the tokens never changes what is valid, but for the three
  * words that `nonfinite` admits. However the text is cut into pieces, the tokens and the errors are
  * the same.

@@ -60,16 +60,19 @@ static size_t run_length(const struct loss_tensor *small, const struct loss_tens
 /* Elements that go through a kernel at a time: some ten buffers of them fit a first-level cache. */
 #define CHUNK_ELEMENTS ((size_t)512)
 
+union chunk_numbers {
+	_Alignas(64) double d[CHUNK_ELEMENTS];
+	float f[CHUNK_ELEMENTS];
+};
+
 struct chunk {
 	const struct loss_plan *plan;
 	size_t first, n;
 	const struct element_loss *of;
-	bool masked;                           /* kept says which elements count */
-	bool wide;                             /* the input is F64; else its elements are floats */
-	_Alignas(64) double x[CHUNK_ELEMENTS]; /* or floats, as the results; t of either */
-	double t[CHUNK_ELEMENTS];
+	bool masked; /* kept says which elements count */
+	bool wide;   /* the input is F64; else its elements are floats */
+	union chunk_numbers x, t, loss, grad;
 	double weight[CHUNK_ELEMENTS], pos_weight[CHUNK_ELEMENTS], upstream[CHUNK_ELEMENTS];
-	double loss[CHUNK_ELEMENTS], grad[CHUNK_ELEMENTS];
 	double kept[CHUNK_ELEMENTS]; /* 1, or 0 of what is left out */
 };
 
@@ -156,7 +159,8 @@ static const double *doubles(const struct chunk *chunk, loss_role role, double *
 
 /* Where results go: to the output itself where its elements are what the kernel writes and the
  * chunk is whole. */
-static void *result_place(const struct chunk *chunk, const struct loss_tensor *out, double *buffer)
+static void *result_place(const struct chunk *chunk, const struct loss_tensor *out,
+			  union chunk_numbers *buffer)
 {
 	if (!is_whole(chunk) || out->dtype != (chunk->wide ? LOSS_F64 : LOSS_F32))
 		return buffer;
@@ -169,16 +173,17 @@ static void leave_out(struct chunk *chunk, struct elements *elements)
 	double *weight = elements->weight ? chunk->weight : chunk->kept;
 	doubles(chunk, LOSS_ROLE_MASK, chunk->kept);
 	for (size_t i = 0; i < elements->n; i++) {
+		chunk->kept[i] = chunk->kept[i] != 0.0;
 		if (chunk->kept[i] != 0.0)
 			continue;
 		if (chunk->wide)
-			chunk->x[i] = 0.5;
+			chunk->x.d[i] = 0.5;
 		else
-			((float *)chunk->x)[i] = 0.5f;
+			chunk->x.f[i] = 0.5f;
 		if (elements->t)
-			((float *)chunk->t)[i] = 0.0f;
+			chunk->t.f[i] = 0.0f;
 		else
-			chunk->t[i] = 0.0;
+			chunk->t.d[i] = 0.0;
 		weight[i] = 0.0;
 		chunk->pos_weight[i] = 1.0;
 	}
@@ -201,21 +206,21 @@ static struct elements elements_of(struct chunk *chunk)
 		.gamma = plan->args.gamma,
 	};
 	if (chunk->wide)
-		elements.x = doubles(chunk, LOSS_ROLE_INPUT, chunk->x);
+		elements.x = doubles(chunk, LOSS_ROLE_INPUT, chunk->x.d);
 	else
-		elements.x = floats(chunk, LOSS_ROLE_INPUT, (float *)chunk->x);
+		elements.x = floats(chunk, LOSS_ROLE_INPUT, chunk->x.f);
 	if (chunk->wide || plan->tensors[LOSS_ROLE_TARGETS].dtype == LOSS_F64)
-		elements.wide_t = doubles(chunk, LOSS_ROLE_TARGETS, chunk->t);
+		elements.wide_t = doubles(chunk, LOSS_ROLE_TARGETS, chunk->t.d);
 	else
-		elements.t = floats(chunk, LOSS_ROLE_TARGETS, (float *)chunk->t);
+		elements.t = floats(chunk, LOSS_ROLE_TARGETS, chunk->t.f);
 	if (chunk->masked)
 		leave_out(chunk, &elements);
 	if (none && plan->wanted[OUTPUT_LOSS])
-		elements.loss = result_place(chunk, &plan->outputs[OUTPUT_LOSS], chunk->loss);
+		elements.loss = result_place(chunk, &plan->outputs[OUTPUT_LOSS], &chunk->loss);
 	if (!plan->wanted[OUTPUT_GRAD])
 		return elements;
 	const struct loss_tensor *grad = &plan->outputs[OUTPUT_GRAD];
-	elements.grad = result_place(chunk, grad, chunk->grad);
+	elements.grad = result_place(chunk, grad, &chunk->grad);
 	if (half_bytes(grad->dtype) != 0)
 		elements.narrow =
 			(unsigned char *)grad->data + chunk->first * half_bytes(grad->dtype);
@@ -404,8 +409,7 @@ static void predict(const struct loss_plan *plan, size_t i, const struct element
 	if (!plan->wanted[OUTPUT_ECE])
 		return;
 	double p = loss->positive(x);
-	size_t bin = p == p ? calibration_bin_of(p, (size_t)plan->args.ece_bins) : 0;
-	calibration_add(partial, bin, p, is_true);
+	calibration_add(partial, calibration_bin_of(p, (size_t)plan->args.ece_bins), p, is_true);
 }
 
 void element_rows(const struct loss_plan *plan, size_t first, size_t n, struct partial *partial,

@@ -29,7 +29,7 @@ struct loss_totals {
 struct loss_result {
 	size_t n_outputs;
 	struct loss_output outputs[LOSS_MAX_OUTPUTS]; /* in the order asked for */
-	bool has_totals;                              /* every loss but softmax and log_softmax */
+	bool has_totals;                              /* as its loss_info says */
 	struct loss_totals totals;
 	size_t n_warnings;
 	const char *warnings[LOSS_MAX_WARNINGS];
@@ -55,8 +55,9 @@ bool loss_cancel_requested(const struct loss_cancel *cancel);
  * An input (the first tensor) that has elements but no data is still to come. Where each row can be
  * evaluated by itself as it arrives (class indices, contiguous classes, no output of the input's
  * shape), the plan is one for loss_plan_run_rows; else *made is NULL: set the data and plan again.
+ * It is NULL on error too.
  */
-loss_status loss_plan_create(struct loss_problem *problem, struct loss_arena *arena,
+loss_status loss_plan_create(const struct loss_problem *problem, struct loss_arena *arena,
 			     struct loss_plan **made, struct loss_error *err);
 /* The i-th output that it will have, in the order asked for, not computed yet; false past the last.
  */
@@ -67,17 +68,18 @@ loss_dtype loss_plan_dtype(const struct loss_plan *plan);
 /* The instruction set of the kernels that it runs. */
 const char *loss_plan_isa(const struct loss_plan *plan);
 size_t loss_plan_rows(const struct loss_plan *plan);
-/* Row blocks: their number depends on the shape alone. */
+/* Row blocks: their number depends on the loss, the shape and the arguments, never on threads. */
 size_t loss_plan_blocks(const struct loss_plan *plan);
 
 /* Evaluates blocks [first, first + n) on the calling thread. Each block once, in any order, from
- * any thread. */
+ * any thread. Not of a plan for loss_plan_run_rows. */
 void loss_plan_run_blocks(struct loss_plan *plan, size_t first, size_t n);
 
 /*
- * Evaluates all blocks with a team of up to `threads` (1 opens no parallel region), stopping at the
- * next block once *cancel (may be NULL) is requested: LOSS_CANCELLED, and nothing more is to be
- * done with the plan. No other error. The calling thread is one of the team, which OpenMP keeps.
+ * Evaluates all blocks with a team of up to `threads` (1, or less, opens no parallel region),
+ * stopping at the next block once *cancel (may be NULL) is requested: LOSS_CANCELLED, and nothing
+ * more is to be done with the plan. No other error. The calling thread is one of the team, which
+ * OpenMP keeps.
  */
 loss_status loss_plan_run(struct loss_plan *plan, int threads, const struct loss_cancel *cancel,
 			  struct loss_error *err);
@@ -95,7 +97,7 @@ void loss_plan_finish(struct loss_plan *plan, struct loss_result *result);
 
 /* Plan, run, finish in one call, of a problem whose tensors are all there. Errors of
  * loss_plan_create, LOSS_MISSING_FIELD for an input without data, and LOSS_CANCELLED. */
-loss_status loss_evaluate(struct loss_problem *problem, struct loss_arena *arena, int threads,
+loss_status loss_evaluate(const struct loss_problem *problem, struct loss_arena *arena, int threads,
 			  const struct loss_cancel *cancel, struct loss_result *result,
 			  struct loss_error *err);
 

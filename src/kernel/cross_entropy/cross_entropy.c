@@ -194,7 +194,7 @@ static void evaluate(struct rows *rows, void *data)
 	if (wants_losses_only(plan))
 		return;
 	outputs_write(rows);
-	if (plan->target_kind == TARGETS_INDICES && predictions_wanted(plan))
+	if (plan->judges)
 		predictions_write(rows, context->partial);
 }
 

@@ -2,7 +2,7 @@
  * One row in double or better: what the vector kernels leave. These are rows that hold NaN,
  * infinities that are no excluded classes, or logits beyond VECTOR_LARGEST; of F64, those of a
  * residual below 2^-900; and gradients whose factor is too far from 1 (work_takes, work_scales) or
- * whose slopes may be large (steep, transform.h).
+ * whose slopes may be large (steep, transform.h), and focal rows of a gamma beyond 16.
  */
 #include "cross_entropy.h"
 
