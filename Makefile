@@ -212,12 +212,19 @@ Description: Loss functions over logits and targets, with gradients
 Version: $(VERSION)
 Cflags: -I$${includedir}
 Libs: -L$${libdir} -lloss
-Libs.private: $(OPENMP) -lm
+Libs.private: $(if $(findstring clang,$(CC)),-lomp,-lgomp) -lpthread -lm
 endef
 export PKG_CONFIG
 $(BUILD)/lossd.pc: always
 	@mkdir -p $(@D)
 	@printf '%s\n' "$$PKG_CONFIG" | cmp -s - $@ || printf '%s\n' "$$PKG_CONFIG" > $@
+
+# A relative path would be written into lossd.pc, one with spaces would be two.
+ifneq (,$(filter install install-built uninstall,$(MAKECMDGOALS)))
+ifneq (1 1,$(words $(PREFIX)) $(words $(filter /%,$(PREFIX))))
+$(error PREFIX is "$(PREFIX)", but must be an absolute path without spaces)
+endif
+endif
 
 .PHONY: install install-built uninstall
 install: all

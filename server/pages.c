@@ -181,7 +181,7 @@ static bool put_head(struct loss_buffer *out, const char *title)
 
 bool pages_problem(struct loss_buffer *out, loss_status status)
 {
-	const struct loss_status_info *info = status_words(status);
+	const struct loss_status_words *info = status_words(status);
 	char line[128];
 	snprintf(line, sizeof line, "</h1>\n<p><code>%s</code>, HTTP status %d</p>\n<p>",
 		 info->code, status_http(status));

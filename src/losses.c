@@ -67,13 +67,13 @@ ROW(ignore_index) = {
 	FIELD(IGNORE_INDEX, ignore_index), DEFAULT(-100), .info.range = {-0x1p63, 0x1p63},
 	INTEGER("ignore_index",
 		"Rows with this target count neither in the loss nor in the denominator, and have "
-		"gradient 0. Must be negative beside probability targets.")};
+		"gradient 0. Where targets may be probabilities, it must be negative beside "
+		"those.")};
 ROW(reduce) = {FIELD(REDUCE, reduce), NO_DEFAULT,
 	       BOOLEAN("reduce", "Deprecated, use reduction: false is none.")};
-ROW(reduction) = {
-	FIELD(REDUCTION, reduction), DEFAULT_CHOICE(REDUCTION_MEAN, "mean"),
-	CHOICE("reduction", reductions,
-	       "What becomes of the row losses. elementwise_mean is the old name of mean.")};
+ROW(reduction) = {FIELD(REDUCTION, reduction), DEFAULT_CHOICE(REDUCTION_MEAN, "mean"),
+		  CHOICE("reduction", reductions,
+			 "What becomes of the losses. elementwise_mean is the old name of mean.")};
 ROW(reduction_or_batchmean) = {
 	FIELD(REDUCTION, reduction), DEFAULT_CHOICE(REDUCTION_MEAN, "mean"),
 	CHOICE("reduction", reductions_and_batchmean,
@@ -97,13 +97,14 @@ ROW(class_axis) = {
 	INTEGER("class_axis", "Where the classes are: axis 1 (0 when unbatched), or the last.")};
 ROW(grad_dtype) = {FIELD(GRAD_DTYPE, grad_dtype), NO_DEFAULT,
 		   CHOICE("grad_dtype", grad_dtypes,
-			  "F32 makes grad, log_probs and probs F32 whatever the input is.")};
-ROW(softcap) = {
-	FIELD(SOFTCAP, softcap), NO_DEFAULT, .info.range = ABOVE_0,
-	NUMBER("softcap", "Replaces each logit x by softcap tanh(x / softcap), before all else.")};
+			  "F32 makes outputs of the input's type F32, whatever that is.")};
+ROW(softcap) = {FIELD(SOFTCAP, softcap), NO_DEFAULT, .info.range = ABOVE_0,
+		NUMBER("softcap", "Replaces each logit x by softcap tanh(x / softcap), after "
+				  "logit_scale and before all else.")};
 ROW(temperature) = {
 	FIELD(TEMPERATURE, temperature), DEFAULT(1.0), .info.range = ABOVE_0,
-	NUMBER("temperature", "Divides each logit, after softcap and before all else.")};
+	NUMBER("temperature",
+	       "Divides each logit, after logit_scale and softcap and before all else.")};
 ROW(z_loss) = {FIELD(Z_LOSS, z_loss), DEFAULT(0.0), .info.range = FROM_0,
 	       NUMBER("z_loss", "Adds this times the square of log-sum-exp to each counted row's "
 				"loss, whatever its weight.")};
@@ -137,8 +138,8 @@ ROW(ece_bins) = {FIELD(ECE_BINS, ece_bins), DEFAULT(15), .info.range = {1.0, 100
 ROW(ece_norm) = {
 	FIELD(ECE_NORM, ece_norm), DEFAULT_CHOICE(ECE_L1, "l1"), .serves = OUTPUT_ECE,
 	CHOICE("ece_norm", ece_norms,
-	       "What ece makes of the bins' gaps between confidence and accuracy: their mean by "
-	       "rows, the root of their mean square, or the largest.")};
+	       "What ece makes of the bins' gaps between confidence and accuracy: their mean, by "
+	       "what is in the bins, the root of their mean square, or the largest.")};
 
 const struct argument_row *argument_row(const struct loss_argument_info *argument)
 {

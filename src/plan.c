@@ -22,8 +22,10 @@ static loss_status check_dtype(const struct loss_tensor_info *info,
 		return LOSS_OK;
 	char allowed[96];
 	dtypes_format(info->dtypes, allowed, sizeof allowed);
-	return loss_fail(err, LOSS_DTYPE_MISMATCH, info->name, "%s is %s, but must be one of %s",
-			 info->name, loss_dtype_info(tensor->dtype)->name, allowed);
+	bool one = (info->dtypes & (info->dtypes - 1)) == 0;
+	return loss_fail(err, LOSS_DTYPE_MISMATCH, info->name, "%s is %s, but must be %s%s",
+			 info->name, loss_dtype_info(tensor->dtype)->name, one ? "" : "one of ",
+			 allowed);
 }
 
 static loss_status check_tensors(const struct loss_problem *problem, struct loss_error *err)

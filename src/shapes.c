@@ -191,7 +191,7 @@ static enum target_kind target_kind_of(const struct loss_plan *plan,
 static loss_status check_target_dtype(const struct loss_plan *plan,
 				      const struct loss_tensor_info *info, struct loss_error *err)
 {
-	const struct loss_dtype_info *dtype = loss_dtype_info(plan->tensors[info->role].dtype);
+	const struct loss_dtype_traits *dtype = loss_dtype_info(plan->tensors[info->role].dtype);
 	bool is_float = dtype->dtype_class == LOSS_CLASS_FLOAT;
 	char floats[96];
 	if (info->extent != LOSS_EXTENT_TARGETS || is_float == have_probabilities(plan, info))

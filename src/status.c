@@ -3,13 +3,13 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-static const struct loss_status_info status_table[LOSS_N_STATUS] = {
+static const struct loss_status_words status_table[LOSS_N_STATUS] = {
 #define STATUS_ROW(name, code, title, help) [name] = {code, title, help},
 	LOSS_STATUS_TABLE(STATUS_ROW)
 #undef STATUS_ROW
 };
 
-const struct loss_status_info *loss_status_info(loss_status status)
+const struct loss_status_words *loss_status_info(loss_status status)
 {
 	return status >= 0 && status < LOSS_N_STATUS ? &status_table[status] : NULL;
 }

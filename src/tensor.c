@@ -5,7 +5,7 @@
 
 #include "arena.h"
 
-static const struct loss_dtype_info dtype_table[LOSS_N_DTYPES] = {
+static const struct loss_dtype_traits dtype_table[LOSS_N_DTYPES] = {
 	[LOSS_F64] = {"F64", 8, LOSS_CLASS_FLOAT},
 	[LOSS_F32] = {"F32", 4, LOSS_CLASS_FLOAT},
 	[LOSS_F16] = {"F16", 2, LOSS_CLASS_FLOAT},
@@ -23,7 +23,7 @@ static const struct loss_dtype_info dtype_table[LOSS_N_DTYPES] = {
 	[LOSS_BOOL] = {"BOOL", 1, LOSS_CLASS_BOOL},
 };
 
-const struct loss_dtype_info *loss_dtype_info(loss_dtype dtype)
+const struct loss_dtype_traits *loss_dtype_info(loss_dtype dtype)
 {
 	return &dtype_table[dtype];
 }

@@ -139,6 +139,31 @@ static loss_status first_invalid_target(const struct loss_plan *plan, struct los
 				   err);
 }
 
+/* Bytes of BOOL are 0 or 1: everything after trusts that. */
+static loss_status check_booleans(const struct loss_plan *plan, const struct loss_tensor_info *info,
+				  struct loss_error *err)
+{
+	const struct loss_tensor *tensor = &plan->tensors[info->role];
+	const unsigned char *bytes = tensor->data;
+	struct loss_error place = {0};
+	char at[INDEX_CHARS];
+	unsigned char all = 0;
+	size_t i = 0;
+	for (size_t k = 0; k < tensor->count; k++)
+		all |= bytes[k];
+	if (all <= 1)
+		return LOSS_OK;
+	while (bytes[i] <= 1)
+		i++;
+	loss_error_set_index(&place, i, tensor->shape, tensor->rank);
+	format_index(&place, at, sizeof at);
+	loss_status status = loss_fail(err, LOSS_ARGUMENT_OUT_OF_RANGE, info->name,
+				       "%s%s is %u, but an element of BOOL is the byte 0 or 1",
+				       info->name, at, bytes[i]);
+	loss_error_set_index(err, i, tensor->shape, tensor->rank);
+	return status;
+}
+
 /* Class indices that are no targets: of what counts, classes; or -1, where the table allows it. */
 static loss_status check_indices(const struct loss_plan *plan, const struct loss_tensor_info *info,
 				 struct loss_error *err)
@@ -283,7 +308,9 @@ loss_status values_check(struct loss_plan *plan, struct loss_error *err)
 		bool indices = info->kinds == LOSS_KIND_INDEX && info->role != LOSS_ROLE_TARGETS;
 		if (!plan->present[info->role] || !plan->tensors[info->role].data)
 			continue; /* or it is still to come */
-		if (indices)
+		if (plan->tensors[info->role].dtype == LOSS_BOOL)
+			TRY(check_booleans(plan, info, err));
+		else if (indices)
 			TRY(check_indices(plan, info, err));
 		else if (info->range.max > 0.0)
 			TRY(check_range(plan, info, err));

@@ -49,7 +49,7 @@ static bool reserve(struct json_values *values, size_t n)
 /* The largest magnitude of a negative or other integer of the dtype. */
 static uint64_t largest(loss_dtype dtype, bool negative)
 {
-	const struct loss_dtype_info *info = loss_dtype_info(dtype);
+	const struct loss_dtype_traits *info = loss_dtype_info(dtype);
 	unsigned bits = (unsigned)info->size * 8;
 	switch (info->dtype_class) {
 	case LOSS_CLASS_SIGNED:

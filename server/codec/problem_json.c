@@ -8,7 +8,7 @@
 bool problem_json_write(struct loss_buffer *buffer, const struct loss_error *err,
 			const char *pointer, const char *request_id)
 {
-	const struct loss_status_info *info = status_words(err->status);
+	const struct loss_status_words *info = status_words(err->status);
 	char type[96];
 	snprintf(type, sizeof type, "/problems/%s", info->code);
 

@@ -68,7 +68,7 @@ _Static_assert(N_PLACES == STATUS_COUNT, "every status has its place, and LOSS_N
 static const struct row {
 	enum place place;
 	int http;
-	struct loss_status_info words; /* none: those of its own table */
+	struct loss_status_words words; /* none: those of its own table */
 } rows[STATUS_END] = {
 #define ROW(status, http) [status] = {AT_##status, http, {NULL, NULL, NULL}},
 #define ROW_IN_WORDS(status, http, code, title, help)                                              \
@@ -78,7 +78,7 @@ static const struct row {
 #undef ROW_IN_WORDS
 };
 
-static const struct loss_status_info own_words[] = {
+static const struct loss_status_words own_words[] = {
 #define WORDS(name, code, title, help) [name - STATUS_START] = {code, title, help},
 	STATUS_TABLE(WORDS)
 #undef WORDS
@@ -107,7 +107,7 @@ int status_http(loss_status status)
 	return rows[status].http;
 }
 
-const struct loss_status_info *status_words(loss_status status)
+const struct loss_status_words *status_words(loss_status status)
 {
 	if (rows[status].words.code)
 		return &rows[status].words;

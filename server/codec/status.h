@@ -89,7 +89,7 @@ bool status_precedes(loss_status a, loss_status b);
 /* The HTTP status that carries it. */
 int status_http(loss_status status);
 /* Code, title and paragraph, as they go over the wire. */
-const struct loss_status_info *status_words(loss_status status);
+const struct loss_status_words *status_words(loss_status status);
 
 /*
  * Of several errors the one that takes precedence is kept, of equal ones the first. kept->status is

@@ -34,7 +34,8 @@ void loss_budget_give(struct loss_budget *budget, size_t n);
  * thread at a time. */
 struct loss_arena;
 
-/* NULL when the first slab can not be had. The budget must outlive the arena; NULL means no limit.
+/* NULL when the first slab, of 16 KiB, can not be had. The budget must outlive the arena; NULL
+ * means no limit.
  */
 struct loss_arena *loss_arena_create(struct loss_budget *budget);
 void loss_arena_destroy(struct loss_arena *arena); /* NULL is fine */

@@ -64,14 +64,14 @@ enum {
  * into a struct loss_error by loss_fail too. */
 typedef int loss_status;
 
-struct loss_status_info {
+struct loss_status_words {
 	const char *code;  /* a slug, "shape_mismatch" */
 	const char *title; /* a few words */
 	const char *help;  /* a paragraph */
 };
 
 /* The row of a status of the library, static; NULL for any other number. Any thread. */
-const struct loss_status_info *loss_status_info(loss_status status);
+const struct loss_status_words *loss_status_info(loss_status status);
 
 /*
  * What went wrong and where. `field` is the tensor's or argument's name, or "" where there is no

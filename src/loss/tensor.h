@@ -47,14 +47,14 @@ typedef enum loss_dtype_class {
 	LOSS_CLASS_BOOL,
 } loss_dtype_class;
 
-struct loss_dtype_info {
+struct loss_dtype_traits {
 	const char *name; /* "F32" */
 	size_t size;      /* bytes of an element */
 	loss_dtype_class dtype_class;
 };
 
 /* Static; dtype is one of the above. Any thread, as everything here. */
-const struct loss_dtype_info *loss_dtype_info(loss_dtype dtype);
+const struct loss_dtype_traits *loss_dtype_info(loss_dtype dtype);
 /* LOSS_N_DTYPES when there is none of that name (n bytes, not terminated). */
 loss_dtype loss_dtype_find(const char *name, size_t n);
 

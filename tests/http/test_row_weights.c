@@ -113,7 +113,7 @@ static void what_is_wrong_is_pointed_at(void **state)
 		{EXAMPLE ",\"mask\":[[true,true,true]]}", "shape_mismatch", "mask",
 		 "mask has shape (1, 3), but must have (3), that of logits without the class axis"},
 		{EXAMPLE ",\"mask\":{\"dtype\":\"F32\",\"shape\":[3],\"data\":[1,0,1]}}",
-		 "dtype_mismatch", "mask", "mask is F32, but must be one of BOOL"},
+		 "dtype_mismatch", "mask", "mask is F32, but must be BOOL"},
 		{EXAMPLE ",\"row_weight\":[1,-1,1]}", "argument_out_of_range", "/row_weight/1",
 		 "row_weight[1] is -1, but must be 0 or greater, finite"},
 		{EXAMPLE ",\"row_weight\":{\"dtype\":\"F64\",\"shape\":[3],\"data\":[1,1,NaN]}}",

@@ -47,7 +47,7 @@ static bool has_string(const cJSON *json, const char *name, const char *wanted)
 static int check_document(const char *what, const struct refusal *wanted, const struct reply *reply,
 			  const cJSON *json)
 {
-	const struct loss_status_info *info = status_words(wanted->status);
+	const struct loss_status_words *info = status_words(wanted->status);
 	const cJSON *pointer = json_find(json, "pointer");
 	const cJSON *detail = json_find(json, "detail");
 	char type[128], id[256] = "";

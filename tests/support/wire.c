@@ -30,7 +30,7 @@ double *wire_add_output(struct wire_reply *reply, const char *name, const struct
 
 double wire_element(const struct loss_tensor *tensor, size_t i)
 {
-	const struct loss_dtype_info *info = loss_dtype_info(tensor->dtype);
+	const struct loss_dtype_traits *info = loss_dtype_info(tensor->dtype);
 	uint64_t bits = 0;
 	if (info->dtype_class == LOSS_CLASS_FLOAT)
 		return loss_float_get(tensor->dtype, tensor->data, i);

@@ -102,9 +102,9 @@ static void test_elements_that_are_none(void **state)
 		 LOSS_DTYPE_MISMATCH, "/mask/data/1",
 		 "mask.data[1] is 2, but an element of BOOL is an integer in 0..1"},
 		{NULL, "{\"mask\":{\"dtype\":\"F32\",\"shape\":[1],\"data\":[1]}}",
-		 LOSS_DTYPE_MISMATCH, "mask", "mask is F32, but must be one of BOOL"},
+		 LOSS_DTYPE_MISMATCH, "mask", "mask is F32, but must be BOOL"},
 		{NULL, "{\"mask\":{\"dtype\":\"U8\",\"shape\":[1],\"data\":[1]}}",
-		 LOSS_DTYPE_MISMATCH, "mask", "mask is U8, but must be one of BOOL"},
+		 LOSS_DTYPE_MISMATCH, "mask", "mask is U8, but must be BOOL"},
 		/* elsewhere booleans still never stand for numbers */
 		{NULL, "{\"row_weight\":[1,true]}", LOSS_WRONG_TYPE, "/row_weight/1",
 		 "row_weight[1] is true, but must be a number"},

@@ -276,7 +276,7 @@ static void test_problem_pages(void **state)
 		struct loss_buffer *buffer = make_buffer(state);
 		assert_true(pages_problem(buffer, status));
 		const char *html = text_of(buffer);
-		const struct loss_status_info *info = status_words(status);
+		const struct loss_status_words *info = status_words(status);
 		char line[128];
 		snprintf(line, sizeof line, "<code>%s</code>, HTTP status %d", info->code,
 			 status_http(status));

@@ -247,7 +247,7 @@ static void masks_are_booleans(void **state)
 #define NO_MASK(text, dtype)                                                                       \
 	{                                                                                          \
 		text "mask:" dtype ":2", LOSS_DTYPE_MISMATCH, "mask",                              \
-			"mask is " dtype ", but must be one of BOOL"                               \
+			"mask is " dtype ", but must be BOOL"                                      \
 	}
 	static const struct refusal rows[] = {
 		NO_MASK(CE ROWS, "F32"),

@@ -64,7 +64,7 @@ static void test_every_status(void **state)
 	struct loss_arena *arena = loss_arena_create(NULL);
 	for (size_t i = 1; i < STATUS_COUNT; i++) {
 		loss_status status = status_at(i);
-		const struct loss_status_info *info = status_words(status);
+		const struct loss_status_words *info = status_words(status);
 		struct loss_error err;
 		loss_fail(&err, status, NULL, "detail %d", status);
 		cJSON *json = cJSON_Parse(write_problem(arena, &err, "", "id"));

@@ -15,7 +15,7 @@ static void every_row_is_complete(void **state)
 {
 	(void)state;
 	for (int i = 0; i < LOSS_N_STATUS; i++) {
-		const struct loss_status_info *info = loss_status_info(i);
+		const struct loss_status_words *info = loss_status_info(i);
 		assert_true(strlen(info->code) > 0);
 		for (const char *c = info->code; *c != '\0'; c++)
 			assert_true(islower((unsigned char)*c) || *c == '_');

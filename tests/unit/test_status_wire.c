@@ -80,7 +80,7 @@ static void every_row_has_its_words(void **state)
 {
 	(void)state;
 	for (size_t i = 0; i < STATUS_COUNT; i++) {
-		const struct loss_status_info *words = status_words(status_at(i));
+		const struct loss_status_words *words = status_words(status_at(i));
 		assert_true(strlen(words->code) > 0);
 		for (const char *c = words->code; *c != '\0'; c++)
 			assert_true(islower((unsigned char)*c) || *c == '_');

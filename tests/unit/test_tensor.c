@@ -15,7 +15,7 @@
 static void the_table_of_dtypes(void **state)
 {
 	(void)state;
-	static const struct loss_dtype_info rows[LOSS_N_DTYPES] = {
+	static const struct loss_dtype_traits rows[LOSS_N_DTYPES] = {
 		[LOSS_F64] = {"F64", sizeof(double), LOSS_CLASS_FLOAT},
 		[LOSS_F32] = {"F32", sizeof(float), LOSS_CLASS_FLOAT},
 		[LOSS_F16] = {"F16", 2, LOSS_CLASS_FLOAT},
@@ -33,7 +33,7 @@ static void the_table_of_dtypes(void **state)
 		[LOSS_BOOL] = {"BOOL", 1, LOSS_CLASS_BOOL},
 	};
 	for (int i = 0; i < LOSS_N_DTYPES; i++) {
-		const struct loss_dtype_info *info = loss_dtype_info((loss_dtype)i);
+		const struct loss_dtype_traits *info = loss_dtype_info((loss_dtype)i);
 		assert_string_equal(info->name, rows[i].name);
 		assert_int_equal(info->size, rows[i].size);
 		assert_int_equal(info->dtype_class, rows[i].dtype_class);
