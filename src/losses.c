@@ -33,11 +33,11 @@ static const char *const ece_norms[] = {[ECE_L1] = "l1", [ECE_L2] = "l2", [ECE_M
 
 #define FROM_0                                                                                     \
 	{                                                                                          \
-		0.0, DBL_MAX                                                                       \
+		.min = 0.0, .max = DBL_MAX                                                         \
 	}
 #define ABOVE_0                                                                                    \
 	{                                                                                          \
-		0.0, DBL_MAX, .min_excluded = true                                                 \
+		.min = 0.0, .max = DBL_MAX, .min_excluded = true                                   \
 	}
 
 /* A field of struct loss_args, and the argument whose name it has. */
@@ -64,7 +64,8 @@ ROW(size_average) = {FIELD(SIZE_AVERAGE, size_average), NO_DEFAULT,
 			     "Deprecated, use reduction: if this or reduce is given, false is sum "
 			     "and true is mean, unless reduce is false.")};
 ROW(ignore_index) = {
-	FIELD(IGNORE_INDEX, ignore_index), DEFAULT(-100), .info.range = {-0x1p63, 0x1p63},
+	FIELD(IGNORE_INDEX, ignore_index), DEFAULT(-100),
+	.info.range = {.min = -0x1p63, .max = 0x1p63},
 	INTEGER("ignore_index",
 		"Rows with this target count neither in the loss nor in the denominator, and have "
 		"gradient 0. Where targets may be probabilities, it must be negative beside "
@@ -84,7 +85,8 @@ ROW(reduction_from_none) = {
 	CHOICE("reduction", reductions,
 	       "What becomes of the elements' losses. elementwise_mean is the old name of mean.")};
 ROW(label_smoothing) = {
-	FIELD(LABEL_SMOOTHING, label_smoothing), DEFAULT(0.0), .info.range = {0.0, 1.0},
+	FIELD(LABEL_SMOOTHING, label_smoothing), DEFAULT(0.0),
+	.info.range = {.min = 0.0, .max = 1.0},
 	NUMBER("label_smoothing", "The share of the target that is spread over all classes.")};
 ROW(denominator) = {
 	FIELD(DENOMINATOR, denominator), NO_DEFAULT, .info.range = ABOVE_0,
@@ -93,7 +95,8 @@ ROW(denominator) = {
 ROW(empty_mean) = {FIELD(EMPTY_MEAN, empty_mean), DEFAULT_CHOICE(EMPTY_MEAN_NAN, "nan"),
 		   CHOICE("empty_mean", empty_means, "The mean of no counted rows.")};
 ROW(class_axis) = {
-	FIELD(CLASS_AXIS, class_axis), DEFAULT(1), .info.range = {-1.0, 1.0, .zero_excluded = true},
+	FIELD(CLASS_AXIS, class_axis), DEFAULT(1),
+	.info.range = {.min = -1.0, .max = 1.0, .zero_excluded = true},
 	INTEGER("class_axis", "Where the classes are: axis 1 (0 when unbatched), or the last.")};
 ROW(grad_dtype) = {FIELD(GRAD_DTYPE, grad_dtype), NO_DEFAULT,
 		   CHOICE("grad_dtype", grad_dtypes,
@@ -113,7 +116,7 @@ ROW(shift) = {FIELD(SHIFT, shift), DEFAULT(false),
 			       "the last row of each sequence is ignored.")};
 ROW(log_target) = {FIELD(LOG_TARGET, log_target), DEFAULT(false),
 		   BOOLEAN("log_target", "Whether targets are logarithms of probabilities too.")};
-ROW(alpha) = {FIELD(ALPHA, alpha), DEFAULT(0.25), .info.range = {-DBL_MAX, 1.0},
+ROW(alpha) = {FIELD(ALPHA, alpha), DEFAULT(0.25), .info.range = {.min = -DBL_MAX, .max = 1.0},
 	      NUMBER("alpha",
 		     "The weight of the positive class, 1 - alpha that of the negative one; any "
 		     "number below 0 switches both off.")};
@@ -128,11 +131,12 @@ ROW(gamma_of_classes) = {
 			"without smoothing only.")};
 ROW(logit_scale) = {FIELD(LOGIT_SCALE, logit_scale), DEFAULT(1.0), .info.range = ABOVE_0,
 		    NUMBER("logit_scale", "Multiplies each logit, before softcap and all else.")};
-ROW(top_k) = {FIELD(K, k), NO_DEFAULT, .info.range = {1.0, 0x1p63}, .serves = OUTPUT_TOPK_ACCURACY,
+ROW(top_k) = {FIELD(K, k), NO_DEFAULT, .info.range = {.min = 1.0, .max = 0x1p63},
+	      .serves = OUTPUT_TOPK_ACCURACY,
 	      INTEGER("k",
 		      "How many classes topk_accuracy looks at, at most all of them; 5, or all "
 		      "of fewer, unless given.")};
-ROW(ece_bins) = {FIELD(ECE_BINS, ece_bins), DEFAULT(15), .info.range = {1.0, 1000.0},
+ROW(ece_bins) = {FIELD(ECE_BINS, ece_bins), DEFAULT(15), .info.range = {.min = 1.0, .max = 1000.0},
 		 .serves = OUTPUT_ECE,
 		 INTEGER("ece_bins", "How many bins of equal width ece has.")};
 ROW(ece_norm) = {
@@ -327,7 +331,7 @@ static const struct loss_tensor_info probs_bce_tensors[] = {
 	 .dtypes = LOSS_FLOAT_DTYPES,
 	 .kinds = LOSS_KIND_NUMBER,
 	 .extent = LOSS_EXTENT_INPUT,
-	 .range = {0.0, 1.0},
+	 .range = {.min = 0.0, .max = 1.0},
 	 .help = "Probabilities of the positive outcome; outside 0 to 1 is an error."},
 	ELEMENT_TARGETS,
 	ELEMENT_WEIGHT,

@@ -206,7 +206,7 @@ static void test_argument_types(void **state)
 		{.name = "n",
 		 .type = LOSS_ARGUMENT_NUMBER,
 		 .default_json = "null",
-		 .range = {0.0, 1.0},
+		 .range = {.min = 0.0, .max = 1.0},
 		 .help = "h"},
 		{.name = "c",
 		 .type = LOSS_ARGUMENT_CHOICE,
