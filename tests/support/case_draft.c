@@ -235,6 +235,13 @@ static void draw_broadcast_shape(struct case_draft *draft, struct loss_tensor *t
 			random_chance(&draft->random, 0.3) ? 1 : input->shape[i];
 }
 
+/* One more axis, of the same K in all tensors that have it. */
+static void add_extra_axis(struct case_draft *draft, struct loss_tensor *tensor)
+{
+	struct random random = {.state = case_hash_text(draft->seed, "extra"), .seed = draft->seed};
+	tensor->shape[tensor->rank++] = 1 + random_below(&random, 5);
+}
+
 static void draw_factor_shape(struct case_draft *draft, loss_extent extent,
 			      struct loss_tensor *tensor)
 {
@@ -250,13 +257,30 @@ static void draw_factor_shape(struct case_draft *draft, loss_extent extent,
 	}
 }
 
-/* A factor of each class, row or element, in its range; or whether it counts. */
+/* Classes, in a type that holds them. */
+static void draw_classes(struct case_draft *draft, struct loss_tensor *tensor)
+{
+	size_t size = loss_dtype_info(tensor->dtype)->size;
+	if ((size == 1 && draft->classes > 100) || (size == 2 && draft->classes > 30000))
+		tensor->dtype = LOSS_I32;
+	give_memory(draft, tensor);
+	for (size_t i = 0; i < tensor->count; i++)
+		store_integer(tensor, i, (int64_t)random_below(&draft->random, draft->classes));
+}
+
+/* A factor of each class, row or element, in its range; classes; or whether it counts. */
 static void draw_factors(struct case_draft *draft, const struct loss_tensor_info *info,
 			 struct loss_tensor *tensor)
 {
 	loss_dtype dtype = any_dtype(&draft->random, info->dtypes);
 	draw_factor_shape(draft, info->extent, tensor);
+	if (info->extra_axis)
+		add_extra_axis(draft, tensor);
 	tensor->dtype = dtype;
+	if (info->kinds == LOSS_KIND_INDEX) {
+		draw_classes(draft, tensor);
+		return;
+	}
 	give_memory(draft, tensor);
 	if (dtype == LOSS_BOOL)
 		for (size_t i = 0; i < tensor->count; i++)

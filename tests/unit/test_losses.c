@@ -180,6 +180,8 @@ static void tensors_are_complete(void **state)
 			assert_true(tensor->dtypes != 0 && tensor->dtypes < 1u << LOSS_N_DTYPES);
 			if (tensor->role == LOSS_ROLE_MASK)
 				assert_int_equal(tensor->dtypes, LOSS_DTYPE_BIT(LOSS_BOOL));
+			else if (tensor->kinds == LOSS_KIND_INDEX)
+				assert_int_equal(tensor->dtypes, LOSS_INTEGER_DTYPES);
 			else if (tensor->role != LOSS_ROLE_TARGETS)
 				assert_int_equal(tensor->dtypes, LOSS_FLOAT_DTYPES);
 			assert_int_equal(tensor->kinds == LOSS_KIND_BOOLEAN,
