@@ -146,9 +146,12 @@ static inline struct sum plan_scale(const struct loss_plan *plan, size_t r)
 	if (plan->present[LOSS_ROLE_GRAD_OUTPUT])
 		upstream = tensor_number(&plan->tensors[LOSS_ROLE_GRAD_OUTPUT],
 					 plan->reduction == REDUCTION_NONE ? r : 0);
-	struct sum scale = quotient(upstream, plan->divisor, plan->divisor_low);
-	if (plan->present[LOSS_ROLE_ROW_WEIGHT])
-		scale = product(scale, sum_from(plan_row_weight(plan, r)));
+	struct sum weighted = {upstream, 0.0};
+	if (plan->present[LOSS_ROLE_ROW_WEIGHT]) /* before: the divisor may be as small */
+		weighted = product(weighted, sum_from(plan_row_weight(plan, r)));
+	struct sum scale = quotient(weighted.high, plan->divisor, plan->divisor_low);
+	if (weighted.low != 0.0)
+		scale.low += weighted.low / plan->divisor;
 	return scale;
 }
 
