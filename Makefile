@@ -1,6 +1,7 @@
 # lossd: build, run, test. `make help` lists the words.
 #
-#   make            build/lossd and build/libloss.a
+#   make            build/lossd, build/libloss.a and build/libloss.so
+#   make install    copies them, the headers and lossd.pc below PREFIX (/usr/local), itself below DESTDIR; make uninstall
 #   make run        install what is missing, build, start the server on 127.0.0.1:8080
 #   make test       install what is missing, build, run all the tests (RUN=config: those of that name)
 #   make test-asan  the same under the address and undefined behaviour sanitizers
@@ -49,10 +50,13 @@ endif
 endif
 
 OPENMP   ?= -fopenmp
+# Of the library one set of objects, for libloss.a and libloss.so: only what loss.h declares can be seen from outside.
+LIB_FLAGS := -fPIC -fvisibility=hidden -fno-semantic-interposition
+POSITION  = -fPIE
 CPPFLAGS := -D_GNU_SOURCE -Isrc -I$(BUILD)/gen
 CFLAGS   ?= -O2 -g1
 # Fused multiply-add is written where it is meant: the same bits from every compiler (docs/numerics.md).
-ALL_CFLAGS = -std=c17 $(CFLAGS) $(OPTIMIZE) -ffp-contract=off -fPIE $(OPENMP) $(WARNINGS) $(HARDENING) $(EXTRA_CFLAGS)
+ALL_CFLAGS = -std=c17 $(CFLAGS) $(OPTIMIZE) -ffp-contract=off $(POSITION) $(OPENMP) $(WARNINGS) $(HARDENING) $(EXTRA_CFLAGS)
 LIBS      := -lmicrohttpd -lcjson -lz -lpthread -lm
 TEST_LIBS := -lcurl -lcmocka
 
@@ -74,13 +78,37 @@ TEST_BIN    := $(TEST_SRC:%.c=$(BUILD)/%)
 # What a test may link: everything but main.
 TESTED_OBJ  := $(filter-out $(BUILD)/server/main.o,$(SERVER_OBJ)) $(ORACLE_OBJ) $(SUPPORT_OBJ)
 
-.PHONY: all
-all: $(BUILD)/lossd $(BUILD)/libloss.a
+# The shared library's version and, of an interface that may still change, its soname.
+VERSION := $(shell sed -n 's/^\#define LOSS_VERSION "\(.*\)"/\1/p' src/loss.h)
+SONAME  := libloss.so.$(firstword $(subst ., ,$(VERSION)))
+SHARED  := $(if $(filter Linux,$(SYSTEM)),$(BUILD)/libloss.so)
 
+.PHONY: all
+all: $(BUILD)/lossd $(BUILD)/libloss.a $(SHARED) $(BUILD)/lossd.pc
+
+# For tests: the library with its insides.
+INSIDE := $(BUILD)/inside.a
+$(INSIDE): $(LIB_OBJ)
+	@rm -f $@
+	$(Q)$(AR) rcs $@ $^
+
+# For programs: one object, in which names that no public header declares are nobody else's. A sanitizer's own hidden
+# names must stay what they are.
+OBJCOPY ?= objcopy
+MEMBERS := $(if $(filter Linux,$(SYSTEM)$(SANITIZE)),$(BUILD)/libloss.o,$(LIB_OBJ))
 $(BUILD)/libloss.a: $(LIB_OBJ)
 	@echo "  AR $@"
 	@rm -f $@
-	$(Q)$(AR) rcs $@ $^
+	$(Q)$(if $(filter %/libloss.o,$(MEMBERS)),$(CC) -r -nostdlib -o $(MEMBERS) $^ && $(OBJCOPY) --localize-hidden $(MEMBERS))
+	$(Q)$(AR) rcs $@ $(MEMBERS)
+
+$(BUILD)/libloss.so.$(VERSION): $(LIB_OBJ) src/libloss.map
+	@echo "  LD $@"
+	$(Q)$(CC) $(ALL_CFLAGS) -shared -Wl,-soname,$(SONAME) -Wl,--version-script,src/libloss.map \
+		$(filter-out -pie,$(LINK_MODE)) -o $@ $(LIB_OBJ) -lm
+$(BUILD)/libloss.so: $(BUILD)/libloss.so.$(VERSION)
+	@ln -sf $(<F) $(BUILD)/$(SONAME)
+	@ln -sf $(SONAME) $@
 
 $(BUILD)/lossd: $(SERVER_OBJ) $(BUILD)/libloss.a
 	@echo "  LD $@"
@@ -90,13 +118,14 @@ $(BUILD)/lossd: $(SERVER_OBJ) $(BUILD)/libloss.a
 .SECONDARY:
 
 # Rewritten when a compiler or a flag changes, so that everything is built anew.
-FLAGS_NOW := $(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LINK_MODE)
+FLAGS_NOW := $(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LIB_FLAGS) $(LINK_MODE)
 $(BUILD)/flags: always
 	@mkdir -p $(@D)
 	@echo '$(FLAGS_NOW)' | cmp -s - $@ || echo '$(FLAGS_NOW)' > $@
 .PHONY: always
 
 $(BUILD)/tests/%.o: CPPFLAGS += -Iserver
+$(BUILD)/src/%.o: POSITION = $(LIB_FLAGS)
 $(BUILD)/src/kernel/%.o $(BUILD)/src/values.o $(BUILD)/src/half.o: OPTIMIZE = -O3
 # One build of the vector kernels for each instruction set; cpu.c picks one when the program runs.
 AVX2   := -mavx2 -mfma -mf16c
@@ -112,7 +141,7 @@ $(BUILD)/%.o: %.c $(BUILD)/flags
 	@echo "  CC $<"
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
-$(BUILD)/tests/%: $(BUILD)/tests/%.o $(TESTED_OBJ) $(BUILD)/libloss.a
+$(BUILD)/tests/%: $(BUILD)/tests/%.o $(TESTED_OBJ) $(INSIDE)
 	@echo "  LD $@"
 	$(Q)$(CC) $(ALL_CFLAGS) $(LINK_MODE) -o $@ $^ $(LIBS) $(TEST_LIBS)
 
@@ -127,18 +156,18 @@ $(BUILD)/steps/%.o: %.c $(BUILD)/flags
 	@echo "  CC $< (counted)"
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -U_FORTIFY_SOURCE -fno-builtin -fsanitize-coverage=trace-pc -MMD -MP -c -o $@ $<
 $(BUILD)/tests/steps/test_steps: $(addprefix $(BUILD)/tests/steps/,test_steps.o documents.o counter.o) $(STEPS_OBJ) \
-		$(filter-out $(STEPS_SRC:%.c=$(BUILD)/%.o),$(TESTED_OBJ)) $(BUILD)/libloss.a
+		$(filter-out $(STEPS_SRC:%.c=$(BUILD)/%.o),$(TESTED_OBJ)) $(INSIDE)
 	@echo "  LD $@"
 	$(Q)$(CC) $(ALL_CFLAGS) $(LINK_MODE) $(COUNTED:%=-Wl,--wrap=%) -o $@ $^ $(LIBS) $(TEST_LIBS)
 
 # Prints hashes of results; needs nothing but libloss, so that it can be cross-compiled.
-$(BUILD)/tests/isa/hashes: $(addprefix $(BUILD)/tests/,isa/hashes.o support/cases.o support/case_draft.o support/case_arguments.o support/case_families.o support/rows.o support/random.o) $(BUILD)/libloss.a
+$(BUILD)/tests/isa/hashes: $(addprefix $(BUILD)/tests/,isa/hashes.o support/cases.o support/case_draft.o support/case_arguments.o support/case_families.o support/rows.o support/random.o) $(INSIDE)
 	@echo "  LD $@"
 	$(Q)$(CC) $(ALL_CFLAGS) $(LINK_MODE) -o $@ $^ -lm
 
 FUZZ_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/fuzz/*.c))
 $(BUILD)/tests/fuzz/%.o: OPTIMIZE = -O3
-$(BUILD)/tests/fuzz/fuzz_kernels: $(FUZZ_OBJ) $(addprefix $(BUILD)/tests/support/,random.o rows.o ulp.o) $(ORACLE_OBJ) $(BUILD)/libloss.a
+$(BUILD)/tests/fuzz/fuzz_kernels: $(FUZZ_OBJ) $(addprefix $(BUILD)/tests/support/,random.o rows.o ulp.o) $(ORACLE_OBJ) $(INSIDE)
 	@echo "  LD $@"
 	$(Q)$(CC) $(ALL_CFLAGS) $(LINK_MODE) -o $@ $^ -lm
 
@@ -147,7 +176,7 @@ TARGET_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(filter-out %/libfuzzer.c %/test_corp
 $(BUILD)/tests/fuzz/targets/%.o: OPTIMIZE =
 $(BUILD)/tests/fuzz/targets/test_corpora: $(TARGET_OBJ)
 $(BUILD)/tests/fuzz/targets/fuzz: LINK_MODE = -fsanitize=fuzzer,address,undefined
-$(BUILD)/tests/fuzz/targets/fuzz: $(BUILD)/tests/fuzz/targets/libfuzzer.o $(TARGET_OBJ) $(TESTED_OBJ) $(BUILD)/libloss.a
+$(BUILD)/tests/fuzz/targets/fuzz: $(BUILD)/tests/fuzz/targets/libfuzzer.o $(TARGET_OBJ) $(TESTED_OBJ) $(INSIDE)
 	@echo "  LD $@"
 	$(Q)$(CC) $(ALL_CFLAGS) $(LINK_MODE) -o $@ $^ $(LIBS) $(TEST_LIBS)
 
@@ -163,6 +192,49 @@ $(BUILD)/gen/openapi_yaml.h: api/openapi.yaml
 $(BUILD)/server/route.o $(BUILD)/server/pages.o: $(BUILD)/gen/openapi_yaml.h
 
 -include $(LIB_OBJ:.o=.d) $(FUZZ_OBJ:.o=.d) $(TARGET_OBJ:.o=.d) $(BUILD)/tests/fuzz/targets/libfuzzer.d $(NUMBERS_OBJ:.o=.d) $(BUILD)/tests/isa/hashes.d $(ORACLE_OBJ:.o=.d) $(SERVER_OBJ:.o=.d) $(SUPPORT_OBJ:.o=.d) $(STEPS_OBJ:.o=.d) $(TEST_BIN:=.d) $(wildcard $(BUILD)/tests/steps/*.d)
+
+# ---------------------------------------------------------------- install
+
+PREFIX  ?= /usr/local
+INSTALL ?= install
+HEADERS := src/loss.h $(wildcard src/loss/*.h)
+INSTALLED := bin/lossd lib/libloss.a $(SHARED:$(BUILD)/%=lib/%) $(if $(SHARED),lib/$(SONAME) lib/libloss.so.$(VERSION)) \
+	lib/pkgconfig/lossd.pc $(HEADERS:src/%=include/%)
+
+# What a program needs that links libloss; static linking needs what is private too.
+define PKG_CONFIG
+prefix=$(PREFIX)
+libdir=$${prefix}/lib
+includedir=$${prefix}/include
+
+Name: lossd
+Description: Loss functions over logits and targets, with gradients
+Version: $(VERSION)
+Cflags: -I$${includedir}
+Libs: -L$${libdir} -lloss
+Libs.private: $(OPENMP) -lm
+endef
+export PKG_CONFIG
+$(BUILD)/lossd.pc: always
+	@mkdir -p $(@D)
+	@printf '%s\n' "$$PKG_CONFIG" | cmp -s - $@ || printf '%s\n' "$$PKG_CONFIG" > $@
+
+.PHONY: install install-built uninstall
+install: all
+	@$(MAKE) --no-print-directory install-built
+# As things are, with nothing built for it.
+install-built:
+	@echo "  INSTALL $(DESTDIR)$(PREFIX)"
+	$(Q)$(INSTALL) -d $(addprefix $(DESTDIR)$(PREFIX)/,bin lib/pkgconfig include/loss)
+	$(Q)$(INSTALL) -m 755 $(BUILD)/lossd $(DESTDIR)$(PREFIX)/bin
+	$(Q)$(INSTALL) -m 644 $(BUILD)/libloss.a $(if $(SHARED),$(SHARED).$(VERSION)) $(DESTDIR)$(PREFIX)/lib
+	$(Q)$(if $(SHARED),cp -P $(SHARED) $(BUILD)/$(SONAME) $(DESTDIR)$(PREFIX)/lib)
+	@printf '%s\n' "$$PKG_CONFIG" > $(DESTDIR)$(PREFIX)/lib/pkgconfig/lossd.pc
+	$(Q)$(INSTALL) -m 644 src/loss.h $(DESTDIR)$(PREFIX)/include
+	$(Q)$(INSTALL) -m 644 $(filter src/loss/%,$(HEADERS)) $(DESTDIR)$(PREFIX)/include/loss
+uninstall:
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,$(INSTALLED))
+	-rmdir $(DESTDIR)$(PREFIX)/include/loss
 
 # ---------------------------------------------------------------- run and test
 
@@ -200,7 +272,7 @@ run: setup-run
 	@exec $(BUILD)/lossd --listen $(LISTEN)
 
 .PHONY: tests-built test
-tests-built: $(TEST_BIN) $(BUILD)/tests/isa/hashes $(BUILD)/lossd
+tests-built: all $(TEST_BIN) $(BUILD)/tests/isa/hashes
 test: setup-test
 	@$(MAKE) --no-print-directory tests-built
 	@BUILD=$(BUILD) tests/run
@@ -270,7 +342,7 @@ BENCH_OBJ := $(BENCH_SRC:%.c=$(BUILD)/%.o) $(BUILD)/tests/support/random.o
 $(BUILD)/tests/bench/%.o: OPTIMIZE = -O3
 $(BUILD)/tests/bench/probe_avx2.o: OPTIMIZE = -O3 $(AVX2)
 $(BUILD)/tests/bench/probe_avx512.o: OPTIMIZE = -O3 $(AVX512)
-$(BUILD)/tests/bench/bench: $(BENCH_OBJ) $(filter-out $(BUILD)/server/main.o,$(SERVER_OBJ)) $(BUILD)/libloss.a
+$(BUILD)/tests/bench/bench: $(BENCH_OBJ) $(filter-out $(BUILD)/server/main.o,$(SERVER_OBJ)) $(INSIDE)
 	@echo "  LD $@"
 	$(Q)$(CC) $(ALL_CFLAGS) $(LINK_MODE) -o $@ $^ $(LIBS)
 $(BUILD)/tests/bench/onednn: $(BUILD)/tests/bench/onednn.o $(BUILD)/tests/bench/timing.o

@@ -1,5 +1,6 @@
 #include "access.h"
 
+#include "codec/status.h"
 #include "cors.h"
 #include "hosts.h"
 
@@ -8,7 +9,7 @@ loss_status access_check_host(const struct head *head, const struct config *conf
 {
 	if (!head->host || hosts_allow(config->hosts, head->host))
 		return LOSS_OK;
-	return loss_fail(err, LOSS_FORBIDDEN, NULL,
+	return loss_fail(err, STATUS_FORBIDDEN, NULL,
 			 "Host is \"%.80s\", which is not among the hosts that this server answers "
 			 "to (the setting hosts)",
 			 head->host);
@@ -27,7 +28,7 @@ loss_status access_check_origin(const struct head *head, const struct config *co
 	if (!foreign)
 		return LOSS_OK;
 	return loss_fail(
-		err, LOSS_FORBIDDEN, NULL,
+		err, STATUS_FORBIDDEN, NULL,
 		"Origin is \"%.80s\", but POST %s is for pages of this server's own origin "
 		"(Host is \"%.80s\") and of those that the setting cors_origins names",
 		foreign, path, head->host ? head->host : "");

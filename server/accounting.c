@@ -1,13 +1,16 @@
+#include <stdatomic.h>
+
 #include "accounting.h"
 
 #include "codec/encoder.h"
+#include "codec/status.h"
 #include "log.h"
 #include "metrics.h"
 
 void accounting_inference(const struct request *request)
 {
 	const struct timings *t = &request->timings;
-	if (!request->route || request->route->door != &door_v2 || !request->loss ||
+	if (!request->route || request->route->protocol != &protocol_v2 || !request->loss ||
 	    request->method != METHOD_POST)
 		return;
 	const struct metrics_inference counted = {
@@ -36,7 +39,7 @@ static void log_request(const struct request *request, double seconds)
 		{"milliseconds", NULL, seconds * 1e3},
 		{"bytes_in", NULL, (double)request->timings.bytes_in},
 		{"bytes_out", NULL, (double)reply->size},
-		{"code", loss_status_info(request->error.status)->code, 0},
+		{"code", status_words(request->error.status)->code, 0},
 		{"traceparent", request->head.traceparent ? request->head.traceparent : "", 0},
 	};
 	size_t n = sizeof fields / sizeof fields[0];
@@ -59,9 +62,9 @@ static void count_request(const struct request *request, double seconds)
 static enum metrics_reject reason_of(loss_status status)
 {
 	switch (status) {
-	case LOSS_DRAINING:
+	case STATUS_DRAINING:
 		return METRICS_REJECT_DRAINING;
-	case LOSS_BODY_TOO_LARGE:
+	case STATUS_BODY_TOO_LARGE:
 		return METRICS_REJECT_BODY_TOO_LARGE;
 	case LOSS_TOO_MUCH_MEMORY_IN_FLIGHT:
 	case LOSS_OUT_OF_MEMORY:
@@ -77,7 +80,7 @@ static void count_loss(const struct request *request, enum accounting_end end)
 {
 	bool replied = request->reply.status != 0;
 	if (reaper_was_cut(request->service->reaper, request->entry) ||
-	    (!replied && request->error.status == LOSS_BODY_TOO_LARGE))
+	    (!replied && request->error.status == STATUS_BODY_TOO_LARGE))
 		return;
 	/* Without a word from us, while its client is there: libmicrohttpd has refused it. */
 	bool refused = !replied && end == ACCOUNTING_REFUSED && !atomic_load(&request->gone) &&

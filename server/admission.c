@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include "clock.h"
@@ -12,7 +13,7 @@
 /* The end of a chain of places. */
 #define NOBODY UINT32_MAX
 
-/* Of an IPv6 address: one client has all of the addresses behind it. */
+/* Of an IPv6 address: one client has all of the addresses after it. */
 #define IPV6_NETWORK_BYTES 8
 
 /* What tells clients apart: an IPv6 network, an IPv4 address in the form of one, or none. */
@@ -30,8 +31,8 @@ struct place {
 
 struct admission {
 	struct admission_limits limits;
-	size_t own;                 /* places of each listener's own */
-	struct loss_budget reserve; /* under the mutex, like what is below */
+	size_t own;                  /* places of each listener's own */
+	struct loss_budget *reserve; /* under the mutex, like what is below */
 	void (*room)(void *context);
 	void *context;
 	atomic_bool crowded; /* somebody waits for room */
@@ -88,21 +89,25 @@ struct admission *admission_create(struct loss_arena *arena, const struct admiss
 				.context = context,
 				.salt = clock_ns() * UINT64_C(0x9e3779b97f4a7c15)};
 	a->own = admission_own(limits);
-	a->reserve.limit = ADMISSION_FREE_BYTES;
 	a->of_listener = loss_arena_array(arena, size_t, limits->listeners);
 	a->places = loss_arena_array(arena, struct place, limits->descriptors);
 	if (!a->of_listener || !a->places || !make_chains(a, arena))
 		return NULL;
 	memset(a->of_listener, 0, limits->listeners * sizeof *a->of_listener);
 	memset(a->places, 0, limits->descriptors * sizeof *a->places);
+	a->reserve = loss_budget_create(ADMISSION_FREE_BYTES);
+	if (!a->reserve)
+		return NULL;
 	pthread_mutex_init(&a->mutex, NULL);
 	return a;
 }
 
 void admission_destroy(struct admission *admission)
 {
-	if (admission)
-		pthread_mutex_destroy(&admission->mutex);
+	if (!admission)
+		return;
+	pthread_mutex_destroy(&admission->mutex);
+	loss_budget_destroy(admission->reserve);
 }
 
 /* ---------------------------------------------------------------- addresses */
@@ -161,14 +166,14 @@ static void unchain(struct admission *a, int fd)
 static bool charge(struct admission *a)
 {
 	return loss_budget_take(a->limits.budget, a->limits.bytes) ||
-	       loss_budget_take(&a->reserve, a->limits.bytes);
+	       loss_budget_take(a->reserve, a->limits.bytes);
 }
 
 /* That of any of them: the reserve is filled first, for the next newcomers. */
 static void refund(struct admission *a)
 {
-	bool reserved = atomic_load(&a->reserve.held) > 0;
-	loss_budget_give(reserved ? &a->reserve : a->limits.budget, a->limits.bytes);
+	bool reserved = loss_budget_held(a->reserve) > 0;
+	loss_budget_give(reserved ? a->reserve : a->limits.budget, a->limits.bytes);
 }
 
 static bool open_place(struct admission *a, size_t listener)

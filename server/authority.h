@@ -1,4 +1,4 @@
-/* A host and perhaps a port: the value of Host, what stands behind an origin's scheme, an address
+/* A host and perhaps a port: the value of Host, what stands after an origin's scheme, an address
  * to listen on. Pure functions. */
 #ifndef LOSSD_AUTHORITY_H
 #define LOSSD_AUTHORITY_H
@@ -14,7 +14,7 @@ struct authority {
 	size_t n_port;    /* 0: there is none */
 };
 
-/* Splits n bytes. False where they are no host, or where what stands behind it is no port. */
+/* Splits n bytes. False where they are no host, or where what stands after it is no port. */
 bool authority_split(const char *text, size_t n, struct authority *authority);
 /* Whether the hosts are the same name or address as they are written, without regard to case. */
 bool authority_same_host(const struct authority *a, const struct authority *b);

@@ -87,7 +87,7 @@ static const char *join(struct flags *flags, const char *before, const char *giv
 	return flags->listen;
 }
 
-/* Takes the argument at argv[*i], and the one behind it if that is its value. */
+/* Takes the argument at argv[*i], and the one after it if that is its value. */
 static bool take_flag(struct flags *flags, int argc, char **argv, int *i)
 {
 	const char *argument = argv[*i];

@@ -15,8 +15,8 @@ struct connections {
 	struct service *service;
 	struct admission *admission;
 	struct MHD_Daemon *daemon;
-	/* For a request that there is not even memory to begin: by the door that it came by, while
-	 * the budget is used up and when the system has none. */
+	/* For a request that there is not even memory to begin: by the protocol that it came by,
+	 * while the budget is used up and when the system has none. */
 	struct MHD_Response *refusals[2][2];
 	/* Whose addresses stand for a request that could not be begun: likewise. */
 	char unbegun[2];

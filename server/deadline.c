@@ -26,8 +26,7 @@ bool deadline_passed(const struct request *request)
 
 loss_status deadline_fail(const struct request *request, const char *when, struct loss_error *err)
 {
-	return loss_fail(err, LOSS_DEADLINE_EXCEEDED, NULL, "%s passed %s", request->timeout_name,
-			 when);
+	return loss_fail(err, LOSS_CANCELLED, NULL, "%s passed %s", request->timeout_name, when);
 }
 
 /* On the reaper's thread. */
@@ -36,7 +35,7 @@ static void notice(void *context, enum reaper_event event)
 	struct request *request = (struct request *)context;
 	atomic_store(event == REAPER_GONE ? &request->gone : &request->expired, true);
 	if (request->evaluation) {
-		atomic_store(&request->evaluation->cancel, true);
+		loss_cancel_request(&request->evaluation->cancel);
 		scheduler_withdraw(request->service->scheduler, &request->job);
 	}
 }

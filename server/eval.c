@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "codec/status.h"
 #include "eval_options.h"
 #include "evaluation.h"
 
@@ -68,7 +69,7 @@ static bool is_gzip(const struct run *run)
 	return run->n >= 2 && run->bytes[0] == 0x1f && run->bytes[1] == 0x8b;
 }
 
-/* What stands behind the last dot, but for .gz: "json" of "batch.json.gz". */
+/* What stands after the last dot, but for .gz: "json" of "batch.json.gz". */
 static const struct media_type *format_of_name(const char *path)
 {
 	const char *name = strrchr(path, '/');
@@ -108,7 +109,7 @@ static struct evaluation *create(struct run *run, struct loss_error *err)
 	const struct evaluation_kind kind = {
 		.loss = options->loss,
 		.media = format_of(run),
-		.format = door_v1.replies,
+		.format = protocol_v1.replies,
 		.isa = options->isa,
 		.coding = is_gzip(run) ? CODING_GZIP : CODING_IDENTITY,
 		.max_body_bytes = UINT64_MAX,
@@ -135,7 +136,7 @@ static bool decode(struct run *run, struct evaluation *e, struct loss_error *err
 			return false;
 	}
 	if (e->decoder && evaluation_decode(e, &found) != LOSS_OK &&
-	    (status == LOSS_OK || found.status < status))
+	    status_precedes(found.status, status))
 		*err = found;
 	return true;
 }
@@ -161,7 +162,7 @@ static int print(const struct loss_buffer *body)
 
 static int say(const struct loss_error *err)
 {
-	fprintf(stderr, "lossd eval: %s: %s\n", loss_status_info(err->status)->code, err->detail);
+	fprintf(stderr, "lossd eval: %s: %s\n", status_words(err->status)->code, err->detail);
 	return EXIT_PROBLEM;
 }
 

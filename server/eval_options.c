@@ -10,8 +10,8 @@
 #define DEFAULT_LOSS "cross_entropy"
 #define MOST_THREADS 1024
 
-static const struct door *const doors[] = {&door_v1, &door_v2};
-#define N_DOORS (sizeof doors / sizeof doors[0])
+static const struct protocol *const protocols[] = {&protocol_v1, &protocol_v2};
+#define N_PROTOCOLS (sizeof protocols / sizeof protocols[0])
 
 /* One line on standard error; false. */
 __attribute__((format(printf, 1, 2))) static bool complain(const char *format, ...)
@@ -29,8 +29,8 @@ __attribute__((format(printf, 1, 2))) static bool complain(const char *format, .
 
 const struct media_type *eval_format_find(const char *name, size_t n)
 {
-	for (size_t i = 0; i < N_DOORS; i++)
-		for (const struct media_type *type = doors[i]->requests; type->name; type++)
+	for (size_t i = 0; i < N_PROTOCOLS; i++)
+		for (const struct media_type *type = protocols[i]->requests; type->name; type++)
 			if (strlen(type->format) == n && memcmp(type->format, name, n) == 0)
 				return type;
 	return NULL;
@@ -39,8 +39,8 @@ const struct media_type *eval_format_find(const char *name, size_t n)
 static void print_formats(void)
 {
 	const char *last = "";
-	for (size_t i = 0; i < N_DOORS; i++)
-		for (const struct media_type *type = doors[i]->requests; type->name; type++) {
+	for (size_t i = 0; i < N_PROTOCOLS; i++)
+		for (const struct media_type *type = protocols[i]->requests; type->name; type++) {
 			if (strcmp(type->format, last) != 0)
 				printf("%s%s", *last ? ", " : "", type->format);
 			last = type->format;
@@ -138,7 +138,7 @@ static const struct option *find_option(const char *name, size_t n)
 
 /* ---------------------------------------------------------------- arguments of the loss */
 
-/* `name=value` behind what the query string has: everything but letters and digits as escapes, but
+/* `name=value` after what the query string has: everything but letters and digits as escapes, but
  * the commas of a list of outputs. */
 static bool add_argument(struct eval_options *options, const char *name, size_t n,
 			 const char *value)
@@ -179,7 +179,7 @@ struct word {
 	const char *value;
 };
 
-/* Reads argv[*i] and moves behind what it read; false where a value is missing. */
+/* Reads argv[*i] and moves after what it read; false where a value is missing. */
 static bool next_word(char **argv, int *i, struct word *word)
 {
 	const char *text = argv[(*i)++];

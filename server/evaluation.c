@@ -93,6 +93,8 @@ loss_status evaluation_run(struct evaluation *e, int threads, struct loss_error 
 	loss_status status = LOSS_OK;
 	if (!decoder->plan)
 		status = loss_plan_run(e->plan, threads, &e->cancel, err);
+	if (status == LOSS_CANCELLED)
+		loss_fail(err, status, NULL, "the deadline passed before all rows were evaluated");
 	if (status == LOSS_OK)
 		loss_plan_finish(e->plan, &e->result);
 	if (status == LOSS_OK && decoder->verify)

@@ -30,7 +30,7 @@ struct evaluation {
 	struct loss_plan *plan;
 	struct loss_result result;
 	struct timings *timings;
-	atomic_bool cancel; /* set by the reaper's thread: stop at the next row block */
+	struct loss_cancel cancel; /* set by the reaper's thread: stop at the next row block */
 };
 
 /* In the arena; NULL when there is no memory (see loss_arena_failure). Times go to *timings. */
@@ -51,7 +51,7 @@ loss_status evaluation_plan(struct evaluation *evaluation, struct loss_error *er
 uint64_t evaluation_elements(const struct evaluation *evaluation);
 /* True when there is work that is worth a team of threads. */
 bool evaluation_is_large(const struct evaluation *evaluation);
-/* LOSS_DEADLINE_EXCEEDED when cancelled. */
+/* LOSS_CANCELLED when cancelled. */
 loss_status evaluation_run(struct evaluation *evaluation, int threads, struct loss_error *err);
 /* Writes the reply into out->body, which is empty, and counts the evaluation. */
 loss_status evaluation_write(struct evaluation *evaluation, struct encoded *out,

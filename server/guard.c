@@ -3,11 +3,13 @@
 #include <string.h>
 #include <strings.h>
 
+#include "codec/status.h"
+
 /*
  * Headers that framing depends on, and how often each stands in the head. They are what
  * libmicrohttpd itself acts on, besides Connection, of which only the list "close" or "keep-alive"
  * counts and to it alone, and Cookie, which it copies and nobody reads. It compares whole values,
- * also the white space behind them, and takes the first of several: so what it does not know is
+ * also the white space after them, and takes the first of several: so what it does not know is
  * refused here.
  */
 struct census {
@@ -48,7 +50,7 @@ static bool is_courtesy(const char *name)
 }
 
 /* RFC 9110, section 7.2: a host and perhaps a port; nothing that could be read as a path or as user
- * data. White space behind it is nobody's: libmicrohttpd does not read it. */
+ * data. White space after it is nobody's: libmicrohttpd does not read it. */
 static bool is_host(const char *text)
 {
 	const char *p = text;
@@ -73,12 +75,12 @@ static loss_status take_census(const struct header *headers, size_t n, struct ce
 	for (size_t i = 0; i < n; i++) {
 		const struct header *h = &headers[i];
 		if (!is_token(h->name))
-			return loss_fail(err, LOSS_INVALID_HEADER, NULL,
+			return loss_fail(err, STATUS_INVALID_HEADER, NULL,
 					 "\"%.40s\" is not a header name: a name is a token, right "
 					 "before the colon",
 					 h->name);
 		if (has_control(h->value) && !is_courtesy(h->name))
-			return loss_fail(err, LOSS_INVALID_HEADER, NULL,
+			return loss_fail(err, STATUS_INVALID_HEADER, NULL,
 					 "the value of %.40s has a control character", h->name);
 		note(h, "Host", &census->hosts, &census->host);
 		note(h, "Content-Length", &census->lengths, &census->length);
@@ -93,11 +95,11 @@ static loss_status check_host(const struct census *census, bool old, struct loss
 	if (census->hosts == 0 && old)
 		return LOSS_OK;
 	if (census->hosts != 1)
-		return loss_fail(err, LOSS_INVALID_HEADER, NULL,
+		return loss_fail(err, STATUS_INVALID_HEADER, NULL,
 				 "the request has %zu Host headers; it must have one",
 				 census->hosts);
 	if (!is_host(census->host))
-		return loss_fail(err, LOSS_INVALID_HEADER, NULL,
+		return loss_fail(err, STATUS_INVALID_HEADER, NULL,
 				 "Host is \"%.60s\"; it must be a host name or address, and a port "
 				 "where it is not the usual one",
 				 census->host);
@@ -110,7 +112,7 @@ static loss_status check_length(const struct census *census, struct framing *fra
 	if (census->lengths == 0)
 		return LOSS_OK;
 	if (census->lengths > 1)
-		return loss_fail(err, LOSS_INVALID_HEADER, NULL,
+		return loss_fail(err, STATUS_INVALID_HEADER, NULL,
 				 "the request has %zu Content-Length headers; it may have one",
 				 census->lengths);
 	const char *p = census->length;
@@ -121,7 +123,7 @@ static loss_status check_length(const struct census *census, struct framing *fra
 		length = length > (UINT64_MAX - digit) / 10 ? UINT64_MAX : length * 10 + digit;
 	}
 	if (*p != '\0' || p == census->length)
-		return loss_fail(err, LOSS_INVALID_HEADER, NULL,
+		return loss_fail(err, STATUS_INVALID_HEADER, NULL,
 				 "Content-Length is \"%.40s\"; it must be decimal digits",
 				 census->length);
 	framing->has_length = true;
@@ -136,19 +138,19 @@ static loss_status check_coding(const struct census *census, bool old, struct fr
 		return LOSS_OK;
 	if (census->lengths > 0)
 		return loss_fail(
-			err, LOSS_INVALID_HEADER, NULL,
+			err, STATUS_INVALID_HEADER, NULL,
 			"the request has both Content-Length and Transfer-Encoding; it may "
 			"have one of them");
 	if (old)
 		return loss_fail(
-			err, LOSS_INVALID_HEADER, NULL,
+			err, STATUS_INVALID_HEADER, NULL,
 			"Transfer-Encoding is not part of HTTP/1.0; send Content-Length, or "
 			"HTTP/1.1");
 	if (census->codings > 1 || strcasecmp(census->coding, "chunked") != 0)
 		return loss_fail(
-			err, LOSS_INVALID_HEADER, NULL,
+			err, STATUS_INVALID_HEADER, NULL,
 			"Transfer-Encoding must be chunked, once and alone, with no white space "
-			"behind it; it is %s\"%.40s\"",
+			"after it; it is %s\"%.40s\"",
 			census->codings > 1 ? "doubled, at last " : "", census->coding);
 	framing->chunked = true;
 	return LOSS_OK;
@@ -163,9 +165,9 @@ static loss_status check_expectation(const struct census *census, bool old, stru
 		return LOSS_OK;
 	if (census->expectations > 1 || strcasecmp(census->expectation, "100-continue") != 0)
 		return loss_fail(
-			err, LOSS_EXPECTATION_FAILED, NULL,
+			err, STATUS_EXPECTATION_FAILED, NULL,
 			"Expect is \"%.40s\"; the only expectation that this server meets is "
-			"100-continue, given once and with no white space behind it",
+			"100-continue, given once and with no white space after it",
 			census->expectation);
 	framing->expects_continue = true;
 	return LOSS_OK;
@@ -174,12 +176,12 @@ static loss_status check_expectation(const struct census *census, bool old, stru
 static loss_status check_lines(const struct raw_head *head, struct loss_error *err)
 {
 	if (strpbrk(head->target, " \t") || has_control(head->target))
-		return loss_fail(err, LOSS_INVALID_HEADER, NULL,
+		return loss_fail(err, STATUS_INVALID_HEADER, NULL,
 				 "the request line has white space or a control character inside "
 				 "its target; encode it as %%20");
 	if (!head->exact)
 		return loss_fail(
-			err, LOSS_INVALID_HEADER, NULL,
+			err, STATUS_INVALID_HEADER, NULL,
 			"a line of the request's head is folded, empty-named, has a NUL or "
 			"too many spaces, or does not end with CR LF");
 	return LOSS_OK;

@@ -11,7 +11,7 @@
 
 struct header {
 	/* Terminated; the value without white space before it. Of a request also with what is
-	 * behind it, since that is what libmicrohttpd compares. */
+	 * after it, since that is what libmicrohttpd compares. */
 	const char *name, *value;
 };
 
@@ -34,8 +34,8 @@ struct framing {
 };
 
 /*
- * LOSS_OK and *framing, or LOSS_INVALID_HEADER or LOSS_EXPECTATION_FAILED: then nothing behind the
- * head can be trusted, and the connection must be closed with the reply.
+ * LOSS_OK and *framing, or STATUS_INVALID_HEADER or STATUS_EXPECTATION_FAILED: then nothing behind
+ * the head can be trusted, and the connection must be closed with the reply.
  */
 loss_status guard_check(const struct raw_head *head, struct framing *framing,
 			struct loss_error *err);

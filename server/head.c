@@ -5,6 +5,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include "codec/status.h"
+
 #define MAX_TIMEOUT_MS 3600000u
 #define LIST_SIZE 256      /* of names of media types, in messages */
 #define MAX_TRACESTATE 512 /* what a vendor-neutral hop has to pass on at least */
@@ -41,7 +43,7 @@ static const char **slot(struct head *head, const struct field *field)
 	return (const char **)(void *)((char *)head + field->offset);
 }
 
-/* Bytes of a value without the white space behind it, which libmicrohttpd leaves. */
+/* Bytes of a value without the white space after it, which libmicrohttpd leaves. */
 static size_t trimmed(const char *value)
 {
 	size_t n = strlen(value);
@@ -50,7 +52,7 @@ static size_t trimmed(const char *value)
 	return n;
 }
 
-/* Without the white space behind it; NULL when there is no memory. */
+/* Without the white space after it; NULL when there is no memory. */
 static const char *trim_end(const char *value, struct loss_arena *arena)
 {
 	size_t n = trimmed(value);
@@ -74,7 +76,7 @@ static loss_status take(struct head *head, const struct header *header, unsigned
 	if (!*text)
 		*text = value;
 	else if (fields[k].repeat == REPEAT_FAILS)
-		return loss_fail(err, LOSS_INVALID_HEADER, NULL,
+		return loss_fail(err, STATUS_INVALID_HEADER, NULL,
 				 "the request has %s twice; send it once", fields[k].name);
 	else if (fields[k].repeat == REPEAT_VOIDS)
 		*text = "";
@@ -148,7 +150,7 @@ static bool is_hex(const char *text, size_t n, bool zero)
 
 /*
  * W3C Trace Context, section 3.2: version-trace id-parent id-flags. Version ff is forbidden,
- * version 00 ends there, later versions may go on behind a dash.
+ * version 00 ends there, later versions may go on after a dash.
  */
 static bool is_traceparent(const char *text)
 {
@@ -256,7 +258,7 @@ static loss_status check_charset(const char *content_type, struct span parameter
 		struct span value;
 		struct span name = cut_parameter(&parameters, &value);
 		if (equals(name, "charset") && !equals(value, "utf-8"))
-			return loss_fail(err, LOSS_UNSUPPORTED_MEDIA_TYPE, NULL,
+			return loss_fail(err, STATUS_UNSUPPORTED_MEDIA_TYPE, NULL,
 					 "Content-Type is \"%.80s\"; the only charset is utf-8",
 					 content_type);
 	}
@@ -279,13 +281,13 @@ loss_status head_media_type(const struct head *head, const char *const *names, s
 		}
 	if (equals(type, "application/x-www-form-urlencoded"))
 		return loss_fail(
-			err, LOSS_UNSUPPORTED_MEDIA_TYPE, NULL,
+			err, STATUS_UNSUPPORTED_MEDIA_TYPE, NULL,
 			"Content-Type is \"%.60s\", which is what curl sends for -d alone; add "
 			"-H 'Content-Type: %s' (or use curl --json)",
 			head->content_type, names[0]);
 	char list[LIST_SIZE];
 	list_names(names, n, list, sizeof list);
-	return loss_fail(err, LOSS_UNSUPPORTED_MEDIA_TYPE, NULL,
+	return loss_fail(err, STATUS_UNSUPPORTED_MEDIA_TYPE, NULL,
 			 "Content-Type is \"%.80s\"; this path reads %s", head->content_type, list);
 }
 
@@ -313,7 +315,7 @@ loss_status head_encoding(const struct head *head, enum content_coding *coding,
 		bool known = name.n == 0 || i < n_codings;
 		bool another = *coding != CODING_IDENTITY && i > 0 && name.n > 0;
 		if (!known || another)
-			return loss_fail(err, LOSS_UNSUPPORTED_ENCODING, NULL,
+			return loss_fail(err, STATUS_UNSUPPORTED_ENCODING, NULL,
 					 "Content-Encoding is \"%.80s\"; this server decodes one "
 					 "of gzip and deflate, or send the body as it is",
 					 text);
@@ -412,7 +414,7 @@ loss_status head_accept(const struct head *head, const char *const *types, size_
 		return LOSS_OK;
 	char list[LIST_SIZE];
 	list_names(types, n, list, sizeof list);
-	return loss_fail(err, LOSS_NOT_ACCEPTABLE, NULL,
+	return loss_fail(err, STATUS_NOT_ACCEPTABLE, NULL,
 			 "Accept is \"%.80s\", but this path replies with %s", head->accept, list);
 }
 
@@ -444,7 +446,7 @@ loss_status head_timeout(const struct head *head, uint64_t *ms, struct loss_erro
 	if (*ms >= 1 && *ms <= MAX_TIMEOUT_MS)
 		return LOSS_OK;
 	return loss_fail(
-		err, LOSS_INVALID_HEADER, NULL,
+		err, STATUS_INVALID_HEADER, NULL,
 		"X-Request-Timeout-Ms is \"%.40s\"; it must be a whole number from 1 to %u",
 		head->timeout, MAX_TIMEOUT_MS);
 }

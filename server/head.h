@@ -26,15 +26,15 @@ struct head {
 	const char *tracestate;  /* only beside a traceparent */
 };
 
-/* Collects them, joining those that are lists. LOSS_INVALID_HEADER where one that must stand alone
- * is doubled. */
+/* Collects them, joining those that are lists. STATUS_INVALID_HEADER where one that must stand
+ * alone is doubled. */
 loss_status head_read(struct head *head, const struct header *headers, size_t n,
 		      struct loss_arena *arena, struct loss_error *err);
 
 /* Content-Type against a list of media type names; the index of the one meant (0 when absent). */
 loss_status head_media_type(const struct head *head, const char *const *names, size_t n,
 			    size_t *index, struct loss_error *err);
-/* How the body is coded. LOSS_UNSUPPORTED_ENCODING where it is in a way that is not known, or in
+/* How the body is coded. STATUS_UNSUPPORTED_ENCODING where it is in a way that is not known, or in
  * more than one. */
 loss_status head_encoding(const struct head *head, enum content_coding *coding,
 			  struct loss_error *err);
@@ -43,7 +43,7 @@ bool head_takes_gzip(const struct head *head);
 /* The codings of bodies, as Accept-Encoding of a reply lists them. */
 #define HEAD_ENCODINGS "gzip, deflate"
 /* Which of n media types (at least one, with or without parameters) Accept asks for: the one of the
- * largest weight, of equal ones the one named most closely, then the first. LOSS_NOT_ACCEPTABLE
+ * largest weight, of equal ones the one named most closely, then the first. STATUS_NOT_ACCEPTABLE
  * when it excludes them all. */
 loss_status head_accept(const struct head *head, const char *const *types, size_t n, size_t *index,
 			struct loss_error *err);

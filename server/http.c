@@ -99,7 +99,7 @@ static bool start_connections(struct http *http, struct loss_arena *arena,
 		.listeners = listeners->n,
 		.descriptors = capacity_descriptors(&service->config, listeners->n),
 		.bytes = capacity_connection_bytes(&service->config),
-		.budget = &service->budget,
+		.budget = service->budget,
 	};
 	http->admission = admission_create(arena, &limits, on_room, http);
 	http->connections = (struct connections){.service = service, .admission = http->admission};
@@ -122,14 +122,15 @@ static bool start_accepting(struct http *http, struct loss_arena *arena,
 	return acceptor_start(arena, &setup, &http->acceptor);
 }
 
-static void prepare(struct http *http, const struct config *config)
+static bool prepare(struct http *http, const struct config *config)
 {
 	memset(http, 0, sizeof *http);
 	http->service.config = *config;
 	http->service.isa = config_isa(config);
-	http->service.budget.limit = (size_t)config->memory_budget_bytes;
-	http->service.reserve.limit = SERVICE_RESERVE_BYTES;
+	http->service.budget = loss_budget_create((size_t)config->memory_budget_bytes);
+	http->service.reserve = loss_budget_create(SERVICE_RESERVE_BYTES);
 	request_id_start();
+	return http->service.budget && http->service.reserve;
 }
 
 struct http *http_start(struct loss_arena *arena, const struct config *config,
@@ -137,9 +138,7 @@ struct http *http_start(struct loss_arena *arena, const struct config *config,
 {
 	struct http *http = loss_arena_array(arena, struct http, 1);
 	const char *failed = NULL;
-	if (http)
-		prepare(http, config);
-	if (!http || !start_metrics(arena, http->service.isa))
+	if (!http || !prepare(http, config) || !start_metrics(arena, http->service.isa))
 		failed = "memory";
 	else if (!start_memory(&http->service, arena))
 		failed = "shared memory";
@@ -197,4 +196,6 @@ void http_stop(struct http *http)
 	reaper_stop(http->service.reaper);
 	admission_destroy(http->admission);
 	shm_destroy(http->service.shm);
+	loss_budget_destroy(http->service.reserve);
+	loss_budget_destroy(http->service.budget);
 }

@@ -100,7 +100,7 @@ static bool put_quoted(struct line *line, const char *text)
 			put_escaped_byte(line, *at);
 		at += n > 0 ? n : 1;
 	}
-	/* Also behind a text that was cut: TAIL_BYTES keeps room for it. */
+	/* Also after a text that was cut: TAIL_BYTES keeps room for it. */
 	line->bytes[line->size++] = '"';
 	return true;
 }

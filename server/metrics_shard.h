@@ -3,6 +3,8 @@
 #ifndef LOSSD_METRICS_SHARD_H
 #define LOSSD_METRICS_SHARD_H
 
+#include <stdatomic.h>
+
 #include "metrics.h"
 
 /*

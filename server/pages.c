@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "codec/json_out.h"
+#include "codec/status.h"
 
 /* ---------------------------------------------------------------- discovery, JSON */
 
@@ -180,10 +181,10 @@ static bool put_head(struct loss_buffer *out, const char *title)
 
 bool pages_problem(struct loss_buffer *out, loss_status status)
 {
-	const struct loss_status_info *info = loss_status_info(status);
+	const struct loss_status_info *info = status_words(status);
 	char line[128];
 	snprintf(line, sizeof line, "</h1>\n<p><code>%s</code>, HTTP status %d</p>\n<p>",
-		 info->code, info->http);
+		 info->code, status_http(status));
 	return put_head(out, info->title) && put(out, "<h1>") && put_escaped(out, info->title) &&
 	       put(out, line) && put_escaped(out, info->help) &&
 	       put(out, "</p>\n<p><a href=\"/\">About this server</a></p>\n</body>\n</html>\n");

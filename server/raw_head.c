@@ -56,7 +56,7 @@ static bool list_headers(struct MHD_Connection *connection, struct header_list *
 /*
  * libmicrohttpd 0.9 parses the head where it lies and cuts it up with NULs, one for a space of the
  * request line, two for each CR LF. Lines that it understands in its own way leave other traces: a
- * bare line feed one NUL, a folded value lies elsewhere, what is behind a NUL in a word or a value
+ * bare line feed one NUL, a folded value lies elsewhere, what is after a NUL in a word or a value
  * belongs to nothing, and a header without a name ends the head. So the pieces must lie end to end.
  * (Later versions refuse all these themselves.)
  */

@@ -335,7 +335,7 @@ void reaper_press(struct reaper *reaper)
 
 /* ---------------------------------------------------------------- stop */
 
-/* What has come of a request is a promise, and so is what was sent behind one that is under way: it
+/* What has come of a request is a promise, and so is what was sent after one that is under way: it
  * may be anywhere between here and the client. There is not much time for what has not begun. */
 static void hurry(struct reaper *r, struct reaper_entry *entry, uint64_t now)
 {

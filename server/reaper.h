@@ -103,7 +103,7 @@ void reaper_press(struct reaper *reaper);
 
 /*
  * From now on connections that wait for a request wait a second at most. What had come by then,
- * what had come by `since_ns`, and what is sent behind a request that was under way, in that second
+ * what had come by `since_ns`, and what is sent after a request that was under way, in that second
  * or so that it waits when the one before it ends, is a promise: reaper_is_promised tells whether
  * the request whose head has just been read is one. It is asked once for each.
  */

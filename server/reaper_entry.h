@@ -4,6 +4,7 @@
 #define LOSSD_REAPER_ENTRY_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "heap.h"
 #include "pace.h"
@@ -14,7 +15,7 @@
 #define SECOND PACE_SECOND
 /* How often a connection is looked at. */
 #define LOOK_NS (500 * MS)
-/* Requests that wait behind one another when it drains are answered for this long, whatever their
+/* Requests that wait after one another when it drains are answered for this long, whatever their
  * number. */
 #define DRAIN_PATIENCE_NS (10 * SECOND)
 /* So many are found at once of those that may make room: to find them costs a look at all. */

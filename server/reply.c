@@ -5,6 +5,7 @@
 #include "codec/content_coding.h"
 #include "codec/json_out.h"
 #include "codec/problem_json.h"
+#include "codec/status.h"
 #include "cors.h"
 
 /* How soon a shed request may come again. The queue is short, so soon. */
@@ -98,7 +99,7 @@ static void complete(struct request *request, const char *content_type)
 	add_header(reply, "X-Request-Id", request->id);
 	add_header(reply, "traceparent", request->head.traceparent);
 	add_header(reply, "tracestate", request->head.tracestate);
-	if (request->method == METHOD_POST && request->loss && request->route->door)
+	if (request->method == METHOD_POST && request->loss && request->route->protocol)
 		add_header(reply, "Server-Timing", server_timing(request));
 	if (reply->status == 429 || reply->status == 503)
 		add_header(reply, "Retry-After", RETRY_AFTER_SECONDS);
@@ -234,7 +235,7 @@ static bool write_error(struct request *request, struct loss_arena *arena, bool 
 
 static unsigned http_status(loss_status status, bool v2)
 {
-	unsigned http = (unsigned)loss_status_info(status)->http;
+	unsigned http = (unsigned)status_http(status);
 	return v2 && http == 422 ? 400 : http;
 }
 
@@ -252,11 +253,11 @@ void reply_error(struct request *request)
 		reply->body = reply_no_memory(v2, budget, &reply->size);
 		reply->status = budget ? 429 : 503;
 	}
-	if (status == LOSS_METHOD_NOT_ALLOWED)
+	if (status == STATUS_METHOD_NOT_ALLOWED)
 		add_header(reply, "Allow", allowed(request));
-	if (status == LOSS_UNSUPPORTED_ENCODING)
+	if (status == STATUS_UNSUPPORTED_ENCODING)
 		add_header(reply, "Accept-Encoding", HEAD_ENCODINGS);
-	if (status == LOSS_DRAINING)
+	if (status == STATUS_DRAINING)
 		reply->close = true;
 	complete(request, reply_error_type(v2));
 }

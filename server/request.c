@@ -4,6 +4,7 @@
 
 #include "access.h"
 #include "codec/encoder.h"
+#include "codec/status.h"
 #include "deadline.h"
 #include "metrics.h"
 #include "reply.h"
@@ -20,10 +21,10 @@ struct request *request_create(struct service *service, struct reaper_entry *ent
 	/* Requests that need next to nothing (is it alive? what are its metrics?) are answered even
 	 * when the budget is used up; evaluations are not. */
 	bool over_budget = false;
-	struct loss_arena *arena = loss_arena_create(&service->budget);
+	struct loss_arena *arena = loss_arena_create(service->budget);
 	if (!arena) {
 		over_budget = true;
-		arena = loss_arena_create(&service->reserve);
+		arena = loss_arena_create(service->reserve);
 	}
 	struct request *request = arena ? loss_arena_array(arena, struct request, 1) : NULL;
 	if (request) {
@@ -45,7 +46,7 @@ struct request *request_create(struct service *service, struct reaper_entry *ent
 struct loss_arena *request_spare(struct request *request)
 {
 	if (!request->spare)
-		request->spare = loss_arena_create(&request->service->reserve);
+		request->spare = loss_arena_create(request->service->reserve);
 	return request->spare;
 }
 
@@ -64,8 +65,7 @@ void request_destroy(struct request *request)
  * request->found. */
 static void keep(struct request *request, loss_status status)
 {
-	if (status != LOSS_OK &&
-	    (request->error.status == LOSS_OK || status < request->error.status))
+	if (status_precedes(status, request->error.status))
 		request->error = request->found;
 }
 
@@ -79,7 +79,7 @@ static loss_status check_stage(const struct request *request, struct loss_error 
 	    reaper_is_promised(service->reaper, request->entry))
 		return LOSS_OK;
 	return loss_fail(
-		err, LOSS_DRAINING, NULL,
+		err, STATUS_DRAINING, NULL,
 		"this server is going away and takes no new requests; send it to another one");
 }
 
@@ -96,16 +96,16 @@ static loss_status check_path(struct request *request, struct loss_error *err)
 		return LOSS_OK;
 	if (request->target.has_nul)
 		return loss_fail(
-			err, LOSS_UNKNOWN_PATH, NULL,
+			err, STATUS_UNKNOWN_PATH, NULL,
 			"the path has a percent-encoded NUL; no path of this server has one");
 	request->route = route_find(path, n, request->arguments);
 	if (request->route)
 		return LOSS_OK;
 	if (n > 1 && path[n - 1] == '/' && route_find(path, n - 1, request->arguments))
-		return loss_fail(err, LOSS_UNKNOWN_PATH, NULL,
+		return loss_fail(err, STATUS_UNKNOWN_PATH, NULL,
 				 "there is no path %.*s; leave out the slash at its end", shown(n),
 				 path);
-	return loss_fail(err, LOSS_UNKNOWN_PATH, NULL,
+	return loss_fail(err, STATUS_UNKNOWN_PATH, NULL,
 			 "there is no path %.*s; GET / lists the paths of this server", shown(n),
 			 path);
 }
@@ -116,7 +116,7 @@ static loss_status check_version(const struct request *request, struct loss_erro
 	const struct route_argument *version = &request->arguments[1];
 	if (!version->text || (version->size == 1 && *version->text == '1'))
 		return LOSS_OK;
-	return loss_fail(err, LOSS_UNKNOWN_LOSS, NULL,
+	return loss_fail(err, STATUS_UNKNOWN_LOSS, NULL,
 			 "there is no version \"%.*s\" of %s; the only one is \"1\"",
 			 shown(version->size), version->text, request->loss->name);
 }
@@ -131,7 +131,7 @@ static loss_status check_loss(struct request *request, struct loss_error *err)
 	if (request->loss)
 		return check_version(request, err);
 	return loss_fail(
-		err, LOSS_UNKNOWN_LOSS, NULL,
+		err, STATUS_UNKNOWN_LOSS, NULL,
 		"there is no loss \"%.*s\"; the nearest is \"%s\", and GET /v1/losses lists "
 		"them all",
 		shown(n), name, loss_nearest(name, n));
@@ -142,13 +142,13 @@ static loss_status check_method(const struct request *request, const char *metho
 {
 	if (!request->route || route_allows(request->route, request->method))
 		return LOSS_OK;
-	return loss_fail(err, LOSS_METHOD_NOT_ALLOWED, NULL, "%s takes no %.20s; it takes %s",
+	return loss_fail(err, STATUS_METHOD_NOT_ALLOWED, NULL, "%s takes no %.20s; it takes %s",
 			 request->route->path, method, route_allow(request->route));
 }
 
 static bool evaluates(const struct request *request)
 {
-	return request->method == METHOD_POST && request->route && request->route->door &&
+	return request->method == METHOD_POST && request->route && request->route->protocol &&
 	       request->loss;
 }
 
@@ -174,11 +174,11 @@ static loss_status check_size(const struct request *request, struct loss_error *
 	const char *name;
 	uint64_t limit = body_limit(request, &name);
 	if (evaluates(request) && !framing->has_length && !framing->chunked)
-		return loss_fail(err, LOSS_LENGTH_REQUIRED, NULL,
+		return loss_fail(err, STATUS_LENGTH_REQUIRED, NULL,
 				 "an evaluation needs a body; send it with Content-Length or with "
 				 "Transfer-Encoding: chunked");
 	if (framing->length > limit)
-		return loss_fail(err, LOSS_BODY_TOO_LARGE, NULL,
+		return loss_fail(err, STATUS_BODY_TOO_LARGE, NULL,
 				 "Content-Length is %llu bytes, but the limit %s is %llu",
 				 (unsigned long long)framing->length, name,
 				 (unsigned long long)limit);
@@ -188,7 +188,7 @@ static loss_status check_size(const struct request *request, struct loss_error *
 static const struct media_type *check_body_type(struct request *request,
 						enum content_coding *coding)
 {
-	const struct media_type *requests = request->route->door->requests;
+	const struct media_type *requests = request->route->protocol->requests;
 	const char *names[MEDIA_TYPES_MAX];
 	size_t n = 0, chosen;
 	for (; requests[n].name; n++)
@@ -200,7 +200,7 @@ static const struct media_type *check_body_type(struct request *request,
 
 static const struct reply_format *check_reply_type(struct request *request)
 {
-	const struct reply_format *replies = request->route->door->replies;
+	const struct reply_format *replies = request->route->protocol->replies;
 	const char *names[REPLY_FORMATS_MAX];
 	size_t n = 0, chosen;
 	for (; replies[n].content_type; n++)
@@ -217,7 +217,7 @@ static loss_status check_plain(const struct request *request, struct loss_error 
 	loss_status status = head_encoding(&request->head, &coding, err);
 	if (status != LOSS_OK || coding == CODING_IDENTITY)
 		return status;
-	return loss_fail(err, LOSS_UNSUPPORTED_ENCODING, NULL,
+	return loss_fail(err, STATUS_UNSUPPORTED_ENCODING, NULL,
 			 "Content-Encoding is \"%.80s\"; this path reads identity only: send the "
 			 "body as it is",
 			 request->head.content_encoding);
@@ -359,7 +359,7 @@ bool request_feed(struct request *request, const void *bytes, size_t n)
 	if (total > limit) {
 		/* Chunked: it could not be known before. A client that stops soon still gets the
 		 * reply. */
-		keep(request, loss_fail(&request->found, LOSS_BODY_TOO_LARGE, NULL,
+		keep(request, loss_fail(&request->found, STATUS_BODY_TOO_LARGE, NULL,
 					"the body is longer than the limit %s of %llu bytes", name,
 					(unsigned long long)limit));
 		request_drop_body(request); /* the rest is thrown away */
@@ -418,7 +418,8 @@ static void compute(struct request *request, int threads)
 {
 	keep(request, evaluation_run(request->evaluation, threads, &request->found));
 	/* What expired or was left behind in the last row block is not written either. */
-	if (request->error.status == LOSS_OK && !atomic_load(&request->evaluation->cancel))
+	if (request->error.status == LOSS_OK &&
+	    !loss_cancel_requested(&request->evaluation->cancel))
 		reply_encode(request);
 }
 

@@ -12,6 +12,8 @@
 #ifndef LOSSD_REQUEST_H
 #define LOSSD_REQUEST_H
 
+#include <stdatomic.h>
+
 #include "clock.h"
 #include "evaluation.h"
 #include "head.h"
@@ -29,7 +31,7 @@ struct reply {
 	const void *body;
 	size_t size;
 	bool coded; /* the body is gzip */
-	bool close; /* the connection ends with this reply, whatever has been sent behind */
+	bool close; /* the connection ends with this reply, whatever has been sent after */
 	/* Of an evaluation: what its encoder has said. */
 	const char *content_type;
 	struct header more;

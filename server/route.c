@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "codec/encoder.h"
+#include "codec/status.h"
 #include "metrics.h"
 #include "pages.h"
 #include "request.h"
@@ -38,7 +39,7 @@ static loss_status metrics_page(struct request *request, struct loss_buffer *out
 {
 	const struct service *service = request->service;
 	const struct metrics_now now = {
-		.inflight_bytes = atomic_load_explicit(&service->budget.held, memory_order_relaxed),
+		.inflight_bytes = loss_budget_held(service->budget),
 		.queue_depth = scheduler_depth(service->scheduler),
 	};
 	return written(metrics_render(out, &now), out, err);
@@ -48,12 +49,12 @@ static loss_status problem_page(struct request *request, struct loss_buffer *out
 				struct loss_error *err)
 {
 	const struct route_argument *wanted = &request->arguments[0];
-	for (int status = LOSS_OK + 1; status < LOSS_N_STATUS; status++) {
-		const char *code = loss_status_info((loss_status)status)->code;
+	for (size_t i = 1; i < STATUS_COUNT; i++) {
+		const char *code = status_words(status_at(i))->code;
 		if (strlen(code) == wanted->size && memcmp(code, wanted->text, wanted->size) == 0)
-			return written(pages_problem(out, (loss_status)status), out, err);
+			return written(pages_problem(out, status_at(i)), out, err);
 	}
-	return loss_fail(err, LOSS_UNKNOWN_PATH, NULL,
+	return loss_fail(err, STATUS_UNKNOWN_PATH, NULL,
 			 "there is no error code \"%.*s\"; GET /openapi.yaml lists them",
 			 (int)(wanted->size < 80 ? wanted->size : 80), wanted->text);
 }
@@ -77,13 +78,13 @@ static loss_status loss_page(struct request *request, struct loss_buffer *out,
 #define TEXT "text/plain; version=0.0.4; charset=utf-8"
 
 /* A loss as a model, with and without its version; `more` is the rest of the row. */
-#define MODEL(behind, ...)                                                                         \
-	{.path = "/v2/models/{loss}" behind,                                                       \
+#define MODEL(after, ...)                                                                          \
+	{.path = "/v2/models/{loss}" after,                                                        \
 	 .names_loss = true,                                                                       \
 	 .content_type = JSON,                                                                     \
 	 __VA_ARGS__},                                                                             \
 	{                                                                                          \
-		.path = "/v2/models/{loss}/versions/{version}" behind, .names_loss = true,         \
+		.path = "/v2/models/{loss}/versions/{version}" after, .names_loss = true,          \
 		.content_type = JSON, __VA_ARGS__                                                  \
 	}
 #define GET(path_, type_, page_)                                                                   \
@@ -109,7 +110,7 @@ const struct route routes[] = {
 	GET("/problems/{code}", HTML, problem_page),
 	GET("/v1/losses", JSON, losses_page),
 	{.path = "/v1/losses/{loss}", .methods = METHOD_GET | METHOD_POST, .content_type = JSON,
-	 .page = loss_page, .names_loss = true, .door = &door_v1},
+	 .page = loss_page, .names_loss = true, .protocol = &protocol_v1},
 
 	GET("/v2", JSON, v2_server_page),
 	GET("/v2/", JSON, v2_server_page),
@@ -120,7 +121,7 @@ const struct route routes[] = {
 	MODEL("/ready", .methods = METHOD_GET, .page = v2_model_ready_page, .always = true),
 	MODEL("/config", .methods = METHOD_GET, .page = v2_config_page),
 	MODEL("/stats", .methods = METHOD_GET, .page = v2_stats_page),
-	MODEL("/infer", .methods = METHOD_POST, .door = &door_v2),
+	MODEL("/infer", .methods = METHOD_POST, .protocol = &protocol_v2),
 	POST("/v2/repository/index", v2_index_page),
 	{.path = "/v2/repository/models/{loss}/load", .methods = METHOD_POST, .content_type = JSON,
 	 .page = v2_load_page, .names_loss = true},
@@ -175,7 +176,7 @@ const struct route *route_find(const char *path, size_t n,
 
 bool route_reads_document(const struct route *route)
 {
-	return (route->methods & METHOD_POST) != 0 && !route->door;
+	return (route->methods & METHOD_POST) != 0 && !route->protocol;
 }
 
 bool route_allows(const struct route *route, enum method method)

@@ -7,7 +7,7 @@
 
 #include "loss.h"
 
-struct door;
+struct protocol;
 struct request;
 
 /* Bits, so that a row can have several. */
@@ -27,10 +27,11 @@ struct route {
 	const char *path; /* a template: segments may be {name}. Also the metrics' label */
 	unsigned methods; /* of GET and POST; HEAD comes with GET, OPTIONS with every path */
 	const char *content_type; /* of what GET replies, and POST */
-	route_page *page;         /* what GET does, and POST where there is no door */
+	route_page *page;         /* what GET does, and POST where there is no protocol */
 	bool names_loss;          /* the first {name} is a loss, the second a version of it */
 	bool always;              /* answered even while the server drains */
-	const struct door *door;  /* POST evaluates, of and into these formats; NULL: it does not */
+	const struct protocol
+		*protocol; /* POST evaluates, of and into these formats; NULL: it does not */
 };
 
 extern const struct route routes[]; /* ends with a NULL path */

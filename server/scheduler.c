@@ -1,21 +1,22 @@
 #include "scheduler.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "clock.h"
 
 struct scheduler {
 	int threads;
 	pthread_t thread;
-	/* Guards all below, next and queued of the jobs, and under_way of the errands. */
+	/* Guards all below, next and queued of the jobs, and under_way of the tasks. */
 	pthread_mutex_t mutex;
 	pthread_cond_t work, returned;
 	bool stopping;
 	struct job *first, **last;
 	size_t depth;
-	struct errand *errand; /* that waits to be run; NULL: none */
-	bool away;             /* on an errand */
-	uint64_t due_ns;       /* when the job that runs should long have ended; 0: none runs */
+	struct task *task; /* that waits to be run; NULL: none */
+	bool away;         /* on a task */
+	uint64_t due_ns;   /* when the job that runs should long have ended; 0: none runs */
 };
 
 static struct job *take(struct scheduler *s)
@@ -49,14 +50,14 @@ static void run_job(struct scheduler *s)
 
 static void run_errand(struct scheduler *s)
 {
-	struct errand *errand = s->errand;
-	s->errand = NULL;
+	struct task *task = s->task;
+	s->task = NULL;
 	s->away = true;
 	pthread_mutex_unlock(&s->mutex);
-	errand->run(errand->context);
+	task->run(task->context);
 	pthread_mutex_lock(&s->mutex);
 	s->away = false;
-	errand->under_way = false;
+	task->under_way = false;
 	pthread_cond_broadcast(&s->returned);
 }
 
@@ -67,9 +68,9 @@ static void *compute(void *context)
 
 	pthread_mutex_lock(&s->mutex);
 	for (;;) {
-		while (!s->first && !s->errand && !s->stopping)
+		while (!s->first && !s->task && !s->stopping)
 			pthread_cond_wait(&s->work, &s->mutex);
-		if (s->errand)
+		if (s->task)
 			run_errand(s);
 		else if (s->first)
 			run_job(s);
@@ -137,32 +138,32 @@ void scheduler_withdraw(struct scheduler *scheduler, struct job *job)
 		job->done(job);
 }
 
-bool scheduler_send(struct scheduler *s, struct errand *errand)
+bool scheduler_send(struct scheduler *s, struct task *task)
 {
 	pthread_mutex_lock(&s->mutex);
-	bool idle = !s->first && !s->errand && !s->away && s->due_ns == 0;
+	bool idle = !s->first && !s->task && !s->away && s->due_ns == 0;
 	if (idle) {
-		s->errand = errand;
-		errand->under_way = true;
+		s->task = task;
+		task->under_way = true;
 		pthread_cond_signal(&s->work);
 	}
 	pthread_mutex_unlock(&s->mutex);
 	return idle;
 }
 
-void scheduler_await(struct scheduler *s, struct errand *errand)
+void scheduler_await(struct scheduler *s, struct task *task)
 {
 	pthread_mutex_lock(&s->mutex);
-	bool waits = s->errand == errand;
+	bool waits = s->task == task;
 	if (waits) {
-		s->errand = NULL;
-		errand->under_way = false;
+		s->task = NULL;
+		task->under_way = false;
 	}
-	while (errand->under_way)
+	while (task->under_way)
 		pthread_cond_wait(&s->returned, &s->mutex);
 	pthread_mutex_unlock(&s->mutex);
 	if (waits)
-		errand->run(errand->context);
+		task->run(task->context);
 }
 
 size_t scheduler_depth(struct scheduler *scheduler)

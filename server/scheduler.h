@@ -25,7 +25,7 @@
 struct scheduler;
 
 /* Something short that the compute thread may do meanwhile: while a body is received, say. */
-struct errand {
+struct task {
 	void (*run)(void *context);
 	void *context;
 	/* The scheduler's. */
@@ -54,11 +54,11 @@ void scheduler_submit(struct scheduler *scheduler, struct job *job);
  * left alone: it has its own flag. The job must still be there, done or not. */
 void scheduler_withdraw(struct scheduler *scheduler, struct job *job);
 
-/* Has an errand run by the compute thread; false, and nothing is done, where that has something
+/* Has a task run by the compute thread; false, and nothing is done, where that has something
  * else to do. It is under way until it is awaited. */
-bool scheduler_send(struct scheduler *scheduler, struct errand *errand);
-/* Returns when an errand is not under way any more; one that has not begun is run by the caller. */
-void scheduler_await(struct scheduler *scheduler, struct errand *errand);
+bool scheduler_send(struct scheduler *scheduler, struct task *task);
+/* Returns when a task is not under way any more; one that has not begun is run by the caller. */
+void scheduler_await(struct scheduler *scheduler, struct task *task);
 
 /* Jobs that wait. */
 size_t scheduler_depth(struct scheduler *scheduler);

@@ -5,6 +5,8 @@
 #ifndef LOSSD_SERVICE_H
 #define LOSSD_SERVICE_H
 
+#include <stdatomic.h>
+
 #include "config.h"
 #include "loss.h"
 
@@ -22,10 +24,10 @@ enum service_stage {
 struct service {
 	struct config config;
 	const char *isa; /* that kernels are to use, or NULL for the best */
-	struct loss_budget budget;
+	struct loss_budget *budget;
 	/* Beside it, for what must be said when it is used up: pages that are always answered, and
 	 * the documents of errors. */
-	struct loss_budget reserve;
+	struct loss_budget *reserve;
 	struct reaper *reaper;
 	struct scheduler *scheduler;
 	struct shm *shm;  /* NULL: switched off */
@@ -40,7 +42,7 @@ static inline enum service_stage service_stage(const struct service *service)
 /* More than half of it is used. */
 static inline bool service_reserve_is_low(const struct service *service)
 {
-	return atomic_load(&service->reserve.held) > service->reserve.limit / 2;
+	return loss_budget_held(service->reserve) > loss_budget_limit(service->reserve) / 2;
 }
 
 #endif

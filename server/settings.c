@@ -170,7 +170,7 @@ static const struct unit {
 	uint64_t bytes;
 } units[] = {{"GiB", GIB}, {"MiB", MIB}, {"KiB", KIB}};
 
-/* Digits only: no sign, no white space, no overflow. Returns what is behind them, or NULL. */
+/* Digits only: no sign, no white space, no overflow. Returns what is after them, or NULL. */
 static const char *parse_digits(const char *text, uint64_t *value)
 {
 	*value = 0;

@@ -13,7 +13,7 @@ enum setting_type {
 	SETTING_LISTEN,  /* ADDR:PORT; the field is a char array, as that of texts; every other
 			  * one is a uint64_t */
 	SETTING_INTEGER, /* a whole number */
-	SETTING_BYTES,   /* a whole number, or one with KiB, MiB or GiB behind it */
+	SETTING_BYTES,   /* a whole number, or one with KiB, MiB or GiB after it */
 	SETTING_CHOICE,  /* a word of a list; the field holds its index */
 	SETTING_TEXT,    /* whatever is_good takes; the field is a char array of `size` bytes */
 };
@@ -57,7 +57,7 @@ uint64_t setting_number(const struct setting *setting, const struct config *conf
 /* Reads a file over what config holds; false when a line about it went to standard error. */
 bool config_file_load(const char *path, struct config *config);
 
-/* One line on standard error, behind the program's name. */
+/* One line on standard error, after the program's name. */
 __attribute__((format(printf, 1, 2))) void config_complain(const char *format, ...);
 /* A value made fit for a message: control characters as '?', cut at the size, ending "...". */
 const char *config_show(const char *value, char *out, size_t size);

@@ -163,7 +163,7 @@ static loss_status check_range(const struct shm_registration *wanted, struct los
 	if (offset > INT64_MAX || byte_size > INT64_MAX - offset)
 		return loss_fail(err, LOSS_ARGUMENT_OUT_OF_RANGE, "byte_size",
 				 "offset %" PRIu64 " and byte_size %" PRIu64
-				 " reach behind 2^63 - 1, where no object does",
+				 " reach beyond 2^63 - 1, where no object does",
 				 offset, byte_size);
 	return LOSS_OK;
 }
@@ -221,7 +221,7 @@ static loss_status check_object(const struct shm *shm, struct shm_region *region
 	if ((uint64_t)object.st_size < info->offset + info->byte_size)
 		return loss_fail(err, LOSS_ARGUMENT_OUT_OF_RANGE, "byte_size",
 				 "offset %" PRIu64 " and byte_size %" PRIu64
-				 " reach behind the end of the object \"%s\"",
+				 " reach beyond the end of the object \"%s\"",
 				 info->offset, info->byte_size, info->key);
 	region->object = (struct object_id){object.st_dev, object.st_ino};
 	return LOSS_OK;
@@ -361,7 +361,7 @@ static loss_status check_bounds(const struct shm_region *region, const struct sh
 		return LOSS_OK;
 	return loss_fail(err, LOSS_ARGUMENT_OUT_OF_RANGE, use->field,
 			 "%s: shared_memory_offset %" PRIu64 " and shared_memory_byte_size %" PRIu64
-			 " reach behind the %" PRIu64 " bytes of the region \"%s\"",
+			 " reach beyond the %" PRIu64 " bytes of the region \"%s\"",
 			 use->field, use->offset, use->size, byte_size, use->name);
 }
 

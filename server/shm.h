@@ -16,7 +16,7 @@
 struct shm;
 
 struct shm_settings {
-	const char *key_prefix; /* that every key begins with, behind the slash; kept */
+	const char *key_prefix; /* that every key begins with, after the slash; kept */
 	const char *owners;     /* whose objects may be used, as shm_rules.h has it; kept */
 	uint64_t max_regions;
 	uint64_t max_bytes; /* of all regions together */

@@ -1,5 +1,5 @@
 /*
- * Memory that others may take away. Reading a page of a mapped file behind the file's end raises
+ * Memory that others may take away. Reading a page of a mapped file after the file's end raises
  * SIGBUS; in a range that is watched here, the handler puts pages of zeros in the place of the
  * whole range and marks it, and the reader goes on. Elsewhere SIGBUS does what it did before.
  */

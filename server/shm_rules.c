@@ -47,7 +47,7 @@ bool shm_is_name(const char *name)
 
 /* ---------------------------------------------------------------- owners */
 
-/* Takes one user id off the front of a list, and the comma behind it. */
+/* Takes one user id off the front of a list, and the comma after it. */
 static bool take_uid(const char **list, uint32_t *uid)
 {
 	uint64_t value = 0;
@@ -56,7 +56,7 @@ static bool take_uid(const char **list, uint32_t *uid)
 		value = value * 10 + (uint64_t)(*at - '0');
 	if (at == *list || value > UINT32_MAX || (*at != '\0' && *at != ','))
 		return false;
-	/* A comma has another one behind it. */
+	/* A comma has another one after it. */
 	if (*at == ',' && *++at == '\0')
 		return false;
 	*list = at;

@@ -2,6 +2,7 @@
 
 #include "codec/control.h"
 #include "codec/json_out.h"
+#include "codec/status.h"
 #include "request.h"
 #include "shm.h"
 
@@ -9,7 +10,7 @@ static loss_status check_on(const struct request *request, struct loss_error *er
 {
 	if (request->service->shm)
 		return LOSS_OK;
-	return loss_fail(err, LOSS_UNKNOWN_PATH, NULL,
+	return loss_fail(err, STATUS_UNKNOWN_PATH, NULL,
 			 "shared memory is switched off; the server's setting shm_key_prefix "
 			 "switches it on");
 }
@@ -65,7 +66,7 @@ loss_status v2_memory_region_page(struct request *request, struct loss_buffer *o
 	if (!name)
 		return loss_arena_failure(request->arena, err);
 	if (!shm_find(request->service->shm, name, &info))
-		return loss_fail(err, LOSS_UNKNOWN_PATH, NULL,
+		return loss_fail(err, STATUS_UNKNOWN_PATH, NULL,
 				 "no region named \"%.80s\" is registered", name);
 	json_out_start(&json, out);
 	json_out_open(&json, '[');

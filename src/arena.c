@@ -26,7 +26,7 @@ enum failure { FAILURE_NONE, FAILURE_TOO_LARGE, FAILURE_BUDGET, FAILURE_SYSTEM }
 struct loss_arena {
 	struct loss_budget *budget;
 	struct block *blocks; /* the first one is being filled */
-	struct loss_buffer *buffers;
+	struct buffer *buffers;
 	size_t held;
 	size_t wanted; /* bytes of the allocation that failed */
 	enum failure failure;
@@ -40,6 +40,31 @@ static bool fail(struct loss_arena *arena, enum failure failure, size_t wanted)
 }
 
 /* ---------------------------------------------------------------- the budget */
+
+struct loss_budget *loss_budget_create(size_t limit_bytes)
+{
+	struct loss_budget *budget = calloc(1, sizeof *budget);
+	if (budget)
+		budget->limit = limit_bytes;
+	return budget;
+}
+
+void loss_budget_destroy(struct loss_budget *budget)
+{
+	if (budget)
+		loss_budget_trim(budget);
+	free(budget);
+}
+
+size_t loss_budget_limit(const struct loss_budget *budget)
+{
+	return budget->limit;
+}
+
+size_t loss_budget_held(const struct loss_budget *budget)
+{
+	return atomic_load_explicit(&budget->held, memory_order_relaxed);
+}
 
 /* What is only kept gives way to what is needed. */
 static void make_way(struct loss_budget *budget, size_t n)
@@ -194,7 +219,7 @@ void *loss_arena_alloc(struct loss_arena *arena, size_t n, size_t size)
 		block = block_create(arena, bytes);
 		if (!block)
 			return NULL;
-		/* A block that this allocation fills goes behind the one being filled. */
+		/* A block that this allocation fills goes after the one being filled. */
 		bool full = block->size - block->used - bytes < BLOCK_BYTES / 2;
 		block->next = full ? arena->blocks->next : arena->blocks;
 		*(full ? &arena->blocks->next : &arena->blocks) = block;
@@ -231,15 +256,14 @@ loss_status loss_arena_failure(const struct loss_arena *arena, struct loss_error
 	switch (arena->failure) {
 	case FAILURE_TOO_LARGE:
 		return loss_fail(
-			err, LOSS_TOO_LARGE_FOR_SERVER, NULL,
-			"the request and its reply need more than the whole memory budget of %zu "
-			"bytes; split the batch",
+			err, LOSS_TOO_LARGE_FOR_BUDGET, NULL,
+			"more is needed than the whole memory budget of %zu bytes; split the batch",
 			limit);
 	case FAILURE_BUDGET:
 		return loss_fail(
 			err, LOSS_TOO_MUCH_MEMORY_IN_FLIGHT, NULL,
-			"no room for %zu more bytes: the requests in flight hold the memory budget "
-			"of %zu bytes; try again",
+			"no room for %zu more bytes: what is in flight holds the memory budget of "
+			"%zu bytes; try again",
 			arena->wanted, limit);
 	default:
 		return loss_fail(err, LOSS_OUT_OF_MEMORY, NULL,
@@ -252,21 +276,41 @@ size_t loss_arena_held(const struct loss_arena *arena)
 	return arena->held;
 }
 
+/* ---------------------------------------------------------------- buffers */
+
+/* What a buffer is inside; callers see its first member. */
+struct buffer {
+	struct loss_buffer shown;
+	struct buffer *next; /* the arena's list */
+	bool mapped;
+};
+
+static struct buffer *inside(struct loss_buffer *buffer)
+{
+	return (struct buffer *)(void *)buffer;
+}
+
 struct loss_buffer *loss_buffer_create(struct loss_arena *arena)
 {
-	struct loss_buffer *buffer = loss_arena_array(arena, struct loss_buffer, 1);
+	struct buffer *buffer = loss_arena_array(arena, struct buffer, 1);
 	if (!buffer)
 		return NULL;
-	*buffer = (struct loss_buffer){.arena = arena, .next = arena->buffers};
+	*buffer = (struct buffer){.shown.arena = arena, .next = arena->buffers};
 	arena->buffers = buffer;
-	return buffer;
+	return &buffer->shown;
+}
+
+bool buffer_is_mapped(const struct loss_buffer *buffer)
+{
+	return ((const struct buffer *)(const void *)buffer)->mapped;
 }
 
 /* Small buffers double; mapped ones grow by an eighth, since that costs no copy. 0 on overflow. */
-static size_t grown_capacity(const struct loss_buffer *buffer, size_t needed)
+static size_t grown_capacity(const struct buffer *buffer, size_t needed)
 {
-	size_t step = buffer->mapped ? buffer->capacity / 8 : buffer->capacity;
-	size_t capacity = buffer->capacity > SIZE_MAX - step ? needed : buffer->capacity + step;
+	size_t capacity = buffer->shown.capacity;
+	size_t step = buffer->mapped ? capacity / 8 : capacity;
+	capacity = capacity > SIZE_MAX - step ? needed : capacity + step;
 	return round_up(capacity < needed ? needed : capacity, needed < PAGE ? ALIGNMENT : PAGE);
 }
 
@@ -285,26 +329,27 @@ static void *map_data(struct loss_arena *arena, size_t *capacity)
 }
 
 /* Moves to *capacity bytes, or more, that are paid for; NULL leaves the buffer as it was. */
-static unsigned char *move_data(struct loss_buffer *buffer, size_t *capacity, bool mapped)
+static unsigned char *move_data(struct buffer *buffer, size_t *capacity, bool mapped)
 {
+	struct loss_buffer *shown = &buffer->shown;
 	if (buffer->mapped)
-		return mapping_grow(buffer->data, buffer->capacity, *capacity);
+		return mapping_grow(shown->data, shown->capacity, *capacity);
 	unsigned char *data =
-		mapped ? map_data(buffer->arena, capacity) : realloc(buffer->data, *capacity);
+		mapped ? map_data(buffer->shown.arena, capacity) : realloc(shown->data, *capacity);
 	if (data && mapped) {
-		if (buffer->size)
-			memcpy(data, buffer->data, buffer->size); /* once, at 256 KiB */
-		free(buffer->data);
+		if (shown->size)
+			memcpy(data, shown->data, shown->size); /* once, at 256 KiB */
+		free(shown->data);
 	}
 	return data;
 }
 
 /* Makes the capacity what is asked for, if it can be paid for. */
-static bool grow(struct loss_buffer *buffer, size_t capacity)
+static bool grow(struct buffer *buffer, size_t capacity)
 {
-	struct loss_arena *arena = buffer->arena;
-	assert(capacity > buffer->capacity);
-	size_t growth = capacity - buffer->capacity;
+	struct loss_arena *arena = buffer->shown.arena;
+	assert(capacity > buffer->shown.capacity);
+	size_t growth = capacity - buffer->shown.capacity;
 	if (!charge(arena, growth))
 		return false;
 	bool mapped = capacity >= MAPPED_BYTES;
@@ -313,8 +358,8 @@ static bool grow(struct loss_buffer *buffer, size_t capacity)
 		refund(arena, growth);
 		return fail(arena, FAILURE_SYSTEM, growth);
 	}
-	buffer->data = data;
-	buffer->capacity = capacity;
+	buffer->shown.data = data;
+	buffer->shown.capacity = capacity;
 	buffer->mapped = mapped;
 	return true;
 }
@@ -327,8 +372,9 @@ bool loss_buffer_reserve(struct loss_buffer *buffer, size_t more)
 	if (__builtin_add_overflow(buffer->size, more, &needed) || !round_up(needed, PAGE))
 		return fail(buffer->arena, FAILURE_TOO_LARGE, more);
 	/* Room to spare is for speed: without the means for it, what is needed will do. */
-	size_t capacity = grown_capacity(buffer, needed);
-	return (capacity && grow(buffer, capacity)) || grow(buffer, round_up(needed, ALIGNMENT));
+	size_t capacity = grown_capacity(inside(buffer), needed);
+	return (capacity && grow(inside(buffer), capacity)) ||
+	       grow(inside(buffer), round_up(needed, ALIGNMENT));
 }
 
 bool loss_buffer_append(struct loss_buffer *buffer, const void *bytes, size_t n)
@@ -343,18 +389,18 @@ bool loss_buffer_append(struct loss_buffer *buffer, const void *bytes, size_t n)
 
 void loss_buffer_release(struct loss_buffer *buffer)
 {
-	if (buffer->mapped)
-		mapping_destroy(buffer->arena->budget, buffer->data, buffer->capacity);
+	struct loss_arena *arena = buffer->arena;
+	if (inside(buffer)->mapped)
+		mapping_destroy(arena->budget, buffer->data, buffer->capacity);
 	else
 		free(buffer->data);
-	refund(buffer->arena, buffer->capacity);
-	buffer->data = NULL;
-	buffer->size = buffer->capacity = 0;
-	buffer->mapped = false;
+	refund(arena, buffer->capacity);
+	*buffer = (struct loss_buffer){.arena = arena};
+	inside(buffer)->mapped = false;
 }
 
 void loss_arena_release_buffers(struct loss_arena *arena)
 {
-	for (struct loss_buffer *buffer = arena->buffers; buffer; buffer = buffer->next)
-		loss_buffer_release(buffer);
+	for (struct buffer *buffer = arena->buffers; buffer; buffer = buffer->next)
+		loss_buffer_release(&buffer->shown);
 }

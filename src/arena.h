@@ -15,4 +15,7 @@ static inline bool size_multiply(size_t a, size_t b, size_t *product)
 /* Copies a string into the arena; NULL on failure. */
 char *arena_strdup(struct loss_arena *arena, const char *text);
 
+/* Whether its bytes are pages of its own. */
+bool buffer_is_mapped(const struct loss_buffer *buffer);
+
 #endif

@@ -92,6 +92,8 @@ void loss_describe_argument_range(const struct loss_info *loss, size_t i, char *
 		snprintf(out, size, "any 64-bit integer");
 	else if (argument->type == LOSS_ARGUMENT_INTEGER && range->max - range->min <= 2.0)
 		list_integers(range, out, size);
+	else if (range->max == 0x1p63)
+		snprintf(out, size, "%g or greater", range->min);
 	else if (range->min == -DBL_MAX)
 		snprintf(out, size, "at most %g, finite", range->max);
 	else if (range->max == DBL_MAX)

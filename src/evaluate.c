@@ -4,16 +4,16 @@
 #include <math.h>
 #include <string.h>
 
+#include "calibration.h"
 #include "kernel/elementary.h"
 #include "plan.h"
 #include "team.h"
 
-/* The bins are most of it. */
 static void clear(const struct loss_plan *plan, struct partial *partial)
 {
 	memset(partial, 0, offsetof(struct partial, bins));
 	if (plan->wanted[OUTPUT_ECE])
-		memset(partial->bins, 0, sizeof partial->bins);
+		calibration_clear(plan, partial);
 }
 
 void loss_plan_run_blocks(struct loss_plan *plan, size_t first, size_t n)
@@ -34,10 +34,9 @@ static void merge(const struct loss_plan *plan, struct partial *total,
 	sum_merge(&total->z_loss, &partial->z_loss);
 	sum_merge(&total->nll, &partial->nll);
 	total->correct += partial->correct;
-	for (int i = 0; plan->wanted[OUTPUT_ECE] && i < CALIBRATION_BINS; i++) {
-		sum_merge(&total->bins[i].confidence, &partial->bins[i].confidence);
-		total->bins[i].correct += partial->bins[i].correct;
-	}
+	total->top += partial->top;
+	if (plan->wanted[OUTPUT_ECE])
+		calibration_merge(total, partial);
 }
 
 static void skip(struct loss_tensor *tensor, size_t n)
@@ -45,9 +44,18 @@ static void skip(struct loss_tensor *tensor, size_t n)
 	tensor->data = (unsigned char *)tensor->data + n * loss_dtype_info(tensor->dtype)->size;
 }
 
+/* Whether a tensor has an entry for every row. */
+static bool has_row_entries(const struct loss_plan *plan, const struct loss_tensor_info *tensor)
+{
+	bool loss = tensor->extent == LOSS_EXTENT_LOSS && plan->reduction == REDUCTION_NONE;
+	return plan->present[tensor->role] &&
+	       (loss || tensor->extent == LOSS_EXTENT_ROWS ||
+		tensor->extent == LOSS_EXTENT_TARGETS); /* of indices, where rows stream */
+}
+
 /*
  * The plan of rows [first, first + n) alone, their input at `rows`: what there is of every row
- * begins at the first of them. Of the rows behind them it knows the next one's target, for shift.
+ * begins at the first of them. Of the rows after them it knows the next one's target, for shift.
  */
 static void make_view(const struct loss_plan *plan, size_t first, size_t n, const void *rows,
 		      struct loss_plan *view)
@@ -60,7 +68,12 @@ static void make_view(const struct loss_plan *plan, size_t first, size_t n, cons
 	view->first_row = first;
 	view->rows = n + (plan->shift_rows && first + n < plan->rows);
 	view->tensors[LOSS_ROLE_INPUT].data = input.out;
-	skip(&view->tensors[LOSS_ROLE_TARGETS], first);
+	for (size_t i = 1; i < plan->loss->info.n_tensors; i++) {
+		const struct loss_tensor_info *info = &plan->loss->info.tensors[i];
+		if (has_row_entries(plan, info))
+			skip(&view->tensors[info->role],
+			     info->extra_axis ? first * plan->extra : first);
+	}
 	for (size_t i = 0; i < plan->n_outputs; i++) {
 		enum output output = plan->requested[i]->id;
 		if (plan->outputs[output].rank > 0)
@@ -71,22 +84,34 @@ static void make_view(const struct loss_plan *plan, size_t first, size_t n, cons
 void loss_plan_run_rows(struct loss_plan *plan, size_t first, size_t n, const void *rows)
 {
 	struct loss_plan view;
-	struct partial partial;
+	struct partial *partial = &plan->partials[plan->n_blocks];
 	assert(plan->streams && first % plan->block_rows == 0 && first + n <= plan->rows);
 	make_view(plan, first, n, rows, &view);
 	if (first == 0)
 		clear(plan, plan->partials);
 	for (size_t row = 0; row < n; row += plan->block_rows) {
-		clear(plan, &partial);
+		clear(plan, partial);
 		plan->loss->rows(&view, row,
-				 n - row < plan->block_rows ? n - row : plan->block_rows, &partial);
-		merge(plan, plan->partials, &partial);
+				 n - row < plan->block_rows ? n - row : plan->block_rows, partial);
+		merge(plan, plan->partials, partial);
 	}
 }
 
-static bool cancelled(const atomic_bool *cancel)
+/* Of an int, so that callers' compilers need no atomics: lock-free, and so a signal handler's too.
+ */
+void loss_cancel_request(struct loss_cancel *cancel)
 {
-	return cancel && atomic_load_explicit(cancel, memory_order_relaxed);
+	__atomic_store_n(&cancel->requested, 1, __ATOMIC_SEQ_CST);
+}
+
+bool loss_cancel_requested(const struct loss_cancel *cancel)
+{
+	return __atomic_load_n(&cancel->requested, __ATOMIC_SEQ_CST) != 0;
+}
+
+static bool cancelled(const struct loss_cancel *cancel)
+{
+	return cancel && loss_cancel_requested(cancel);
 }
 
 /* Rows that threads can share, too few to keep all of them busy to the end: then they share each
@@ -108,7 +133,7 @@ static size_t blocks_together(size_t n_blocks, int threads)
 /* A plan's run, as a team's items: so many blocks each. */
 struct run {
 	struct loss_plan *plan;
-	const atomic_bool *cancel;
+	const struct loss_cancel *cancel;
 	size_t together;
 };
 
@@ -124,7 +149,7 @@ static void run_some(void *context, size_t i)
 /* Threads that a plan is worth: to wake another takes as long as this. */
 #define TEAM_NANOSECONDS 40e3
 
-loss_status loss_plan_run(struct loss_plan *plan, int threads, const atomic_bool *cancel,
+loss_status loss_plan_run(struct loss_plan *plan, int threads, const struct loss_cancel *cancel,
 			  struct loss_error *err)
 {
 	if (plan->nanoseconds < TEAM_NANOSECONDS)
@@ -135,8 +160,8 @@ loss_status loss_plan_run(struct loss_plan *plan, int threads, const atomic_bool
 	struct run run = {plan, cancel, threads > 1 ? blocks_together(plan->n_blocks, threads) : 1};
 	team_share(threads, (plan->n_blocks + run.together - 1) / run.together, run_some, &run);
 	if (cancelled(cancel))
-		return loss_fail(err, LOSS_DEADLINE_EXCEEDED, NULL,
-				 "the deadline passed before all rows were evaluated");
+		return loss_fail(err, LOSS_CANCELLED, NULL,
+				 "cancelled before all rows were evaluated");
 	return LOSS_OK;
 }
 
@@ -161,37 +186,32 @@ static double reduced_loss(const struct loss_plan *plan, const struct sum *loss)
 	return rounded == rounded ? rounded : mean.high;
 }
 
-static double accuracy(const struct partial *total, double counted)
+static double accuracy(const struct loss_plan *plan, const struct partial *total)
 {
-	return (double)total->correct / counted;
+	return (double)total->correct / (double)plan->counted;
+}
+
+static double topk_accuracy(const struct loss_plan *plan, const struct partial *total)
+{
+	return (double)total->top / (double)plan->counted;
 }
 
 /* exp of the mean negative log-likelihood. */
-static double perplexity(const struct partial *total, double counted)
+static double perplexity(const struct loss_plan *plan, const struct partial *total)
 {
+	double counted = (double)plan->counted;
 	struct sum mean = quotient(sum_value(&total->nll), counted, 0.0);
 	double low = mean.low + sum_rest(&total->nll) / counted;
 	return exp_parts(mean.high, low == low ? low : 0.0, 0, &low);
 }
 
-/* sum over the bins of n_b / n |accuracy_b - confidence_b|, both of which are sums over n_b. */
-static double calibration_error(const struct partial *total, double counted)
-{
-	struct sum gaps = {0};
-	for (int i = 0; i < CALIBRATION_BINS; i++) {
-		struct sum gap = total->bins[i].confidence;
-		sum_add(&gap, -(double)total->bins[i].correct);
-		sum_add(&gaps, fabs(sum_value(&gap)));
-	}
-	return sum_value(&gaps) / counted;
-}
-
 /* Outputs of one value about all counted rows, NaN when there are none. */
 static const struct {
 	enum output output;
-	double (*value)(const struct partial *total, double counted);
+	double (*value)(const struct loss_plan *plan, const struct partial *total);
 } summaries[] = {
 	{OUTPUT_ACCURACY, accuracy},
+	{OUTPUT_TOPK_ACCURACY, topk_accuracy},
 	{OUTPUT_PERPLEXITY, perplexity},
 	{OUTPUT_ECE, calibration_error},
 };
@@ -206,16 +226,15 @@ static void put_scalars(const struct loss_plan *plan, const struct partial *tota
 	for (size_t i = 0; i < sizeof summaries / sizeof summaries[0]; i++)
 		if (plan->wanted[summaries[i].output])
 			tensor_put(&plan->outputs[summaries[i].output], 0,
-				   plan->counted ? summaries[i].value(total, (double)plan->counted)
-						 : (double)NAN);
+				   plan->counted ? summaries[i].value(plan, total) : (double)NAN);
 }
 
 void loss_plan_finish(struct loss_plan *plan, struct loss_result *result)
 {
-	struct partial total;
-	reduce(plan, &total);
-	double loss_sum = sum_value(&total.loss);
-	put_scalars(plan, &total);
+	struct partial *total = &plan->partials[plan->n_blocks + 1];
+	reduce(plan, total);
+	double loss_sum = sum_value(&total->loss);
+	put_scalars(plan, total);
 	result->n_outputs = plan->n_outputs;
 	result->has_totals = plan->loss->info.has_totals;
 	result->totals = (struct loss_totals){loss_sum, plan->denominator, plan->rows,
@@ -226,12 +245,22 @@ void loss_plan_finish(struct loss_plan *plan, struct loss_result *result)
 	memcpy(result->warnings, plan->warnings, plan->n_warnings * sizeof *plan->warnings);
 }
 
+/* An input without its data is for callers who plan and run themselves. */
+static loss_status input_missing(const struct loss_problem *problem, struct loss_error *err)
+{
+	const char *name = problem_tensor_name(problem, LOSS_ROLE_INPUT);
+	return loss_fail(err, LOSS_MISSING_FIELD, name, "%s has elements, but its data is NULL",
+			 name);
+}
+
 loss_status loss_evaluate(struct loss_problem *problem, struct loss_arena *arena, int threads,
-			  const atomic_bool *cancel, struct loss_result *result,
+			  const struct loss_cancel *cancel, struct loss_result *result,
 			  struct loss_error *err)
 {
 	struct loss_plan *plan;
 	TRY(loss_plan_create(problem, arena, &plan, err));
+	if (!plan || plan->streams)
+		return input_missing(problem, err);
 	TRY(loss_plan_run(plan, threads, cancel, err));
 	loss_plan_finish(plan, result);
 	return LOSS_OK;

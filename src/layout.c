@@ -31,8 +31,8 @@ static double estimate(const struct loss_plan *plan)
 void layout_settle(struct loss_plan *plan)
 {
 	loss_dtype dtype = plan->tensors[LOSS_ROLE_INPUT].dtype;
-	plan->transform =
-		transform_of(plan->args.softcap, plan->args.temperature, dtype == LOSS_F64);
+	plan->transform = transform_of(plan->args.logit_scale, plan->args.softcap,
+				       plan->args.temperature, dtype == LOSS_F64);
 	plan->layout = layout_of(plan);
 	plan->nanoseconds = estimate(plan);
 	plan->divisible = plan->layout == LAYOUT_MANY && class_blocks(plan->classes) > 1;

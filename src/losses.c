@@ -16,6 +16,7 @@ static const char *const reductions_and_batchmean[] = {
 	"none", "mean", "sum", "elementwise_mean", "batchmean", NULL};
 static const char *const empty_means[] = {"nan", "zero", NULL};
 static const char *const grad_dtypes[] = {"F32", NULL};
+static const char *const ece_norms[] = {"l1", "l2", "max", NULL};
 
 #define FROM_0                                                                                     \
 	{                                                                                          \
@@ -106,6 +107,26 @@ ROW(gamma_of_elements) = {
 	FIELD(GAMMA, gamma), DEFAULT(2.0), .info.range = FROM_0,
 	NUMBER("gamma", "How strongly elements that are predicted well are played down.")};
 
+ROW(gamma_of_classes) = {
+	FIELD(GAMMA, gamma), DEFAULT(0.0), .info.range = FROM_0,
+	NUMBER("gamma", "How strongly rows that are predicted well are played down: multiplies a "
+			"row's loss by (1 - p)^gamma, p the target's probability. Class indices "
+			"without smoothing only.")};
+ROW(logit_scale) = {FIELD(LOGIT_SCALE, logit_scale), DEFAULT(1.0), .info.range = ABOVE_0,
+		    NUMBER("logit_scale", "Multiplies each logit, before softcap and all else.")};
+ROW(top_k) = {FIELD(K, k), NO_DEFAULT, .info.range = {1.0, 0x1p63}, .serves = OUTPUT_TOPK_ACCURACY,
+	      INTEGER("k",
+		      "How many classes topk_accuracy looks at, at most all of them; 5, or all "
+		      "of fewer, unless given.")};
+ROW(ece_bins) = {FIELD(ECE_BINS, ece_bins), DEFAULT(15), .info.range = {1.0, 1000.0},
+		 .serves = OUTPUT_ECE,
+		 INTEGER("ece_bins", "How many bins of equal width ece has.")};
+ROW(ece_norm) = {
+	FIELD(ECE_NORM, ece_norm), DEFAULT_CHOICE(ECE_L1, "l1"), .serves = OUTPUT_ECE,
+	CHOICE("ece_norm", ece_norms,
+	       "What ece makes of the bins' gaps between confidence and accuracy: their mean by "
+	       "rows, the root of their mean square, or the largest.")};
+
 const struct argument_row *argument_row(const struct loss_argument_info *argument)
 {
 	return (const struct argument_row *)(const void *)argument; /* its first member */
@@ -118,6 +139,8 @@ static const struct loss_argument_info *const cross_entropy_arguments[] = {
 	&size_average.info,    &ignore_index.info,      &reduce.info,     &reduction.info,
 	&label_smoothing.info, OUR_REDUCTION_ARGUMENTS, &class_axis.info, &grad_dtype.info,
 	&softcap.info,         &temperature.info,       &z_loss.info,     &shift.info,
+	&logit_scale.info,     &gamma_of_classes.info,  &top_k.info,      &ece_bins.info,
+	&ece_norm.info,
 };
 static const struct loss_argument_info *const nll_loss_arguments[] = {
 	&size_average.info,      &ignore_index.info, &reduce.info,     &reduction.info,
@@ -128,8 +151,8 @@ static const struct loss_argument_info *const softmax_arguments[] = {
 	&grad_dtype.info,
 };
 static const struct loss_argument_info *const bce_arguments[] = {
-	&size_average.info,      &reduce.info,     &reduction.info,
-	OUR_REDUCTION_ARGUMENTS, &grad_dtype.info,
+	&size_average.info, &reduce.info,   &reduction.info, OUR_REDUCTION_ARGUMENTS,
+	&grad_dtype.info,   &ece_bins.info, &ece_norm.info,
 };
 
 static const struct loss_argument_info *const kl_div_arguments[] = {
@@ -183,8 +206,19 @@ static const struct output_row
 		"The exponential of the counted rows' mean negative log-likelihood, without "
 		"weights, smoothing and z_loss; NaN when there are none. Class indices only."),
 	ece = OUTPUT(ECE, "ece", F64, SCALAR, INDICES,
-		     "Expected calibration error of the counted rows over 15 bins of the largest "
-		     "probability; NaN when there are none. Class indices only.");
+		     "Expected calibration error of the counted rows over bins of the largest "
+		     "probability; NaN when there are none. Class indices only."),
+	topk_accuracy = OUTPUT(TOPK_ACCURACY, "topk_accuracy", F64, SCALAR, INDICES,
+			       "The share of counted rows whose target is among the k classes of "
+			       "the largest logits; NaN when there are none. Class indices only."),
+	accuracy_of_elements = OUTPUT(
+		ACCURACY, "accuracy", F64, SCALAR, NOTHING,
+		"The share of counted elements whose more likely outcome is that of the target, "
+		"positive above 0.5; NaN when there are none."),
+	ece_of_elements = OUTPUT(
+		ECE, "ece", F64, SCALAR, NOTHING,
+		"Expected calibration error of the counted elements over bins of the positive "
+		"outcome's probability; NaN when there are none.");
 
 const struct output_row *output_row(const struct loss_output_info *output)
 {
@@ -192,10 +226,12 @@ const struct output_row *output_row(const struct loss_output_info *output)
 }
 
 static const struct loss_output_info *const cross_entropy_outputs[] = {
-	&loss_output.info, &grad.info,          &log_probs.info, &probs.info,   &lse.info,
-	&entropy.info,     &z_loss_output.info, &predicted.info, &correct.info, &rank.info,
-	&accuracy.info,    &perplexity.info,    &ece.info,
+	&loss_output.info, &grad.info,          &log_probs.info,  &probs.info,   &lse.info,
+	&entropy.info,     &z_loss_output.info, &predicted.info,  &correct.info, &rank.info,
+	&accuracy.info,    &topk_accuracy.info, &perplexity.info, &ece.info,
 };
+static const struct loss_output_info *const binary_outputs[] = {
+	&loss_output.info, &grad.info, &accuracy_of_elements.info, &ece_of_elements.info};
 static const struct loss_output_info *const loss_and_grad[] = {&loss_output.info, &grad.info};
 static const struct loss_output_info *const log_softmax_outputs[] = {
 	&log_probs.info, &probs.info,   &vector_product.info,
@@ -221,6 +257,15 @@ static const struct loss_output_info *const softmax_outputs[] = {
 #define LOG_PROBS INPUT("log_probs", "Logarithms of probabilities, as log_softmax gives them.")
 #define CLASS_WEIGHT FACTORS("weight", WEIGHT, CLASSES, "A factor for each class.")
 #define ELEMENT_WEIGHT FACTORS("weight", WEIGHT, BROADCAST, "A factor for each element.")
+#define ROW_WEIGHT                                                                                 \
+	{                                                                                          \
+		.name = "row_weight", .role = LOSS_ROLE_ROW_WEIGHT, .dtypes = LOSS_FLOAT_DTYPES,   \
+		.kinds = LOSS_KIND_NUMBER, .extent = LOSS_EXTENT_ROWS, .range = FROM_0,            \
+		.help = "A factor for each row, in its loss, its gradient and the denominator."    \
+	}
+#define MASK(extent_)                                                                              \
+	TENSOR("mask", MASK, false, LOSS_DTYPE_BIT(LOSS_BOOL), LOSS_KIND_BOOLEAN, extent_,         \
+	       "False where a row is to count as little as an ignored one, whatever it holds.")
 #define GRAD_OUTPUT(extent_)                                                                       \
 	FACTORS("grad_output", GRAD_OUTPUT, extent_,                                               \
 		"The upstream gradient: grad becomes a vector-Jacobian product.")
@@ -234,6 +279,8 @@ static const struct loss_tensor_info cross_entropy_tensors[] = {
 	       LOSS_KIND_INDEX | LOSS_KIND_PROBABILITY, TARGETS,
 	       "Class indices (integers), or a probability for each class (floats)."),
 	CLASS_WEIGHT,
+	ROW_WEIGHT,
+	MASK(ROWS),
 	GRAD_OUTPUT(LOSS),
 };
 static const struct loss_tensor_info nll_loss_tensors[] = {
@@ -241,6 +288,8 @@ static const struct loss_tensor_info nll_loss_tensors[] = {
 	TENSOR("targets", TARGETS, true, LOSS_INTEGER_DTYPES, LOSS_KIND_INDEX, ROWS,
 	       "Class indices."),
 	CLASS_WEIGHT,
+	ROW_WEIGHT,
+	MASK(ROWS),
 	GRAD_OUTPUT(LOSS),
 };
 static const struct loss_tensor_info softmax_tensors[] = {
@@ -253,6 +302,7 @@ static const struct loss_tensor_info bce_tensors[] = {
 	ELEMENT_WEIGHT,
 	FACTORS("pos_weight", POS_WEIGHT, BROADCAST,
 		"A factor for the positive term of each element."),
+	MASK(BROADCAST),
 	GRAD_OUTPUT(LOSS),
 };
 static const struct loss_tensor_info probs_bce_tensors[] = {
@@ -266,17 +316,20 @@ static const struct loss_tensor_info probs_bce_tensors[] = {
 	 .help = "Probabilities of the positive outcome; outside 0 to 1 is an error."},
 	ELEMENT_TARGETS,
 	ELEMENT_WEIGHT,
+	MASK(BROADCAST),
 	GRAD_OUTPUT(LOSS),
 };
 static const struct loss_tensor_info kl_div_tensors[] = {
 	LOG_PROBS,
 	TENSOR("targets", TARGETS, true, LOSS_FLOAT_DTYPES, LOSS_KIND_NUMBER, INPUT,
 	       "Probabilities, or with log_target their logarithms."),
+	MASK(BROADCAST),
 	GRAD_OUTPUT(LOSS),
 };
 static const struct loss_tensor_info focal_tensors[] = {
 	LOGITS,
 	ELEMENT_TARGETS,
+	MASK(BROADCAST),
 	GRAD_OUTPUT(LOSS),
 };
 
@@ -324,7 +377,7 @@ static const struct loss_row loss_table[] = {
 			 .has_totals = true,
 			 .summary = "Logistic regression's loss: binary cross entropy of logits, "
 				    "element by element, as torch.nn.BCEWithLogitsLoss.",
-			 TABLES(bce_tensors, bce_arguments, loss_and_grad)},
+			 TABLES(bce_tensors, bce_arguments, binary_outputs)},
 		.rows = binary_cross_entropy_with_logits_rows,
 	},
 	{
@@ -333,7 +386,7 @@ static const struct loss_row loss_table[] = {
 			 .has_totals = true,
 			 .summary = "Binary cross entropy of probabilities, element by element, as "
 				    "torch.nn.BCELoss.",
-			 TABLES(probs_bce_tensors, bce_arguments, loss_and_grad)},
+			 TABLES(probs_bce_tensors, bce_arguments, binary_outputs)},
 		.rows = binary_cross_entropy_rows,
 	},
 	{

@@ -42,7 +42,7 @@ static void forget(struct loss_budget *budget, void *pages)
  * wanted again, and what has no place any more goes. */
 static void keep(struct loss_budget *budget, void *pages)
 {
-	for (size_t i = 0; pages && i < LOSS_KEPT_MAPPINGS; i++)
+	for (size_t i = 0; pages && i < KEPT_MAPPINGS; i++)
 		pages = atomic_exchange(&budget->kept[i], pages);
 	if (pages)
 		forget(budget, pages);
@@ -59,7 +59,7 @@ static void put_back(struct loss_budget *budget, size_t i, void *pages)
 /* Takes a mapping out of its place: then it is this thread's alone, to use or to put back. */
 static void *take(struct loss_budget *budget, size_t size)
 {
-	for (size_t i = 0; i < LOSS_KEPT_MAPPINGS; i++) {
+	for (size_t i = 0; i < KEPT_MAPPINGS; i++) {
 		void *pages = atomic_exchange(&budget->kept[i], NULL);
 		if (!pages)
 			continue;
@@ -79,7 +79,7 @@ static size_t kept_bytes(const struct loss_budget *budget)
 static bool make_room(struct loss_budget *budget, size_t size)
 {
 	size_t most = budget->limit / 4;
-	for (size_t i = LOSS_KEPT_MAPPINGS;
+	for (size_t i = KEPT_MAPPINGS;
 	     i-- > 0 && size <= most && kept_bytes(budget) > most - size;) {
 		void *pages = atomic_exchange(&budget->kept[i], NULL);
 		if (pages)
@@ -90,7 +90,7 @@ static bool make_room(struct loss_budget *budget, size_t size)
 
 void loss_budget_trim(struct loss_budget *budget)
 {
-	for (size_t i = 0; i < LOSS_KEPT_MAPPINGS; i++) {
+	for (size_t i = 0; i < KEPT_MAPPINGS; i++) {
 		void *pages = atomic_exchange(&budget->kept[i], NULL);
 		if (pages)
 			forget(budget, pages);

@@ -6,7 +6,7 @@
 #ifndef LOSS_MAPPING_H
 #define LOSS_MAPPING_H
 
-#include "loss.h"
+#include "budget.h"
 
 /* Pages of *size bytes or up to twice that, whose size is then in *size; NULL when there are none.
  * budget may be NULL. */

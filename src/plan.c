@@ -46,6 +46,15 @@ static loss_status check_tensors(const struct loss_problem *problem, struct loss
 
 /* ---------------------------------------------------------------- arguments */
 
+/* The name that one of the loss's outputs has. */
+static const char *output_name(const struct loss_info *loss, enum output id)
+{
+	size_t i = 0;
+	while (i + 1 < loss->n_outputs && output_row(loss->outputs[i])->id != id)
+		i++;
+	return loss->outputs[i]->name;
+}
+
 static void warn(struct loss_plan *plan, const char *warning)
 {
 	plan->warnings[plan->n_warnings++] = warning;
@@ -80,6 +89,55 @@ static void warn_of_arguments(struct loss_plan *plan)
 		warn(plan, "denominator has no effect unless reduction is \"mean\"");
 	if (plan->present[LOSS_ROLE_GRAD_OUTPUT] && !plan->wanted[OUTPUT_GRAD])
 		warn(plan, "grad_output has no effect unless outputs has \"grad\"");
+}
+
+/* Arguments about an output that is not asked for. */
+static loss_status warn_of_idle_arguments(struct loss_plan *plan, struct loss_arena *arena,
+					  struct loss_error *err)
+{
+	const struct loss_info *loss = &plan->loss->info;
+	for (size_t i = 0; i < loss->n_arguments; i++) {
+		const struct argument_row *row = argument_row(loss->arguments[i]);
+		if (row->serves == OUTPUT_LOSS || plan->wanted[row->serves] ||
+		    !argument_given(&plan->args, row->id))
+			continue;
+		const char *warning =
+			loss_arena_printf(arena, "%s has no effect unless outputs has \"%s\"",
+					  row->info.name, output_name(loss, row->serves));
+		if (!warning)
+			return loss_arena_failure(arena, err);
+		warn(plan, warning);
+	}
+	return LOSS_OK;
+}
+
+/* What a focal loss is made for. */
+static loss_status check_gamma(const struct loss_plan *plan, struct loss_error *err)
+{
+	const struct loss_args *args = &plan->args;
+	const char *beside = "probability targets";
+	if (plan->loss->info.element_wise || !(args->gamma > 0.0))
+		return LOSS_OK;
+	if (plan->target_kind == TARGETS_INDICES) {
+		if (args->label_smoothing == 0.0)
+			return LOSS_OK;
+		beside = "label_smoothing";
+	}
+	return loss_fail(err, LOSS_ARGUMENT_OUT_OF_RANGE, "gamma",
+			 "gamma is %g, but must be 0 beside %s", args->gamma, beside);
+}
+
+/* 5, or all of fewer classes, unless given. */
+static loss_status settle_k(struct loss_plan *plan, struct loss_error *err)
+{
+	int64_t classes = (int64_t)plan->classes, *k = &plan->args.k;
+	if (!argument_given(&plan->args, ARGUMENT_K))
+		*k = classes < 5 ? classes : 5;
+	if (*k <= classes)
+		return LOSS_OK;
+	return loss_fail(err, LOSS_ARGUMENT_OUT_OF_RANGE, "k",
+			 "k is %lld, but must be 1 to %zu, the number of classes", (long long)*k,
+			 plan->classes);
 }
 
 static loss_status check_ignore_index(const struct loss_plan *plan, struct loss_error *err)
@@ -208,6 +266,8 @@ static loss_status check(struct loss_plan *plan, const struct loss_problem *prob
 		*err = argument_error;
 	TRY(arguments);
 	TRY(check_ignore_index(plan, err));
+	TRY(check_gamma(plan, err));
+	TRY(settle_k(plan, err));
 	return check_outputs(plan, problem, err);
 }
 
@@ -256,6 +316,7 @@ loss_status loss_plan_create(struct loss_problem *problem, struct loss_arena *ar
 	settle_divisor(plan);
 	layout_settle(plan);
 	warn_of_arguments(plan);
+	TRY(warn_of_idle_arguments(plan, arena, err));
 	TRY(results_make(plan, arena, err));
 	*made = plan;
 	return LOSS_OK;

@@ -12,22 +12,23 @@
 #include "kernel/transform.h"
 #include "problem.h"
 
-/* Bins of the expected calibration error, (i/15, (i+1)/15] of the largest probability. */
-#define CALIBRATION_BINS 15
-
+/* A bin of the expected calibration error, or one row of it. */
 struct calibration_bin {
+	size_t index;          /* of the bin */
 	struct sum confidence; /* of its rows */
-	size_t correct;
+	size_t correct, rows;
 };
 
 /* What one block of rows adds up to. */
 struct partial {
 	struct sum loss;
-	struct sum z_loss; /* that part of it */
-	struct sum nll;    /* of counted rows, unweighted; where perplexity is wanted */
-	size_t correct;
-	struct calibration_bin bins[CALIBRATION_BINS]; /* of counted rows; set where ece is wanted
-							*/
+	struct sum z_loss;   /* that part of it */
+	struct sum nll;      /* of counted rows, unweighted; where perplexity is wanted */
+	size_t correct, top; /* rows of rank 0, and below k */
+	/* Of counted rows, where ece is wanted: calibration.h. Beyond here nothing is cleared. */
+	struct calibration_bin *bins;
+	size_t n_bins;
+	bool listed; /* bins are rows, in their order */
 };
 
 /*
@@ -83,7 +84,9 @@ struct loss_plan {
 
 	size_t block_rows;
 	size_t n_blocks;
-	struct partial *partials; /* one a block; of a plan that streams, one for all */
+	/* One a block; of a plan that streams, one for all of them. After them one for the block at
+	 * hand, and one for the sum of all. */
+	struct partial *partials;
 
 	/* Set where they are present, wanted, or among the first n. */
 	bool present[LOSS_N_ROLES];
@@ -119,14 +122,40 @@ static inline double plan_class_weight(const struct loss_plan *plan, size_t c)
 					       : 1.0;
 }
 
-/* What the gradient of row r's loss is multiplied by: upstream gradient over divisor. */
+/* Whether the mask leaves out row r of a loss over classes, which is not the last of a sequence. */
+static inline bool plan_is_masked(const struct loss_plan *plan, size_t r)
+{
+	const unsigned char *mask = plan->tensors[LOSS_ROLE_MASK].data;
+	return plan->present[LOSS_ROLE_MASK] && !mask[plan_target_row(plan, r)];
+}
+
+/* The factor of row r; of the last of a sequence it has no meaning. */
+static inline double plan_row_weight(const struct loss_plan *plan, size_t r)
+{
+	if (!plan->present[LOSS_ROLE_ROW_WEIGHT] || plan_is_last(plan, r))
+		return 1.0;
+	return tensor_number(&plan->tensors[LOSS_ROLE_ROW_WEIGHT], plan_target_row(plan, r));
+}
+
+/* What the gradient of row r's loss is multiplied by: upstream gradient over divisor, times the
+ * row's weight. */
 static inline struct sum plan_scale(const struct loss_plan *plan, size_t r)
 {
 	double upstream = 1.0;
 	if (plan->present[LOSS_ROLE_GRAD_OUTPUT])
 		upstream = tensor_number(&plan->tensors[LOSS_ROLE_GRAD_OUTPUT],
 					 plan->reduction == REDUCTION_NONE ? r : 0);
-	return quotient(upstream, plan->divisor, plan->divisor_low);
+	struct sum scale = quotient(upstream, plan->divisor, plan->divisor_low);
+	if (plan->present[LOSS_ROLE_ROW_WEIGHT])
+		scale = product(scale, sum_from(plan_row_weight(plan, r)));
+	return scale;
+}
+
+/* Whether the gradients' scale differs from row to row. */
+static inline bool plan_scales_rows(const struct loss_plan *plan)
+{
+	return plan->present[LOSS_ROLE_ROW_WEIGHT] ||
+	       (plan->present[LOSS_ROLE_GRAD_OUTPUT] && plan->reduction == REDUCTION_NONE);
 }
 
 /* Adds the loss of row r to its block's total, and writes it down where rows are asked for. */

@@ -59,9 +59,11 @@ loss_status loss_problem_set_tensor(struct loss_problem *problem, size_t i,
 {
 	const struct loss_tensor_info *info = &problem->loss->info.tensors[i];
 	TRY(give(&problem->tensors_given, i, info->name, err));
-	problem->present[info->role] = tensor != NULL;
-	if (tensor)
-		problem->tensors[info->role] = *tensor;
+	if (!tensor)
+		return LOSS_OK;
+	TRY(tensor_check(tensor, info->name, info->role == LOSS_ROLE_INPUT, err));
+	problem->present[info->role] = true;
+	problem->tensors[info->role] = *tensor;
 	return LOSS_OK;
 }
 
@@ -234,6 +236,7 @@ static const struct loss_args neutral = {
 	.class_axis = 1,
 	.reduction = REDUCTION_MEAN,
 	.temperature = 1.0,
+	.logit_scale = 1.0,
 };
 
 loss_status problem_arguments(const struct loss_problem *problem, struct loss_args *args,

@@ -1,7 +1,7 @@
 /*
  * From a loss's name, tensors, arguments and outputs to a checked plan: every semantic rule of the
  * project is in problem.c (what a single field may be) and plan.c (what the fields mean together).
- * Behind them there are only asserts.
+ * After them there are only asserts.
  */
 #ifndef LOSS_PROBLEM_H
 #define LOSS_PROBLEM_H
@@ -20,6 +20,7 @@ enum reduction {
 	REDUCTION_BATCHMEAN /* of some losses only */
 };
 enum empty_mean { EMPTY_MEAN_NAN, EMPTY_MEAN_ZERO };
+enum ece_norm { ECE_L1, ECE_L2, ECE_MAX };
 
 /* Every argument of every loss. losses.c has a row for each, and one more where losses differ in
  * its choices or its default. */
@@ -40,6 +41,10 @@ enum argument {
 	ARGUMENT_LOG_TARGET,
 	ARGUMENT_ALPHA,
 	ARGUMENT_GAMMA,
+	ARGUMENT_LOGIT_SCALE,
+	ARGUMENT_K,
+	ARGUMENT_ECE_BINS,
+	ARGUMENT_ECE_NORM,
 	N_ARGUMENTS
 };
 
@@ -61,6 +66,10 @@ struct loss_args {
 	bool log_target;
 	double alpha;
 	double gamma;
+	double logit_scale;
+	int64_t k; /* 0: not given */
+	int64_t ece_bins;
+	size_t ece_norm; /* enum ece_norm */
 };
 
 static inline bool argument_given(const struct loss_args *args, enum argument argument)
@@ -84,6 +93,7 @@ enum output {
 	OUTPUT_RANK,
 	OUTPUT_PERPLEXITY,
 	OUTPUT_ECE,
+	OUTPUT_TOPK_ACCURACY,
 	N_OUTPUTS
 };
 
@@ -100,8 +110,9 @@ typedef void loss_rows_fn(const struct loss_plan *plan, size_t first, size_t n,
 struct argument_row {
 	struct loss_argument_info info;
 	enum argument id;
-	size_t offset; /* of its field in struct loss_args */
-	double preset; /* its default, where there is one */
+	size_t offset;      /* of its field in struct loss_args */
+	double preset;      /* its default, where there is one */
+	enum output serves; /* the output that it is about; OUTPUT_LOSS: all */
 };
 struct output_row {
 	struct loss_output_info info;
@@ -143,7 +154,7 @@ struct loss_problem {
 const char *problem_tensor_name(const struct loss_problem *problem, loss_role role);
 
 /* Converts and range-checks every argument (defaults where none is given, or where one is out of
- * range: all the others are converted nevertheless, since what their error ranks behind is checked
+ * range: all the others are converted nevertheless, since what their error ranks after is checked
  * with them). */
 loss_status problem_arguments(const struct loss_problem *problem, struct loss_args *args,
 			      struct loss_error *err);

@@ -1,6 +1,7 @@
 /* Room for what a plan computes: its outputs and its row blocks. */
 #include "results.h"
 
+#include "calibration.h"
 #include "shapes.h"
 
 static loss_dtype output_dtype(const struct loss_plan *plan, loss_dtype_rule rule)
@@ -49,8 +50,10 @@ static loss_status make_blocks(struct loss_plan *plan, struct loss_arena *arena,
 	plan->n_blocks = plan->rows / plan->block_rows + (plan->rows % plan->block_rows != 0);
 	if (plan->streams)
 		plan->n_blocks = 1;
-	plan->partials = loss_arena_array(arena, struct partial, plan->n_blocks);
-	return plan->partials ? LOSS_OK : loss_arena_failure(arena, err);
+	plan->partials = loss_arena_array(arena, struct partial, plan->n_blocks + 2);
+	if (!plan->partials)
+		return loss_arena_failure(arena, err);
+	return calibration_make(plan, arena, plan->n_blocks + 2, plan->streams ? 3 : 1, err);
 }
 
 loss_status results_make(struct loss_plan *plan, struct loss_arena *arena, struct loss_error *err)

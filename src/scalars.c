@@ -14,7 +14,7 @@ static bool must_be_scalar(const struct loss_plan *plan, const struct loss_tenso
 	loss_dtype dtype = plan->tensors[info->role].dtype;
 	switch (info->extent) {
 	case LOSS_EXTENT_TARGETS:
-		return is_single(plan) && loss_dtype_info(dtype)->class != LOSS_CLASS_FLOAT;
+		return is_single(plan) && loss_dtype_info(dtype)->dtype_class != LOSS_CLASS_FLOAT;
 	case LOSS_EXTENT_ROWS:
 		return is_single(plan);
 	case LOSS_EXTENT_INPUT:

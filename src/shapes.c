@@ -1,6 +1,7 @@
 #include "shapes.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #define SHAPE_CHARS 200
 
@@ -21,7 +22,7 @@ static loss_status check_shape(const char *name, const struct loss_tensor *tenso
 	if (tensor_same_shape(tensor, expected))
 		return LOSS_OK;
 	char shape[SHAPE_CHARS];
-	char must_be[SHAPE_CHARS + 160];
+	char must_be[SHAPE_CHARS + 200];
 	loss_tensor_format_shape(expected, shape, sizeof shape);
 	snprintf(must_be, sizeof must_be, "%s, %s", shape, because);
 	return shape_mismatch(name, tensor, must_be, err);
@@ -191,7 +192,7 @@ static loss_status check_target_dtype(const struct loss_plan *plan,
 				      const struct loss_tensor_info *info, struct loss_error *err)
 {
 	const struct loss_dtype_info *dtype = loss_dtype_info(plan->tensors[info->role].dtype);
-	bool is_float = dtype->class == LOSS_CLASS_FLOAT;
+	bool is_float = dtype->dtype_class == LOSS_CLASS_FLOAT;
 	char floats[96];
 	if (info->extent != LOSS_EXTENT_TARGETS || is_float == have_probabilities(plan, info))
 		return LOSS_OK;
@@ -229,7 +230,7 @@ static loss_status check_tensor(struct loss_plan *plan, const struct loss_tensor
 				struct loss_error *err)
 {
 	struct loss_tensor expected;
-	char because[120];
+	char because[180], axis[] = " and one axis more";
 	loss_extent extent = info->extent;
 	if (extent == LOSS_EXTENT_BROADCAST)
 		return check_broadcast(plan, info, err);
@@ -238,7 +239,9 @@ static loss_status check_tensor(struct loss_plan *plan, const struct loss_tensor
 	shape_of(plan, extent, &expected);
 	if (info->extra_axis)
 		TRY(check_extra_axis(plan, info, &expected, err));
-	explain(plan, info->extent, because, sizeof because);
+	explain(plan, info->extent, because, sizeof because - sizeof axis);
+	if (info->extra_axis)
+		memcpy(because + strlen(because), axis, sizeof axis);
 	TRY(check_shape(info->name, &plan->tensors[info->role], &expected, because, err));
 	return check_target_dtype(plan, info, err);
 }

@@ -4,14 +4,14 @@
 #include <stdio.h>
 
 static const struct loss_status_info status_table[LOSS_N_STATUS] = {
-#define STATUS_ROW(name, http, code, title, help) [name] = {http, code, title, help},
+#define STATUS_ROW(name, code, title, help) [name] = {code, title, help},
 	LOSS_STATUS_TABLE(STATUS_ROW)
 #undef STATUS_ROW
 };
 
 const struct loss_status_info *loss_status_info(loss_status status)
 {
-	return &status_table[status];
+	return status >= 0 && status < LOSS_N_STATUS ? &status_table[status] : NULL;
 }
 
 loss_status loss_fail(struct loss_error *err, loss_status status, const char *field,
@@ -27,11 +27,6 @@ loss_status loss_fail(struct loss_error *err, loss_status status, const char *fi
 	vsnprintf(err->detail, sizeof err->detail, format, args);
 	va_end(args);
 	return status;
-}
-
-struct loss_error *loss_claim_error(struct loss_error *kept, loss_status status)
-{
-	return kept->status == LOSS_OK || status < kept->status ? kept : NULL;
 }
 
 void loss_error_set_index(struct loss_error *err, size_t flat_index, const size_t *shape, int rank)

@@ -3,7 +3,7 @@
 static struct target_range range_for(const struct loss_plan *plan)
 {
 	const struct loss_tensor *targets = &plan->tensors[LOSS_ROLE_TARGETS];
-	bool is_signed = loss_dtype_info(targets->dtype)->class == LOSS_CLASS_SIGNED;
+	bool is_signed = loss_dtype_info(targets->dtype)->dtype_class == LOSS_CLASS_SIGNED;
 	return (struct target_range){
 		.classes = plan->classes,
 		.ignored = (uint64_t)plan->args.ignore_index,
@@ -24,6 +24,14 @@ static void read_shifted(const struct loss_plan *plan, size_t first, size_t n, i
 			classes[i] = TARGET_IGNORED;
 }
 
+/* What the mask leaves out is as ignored, whatever its target. */
+static void apply_mask(const struct loss_plan *plan, size_t first, size_t n, int64_t *classes)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!plan_is_last(plan, first + i) && plan_is_masked(plan, first + i))
+			classes[i] = TARGET_IGNORED;
+}
+
 void targets_read(const struct loss_plan *plan, size_t first, size_t n, int64_t *classes)
 {
 	const struct loss_tensor *targets = &plan->tensors[LOSS_ROLE_TARGETS];
@@ -33,21 +41,27 @@ void targets_read(const struct loss_plan *plan, size_t first, size_t n, int64_t 
 	else
 		plan->kernels->targets[targets->dtype].read(tensor_at(targets, first), n, &range,
 							    classes);
+	if (plan->present[LOSS_ROLE_MASK])
+		apply_mask(plan, first, n, classes);
 }
 
 #define FEW ((size_t)16)
+#define READ_TOGETHER ((size_t)256)
 
-/* Counting is made for many: few are read instead. */
-static bool count_few(const struct loss_plan *plan, size_t *ignored)
+/* Counting is made for many targets alone: few, and what stands beside a mask, are read instead. */
+static bool count_read(const struct loss_plan *plan, size_t *ignored)
 {
-	int64_t classes[FEW];
-	bool valid = true;
-	targets_read(plan, 0, plan->rows, classes);
-	for (size_t i = 0; i < plan->rows; i++) {
-		valid &= classes[i] != TARGET_INVALID;
-		*ignored += classes[i] == TARGET_IGNORED;
+	int64_t classes[READ_TOGETHER];
+	size_t invalid = 0;
+	for (size_t r = 0, n; r < plan->rows; r += n) {
+		n = plan->rows - r < READ_TOGETHER ? plan->rows - r : READ_TOGETHER;
+		targets_read(plan, r, n, classes);
+		for (size_t i = 0; i < n; i++) {
+			invalid += classes[i] == TARGET_INVALID;
+			*ignored += classes[i] == TARGET_IGNORED;
+		}
 	}
-	return valid;
+	return invalid == 0;
 }
 
 bool targets_count(const struct loss_plan *plan, size_t *ignored)
@@ -55,8 +69,8 @@ bool targets_count(const struct loss_plan *plan, size_t *ignored)
 	const struct loss_tensor *targets = &plan->tensors[LOSS_ROLE_TARGETS];
 	struct target_range range = range_for(plan);
 	*ignored = 0;
-	if (plan->rows > 0 && plan->rows <= FEW)
-		return count_few(plan, ignored);
+	if (plan->rows <= FEW || plan->present[LOSS_ROLE_MASK])
+		return count_read(plan, ignored);
 	if (!plan->shift_rows)
 		return plan->kernels->targets[targets->dtype].count(targets->data, plan->rows,
 								    &range, ignored);

@@ -59,12 +59,19 @@ void dtypes_format(unsigned dtypes, char *out, size_t size)
 						 dtype_table[i].name);
 }
 
+static bool has_rank(const struct loss_tensor *tensor)
+{
+	return tensor->rank >= 0 && tensor->rank <= LOSS_MAX_RANK;
+}
+
 /* A zero dimension does not excuse the others: their product must fit as well, for views of parts
  * of it. */
 bool loss_tensor_set_count(struct loss_tensor *tensor)
 {
 	size_t bytes = sizeof(uint64_t);
 	bool empty = false;
+	if (!has_rank(tensor))
+		return false;
 	for (int axis = 0; axis < tensor->rank; axis++) {
 		size_t n = tensor->shape[axis];
 		empty |= n == 0;
@@ -73,6 +80,55 @@ bool loss_tensor_set_count(struct loss_tensor *tensor)
 	}
 	tensor->count = empty ? 0 : bytes / sizeof(uint64_t);
 	return true;
+}
+
+struct loss_tensor loss_tensor_make(loss_dtype dtype, int rank, const size_t *shape, void *data)
+{
+	struct loss_tensor tensor = {.dtype = dtype, .rank = rank, .count = SIZE_MAX, .data = data};
+	if (!has_rank(&tensor))
+		return tensor;
+	if (rank > 0 && !shape)
+		tensor.rank = -1;
+	else if (rank > 0)
+		memcpy(tensor.shape, shape, (size_t)rank * sizeof *shape);
+	loss_tensor_set_count(&tensor); /* where it can not be, SIZE_MAX is no shape's */
+	return tensor;
+}
+
+static loss_status blame_count(const struct loss_tensor *tensor, bool fits, size_t count,
+			       const char *name, struct loss_error *err)
+{
+	char shape[200];
+	loss_tensor_format_shape(tensor, shape, sizeof shape);
+	if (!fits)
+		return loss_fail(err, LOSS_SHAPE_MISMATCH, name,
+				 "%s has shape %s, which is more elements than there are addresses",
+				 name, shape);
+	return loss_fail(err, LOSS_SHAPE_MISMATCH, name,
+			 "%s has shape %s, which is %zu elements, but its count is %zu; let "
+			 "loss_tensor_make or loss_tensor_set_count set it",
+			 name, shape, count, tensor->count);
+}
+
+loss_status tensor_check(const struct loss_tensor *tensor, const char *name, bool is_input,
+			 struct loss_error *err)
+{
+	struct loss_tensor counted = *tensor;
+	if ((unsigned)tensor->dtype >= LOSS_N_DTYPES)
+		return loss_fail(err, LOSS_DTYPE_MISMATCH, name,
+				 "%s has dtype number %d, but there are 0 to %d", name,
+				 (int)tensor->dtype, LOSS_N_DTYPES - 1);
+	if (!has_rank(tensor))
+		return loss_fail(err, LOSS_SHAPE_MISMATCH, name,
+				 "%s has rank %d, but must have one of 0 to %d", name, tensor->rank,
+				 LOSS_MAX_RANK);
+	bool fits = loss_tensor_set_count(&counted);
+	if (!fits || counted.count != tensor->count)
+		return blame_count(tensor, fits, counted.count, name, err);
+	if (!tensor->data && tensor->count > 0 && !is_input)
+		return loss_fail(err, LOSS_MISSING_FIELD, name,
+				 "%s has %zu elements, but its data is NULL", name, tensor->count);
+	return LOSS_OK;
 }
 
 void loss_tensor_format_shape(const struct loss_tensor *tensor, char *out, size_t size)

@@ -5,6 +5,11 @@
 #include "half.h"
 #include "loss.h"
 
+/* What makes it a tensor at all: a dtype, a rank, the count of its shape, and data for its
+ * elements, which only an input may still lack. `name` is what messages call it. */
+loss_status tensor_check(const struct loss_tensor *tensor, const char *name, bool is_input,
+			 struct loss_error *err);
+
 bool tensor_same_shape(const struct loss_tensor *a, const struct loss_tensor *b);
 
 /* A class index as a mathematical integer: `negative` and two's complement bits otherwise unsigned.

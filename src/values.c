@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "kernel/element.h"
+#include "names.h"
 #include "status.h"
 #include "targets.h"
 
@@ -30,10 +32,10 @@ static bool are_within(const float *x, size_t n, const struct loss_range *range)
 	return outside == 0;
 }
 
-/* The first element that is not in the range, or the count. NaN is in none. */
-static size_t first_outside(const struct loss_tensor *tensor, const struct loss_range *range)
+/* The first element from i on that is not in the range, or the count. NaN is in none. */
+static size_t first_outside(const struct loss_tensor *tensor, const struct loss_range *range,
+			    size_t i)
 {
-	size_t i = 0;
 	while (tensor->dtype == LOSS_F32 && i + CHECKED_TOGETHER <= tensor->count &&
 	       are_within((const float *)tensor->data + i, CHECKED_TOGETHER, range))
 		i += CHECKED_TOGETHER;
@@ -45,12 +47,34 @@ static size_t first_outside(const struct loss_tensor *tensor, const struct loss_
 	return i;
 }
 
-/* Fails at the first element of a tensor that is not in its range, which words say. */
+/* Whether element i of a tensor is of something that counts: of all else nothing is checked. Of
+ * rows that are shifted the first has no element. */
+static bool element_counts(const struct loss_plan *plan, const struct loss_tensor_info *info,
+			   size_t i)
+{
+	int64_t class = 0;
+	if (plan->loss->info.element_wise)
+		return element_factor(plan, LOSS_ROLE_MASK, i) != 0.0;
+	if (info->extent != LOSS_EXTENT_ROWS)
+		return true;
+	if (info->extra_axis)
+		i /= plan->extra;
+	if (plan->shift_rows && i % plan->shift_rows == 0)
+		return false;
+	size_t r = i - (plan->shift_rows > 0);
+	if (plan->target_kind == TARGETS_INDICES)
+		targets_read(plan, r, 1, &class);
+	return class != TARGET_IGNORED && !plan_is_masked(plan, r);
+}
+
+/* Fails at the first element of a tensor that counts and is not in its range, which words say. */
 static loss_status check_range(const struct loss_plan *plan, const struct loss_tensor_info *info,
 			       struct loss_error *err)
 {
 	const struct loss_tensor *tensor = &plan->tensors[info->role];
-	size_t i = first_outside(tensor, &info->range);
+	size_t i = first_outside(tensor, &info->range, 0);
+	while (i < tensor->count && !element_counts(plan, info, i))
+		i = first_outside(tensor, &info->range, i + 1);
 	if (i == tensor->count)
 		return LOSS_OK;
 	struct loss_error place = {0};
@@ -66,10 +90,11 @@ static loss_status check_range(const struct loss_plan *plan, const struct loss_t
 	return status;
 }
 
-static loss_status target_out_of_bounds(const struct loss_plan *plan, size_t i,
-					struct class_index y, struct loss_error *err)
+static loss_status index_out_of_bounds(const struct loss_plan *plan,
+				       const struct loss_tensor_info *info, size_t i,
+				       struct class_index y, struct loss_error *err)
 {
-	const struct loss_tensor *targets = &plan->tensors[LOSS_ROLE_TARGETS];
+	const struct loss_tensor *targets = &plan->tensors[info->role];
 	struct loss_error place = {0};
 	loss_error_set_index(&place, i, targets->shape, targets->rank);
 	char at[INDEX_CHARS];
@@ -79,9 +104,9 @@ static loss_status target_out_of_bounds(const struct loss_plan *plan, size_t i,
 		snprintf(value, sizeof value, "%lld", (long long)y.value);
 	else
 		snprintf(value, sizeof value, "%llu", (unsigned long long)y.value);
-	loss_status status = loss_fail(err, LOSS_TARGET_OUT_OF_BOUNDS, "targets",
-				       "targets%s is %s, but there are %zu classes (0..%zu)", at,
-				       value, plan->classes, plan->classes - 1);
+	loss_status status = loss_fail(err, LOSS_TARGET_OUT_OF_BOUNDS, info->name,
+				       "%s%s is %s, but there are %zu classes (0..%zu)", info->name,
+				       at, value, plan->classes, plan->classes - 1);
 	loss_error_set_index(err, i, targets->shape, targets->rank);
 	return status;
 }
@@ -94,8 +119,24 @@ static loss_status first_invalid_target(const struct loss_plan *plan, struct los
 		targets_read(plan, r++, 1, &class);
 	while (class != TARGET_INVALID);
 	size_t i = plan_target_row(plan, r - 1);
-	return target_out_of_bounds(plan, i,
-				    tensor_class_index(&plan->tensors[LOSS_ROLE_TARGETS], i), err);
+	return index_out_of_bounds(plan, names_tensor_of_role(&plan->loss->info, LOSS_ROLE_TARGETS),
+				   i, tensor_class_index(&plan->tensors[LOSS_ROLE_TARGETS], i),
+				   err);
+}
+
+/* Class indices that are no targets: of what counts, classes; or -1, where the table allows it. */
+static loss_status check_indices(const struct loss_plan *plan, const struct loss_tensor_info *info,
+				 struct loss_error *err)
+{
+	const struct loss_tensor *tensor = &plan->tensors[info->role];
+	for (size_t i = 0; i < tensor->count; i++) {
+		struct class_index y = tensor_class_index(tensor, i);
+		bool empty = y.negative && y.value == UINT64_MAX && info->range.min == -1.0;
+		bool valid = !y.negative && y.value < plan->classes;
+		if (!valid && !empty && element_counts(plan, info, i))
+			return index_out_of_bounds(plan, info, i, y, err);
+	}
+	return LOSS_OK;
 }
 
 /* Rows of each class are counted in so many places in turn: an addition does not wait for the last
@@ -141,17 +182,19 @@ static struct sum sum_weights_of_many(const struct loss_plan *plan)
 		targets_read(plan, first, n, classes);
 		for (size_t i = 0; i < n; i++)
 			if (classes[i] >= 0)
-				sum_add(&lanes[i], plan_class_weight(plan, (size_t)classes[i]));
+				sum_add(&lanes[i], plan_class_weight(plan, (size_t)classes[i]) *
+							   plan_row_weight(plan, first + i));
 	}
 	for (size_t i = 1; i < LANES; i++)
 		sum_merge(&lanes[0], &lanes[i]);
 	return lanes[0];
 }
 
-/* The sum of the counted rows' weights. */
+/* The sum of the counted rows' weights: of each that of its class times its own. */
 static struct sum sum_weights(const struct loss_plan *plan)
 {
-	bool few = plan->classes <= COUNTED_CLASSES && plan->classes <= plan->rows;
+	bool few = plan->classes <= COUNTED_CLASSES && plan->classes <= plan->rows &&
+		   !plan->present[LOSS_ROLE_ROW_WEIGHT];
 	return few ? sum_weights_of_few(plan) : sum_weights_of_many(plan);
 }
 
@@ -163,7 +206,7 @@ static loss_status check_targets(struct loss_plan *plan, struct loss_error *err)
 		return first_invalid_target(plan, err);
 	plan->counted = plan->rows - ignored;
 	plan->denominator = (double)plan->counted;
-	if (plan->present[LOSS_ROLE_WEIGHT]) {
+	if (plan->present[LOSS_ROLE_WEIGHT] || plan->present[LOSS_ROLE_ROW_WEIGHT]) {
 		struct sum weights = sum_weights(plan);
 		plan->denominator = sum_value(&weights);
 		plan->divisor_low = sum_rest(&weights);
@@ -171,10 +214,45 @@ static loss_status check_targets(struct loss_plan *plan, struct loss_error *err)
 	return LOSS_OK;
 }
 
+/* Which rows count and what they weigh, where no class index has a say in it. */
+static void count_weighted_rows(struct loss_plan *plan)
+{
+	struct sum lanes[LANES] = {{0}};
+	plan->counted = 0;
+	for (size_t r = 0; r < plan->rows; r++) {
+		if (plan_is_last(plan, r) || plan_is_masked(plan, r))
+			continue;
+		plan->counted++;
+		sum_add(&lanes[r % LANES], plan_row_weight(plan, r));
+	}
+	for (size_t i = 1; i < LANES; i++)
+		sum_merge(&lanes[0], &lanes[i]);
+	plan->denominator = sum_value(&lanes[0]);
+	plan->divisor_low = sum_rest(&lanes[0]);
+}
+
+/* Every element of the mask stands for as many of the input. */
+static size_t count_elements(const struct loss_plan *plan)
+{
+	const struct loss_tensor *mask = &plan->tensors[LOSS_ROLE_MASK];
+	const unsigned char *elements = mask->data;
+	size_t kept = 0;
+	if (!plan->present[LOSS_ROLE_MASK] || plan->rows == 0)
+		return plan->rows;
+	for (size_t i = 0; i < mask->count; i++)
+		kept += elements[i];
+	return kept * (plan->rows / mask->count);
+}
+
 /* Rows and the natural denominator where neither depends on the targets' values. */
 static void count_rows(struct loss_plan *plan)
 {
-	plan->counted = plan->rows;
+	bool classes = !plan->loss->info.element_wise && plan->target_kind != TARGETS_INDICES;
+	if (classes && (plan->present[LOSS_ROLE_MASK] || plan->present[LOSS_ROLE_ROW_WEIGHT])) {
+		count_weighted_rows(plan);
+		return;
+	}
+	plan->counted = plan->loss->info.element_wise ? count_elements(plan) : plan->rows;
 	if (plan->shift_rows)
 		plan->counted -= plan->rows / plan->shift_rows;
 	plan->denominator = (double)plan->counted;
@@ -185,9 +263,16 @@ static void count_rows(struct loss_plan *plan)
 loss_status values_check(struct loss_plan *plan, struct loss_error *err)
 {
 	const struct loss_info *loss = &plan->loss->info;
-	for (size_t i = 0; i < loss->n_tensors; i++)
-		if (plan->present[loss->tensors[i].role] && loss->tensors[i].range.max > 0.0)
-			TRY(check_range(plan, &loss->tensors[i], err));
+	for (size_t i = 0; i < loss->n_tensors; i++) {
+		const struct loss_tensor_info *info = &loss->tensors[i];
+		bool indices = info->kinds == LOSS_KIND_INDEX && info->role != LOSS_ROLE_TARGETS;
+		if (!plan->present[info->role])
+			continue;
+		if (indices)
+			TRY(check_indices(plan, info, err));
+		else if (info->range.max > 0.0)
+			TRY(check_range(plan, info, err));
+	}
 	count_rows(plan);
 	return plan->target_kind == TARGETS_INDICES ? check_targets(plan, err) : LOSS_OK;
 }

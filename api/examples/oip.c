@@ -31,7 +31,7 @@ struct bytes {
 
 struct reply {
 	struct bytes body;
-	size_t document; /* its size; behind it are the tensors */
+	size_t document; /* its size; after it are the tensors */
 };
 
 static int append(struct bytes *to, const void *data, size_t n)
@@ -104,7 +104,7 @@ static long post(CURL *curl, const char *url, const struct bytes *body, struct r
 	return status;
 }
 
-/* Prints an output of F32 numbers, whose bytes begin at *at, and moves behind it; 0 where they are
+/* Prints an output of F32 numbers, whose bytes begin at *at, and moves after it; 0 where they are
  * not there. */
 static int print_output(const cJSON *output, const struct bytes *body, size_t *at)
 {

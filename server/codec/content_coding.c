@@ -5,6 +5,8 @@
 #define ZLIB_CONST
 #include <zlib.h>
 
+#include "status.h"
+
 /* zlib's own: the largest window, and the number that asks for a gzip header in place of zlib's. */
 #define WINDOW_BITS 15
 #define WITH_GZIP 16
@@ -70,7 +72,7 @@ struct inflater *inflater_create(enum content_coding coding, uint64_t max_bytes,
 
 static void blame_corrupt(struct inflater *inflater, const char *why)
 {
-	loss_fail(&inflater->error, LOSS_INVALID_ENCODING, "",
+	loss_fail(&inflater->error, STATUS_INVALID_ENCODING, "",
 		  "the %s body is corrupt after %" PRIu64 " decoded bytes: %s", inflater->name,
 		  inflater->decoded, why);
 }
@@ -78,7 +80,7 @@ static void blame_corrupt(struct inflater *inflater, const char *why)
 static void check_size(struct inflater *inflater)
 {
 	if (inflater->decoded > inflater->max_bytes)
-		loss_fail(&inflater->error, LOSS_BODY_TOO_LARGE, "",
+		loss_fail(&inflater->error, STATUS_BODY_TOO_LARGE, "",
 			  "the %s body has more than %" PRIu64
 			  " bytes when decoded, which is the limit (max_body_bytes)",
 			  inflater->name, inflater->max_bytes);
@@ -87,9 +89,9 @@ static void check_size(struct inflater *inflater)
 static void check_ratio(struct inflater *inflater)
 {
 	if (inflater->decoded > FREE_BYTES && inflater->decoded > MAX_RATIO * inflater->coded)
-		loss_fail(&inflater->error, LOSS_BODY_TOO_LARGE, "",
+		loss_fail(&inflater->error, STATUS_BODY_TOO_LARGE, "",
 			  "the %s body makes %" PRIu64 " bytes of its first %" PRIu64
-			  "; behind the first MiB at most %d of each are decoded",
+			  "; after the first MiB at most %d of each are decoded",
 			  inflater->name, inflater->decoded, inflater->coded, MAX_RATIO);
 }
 
@@ -121,7 +123,7 @@ static bool decode_piece(struct inflater *inflater, inflate_sink *sink, void *co
 static void decode(struct inflater *inflater, inflate_sink *sink, void *context)
 {
 	if (inflater->ended && !inflater->may_repeat) {
-		blame_corrupt(inflater, "there are bytes behind its end");
+		blame_corrupt(inflater, "there are bytes after its end");
 		return;
 	}
 	if (inflater->ended)
@@ -155,7 +157,7 @@ loss_status inflater_finish(struct inflater *inflater, struct loss_error *err)
 	if (inflater->error.status == LOSS_OK)
 		check_ratio(inflater);
 	if (inflater->error.status == LOSS_OK && !inflater->ended && inflater->coded > 0)
-		loss_fail(&inflater->error, LOSS_INVALID_ENCODING, "",
+		loss_fail(&inflater->error, STATUS_INVALID_ENCODING, "",
 			  "the %s body ends too early, after %" PRIu64
 			  " bytes that decode to %" PRIu64,
 			  inflater->name, inflater->coded, inflater->decoded);

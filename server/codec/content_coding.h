@@ -23,10 +23,10 @@ struct inflater *inflater_create(enum content_coding coding, uint64_t max_bytes,
 bool inflater_feed(struct inflater *inflater, const unsigned char *bytes, size_t n,
 		   inflate_sink *sink, void *context);
 /*
- * The coded body is complete. LOSS_INVALID_ENCODING: corrupt, cut, or bytes behind its end (of
- * gzip, another gzip body may stand there); LOSS_BODY_TOO_LARGE: more than max_bytes, or more than
- * 100 times the coded bytes past the first MiB; or no memory. However the body was cut, the result
- * is the same. No bytes at all are an empty body, and fine.
+ * The coded body is complete. STATUS_INVALID_ENCODING: corrupt, cut, or bytes after its end (of
+ * gzip, another gzip body may stand there); STATUS_BODY_TOO_LARGE: more than max_bytes, or more
+ * than 100 times the coded bytes past the first MiB; or no memory. However the body was cut, the
+ * result is the same. No bytes at all are an empty body, and fine.
  */
 loss_status inflater_finish(struct inflater *inflater, struct loss_error *err);
 

@@ -5,6 +5,7 @@
 
 #include "json_fault.h"
 #include "json_scan.h"
+#include "status.h"
 
 struct reading {
 	const struct control_field *fields;
@@ -175,7 +176,7 @@ static loss_status scan(const struct loss_buffer *body, struct reading *reading,
 	json_scan_start(&scan, body->arena, &owner);
 	json_scan_feed(&scan, (const char *)body->data, body->size);
 	loss_status status = json_scan_finish(&scan, err);
-	return status == LOSS_EMPTY_BODY ? LOSS_OK : status;
+	return status == STATUS_EMPTY_BODY ? LOSS_OK : status;
 }
 
 loss_status control_read(const struct loss_buffer *body, const struct control_field *fields,

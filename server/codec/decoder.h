@@ -26,7 +26,7 @@ struct decoder_setup {
 	struct shm *shm;             /* regions of shared memory; NULL: switched off */
 	const char *foreign;         /* the origin of a page that may not name them; NULL: none */
 	struct scheduler *scheduler; /* that may evaluate rows meanwhile; NULL: nobody does */
-	const atomic_bool *cancel;   /* rows that are evaluated as they arrive stop at it */
+	const struct loss_cancel *cancel; /* rows that are evaluated as they arrive stop at it */
 };
 
 struct decoder {

@@ -1,6 +1,6 @@
 /*
  * The other direction: every format of a reply. And which formats, of bodies and of replies, the
- * doors of the server speak.
+ * protocols of the server speak.
  */
 #ifndef LOSSD_CODEC_ENCODER_H
 #define LOSSD_CODEC_ENCODER_H
@@ -31,12 +31,12 @@ struct reply_format {
 };
 #define REPLY_FORMATS_MAX 4
 
-/* A front door: what evaluations behind a route may be sent as, and are answered as. */
-struct door {
+/* A protocol: what evaluations behind a route may be sent as, and are answered as. */
+struct protocol {
 	const struct media_type *requests;  /* ends with a NULL name; the first is the default */
 	const struct reply_format *replies; /* ends with a NULL content type; likewise */
 };
-extern const struct door door_v1; /* /v1/losses/{loss} */
-extern const struct door door_v2; /* /v2/models/{loss}/infer */
+extern const struct protocol protocol_v1; /* /v1/losses/{loss} */
+extern const struct protocol protocol_v2; /* /v2/models/{loss}/infer */
 
 #endif

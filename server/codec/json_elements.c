@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "status.h"
+
 /* "logits[3][1]", as long as its rank may be. */
 #define PLACE_SIZE 256
 
@@ -71,25 +73,28 @@ static void blame_size(struct json_elements *elements, const char *what, uint64_
 		       const char *setting)
 {
 	elements->stopped = true;
-	loss_fail(json_fault_claim(elements->fault, LOSS_TOO_MANY_ELEMENTS, NULL),
-		  LOSS_TOO_MANY_ELEMENTS, elements->field,
+	loss_fail(json_fault_claim(elements->fault, STATUS_TOO_MANY_ELEMENTS, NULL),
+		  STATUS_TOO_MANY_ELEMENTS, elements->field,
 		  "%s has more than %llu %s, which is the server's limit (%s)", elements->field,
 		  (unsigned long long)limit, what, setting);
 }
 
+static bool are_booleans(const struct json_elements *elements)
+{
+	return !elements->values.open && elements->values.dtype == LOSS_BOOL;
+}
+
 static void blame_type(struct json_elements *elements, const struct json_token *token)
 {
-	const struct json_values *values = &elements->values;
 	char shown[JSON_SHOWN_SIZE];
 	bool flat_array = elements->flat && elements->depth == 0;
-	bool boolean = !values->open && values->dtype == LOSS_BOOL;
 	if (!refuse(elements, elements->depth, LOSS_WRONG_TYPE))
 		return;
 	json_fault_show(token, shown);
 	blame(elements, elements->depth, LOSS_WRONG_TYPE, "is %s, but must be %s", shown,
-	      flat_array ? "a flat array, in row-major order"
-	      : boolean  ? "true, false, 0 or 1"
-			 : "a number");
+	      flat_array               ? "a flat array, in row-major order"
+	      : are_booleans(elements) ? "true, false, 0 or 1"
+				       : "a number");
 }
 
 static void blame_misfit(struct json_elements *elements, const struct json_token *token)
@@ -99,6 +104,11 @@ static void blame_misfit(struct json_elements *elements, const struct json_token
 	if (!refuse(elements, elements->depth, LOSS_DTYPE_MISMATCH))
 		return;
 	json_fault_show(token, shown);
+	if (are_booleans(elements) && !elements->flat && !elements->shaped) {
+		blame(elements, elements->depth, LOSS_DTYPE_MISMATCH,
+		      "is %s, but must be true, false, 0 or 1", shown);
+		return;
+	}
 	json_values_range(dtype, range, sizeof range);
 	blame(elements, elements->depth, LOSS_DTYPE_MISMATCH,
 	      "is %s, but an element of %s is an integer in %s", shown,
@@ -119,7 +129,7 @@ static void check_row(struct json_elements *elements)
 	if (elements->stopped || !is_known(elements, level) ||
 	    elements->filled[level] < elements->shape[level])
 		return;
-	blame(elements, elements->depth, LOSS_RAGGED_ARRAY,
+	blame(elements, elements->depth, STATUS_RAGGED_ARRAY,
 	      "is one entry too many, the arrays before it have length %zu: nested arrays must be "
 	      "of equal length",
 	      elements->shape[level]);
@@ -136,9 +146,10 @@ static void check_opening(struct json_elements *elements)
 	if (elements->stopped)
 		return;
 	if (elements->rank >= 0 && elements->depth >= elements->rank)
-		blame(elements, elements->depth, LOSS_RAGGED_ARRAY,
-		      "is an array, but stands where numbers were before: nested arrays must be "
-		      "equally deep");
+		blame(elements, elements->depth, STATUS_RAGGED_ARRAY,
+		      "is an array, but stands where %s were before: nested arrays must be equally "
+		      "deep",
+		      are_booleans(elements) ? "booleans" : "numbers");
 	else if (elements->depth >= elements->max_rank)
 		blame_size(elements, "dimensions", (uint64_t)elements->max_rank, "max_rank");
 }
@@ -168,7 +179,8 @@ static void check_empty(struct json_elements *elements)
 	}
 	blame(elements, levels, LOSS_SHAPE_MISMATCH,
 	      "is an empty array, whose other dimensions nobody can tell: write a zero-sized "
-	      "tensor as {\"dtype\": \"F32\", \"shape\": [...], \"data\": []}");
+	      "tensor as {\"dtype\": \"%s\", \"shape\": [...], \"data\": []}",
+	      are_booleans(elements) ? "BOOL" : "F32");
 }
 
 static void close_array(struct json_elements *elements)
@@ -183,7 +195,7 @@ static void close_array(struct json_elements *elements)
 		if (n == 0)
 			check_empty(elements);
 	} else if (n != elements->shape[level]) {
-		blame(elements, level, LOSS_RAGGED_ARRAY,
+		blame(elements, level, STATUS_RAGGED_ARRAY,
 		      "has length %zu, but the arrays before it have length %zu: nested arrays "
 		      "must be of equal length",
 		      n, elements->shape[level]);
@@ -213,9 +225,10 @@ static void check_element(struct json_elements *elements)
 	if (elements->rank < 0)
 		elements->rank = elements->depth;
 	if (elements->depth != elements->rank)
-		blame(elements, elements->depth, LOSS_RAGGED_ARRAY,
-		      "is a number, but stands where arrays were before: nested arrays must be "
-		      "equally deep");
+		blame(elements, elements->depth, STATUS_RAGGED_ARRAY,
+		      "is a %s, but stands where arrays were before: nested arrays must be equally "
+		      "deep",
+		      are_booleans(elements) ? "boolean" : "number");
 	else if (elements->values.count >= elements->max_elements)
 		blame_size(elements, "elements", elements->max_elements, "max_elements");
 }
@@ -224,8 +237,8 @@ static void check_element(struct json_elements *elements)
 static bool may_be_element(const struct json_elements *elements, enum json_event event)
 {
 	if (event == JSON_TRUE || event == JSON_FALSE)
-		return (elements->flat || elements->shaped) &&
-		       (elements->values.open || elements->values.dtype == LOSS_BOOL);
+		return elements->values.open ? elements->flat || elements->shaped
+					     : elements->values.dtype == LOSS_BOOL;
 	return event == JSON_NUMBER || event >= JSON_NAN;
 }
 

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "status.h"
+
 void json_fault_copy(char *out, size_t size, const char *text, size_t n)
 {
 	bool cut = n >= size;
@@ -16,7 +18,7 @@ void json_fault_copy(char *out, size_t size, const char *text, size_t n)
 struct loss_error *json_fault_claim(struct json_fault *fault, loss_status status,
 				    const char *member)
 {
-	struct loss_error *kept = loss_claim_error(&fault->error, status);
+	struct loss_error *kept = status_claim(&fault->error, status);
 	if (kept)
 		json_fault_copy(fault->member, sizeof fault->member, member ? member : "",
 				member ? strlen(member) : 0);
@@ -32,7 +34,7 @@ void json_fault_note(struct json_fault *fault, const struct loss_error *err)
 
 bool json_fault_is_fatal(const struct json_fault *fault)
 {
-	return fault->error.status != LOSS_OK && fault->error.status < LOSS_EMPTY_BODY;
+	return status_precedes(fault->error.status, STATUS_EMPTY_BODY);
 }
 
 void json_fault_label(char out[JSON_LABEL_SIZE], const char *list, size_t i)

@@ -1,5 +1,5 @@
 /*
- * What is wrong with a JSON problem. Of several faults one is kept, as loss_claim_error has it, and
+ * What is wrong with a JSON problem. Of several faults one is kept, as status_claim has it, and
  * only of that one sentences are made: a body of a million faults costs no more than one of none.
  */
 #ifndef LOSSD_CODEC_JSON_FAULT_H

@@ -7,10 +7,11 @@
 
 #include "json_scalar.h"
 #include "json_tensor.h"
+#include "status.h"
 
 /*
  * One more name than there are outputs: then some name among them is unknown or stands there twice,
- * and the loss says which. Nothing behind them is kept.
+ * and the loss says which. Nothing after them is kept.
  */
 #define OUTPUTS_KEPT (LOSS_MAX_OUTPUTS + 1)
 /* Tokens that fill no tensor. A body with more is not read to its end: it is wrong already. */
@@ -41,7 +42,7 @@ struct json_in {
 
 	size_t n_outputs;
 	const char *outputs[OUTPUTS_KEPT];
-	struct json_tensor tensors[LOSS_N_ROLES];
+	struct json_tensor tensors[]; /* of the loss */
 };
 
 static bool is_dead(const struct json_in *in)
@@ -340,7 +341,8 @@ static loss_status plan_beyond(struct json_in *in, size_t i, const struct json_m
 static loss_status end_problem(struct json_in *in, struct loss_error *err)
 {
 	set_tensors(in);
-	if (in->fault.error.status > LOSS_MISSING_FIELD)
+	if (in->fault.error.status != LOSS_OK &&
+	    status_precedes(LOSS_MISSING_FIELD, in->fault.error.status))
 		note_missing(in);
 	if (in->fault.error.status != LOSS_OK) {
 		*err = in->fault.error;
@@ -389,7 +391,9 @@ static void pointer(const struct decoder *decoder, const struct loss_error *err,
 struct decoder *json_in_create(const struct decoder_setup *setup)
 {
 	struct loss_arena *arena = setup->arena;
-	struct json_in *in = loss_arena_array(arena, struct json_in, 1);
+	size_t n_tensors = loss_problem_info(setup->problem)->n_tensors;
+	struct json_in *in =
+		loss_arena_alloc(arena, 1, sizeof *in + n_tensors * sizeof(struct json_tensor));
 	if (!in)
 		return NULL;
 	*in = (struct json_in){
@@ -399,7 +403,7 @@ struct decoder *json_in_create(const struct decoder_setup *setup)
 		.arena = arena,
 	};
 	json_scan_start(&in->scan, arena, &(struct json_scan_owner){on_token, on_numbers, in});
-	for (size_t i = 0; i < in->loss->n_tensors; i++)
+	for (size_t i = 0; i < n_tensors; i++)
 		json_tensor_start(&in->tensors[i], &in->loss->tensors[i], arena, &setup->limits,
 				  &in->fault);
 	return &in->decoder;

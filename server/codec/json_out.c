@@ -8,7 +8,7 @@
 
 /* ---------------------------------------------------------------- bytes */
 
-/* Room for n bytes behind what is written; NULL, and the writer failed, when there is none. */
+/* Room for n bytes after what is written; NULL, and the writer failed, when there is none. */
 static char *room(struct json_out *out, size_t n)
 {
 	out->failed = out->failed || !loss_buffer_reserve(out->buffer, n);
@@ -251,7 +251,7 @@ struct walk {
 	size_t next; /* flat index of the next element */
 };
 
-/* Writes n elements with a comma behind each; returns the end of them. */
+/* Writes n elements with a comma after each; returns the end of them. */
 static char *write_elements(struct walk *walk, size_t n, char *p)
 {
 	const void *data = walk->tensor->data;

@@ -102,7 +102,7 @@ static void resolve_nested(struct json_tensor *tensor, const struct loss_tensor 
 	bool wide = input && input->dtype == LOSS_F64;
 	struct json_mark first;
 	if (!values->open)
-		return; /* the input itself */
+		return; /* the input itself, or booleans */
 	if (!are_indices(tensor, shape, input))
 		json_values_resolve(values, wide ? LOSS_F64 : LOSS_F32, &first);
 	else if (values->fraction.set)

@@ -3,14 +3,16 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "status.h"
+
 enum state {
 	STATE_VALUE,       /* a value must come */
-	STATE_FIRST_VALUE, /* behind '[' */
-	STATE_KEY,         /* behind a comma in an object */
-	STATE_FIRST_KEY,   /* behind '{' */
-	STATE_COLON,       /* behind a key */
-	STATE_AFTER,       /* behind a value inside an array or object */
-	STATE_END,         /* behind the document */
+	STATE_FIRST_VALUE, /* after '[' */
+	STATE_KEY,         /* after a comma in an object */
+	STATE_FIRST_KEY,   /* after '{' */
+	STATE_COLON,       /* after a key */
+	STATE_AFTER,       /* after a value inside an array or object */
+	STATE_END,         /* after the document */
 	STATE_STRING,      /* inside a string */
 	STATE_LITERAL,     /* inside a word */
 	STATE_NUMBER,      /* inside a number that began in an earlier piece */
@@ -63,7 +65,7 @@ static const char *refuse_at(struct json_scan *scan, uint64_t offset, char byte,
 	bool printable = byte > ' ' && byte < 0x7f;
 	snprintf(found, sizeof found, printable ? "found '%c'" : "found the byte 0x%02x",
 		 printable ? byte : (unsigned char)byte);
-	fail_at(scan, offset, LOSS_INVALID_JSON, found, expected);
+	fail_at(scan, offset, STATUS_INVALID_JSON, found, expected);
 	return NULL;
 }
 
@@ -262,7 +264,7 @@ static bool is_number_byte(char byte)
 }
 
 /*
- * The carried bytes and one behind them, which may be the first that is not the number's. A number
+ * The carried bytes and one after them, which may be the first that is not the number's. A number
  * that ends earlier ("1-2") is followed by what can not follow a value.
  */
 static void end_carried(struct json_scan *scan)
@@ -422,7 +424,7 @@ void json_scan_feed(struct json_scan *scan, const char *bytes, size_t n)
 	scan->offset += n;
 }
 
-/* A number at the end of the text: complete if a space behind it makes it so. */
+/* A number at the end of the text: complete if a space after it makes it so. */
 static void end_number(struct json_scan *scan)
 {
 	static const char space[] = " ";
@@ -443,10 +445,10 @@ loss_status json_scan_finish(struct json_scan *scan, struct loss_error *err)
 	if (scan->error.status == LOSS_OK && scan->state == STATE_NUMBER)
 		end_number(scan);
 	if (scan->error.status == LOSS_OK && untouched)
-		loss_fail(&scan->error, LOSS_EMPTY_BODY, "",
+		loss_fail(&scan->error, STATUS_EMPTY_BODY, "",
 			  "the body is empty, but a JSON object is expected");
 	if (scan->error.status == LOSS_OK && scan->state != STATE_END)
-		fail_at(scan, scan->offset, LOSS_TRUNCATED_BODY, "the body ends here",
+		fail_at(scan, scan->offset, STATUS_TRUNCATED_BODY, "the body ends here",
 			expectation(scan));
 	if (scan->error.status != LOSS_OK && err)
 		*err = scan->error;

@@ -85,8 +85,8 @@ void json_scan_start(struct json_scan *scan, struct loss_arena *arena,
 /* Calls the owner for every token that is complete. Does nothing once something was wrong. */
 void json_scan_feed(struct json_scan *scan, const char *bytes, size_t n);
 /*
- * The text is complete. LOSS_EMPTY_BODY: nothing but white space; LOSS_INVALID_JSON,
- * LOSS_TRUNCATED_BODY: with line and column; or what an allocation failed with.
+ * The text is complete. STATUS_EMPTY_BODY: nothing but white space; STATUS_INVALID_JSON,
+ * STATUS_TRUNCATED_BODY: with line and column; or what an allocation failed with.
  */
 loss_status json_scan_finish(struct json_scan *scan, struct loss_error *err);
 

@@ -2,6 +2,8 @@
 
 #include <inttypes.h>
 
+#include "status.h"
+
 /*
  * A shape with a zero dimension has no elements, but its other dimensions make nested arrays in the
  * reply: they count as well.
@@ -43,7 +45,7 @@ static void blame_dimension(struct json_shape *shape, loss_status status,
 
 static void blame_size(struct json_shape *shape, uint64_t limit, const char *what)
 {
-	loss_fail(refuse(shape, LOSS_TOO_MANY_ELEMENTS), LOSS_TOO_MANY_ELEMENTS, shape->field,
+	loss_fail(refuse(shape, STATUS_TOO_MANY_ELEMENTS), STATUS_TOO_MANY_ELEMENTS, shape->field,
 		  "%s.shape has more than %" PRIu64 " %s, which is the server's limit",
 		  shape->field, limit, what);
 }

@@ -9,6 +9,13 @@ static const char *const members[N_MEMBERS] = {"dtype", "shape", "data"};
 
 #define ALL_MEMBERS ((1u << N_MEMBERS) - 1)
 
+/* Whether it can be of shape (0) alone: an element a row, and there are no rows. */
+static bool has_rows(const struct loss_tensor_info *info)
+{
+	return info->role == LOSS_ROLE_TARGETS || info->role == LOSS_ROLE_MASK ||
+	       info->extent == LOSS_EXTENT_ROWS;
+}
+
 void json_tensor_start(struct json_tensor *tensor, const struct loss_tensor_info *info,
 		       struct loss_arena *arena, const struct decoder_limits *limits,
 		       struct json_fault *fault)
@@ -24,7 +31,7 @@ void json_tensor_start(struct json_tensor *tensor, const struct loss_tensor_info
 	json_elements_start(&tensor->elements, arena, limits);
 	tensor->elements.fault = fault;
 	tensor->elements.field = info->name;
-	tensor->elements.may_be_empty = info->role == LOSS_ROLE_TARGETS;
+	tensor->elements.may_be_empty = has_rows(info);
 }
 
 /* ---------------------------------------------------------------- faults */
@@ -231,6 +238,8 @@ static bool start_value(struct json_tensor *tensor, const struct json_token *tok
 	tensor->form = JSON_TENSOR_NESTED;
 	if (tensor->info->role == LOSS_ROLE_INPUT)
 		json_values_set_dtype(&tensor->elements.values, LOSS_F32);
+	else if (tensor->info->kinds == LOSS_KIND_BOOLEAN)
+		json_values_set_dtype(&tensor->elements.values, LOSS_BOOL);
 	return false;
 }
 

@@ -7,9 +7,9 @@
 enum step {
 	STEP_PLAIN,
 	STEP_SEQUENCE, /* inside a character of two to four bytes */
-	STEP_ESCAPE,   /* behind a backslash */
+	STEP_ESCAPE,   /* after a backslash */
 	STEP_UNICODE,  /* inside the digits of \uXXXX */
-	STEP_PAIR,     /* behind the first half of a surrogate pair: a backslash must come, */
+	STEP_PAIR,     /* after the first half of a surrogate pair: a backslash must come, */
 	STEP_PAIR_U,   /* and then a u */
 };
 

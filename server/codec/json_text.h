@@ -36,7 +36,7 @@ struct json_text {
 	unsigned sequence_size;
 };
 
-/* Behind the opening quote. */
+/* After the opening quote. */
 void json_text_start(struct json_text *text);
 /* Takes bytes from *p up to limit and moves *p. */
 enum json_text_status json_text_feed(struct json_text *text, const char **p, const char *limit);

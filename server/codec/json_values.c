@@ -51,7 +51,7 @@ static uint64_t largest(loss_dtype dtype, bool negative)
 {
 	const struct loss_dtype_info *info = loss_dtype_info(dtype);
 	unsigned bits = (unsigned)info->size * 8;
-	switch (info->class) {
+	switch (info->dtype_class) {
 	case LOSS_CLASS_SIGNED:
 		return (UINT64_C(1) << (bits - 1)) - !negative;
 	case LOSS_CLASS_UNSIGNED:
@@ -349,7 +349,7 @@ loss_status json_values_resolve(struct json_values *values, loss_dtype dtype,
 				struct json_mark *first)
 {
 	loss_status status = LOSS_OK;
-	bool is_float = loss_dtype_info(dtype)->class == LOSS_CLASS_FLOAT;
+	bool is_float = loss_dtype_info(dtype)->dtype_class == LOSS_CLASS_FLOAT;
 	if (values->boolean.set && dtype != LOSS_BOOL) {
 		*first = values->boolean;
 		return LOSS_WRONG_TYPE;

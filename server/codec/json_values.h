@@ -47,7 +47,7 @@ loss_status json_values_put(struct json_values *values, const struct json_token 
 
 /*
  * Stores numbers of one row, at most `room`, as owner.numbers of a scan. Returns how many; *p is
- * behind what was taken, *taken says what that was. Takes nothing that needs an error.
+ * after what was taken, *taken says what that was. Takes nothing that needs an error.
  */
 size_t json_values_run(struct json_values *values, const char **p, const char *limit, size_t room,
 		       enum json_taken *taken);

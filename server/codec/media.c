@@ -19,9 +19,9 @@ static const struct reply_format v1_replies[] = {
 	{"application/x-safetensors", safetensors_encode},
 	{NULL, NULL},
 };
-const struct door door_v1 = {v1_requests, v1_replies};
+const struct protocol protocol_v1 = {v1_requests, v1_replies};
 
-/* A client that sends JSON and bytes behind it may call it either; the header that gives the
+/* A client that sends JSON and bytes after it may call it either; the header that gives the
  * document's length decides. */
 static const struct media_type v2_requests[] = {
 	{"application/json", "oip", oip_in_create},
@@ -33,7 +33,7 @@ static const struct reply_format v2_replies[] = {
 	{"application/octet-stream", oip_out_write},
 	{NULL, NULL},
 };
-const struct door door_v2 = {v2_requests, v2_replies};
+const struct protocol protocol_v2 = {v2_requests, v2_replies};
 
 #define FITS(table, max)                                                                           \
 	_Static_assert(sizeof(table) / sizeof(table)[0] <= (max) + 1, "raise " #max)

@@ -19,8 +19,8 @@ __extension__ typedef unsigned __int128 uint128;
 /* A number as it stands in the text. */
 struct token {
 	const char *mantissa;     /* the first digit of the integer part */
-	const char *mantissa_end; /* behind the last digit of the integer part or the fraction */
-	const char *end;          /* the cursor; behind the token once it is read */
+	const char *mantissa_end; /* after the last digit of the integer part or the fraction */
+	const char *end;          /* the cursor; after the token once it is read */
 	uint64_t digits;          /* all digits of the mantissa as one integer, modulo 2^64 */
 	size_t n_digits;          /* leading zeros count */
 	size_t n_fraction;
@@ -177,7 +177,7 @@ static bool divide_evenly(uint64_t w, int q, uint64_t *bits)
  * With w shifted to have its top bit set, and m the first 128 bits of 5^q, what we want is, up to a
  * power of two, some x with P <= x < P + w, where P = w * m has 191 or 192 bits; x is P itself if m
  * is exact, and more if it is not. We keep the first 127 bits of P. Since w < 2^64, x is less than
- * two of their units above them, so that x and P round alike unless all the bits behind the
+ * two of their units above them, so that x and P round alike unless all the bits after the
  * rounding bit are ones; and x is a tie only if m is exact.
  */
 static bool scale(uint64_t w, int64_t q64, uint64_t *bits)
@@ -211,12 +211,12 @@ static bool scale(uint64_t w, int64_t q64, uint64_t *bits)
 	}
 	int shift = 126 - 52 + below;
 	uint128 half = (uint128)1 << (shift - 1);
-	uint128 behind = high & (half - 1);
+	uint128 after = high & (half - 1);
 	bool exact = q >= 0 && q <= NUMBER_POWER_LAST_EXACT;
-	if (behind == half - 1 && !exact)
+	if (after == half - 1 && !exact)
 		return divide_evenly(w, q, bits);
 	uint64_t mantissa = (uint64_t)(high >> shift);
-	bool above_half = behind != 0 || rest || !exact;
+	bool above_half = after != 0 || rest || !exact;
 	mantissa += (high & half) != 0 && (above_half || (mantissa & 1) != 0);
 	/* The mantissa's own bit 52, or a carry into bit 53, adds to the exponent's field. */
 	uint64_t biased = below > 0 ? 0 : (uint64_t)(exponent + 1022);
@@ -227,7 +227,7 @@ static bool scale(uint64_t w, int64_t q64, uint64_t *bits)
 /* The mantissa's digits from the first that is not 0. */
 struct significant {
 	size_t n;       /* copied */
-	size_t dropped; /* behind those */
+	size_t dropped; /* after those */
 	bool cut;       /* a dropped one is not 0 */
 };
 

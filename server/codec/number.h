@@ -12,7 +12,7 @@
 
 enum number_status {
 	NUMBER_OK,
-	NUMBER_MORE, /* the bytes end inside the token, or right behind it: it may go on */
+	NUMBER_MORE, /* the bytes end inside the token, or right after it: it may go on */
 	NUMBER_BAD,  /* breaks JSON's grammar at *end */
 };
 
@@ -26,7 +26,7 @@ struct number {
 
 /*
  * Reads one number of JSON's grammar (RFC 8259: no leading '+', '01', '1.', '.5') from [p, limit).
- * On NUMBER_OK *end is the first byte behind the token. NUMBER_MORE whenever every byte up to limit
+ * On NUMBER_OK *end is the first byte after the token. NUMBER_MORE whenever every byte up to limit
  * belongs to the token.
  */
 enum number_status number_scan(const char *p, const char *limit, const char **end,
@@ -45,9 +45,9 @@ size_t number_format_f64(double value, char *out);
 /* The magnitude of the float whose shortest digits are not written: number_format.c says why. */
 #define NUMBER_DOUBLY_ROUNDED UINT32_C(0x15ae43fd)
 /*
- * Many at once, as number_format_f32 writes them, each with a comma behind it. Stops before the
+ * Many at once, as number_format_f32 writes them, each with a comma after it. Stops before the
  * first that is not finite; returns how many were written, and moves *out. Bytes up to
- * NUMBER_MAX_CHARS behind the start of each may be written.
+ * NUMBER_MAX_CHARS after the start of each may be written.
  */
 size_t number_format_run_f32(const float *values, size_t n, char **out);
 /*

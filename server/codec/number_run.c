@@ -98,7 +98,7 @@ static inline bool near_half_way(double value)
 	return ((uint32_t)bits & mask) - (half - SLACK) <= 2 * SLACK;
 }
 
-/* Reads a number without its sign and moves *p behind it; false when it must be read in another
+/* Reads a number without its sign and moves *p after it; false when it must be read in another
  * way. unit: 10^-16 with the sign. */
 static inline bool read_plain(const char **p, double unit, float *value)
 {

@@ -10,10 +10,10 @@
 
 /*
  * Reads up to n numbers from *p, each rounded to the nearest double and then to the nearest float,
- * and what separates them: a comma, and spaces behind it. Moves *p behind what it took; *comma says
+ * and what separates them: a comma, and spaces after it. Moves *p after what it took; *comma says
  * whether that ends with a comma (and spaces), not with a number. Returns how many it took, 0
  * without a change of *comma. It stops, at the beginning of a number, before any that is not plain
- * or may go on behind limit.
+ * or may go on after limit.
  */
 size_t number_run_f32(const char **p, const char *limit, float *out, size_t n, bool *comma);
 

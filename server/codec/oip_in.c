@@ -1,4 +1,4 @@
-/* The body as a whole: its document, the tensors behind it, and those in shared memory. */
+/* The body as a whole: its document, the tensors after it, and those in shared memory. */
 #include "oip_in.h"
 
 #include <inttypes.h>
@@ -8,6 +8,7 @@
 #include "oip_regions.h"
 #include "oip_request.h"
 #include "raw_tensors.h"
+#include "status.h"
 
 #define HEADER_NAME "Inference-Header-Content-Length"
 #define NS_PER_US 1000
@@ -60,16 +61,16 @@ static loss_status read_header(struct oip_in *in, struct loss_error *err)
 	bool digits = text[0] != '\0' && strspn(text, "0123456789") == strlen(text);
 	bool fits = parse_length(text, &in->document_bytes);
 	if (!digits)
-		return loss_fail(err, LOSS_INVALID_HEADER, "",
+		return loss_fail(err, STATUS_INVALID_HEADER, "",
 				 HEADER_NAME " is \"%.40s\", but must be a number of bytes", text);
 	if (fits && in->document_bytes == 0)
-		return loss_fail(err, LOSS_INVALID_HEADER, "",
+		return loss_fail(err, STATUS_INVALID_HEADER, "",
 				 HEADER_NAME
 				 " is 0, the raw form of a single tensor, which needs a "
 				 "model with one input; %s has %zu: send the JSON part",
 				 in->request.loss->name, in->request.loss->n_tensors);
 	if (!fits || in->document_bytes > limit)
-		return loss_fail(err, LOSS_INVALID_HEADER, "",
+		return loss_fail(err, STATUS_INVALID_HEADER, "",
 				 HEADER_NAME
 				 " is %.40s, but the limit (max_header_bytes) is %" PRIu64,
 				 text, limit);
@@ -90,7 +91,7 @@ static loss_status expect_raw(struct oip_in *in, const struct oip_input *input,
 		return loss_problem_set_tensor(in->request.problem, (size_t)input->tensor, tensor,
 					       err);
 	if (!in->framed)
-		return loss_fail(err, LOSS_INVALID_HEADER, input->label,
+		return loss_fail(err, STATUS_INVALID_HEADER, input->label,
 				 "%s is binary (its binary_data_size is %" PRIu64
 				 "), but the request has no " HEADER_NAME " header",
 				 input->label, input->parameters.numbers[OIP_BINARY_DATA_SIZE]);
@@ -193,7 +194,7 @@ static void check_bytes(struct oip_in *in)
 	if (in->request.binary_unknown || got == wanted)
 		return;
 	if (got < wanted)
-		loss_fail(&err, LOSS_TRUNCATED_BODY, "",
+		loss_fail(&err, STATUS_TRUNCATED_BODY, "",
 			  "the sizes of the binary inputs add up to %" PRIu64
 			  " bytes, but only %" PRIu64 " follow the JSON part of the body",
 			  wanted, got);
@@ -210,7 +211,7 @@ static loss_status finish(struct decoder *decoder, struct loss_error *err)
 	struct oip_in *in = in_of(decoder);
 	const struct loss_error *fault = &in->request.fault.error;
 	if (in->header.status == LOSS_OK && in->framed && !in->document_done)
-		loss_fail(&in->header, LOSS_INVALID_HEADER, "",
+		loss_fail(&in->header, STATUS_INVALID_HEADER, "",
 			  HEADER_NAME " is %" PRIu64 ", but the body has only %" PRIu64 " bytes",
 			  in->document_bytes, in->received);
 	if (in->header.status != LOSS_OK) {

@@ -9,7 +9,7 @@
 /* Where the elements are. */
 enum oip_source {
 	OIP_IN_DATA,          /* in the document */
-	OIP_IN_BINARY,        /* behind it */
+	OIP_IN_BINARY,        /* after it */
 	OIP_IN_SHARED_MEMORY, /* in a region */
 };
 
@@ -31,7 +31,7 @@ struct oip_input {
 	struct json_elements elements;
 };
 
-/* Entry i, behind its opening brace. The struct stays where it is. */
+/* Entry i, after its opening brace. The struct stays where it is. */
 void oip_input_start(struct oip_input *input, size_t i, const struct loss_info *loss,
 		     struct loss_arena *arena, const struct decoder_limits *limits,
 		     struct json_fault *fault);

@@ -1,6 +1,6 @@
 /*
  * Open Inference Protocol replies (version 2, api/README.md): a JSON document, and where some
- * output is wanted as raw bytes, these behind it. A reply_format of encoder.h whose decoder is that
+ * output is wanted as raw bytes, these after it. A reply_format of encoder.h whose decoder is that
  * of oip_in.h.
  */
 #ifndef LOSSD_CODEC_OIP_OUT_H

@@ -14,7 +14,7 @@ struct oip_output {
 	struct oip_parameters parameters;
 };
 
-/* Entry i, behind its opening brace. The struct stays where it is. */
+/* Entry i, after its opening brace. The struct stays where it is. */
 void oip_output_start(struct oip_output *output, size_t i, struct json_fault *fault);
 /* Any token up to the closing brace, that included. */
 void oip_output_token(struct oip_output *output, const struct json_token *token);

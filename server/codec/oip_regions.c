@@ -2,6 +2,8 @@
 
 #include <inttypes.h>
 
+#include "status.h"
+
 static loss_status fail_vanished(const char *field, struct loss_error *err)
 {
 	return loss_fail(err, LOSS_SHAPE_MISMATCH, field,
@@ -18,7 +20,7 @@ static loss_status pin(struct oip_regions *regions, const struct oip_parameters 
 		oip_parameters_has(parameters, OIP_OFFSET) ? parameters->numbers[OIP_OFFSET] : 0;
 	use.size = parameters->numbers[OIP_BYTE_SIZE];
 	if (regions->foreign)
-		return loss_fail(err, LOSS_FORBIDDEN, use.field,
+		return loss_fail(err, STATUS_FORBIDDEN, use.field,
 				 "%s is in the shared memory region \"%.80s\", which pages of the "
 				 "foreign origin \"%.80s\" may not name; the setting cors_origins "
 				 "lists those that may",

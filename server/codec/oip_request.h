@@ -9,7 +9,7 @@
 #include "oip_output.h"
 
 /* One more than can be right: then one of them is unknown or stands there twice, and is reported.
- * What is behind them is checked and not kept. */
+ * What is after them is checked and not kept. */
 #define OIP_MAX_INPUTS ((size_t)LOSS_N_ROLES)
 #define OIP_MAX_OUTPUTS ((size_t)LOSS_MAX_OUTPUTS + 1)
 
@@ -37,7 +37,7 @@ struct oip_request {
 	struct oip_input inputs[OIP_MAX_INPUTS + 1];
 	struct oip_output outputs[OIP_MAX_OUTPUTS + 1];
 
-	/* Of all inputs, those that are not kept included: what must stand behind the document. */
+	/* Of all inputs, those that are not kept included: what must stand after the document. */
 	uint64_t binary_bytes;
 	bool binary_unknown; /* some size is not known, for it is wrong */
 };

@@ -3,11 +3,12 @@
 #include <stdio.h>
 
 #include "json_out.h"
+#include "status.h"
 
 bool problem_json_write(struct loss_buffer *buffer, const struct loss_error *err,
 			const char *pointer, const char *request_id)
 {
-	const struct loss_status_info *info = loss_status_info(err->status);
+	const struct loss_status_info *info = status_words(err->status);
 	char type[96];
 	snprintf(type, sizeof type, "/problems/%s", info->code);
 
@@ -17,7 +18,7 @@ bool problem_json_write(struct loss_buffer *buffer, const struct loss_error *err
 	json_out_string_member(&out, "type", type);
 	json_out_string_member(&out, "title", info->title);
 	json_out_key(&out, "status");
-	json_out_integer(&out, info->http);
+	json_out_integer(&out, status_http(err->status));
 	json_out_string_member(&out, "detail", err->detail);
 	json_out_string_member(&out, "code", info->code);
 	if (pointer[0] != '\0')

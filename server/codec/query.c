@@ -5,6 +5,7 @@
 
 #include "number.h"
 #include "percent.h"
+#include "status.h"
 
 /* One more than there are outputs: then some name is unknown or stands there twice, and the loss
  * says which. */
@@ -23,7 +24,7 @@ struct query {
 	struct loss_problem *problem;
 	const struct loss_info *loss;
 	struct loss_arena *arena;
-	struct loss_error fault; /* as loss_claim_error has it */
+	struct loss_error fault; /* as status_claim has it */
 	unsigned arguments_seen; /* bits */
 	bool outputs_given;
 	size_t n_outputs;
@@ -33,7 +34,7 @@ struct query {
 /* Where a fault is written; NULL where nobody would read it. */
 static struct loss_error *refuse(struct query *query, loss_status status)
 {
-	return loss_claim_error(&query->fault, status);
+	return status_claim(&query->fault, status);
 }
 
 /* Keeps an error that others made. */
@@ -65,7 +66,7 @@ static bool decode(struct query *query, const char *p, const char *limit, struct
 		if (byte == '\0') {
 			int shown = limit - p < PERCENT_SIZE ? (int)(limit - p) : PERCENT_SIZE;
 			loss_fail(
-				refuse(query, LOSS_INVALID_QUERY), LOSS_INVALID_QUERY, "",
+				refuse(query, STATUS_INVALID_QUERY), STATUS_INVALID_QUERY, "",
 				"the query string has \"%.*s\", but %% must be followed by the two "
 				"hexadecimal digits of a byte other than 0",
 				shown, p);
@@ -213,7 +214,7 @@ static void read_part(struct query *query, const char *p, const char *limit)
 	const char *name_end = equals ? equals : limit;
 	const char *value_start = equals ? equals + 1 : limit;
 	if (name_end == p) {
-		loss_fail(refuse(query, LOSS_INVALID_QUERY), LOSS_INVALID_QUERY, "",
+		loss_fail(refuse(query, STATUS_INVALID_QUERY), STATUS_INVALID_QUERY, "",
 			  "the query string has a part without a name: write name=value, with & "
 			  "between parts");
 		return;

@@ -32,13 +32,13 @@ struct raw_tensors {
 	size_t chunk_rows;             /* that are evaluated at a time: whole blocks */
 	struct loss_buffer *chunks[2]; /* the next rows, and those under way */
 	struct loss_buffer *gathered;  /* of these, the next rows */
-	struct errand errand;
+	struct task task;
 	const void *sent; /* the rows under way: n_sent from first_sent on */
 	size_t first_sent, n_sent;
 	uint64_t compute_ns, beside_ns;
 };
 
-/* The errand: on the compute thread, or on its own when that has not come round to it. */
+/* The task: on the compute thread, or on its own when that has not come round to it. */
 static void run_sent(void *context)
 {
 	struct raw_tensors *raw = context;
@@ -51,7 +51,7 @@ struct raw_tensors *raw_tensors_create(const struct decoder_setup *setup)
 {
 	struct raw_tensors *raw = loss_arena_array(setup->arena, struct raw_tensors, 1);
 	if (raw)
-		*raw = (struct raw_tensors){.setup = *setup, .errand = {run_sent, raw, false}};
+		*raw = (struct raw_tensors){.setup = *setup, .task = {run_sent, raw, false}};
 	return raw;
 }
 
@@ -67,7 +67,7 @@ void raw_tensors_expect(struct raw_tensors *raw, size_t i, const struct loss_ten
 void raw_tensors_settle(struct raw_tensors *raw)
 {
 	if (raw->setup.scheduler)
-		scheduler_await(raw->setup.scheduler, &raw->errand);
+		scheduler_await(raw->setup.scheduler, &raw->task);
 }
 
 /* Others may need the memory while the rest is thrown away. */
@@ -175,7 +175,7 @@ static void try_to_stream(struct raw_tensors *raw)
 
 static bool cancelled(const struct raw_tensors *raw)
 {
-	return raw->setup.cancel && atomic_load_explicit(raw->setup.cancel, memory_order_relaxed);
+	return raw->setup.cancel && loss_cancel_requested(raw->setup.cancel);
 }
 
 /* False when nobody waits for the rows any more. */
@@ -183,7 +183,7 @@ static bool go_on(struct raw_tensors *raw)
 {
 	if (!cancelled(raw))
 		return true;
-	loss_fail(&raw->error, LOSS_DEADLINE_EXCEEDED, NULL,
+	loss_fail(&raw->error, LOSS_CANCELLED, NULL,
 		  "the deadline passed before all rows were evaluated");
 	give_up(raw);
 	return false;
@@ -211,7 +211,7 @@ static bool send_rows(struct raw_tensors *raw, size_t n)
 	raw->sent = raw->gathered->data;
 	raw->first_sent = raw->row;
 	raw->n_sent = n;
-	if (!go_on(raw) || !scheduler_send(scheduler, &raw->errand))
+	if (!go_on(raw) || !scheduler_send(scheduler, &raw->task))
 		return false;
 	raw->row += n;
 	raw->gathered = raw->chunks[raw->gathered == raw->chunks[0]];

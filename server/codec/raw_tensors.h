@@ -1,5 +1,5 @@
 /*
- * Tensors as the bytes that they are, one behind the other: what stands behind the header of
+ * Tensors as the bytes that they are, one after the other: what stands after the header of
  * safetensors and of a binary Open Inference Protocol request. The header's decoder says which
  * tensors come, in the order of their bytes; then the bytes are fed in pieces of any size, from any
  * address. Memory is taken as they come, never for what is only announced.

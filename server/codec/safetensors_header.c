@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "status.h"
+
 enum member { MEMBER_DTYPE, MEMBER_SHAPE, MEMBER_OFFSETS, N_MEMBERS };
 static const char *const member_names[N_MEMBERS] = {"dtype", "shape", "data_offsets"};
 #define ALL_MEMBERS ((1u << N_MEMBERS) - 1)
@@ -24,7 +26,7 @@ static struct loss_error *refuse(struct safetensors_header *header, loss_status 
 __attribute__((format(printf, 3, 4))) static void blame(struct safetensors_header *header,
 							const char *name, const char *format, ...)
 {
-	struct loss_error *err = refuse(header, LOSS_INVALID_SAFETENSORS);
+	struct loss_error *err = refuse(header, STATUS_INVALID_SAFETENSORS);
 	char text[sizeof err->detail];
 	va_list arguments;
 	if (!err)
@@ -33,7 +35,7 @@ __attribute__((format(printf, 3, 4))) static void blame(struct safetensors_heade
 	vsnprintf(text, sizeof text, format, arguments);
 	va_end(arguments);
 	bool known = name && loss_find_tensor(header->loss, name, strlen(name)) >= 0;
-	loss_fail(err, LOSS_INVALID_SAFETENSORS, known ? name : NULL, "%s", text);
+	loss_fail(err, STATUS_INVALID_SAFETENSORS, known ? name : NULL, "%s", text);
 }
 
 static void fail_for_memory(struct safetensors_header *header)
@@ -110,7 +112,7 @@ static void blame_value(struct safetensors_header *header, const struct json_tok
 			const char *must_be)
 {
 	char shown[JSON_SHOWN_SIZE];
-	if (!refuse(header, LOSS_INVALID_SAFETENSORS))
+	if (!refuse(header, STATUS_INVALID_SAFETENSORS))
 		return;
 	json_fault_show(token, shown);
 	if (header->member == N_MEMBERS)
@@ -223,7 +225,7 @@ static bool check_span(struct safetensors_header *header)
 		      header->name);
 	else if (begin > end)
 		blame(header, header->name,
-		      "the data_offsets of \"%s\" begin at %" PRIu64 ", behind their end at "
+		      "the data_offsets of \"%s\" begin at %" PRIu64 ", after their end at "
 		      "%" PRIu64,
 		      header->name, begin, end);
 	else if (end - begin != bytes)
@@ -395,7 +397,7 @@ static void finish_scan(struct safetensors_header *header)
 	loss_status status = json_scan_finish(&header->scan, &err);
 	if (status == LOSS_OK)
 		return;
-	if (status < LOSS_EMPTY_BODY)
+	if (status_precedes(status, STATUS_EMPTY_BODY))
 		json_fault_note(&header->fault, &err);
 	else
 		blame(header, NULL, "the header is not valid JSON: %s", err.detail);
@@ -407,8 +409,9 @@ void safetensors_header_finish(struct safetensors_header *header)
 	if (json_fault_is_fatal(&header->fault))
 		return;
 	check_names(header);
-	if (header->fault.error.status != LOSS_INVALID_SAFETENSORS)
+	if (header->fault.error.status != STATUS_INVALID_SAFETENSORS)
 		check_coverage(header);
-	if (header->fault.error.status > LOSS_MISSING_FIELD)
+	if (header->fault.error.status != LOSS_OK &&
+	    status_precedes(LOSS_MISSING_FIELD, header->fault.error.status))
 		note_missing(header);
 }

@@ -3,9 +3,9 @@
  * "data_offsets": [BEGIN, END]}, ...}, and "__metadata__", an object of strings. It is read as it
  * comes, and nothing but offsets and names is kept of it.
  *
- * The rules of the format (each broken one is LOSS_INVALID_SAFETENSORS): every tensor has all three
- * members, a dtype of the format, a span of as many bytes as dtype and shape take; the spans cover
- * the bytes behind the header without gap or overlap; no name stands there twice.
+ * The rules of the format (each broken one is STATUS_INVALID_SAFETENSORS): every tensor has all
+ * three members, a dtype of the format, a span of as many bytes as dtype and shape take; the spans
+ * cover the bytes after the header without gap or overlap; no name stands there twice.
  */
 #ifndef LOSSD_CODEC_SAFETENSORS_HEADER_H
 #define LOSSD_CODEC_SAFETENSORS_HEADER_H
@@ -15,7 +15,7 @@
 
 /* A tensor of the header, whether the loss has it or not. */
 struct safetensors_entry {
-	uint64_t begin, end; /* of its bytes, counted from behind the header */
+	uint64_t begin, end; /* of its bytes, counted from after the header */
 	int i;               /* among the loss's tensors; -1: none of them */
 	size_t name;         /* where its name begins in `names` */
 };
@@ -28,7 +28,7 @@ struct safetensors_header {
 	uint64_t data_bytes;     /* of all tensors; known when finished without a broken rule */
 
 	struct loss_buffer *entries; /* of struct safetensors_entry, from finish on by offset */
-	struct loss_buffer *names;   /* terminated, one behind the other */
+	struct loss_buffer *names;   /* terminated, one after the other */
 	bool present[LOSS_N_ROLES];  /* by index into the loss's tensors, as the next */
 	struct loss_tensor tensors[LOSS_N_ROLES]; /* without data */
 

@@ -10,6 +10,7 @@
 
 #include "raw_tensors.h"
 #include "safetensors_header.h"
+#include "status.h"
 
 #define LENGTH_BYTES 8
 
@@ -24,7 +25,7 @@ struct safetensors_in {
 	enum part part; /* where the next byte belongs */
 	uint64_t done;  /* bytes of it */
 	uint64_t header_bytes;
-	uint64_t extra; /* bytes behind the last tensor */
+	uint64_t extra; /* bytes after the last tensor */
 };
 
 /* ---------------------------------------------------------------- errors */
@@ -61,11 +62,11 @@ static void check_length(struct safetensors_in *in)
 	}
 	if (n == 0)
 		loss_fail(
-			&err, LOSS_INVALID_SAFETENSORS, NULL,
+			&err, STATUS_INVALID_SAFETENSORS, NULL,
 			"the header's length, the first 8 bytes of the body, is 0, but a header is "
 			"at least {}");
 	else
-		loss_fail(&err, LOSS_INVALID_SAFETENSORS, NULL,
+		loss_fail(&err, STATUS_INVALID_SAFETENSORS, NULL,
 			  "the header's length, the first 8 bytes of the body, is %" PRIu64
 			  ", but the server's limit (max_header_bytes) is %" PRIu64,
 			  n, most);
@@ -104,7 +105,7 @@ static void end_header(struct safetensors_in *in)
 {
 	safetensors_header_finish(&in->header);
 	loss_status status = in->header.fault.error.status;
-	in->part = status == LOSS_OK || status > LOSS_TRUNCATED_BODY ? PART_TENSORS : PART_LOST;
+	in->part = status_precedes(STATUS_TRUNCATED_BODY, status) ? PART_TENSORS : PART_LOST;
 	in->done = 0;
 	if (status == LOSS_OK)
 		expect_tensors(in);
@@ -118,7 +119,7 @@ static size_t read_header(struct safetensors_in *in, const unsigned char *bytes,
 	uint64_t left = in->header_bytes - in->done;
 	size_t part = n < left ? n : (size_t)left;
 	if (in->done == 0 && bytes[0] != '{') {
-		loss_fail(&err, LOSS_INVALID_SAFETENSORS, NULL,
+		loss_fail(&err, STATUS_INVALID_SAFETENSORS, NULL,
 			  "the header begins with the byte 0x%02x, but must with { (0x7b)",
 			  bytes[0]);
 		lose(in, &err);
@@ -162,22 +163,22 @@ static void check_end(struct safetensors_in *in)
 	struct loss_error err = {0};
 	uint64_t header = in->header_bytes, data = in->header.data_bytes;
 	if (in->part == PART_LENGTH && in->done == 0)
-		loss_fail(&err, LOSS_EMPTY_BODY, NULL, "the body is empty");
+		loss_fail(&err, STATUS_EMPTY_BODY, NULL, "the body is empty");
 	else if (in->part == PART_LENGTH)
-		loss_fail(&err, LOSS_TRUNCATED_BODY, NULL,
+		loss_fail(&err, STATUS_TRUNCATED_BODY, NULL,
 			  "the body has %" PRIu64 " bytes, but begins with 8 of header length",
 			  in->done);
 	else if (in->part == PART_HEADER)
-		loss_fail(&err, LOSS_TRUNCATED_BODY, NULL,
-			  "the body ends behind %" PRIu64 " of the header's %" PRIu64 " bytes",
+		loss_fail(&err, STATUS_TRUNCATED_BODY, NULL,
+			  "the body ends after %" PRIu64 " of the header's %" PRIu64 " bytes",
 			  in->done, header);
 	else if (in->part == PART_TENSORS && in->done < data)
-		loss_fail(&err, LOSS_TRUNCATED_BODY, NULL,
-			  "the body ends behind %" PRIu64 " of the tensors' %" PRIu64 " bytes",
+		loss_fail(&err, STATUS_TRUNCATED_BODY, NULL,
+			  "the body ends after %" PRIu64 " of the tensors' %" PRIu64 " bytes",
 			  in->done, data);
 	else if (in->extra > 0)
-		loss_fail(&err, LOSS_INVALID_SAFETENSORS, NULL,
-			  "the body has %" PRIu64 " bytes behind the last tensor's end at %" PRIu64
+		loss_fail(&err, STATUS_INVALID_SAFETENSORS, NULL,
+			  "the body has %" PRIu64 " bytes after the last tensor's end at %" PRIu64
 			  ", which belong to none",
 			  in->extra, data);
 	if (err.status != LOSS_OK)

@@ -105,7 +105,7 @@ static bool write_header(struct writer *writer)
 
 /* ---------------------------------------------------------------- the whole */
 
-/* The tensors, behind room for what stands before them: a reply is one piece of memory. */
+/* The tensors, after room for what stands before them: a reply is one piece of memory. */
 static bool write_tensors(const struct writer *writer, struct loss_buffer *body, size_t room)
 {
 	const struct loss_output *output;

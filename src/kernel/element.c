@@ -3,6 +3,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "../calibration.h"
 #include "half.h"
 
 /* ---------------------------------------------------------------- broadcasting */
@@ -62,13 +63,14 @@ static size_t run_length(const struct loss_tensor *small, const struct loss_tens
 struct chunk {
 	const struct loss_plan *plan;
 	size_t first, n;
-	enum element_kernel kernel;
-	one_element_fn *one;
+	const struct element_loss *of;
+	bool masked;                           /* kept says which elements count */
 	bool wide;                             /* the input is F64; else its elements are floats */
 	_Alignas(64) double x[CHUNK_ELEMENTS]; /* or floats, as the results; t of either */
 	double t[CHUNK_ELEMENTS];
 	double weight[CHUNK_ELEMENTS], pos_weight[CHUNK_ELEMENTS], upstream[CHUNK_ELEMENTS];
 	double loss[CHUNK_ELEMENTS], grad[CHUNK_ELEMENTS];
+	double kept[CHUNK_ELEMENTS]; /* 1, or 0 of what is left out */
 };
 
 static bool is_whole(const struct chunk *chunk)
@@ -125,7 +127,7 @@ static void spread(const struct chunk *chunk, const struct loss_tensor *small, d
 static const float *floats(const struct chunk *chunk, loss_role role, float *buffer)
 {
 	const struct loss_tensor *tensor = &chunk->plan->tensors[role];
-	if (tensor->dtype == LOSS_F32 && is_whole(chunk))
+	if (tensor->dtype == LOSS_F32 && is_whole(chunk) && !chunk->masked)
 		return (const float *)tensor->data + chunk->first;
 	copy(chunk->plan, tensor, chunk->first, chunk->n, buffer);
 	for (size_t i = chunk->n; i % LANES != 0; i++)
@@ -140,7 +142,8 @@ static const double *doubles(const struct chunk *chunk, loss_role role, double *
 	const struct loss_tensor *tensor = &plan->tensors[role];
 	if (!plan->present[role])
 		return NULL;
-	if (tensor->dtype == LOSS_F64 && tensor->count == plan->rows && is_whole(chunk))
+	if (tensor->dtype == LOSS_F64 && tensor->count == plan->rows && is_whole(chunk) &&
+	    !chunk->masked)
 		return (const double *)tensor->data + chunk->first;
 	if (tensor->count == plan->rows)
 		widen(plan, tensor, chunk->first, chunk->n, buffer);
@@ -158,6 +161,28 @@ static void *result_place(const struct chunk *chunk, const struct loss_tensor *o
 	if (!is_whole(chunk) || out->dtype != (chunk->wide ? LOSS_F64 : LOSS_F32))
 		return buffer;
 	return (unsigned char *)out->data + chunk->first * loss_dtype_info(out->dtype)->size;
+}
+
+/* What is left out becomes an element like any other, of weight 0. The buffers hold everything. */
+static void leave_out(struct chunk *chunk, struct elements *elements)
+{
+	double *weight = elements->weight ? chunk->weight : chunk->kept;
+	doubles(chunk, LOSS_ROLE_MASK, chunk->kept);
+	for (size_t i = 0; i < elements->n; i++) {
+		if (chunk->kept[i] != 0.0)
+			continue;
+		if (chunk->wide)
+			chunk->x[i] = 0.5;
+		else
+			((float *)chunk->x)[i] = 0.5f;
+		if (elements->t)
+			((float *)chunk->t)[i] = 0.0f;
+		else
+			chunk->t[i] = 0.0;
+		weight[i] = 0.0;
+		chunk->pos_weight[i] = 1.0;
+	}
+	elements->weight = weight;
 }
 
 static struct elements elements_of(struct chunk *chunk)
@@ -183,6 +208,8 @@ static struct elements elements_of(struct chunk *chunk)
 		elements.wide_t = doubles(chunk, LOSS_ROLE_TARGETS, chunk->t);
 	else
 		elements.t = floats(chunk, LOSS_ROLE_TARGETS, (float *)chunk->t);
+	if (chunk->masked)
+		leave_out(chunk, &elements);
 	if (none && plan->wanted[OUTPUT_LOSS])
 		elements.loss = result_place(chunk, &plan->outputs[OUTPUT_LOSS], chunk->loss);
 	if (!plan->wanted[OUTPUT_GRAD])
@@ -200,6 +227,30 @@ static struct elements elements_of(struct chunk *chunk)
 }
 
 /* ---------------------------------------------------------------- evaluating */
+
+static bool is_left_out(const struct loss_plan *plan, size_t i)
+{
+	return plan->present[LOSS_ROLE_MASK] && element_factor(plan, LOSS_ROLE_MASK, i) == 0.0;
+}
+
+/* Loss and gradient of an element that is left out. */
+static void put_nothing(const struct loss_plan *plan, size_t i)
+{
+	if (plan->wanted[OUTPUT_LOSS] && plan->reduction == REDUCTION_NONE)
+		tensor_put(&plan->outputs[OUTPUT_LOSS], i, 0.0);
+	if (plan->wanted[OUTPUT_GRAD])
+		tensor_put(&plan->outputs[OUTPUT_GRAD], i, 0.0);
+}
+
+static void run_one_by_one(const struct loss_plan *plan, size_t first, size_t n,
+			   struct partial *partial, one_element_fn *one)
+{
+	for (size_t i = first; i < first + n; i++)
+		if (is_left_out(plan, i))
+			put_nothing(plan, i);
+		else
+			plan_put_loss(plan, i, one(plan, i), partial);
+}
 
 /* n results to elements from i on of an output, unless they are there already, or the kernel has
  * rounded them to its type. */
@@ -270,14 +321,14 @@ static void run_group(const struct chunk *chunk, const struct elements *all, siz
 {
 	size_t n = chunk->n - at < LANES ? chunk->n - at : LANES;
 	struct elements group = group_of(all, at, n);
-	chunk->plan->kernels->elements[chunk->kernel](&group);
+	chunk->plan->kernels->elements[chunk->of->kernel](&group);
 	put_results(chunk, &group, at, n);
 	for (size_t lane = 0; lane < n; lane++)
 		if (elements_regular(&group, lane))
 			sum_add(&sums[lane], group.sum[lane]);
 		else
-			element_rows_one_by_one(chunk->plan, chunk->first + at + lane, 1, partial,
-						chunk->one);
+			run_one_by_one(chunk->plan, chunk->first + at + lane, 1, partial,
+				       chunk->of->one);
 }
 
 /*
@@ -288,7 +339,7 @@ static void run_chunk(struct chunk *chunk, struct sum *sums, struct partial *par
 {
 	struct elements elements = elements_of(chunk);
 	if (elements.n == chunk->n) {
-		chunk->plan->kernels->elements[chunk->kernel](&elements);
+		chunk->plan->kernels->elements[chunk->of->kernel](&elements);
 		if (all_regular(&elements)) {
 			put_results(chunk, &elements, 0, chunk->n);
 			for (size_t lane = 0; lane < LANES; lane++) {
@@ -322,31 +373,51 @@ static size_t chunk_size(size_t left)
 	return most < LANES ? most : most / LANES * LANES;
 }
 
-void element_rows(const struct loss_plan *plan, size_t first, size_t n, struct partial *partial,
-		  enum element_kernel kernel, one_element_fn *one)
+static void run_chunks(const struct loss_plan *plan, size_t first, size_t n,
+		       struct partial *partial, const struct element_loss *loss)
 {
-	if (!kernels_take(plan)) {
-		element_rows_one_by_one(plan, first, n, partial, one);
-		return;
-	}
 	struct sum sums[LANES] = {{0}};
 	struct chunk chunk; /* its buffers stay as they are */
 	chunk.plan = plan;
 	chunk.wide = plan->tensors[LOSS_ROLE_INPUT].dtype == LOSS_F64;
-	chunk.kernel = kernel;
-	chunk.one = one;
+	chunk.masked = plan->present[LOSS_ROLE_MASK];
+	chunk.of = loss;
 	for (size_t done = 0; done < n; done += chunk.n) {
 		chunk.first = first + done;
 		chunk.n = chunk_size(n - done);
 		run_chunk(&chunk, sums, partial);
+		for (size_t i = 0; chunk.masked && i < chunk.n; i++)
+			if (chunk.kept[i] == 0.0)
+				put_nothing(plan, chunk.first + i);
 	}
 	for (size_t lane = 0; lane < LANES; lane++)
 		sum_merge(&partial->loss, &sums[lane]);
 }
 
-void element_rows_one_by_one(const struct loss_plan *plan, size_t first, size_t n,
-			     struct partial *partial, one_element_fn *one)
+/* NaN is never right, and its confidence is none. */
+static void predict(const struct loss_plan *plan, size_t i, const struct element_loss *loss,
+		    struct partial *partial)
 {
+	double x = tensor_number(&plan->tensors[LOSS_ROLE_INPUT], i);
+	bool is_true = tensor_number(&plan->tensors[LOSS_ROLE_TARGETS], i) > 0.5;
+	partial->correct += x == x && (x > loss->even) == is_true;
+	if (!plan->wanted[OUTPUT_ECE])
+		return;
+	double p = loss->positive(x);
+	size_t bin = p == p ? calibration_bin_of(p, (size_t)plan->args.ece_bins) : 0;
+	calibration_add(partial, bin, p, is_true);
+}
+
+void element_rows(const struct loss_plan *plan, size_t first, size_t n, struct partial *partial,
+		  const struct element_loss *loss)
+{
+	if (loss->kernel < N_ELEMENT_KERNELS && kernels_take(plan))
+		run_chunks(plan, first, n, partial, loss);
+	else
+		run_one_by_one(plan, first, n, partial, loss->one);
+	if (!plan->wanted[OUTPUT_ACCURACY] && !plan->wanted[OUTPUT_ECE])
+		return;
 	for (size_t i = first; i < first + n; i++)
-		plan_put_loss(plan, i, one(plan, i), partial);
+		if (!is_left_out(plan, i))
+			predict(plan, i, loss, partial);
 }

@@ -10,17 +10,23 @@
 /* The loss of element i, in double or better; writes its gradient where that is wanted. */
 typedef double one_element_fn(const struct loss_plan *plan, size_t i);
 
+/* An element-wise loss. */
+struct element_loss {
+	enum element_kernel kernel; /* N_ELEMENT_KERNELS: none takes its arguments */
+	one_element_fn *one;        /* what the kernel means */
+	/* Of losses with the outputs accuracy and ece: the probability of the positive outcome,
+	 * which is the more likely one where the input is above `even`. */
+	double (*positive)(double x);
+	double even;
+};
+
 /*
- * Elements [first, first + n): by the vector kernel, which must mean the same, or one by one, where
- * the kernel does not take an element or the scale of gradients. Which one it is depends on values
- * alone.
+ * Elements [first, first + n): by the vector kernel, or one by one, where the kernel does not take
+ * an element or the scale of gradients. Which one it is depends on values alone. What the mask
+ * leaves out has loss and gradient 0 and is not read.
  */
 void element_rows(const struct loss_plan *plan, size_t first, size_t n, struct partial *partial,
-		  enum element_kernel kernel, one_element_fn *one);
-
-/* All of them one by one. */
-void element_rows_one_by_one(const struct loss_plan *plan, size_t first, size_t n,
-			     struct partial *partial, one_element_fn *one);
+		  const struct element_loss *loss);
 
 /* The factor of element i in the tensor of that role, which broadcasts to the input's shape; 1
  * where there is none. */

@@ -132,7 +132,7 @@ static struct sum fold(const double *sum, const double *lost)
 
 static bool is_sum(enum operation kind)
 {
-	return kind <= SUM_EXP;
+	return kind <= SUM_OTHERS;
 }
 
 /* The first of the places that a chunk's lanes have found, of classes from c on. */

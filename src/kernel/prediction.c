@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "../calibration.h"
 #include "operate.h"
 
 /* What there is to say of sixteen rows, where it is wanted. */
@@ -14,27 +15,18 @@ struct predictions {
 	double largest[LANES]; /* the largest probability */
 };
 
-/* The bin (i/15, (i+1)/15] of row r's largest probability p. Where that comes from a vector kernel
- * and is close to a bin's end, only the row in double says on which side it is. */
-static struct calibration_bin *find_bin(const struct loss_plan *plan, size_t r, double p,
-					struct partial *partial, double *confidence)
+/* The row's largest probability. Where that comes from a vector kernel and is close to a bin's end,
+ * only the row in double says on which side it is. */
+static double confidence_of(const struct loss_plan *plan, size_t r, double p)
 {
-	const double bins = CALIBRATION_BINS;
+	const double bins = (double)plan->args.ece_bins;
 	double scaled = p * bins;
-	bool close = fabs(scaled - rint(scaled)) < 1e-5 && scaled < bins - 0.5;
-	if (close) {
-		struct row exact;
-		row_read(&exact, plan, r);
-		p = quotient(1.0, exact.total, exact.total_low).high;
-	}
-	size_t i = (size_t)scaled;
-	i = i < CALIBRATION_BINS ? i : CALIBRATION_BINS - 1;
-	while (i > 0 && p <= (double)i / bins)
-		i--;
-	while (i < CALIBRATION_BINS - 1 && p > (double)(i + 1) / bins)
-		i++;
-	*confidence = p;
-	return &partial->bins[i];
+	bool close = fabs(scaled - rint(scaled)) < 1e-5 * (bins / 15.0) && scaled < bins - 0.5;
+	if (!close)
+		return p;
+	struct row exact;
+	row_read(&exact, plan, r);
+	return quotient(1.0, exact.total, exact.total_low).high;
 }
 
 /* A row with NaN is in no bin, and makes the whole error NaN. */
@@ -42,12 +34,17 @@ static void calibrate(const struct rows *rows, const struct predictions *all, si
 		      struct partial *partial)
 {
 	double confidence = (double)NAN;
-	struct calibration_bin *bin = &partial->bins[0];
-	if (all->valid >> lane & 1)
-		bin = find_bin(rows->plan, rows->first + lane, all->largest[lane], partial,
-			       &confidence);
-	sum_add(&bin->confidence, confidence);
-	bin->correct += all->correct >> lane & 1;
+	size_t bin = 0;
+	if (all->valid >> lane & 1) {
+		confidence = confidence_of(rows->plan, rows->first + lane, all->largest[lane]);
+		bin = calibration_bin_of(confidence, (size_t)rows->plan->args.ece_bins);
+	}
+	calibration_add(partial, bin, confidence, all->correct >> lane & 1);
+}
+
+static bool needs_ranks(const struct loss_plan *plan)
+{
+	return plan->wanted[OUTPUT_RANK] || plan->wanted[OUTPUT_TOPK_ACCURACY];
 }
 
 /* Of a lane that the vector kernels leave. */
@@ -62,7 +59,7 @@ static void predict_irregular(const struct rows *rows, size_t lane, struct predi
 	all->nll[lane] = row.invalid ? (double)NAN : row_nll(&row, y);
 	all->largest[lane] = 1.0 / row.total;
 	all->rank[lane] = -1;
-	if (!row.invalid && rows->plan->wanted[OUTPUT_RANK])
+	if (!row.invalid && needs_ranks(rows->plan))
 		all->rank[lane] = (int64_t)row_rank(&row, y);
 }
 
@@ -92,7 +89,7 @@ static void count_ranks(struct rows *rows, struct predictions *all)
 {
 	const int64_t *y = rows->targets.y;
 	struct work work;
-	bool exact = rows->plan->wanted[OUTPUT_RANK];
+	bool exact = needs_ranks(rows->plan);
 	if (!exact && !some_hold_maximum(rows))
 		return;
 	work_start(&work, rows, NULL);
@@ -123,6 +120,17 @@ static void put_correct(const struct rows *rows, const struct predictions *all)
 		correct[rows->first + lane] = all->correct >> lane & 1;
 }
 
+/* How many of the counted rows have a rank below k. */
+static size_t count_top(const struct predictions *all, int64_t k)
+{
+	size_t top = 0;
+	for (unsigned left = all->counted; left != 0; left &= left - 1) {
+		int64_t rank = all->rank[__builtin_ctz(left)];
+		top += rank >= 0 && rank < k;
+	}
+	return top;
+}
+
 void predictions_write(struct rows *rows, struct partial *partial)
 {
 	const struct loss_plan *plan = rows->plan;
@@ -140,6 +148,8 @@ void predictions_write(struct rows *rows, struct partial *partial)
 		put_correct(rows, &all);
 	for (unsigned left = all.correct; left != 0; left &= left - 1)
 		partial->correct++;
+	if (plan->wanted[OUTPUT_TOPK_ACCURACY])
+		partial->top += count_top(&all, plan->args.k);
 	if (!plan->wanted[OUTPUT_PERPLEXITY] && !plan->wanted[OUTPUT_ECE])
 		return;
 	for (unsigned left = all.counted; left != 0; left &= left - 1) {

@@ -11,8 +11,8 @@
 static inline bool predictions_wanted(const struct loss_plan *plan)
 {
 	return plan->wanted[OUTPUT_CORRECT] || plan->wanted[OUTPUT_RANK] ||
-	       plan->wanted[OUTPUT_ACCURACY] || plan->wanted[OUTPUT_PERPLEXITY] ||
-	       plan->wanted[OUTPUT_ECE];
+	       plan->wanted[OUTPUT_ACCURACY] || plan->wanted[OUTPUT_TOPK_ACCURACY] ||
+	       plan->wanted[OUTPUT_PERPLEXITY] || plan->wanted[OUTPUT_ECE];
 }
 
 /* Writes and adds up whatever is wanted of rows of class indices. */

@@ -42,17 +42,17 @@ static inline bool softcap_is_wide(double s, double t)
 	return s >= 0x1p-500 && s <= 0x1p500 && t >= 0x1p-500 && t <= 0x1p500;
 }
 
-static inline struct softcap_wide softcap_wide_of(double s, double t)
+static inline struct softcap_wide softcap_wide_of(struct sum s, struct sum t)
 {
-	struct sum inverse = quotient(2.0, s, 0.0), most = quotient(s, t, 0.0);
-	struct sum slope = quotient(4.0, t, 0.0);
+	struct sum inverse = quotient(2.0, s.high, s.low), most = quotient(s.high, t.high, t.low);
+	struct sum slope = quotient(4.0, t.high, t.low);
 	return (struct softcap_wide){
-		.t = t,
-		.most = 350.0 * s,
+		.t = t.high,
+		.most = 350.0 * s.high,
 		.two_over_s = inverse.high,
 		.two_over_s_low = inverse.low,
 		.s_over_t = most.high,
-		.s_over_t_low = most.low,
+		.s_over_t_low = most.low + s.low / t.high,
 		.four_over_t = slope.high,
 		.four_over_t_low = slope.low / slope.high,
 	};

@@ -2,11 +2,12 @@
 #ifndef LOSS_EVALUATE_PUBLIC_H
 #define LOSS_EVALUATE_PUBLIC_H
 
-#include <stdatomic.h>
-
+#include "api.h"
 #include "problem.h"
 
-#define LOSS_MAX_OUTPUTS 32
+LOSS_API_BEGIN
+
+#define LOSS_MAX_OUTPUTS 24
 #define LOSS_MAX_WARNINGS 16
 
 struct loss_output {
@@ -23,6 +24,8 @@ struct loss_totals {
 	size_t ignored;
 };
 
+/* What has come of a problem. The struct is the caller's; names and warnings are static or in the
+ * arena, tensors in the arena. */
 struct loss_result {
 	size_t n_outputs;
 	struct loss_output outputs[LOSS_MAX_OUTPUTS]; /* in the order asked for */
@@ -32,11 +35,22 @@ struct loss_result {
 	const char *warnings[LOSS_MAX_WARNINGS];
 };
 
-/* A checked problem with room for its results. Opaque. */
+/* A checked problem with room for its results. Opaque; in its arena. */
 struct loss_plan;
+
+/* How a caller stops a run. Start it as {0}; it may be used for several runs, or have none. */
+struct loss_cancel {
+	int requested; /* for the functions below only */
+};
+/* From any thread and from a signal handler, before or while it runs. There is no way back. */
+void loss_cancel_request(struct loss_cancel *cancel);
+bool loss_cancel_requested(const struct loss_cancel *cancel);
 
 /*
  * Every semantic check: types, required tensors, shapes, arguments, target range, in this order.
+ * The plan belongs to the arena, and reads the problem's tensors until it is finished. Errors:
+ * LOSS_DTYPE_MISMATCH, LOSS_MISSING_FIELD, LOSS_SHAPE_MISMATCH, LOSS_ARGUMENT_OUT_OF_RANGE,
+ * LOSS_TARGET_OUT_OF_BOUNDS, and those of memory.
  *
  * An input (the first tensor) that has elements but no data is still to come. Where each row can be
  * evaluated by itself as it arrives (class indices, contiguous classes, no output of the input's
@@ -62,9 +76,10 @@ void loss_plan_run_blocks(struct loss_plan *plan, size_t first, size_t n);
 
 /*
  * Evaluates all blocks with a team of up to `threads` (1 opens no parallel region), stopping at the
- * next block once *cancel (may be NULL) is true: LOSS_DEADLINE_EXCEEDED.
+ * next block once *cancel (may be NULL) is requested: LOSS_CANCELLED, and nothing more is to be
+ * done with the plan. No other error. The calling thread is one of the team, which OpenMP keeps.
  */
-loss_status loss_plan_run(struct loss_plan *plan, int threads, const atomic_bool *cancel,
+loss_status loss_plan_run(struct loss_plan *plan, int threads, const struct loss_cancel *cancel,
 			  struct loss_error *err);
 /* Rows of a block; the last one may have fewer. */
 size_t loss_plan_block_rows(const struct loss_plan *plan);
@@ -75,12 +90,13 @@ size_t loss_plan_block_rows(const struct loss_plan *plan);
  */
 void loss_plan_run_rows(struct loss_plan *plan, size_t first, size_t n, const void *rows);
 
-/* Reduces, in row order, and fills result. All blocks must have run. */
+/* Reduces, in row order, and fills result. All blocks must have run. Once, on one thread. */
 void loss_plan_finish(struct loss_plan *plan, struct loss_result *result);
 
-/* Plan, run, finish in one call. */
+/* Plan, run, finish in one call, of a problem whose tensors are all there. Errors of
+ * loss_plan_create, LOSS_MISSING_FIELD for an input without data, and LOSS_CANCELLED. */
 loss_status loss_evaluate(struct loss_problem *problem, struct loss_arena *arena, int threads,
-			  const atomic_bool *cancel, struct loss_result *result,
+			  const struct loss_cancel *cancel, struct loss_result *result,
 			  struct loss_error *err);
 
 /* ---------------------------------------------------------------- the machine */
@@ -93,5 +109,7 @@ const char *loss_isa(void);
 const char *loss_isa_at(size_t i);
 /* The name itself, static, if this build and this machine have that instruction set, else NULL. */
 const char *loss_isa_find(const char *name);
+
+LOSS_API_END
 
 #endif

@@ -5,7 +5,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "api.h"
 #include "tensor.h"
+
+LOSS_API_BEGIN
 
 /*
  * What shape a tensor or an output has. The rows of a loss over classes are its input without the
@@ -42,6 +45,7 @@ typedef enum loss_role {
 	LOSS_ROLE_OWN_1,
 	LOSS_ROLE_OWN_2,
 	LOSS_ROLE_OWN_3,
+	LOSS_ROLE_OWN_4,
 	LOSS_N_ROLES
 } loss_role;
 
@@ -61,7 +65,8 @@ struct loss_tensor_info {
 	loss_extent extent;
 	bool extra_axis;         /* one more axis after those, of K >= 1, the same K in all of a
 				    loss's tensors that have it */
-	struct loss_range range; /* of every element that is read */
+	struct loss_range range; /* of every element that is read; of class indices a min of -1
+				    allows -1, an empty place */
 	const char *help;
 };
 
@@ -119,9 +124,12 @@ struct loss_info {
 	const struct loss_output_info *const *outputs; /* outputs[0] is the default */
 };
 
+/* Everything that these return is static: it needs no freeing and never changes. Any thread. Names
+ * are n bytes and need no end, so that they may lie in a text. */
+
 /* The i-th loss; NULL past the last one. */
 const struct loss_info *loss_at(size_t i);
-/* NULL when there is none of that name (n bytes, not terminated, matched with case). */
+/* NULL when there is none of that name, matched with case. */
 const struct loss_info *loss_find(const char *name, size_t n);
 /* The name nearest to a mistyped one, never NULL: among losses, or among the tensors, arguments and
  * "outputs" of one loss. */
@@ -143,5 +151,7 @@ void loss_describe_tensor_shape(const struct loss_info *loss, size_t i, char *ou
 void loss_describe_argument_range(const struct loss_info *loss, size_t i, char *out, size_t size);
 void loss_describe_output_dtype(const struct loss_info *loss, size_t i, char *out, size_t size);
 void loss_describe_output_shape(const struct loss_info *loss, size_t i, char *out, size_t size);
+
+LOSS_API_END
 
 #endif

@@ -4,8 +4,11 @@
 
 #include <stdint.h>
 
+#include "api.h"
 #include "losses.h"
 #include "memory.h"
+
+LOSS_API_BEGIN
 
 /* A scalar argument as the caller wrote it. `text` is what error messages show (the token itself).
  */
@@ -28,36 +31,77 @@ struct loss_value {
 	const char *text; /* terminated; copied where it is kept */
 };
 
-/* A loss with its tensors, arguments and outputs, not yet checked against each other. Opaque. */
+/* A loss with its tensors, arguments and outputs, not yet checked against each other. Opaque; in
+ * its arena, and on the thread of that. */
 struct loss_problem;
 
+/* `loss` is a row of the table, as loss_find gave it. NULL when there is no memory (see
+ * loss_arena_failure). There is nothing to free but the arena. */
 struct loss_problem *loss_problem_create(const struct loss_info *loss, struct loss_arena *arena);
 const struct loss_info *loss_problem_info(const struct loss_problem *problem);
 
+/* ---------------------------------------------------------------- by name */
+
 /*
- * Each may be called once a field: LOSS_DUPLICATE_FIELD the second time (a null value counts as
- * given). `i` is an index into the loss's tensors or arguments. Types are checked here
- * (LOSS_WRONG_TYPE), ranges by loss_plan_create. Tensor data is borrowed until the plan is
- * finished. A tensor of NULL means "null": absent.
+ * Sets the tensor, or the argument, of that name. Each may be set once: LOSS_DUPLICATE_FIELD the
+ * second time. A name that is not one of the loss's, or of the other kind, is LOSS_UNKNOWN_FIELD,
+ * and the sentence has the nearest one.
+ *
+ * A tensor is one that loss_tensor_make could have made, else it is refused: LOSS_DTYPE_MISMATCH
+ * for a dtype that is none, LOSS_SHAPE_MISMATCH for a rank out of 0 to LOSS_MAX_RANK or a count
+ * that is not the shape's, LOSS_MISSING_FIELD for elements without data; only the input (the loss's
+ * first tensor) may still be without, see loss_plan_create. Its shape, its elements and what the
+ * loss needs of both are judged by loss_plan_create. The struct is copied, what `data` points to is
+ * borrowed until the plan is finished. NULL means "null": the tensor is absent.
+ */
+loss_status loss_problem_set(struct loss_problem *problem, const char *name,
+			     const struct loss_tensor *tensor, struct loss_error *err);
+/*
+ * A number for an argument of LOSS_ARGUMENT_NUMBER, which takes an integer too; text for one of
+ * LOSS_ARGUMENT_CHOICE, terminated and copied; else LOSS_WRONG_TYPE. Ranges and choices are judged
+ * by loss_plan_create, with NaN in no range. Also LOSS_OUT_OF_MEMORY and its kin.
+ */
+loss_status loss_problem_set_number(struct loss_problem *problem, const char *name, double value,
+				    struct loss_error *err);
+loss_status loss_problem_set_integer(struct loss_problem *problem, const char *name, int64_t value,
+				     struct loss_error *err);
+loss_status loss_problem_set_boolean(struct loss_problem *problem, const char *name, bool value,
+				     struct loss_error *err);
+/* NULL is "null": the argument has its default. */
+loss_status loss_problem_set_text(struct loss_problem *problem, const char *name, const char *value,
+				  struct loss_error *err);
+
+/* What is to be computed, by names of the loss's outputs: n terminated strings, copied; n == 0 asks
+ * for nothing. Without this it is the first output. Once (LOSS_DUPLICATE_FIELD); names are judged
+ * by loss_plan_create. */
+loss_status loss_problem_set_outputs(struct loss_problem *problem, const char *const *names,
+				     size_t n, struct loss_error *err);
+
+/* ---------------------------------------------------------------- by index */
+
+/*
+ * The same for readers of a format, who have found the field already: `i` is an index below the
+ * loss's n_tensors or n_arguments. A null value counts as given. Types are checked here
+ * (LOSS_WRONG_TYPE), ranges by loss_plan_create. What is refused is as good as absent, but given.
  */
 loss_status loss_problem_set_tensor(struct loss_problem *problem, size_t i,
 				    const struct loss_tensor *tensor, struct loss_error *err);
 loss_status loss_problem_set_argument(struct loss_problem *problem, size_t i,
 				      const struct loss_value *value, struct loss_error *err);
-/* names: n terminated strings, copied; n == 0 asks for nothing. Names are judged by
- * loss_plan_create. */
-loss_status loss_problem_set_outputs(struct loss_problem *problem, const char *const *names,
-				     size_t n, struct loss_error *err);
 
-/* Gives tensor i, which was set without its data, the data. */
+/* Gives the input, tensor i, which was set without its data, the data: for all its elements. */
 void loss_problem_set_data(struct loss_problem *problem, size_t i, void *data);
 
-/* Makes the problem use kernels of a lower instruction set, as loss_isa_find gave it; the results
- * are the same bits. */
+/* ---------------------------------------------------------------- how */
+
+/* Makes the problem use kernels of a lower instruction set, as loss_isa_find gave it (NULL: of the
+ * best); the results are the same bits. */
 void loss_problem_set_isa(struct loss_problem *problem, const char *isa);
 
 /* Makes a tensor of shape (1) stand for a scalar wherever the loss needs one, for formats whose
  * writers have no shape (). */
 void loss_problem_set_ones_are_scalars(struct loss_problem *problem);
+
+LOSS_API_END
 
 #endif

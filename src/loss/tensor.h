@@ -6,7 +6,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "api.h"
 #include "status.h"
+
+LOSS_API_BEGIN
 
 /* Named as safetensors names them. The numbers are not part of any wire format. */
 typedef enum loss_dtype {
@@ -47,35 +50,47 @@ typedef enum loss_dtype_class {
 struct loss_dtype_info {
 	const char *name; /* "F32" */
 	size_t size;      /* bytes of an element */
-	loss_dtype_class class;
+	loss_dtype_class dtype_class;
 };
 
+/* Static; dtype is one of the above. Any thread, as everything here. */
 const struct loss_dtype_info *loss_dtype_info(loss_dtype dtype);
 /* LOSS_N_DTYPES when there is none of that name (n bytes, not terminated). */
 loss_dtype loss_dtype_find(const char *name, size_t n);
 
-/* Element i of an array of a float dtype, exactly. */
+/* Element i of an array of a float dtype (of no other), exactly. */
 double loss_float_get(loss_dtype dtype, const void *data, size_t i);
 /* value into element i, rounded once, to nearest even; one too large for the dtype becomes
  * infinity, or NaN in F8_E4M3. */
 void loss_float_put(loss_dtype dtype, void *data, size_t i, double value);
 
 /*
- * A row-major, contiguous view. It owns nothing. `data` need not be aligned beyond the element's
- * own alignment, and may be NULL when count is 0. BOOL elements are bytes 0 or 1.
+ * A row-major, contiguous view: the last axis is the one whose elements lie side by side. It owns
+ * nothing: `data` is the caller's, and must be there as long as what reads it says. It need not be
+ * aligned beyond the element's own alignment, and may be NULL where count is 0. BOOL elements are
+ * bytes 0 or 1. The library writes only into tensors that it made itself, those of results.
  */
 struct loss_tensor {
 	loss_dtype dtype;
-	int rank; /* 0 is a scalar: one element */
+	int rank; /* axes, 0 to LOSS_MAX_RANK; 0 is a scalar: one element */
 	size_t shape[LOSS_MAX_RANK];
-	size_t count; /* product of shape */
+	size_t count; /* of elements: the product of shape */
 	void *data;
 };
 
-/* Sets count from rank and shape; false when the product of the dimensions (times 8 bytes)
- * overflows. */
+/*
+ * The tensor of that shape (rank numbers; NULL where rank is 0), with its count. Where there can be
+ * no such tensor (a rank out of range, more bytes than there are addresses) the result is one that
+ * setting it refuses. What reads `data` only, such as all that a problem is given, does not write
+ * it: a const array may be cast.
+ */
+struct loss_tensor loss_tensor_make(loss_dtype dtype, int rank, const size_t *shape, void *data);
+/* Sets count from rank and shape; false, and count is left, when the rank is out of range or the
+ * product of the dimensions (times 8 bytes) overflows. */
 bool loss_tensor_set_count(struct loss_tensor *tensor);
-/* Writes "(2, 3)" or "()". */
+/* Writes "(2, 3)" or "()", terminated, within `size` bytes (at least 1). */
 void loss_tensor_format_shape(const struct loss_tensor *tensor, char *out, size_t size);
+
+LOSS_API_END
 
 #endif

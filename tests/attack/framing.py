@@ -1,4 +1,4 @@
-"""Requests whose end is in doubt. Behind each stands a marker: a request that must never be taken for one."""
+"""Requests whose end is in doubt. After each stands a marker: a request that must never be taken for one."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ CASES: dict[str, bytes] = {
         b" chunked ", b" chunked\t", b" gzip, chunked", b" xchunked", b" identity", b"", b" chunked, chunked")},
     **{f"chunk {value!r}": _chunk(value) for value in (
         b"-1", b"0x3", b"", b"ffffffffffffffff", b"10000000000000000", b"7fffffffffffffff", b"+3", b"g")},
-    "no line end behind a chunk": POST + HOST + CHUNKED + b"3\r\nabcX0\r\n\r\n",
+    "no line end after a chunk": POST + HOST + CHUNKED + b"3\r\nabcX0\r\n\r\n",
     "a folded header": GET + HOST + b"X: a\r\n b\r\n\r\n",
     "a folded length": POST + HOST + b"Content-Length: 5\r\n 0\r\n\r\nabcde",
     "a bare line feed": GET + HOST + b"X: a\nContent-Length: 5\r\n\r\n",
     "line feeds only": b"GET /v1/losses HTTP/1.1\nHost: attack\n\n",
     "a bare carriage return": GET + HOST + b"X: a\rY: b\r\n\r\n",
     "NUL in a value": GET + HOST + b"X: a\0b\r\n\r\n",
-    "NUL behind a length": POST + HOST + b"Content-Length: 5\x000\r\n\r\nabcde",
+    "NUL after a length": POST + HOST + b"Content-Length: 5\x000\r\n\r\nabcde",
     "a space before the colon": POST + HOST + b"Content-Length : 5\r\n\r\nabcde",
     "a line without a colon": GET + HOST + b"nonsense\r\n\r\n",
     "two hosts": GET + HOST + HOST + b"\r\n",
@@ -71,7 +71,7 @@ def uncertain_framing(world: World, rng: random.Random) -> None:
             pass
         seen = connection.received
     if mark in seen:
-        raise Violation(f"{name}: the request hidden behind it was answered: {seen[:400]!r}")
+        raise Violation(f"{name}: the request hidden after it was answered: {seen[:400]!r}")
     if seen.startswith(b"HTTP/1.1 ") and seen[9:12].isdigit():
         harmless(int(seen[9:12]), name.encode() + seen)
         world.record.refuse(seen[9:12].decode())

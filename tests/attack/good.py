@@ -105,7 +105,7 @@ def pipelined(world: World, rng: random.Random) -> None:
         world.record.count("requests", len(asked))
         for prepared, request_id in asked:
             if connection.is_ending:
-                return  # it has said so: what was sent behind that must be sent again
+                return  # it has said so: what was sent after that must be sent again
             world.judge.accept(prepared, connection.reply(), SHED, request_id)
 
 

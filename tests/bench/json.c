@@ -9,6 +9,7 @@
 #include "../../server/codec/number.h"
 #include "../../server/codec/reply_json.h"
 #include "../support/random.h"
+#include "budget.h"
 #include "timing.h"
 
 /* A server is handed its bodies in pieces of about that size. */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "budget.h"
 #include "json.h"
 #include "ours.h"
 #include "roofline.h"

@@ -92,7 +92,7 @@ def losses(torch):
 
 
 def call_of(torch, t, words):
-    """A call of no arguments: forward, or with `grad` behind its name forward and backward."""
+    """A call of no arguments: forward, or with `grad` after its name forward and backward."""
     grad = words[-1] == "grad"
     loss = losses(torch)[" ".join(words[:-1] if grad else words)]
     leaf = t.p if words[0] == "binary_cross_entropy" else t.x

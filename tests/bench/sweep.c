@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "budget.h"
 #include "report.h"
 #include "sweep_tensors.h"
 #include "timing.h"

@@ -119,7 +119,7 @@ void fuzz_judge(struct fuzz_batch *batch, const char *quantity, size_t row, long
 __attribute__((format(printf, 2, 3))) void fuzz_violation(struct fuzz_batch *batch,
 							  const char *format, ...);
 
-/* A line behind it, of what else there is to know. */
+/* A line after it, of what else there is to know. */
 __attribute__((format(printf, 2, 3))) void fuzz_detail(struct fuzz_batch *batch, const char *format,
 						       ...);
 

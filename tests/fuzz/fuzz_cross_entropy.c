@@ -231,7 +231,7 @@ static long double steepness(const struct fuzz_batch *batch, const struct exact 
 	return sum + 2 * exact->target.z_loss * fabsl(exact->softmax.lse);
 }
 
-/* As ulp_error, an infinity counting as the value behind the largest: a loss next to that may round
+/* As ulp_error, an infinity counting as the value beyond the largest: a loss next to that may round
  * to either. */
 static long double loss_error(loss_dtype dtype, double got, long double exact)
 {

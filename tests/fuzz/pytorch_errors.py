@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """PyTorch's errors beside ours: pytorch_errors.py DUMP, of a file that fuzz_kernels wrote (DUMP=FILE).
 
-A record is a line "LOSS DTYPE ROWS CLASSES" and doubles behind it. cross_entropy: the logits, the targets, then by row
+A record is a line "LOSS DTYPE ROWS CLASSES" and doubles after it. cross_entropy: the logits, the targets, then by row
 the loss, and by class of it the gradient, log_probs and probs. binary_cross_entropy_with_logits: the logits, the
 targets, then by element the loss, the gradient and the scale that the gradient's error is measured by. Each result is
 three doubles: the exact value in two, and ours. PyTorch evaluates in the dtype itself, as a caller would; its results

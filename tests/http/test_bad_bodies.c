@@ -4,6 +4,7 @@
  */
 #include "../support/group.h"
 #include "../support/refusal.h"
+#include "codec/status.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -27,40 +28,42 @@ struct bad_body {
 #define LOGITS(logits) "{\"logits\": " logits ", \"targets\": [0, 1]}"
 
 static const struct bad_body syntax[] = {
-	{CE, "", {LOSS_EMPTY_BODY, NULL, "empty"}},
-	{CE, " \t\r\n ", {LOSS_EMPTY_BODY, NULL, "empty"}},
-	{CE, "{", {LOSS_TRUNCATED_BODY, NULL, "line 1, column 2"}},
-	{CE, "{\"logits\": [[1, 2], [3", {LOSS_TRUNCATED_BODY, NULL, "line 1"}},
-	{CE, "{\"logits\":\n[[1, 2]]\n", {LOSS_TRUNCATED_BODY, NULL, "line 3, column 1"}},
-	{CE, "{\"logi", {LOSS_TRUNCATED_BODY, NULL, "line 1"}},
-	{CE, "{\"logits\": nul", {LOSS_TRUNCATED_BODY, NULL, "line 1"}},
-	{CE, "{,}", {LOSS_INVALID_JSON, NULL, "line 1, column 2"}},
-	{CE, "{\n \"logits\": [[1, 2],\n]}", {LOSS_INVALID_JSON, NULL, "line 3, column 1"}},
-	{CE, "{\"logits\": [[01]]}", {LOSS_INVALID_JSON, NULL, "line 1, column 15"}},
-	{CE, "{\"logits\": [[1.]]}", {LOSS_INVALID_JSON, NULL, "line 1, column 16"}},
-	{CE, "{\"logits\": [[2.e3]]}", {LOSS_INVALID_JSON, NULL, "line 1, column 16"}},
-	{CE, "{\"logits\": [[.5]]}", {LOSS_INVALID_JSON, NULL, "line 1, column 14"}},
-	{CE, "{\"logits\": [[+1]]}", {LOSS_INVALID_JSON, NULL, "line 1, column 14"}},
-	{CE, "{\"logits\": [[1 2]]}", {LOSS_INVALID_JSON, NULL, "line 1, column 16"}},
-	{CE, "{\"logits\": [[nan]]}", {LOSS_INVALID_JSON, NULL, "line 1"}},
-	{CE, "{'logits': [[1]]}", {LOSS_INVALID_JSON, NULL, "line 1, column 2"}},
-	{CE, "{\"logits\": [[1, 2]], \"targets\": [1]} x", {LOSS_INVALID_JSON, NULL, "column 38"}},
-	{CE, GOOD GOOD, {LOSS_INVALID_JSON, NULL, "line 1, column 37"}},
-	{CE, "\xef\xbb\xbf" GOOD, {LOSS_INVALID_JSON, NULL, "line 1, column 1"}},
-	{CE, "{\"logits\xff\": 1}", {LOSS_INVALID_JSON, NULL, "line 1, column 9"}},
-	{CE, "{\"logits\": \"a\tb\"}", {LOSS_INVALID_JSON, NULL, "line 1"}},
-	{CE, "{\"logits\": \"\\ud800\"}", {LOSS_INVALID_JSON, NULL, "line 1, column 19"}},
-	{CE, "{\"logits\": \"\\ud800\\u0041\"}", {LOSS_INVALID_JSON, NULL, "line 1, column 24"}},
-	{CE, "{\"\\udc00\": 1}", {LOSS_INVALID_JSON, NULL, "line 1, column 8"}},
-	{CE, "{\"logits\xed\xa0\x80\": 1}", {LOSS_INVALID_JSON, NULL, "line 1, column 10"}},
-	{CE, WITH("\"label_smoothing\": NaN"), {LOSS_INVALID_JSON, NULL, "line 1"}},
-	{CE, WITH("\"denominator\": Infinity"), {LOSS_INVALID_JSON, NULL, "line 1"}},
+	{CE, "", {STATUS_EMPTY_BODY, NULL, "empty"}},
+	{CE, " \t\r\n ", {STATUS_EMPTY_BODY, NULL, "empty"}},
+	{CE, "{", {STATUS_TRUNCATED_BODY, NULL, "line 1, column 2"}},
+	{CE, "{\"logits\": [[1, 2], [3", {STATUS_TRUNCATED_BODY, NULL, "line 1"}},
+	{CE, "{\"logits\":\n[[1, 2]]\n", {STATUS_TRUNCATED_BODY, NULL, "line 3, column 1"}},
+	{CE, "{\"logi", {STATUS_TRUNCATED_BODY, NULL, "line 1"}},
+	{CE, "{\"logits\": nul", {STATUS_TRUNCATED_BODY, NULL, "line 1"}},
+	{CE, "{,}", {STATUS_INVALID_JSON, NULL, "line 1, column 2"}},
+	{CE, "{\n \"logits\": [[1, 2],\n]}", {STATUS_INVALID_JSON, NULL, "line 3, column 1"}},
+	{CE, "{\"logits\": [[01]]}", {STATUS_INVALID_JSON, NULL, "line 1, column 15"}},
+	{CE, "{\"logits\": [[1.]]}", {STATUS_INVALID_JSON, NULL, "line 1, column 16"}},
+	{CE, "{\"logits\": [[2.e3]]}", {STATUS_INVALID_JSON, NULL, "line 1, column 16"}},
+	{CE, "{\"logits\": [[.5]]}", {STATUS_INVALID_JSON, NULL, "line 1, column 14"}},
+	{CE, "{\"logits\": [[+1]]}", {STATUS_INVALID_JSON, NULL, "line 1, column 14"}},
+	{CE, "{\"logits\": [[1 2]]}", {STATUS_INVALID_JSON, NULL, "line 1, column 16"}},
+	{CE, "{\"logits\": [[nan]]}", {STATUS_INVALID_JSON, NULL, "line 1"}},
+	{CE, "{'logits': [[1]]}", {STATUS_INVALID_JSON, NULL, "line 1, column 2"}},
+	{CE,
+	 "{\"logits\": [[1, 2]], \"targets\": [1]} x",
+	 {STATUS_INVALID_JSON, NULL, "column 38"}},
+	{CE, GOOD GOOD, {STATUS_INVALID_JSON, NULL, "line 1, column 37"}},
+	{CE, "\xef\xbb\xbf" GOOD, {STATUS_INVALID_JSON, NULL, "line 1, column 1"}},
+	{CE, "{\"logits\xff\": 1}", {STATUS_INVALID_JSON, NULL, "line 1, column 9"}},
+	{CE, "{\"logits\": \"a\tb\"}", {STATUS_INVALID_JSON, NULL, "line 1"}},
+	{CE, "{\"logits\": \"\\ud800\"}", {STATUS_INVALID_JSON, NULL, "line 1, column 19"}},
+	{CE, "{\"logits\": \"\\ud800\\u0041\"}", {STATUS_INVALID_JSON, NULL, "line 1, column 24"}},
+	{CE, "{\"\\udc00\": 1}", {STATUS_INVALID_JSON, NULL, "line 1, column 8"}},
+	{CE, "{\"logits\xed\xa0\x80\": 1}", {STATUS_INVALID_JSON, NULL, "line 1, column 10"}},
+	{CE, WITH("\"label_smoothing\": NaN"), {STATUS_INVALID_JSON, NULL, "line 1"}},
+	{CE, WITH("\"denominator\": Infinity"), {STATUS_INVALID_JSON, NULL, "line 1"}},
 	{CE,
 	 "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]",
-	 {LOSS_INVALID_JSON, NULL, "32"}},
+	 {STATUS_INVALID_JSON, NULL, "32"}},
 	/* Syntax wins over whatever else was wrong before it. */
-	{CE, "{\"nonsense\": 1, \"logits\": [[1, 2]", {LOSS_TRUNCATED_BODY, NULL, "line 1"}},
-	{CE, "{\"reduction\": 7, \"logits\": [[1,]]}", {LOSS_INVALID_JSON, NULL, "line 1"}},
+	{CE, "{\"nonsense\": 1, \"logits\": [[1, 2]", {STATUS_TRUNCATED_BODY, NULL, "line 1"}},
+	{CE, "{\"reduction\": 7, \"logits\": [[1,]]}", {STATUS_INVALID_JSON, NULL, "line 1"}},
 };
 
 static const struct bad_body fields[] = {
@@ -172,14 +175,14 @@ static const struct bad_body types[] = {
 };
 
 static const struct bad_body shapes[] = {
-	{CE, LOGITS("[[1, 2], [3]]"), {LOSS_RAGGED_ARRAY, "/logits/1", "logits"}},
-	{CE, LOGITS("[[1, 2], [3, 4, 5]]"), {LOSS_RAGGED_ARRAY, "/logits/1/2", "logits[1]"}},
-	{CE, LOGITS("[[1, 2], 3]"), {LOSS_RAGGED_ARRAY, "/logits/1", "logits"}},
-	{CE, LOGITS("[1, [2]]"), {LOSS_RAGGED_ARRAY, "/logits/1", "logits"}},
+	{CE, LOGITS("[[1, 2], [3]]"), {STATUS_RAGGED_ARRAY, "/logits/1", "logits"}},
+	{CE, LOGITS("[[1, 2], [3, 4, 5]]"), {STATUS_RAGGED_ARRAY, "/logits/1/2", "logits[1]"}},
+	{CE, LOGITS("[[1, 2], 3]"), {STATUS_RAGGED_ARRAY, "/logits/1", "logits"}},
+	{CE, LOGITS("[1, [2]]"), {STATUS_RAGGED_ARRAY, "/logits/1", "logits"}},
 	{CE,
 	 LOGITS("[[[1], [2]], [[1], [2, 3]]]"),
-	 {LOSS_RAGGED_ARRAY, "/logits/1/1/1", "logits[1][1]"}},
-	{CE, TARGETS("[[0], [1, 2]]"), {LOSS_RAGGED_ARRAY, "/targets/1/1", "targets[1]"}},
+	 {STATUS_RAGGED_ARRAY, "/logits/1/1/1", "logits[1][1]"}},
+	{CE, TARGETS("[[0], [1, 2]]"), {STATUS_RAGGED_ARRAY, "/targets/1/1", "targets[1]"}},
 	{CE, LOGITS("[]"), {LOSS_SHAPE_MISMATCH, "logits", "dtype"}},
 	{CE, LOGITS("[[], []]"), {LOSS_SHAPE_MISMATCH, "/logits/0", "dtype"}},
 	{CE, LOGITS("3"), {LOSS_SHAPE_MISMATCH, "logits", "()"}},
@@ -211,16 +214,16 @@ static const struct bad_body shapes[] = {
 	{BCE,
 	 "{\"logits\": [1, 2], \"targets\": [1, 0], \"pos_weight\": [1, 2, 3]}",
 	 {LOSS_SHAPE_MISMATCH, "pos_weight", "(3)"}},
-	{CE, LOGITS("[[[[[[[[[1]]]]]]]]]"), {LOSS_TOO_MANY_ELEMENTS, "logits", "8"}},
+	{CE, LOGITS("[[[[[[[[[1]]]]]]]]]"), {STATUS_TOO_MANY_ELEMENTS, "logits", "8"}},
 	{CE,
 	 LOGITS("{\"dtype\": \"F32\", \"shape\": [1, 1, 1, 1, 1, 1, 1, 1, 1], \"data\": [1]}"),
-	 {LOSS_TOO_MANY_ELEMENTS, "/logits/shape", "8"}},
+	 {STATUS_TOO_MANY_ELEMENTS, "/logits/shape", "8"}},
 	{CE,
 	 LOGITS("{\"dtype\": \"F32\", \"shape\": [4294967296, 4294967296], \"data\": []}"),
-	 {LOSS_TOO_MANY_ELEMENTS, "/logits/shape", "8589934592"}},
+	 {STATUS_TOO_MANY_ELEMENTS, "/logits/shape", "8589934592"}},
 	{CE,
 	 LOGITS("{\"dtype\": \"F32\", \"shape\": [9223372036854775808, 2, 0], \"data\": []}"),
-	 {LOSS_TOO_MANY_ELEMENTS, "/logits/shape", "8589934592"}},
+	 {STATUS_TOO_MANY_ELEMENTS, "/logits/shape", "8589934592"}},
 };
 
 static const struct bad_body values[] = {
@@ -371,9 +374,9 @@ static void expect_refusal(const char *what, const char *body, size_t n, loss_st
 static void test_nul(void **state)
 {
 	(void)state;
-	static const char behind[] = GOOD "\0", inside[] = "{\"logits\0\": 1}";
-	expect_refusal("NUL behind", behind, sizeof behind - 1, LOSS_INVALID_JSON, "column 37");
-	expect_refusal("NUL inside", inside, sizeof inside - 1, LOSS_INVALID_JSON, "column 9");
+	static const char after[] = GOOD "\0", inside[] = "{\"logits\0\": 1}";
+	expect_refusal("NUL after", after, sizeof after - 1, STATUS_INVALID_JSON, "column 37");
+	expect_refusal("NUL inside", inside, sizeof inside - 1, STATUS_INVALID_JSON, "column 9");
 }
 
 static void test_a_million_brackets(void **state)
@@ -383,7 +386,7 @@ static void test_a_million_brackets(void **state)
 	char *body = malloc(N);
 	assert_non_null(body);
 	memset(body, '[', N);
-	expect_refusal("a million brackets", body, N, LOSS_INVALID_JSON, "line 1, column 33");
+	expect_refusal("a million brackets", body, N, STATUS_INVALID_JSON, "line 1, column 33");
 	free(body);
 }
 
@@ -417,7 +420,7 @@ static void test_64_mb_of_zeros(void **state)
 		    &reply);
 	assert_int_equal(sent, MANY_BYTES);
 	assert_int_equal(refusal_check("64 MB of zeros",
-				       &(struct refusal){LOSS_TRUNCATED_BODY, NULL, "67108865"},
+				       &(struct refusal){STATUS_TRUNCATED_BODY, NULL, "67108865"},
 				       &reply),
 			 0);
 	size_t peak = server_peak_bytes(&server);

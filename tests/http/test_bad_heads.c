@@ -4,6 +4,7 @@
  */
 #include "../support/group.h"
 #include "../support/refusal.h"
+#include "codec/status.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -26,108 +27,120 @@ struct bad_head {
 #define JSON "Content-Type: application/json"
 
 static const struct bad_head heads[] = {
-	{"GET", "/v1/nothing", NULL, NULL, {LOSS_UNKNOWN_PATH, NULL, "/v1/nothing"}},
-	{"GET", "/v1/losses/", NULL, NULL, {LOSS_UNKNOWN_PATH, NULL, ""}},
-	{"POST", CROSS_ENTROPY "/", JSON, GOOD, {LOSS_UNKNOWN_PATH, NULL, ""}},
-	{"POST", "/v1/losses/cross_entropy/more", JSON, GOOD, {LOSS_UNKNOWN_PATH, NULL, ""}},
-	{"POST", "/V1/losses/cross_entropy", JSON, GOOD, {LOSS_UNKNOWN_PATH, NULL, ""}},
-	{"GET", "/problems/nothing", NULL, NULL, {LOSS_UNKNOWN_PATH, NULL, "nothing"}},
-	{"GET", "/v1/losses/../losses", NULL, NULL, {LOSS_UNKNOWN_PATH, NULL, ""}},
-	{"POST", "/v1/losses/cross_entrpy", JSON, GOOD, {LOSS_UNKNOWN_LOSS, NULL, "cross_entropy"}},
-	{"GET", "/v1/losses/nllloss", NULL, NULL, {LOSS_UNKNOWN_LOSS, NULL, "nll_loss"}},
-	{"POST", "/v1/losses/Softmax", JSON, GOOD, {LOSS_UNKNOWN_LOSS, NULL, "softmax"}},
-	{"DELETE", CROSS_ENTROPY, NULL, NULL, {LOSS_METHOD_NOT_ALLOWED, NULL, "DELETE"}},
-	{"POST", "/v1/losses", JSON, GOOD, {LOSS_METHOD_NOT_ALLOWED, NULL, "GET"}},
-	{"PUT", CROSS_ENTROPY, JSON, GOOD, {LOSS_METHOD_NOT_ALLOWED, NULL, "POST"}},
-	{"POST", "/metrics", JSON, GOOD, {LOSS_METHOD_NOT_ALLOWED, NULL, "POST"}},
+	{"GET", "/v1/nothing", NULL, NULL, {STATUS_UNKNOWN_PATH, NULL, "/v1/nothing"}},
+	{"GET", "/v1/losses/", NULL, NULL, {STATUS_UNKNOWN_PATH, NULL, ""}},
+	{"POST", CROSS_ENTROPY "/", JSON, GOOD, {STATUS_UNKNOWN_PATH, NULL, ""}},
+	{"POST", "/v1/losses/cross_entropy/more", JSON, GOOD, {STATUS_UNKNOWN_PATH, NULL, ""}},
+	{"POST", "/V1/losses/cross_entropy", JSON, GOOD, {STATUS_UNKNOWN_PATH, NULL, ""}},
+	{"GET", "/problems/nothing", NULL, NULL, {STATUS_UNKNOWN_PATH, NULL, "nothing"}},
+	{"GET", "/v1/losses/../losses", NULL, NULL, {STATUS_UNKNOWN_PATH, NULL, ""}},
+	{"POST",
+	 "/v1/losses/cross_entrpy",
+	 JSON,
+	 GOOD,
+	 {STATUS_UNKNOWN_LOSS, NULL, "cross_entropy"}},
+	{"GET", "/v1/losses/nllloss", NULL, NULL, {STATUS_UNKNOWN_LOSS, NULL, "nll_loss"}},
+	{"POST", "/v1/losses/Softmax", JSON, GOOD, {STATUS_UNKNOWN_LOSS, NULL, "softmax"}},
+	{"DELETE", CROSS_ENTROPY, NULL, NULL, {STATUS_METHOD_NOT_ALLOWED, NULL, "DELETE"}},
+	{"POST", "/v1/losses", JSON, GOOD, {STATUS_METHOD_NOT_ALLOWED, NULL, "GET"}},
+	{"PUT", CROSS_ENTROPY, JSON, GOOD, {STATUS_METHOD_NOT_ALLOWED, NULL, "POST"}},
+	{"POST", "/metrics", JSON, GOOD, {STATUS_METHOD_NOT_ALLOWED, NULL, "POST"}},
 	{"POST",
 	 CROSS_ENTROPY,
 	 "X-Request-Timeout-Ms: 0",
 	 GOOD,
-	 {LOSS_INVALID_HEADER, NULL, "3600000"}},
+	 {STATUS_INVALID_HEADER, NULL, "3600000"}},
 	{"POST",
 	 CROSS_ENTROPY,
 	 "X-Request-Timeout-Ms: 3600001",
 	 GOOD,
-	 {LOSS_INVALID_HEADER, NULL, "3600001"}},
+	 {STATUS_INVALID_HEADER, NULL, "3600001"}},
 	{"POST",
 	 CROSS_ENTROPY,
 	 "X-Request-Timeout-Ms: 1e3",
 	 GOOD,
-	 {LOSS_INVALID_HEADER, NULL, "X-Request-Timeout-Ms"}},
+	 {STATUS_INVALID_HEADER, NULL, "X-Request-Timeout-Ms"}},
 	{"POST",
 	 CROSS_ENTROPY,
 	 "X-Request-Timeout-Ms: -5",
 	 GOOD,
-	 {LOSS_INVALID_HEADER, NULL, "-5"}},
+	 {STATUS_INVALID_HEADER, NULL, "-5"}},
 	{"POST",
 	 CROSS_ENTROPY,
 	 "X-Request-Timeout-Ms: 99999999999999999999",
 	 GOOD,
-	 {LOSS_INVALID_HEADER, NULL, "X-Request-Timeout-Ms"}},
+	 {STATUS_INVALID_HEADER, NULL, "X-Request-Timeout-Ms"}},
 	/* What curl -d sends alone, with the fix in the sentence. */
 	{"POST",
 	 CROSS_ENTROPY,
 	 "Content-Type: application/x-www-form-urlencoded",
 	 GOOD,
-	 {LOSS_UNSUPPORTED_MEDIA_TYPE, NULL, "-H 'Content-Type: application/json'"}},
+	 {STATUS_UNSUPPORTED_MEDIA_TYPE, NULL, "-H 'Content-Type: application/json'"}},
 	{"POST",
 	 CROSS_ENTROPY,
 	 "Content-Type: text/plain",
 	 GOOD,
-	 {LOSS_UNSUPPORTED_MEDIA_TYPE, NULL, "text/plain"}},
+	 {STATUS_UNSUPPORTED_MEDIA_TYPE, NULL, "text/plain"}},
 	{"POST",
 	 CROSS_ENTROPY,
 	 "Content-Type: application/jsonx",
 	 GOOD,
-	 {LOSS_UNSUPPORTED_MEDIA_TYPE, NULL, "application/json"}},
+	 {STATUS_UNSUPPORTED_MEDIA_TYPE, NULL, "application/json"}},
 	{"POST",
 	 CROSS_ENTROPY,
 	 "Content-Type: application/json; charset=latin1",
 	 GOOD,
-	 {LOSS_UNSUPPORTED_MEDIA_TYPE, NULL, "utf-8"}},
+	 {STATUS_UNSUPPORTED_MEDIA_TYPE, NULL, "utf-8"}},
 	{"POST",
 	 CROSS_ENTROPY,
 	 "Content-Encoding: gzip",
 	 GOOD,
-	 {LOSS_INVALID_ENCODING, NULL, "gzip"}},
+	 {STATUS_INVALID_ENCODING, NULL, "gzip"}},
 	{"POST",
 	 CROSS_ENTROPY,
 	 "Content-Encoding: gzip, deflate",
 	 GOOD,
-	 {LOSS_UNSUPPORTED_ENCODING, NULL, "one of"}},
+	 {STATUS_UNSUPPORTED_ENCODING, NULL, "one of"}},
 	{"POST",
 	 CROSS_ENTROPY,
 	 "Content-Encoding: identity, br",
 	 GOOD,
-	 {LOSS_UNSUPPORTED_ENCODING, NULL, "br"}},
+	 {STATUS_UNSUPPORTED_ENCODING, NULL, "br"}},
 	{"POST",
 	 CROSS_ENTROPY,
 	 "Accept: text/csv",
 	 GOOD,
-	 {LOSS_NOT_ACCEPTABLE, NULL, "application/json"}},
+	 {STATUS_NOT_ACCEPTABLE, NULL, "application/json"}},
 	{"POST",
 	 CROSS_ENTROPY,
 	 "Accept: application/json;q=0, text/html",
 	 GOOD,
-	 {LOSS_NOT_ACCEPTABLE, NULL, "application/json"}},
+	 {STATUS_NOT_ACCEPTABLE, NULL, "application/json"}},
 	{"POST",
 	 CROSS_ENTROPY,
 	 "Accept: */*, application/json;q=0.000, application/x-safetensors;q=0",
 	 GOOD,
-	 {LOSS_NOT_ACCEPTABLE, NULL, "application/json"}},
+	 {STATUS_NOT_ACCEPTABLE, NULL, "application/json"}},
 	{"POST",
 	 CROSS_ENTROPY,
 	 "Transfer-Encoding: chunked ",
 	 GOOD,
-	 {LOSS_INVALID_HEADER, NULL, "\"chunked \""}},
+	 {STATUS_INVALID_HEADER, NULL, "\"chunked \""}},
 	{"POST",
 	 CROSS_ENTROPY,
 	 "Expect: 100-continue\t",
 	 GOOD,
-	 {LOSS_EXPECTATION_FAILED, NULL, "white space"}},
-	{"POST", CROSS_ENTROPY, "Expect: 200-ok", GOOD, {LOSS_EXPECTATION_FAILED, NULL, "200-ok"}},
-	{"GET", "/v1/losses", "Accept: image/png", NULL, {LOSS_NOT_ACCEPTABLE, NULL, "image/png"}},
+	 {STATUS_EXPECTATION_FAILED, NULL, "white space"}},
+	{"POST",
+	 CROSS_ENTROPY,
+	 "Expect: 200-ok",
+	 GOOD,
+	 {STATUS_EXPECTATION_FAILED, NULL, "200-ok"}},
+	{"GET",
+	 "/v1/losses",
+	 "Accept: image/png",
+	 NULL,
+	 {STATUS_NOT_ACCEPTABLE, NULL, "image/png"}},
 };
 
 #define QUERY(query, ...)                                                                          \
@@ -139,10 +152,10 @@ static const struct bad_head heads[] = {
 	}
 
 static const struct bad_head queries[] = {
-	QUERY("reduction=%zz", LOSS_INVALID_QUERY, NULL, "%zz"),
-	QUERY("reduction=sum%2", LOSS_INVALID_QUERY, NULL, "%2"),
-	QUERY("%", LOSS_INVALID_QUERY, NULL, "%"),
-	QUERY("=sum", LOSS_INVALID_QUERY, NULL, "name=value"),
+	QUERY("reduction=%zz", STATUS_INVALID_QUERY, NULL, "%zz"),
+	QUERY("reduction=sum%2", STATUS_INVALID_QUERY, NULL, "%2"),
+	QUERY("%", STATUS_INVALID_QUERY, NULL, "%"),
+	QUERY("=sum", STATUS_INVALID_QUERY, NULL, "name=value"),
 	QUERY("reductoin=sum", LOSS_UNKNOWN_FIELD, "reductoin", "reduction"),
 	QUERY("logits=1", LOSS_UNKNOWN_FIELD, "logits", "body"),
 	QUERY("reduction=sum&reduction=sum", LOSS_DUPLICATE_FIELD, "reduction", "twice"),
@@ -175,7 +188,7 @@ static const struct bad_head queries[] = {
 	 "{\"logits\": [[1, 2]], \"targets\": [1], \"outputs\": [\"loss\"]}",
 	 {LOSS_DUPLICATE_FIELD, "outputs", "twice"}},
 	/* The text of the body comes before the fields, wherever they stand. */
-	{"POST", CROSS_ENTROPY "?nonsense=1", JSON, "{", {LOSS_TRUNCATED_BODY, NULL, "line 1"}},
+	{"POST", CROSS_ENTROPY "?nonsense=1", JSON, "{", {STATUS_TRUNCATED_BODY, NULL, "line 1"}},
 };
 
 static void run_heads(const struct bad_head *table, size_t n)
@@ -265,7 +278,7 @@ static void test_body_too_large(void **state)
 	struct limited limited;
 	start_limited(&limited, "LOSSD_MAX_BODY_BYTES=1000");
 	char *large = make_body(600);
-	static const struct refusal wanted = {LOSS_BODY_TOO_LARGE, NULL, "1000"};
+	static const struct refusal wanted = {STATUS_BODY_TOO_LARGE, NULL, "1000"};
 	struct reply reply;
 	client_post(limited.client, CROSS_ENTROPY, large, &reply);
 	assert_int_equal(refusal_check("a declared length", &wanted, &reply), 0);
@@ -285,13 +298,13 @@ static void test_too_many_elements_of_a_tensor(void **state)
 	(void)state;
 	struct limited limited;
 	start_limited(&limited, "LOSSD_MAX_ELEMENTS=10");
-	static const struct refusal wanted = {LOSS_TOO_MANY_ELEMENTS, "logits", "10"};
+	static const struct refusal wanted = {STATUS_TOO_MANY_ELEMENTS, "logits", "10"};
 	struct reply reply;
 	char *body = make_body(11);
 	client_post(limited.client, CROSS_ENTROPY, body, &reply);
 	assert_int_equal(refusal_check("11 elements", &wanted, &reply), 0);
 	free(body);
-	static const struct refusal shape = {LOSS_TOO_MANY_ELEMENTS, "/logits/shape", "10"};
+	static const struct refusal shape = {STATUS_TOO_MANY_ELEMENTS, "/logits/shape", "10"};
 	client_post(limited.client, CROSS_ENTROPY,
 		    "{\"logits\": {\"dtype\": \"F32\", \"shape\": [1, 11], \"data\": [1]}, "
 		    "\"targets\": [0]}",
@@ -310,7 +323,7 @@ static void test_rank_above_the_setting(void **state)
 	(void)state;
 	struct limited limited;
 	start_limited(&limited, "LOSSD_MAX_RANK=2");
-	static const struct refusal wanted = {LOSS_TOO_MANY_ELEMENTS, "logits", "2"};
+	static const struct refusal wanted = {STATUS_TOO_MANY_ELEMENTS, "logits", "2"};
 	struct reply reply;
 	client_post(limited.client, CROSS_ENTROPY, "{\"logits\": [[[1]]], \"targets\": [[0]]}",
 		    &reply);
@@ -323,7 +336,7 @@ static void test_too_large_for_the_server(void **state)
 	(void)state;
 	struct limited limited;
 	start_limited(&limited, "LOSSD_MEMORY_BUDGET_BYTES=16777216");
-	static const struct refusal wanted = {LOSS_TOO_LARGE_FOR_SERVER, NULL, "16777216"};
+	static const struct refusal wanted = {LOSS_TOO_LARGE_FOR_BUDGET, NULL, "16777216"};
 	struct reply reply;
 	char *body = make_body(5 * MIB); /* 20 MiB of float32 */
 	client_post(limited.client, CROSS_ENTROPY, body, &reply);

@@ -10,6 +10,7 @@
 #include <zlib.h>
 
 #include "../support/refusal.h"
+#include "codec/status.h"
 
 #define GZIP (15 + 16) /* zlib's window bits */
 #define ZLIB 15
@@ -108,7 +109,7 @@ static void test_coded_bodies_evaluate_alike(void **state)
 	}
 }
 
-/* The other door too: the length of its JSON header is that in the decoded body. */
+/* The other protocol too: the length of its JSON header is that in the decoded body. */
 static void test_coded_bodies_of_the_other_door(void **state)
 {
 	(void)state;
@@ -180,23 +181,23 @@ static void test_wrong_codings(void **state)
 	post(CROSS_ENTROPY, "Content-Encoding: br", GOOD, 0, &reply);
 	assert_true(has(&reply, "Accept-Encoding", "gzip, deflate"));
 	assert_int_equal(refusal_check("br",
-				       &(struct refusal){LOSS_UNSUPPORTED_ENCODING, NULL, "br"},
+				       &(struct refusal){STATUS_UNSUPPORTED_ENCODING, NULL, "br"},
 				       &reply),
 			 0);
 	post(CROSS_ENTROPY, "Content-Encoding: deflate", coded.data, coded.size, &reply);
 	assert_int_equal(refusal_check("gzip as deflate",
-				       &(struct refusal){LOSS_INVALID_ENCODING, NULL, "corrupt"},
+				       &(struct refusal){STATUS_INVALID_ENCODING, NULL, "corrupt"},
 				       &reply),
 			 0);
 	post(CROSS_ENTROPY, "Content-Encoding: gzip", coded.data, coded.size - 1, &reply);
-	assert_int_equal(refusal_check("cut",
-				       &(struct refusal){LOSS_INVALID_ENCODING, NULL, "too early"},
-				       &reply),
-			 0);
+	assert_int_equal(
+		refusal_check("cut", &(struct refusal){STATUS_INVALID_ENCODING, NULL, "too early"},
+			      &reply),
+		0);
 	/* What is wrong with the text itself is found as ever. */
 	post(CROSS_ENTROPY, "Content-Encoding: gzip", text.data, text.size, &reply);
 	assert_int_equal(refusal_check("half a document",
-				       &(struct refusal){LOSS_TRUNCATED_BODY, NULL, "line 1"},
+				       &(struct refusal){STATUS_TRUNCATED_BODY, NULL, "line 1"},
 				       &reply),
 			 0);
 	/* The connection is as good as new. */
@@ -219,7 +220,8 @@ static void test_bomb(void **state)
 	struct reply reply;
 	post(CROSS_ENTROPY, "Content-Encoding: gzip", coded.data, coded.size, &reply);
 	assert_int_equal(refusal_check("a bomb",
-				       &(struct refusal){LOSS_BODY_TOO_LARGE, NULL, "100"}, &reply),
+				       &(struct refusal){STATUS_BODY_TOO_LARGE, NULL, "100"},
+				       &reply),
 			 0);
 	free(coded.data);
 	free(zeros);
@@ -247,7 +249,7 @@ static void test_limit_holds_for_decoded_bytes(void **state)
 		    &reply);
 	assert_int_equal(
 		refusal_check("too large when decoded",
-			      &(struct refusal){LOSS_BODY_TOO_LARGE, NULL, "max_body_bytes"},
+			      &(struct refusal){STATUS_BODY_TOO_LARGE, NULL, "max_body_bytes"},
 			      &reply),
 		0);
 	client_close(to);

@@ -9,6 +9,7 @@
 #include "../../server/codec/encoder.h"
 #include "../../server/codec/oip_names.h"
 #include "../support/contract.h"
+#include "codec/status.h"
 #include "loss.h"
 
 #include <stdio.h>
@@ -71,18 +72,18 @@ static void the_media_types_are_the_routes(void **state)
 	}
 }
 
-/* What a route evaluates is documented in every format of its door, and in no other. */
+/* What a route evaluates is documented in every format of its protocol, and in no other. */
 static void check_door(const struct route *route)
 {
 	char bodies[CONTRACT_NODE], replies[CONTRACT_NODE];
 	size_t n = 0;
 	snprintf(bodies, sizeof bodies, "paths>%s>post>requestBody>content", route->path);
 	snprintf(replies, sizeof replies, "paths>%s>post>responses>200>content", route->path);
-	for (; route->door->requests[n].name; n++)
-		assert_key(bodies, route->door->requests[n].name);
+	for (; route->protocol->requests[n].name; n++)
+		assert_key(bodies, route->protocol->requests[n].name);
 	assert_int_equal(count_keys(bodies), n);
-	for (n = 0; route->door->replies[n].content_type; n++)
-		assert_key(replies, route->door->replies[n].content_type);
+	for (n = 0; route->protocol->replies[n].content_type; n++)
+		assert_key(replies, route->protocol->replies[n].content_type);
 	assert_int_equal(count_keys(replies), n);
 }
 
@@ -91,7 +92,7 @@ static void the_formats_are_the_doors(void **state)
 	size_t n = 0;
 	(void)state;
 	for (const struct route *route = routes; route->path; route++) {
-		if (!route->door)
+		if (!route->protocol)
 			continue;
 		check_door(route);
 		n++;
@@ -105,18 +106,18 @@ static void the_error_codes_are_the_tables(void **state)
 {
 	(void)state;
 	const char *list = "components>schemas>error_code>enum";
-	for (int status = LOSS_OK + 1; status < LOSS_N_STATUS; status++) {
-		const char *item = yaml_item(contract, list, (size_t)status - 1);
+	for (size_t i = 1; i < STATUS_COUNT; i++) {
+		const char *item = yaml_item(contract, list, i - 1);
 		assert_non_null(item);
-		assert_string_equal(item, loss_status_info((loss_status)status)->code);
+		assert_string_equal(item, status_words(status_at(i))->code);
 	}
-	assert_int_equal(count_items(list), LOSS_N_STATUS - 1);
+	assert_int_equal(count_items(list), STATUS_COUNT - 1);
 }
 
 static bool table_has_http(const char *http)
 {
-	for (int status = 0; status < LOSS_N_STATUS; status++)
-		if (loss_status_info((loss_status)status)->http == atoi(http))
+	for (size_t i = 0; i < STATUS_COUNT; i++)
+		if (status_http(status_at(i)) == atoi(http))
 			return true;
 	return false;
 }
@@ -125,8 +126,8 @@ static void the_statuses_of_an_evaluation_are_the_tables(void **state)
 {
 	(void)state;
 	const char *responses = POST_PATH ">responses";
-	for (int status = 0; status < LOSS_N_STATUS; status++)
-		assert_key(responses, node("%d", loss_status_info((loss_status)status)->http));
+	for (size_t i = 0; i < STATUS_COUNT; i++)
+		assert_key(responses, node("%d", status_http(status_at(i))));
 	for (size_t i = 0; i < count_keys(responses); i++)
 		if (!table_has_http(yaml_key(contract, responses, i)))
 			fail_msg("no error has the status %s", yaml_key(contract, responses, i));
@@ -141,8 +142,8 @@ static void the_statuses_of_an_inference_are_the_tables(void **state)
 	for (size_t k = 0; k < 2; k++) {
 		char responses[CONTRACT_NODE];
 		snprintf(responses, sizeof responses, "paths>%s/infer>post>responses", bases[k]);
-		for (int status = 0; status < LOSS_N_STATUS; status++) {
-			int http = loss_status_info((loss_status)status)->http;
+		for (size_t i = 0; i < STATUS_COUNT; i++) {
+			int http = status_http(status_at(i));
 			assert_key(responses, node("%d", http == 422 ? 400 : http));
 		}
 		for (size_t i = 0; i < count_keys(responses); i++) {
@@ -255,9 +256,9 @@ static void check_choices(const char *schema, const struct loss_argument_info *a
 
 static void check_bounds(const char *schema, const struct loss_argument_info *argument)
 {
-	const char *min =
-		yaml_value(contract, node("%s>%s", schema,
-					  argument->range.min_excluded ? "exclusiveMinimum" : "minimum"));
+	const char *min = yaml_value(
+		contract, node("%s>%s", schema,
+			       argument->range.min_excluded ? "exclusiveMinimum" : "minimum"));
 	const char *max = yaml_value(contract, node("%s>maximum", schema));
 	assert_non_null(min);
 	assert_non_null(max);
@@ -293,7 +294,9 @@ static void check_argument(const struct loss_info *loss, const struct loss_argum
 	check_default(schema, argument);
 	if (argument->type == LOSS_ARGUMENT_CHOICE)
 		check_choices(schema, argument);
-	if (argument->type == LOSS_ARGUMENT_NUMBER)
+	bool listed = yaml_item(contract, node("%s>enum", schema), 0) != NULL;
+	if (argument->type == LOSS_ARGUMENT_NUMBER ||
+	    (argument->type == LOSS_ARGUMENT_INTEGER && !listed))
 		check_bounds(schema, argument);
 }
 

@@ -211,7 +211,7 @@ static void an_evaluation_has_the_documented_members(void **state)
 		"{\"logits\": [[-0.7715, -0.6205, -0.2562]], \"targets\": [0], \"reduce\": true, "
 		"\"outputs\": [\"loss\", \"grad\", \"log_probs\", \"probs\", \"lse\", "
 		"\"predicted\", \"correct\", \"accuracy\", \"entropy\", \"z_loss\", \"rank\", "
-		"\"perplexity\", \"ece\"]}",
+		"\"perplexity\", \"ece\", \"topk_accuracy\"]}",
 		&reply);
 	assert_int_equal(reply.status, 200);
 	cJSON *json = reply_json(&reply);

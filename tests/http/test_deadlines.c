@@ -117,7 +117,7 @@ static struct dawdler dawdlers[] = {
 	/* It is a head that trickles: it does not have the time of idleness. */
 	{"a trickle after a reply", LIVE "\r\n", "G", "", HEAD_MS, "head_timeout", 0, 0, 0},
 	{"a byte after a reply", LIVE "\r\n", NULL, "G", HEAD_MS, "head_timeout", 0, 0, 0},
-	{"a byte behind a request", LIVE "\r\nG", NULL, "", HEAD_MS, "head_timeout", 0, 0, 0},
+	{"a byte after a request", LIVE "\r\nG", NULL, "", HEAD_MS, "head_timeout", 0, 0, 0},
 };
 #define N_DAWDLERS (sizeof dawdlers / sizeof dawdlers[0])
 

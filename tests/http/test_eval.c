@@ -202,7 +202,7 @@ static void test_what_is_wrong(void **state)
 		 1,
 		 "lossd eval: target_out_of_bounds: targets[0] is 2, but there are 2 "
 		 "classes (0..1)\n"},
-		{{"cut.safetensors"}, 1, "lossd eval: truncated_body: the body ends behind 39 of "},
+		{{"cut.safetensors"}, 1, "lossd eval: truncated_body: the body ends after 39 of "},
 		{{"a.safetensors", "--format", "json"}, 1, "lossd eval: invalid_json: line 1"},
 		{{"a.json", "--format", "safetensors"}, 1, "lossd eval: invalid_safetensors: "},
 		{{"a.json", "--outputs", "nothing"}, 1, "outputs[0] is \"nothing\""},

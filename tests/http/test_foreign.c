@@ -124,7 +124,7 @@ static void a_foreign_page_registers_nothing(void **state)
 #define DATA "{\"name\":\"logits\",\"datatype\":\"FP32\",\"shape\":[1,2],\"data\":[1,2]}"
 #define IN_MEMORY "{\"name\":\"logits\",\"datatype\":\"FP32\",\"shape\":[1,2]," PLACE("0", "8") "}"
 
-/* Behind a_foreign_page_registers_nothing, which leaves a region. */
+/* After a_foreign_page_registers_nothing, which leaves a region. */
 static void memory_is_not_for_foreign_pages(void **state)
 {
 	static const char *const bodies[] = {

@@ -1,6 +1,6 @@
 /*
  * Heads whose framing is not certain, on bare sockets: each is refused and the connection closed,
- * and a second request hidden behind it is never answered. Then what is unusual but right, which
+ * and a second request hidden after it is never answered. Then what is unusual but right, which
  * must be served.
  */
 #include "../support/framing.h"

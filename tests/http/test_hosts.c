@@ -2,6 +2,7 @@
  * made to point here (DNS rebinding) reads nothing. */
 #include "../support/group.h"
 #include "../support/refusal.h"
+#include "codec/status.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -65,7 +66,7 @@ static void expect_served(struct client *by, const char *host)
 static void expect_refused(struct client *by, const char *host)
 {
 	char words[256];
-	const struct refusal wanted = {LOSS_FORBIDDEN, NULL, words};
+	const struct refusal wanted = {STATUS_FORBIDDEN, NULL, words};
 	snprintf(words, sizeof words, "Host is \"%s\"", host);
 	for (size_t i = 0; i < N_TARGETS; i++) {
 		struct reply reply;

@@ -154,7 +154,7 @@ static bool is_silent(int fd)
 	return poll(&state, 1, 0) == 0;
 }
 
-/* True when work that waited behind other work was given up while that still ran. */
+/* True when work that waited after other work was given up while that still ran. */
 static bool is_withdrawn_at_its_deadline(void)
 {
 	char reply[4096];

@@ -42,7 +42,7 @@ enum form { PLAIN, GZIP, CUT_GZIP, WITH_LENGTH, WITH_HEADER };
 
 struct body {
 	const char *path, *type, *text;
-	size_t behind; /* bytes of tensors behind the text */
+	size_t after; /* bytes of tensors after the text */
 	enum form form;
 	int status;
 };
@@ -101,7 +101,7 @@ static void make(const struct body *body, struct bytes *out)
 		out->n = sizeof length;
 	}
 	memcpy(out->data + out->n, body->text, length);
-	out->n += length + body->behind; /* zeros */
+	out->n += length + body->after; /* zeros */
 	assert_true(out->n <= MAX_BODY);
 }
 

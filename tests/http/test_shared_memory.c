@@ -152,11 +152,11 @@ static void wrong_registrations_are_400(void **state)
 	snprintf(body, sizeof body, "{\"key\": \"%s\", \"byte_size\": 0}", object.key);
 	assert_status(MEMORY "/region/a/register", body, 400, "at least one byte");
 	snprintf(body, sizeof body, "{\"key\": \"%s\", \"byte_size\": 65537}", object.key);
-	assert_status(MEMORY "/region/a/register", body, 400, "behind the end of the object");
+	assert_status(MEMORY "/region/a/register", body, 400, "beyond the end of the object");
 	snprintf(body, sizeof body,
 		 "{\"key\": \"%s\", \"offset\": 18446744073709551615, \"byte_size\": 2}",
 		 object.key);
-	assert_status(MEMORY "/region/a/register", body, 400, "behind 2^63 - 1");
+	assert_status(MEMORY "/region/a/register", body, 400, "beyond 2^63 - 1");
 	assert_status(MEMORY "/region/%C3%A4/register", body, 400, "printable ASCII");
 	must_enter("a", 0, 1);
 	snprintf(body, sizeof body, "{\"key\": \"%s\", \"byte_size\": 1}", object.key);
@@ -187,9 +187,9 @@ static void refusals_tell_what_was_sent_and_no_more(void **state)
 	assert_int_equal(reply.status, 400);
 	assert_int_equal(other.status, 400);
 	/* The same sentence, but for the key. */
-	const char *behind = strstr(reply.body, "nothing") + strlen("nothing");
-	const char *behind_other = strstr(other.body, "foreign") + strlen("foreign");
-	assert_string_equal(behind, behind_other);
+	const char *after = strstr(reply.body, "nothing") + strlen("nothing");
+	const char *after_other = strstr(other.body, "foreign") + strlen("foreign");
+	assert_string_equal(after, after_other);
 	reply_free(&reply);
 	reply_free(&other);
 }
@@ -276,7 +276,7 @@ static void inputs_are_read_from_a_region(void **state)
 	cJSON_Delete(wanted);
 }
 
-/* Also a region that begins behind the object's first byte. */
+/* Also a region that begins after the object's first byte. */
 static void targets_are_read_from_a_region(void **state)
 {
 	static const int64_t targets[2] = {2, 0};
@@ -327,7 +327,7 @@ static void outputs_are_written_to_a_region(void **state)
 	memcpy(written, object.data + 2003, sizeof written);
 	for (size_t i = 0; i < 6; i++)
 		assert_true(written[i] == (float)grad[i]);
-	/* What is behind an output, and before it, is left alone. */
+	/* What is after an output, and before it, is left alone. */
 	assert_true(written[6] == 0.0f);
 	assert_int_equal(object.data[2002], 0);
 	assert_memory_equal(object.data, logits, sizeof logits);
@@ -340,10 +340,10 @@ static void wrong_places_are_400(void **state)
 		size_t offset, size;
 		const char *words;
 	} table[] = {
-		{SIZE - 23, 24, "behind the 65536 bytes"},
-		{SIZE, 24, "behind the 65536 bytes"},
-		{SIZE_MAX, 24, "behind the 65536 bytes"},
-		{SIZE_MAX - 23, 24, "behind the 65536 bytes"},
+		{SIZE - 23, 24, "beyond the 65536 bytes"},
+		{SIZE, 24, "beyond the 65536 bytes"},
+		{SIZE_MAX, 24, "beyond the 65536 bytes"},
+		{SIZE_MAX - 23, 24, "beyond the 65536 bytes"},
 		{0, 23, ""},
 		{0, 25, ""},
 		{0, 0, ""},

@@ -318,7 +318,7 @@ static void new_connections_are_answered(void **state)
 	}
 }
 
-/* All that was sent behind one another before the signal, also what is behind a large problem. */
+/* All that was sent after one another before the signal, also what is after a large problem. */
 static void pipelined_requests_are_answered(void **state)
 {
 	static char out[1 << 16];
@@ -339,7 +339,7 @@ static void pipelined_requests_are_answered(void **state)
 	}
 }
 
-/* Also behind one whose length on the wire is not known. */
+/* Also after one whose length on the wire is not known. */
 static void requests_behind_chunks_are_answered(void **state)
 {
 	static const char *const flags[] = {"--drain-delay-ms", HOUR, NULL};

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "codec/status.h"
 #include "../../src/problem.h"
 
 #define CASES_OF_A_LOSS 25
@@ -133,7 +134,7 @@ static void check_refusal(const struct wire *wire, const struct case_wrong *wron
 	const struct wire_place place = {wrong->field, wrong->has_index, wrong->is_tensor,
 					 wrong->is_scalar, wrong->index};
 	char pointer[256];
-	require(reply->status == (wire->point == NULL ? 400 : info->http),
+	require(reply->status == (wire->point == NULL ? 400 : status_http(status)),
 		"%s over %s: %d, but should be %s: %s", wrong->what, wire->name, reply->status,
 		info->code, reply->error);
 	if (wire->point == NULL) {

@@ -41,7 +41,7 @@ static cJSON *get_json(const char *path)
 	return json;
 }
 
-/* An error of this door: the status, {"error": ...} with those words, nothing else. */
+/* An error of this protocol: the status, {"error": ...} with those words, nothing else. */
 static void assert_error(struct reply *reply, int status, const char *words)
 {
 	char type[64];

@@ -62,7 +62,7 @@ def send(server, request):
 
 
 def halves(message):
-    """The document and the bytes behind it; a document may end with spaces, which reserve room."""
+    """The document and the bytes after it; a document may end with spaces, which reserve room."""
     size, start = len(message.body), 0
     if message.headers["Content-Type"] == "application/x-safetensors":
         start = 8

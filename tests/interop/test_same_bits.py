@@ -78,6 +78,21 @@ def problems():
             ["loss", "grad", "log_probs"],
             ignore_index=3,
         )
+    yield Problem(
+        "cross_entropy",
+        {
+            "logits": logits(9, (40, 9)),
+            "targets": classes(9, 40, 9),
+            "row_weight": weight[classes(10, 40, 9)],
+            "mask": classes(11, 40, 3) > 0,
+        },
+        ["loss", "grad", "topk_accuracy", "ece"],
+        gamma=2.0,
+        logit_scale=1.5,
+        k=3,
+        ece_bins=10,
+        ece_norm="l2",
+    )
     rows = logits(6, (17, 4))
     yield Problem("log_softmax", {"logits": rows}, ["log_probs", "lse"], class_axis=-1)
     yield Problem(

@@ -1,4 +1,4 @@
-# Read behind the Makefile: what a mutant may change is linked once, into a library that all tests and lossd load,
+# Read after the Makefile: what a mutant may change is linked once, into a library that all tests and lossd load,
 # so that a mutant costs one compilation and one link.
 #
 #   make -f Makefile -f tests/mutation/shared.mk BUILD=build mutated      the library and lossd

@@ -44,7 +44,7 @@ def _blank(text: str) -> str:
 
 
 def closing(text: str, begin: int) -> int:
-    """The place behind the bracket that closes the one at `begin`."""
+    """The place after the bracket that closes the one at `begin`."""
     depth = 0
     for at in range(begin, len(text)):
         if text[at] in "([{":

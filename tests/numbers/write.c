@@ -71,7 +71,7 @@ void check_write_doubles(struct tally *tally, uint64_t count, uint64_t stride)
 
 #define RUN 256 /* floats that are written at once */
 
-/* text: one of a run, n characters and a comma behind them. */
+/* text: one of a run, n characters and a comma after them. */
 static void check_float(struct tally *tally, float value, char *text, size_t n, bool sampled)
 {
 	double got;
@@ -93,7 +93,7 @@ static void check_run(struct tally *tally, const float *values, size_t n)
 	for (size_t i = 0; i < written; i++) {
 		char *comma = memchr(text, ',', (size_t)(end - text));
 		if (!comma) {
-			tally_wrong(tally, "no comma behind %a", (double)values[i]);
+			tally_wrong(tally, "no comma after %a", (double)values[i]);
 			return;
 		}
 		check_float(tally, values[i], text, (size_t)(comma - text), i % SAMPLED == 0);

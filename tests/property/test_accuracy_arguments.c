@@ -95,8 +95,8 @@ static struct exact_row make_exact_row(struct batch *batch, const struct argumen
 static void load_row(struct exact_row *exact, const struct batch *batch,
 		     const struct arguments *arguments, size_t row)
 {
-	struct logits_transform transform =
-		transform_of(arguments->softcap, arguments->temperature, batch->dtype == LOSS_F64);
+	struct logits_transform transform = transform_of(
+		1.0, arguments->softcap, arguments->temperature, batch->dtype == LOSS_F64);
 	long double softcap = (long double)arguments->softcap;
 	long double temperature = (long double)arguments->temperature;
 	exact->target.ignored = batch_ignored(batch, row);

@@ -1,4 +1,5 @@
-/* The edges of binary_cross_entropy, kl_div, sigmoid_focal_loss, and of the transformed logits. */
+/* The edges of binary_cross_entropy, kl_div, sigmoid_focal_loss, of the transformed logits, and of
+ * rows that count more, less or not at all. */
 #include <float.h>
 #include <math.h>
 #include <setjmp.h>
@@ -19,6 +20,11 @@
 #define LOGS "kl_div log_target=true reduction=none outputs=loss,grad log_probs:F64:"
 #define FOCAL "sigmoid_focal_loss outputs=loss,grad logits:F64:"
 #define ONE_CE "cross_entropy reduction=none outputs=loss,grad logits:F64:"
+#define ONE_NLL "nll_loss reduction=none outputs=loss,grad log_probs:F64:"
+#define TIED "cross_entropy logits:F64:1,4=1 "
+#define BINARY "binary_cross_entropy_with_logits logits:F64:"
+#define PROBS "binary_cross_entropy probs:F64:"
+#define THREE "3=0.25,0.25,1 targets:F64:3=0 ece_bins=2 "
 
 /* One row: its loss, and the gradient's first element. */
 static const struct edge {
@@ -72,6 +78,93 @@ static const struct edge {
 	/* z lse^2 is not weighted: log(2)^2, and its gradient log(2). */
 	{ONE_CE "1,2=0,0 targets:I64:1=0 weight:F64:2=0,0 z_loss=1", 0.48045301391820142,
 	 0.69314718055994531},
+	/* row_weight multiplies it all, z_loss too. */
+	{ONE_CE "1,2=0,0 targets:I64:1=0 row_weight:F64:1=3", 2.0794415416798357, -1.5},
+	{ONE_CE "1,2=0,0 targets:F64:1,2=1,0 row_weight:F64:1=3", 2.0794415416798357, -1.5},
+	{ONE_CE "1,2=0,0 targets:I64:1=0 row_weight:F64:1=2 z_loss=1", 2.3472003889562934,
+	 0.38629436111989062},
+	{ONE_CE "1,2=-inf,0 targets:I64:1=0 row_weight:F64:1=0", 0, 0},
+	{ONE_CE "1,2=-inf,0 targets:I64:1=0 row_weight:F64:1=1e-300", INF, -1e-300},
+	{ONE_CE "1,2=nan,0 targets:I64:1=0 row_weight:F64:1=0", NOT_A_NUMBER, NOT_A_NUMBER},
+	{ONE_NLL "1,2=-inf,0 targets:I64:1=0 row_weight:F64:1=0", 0, 0},
+	{ONE_NLL "1,2=-3,nan targets:I64:1=0 row_weight:F64:1=2", 6, -2},
+	{ONE_NLL "1,2=nan,0 targets:I64:1=0 row_weight:F64:1=0", NOT_A_NUMBER, 0},
+	/* Under a mask nothing is read. */
+	{ONE_CE "1,2=nan,+inf targets:I64:1=9 row_weight:F64:1=nan z_loss=1 mask:BOOL:1=0", 0, 0},
+	{ONE_CE "1,2=nan,0 targets:F64:1,2=nan,7 mask:BOOL:1=0", 0, 0},
+	{ONE_CE "1,2=nan,0 targets:I64:1=1 mask:BOOL:1=1", NOT_A_NUMBER, NOT_A_NUMBER},
+	{ONE_CE "2=0,0 targets:I64:=0 mask:BOOL:=1", 0.69314718055994531, -0.5},
+	{ONE_CE "2=0,0 targets:I64:=0 mask:BOOL:=0", 0, 0},
+	{ONE_NLL "1,2=nan,nan targets:I64:1=-7 mask:BOOL:1=0", 0, 0},
+	{ONE_BCE "1=7 targets:F64:1=nan mask:BOOL:1=0", 0, 0},
+	{ONE_BCE "1=nan targets:F64:1=1 weight:F64:=nan mask:BOOL:=0", 0, 0},
+	{ONE_BCE "1=0 targets:F64:1=1 mask:BOOL:1=1", 100, -1e12},
+	{KL "1=nan targets:F64:1=-1 mask:BOOL:1=0", 0, 0},
+	{LOGS "1=-inf targets:F64:1=nan mask:BOOL:1=0", 0, 0},
+	{FOCAL "1=nan targets:F64:1=-4 gamma=0.5 mask:BOOL:1=0", 0, 0},
+	/* The focal form: (1 - p)^gamma, and its limits at both ends. */
+	{ONE_CE "1,2=0,0 targets:I64:1=0 gamma=2", 0.17328679513998633, -0.29828679513998633},
+	{ONE_CE "1,2=0,0 targets:I64:1=0 gamma=2 weight:F64:2=3,1 row_weight:F64:1=0.5",
+	 0.25993019270997947, -0.44743019270997947},
+	{ONE_CE "1,2=20,0 targets:I64:1=0 gamma=1", 4.248354242156823e-18, -8.496708471178879e-18},
+	{ONE_CE "1,2=0,-inf targets:I64:1=0 gamma=0.5", 0, 0},
+	{ONE_CE "1,2=800,-800 targets:I64:1=0 gamma=0.5", 0, 0},
+	{ONE_CE "1,1=7 targets:I64:1=0 gamma=0.25", 0, 0},
+	{ONE_CE "1,2=-inf,0 targets:I64:1=0 gamma=2", INF, -1},
+	{ONE_CE "1,2=-800,0 targets:I64:1=0 gamma=2", 800, -1},
+	{ONE_CE "1,2=-inf,0 targets:I64:1=0 gamma=2 weight:F64:2=0,1", 0, 0},
+	{ONE_CE "1,2=nan,0 targets:I64:1=0 gamma=2", NOT_A_NUMBER, NOT_A_NUMBER},
+	{ONE_CE "1,2=nan,0 targets:I64:1=-100 gamma=2", 0, 0},
+	{ONE_CE "1,2=0,0 targets:I64:1=0 gamma=1e300", 0, 0},
+	/* The scale comes before the cap; infinities are as ever. */
+	{ONE_CE "1,2=1,0 targets:I64:1=0 logit_scale=2", 0.12692801104297250, -0.23840584404423510},
+	{ONE_CE "1,2=1e10,0 targets:I64:1=0 logit_scale=1e10 softcap=2", 0.12692801104297250, 0},
+	{ONE_CE "1,2=4,0 targets:I64:1=0 logit_scale=0.25 temperature=0.5", 0.12692801104297250,
+	 -0.059601461011058774},
+	{ONE_CE "1,2=-inf,0 targets:I64:1=0 logit_scale=2", INF, -2},
+	{ONE_CE "1,2=+inf,0 targets:I64:1=0 logit_scale=2", NOT_A_NUMBER, NOT_A_NUMBER},
+	{ONE_CE "1,2=1e300,0 targets:I64:1=0 logit_scale=1e300", NOT_A_NUMBER, NOT_A_NUMBER},
+};
+
+/* One number of what is said of all rows together. */
+static const struct {
+	const char *text, *output;
+	double value;
+} judged[] = {
+	{TIED "targets:I64:1=2 k=2 outputs=", "topk_accuracy", 0},
+	{TIED "targets:I64:1=2 k=3 outputs=", "topk_accuracy", 1},
+	{TIED "targets:I64:1=3 outputs=", "topk_accuracy", 1}, /* k is 4 */
+	{TIED "targets:I64:1=0 mask:BOOL:1=0 outputs=", "topk_accuracy", NOT_A_NUMBER},
+	{TIED "targets:I64:1=0 mask:BOOL:1=0 outputs=", "accuracy", NOT_A_NUMBER},
+	{TIED "targets:I64:1=0 mask:BOOL:1=0 outputs=", "ece", NOT_A_NUMBER},
+	{TIED "targets:I64:1=0 row_weight:F64:1=0 outputs=", "accuracy", 1},
+	{TIED "targets:I64:1=0 row_weight:F64:1=0 outputs=", "perplexity", 4},
+	{TIED "targets:I64:1=0 gamma=3 outputs=", "perplexity", 4},
+	{TIED "targets:I64:1=0 ece_bins=1 outputs=", "ece", 0.75},
+	{"cross_entropy logits:F64:1,2=nan,0 targets:I64:1=0 k=2 outputs=", "topk_accuracy", 0},
+	{"cross_entropy logits:F64:1,6=6,5,4,3,2,1 targets:I64:1=5 outputs=", "topk_accuracy", 0},
+	{"cross_entropy logits:F64:1,6=6,5,4,3,2,1 targets:I64:1=4 outputs=", "topk_accuracy", 1},
+	/* Exactly in the middle is negative. */
+	{BINARY "1=0 targets:F64:1=1 outputs=", "accuracy", 0},
+	{BINARY "1=0 targets:F64:1=0.5 outputs=", "accuracy", 1},
+	{BINARY "1=+inf targets:F64:1=1 outputs=", "accuracy", 1},
+	{BINARY "1=+inf targets:F64:1=1 outputs=", "ece", 0},
+	{BINARY "1=-inf targets:F64:1=0 outputs=", "ece", 0},
+	{BINARY "1=-inf targets:F64:1=1 ece_bins=1000 outputs=", "ece", 1},
+	{BINARY "2=nan,1 targets:F64:2=0,1 outputs=", "accuracy", 0.5},
+	{BINARY "2=nan,1 targets:F64:2=0,1 outputs=", "ece", NOT_A_NUMBER},
+	{BINARY "2=nan,1 targets:F64:2=0,1 mask:BOOL:2=0,1 outputs=", "accuracy", 1},
+	{BINARY "2=0,0 targets:F64:2=0 mask:BOOL:=0 outputs=", "accuracy", NOT_A_NUMBER},
+	{BINARY "0 targets:F64:0 outputs=", "ece", NOT_A_NUMBER},
+	{PROBS "1=0.5 targets:F64:1=0 outputs=", "accuracy", 1},
+	{PROBS "1=0.5 targets:BOOL:1=1 outputs=", "accuracy", 0},
+	{PROBS "1=0 targets:F64:1=0 outputs=", "ece", 0},
+	{PROBS "1=1 targets:F64:1=0 outputs=", "ece", 1},
+	/* A border belongs to the bin below. */
+	{PROBS "2=0.5,0.25 targets:F64:2=1,0 ece_bins=2 outputs=", "ece", 0.125},
+	{PROBS THREE "outputs=", "ece", 0.5},
+	{PROBS THREE "ece_norm=l2 outputs=", "ece", 0.61237243569579452},
+	{PROBS THREE "ece_norm=max outputs=", "ece", 1},
 };
 
 static bool near(double got, double expected)
@@ -92,6 +185,20 @@ static void elements_at_the_edge(void **state)
 		require(near(loss, edges[i].loss), "%s: loss %.17g", edges[i].text, loss);
 		require(near(grad, edges[i].grad), "%s: grad %.17g", edges[i].text, grad);
 		require(!(loss == 0 && signbit(loss)), "%s: loss -0", edges[i].text);
+		eval_end(&eval);
+	}
+}
+
+static void what_is_said_of_all(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(judged) / sizeof(judged[0]); i++) {
+		struct eval eval;
+		char text[160];
+		snprintf(text, sizeof text, "%s%s", judged[i].text, judged[i].output);
+		spec_run(&eval, text);
+		double value = eval_value(eval_output(&eval, judged[i].output), 0);
+		require(near(value, judged[i].value), "%s: %.17g", text, value);
 		eval_end(&eval);
 	}
 }
@@ -133,6 +240,24 @@ static void nothing_to_reduce(void **state)
 		{"sigmoid_focal_loss logits:F32:0 targets:F32:0 reduction=mean", NOT_A_NUMBER},
 		{"cross_entropy logits:F32:2,1,4 targets:I64:2,1 class_axis=-1 shift=true z_loss=1",
 		 NOT_A_NUMBER},
+		{"cross_entropy logits:F32:2,3 targets:I64:2 mask:BOOL:2=0", NOT_A_NUMBER},
+		{"cross_entropy logits:F32:2,3 targets:F32:2,3 mask:BOOL:2=0", NOT_A_NUMBER},
+		{"cross_entropy logits:F32:2,3 targets:I64:2 mask:BOOL:2=0 reduction=sum", 0},
+		{"cross_entropy logits:F32:2,3 targets:I64:2 mask:BOOL:2=0 empty_mean=zero", 0},
+		{"cross_entropy logits:F32:2,3 targets:I64:2 mask:BOOL:2=0 denominator=3", 0},
+		{"nll_loss log_probs:F32:2,3 targets:I64:2 mask:BOOL:2=0", NOT_A_NUMBER},
+		/* they count, with nothing */
+		{"cross_entropy logits:F32:2,3 targets:I64:2 row_weight:F32:2", NOT_A_NUMBER},
+		{"cross_entropy logits:F32:2,3 targets:I64:2 row_weight:F32:2 empty_mean=zero",
+		 NOT_A_NUMBER},
+		{"cross_entropy logits:F32:2,3 targets:I64:2 row_weight:F32:2 reduction=sum", 0},
+		{"binary_cross_entropy probs:F32:2=9 targets:F32:2 mask:BOOL:=0", NOT_A_NUMBER},
+		{"binary_cross_entropy probs:F32:2=9 targets:F32:2 mask:BOOL:=0 empty_mean=zero",
+		 0},
+		{"sigmoid_focal_loss logits:F32:2 targets:F32:2 mask:BOOL:2=0 reduction=mean",
+		 NOT_A_NUMBER},
+		{"kl_div log_probs:F32:2,3 targets:F32:2,3 mask:BOOL:3=0", NOT_A_NUMBER},
+		{"kl_div log_probs:F32:2,3 targets:F32:2,3 mask:BOOL:3=0 reduction=batchmean", 0},
 		{"cross_entropy logits:F32:2,0,4 targets:I64:2,0 class_axis=-1 shift=true",
 		 NOT_A_NUMBER},
 	};
@@ -177,6 +302,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(elements_at_the_edge),
+		cmocka_unit_test(what_is_said_of_all),
 		cmocka_unit_test(entropies),
 		cmocka_unit_test(nothing_to_reduce),
 		cmocka_unit_test(z_loss_of_huge_logits),

@@ -37,7 +37,7 @@ struct problem {
 	double *x, *t, *w, *q; /* w and q are NULL where the loss has none */
 	loss_dtype x_dtype, t_dtype;
 	const char *reduction;
-	size_t shift; /* elements by which the tensors' memory begins behind an aligned place */
+	size_t shift; /* elements by which the tensors' memory begins after an aligned place */
 };
 
 /* ---------------------------------------------------------------- drawing */

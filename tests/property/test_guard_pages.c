@@ -1,5 +1,5 @@
 /*
- * Nothing is read outside of a tensor: inputs and targets that begin right behind, or end right
+ * Nothing is read outside of a tensor: inputs and targets that begin right after, or end right
  * before, memory that must not be touched give the same bits as anywhere else.
  */
 #include "../support/eval.h"

@@ -6,6 +6,7 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <stdatomic.h>
 
 #include "../support/eval.h"
 #include "../support/random.h"
@@ -220,7 +221,7 @@ static void what_stands_in_which_block(void **state)
 		 (int64_t)second,
 		 1,
 		 log(2)},
-		{"a target behind equals of its own block",
+		{"a target after equals of its own block",
 		 {last, 0, 0},
 		 {1, 0, 0},
 		 last - 1,

@@ -20,7 +20,7 @@
 
 #define FILL_50 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define FILL_200 FILL_50 FILL_50 FILL_50 FILL_50
-/* Behind the marker: whoever has come so far closes then. It is longer than the longest body, so
+/* After the marker: whoever has come so far closes then. It is longer than the longest body, so
  * that nobody waits for the rest of one. */
 #define LAST                                                                                       \
 	"GET /v2 HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX-Fill: " FILL_200 FILL_200 FILL_200  \
@@ -30,10 +30,10 @@
 
 /* Chunks that end with a bare line feed somewhere, which libmicrohttpd 0.9 takes. */
 static const struct framing_refused chunks[] = {
-	{"a line feed behind a chunk's size", TEXT(CHUNKED "3\nabc\r\n0\r\n\r\n" HIDDEN), 0, NULL},
-	{"a line feed behind a chunk", TEXT(CHUNKED "3\r\nabc\n0\r\n\r\n" HIDDEN), 0, NULL},
-	{"a line feed behind the last chunk's size", TEXT(CHUNKED "0\n\r\n" HIDDEN), 0, NULL},
-	{"a line feed behind the last chunk", TEXT(CHUNKED "0\r\n\n" HIDDEN), 0, NULL},
+	{"a line feed after a chunk's size", TEXT(CHUNKED "3\nabc\r\n0\r\n\r\n" HIDDEN), 0, NULL},
+	{"a line feed after a chunk", TEXT(CHUNKED "3\r\nabc\n0\r\n\r\n" HIDDEN), 0, NULL},
+	{"a line feed after the last chunk's size", TEXT(CHUNKED "0\n\r\n" HIDDEN), 0, NULL},
+	{"a line feed after the last chunk", TEXT(CHUNKED "0\r\n\n" HIDDEN), 0, NULL},
 	{"a line feed everywhere", TEXT(CHUNKED "3\nabc\n0\n\n" HIDDEN), 0, NULL},
 	{"a line feed in an extension", TEXT(CHUNKED "3;a\nb\r\nabc\r\n0\r\n\r\n" HIDDEN), 0, NULL},
 	{"a line feed an extension of its own",
@@ -46,40 +46,40 @@ static const struct framing_refused chunks[] = {
 
 /*
  * What a proxy reads as one whole request, and writes anew in a way that can not be read otherwise:
- * the marker behind it is then a second request, for the proxy and for the server alike. Of nothing
+ * the marker after it is then a second request, for the proxy and for the server alike. Of nothing
  * else the marker may come through.
  */
 static const char *const repaired_by_haproxy[] = {
 	"two hosts",
 	"a folded value",
 	"a bare line feed",
-	"a bare line feed behind the request line",
+	"a bare line feed after the request line",
 	"a bare line feed at the end",
 	"two spaces before the target",
 	"two spaces before the version",
-	"a tab behind the method",
+	"a tab after the method",
 	NULL,
 };
 static const char *const repaired_by_nginx[] = {
-	"a line feed behind a chunk's size",
-	"a line feed behind a chunk",
-	"a line feed behind the last chunk's size",
-	"a line feed behind the last chunk",
+	"a line feed after a chunk's size",
+	"a line feed after a chunk",
+	"a line feed after the last chunk's size",
+	"a line feed after the last chunk",
 	"a line feed everywhere",
 	"a line feed in a trailer",
-	"a space behind the length",
-	"a space behind the coding",
+	"a space after the length",
+	"a space after the coding",
 	"no length",
 	"a line without a colon",
 	"a bare line feed",
-	"a bare line feed behind the request line",
+	"a bare line feed after the request line",
 	"a bare line feed at the end",
 	"two spaces before the target",
 	"two spaces before the version",
-	"a space behind the version",
+	"a space after the version",
 	"an unknown expectation",
-	"a space behind the expectation",
-	"a tab behind the expectation",
+	"a space after the expectation",
+	"a tab after the expectation",
 	"two expectations in one",
 	"an empty expectation",
 	NULL,

@@ -190,7 +190,7 @@ void alone_report(void)
 
 static double number_at(const struct loss_tensor *tensor, size_t i)
 {
-	bool is_float = loss_dtype_info(tensor->dtype)->class == LOSS_CLASS_FLOAT;
+	bool is_float = loss_dtype_info(tensor->dtype)->dtype_class == LOSS_CLASS_FLOAT;
 	return is_float ? eval_value(tensor, i) : (double)eval_index(tensor, i);
 }
 

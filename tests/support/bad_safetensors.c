@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "codec/status.h"
 #include "random.h"
 
 /* A tensor of the header, as text. */
@@ -15,12 +16,12 @@
 /* A header with another logits' entry, in front of which the targets take 16 bytes. */
 #define L(entry) H(TARGETS ",\"logits\":" entry)
 
-#define FORMAT LOSS_INVALID_SAFETENSORS
-#define CUT LOSS_TRUNCATED_BODY
+#define FORMAT STATUS_INVALID_SAFETENSORS
+#define CUT STATUS_TRUNCATED_BODY
 
 const struct bad_safetensors bad_safetensors[] = {
 	/* the header's length */
-	{NULL, 0, 0, LOSS_EMPTY_BODY, NULL, "the body is empty"},
+	{NULL, 0, 0, STATUS_EMPTY_BODY, NULL, "the body is empty"},
 	{NULL, 0, 5, CUT, NULL, "the body has 5 bytes, but begins with 8 of header length"},
 	{NULL, 0, 8, FORMAT, NULL,
 	 "the header's length, the first 8 bytes of the body, is 0, but a header is at least {}"},
@@ -35,8 +36,8 @@ const struct bad_safetensors bad_safetensors[] = {
 	{H(TARGETS "," LOGITS), UINT64_MAX, 40, FORMAT, NULL,
 	 "the header's length, the first 8 bytes of the body, is 18446744073709551615, but the "
 	 "server's limit (max_header_bytes) is 65536"},
-	{H(TARGETS), 1000, 0, CUT, NULL, "the body ends behind 61 of the header's 1000 bytes"},
-	{"{", 65536, 0, CUT, NULL, "the body ends behind 1 of the header's 65536 bytes"},
+	{H(TARGETS), 1000, 0, CUT, NULL, "the body ends after 61 of the header's 1000 bytes"},
+	{"{", 65536, 0, CUT, NULL, "the body ends after 1 of the header's 65536 bytes"},
 	/* not JSON, or not an object */
 	{"[]", 0, 0, FORMAT, NULL, "the header begins with the byte 0x5b, but must with { (0x7b)"},
 	{" {}", 0, 0, FORMAT, NULL, "the header begins with the byte 0x20, but must with { (0x7b)"},
@@ -77,7 +78,7 @@ const struct bad_safetensors bad_safetensors[] = {
 	 "the data_offsets of \"logits\" begin at 0, but must at 16, where the bytes before them "
 	 "end: the tensors may have no gap between them and no overlap"},
 	{L("{\"dtype\":\"F32\",\"shape\":[2,3],\"data_offsets\":[40,16]}"), 0, 40, FORMAT, "logits",
-	 "the data_offsets of \"logits\" begin at 40, behind their end at 16"},
+	 "the data_offsets of \"logits\" begin at 40, after their end at 16"},
 	{L("{\"dtype\":\"F32\",\"shape\":[2,3],\"data_offsets\":[16,36]}"), 0, 40, FORMAT, "logits",
 	 "the data_offsets of \"logits\" span 20 bytes, but its dtype and shape take 24"},
 	{L("{\"dtype\":\"F32\",\"shape\":[2,3],\"data_offsets\":[16]}"), 0, 40, FORMAT, "logits",
@@ -107,8 +108,8 @@ const struct bad_safetensors bad_safetensors[] = {
 	 "logits",
 	 "the header has an object in data_offsets of \"logits\", which must be an array"},
 	{H(TARGETS "," LOGITS), 0, 39, CUT, NULL,
-	 "the body ends behind 39 of the tensors' 40 bytes"},
-	{H(TARGETS "," LOGITS), 0, 0, CUT, NULL, "the body ends behind 0 of the tensors' 40 bytes"},
+	 "the body ends after 39 of the tensors' 40 bytes"},
+	{H(TARGETS "," LOGITS), 0, 0, CUT, NULL, "the body ends after 0 of the tensors' 40 bytes"},
 	{H(T("targets", "I64", "2", "0,16") "," T("logits", "F32", "2,4611686018427387899",
 						  "16,36893488147419103208")),
 	 0, 40, FORMAT, "logits",
@@ -116,13 +117,13 @@ const struct bad_safetensors bad_safetensors[] = {
 	 "numbers from 0 to 18446744073709551615"},
 	{H(T("targets", "I64", "2", "0,16") "," T("logits", "F32", "2,1000000000",
 						  "16,8000000016")),
-	 0, 40, CUT, NULL, "the body ends behind 40 of the tensors' 8000000016 bytes"},
+	 0, 40, CUT, NULL, "the body ends after 40 of the tensors' 8000000016 bytes"},
 	{H(TARGETS "," LOGITS), 0, 41, FORMAT, NULL,
-	 "the body has 1 bytes behind the last tensor's end at 40, which belong to none"},
+	 "the body has 1 bytes after the last tensor's end at 40, which belong to none"},
 	{H(TARGETS "," LOGITS), 0, 80, FORMAT, NULL,
-	 "the body has 40 bytes behind the last tensor's end at 40, which belong to none"},
+	 "the body has 40 bytes after the last tensor's end at 40, which belong to none"},
 	{"{}", 0, 8, FORMAT, NULL,
-	 "the body has 8 bytes behind the last tensor's end at 0, which belong to none"},
+	 "the body has 8 bytes after the last tensor's end at 0, which belong to none"},
 	/* shapes */
 	{L("{\"dtype\":\"F32\",\"shape\":[4294967296,4294967296],\"data_offsets\":[16,16]}"), 0, 16,
 	 FORMAT, "logits", "the shape of \"logits\" has more than 2^64 bytes"},
@@ -187,23 +188,24 @@ const struct bad_safetensors bad_safetensors[] = {
 	/* names */
 	{H(TARGETS "," LOGITS "," T("logits", "F32", "2,3", "40,64")), 0, 64, FORMAT, "logits",
 	 "the header has \"logits\" twice"},
-	{H(TARGETS "," LOGITS "," T("mask", "U8", "1", "40,41") "," T("mask", "U8", "1", "41,42")),
-	 0, 42, FORMAT, NULL, "the header has \"mask\" twice"},
+	{H(TARGETS "," LOGITS
+		   "," T("masks", "U8", "1", "40,41") "," T("masks", "U8", "1", "41,42")),
+	 0, 42, FORMAT, NULL, "the header has \"masks\" twice"},
 	{H(TARGETS "," LOGITS "," T("l\\u006fgits", "F32", "", "40,44")), 0, 44, FORMAT, "logits",
 	 "the header has \"logits\" twice"},
-	{H(TARGETS "," LOGITS "," T("mask", "U8", "1", "40,41")), 0, 41, LOSS_UNKNOWN_FIELD, "mask",
-	 "cross_entropy has no tensor \"mask\"; the nearest is \"logits\""},
+	{H(TARGETS "," LOGITS "," T("masks", "U8", "1", "40,41")), 0, 41, LOSS_UNKNOWN_FIELD,
+	 "masks", "cross_entropy has no tensor \"masks\"; the nearest is \"mask\""},
 	{H(TARGETS "," LOGITS "," T("", "U8", "0", "40,40")), 0, 40, LOSS_UNKNOWN_FIELD, NULL,
-	 "cross_entropy has no tensor \"\"; the nearest is \"logits\""},
+	 "cross_entropy has no tensor \"\"; the nearest is \"mask\""},
 	{H(TARGETS "," LOGITS "," T("reduction", "U8", "1", "40,41")), 0, 41, LOSS_UNKNOWN_FIELD,
 	 "reduction",
 	 "reduction is an argument of cross_entropy, not a tensor; give it in the query string"},
 	{H(TARGETS "," T("Logits", "F32", "2,3", "16,40")), 0, 40, LOSS_UNKNOWN_FIELD, "Logits",
 	 "cross_entropy has no tensor \"Logits\"; the nearest is \"logits\""},
-	{H(TARGETS "," LOGITS "," T("mask", "U8", "1", "40,41")), 0, 40, CUT, NULL,
-	 "the body ends behind 40 of the tensors' 41 bytes"},
-	{H(TARGETS "," LOGITS "," T("mask", "U8", "1", "40,41")), 0, 42, FORMAT, NULL,
-	 "the body has 1 bytes behind the last tensor's end at 41, which belong to none"},
+	{H(TARGETS "," LOGITS "," T("masks", "U8", "1", "40,41")), 0, 40, CUT, NULL,
+	 "the body ends after 40 of the tensors' 41 bytes"},
+	{H(TARGETS "," LOGITS "," T("masks", "U8", "1", "40,41")), 0, 42, FORMAT, NULL,
+	 "the body has 1 bytes after the last tensor's end at 41, which belong to none"},
 	/* __metadata__ */
 	{H("\"__metadata__\":5," TARGETS "," LOGITS), 0, 40, FORMAT, NULL,
 	 "the header has 5 for \"__metadata__\", which must be an object"},
@@ -215,9 +217,9 @@ const struct bad_safetensors bad_safetensors[] = {
 	 "the header has \"__metadata__\" twice"},
 	/* the server's limits */
 	{H(TARGETS "," T("logits", "F32", "1,1,1,1,1,1,1,2,3", "16,40")), 0, 40,
-	 LOSS_TOO_MANY_ELEMENTS, "logits",
+	 STATUS_TOO_MANY_ELEMENTS, "logits",
 	 "logits.shape has more than 8 dimensions (max_rank), which is the server's limit"},
-	{H(TARGETS "," T("logits", "F32", "1048577,0", "16,16")), 0, 16, LOSS_TOO_MANY_ELEMENTS,
+	{H(TARGETS "," T("logits", "F32", "1048577,0", "16,16")), 0, 16, STATUS_TOO_MANY_ELEMENTS,
 	 "logits",
 	 "logits.shape has more than 1048576 places beside its zero dimension, which is the "
 	 "server's limit"},

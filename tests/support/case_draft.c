@@ -198,7 +198,7 @@ static void draw_indices(struct case_draft *draft, struct loss_tensor *targets)
 	*targets = (struct loss_tensor){.dtype = targets->dtype, .rank = draft->rows.rank};
 	memcpy(targets->shape, draft->rows.shape, sizeof(targets->shape));
 	give_memory(draft, targets);
-	bool is_signed = loss_dtype_info(targets->dtype)->class == LOSS_CLASS_SIGNED;
+	bool is_signed = loss_dtype_info(targets->dtype)->dtype_class == LOSS_CLASS_SIGNED;
 	int64_t half = size < 8 ? INT64_C(1) << (8 * size - 1) : INT64_MAX;
 	bool fits = draft->ignore_index >= -half && draft->ignore_index < half;
 	for (size_t r = 0; r < targets->count; r++) {

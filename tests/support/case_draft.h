@@ -45,7 +45,7 @@ bool case_odd_chance(struct case_draft *draft, double chance);
 
 /* Before the tensors: the shape of grad_output follows from it. */
 void case_set_reduction(struct case_draft *draft, struct loss_problem *problem);
-/* Behind them: any legal value; that of class_axis follows from the shape. */
+/* After them: any legal value; that of class_axis follows from the shape. */
 void case_set_argument(struct case_draft *draft, struct loss_problem *problem, size_t i);
 
 /* Element i of an integer tensor: the value's low bits. */

@@ -38,6 +38,13 @@ const struct case_family case_families[] = {
 	       CROSS_ENTROPY_OF_PROBABILITIES),
 	FAMILY("probabilities_z_loss", "cross_entropy",
 	       "probabilities z_loss temperature grad_output", CROSS_ENTROPY_OF_PROBABILITIES),
+	FAMILY("rows", "cross_entropy", "row_weight mask weight z_loss", CROSS_ENTROPY),
+	FAMILY("focal", "cross_entropy", "gamma weight z_loss", CROSS_ENTROPY),
+	FAMILY("scaled", "cross_entropy", "logit_scale softcap row_weight", CROSS_ENTROPY),
+	FAMILY("top", "cross_entropy", "k ece_bins ece_norm mask shift",
+	       "loss topk_accuracy ece accuracy"),
+	FAMILY("probabilities_rows", "cross_entropy", "probabilities row_weight mask",
+	       CROSS_ENTROPY_OF_PROBABILITIES),
 	LONG("long", "cross_entropy", "label_smoothing", CROSS_ENTROPY),
 	LONG("long_loss", "cross_entropy", "", "loss lse"),
 
@@ -45,6 +52,7 @@ const struct case_family case_families[] = {
 	FAMILY("loss", "nll_loss", "", "loss"),
 	FAMILY("weight", "nll_loss", "weight ignore_index grad_output grad_dtype", "loss grad"),
 	FAMILY("mean", "nll_loss", "weight denominator empty_mean", "loss grad"),
+	FAMILY("rows", "nll_loss", "row_weight mask", "loss grad"),
 
 	FAMILY("plain", "log_softmax", "", SOFTMAX),
 	FAMILY("gradient", "log_softmax", "grad_output", "grad"),
@@ -61,16 +69,22 @@ const struct case_family case_families[] = {
 	FAMILY("mean", "binary_cross_entropy_with_logits",
 	       "weight denominator empty_mean grad_dtype", "loss grad"),
 
+	FAMILY("mask", "binary_cross_entropy_with_logits", "mask pos_weight ece_bins ece_norm",
+	       "loss grad accuracy ece"),
+
 	FAMILY("plain", "binary_cross_entropy", "", "loss grad"),
+	FAMILY("mask", "binary_cross_entropy", "mask ece_bins ece_norm", "loss grad accuracy ece"),
 	FAMILY("weight", "binary_cross_entropy", "weight grad_output", "loss grad"),
 	FAMILY("mean", "binary_cross_entropy", "weight denominator empty_mean grad_dtype",
 	       "loss grad"),
 
 	FAMILY("plain", "kl_div", "batchmean", "loss grad"),
+	FAMILY("mask", "kl_div", "mask batchmean", "loss grad"),
 	FAMILY("log_target", "kl_div", "log_target grad_output", "loss grad"),
 	FAMILY("mean", "kl_div", "denominator empty_mean grad_dtype", "loss grad"),
 
 	FAMILY("plain", "sigmoid_focal_loss", "", "loss grad"),
+	FAMILY("mask", "sigmoid_focal_loss", "mask gamma", "loss grad"),
 	FAMILY("alpha_gamma", "sigmoid_focal_loss", "alpha gamma grad_output", "loss grad"),
 	FAMILY("mean", "sigmoid_focal_loss", "denominator empty_mean grad_dtype", "loss grad"),
 };

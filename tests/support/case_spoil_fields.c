@@ -135,7 +135,7 @@ bool spoil_not_beside_the_rest(struct spoiled *spoiled, size_t i)
 
 /* ---------------------------------------------------------------- outputs */
 
-/* One more, behind those that there are. */
+/* One more, after those that there are. */
 static bool add_output(struct spoiled *spoiled, const char *name)
 {
 	struct loss_problem *problem = spoiled->problem;

@@ -56,7 +56,7 @@ static bool has_indices(const struct loss_info *loss, size_t i)
 	return loss->tensors[i].kinds & LOSS_KIND_INDEX;
 }
 
-/* There is a number behind it, which JSON can write. */
+/* There is a number beyond it, which JSON can write. */
 static bool has_end(const struct loss_info *loss, size_t i, double end, bool excluded)
 {
 	const struct loss_argument_info *info = loss->arguments[i];

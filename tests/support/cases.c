@@ -22,7 +22,7 @@ static uint64_t hash_double(uint64_t hash, double value)
 static uint64_t hash_tensor(const struct loss_tensor *tensor)
 {
 	uint64_t hash = CASE_HASH;
-	bool is_float = loss_dtype_info(tensor->dtype)->class == LOSS_CLASS_FLOAT;
+	bool is_float = loss_dtype_info(tensor->dtype)->dtype_class == LOSS_CLASS_FLOAT;
 	if (!is_float)
 		return case_hash_bytes(hash, tensor->data,
 				       tensor->count * loss_dtype_info(tensor->dtype)->size);

@@ -12,6 +12,7 @@
 #include "../../server/codec/json_in.h"
 #include "../../server/codec/query.h"
 #include "../../src/problem.h"
+#include "budget.h"
 #include "random.h"
 
 #define RANDOM_WAYS 6
@@ -21,7 +22,7 @@
 static void write_element(FILE *stream, const struct loss_tensor *tensor, size_t i)
 {
 	size_t size = loss_dtype_info(tensor->dtype)->size;
-	loss_dtype_class class = loss_dtype_info(tensor->dtype)->class;
+	loss_dtype_class class = loss_dtype_info(tensor->dtype)->dtype_class;
 	const unsigned char *at = (const unsigned char *)tensor->data + i * size;
 	uint64_t bits = 0;
 	if (class == LOSS_CLASS_FLOAT) {
@@ -55,7 +56,8 @@ static void write_problem(FILE *stream, const struct loss_problem *problem)
 			write_tensor(stream, loss->tensors[i].name,
 				     &problem->tensors[loss->tensors[i].role]);
 	for (size_t i = 0; i < loss->n_arguments; i++) {
-		const struct loss_value *value = &problem->values[argument_row(loss->arguments[i])->id];
+		const struct loss_value *value =
+			&problem->values[argument_row(loss->arguments[i])->id];
 		bool quoted = value->type == LOSS_VALUE_STRING;
 		if (problem->arguments_given & (1u << i))
 			fprintf(stream, quoted ? "%s \"%s\"\n" : "%s %s\n",

@@ -23,7 +23,7 @@ static bool is_transformed(const struct expect_arguments *arguments)
 
 /*
  * Rounded to the type of results, as the library does. Where that is so near the middle of two
- * values that nobody can tell to which side, either is right; so it always is in F64 behind more
+ * values that nobody can tell to which side, either is right; so it always is in F64 after more
  * than one operation.
  */
 static long double transform(const struct expect_problem *problem, long double x, bool *doubtful)

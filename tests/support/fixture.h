@@ -14,9 +14,11 @@
 #define FIXTURE_FILES(X)                                                                           \
 	X(binary_cross_entropy)                                                                    \
 	X(binary_cross_entropy_with_logits)                                                        \
+	X(calibration)                                                                             \
 	X(cross_entropy_arguments)                                                                 \
 	X(cross_entropy_c)                                                                         \
 	X(cross_entropy_class_last)                                                                \
+	X(cross_entropy_gamma)                                                                     \
 	X(cross_entropy_language_model)                                                            \
 	X(cross_entropy_nc)                                                                        \
 	X(cross_entropy_nc1)                                                                       \
@@ -28,10 +30,14 @@
 	X(kl_div)                                                                                  \
 	X(legacy_arguments)                                                                        \
 	X(log_softmax)                                                                             \
+	X(logit_scale)                                                                             \
+	X(mask)                                                                                    \
+	X(mask_elements)                                                                           \
 	X(narrow_dtypes)                                                                           \
 	X(nll_loss)                                                                                \
 	X(odd)                                                                                     \
 	X(outputs)                                                                                 \
+	X(row_weight)                                                                              \
 	X(sigmoid_focal_loss)                                                                      \
 	X(softmax)
 

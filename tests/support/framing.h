@@ -18,7 +18,7 @@
 #define PROBLEM_LENGTH "57"
 #define SEED_LOSS "1.3447266"
 
-/* With HIDDEN behind it, which must never be answered. */
+/* With HIDDEN after it, which must never be answered. */
 struct framing_refused {
 	const char *name; /* NULL ends the table */
 	const char *request;

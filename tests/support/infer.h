@@ -4,7 +4,7 @@
 
 #include "client.h"
 
-/* A request's body: a document, and bytes behind it. */
+/* A request's body: a document, and bytes after it. */
 struct infer {
 	const char *path; /* NULL: that of cross_entropy */
 	const char *document;
@@ -20,7 +20,7 @@ void infer_send(struct client *client, const struct infer *infer, struct reply *
 struct inferred {
 	struct reply reply;
 	cJSON *json;     /* the document */
-	bool binary;     /* there are bytes behind it: */
+	bool binary;     /* there are bytes after it: */
 	const char *raw; /* in the reply */
 	size_t n_raw;
 };
@@ -32,7 +32,7 @@ struct inferred infer(struct client *client, const struct infer *infer);
 void inferred_free(struct inferred *inferred);
 /* The output of that name, which must be there. */
 const cJSON *inferred_output(const struct inferred *inferred, const char *name);
-/* Its bytes behind the document; fails the test when it has none, or not so many. */
+/* Its bytes after the document; fails the test when it has none, or not so many. */
 const void *inferred_raw(const struct inferred *inferred, const char *name, size_t size);
 
 #endif

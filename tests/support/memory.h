@@ -3,6 +3,7 @@
 #define TESTS_MEMORY_H
 
 #include "arena.h"
+#include "budget.h"
 
 #define BLOCK ((size_t)16384)
 #define PAGE ((size_t)4096)

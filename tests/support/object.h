@@ -18,7 +18,7 @@ struct object {
 const char *object_prefix(void);
 /* Makes an object of `size` zeros, whose key is "/", the prefix and the name. */
 void object_create(struct object *object, const char *name, size_t size);
-/* Cuts it, or makes it longer. `data` behind the new end must not be touched. */
+/* Cuts it, or makes it longer. `data` after the new end must not be touched. */
 void object_resize(struct object *object, size_t size);
 /* How often it is mapped in this process, `data` included. */
 size_t object_mappings(const struct object *object);

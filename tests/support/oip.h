@@ -9,6 +9,7 @@
 #define LOGITS "{\"name\":\"logits\",\"shape\":[2,3],\"datatype\":\"FP32\",\"data\":[1,2,3,4,5,6]}"
 #define TARGETS "{\"name\":\"targets\",\"shape\":[2],\"datatype\":\"INT64\",\"data\":[0,2]}"
 #define INPUTS "\"inputs\":[" LOGITS "," TARGETS "]"
+#define INPUTS_AND(more) "\"inputs\":[" LOGITS "," TARGETS "," more "]"
 #define TEXT "logits F32 (2, 3): 1 2 3 4 5 6\ntargets I64 (2): 0 2\n"
 /* An input whose members end differently. */
 #define LOGITS_WITH(rest) "{\"inputs\":[{\"name\":\"logits\"," rest "}," TARGETS "]}"
@@ -19,7 +20,7 @@
 #define OUTPUTS(rest) REQUEST("\"outputs\":[" rest "]")
 #define OUTPUT(rest) OUTPUTS("{\"name\":\"loss\",\"parameters\":{" rest "}}")
 
-/* An input whose bytes come behind the document. */
+/* An input whose bytes come after the document. */
 #define RAW(name, datatype, shape, size)                                                           \
 	"{\"name\":\"" name "\",\"datatype\":\"" datatype "\",\"shape\":" shape                    \
 	",\"parameters\":{\"binary_data_size\":" size "}}"

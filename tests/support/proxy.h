@@ -11,7 +11,7 @@
 struct proxy_kind {
 	const char *program;
 	const char *config;       /* the file in docker/ */
-	const char *const *flags; /* behind which the path of the file comes */
+	const char *const *flags; /* after which the path of the file comes */
 	/* What stands in the file, and what in its place: %u is the proxy's port or the server's,
 	 * %s a folder. Each must be there. NULL ends the list. */
 	struct proxy_change {

@@ -1,4 +1,5 @@
 #include "refusal.h"
+#include "codec/status.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -6,7 +7,7 @@
 #include <cmocka.h>
 #include <string.h>
 
-static bool met[LOSS_N_STATUS];
+static bool met[STATUS_END];
 
 /* The bodies' group is the one of all that are not named here. */
 static const struct {
@@ -14,21 +15,21 @@ static const struct {
 	enum refusal_group group;
 } groups[] = {
 	{LOSS_TOO_MUCH_MEMORY_IN_FLIGHT, REFUSAL_HEADS},
-	{LOSS_FORBIDDEN, REFUSAL_ORIGINS},
-	{LOSS_UNKNOWN_PATH, REFUSAL_HEADS},
-	{LOSS_UNKNOWN_LOSS, REFUSAL_HEADS},
-	{LOSS_METHOD_NOT_ALLOWED, REFUSAL_HEADS},
-	{LOSS_INVALID_HEADER, REFUSAL_HEADS},
-	{LOSS_LENGTH_REQUIRED, REFUSAL_FRAMING},
-	{LOSS_EXPECTATION_FAILED, REFUSAL_FRAMING},
-	{LOSS_UNSUPPORTED_MEDIA_TYPE, REFUSAL_HEADS},
-	{LOSS_UNSUPPORTED_ENCODING, REFUSAL_HEADS},
-	{LOSS_NOT_ACCEPTABLE, REFUSAL_HEADS},
-	{LOSS_BODY_TOO_LARGE, REFUSAL_HEADS},
-	{LOSS_TOO_LARGE_FOR_SERVER, REFUSAL_HEADS},
-	{LOSS_INVALID_QUERY, REFUSAL_HEADS},
-	{LOSS_INVALID_ENCODING, REFUSAL_CODINGS},
-	{LOSS_INVALID_SAFETENSORS, REFUSAL_SAFETENSORS},
+	{STATUS_FORBIDDEN, REFUSAL_ORIGINS},
+	{STATUS_UNKNOWN_PATH, REFUSAL_HEADS},
+	{STATUS_UNKNOWN_LOSS, REFUSAL_HEADS},
+	{STATUS_METHOD_NOT_ALLOWED, REFUSAL_HEADS},
+	{STATUS_INVALID_HEADER, REFUSAL_HEADS},
+	{STATUS_LENGTH_REQUIRED, REFUSAL_FRAMING},
+	{STATUS_EXPECTATION_FAILED, REFUSAL_FRAMING},
+	{STATUS_UNSUPPORTED_MEDIA_TYPE, REFUSAL_HEADS},
+	{STATUS_UNSUPPORTED_ENCODING, REFUSAL_HEADS},
+	{STATUS_NOT_ACCEPTABLE, REFUSAL_HEADS},
+	{STATUS_BODY_TOO_LARGE, REFUSAL_HEADS},
+	{LOSS_TOO_LARGE_FOR_BUDGET, REFUSAL_HEADS},
+	{STATUS_INVALID_QUERY, REFUSAL_HEADS},
+	{STATUS_INVALID_ENCODING, REFUSAL_CODINGS},
+	{STATUS_INVALID_SAFETENSORS, REFUSAL_SAFETENSORS},
 };
 
 static int complain(const char *what, const char *problem, const struct reply *reply)
@@ -46,7 +47,7 @@ static bool has_string(const cJSON *json, const char *name, const char *wanted)
 static int check_document(const char *what, const struct refusal *wanted, const struct reply *reply,
 			  const cJSON *json)
 {
-	const struct loss_status_info *info = loss_status_info(wanted->status);
+	const struct loss_status_info *info = status_words(wanted->status);
 	const cJSON *pointer = json_find(json, "pointer");
 	const cJSON *detail = json_find(json, "detail");
 	char type[128], id[256] = "";
@@ -57,7 +58,7 @@ static int check_document(const char *what, const struct refusal *wanted, const 
 		bad += complain(what, info->code, reply);
 	if (!has_string(json, "type", type) || !has_string(json, "title", info->title))
 		bad += complain(what, "type or title", reply);
-	if (json_number(json_member(json, "status")) != info->http)
+	if (json_number(json_member(json, "status")) != status_http(wanted->status))
 		bad += complain(what, "the status inside is another", reply);
 	if (id[0] == '\0' || !has_string(json, "request_id", id))
 		bad += complain(what, "request_id is not the header's", reply);
@@ -76,8 +77,8 @@ int refusal_check(const char *what, const struct refusal *wanted, struct reply *
 {
 	char type[128] = "";
 	int bad = 0;
-	if (reply->status != loss_status_info(wanted->status)->http)
-		bad += complain(what, loss_status_info(wanted->status)->code, reply);
+	if (reply->status != status_http(wanted->status))
+		bad += complain(what, status_words(wanted->status)->code, reply);
 	reply_header(reply, "Content-Type", type, sizeof(type));
 	if (strcmp(type, "application/problem+json") != 0) {
 		bad += complain(what, "not a problem document", reply);
@@ -102,12 +103,12 @@ static enum refusal_group group_of(loss_status status)
 void refusal_assert_all_met(enum refusal_group group)
 {
 	int missing = 0;
-	for (int status = 0; status < LOSS_N_STATUS; status++) {
-		const struct loss_status_info *info = loss_status_info((loss_status)status);
-		bool refusal = info->http >= 400 && info->http < 500;
-		if (!refusal || met[status] || group_of((loss_status)status) != group)
+	for (size_t i = 0; i < STATUS_COUNT; i++) {
+		loss_status status = status_at(i);
+		bool refusal = status_http(status) >= 400 && status_http(status) < 500;
+		if (!refusal || met[status] || group_of(status) != group)
 			continue;
-		print_error("no test meets %s\n", info->code);
+		print_error("no test meets %s\n", status_words(status)->code);
 		missing++;
 	}
 	assert_int_equal(missing, 0);

@@ -23,7 +23,7 @@ char *safetensors_metadata(const char *body, size_t size, const char *key);
 struct bad_safetensors {
 	const char *header; /* NULL: the body is n bytes of zeros */
 	uint64_t length;    /* what the body says of the header's length; 0: the truth */
-	size_t n;           /* bytes behind the header, zeros */
+	size_t n;           /* bytes after the header, zeros */
 	loss_status status;
 	const char *pointer; /* NULL: none */
 	const char *detail;

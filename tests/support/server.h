@@ -34,7 +34,7 @@ int server_start(struct server *server, const char *const *flags, const char *co
 /* Those started from now on may have so many files open at once; 0: as many as this process. */
 void server_limit_files(rlim_t files);
 
-/* The next line of its standard output, behind the ready line; false when none comes. */
+/* The next line of its standard output, after the ready line; false when none comes. */
 bool server_line(struct server *server, char *line, size_t size);
 
 /*

@@ -7,7 +7,7 @@
 
 #include "random.h"
 
-/* Cuts text at the first c: what is behind it, or NULL where there is none. */
+/* Cuts text at the first c: what is after it, or NULL where there is none. */
 static char *cut(char *text, char c)
 {
 	char *at = strchr(text, c);
@@ -30,7 +30,7 @@ static int read_shape(const char *text, size_t shape[LOSS_MAX_RANK])
 	return rank;
 }
 
-/* The next of a list of numbers, from its start again behind its end. */
+/* The next of a list of numbers, from its start again after its end. */
 static const char *next(const char *list, const char *end)
 {
 	return *end == ',' ? end + 1 : list;

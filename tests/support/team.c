@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 #include <poll.h>
+#include <stdatomic.h>
 
 #include "plan.h"
 #include "random.h"

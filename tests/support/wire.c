@@ -35,12 +35,13 @@ double wire_element(const struct loss_tensor *tensor, size_t i)
 {
 	const struct loss_dtype_info *info = loss_dtype_info(tensor->dtype);
 	uint64_t bits = 0;
-	if (info->class == LOSS_CLASS_FLOAT)
+	if (info->dtype_class == LOSS_CLASS_FLOAT)
 		return loss_float_get(tensor->dtype, tensor->data, i);
 	memcpy(&bits, (const char *)tensor->data + i * info->size, info->size);
 	unsigned unused = 64 - 8 * (unsigned)info->size;
-	return info->class == LOSS_CLASS_SIGNED ? (double)((int64_t)(bits << unused) >> unused)
-						: (double)bits;
+	return info->dtype_class == LOSS_CLASS_SIGNED
+		       ? (double)((int64_t)(bits << unused) >> unused)
+		       : (double)bits;
 }
 
 static void write_float(FILE *stream, double value)
@@ -53,7 +54,7 @@ static void write_float(FILE *stream, double value)
 
 void wire_write_element(FILE *stream, const struct loss_tensor *tensor, size_t i)
 {
-	if (loss_dtype_info(tensor->dtype)->class == LOSS_CLASS_FLOAT)
+	if (loss_dtype_info(tensor->dtype)->dtype_class == LOSS_CLASS_FLOAT)
 		write_float(stream, wire_element(tensor, i));
 	else if (tensor->dtype == LOSS_I64)
 		fprintf(stream, "%" PRId64, ((const int64_t *)tensor->data)[i]);

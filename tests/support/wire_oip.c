@@ -1,4 +1,4 @@
-/* The Open Inference Protocol, with tensors in the document and behind it. */
+/* The Open Inference Protocol, with tensors in the document and after it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>

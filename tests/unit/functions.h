@@ -220,7 +220,7 @@ static void wide_logits_are_capped_within_an_ulp(void **state)
 	struct random random = random_start(0xf5);
 	for (size_t i = 0; i < random_cases(ROUNDS); i++) {
 		struct cap cap = draw_cap(&random);
-		struct softcap_wide wide = softcap_wide_of(cap.s, cap.t);
+		struct softcap_wide wide = softcap_wide_of(sum_from(cap.s), sum_from(cap.t));
 		double x = draw_share(&random) * cap.s;
 		struct capped got = wd_softcap_wide(wd_set(x), &wide);
 		long double slope, exact = exact_capped(x, cap, &slope);
@@ -264,7 +264,7 @@ static void capped_special_values(void **state)
 		{0x1p-149, 0x1p-150, 0.5}, {0x1.fffffep127, 15, 0},
 	};
 	struct softcap plain = softcap_of(30, 2);
-	struct softcap_wide wide = softcap_wide_of(30, 2);
+	struct softcap_wide wide = softcap_wide_of(sum_from(30), sum_from(2));
 	(void)state;
 	for (size_t i = 0; i < COUNT(rows); i++) {
 		struct capped got = wd_softcap_wide(wd_set(rows[i][0]), &wide);
@@ -309,7 +309,7 @@ static void the_bits_are_always_the_same(void **state)
 {
 	struct random random = {.state = 0xf7};
 	struct softcap plain = softcap_of(30, 1.5);
-	struct softcap_wide wide = softcap_wide_of(30, 1.5);
+	struct softcap_wide wide = softcap_wide_of(sum_from(30), sum_from(1.5));
 	uint64_t hash = 0;
 	(void)state;
 	for (size_t i = 0; i < 20000; i++) {

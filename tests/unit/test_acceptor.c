@@ -17,6 +17,7 @@
 #include "../support/tcp.h"
 #include "acceptor.h"
 #include "admission.h"
+#include "budget.h"
 #include "clock.h"
 #include "listener.h"
 

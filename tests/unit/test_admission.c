@@ -1,5 +1,6 @@
 /* Who may connect: the limit, each listener's own places, addresses, the budget. */
 #include "../../server/admission.h"
+#include "budget.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

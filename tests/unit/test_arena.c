@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "../support/memory.h"
+#include "budget.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -110,7 +111,7 @@ static void sizes_that_overflow(void **state)
 	};
 	for (size_t i = 0; i < COUNT(sizes); i++) {
 		assert_null(loss_arena_alloc(arena, sizes[i][0], sizes[i][1]));
-		expect_failure(arena, LOSS_TOO_LARGE_FOR_SERVER, "split the batch");
+		expect_failure(arena, LOSS_TOO_LARGE_FOR_BUDGET, "split the batch");
 	}
 	assert_int_equal(loss_arena_held(arena), BLOCK);
 	assert_non_null(loss_arena_alloc(arena, 1, 1));
@@ -123,10 +124,10 @@ static void more_than_the_whole_budget(void **state)
 	struct loss_budget budget = budget_of(100000);
 	struct loss_arena *arena = create_arena(&budget);
 	assert_null(loss_arena_alloc(arena, 100001, 1));
-	expect_failure(arena, LOSS_TOO_LARGE_FOR_SERVER, "100000 bytes");
+	expect_failure(arena, LOSS_TOO_LARGE_FOR_BUDGET, "100000 bytes");
 	/* what the arena holds already counts */
 	assert_null(loss_arena_alloc(arena, 90000, 1));
-	expect_failure(arena, LOSS_TOO_LARGE_FOR_SERVER, "100000 bytes");
+	expect_failure(arena, LOSS_TOO_LARGE_FOR_BUDGET, "100000 bytes");
 	assert_int_equal(held(&budget), BLOCK);
 	assert_non_null(loss_arena_alloc(arena, 60000, 1));
 	loss_arena_destroy(arena);
@@ -222,7 +223,7 @@ static void what_is_kept_gives_way(void **state)
 		assert_non_null(loss_arena_alloc(arena, beside - 64 + pages * PAGE, 1));
 		assert_int_equal(held(&budget), ROOMY - KEPT + pages * PAGE);
 		assert_int_equal(budget.kept_bytes, pages ? 0 : KEPT);
-		for (size_t i = 0; i < LOSS_KEPT_MAPPINGS; i++)
+		for (size_t i = 0; i < KEPT_MAPPINGS; i++)
 			assert_int_equal(atomic_load(&budget.kept[i]) != NULL, !pages && i == 0);
 		/* Small ones count like that, too. */
 		assert_non_null(loss_arena_alloc(arena, BLOCK, 1));
@@ -289,7 +290,7 @@ static void text_is_formatted(void **state)
 	assert_string_equal(text, "rank is 3");
 	assert_string_equal(loss_arena_printf(arena, "%s", ""), "");
 	assert_null(loss_arena_printf(arena, "%20000d", 1));
-	expect_failure(arena, LOSS_TOO_LARGE_FOR_SERVER, "16384 bytes");
+	expect_failure(arena, LOSS_TOO_LARGE_FOR_BUDGET, "16384 bytes");
 	assert_string_equal(text, "rank is 3");
 	loss_arena_destroy(arena);
 }
@@ -371,7 +372,7 @@ static void a_budget_is_shared_between_threads(void **state)
 }
 
 #define HOLDERS 4
-#define ENOUGH 5000       /* times that one came right behind another */
+#define ENOUGH 5000       /* times that one came right after another */
 #define PATIENCE 50000000 /* rounds, where there is only one processor to be had */
 
 struct crowd {

@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "../support/memory.h"
+#include "budget.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -47,7 +48,7 @@ static void contents_survive_every_growth(void **state)
 	for (size_t i = 0; i < COUNT(sizes); i++) {
 		fill(buffer, sizes[i]);
 		expect_pattern(buffer, sizes[i]);
-		assert_int_equal(buffer->mapped, buffer->capacity >= MAPPED);
+		assert_int_equal(buffer_is_mapped(buffer), buffer->capacity >= MAPPED);
 		assert_int_equal(held(&budget), BLOCK + buffer->capacity);
 	}
 	loss_arena_destroy(arena);
@@ -66,7 +67,7 @@ static void small_buffers_double(void **state)
 		assert_true(loss_buffer_reserve(buffer, 1));
 		assert_int_equal(buffer->capacity, capacity);
 	}
-	assert_true(buffer->mapped);
+	assert_true(buffer_is_mapped(buffer));
 	expect_pattern(buffer, MAPPED / 2);
 	loss_arena_destroy(arena);
 }
@@ -118,13 +119,13 @@ static void growth_that_overflows(void **state)
 	struct loss_arena *arena = create_arena(NULL);
 	struct loss_buffer *buffer = loss_buffer_create(arena);
 	assert_false(loss_buffer_reserve(buffer, SIZE_MAX));
-	expect_failure(arena, LOSS_TOO_LARGE_FOR_SERVER, "split the batch");
+	expect_failure(arena, LOSS_TOO_LARGE_FOR_BUDGET, "split the batch");
 	fill(buffer, 10);
 	assert_false(loss_buffer_reserve(buffer, SIZE_MAX - 5));
-	expect_failure(arena, LOSS_TOO_LARGE_FOR_SERVER, "split the batch");
+	expect_failure(arena, LOSS_TOO_LARGE_FOR_BUDGET, "split the batch");
 	/* whole pages that fit a size_t, but not together with what the arena holds */
 	assert_false(loss_buffer_reserve(buffer, SIZE_MAX - PAGE - 10));
-	expect_failure(arena, LOSS_TOO_LARGE_FOR_SERVER, "split the batch");
+	expect_failure(arena, LOSS_TOO_LARGE_FOR_BUDGET, "split the batch");
 	expect_pattern(buffer, 10);
 	loss_arena_destroy(arena);
 }
@@ -139,7 +140,7 @@ static void growth_beyond_the_budget(void **state)
 	size_t before = held(&budget), capacity = buffer->capacity;
 	char more[1] = {0};
 	assert_false(loss_buffer_reserve(buffer, 2 * MAPPED));
-	expect_failure(arena, LOSS_TOO_LARGE_FOR_SERVER, "262144 bytes");
+	expect_failure(arena, LOSS_TOO_LARGE_FOR_BUDGET, "262144 bytes");
 	/* Twice the capacity does not fit the budget, but what is needed does. */
 	fill(buffer, capacity);
 	assert_true(loss_buffer_append(buffer, more, 1));
@@ -168,7 +169,7 @@ static void a_budget_too_full_for_a_buffer(void **state)
 	while (loss_arena_alloc(arena, 1, 64))
 		;
 	assert_null(loss_buffer_create(arena));
-	expect_failure(arena, LOSS_TOO_LARGE_FOR_SERVER, "16384 bytes");
+	expect_failure(arena, LOSS_TOO_LARGE_FOR_BUDGET, "16384 bytes");
 	loss_arena_destroy(arena);
 }
 
@@ -187,7 +188,7 @@ static void released_memory_goes_back(void **state)
 		assert_int_equal(loss_arena_held(arena), BLOCK);
 		assert_int_equal(buffer->size, 0);
 		assert_int_equal(buffer->capacity, 0);
-		assert_false(buffer->mapped);
+		assert_false(buffer_is_mapped(buffer));
 		loss_buffer_release(buffer); /* once more changes nothing */
 		assert_int_equal(held(&budget), BLOCK);
 	}

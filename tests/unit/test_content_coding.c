@@ -12,6 +12,8 @@
 #include "../../server/codec/content_coding.h"
 #include "../support/memory.h"
 #include "../support/random.h"
+#include "budget.h"
+#include "codec/status.h"
 
 #define NO_LIMIT UINT64_MAX
 #define MIB ((size_t)1 << 20)
@@ -60,7 +62,7 @@ struct outcome {
 };
 
 /* Feeds the coded body in pieces of `step` bytes, each in a block of its own, so that a sanitizer
- * sees a read behind it. */
+ * sees a read after it. */
 static struct outcome decode(struct loss_arena *arena, enum content_coding coding,
 			     uint64_t max_bytes, struct bytes coded, size_t step)
 {
@@ -81,9 +83,8 @@ static struct outcome decode(struct loss_arena *arena, enum content_coding codin
 static void expect_error(const struct outcome *outcome, loss_status status, const char *words)
 {
 	if (outcome->status != status || !strstr(outcome->err.detail, words))
-		fail_msg("status %s, \"%s\"; not %s, \"%s\"",
-			 loss_status_info(outcome->status)->code, outcome->err.detail,
-			 loss_status_info(status)->code, words);
+		fail_msg("status %s, \"%s\"; not %s, \"%s\"", status_words(outcome->status)->code,
+			 outcome->err.detail, status_words(status)->code, words);
 }
 
 /* Text that gets shorter, but not by much. */
@@ -184,8 +185,8 @@ static void test_bytes_behind_the_end(void **state)
 		for (size_t step = 1; step <= coded.size + 2; step++) {
 			struct outcome outcome = decode(arena, codings[i].coding, NO_LIMIT,
 							(struct bytes){all, coded.size + 2}, step);
-			expect_error(&outcome, LOSS_INVALID_ENCODING,
-				     i == 0 ? "incorrect header check" : "bytes behind its end");
+			expect_error(&outcome, STATUS_INVALID_ENCODING,
+				     i == 0 ? "incorrect header check" : "bytes after its end");
 		}
 	}
 	loss_arena_destroy(arena);
@@ -201,7 +202,7 @@ static void test_cut_at_every_byte(void **state)
 		for (size_t n = 1; n < coded.size; n++) {
 			struct outcome outcome = decode(arena, codings[i].coding, NO_LIMIT,
 							(struct bytes){coded.data, n}, n);
-			expect_error(&outcome, LOSS_INVALID_ENCODING, "ends too early");
+			expect_error(&outcome, STATUS_INVALID_ENCODING, "ends too early");
 			loss_buffer_release(outcome.decoded);
 		}
 	}
@@ -222,8 +223,8 @@ static void test_every_changed_byte_is_found(void **state)
 			struct outcome whole =
 				decode(arena, codings[i].coding, NO_LIMIT, coded, coded.size);
 			struct outcome cut = decode(arena, codings[i].coding, NO_LIMIT, coded, 1);
-			assert_int_equal(whole.status, LOSS_INVALID_ENCODING);
-			assert_int_equal(cut.status, LOSS_INVALID_ENCODING);
+			assert_int_equal(whole.status, STATUS_INVALID_ENCODING);
+			assert_int_equal(cut.status, STATUS_INVALID_ENCODING);
 			assert_string_equal(whole.err.detail, cut.err.detail);
 			coded.data[at] ^= 0x41;
 			loss_buffer_release(whole.decoded);
@@ -241,17 +242,17 @@ static void test_other_formats_are_refused(void **state)
 	struct bytes raw = code(arena, -15, 6, "text", 4);
 	unsigned char plain[] = {'{', '}'};
 	struct outcome outcome = decode(arena, CODING_GZIP, NO_LIMIT, of_zlib, 4);
-	expect_error(&outcome, LOSS_INVALID_ENCODING, "the gzip body is corrupt");
+	expect_error(&outcome, STATUS_INVALID_ENCODING, "the gzip body is corrupt");
 	outcome = decode(arena, CODING_DEFLATE, NO_LIMIT, of_gzip, 4);
-	expect_error(&outcome, LOSS_INVALID_ENCODING, "the deflate body is corrupt");
+	expect_error(&outcome, STATUS_INVALID_ENCODING, "the deflate body is corrupt");
 	outcome = decode(arena, CODING_DEFLATE, NO_LIMIT, raw, 4);
-	expect_error(&outcome, LOSS_INVALID_ENCODING, "the deflate body is corrupt");
+	expect_error(&outcome, STATUS_INVALID_ENCODING, "the deflate body is corrupt");
 	outcome = decode(arena, CODING_GZIP, NO_LIMIT, (struct bytes){plain, 2}, 2);
-	expect_error(&outcome, LOSS_INVALID_ENCODING, "the gzip body is corrupt");
+	expect_error(&outcome, STATUS_INVALID_ENCODING, "the gzip body is corrupt");
 	/* zlib's header with the flag that asks for a dictionary, and its number. */
 	unsigned char dictionary[] = {0x78, 0xbb, 1, 2, 3, 4, 0};
 	outcome = decode(arena, CODING_DEFLATE, NO_LIMIT, (struct bytes){dictionary, 7}, 1);
-	expect_error(&outcome, LOSS_INVALID_ENCODING, "needs a dictionary");
+	expect_error(&outcome, STATUS_INVALID_ENCODING, "needs a dictionary");
 	loss_arena_destroy(arena);
 }
 
@@ -266,14 +267,14 @@ static void test_decoded_bytes_count_against_the_limit(void **state)
 	static const size_t steps[] = {1, 1000, 100000};
 	for (size_t i = 0; i < 3; i++) {
 		outcome = decode(arena, CODING_GZIP, 99999, coded, steps[i]);
-		expect_error(&outcome, LOSS_BODY_TOO_LARGE, "more than 99999 bytes");
+		expect_error(&outcome, STATUS_BODY_TOO_LARGE, "more than 99999 bytes");
 		/* What is beyond the limit is not even handed over. */
 		assert_true(outcome.decoded->size <= 99999);
 	}
-	/* An error in what comes behind the limit is not looked for. */
+	/* An error in what comes after the limit is not looked for. */
 	coded.data[coded.size - 1] ^= 1;
 	outcome = decode(arena, CODING_GZIP, 99999, coded, 1);
-	expect_error(&outcome, LOSS_BODY_TOO_LARGE, "more than 99999 bytes");
+	expect_error(&outcome, STATUS_BODY_TOO_LARGE, "more than 99999 bytes");
 	loss_arena_destroy(arena);
 }
 
@@ -290,14 +291,14 @@ static void test_bombs(void **state)
 	/* More than that not: judged at the end where the coded body is short, */
 	coded = gzip(arena, text.data, MIB + 1);
 	outcome = decode(arena, CODING_GZIP, NO_LIMIT, coded, 10);
-	expect_error(&outcome, LOSS_BODY_TOO_LARGE, "at most 100");
+	expect_error(&outcome, STATUS_BODY_TOO_LARGE, "at most 100");
 	/* and on the way where it is long. */
 	coded = gzip(arena, text.data, text.size);
 	assert_true(coded.size > 3 * 4096);
 	char detail[sizeof outcome.err.detail];
 	for (size_t step = coded.size; step > 0; step = step == 1 ? 0 : 1) {
 		outcome = decode(arena, CODING_GZIP, NO_LIMIT, coded, step);
-		expect_error(&outcome, LOSS_BODY_TOO_LARGE, "bytes of its first 4096");
+		expect_error(&outcome, STATUS_BODY_TOO_LARGE, "bytes of its first 4096");
 		assert_true(outcome.decoded->size < 5 * MIB);
 		if (step > 1)
 			memcpy(detail, outcome.err.detail, sizeof detail);
@@ -343,7 +344,7 @@ static void test_no_memory(void **state)
 			inflater_feed(inflater, coded.data, 1, append, buffer);
 			inflater_feed(inflater, coded.data + 1, coded.size - 1, append, buffer);
 			loss_status status = inflater_finish(inflater, &err);
-			assert_true(status == LOSS_OK || status == LOSS_TOO_LARGE_FOR_SERVER);
+			assert_true(status == LOSS_OK || status == LOSS_TOO_LARGE_FOR_BUDGET);
 			decoded = status == LOSS_OK;
 		}
 		assert_true(inflater || !created);
@@ -386,7 +387,7 @@ static void test_gzip_bytes_without_memory(void **state)
 		done = gzip_bytes("text", 4, arena) != NULL;
 		failed += !done;
 		if (!done)
-			expect_failure(arena, LOSS_TOO_LARGE_FOR_SERVER, "memory budget");
+			expect_failure(arena, LOSS_TOO_LARGE_FOR_BUDGET, "memory budget");
 		loss_arena_destroy(arena);
 		assert_int_equal(held(&budget), 0);
 	}

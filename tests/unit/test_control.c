@@ -1,5 +1,6 @@
 /* Small JSON documents: what is taken from them, and what is said of wrong ones. */
 #include "codec/control.h"
+#include "codec/status.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -147,20 +148,20 @@ static void wrong_documents_say_what_is_wrong(void **state)
 		/* The first of several; but syntax wins. */
 		{"{\"a\":1,\"key\":1}", LOSS_UNKNOWN_FIELD, "\"a\""},
 		{"{\"key\":1,\"a\":1}", LOSS_WRONG_TYPE, "\"key\""},
-		{"{\"key\":1,}", LOSS_INVALID_JSON, "line 1, column 10"},
-		{"{\"key\":1", LOSS_TRUNCATED_BODY, "ends here"},
-		{"{} {}", LOSS_INVALID_JSON, "line 1, column 4"},
-		{"{\"key\":'k'}", LOSS_INVALID_JSON, ""},
-		{"{\"offset\":01}", LOSS_INVALID_JSON, ""},
-		{"{\"offset\":NaN}", LOSS_INVALID_JSON, ""},
-		{"{\"key\":\"\xff\"}", LOSS_INVALID_JSON, "UTF-8"},
-		{"{\"parameters\":{\"a\":[1,]}}", LOSS_INVALID_JSON, ""},
+		{"{\"key\":1,}", STATUS_INVALID_JSON, "line 1, column 10"},
+		{"{\"key\":1", STATUS_TRUNCATED_BODY, "ends here"},
+		{"{} {}", STATUS_INVALID_JSON, "line 1, column 4"},
+		{"{\"key\":'k'}", STATUS_INVALID_JSON, ""},
+		{"{\"offset\":01}", STATUS_INVALID_JSON, ""},
+		{"{\"offset\":NaN}", STATUS_INVALID_JSON, ""},
+		{"{\"key\":\"\xff\"}", STATUS_INVALID_JSON, "UTF-8"},
+		{"{\"parameters\":{\"a\":[1,]}}", STATUS_INVALID_JSON, ""},
 	};
 	(void)state;
 	for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
 		loss_status status = read_body(table[i].body);
 		if (status != table[i].status || !strstr(err.detail, table[i].words))
-			fail_msg("%s: %s: %s", table[i].body, loss_status_info(status)->code,
+			fail_msg("%s: %s: %s", table[i].body, status_words(status)->code,
 				 err.detail);
 		assert_int_equal(err.status, status);
 	}

@@ -7,6 +7,8 @@
 #include <cmocka.h>
 
 #include <assert.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -29,7 +31,7 @@ static struct {
 	atomic_uchar visits[MANY];
 	atomic_size_t blocks;
 	size_t cancel_after;
-	atomic_bool cancel;
+	struct loss_cancel cancel;
 } seen;
 
 static void count_rows(const struct loss_plan *plan, size_t first, size_t n,
@@ -42,7 +44,7 @@ static void count_rows(const struct loss_plan *plan, size_t first, size_t n,
 	sum_add(&partial->loss, (double)first);
 	meeting_attend();
 	if (atomic_fetch_add(&seen.blocks, 1) + 1 == seen.cancel_after)
-		atomic_store(&seen.cancel, true);
+		loss_cancel_request(&seen.cancel);
 }
 
 static struct loss_row counting;
@@ -183,10 +185,10 @@ static void a_team_has_nothing_to_share_in_few_blocks(void **state)
 
 static void expect_overdue(const struct eval *eval, loss_status status)
 {
-	assert_int_equal(status, LOSS_DEADLINE_EXCEEDED);
-	assert_int_equal(eval->error.status, LOSS_DEADLINE_EXCEEDED);
+	assert_int_equal(status, LOSS_CANCELLED);
+	assert_int_equal(eval->error.status, LOSS_CANCELLED);
 	assert_string_equal(eval->error.field, "");
-	assert_non_null(strstr(eval->error.detail, "deadline"));
+	assert_non_null(strstr(eval->error.detail, "cancelled"));
 }
 
 static void a_run_that_is_cancelled_before_it_starts(void **state)
@@ -195,12 +197,12 @@ static void a_run_that_is_cancelled_before_it_starts(void **state)
 	for (int threads = 1; threads < 5; threads++) {
 		struct eval eval;
 		plan_counting(&eval);
-		atomic_store(&seen.cancel, true);
+		loss_cancel_request(&seen.cancel);
 		expect_overdue(&eval, loss_plan_run(eval.plan, threads, &seen.cancel, &eval.error));
 		assert_int_equal(atomic_load(&seen.blocks), 0);
 		assert_int_equal(loss_plan_run(eval.plan, threads, &seen.cancel, NULL),
-				 LOSS_DEADLINE_EXCEEDED);
-		atomic_store(&seen.cancel, false);
+				 LOSS_CANCELLED);
+		seen.cancel = (struct loss_cancel){0};
 		assert_int_equal(loss_plan_run(eval.plan, threads, &seen.cancel, &eval.error),
 				 LOSS_OK);
 		assert_int_equal(rows_seen(1), MANY);
@@ -224,10 +226,31 @@ static void a_run_stops_at_the_next_block(void **state)
 	eval_end(&eval);
 }
 
+static struct loss_cancel of_signals;
+
+static void on_signal(int number)
+{
+	(void)number;
+	loss_cancel_request(&of_signals);
+}
+
+static void a_signal_handler_may_cancel(void **state)
+{
+	(void)state;
+	assert_false(loss_cancel_requested(&of_signals));
+	void (*before)(int) = signal(SIGUSR1, on_signal);
+	raise(SIGUSR1);
+	signal(SIGUSR1, before);
+	assert_true(loss_cancel_requested(&of_signals));
+	loss_cancel_request(&of_signals); /* again is fine */
+	assert_true(loss_cancel_requested(&of_signals));
+}
+
 static void an_evaluation_is_cancelled(void **state)
 {
 	(void)state;
-	atomic_bool cancel = true;
+	struct loss_cancel cancel = {0};
+	loss_cancel_request(&cancel);
 	struct eval eval;
 	spec_start(&eval, CE EXAMPLE);
 	expect_overdue(&eval, loss_evaluate(eval.problem, eval.arena, 1, &cancel, &eval.result,
@@ -298,6 +321,7 @@ int main(void)
 		cmocka_unit_test(a_team_has_nothing_to_share_in_few_blocks),
 		cmocka_unit_test(a_run_that_is_cancelled_before_it_starts),
 		cmocka_unit_test(a_run_stops_at_the_next_block),
+		cmocka_unit_test(a_signal_handler_may_cancel),
 		cmocka_unit_test(an_evaluation_is_cancelled),
 		cmocka_unit_test(any_team_computes_the_same_bits),
 		cmocka_unit_test(an_evaluation_hands_on_the_error_of_its_plan),

@@ -1,4 +1,5 @@
 #include "../../server/guard.h"
+#include "codec/status.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -22,7 +23,7 @@ struct guard_case {
 	{                                                                                          \
 		"Host", "a"                                                                        \
 	}
-#define BAD LOSS_INVALID_HEADER
+#define BAD STATUS_INVALID_HEADER
 
 static const struct guard_case cases[] = {
 	{"plain", V1, "/", {HOST}, LOSS_OK, ""},
@@ -30,7 +31,7 @@ static const struct guard_case cases[] = {
 	{"chunked", V1, "/", {HOST, {"transfer-encoding", "CHUNKED"}}, LOSS_OK, ""},
 	{"continue", V1, "/", {HOST, {"Expect", "100-Continue"}}, LOSS_OK, ""},
 	{"host with port", V1, "/", {{"Host", "[::1]:8080"}}, LOSS_OK, ""},
-	{"white space behind a host", V1, "/", {{"Host", "a:80 \t"}}, LOSS_OK, ""},
+	{"white space after a host", V1, "/", {{"Host", "a:80 \t"}}, LOSS_OK, ""},
 	{"1.0 without host", V0, "/", {{0}}, LOSS_OK, ""},
 	{"1.0 with an expectation", V0, "/", {HOST, {"Expect", "foo"}}, LOSS_OK, ""},
 
@@ -62,20 +63,20 @@ static const struct guard_case cases[] = {
 	{"hexadecimal length", V1, "/", {HOST, {"Content-Length", "0x5"}}, BAD, "0x5"},
 	{"list of lengths", V1, "/", {HOST, {"Content-Length", "5,5"}}, BAD, "5,5"},
 	{"empty length", V1, "/", {HOST, {"Content-Length", ""}}, BAD, "digits"},
-	{"space behind a length", V1, "/", {HOST, {"Content-Length", "5 "}}, BAD, "\"5 \""},
+	{"space after a length", V1, "/", {HOST, {"Content-Length", "5 "}}, BAD, "\"5 \""},
 	{"space before colon", V1, "/", {HOST, {"Content-Length ", "5"}}, BAD, "name"},
 
 	{"coding on 1.0", V0, "/", {HOST, {"Transfer-Encoding", "chunked"}}, BAD, "HTTP/1.0"},
 	{"other coding", V1, "/", {HOST, {"Transfer-Encoding", "xchunked"}}, BAD, "xchunked"},
 	{"list of codings", V1, "/", {HOST, {"Transfer-Encoding", "gzip, chunked"}}, BAD, "gzip"},
 	{"empty coding", V1, "/", {HOST, {"Transfer-Encoding", ""}}, BAD, "chunked"},
-	{"space behind a coding",
+	{"space after a coding",
 	 V1,
 	 "/",
 	 {HOST, {"Transfer-Encoding", "chunked "}},
 	 BAD,
 	 "white space"},
-	{"tab behind a coding",
+	{"tab after a coding",
 	 V1,
 	 "/",
 	 {HOST, {"Transfer-Encoding", "chunked\t"}},
@@ -92,19 +93,19 @@ static const struct guard_case cases[] = {
 	 V1,
 	 "/",
 	 {HOST, {"Expect", "foo"}},
-	 LOSS_EXPECTATION_FAILED,
+	 STATUS_EXPECTATION_FAILED,
 	 "\"foo\""},
-	{"space behind an expectation",
+	{"space after an expectation",
 	 V1,
 	 "/",
 	 {HOST, {"Expect", "100-continue "}},
-	 LOSS_EXPECTATION_FAILED,
+	 STATUS_EXPECTATION_FAILED,
 	 "white space"},
 	{"two expectations",
 	 V1,
 	 "/",
 	 {HOST, {"Expect", "100-continue"}, {"Expect", "100-continue"}},
-	 LOSS_EXPECTATION_FAILED,
+	 STATUS_EXPECTATION_FAILED,
 	 "once"},
 
 	{"empty name", V1, "/", {HOST, {"", "x"}}, BAD, "name"},
@@ -140,8 +141,8 @@ static void each_head_is_judged(void **state)
 		loss_status status = check(&cases[i], &framing, &err);
 		if (status != cases[i].wanted)
 			fail_msg("%s: %s instead of %s (%s)", cases[i].name,
-				 loss_status_info(status)->code,
-				 loss_status_info(cases[i].wanted)->code, err.detail);
+				 status_words(status)->code, status_words(cases[i].wanted)->code,
+				 err.detail);
 		if (!strstr(err.detail, cases[i].words))
 			fail_msg("%s: \"%s\" does not say \"%s\"", cases[i].name, err.detail,
 				 cases[i].words);
@@ -203,7 +204,7 @@ static void a_head_that_is_not_what_it_shows_is_refused(void **state)
 	struct framing framing;
 	struct loss_error err;
 	(void)state;
-	assert_int_equal(guard_check(&head, &framing, &err), LOSS_INVALID_HEADER);
+	assert_int_equal(guard_check(&head, &framing, &err), STATUS_INVALID_HEADER);
 	assert_non_null(strstr(err.detail, "CR LF"));
 }
 

@@ -181,7 +181,7 @@ static void every_value_is_written_as_it_was_read(void **state)
 }
 
 /* Around the middle between a number and the next: the two of them, and the even one at the middle.
- * Behind the largest number stands what overflow becomes. */
+ * After the largest number stands what overflow becomes. */
 static void every_boundary_is_where_it_belongs(void **state)
 {
 	(void)state;

@@ -1,5 +1,7 @@
 #include "../../server/head.h"
 #include "../support/memory.h"
+#include "budget.h"
+#include "codec/status.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -95,8 +97,8 @@ static void values_that_can_not_be_kept_are_no_values(void **state)
 	(void)state;
 	memset(value, 'a', BLOCK);
 	value[BLOCK] = ' ';
-	assert_int_equal(head_read(&head, &header, 1, small, &err), LOSS_TOO_LARGE_FOR_SERVER);
-	assert_int_equal(err.status, LOSS_TOO_LARGE_FOR_SERVER);
+	assert_int_equal(head_read(&head, &header, 1, small, &err), LOSS_TOO_LARGE_FOR_BUDGET);
+	assert_int_equal(err.status, LOSS_TOO_LARGE_FOR_BUDGET);
 	assert_null(head.content_type);
 	loss_arena_destroy(small);
 }
@@ -110,7 +112,7 @@ static void doubled_single_values_are_refused(void **state)
 		const struct header headers[] = {{names[i], "1"}, {names[i], "1"}};
 		struct head head = {0};
 		struct loss_error err;
-		assert_int_equal(head_read(&head, headers, 2, arena, &err), LOSS_INVALID_HEADER);
+		assert_int_equal(head_read(&head, headers, 2, arena, &err), STATUS_INVALID_HEADER);
 		assert_non_null(strstr(err.detail, names[i]));
 	}
 }
@@ -197,11 +199,11 @@ static void content_types_are_judged(void **state)
 		{"application/json;", LOSS_OK, 0, ""},
 		{"application/x-other", LOSS_OK, 1, ""},
 		{"", LOSS_OK, 0, ""},
-		{"application/json; charset=latin-1", LOSS_UNSUPPORTED_MEDIA_TYPE, 0, "utf-8"},
-		{"application/jsonx", LOSS_UNSUPPORTED_MEDIA_TYPE, 0, "application/json"},
-		{"text/json", LOSS_UNSUPPORTED_MEDIA_TYPE, 0, "text/json"},
-		{";", LOSS_UNSUPPORTED_MEDIA_TYPE, 0, ""},
-		{"application/x-www-form-urlencoded", LOSS_UNSUPPORTED_MEDIA_TYPE, 0,
+		{"application/json; charset=latin-1", STATUS_UNSUPPORTED_MEDIA_TYPE, 0, "utf-8"},
+		{"application/jsonx", STATUS_UNSUPPORTED_MEDIA_TYPE, 0, "application/json"},
+		{"text/json", STATUS_UNSUPPORTED_MEDIA_TYPE, 0, "text/json"},
+		{";", STATUS_UNSUPPORTED_MEDIA_TYPE, 0, ""},
+		{"application/x-www-form-urlencoded", STATUS_UNSUPPORTED_MEDIA_TYPE, 0,
 		 "-H 'Content-Type: application/json'"},
 	};
 	(void)state;
@@ -213,7 +215,7 @@ static void content_types_are_judged(void **state)
 		if (status != cases[i].wanted || (!status && index != cases[i].index) ||
 		    !strstr(err.detail, cases[i].words))
 			fail_msg("\"%s\": %s, row %zu, \"%s\"", cases[i].value,
-				 loss_status_info(status)->code, index, err.detail);
+				 status_words(status)->code, index, err.detail);
 	}
 }
 
@@ -232,12 +234,12 @@ static void one_coding_of_the_body_is_decoded(void **state)
 		{"x-gzip", LOSS_OK, CODING_GZIP},
 		{"deflate", LOSS_OK, CODING_DEFLATE},
 		{"identity, , gzip, identity", LOSS_OK, CODING_GZIP},
-		{"gzip, deflate", LOSS_UNSUPPORTED_ENCODING, 0},
-		{"gzip, gzip", LOSS_UNSUPPORTED_ENCODING, 0},
-		{"br", LOSS_UNSUPPORTED_ENCODING, 0},
-		{"identity, zstd", LOSS_UNSUPPORTED_ENCODING, 0},
-		{"*", LOSS_UNSUPPORTED_ENCODING, 0},
-		{"gzipp", LOSS_UNSUPPORTED_ENCODING, 0},
+		{"gzip, deflate", STATUS_UNSUPPORTED_ENCODING, 0},
+		{"gzip, gzip", STATUS_UNSUPPORTED_ENCODING, 0},
+		{"br", STATUS_UNSUPPORTED_ENCODING, 0},
+		{"identity, zstd", STATUS_UNSUPPORTED_ENCODING, 0},
+		{"*", STATUS_UNSUPPORTED_ENCODING, 0},
+		{"gzipp", STATUS_UNSUPPORTED_ENCODING, 0},
 	};
 	(void)state;
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -247,7 +249,7 @@ static void one_coding_of_the_body_is_decoded(void **state)
 		loss_status status = head_encoding(&head, &coding, &err);
 		if (status != cases[i].wanted || (!status && coding != cases[i].coding))
 			fail_msg("\"%s\": %s, coding %d", cases[i].value,
-				 loss_status_info(status)->code, (int)coding);
+				 status_words(status)->code, (int)coding);
 		assert_true(!status || strstr(err.detail, cases[i].value));
 	}
 	struct head absent = {0};
@@ -336,7 +338,7 @@ static void accept_is_negotiated(void **state)
 			fail_msg("\"%s\" does%s want %s", cases[i].accept, wanted ? "" : " not",
 				 cases[i].type);
 		if (!wanted)
-			assert_int_equal(err.status, LOSS_NOT_ACCEPTABLE);
+			assert_int_equal(err.status, STATUS_NOT_ACCEPTABLE);
 	}
 }
 
@@ -373,7 +375,7 @@ static void accept_chooses_among_types(void **state)
 		struct loss_error err = {0};
 		size_t index = 9;
 		loss_status status = head_accept(&head, types, 3, &index, &err);
-		if (status != (cases[i].chosen == 3 ? LOSS_NOT_ACCEPTABLE : LOSS_OK) ||
+		if (status != (cases[i].chosen == 3 ? STATUS_NOT_ACCEPTABLE : LOSS_OK) ||
 		    (status == LOSS_OK && index != cases[i].chosen))
 			fail_msg("\"%s\" chose %zu: %s", cases[i].accept, index, err.detail);
 	}
@@ -406,7 +408,7 @@ static void timeouts_have_a_range(void **state)
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		struct head head = read_one("X-Request-Timeout-Ms", cases[i].value);
 		loss_status status = head_timeout(&head, &ms, &err);
-		assert_int_equal(status, cases[i].ms ? LOSS_OK : LOSS_INVALID_HEADER);
+		assert_int_equal(status, cases[i].ms ? LOSS_OK : STATUS_INVALID_HEADER);
 		if (cases[i].ms)
 			assert_int_equal(ms, cases[i].ms);
 	}

@@ -10,6 +10,8 @@
 #include "../../server/codec/json_in.h"
 #include "../support/decoded.h"
 #include "../support/random.h"
+#include "budget.h"
+#include "codec/status.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -68,7 +70,7 @@ static void test_member_faults(void **state)
 		 "Reduction",
 		 "cross_entropy has no field \"Reduction\"; the nearest is \"reduction\""},
 		{NULL, "{\"a~/b\":1}", LOSS_UNKNOWN_FIELD, "a~/b",
-		 "cross_entropy has no field \"a~/b\"; the nearest is \"shift\""},
+		 "cross_entropy has no field \"a~/b\"; the nearest is \"mask\""},
 		{NULL, "{\"logits\":[1],\"targets\":0,\"logits\":[NaN]}", LOSS_DUPLICATE_FIELD,
 		 "logits", "logits is given twice; give it once"},
 		{NULL, "{\"logits\":null,\"logits\":[1]}", LOSS_DUPLICATE_FIELD, "logits",
@@ -132,7 +134,7 @@ static void test_argument_faults(void **state)
 		 "label_smoothing is \"0.1\", but must be a number"},
 		{NULL, "{\"label_smoothing\":false}", LOSS_WRONG_TYPE, "label_smoothing",
 		 "label_smoothing is false, but must be a number"},
-		{NULL, "{\"label_smoothing\":[0.1,[NaNa]]}", LOSS_INVALID_JSON, "",
+		{NULL, "{\"label_smoothing\":[0.1,[NaNa]]}", STATUS_INVALID_JSON, "",
 		 "line 1, column 26: found 'N', but NaN and Infinity may stand in tensors only"},
 		{NULL, "{\"label_smoothing\":[0.1,[2]]}", LOSS_WRONG_TYPE, "label_smoothing",
 		 "label_smoothing is an array, but must be a number"},
@@ -191,33 +193,34 @@ static void test_syntax_wins(void **state)
 {
 	(void)state;
 	static const struct refused cases[] = {
-		{NULL, "{\"nope\":1,\"logits\":[[1],[1,2]],\"a\":tru}", LOSS_INVALID_JSON, "",
+		{NULL, "{\"nope\":1,\"logits\":[[1],[1,2]],\"a\":tru}", STATUS_INVALID_JSON, "",
 		 "line 1, column 39: found '}', but true is expected"},
-		{NULL, "{\"logits\":[[1],true,{\"a\":1}],", LOSS_TRUNCATED_BODY, "",
+		{NULL, "{\"logits\":[[1],true,{\"a\":1}],", STATUS_TRUNCATED_BODY, "",
 		 "line 1, column 30: the body ends here, but a name in double quotes is expected"},
-		{NULL, "[1,2", LOSS_TRUNCATED_BODY, "",
+		{NULL, "[1,2", STATUS_TRUNCATED_BODY, "",
 		 "line 1, column 5: the body ends here, but ',' or ']' is expected"},
-		{NULL, "{\"logits\":[1],\"logits\":[2]} x", LOSS_INVALID_JSON, "",
+		{NULL, "{\"logits\":[1],\"logits\":[2]} x", STATUS_INVALID_JSON, "",
 		 "line 1, column 29: found 'x', but nothing may follow the document"},
-		{NULL, "", LOSS_EMPTY_BODY, "", "the body is empty, but a JSON object is expected"},
-		{NULL, "\n", LOSS_EMPTY_BODY, "",
+		{NULL, "", STATUS_EMPTY_BODY, "",
+		 "the body is empty, but a JSON object is expected"},
+		{NULL, "\n", STATUS_EMPTY_BODY, "",
 		 "the body is empty, but a JSON object is expected"},
 		/* words for non-finite numbers stand in tensors and nowhere else */
-		{NULL, "{\"label_smoothing\":NaN}", LOSS_INVALID_JSON, "",
+		{NULL, "{\"label_smoothing\":NaN}", STATUS_INVALID_JSON, "",
 		 "line 1, column 20: found 'N', but NaN and Infinity may stand in tensors only"},
-		{NULL, "{\"label_smoothing\":-Infinity}", LOSS_INVALID_JSON, "",
+		{NULL, "{\"label_smoothing\":-Infinity}", STATUS_INVALID_JSON, "",
 		 "line 1, column 21: found 'I', but Infinity may stand in tensors only"},
-		{NULL, "{\"logits\":{\"shape\":[NaN]}}", LOSS_INVALID_JSON, "",
+		{NULL, "{\"logits\":{\"shape\":[NaN]}}", STATUS_INVALID_JSON, "",
 		 "line 1, column 21: found 'N', but NaN and Infinity may stand in tensors only"},
-		{NULL, "{\"logits\":{\"data\":[1],\"x\":Infinity}}", LOSS_INVALID_JSON, "",
+		{NULL, "{\"logits\":{\"data\":[1],\"x\":Infinity}}", STATUS_INVALID_JSON, "",
 		 "line 1, column 27: found 'I', but NaN and Infinity may stand in tensors only"},
-		{NULL, "{\"logits\":[{\"data\":NaN}]}", LOSS_INVALID_JSON, "",
+		{NULL, "{\"logits\":[{\"data\":NaN}]}", STATUS_INVALID_JSON, "",
 		 "line 1, column 20: found 'N', but NaN and Infinity may stand in tensors only"},
-		{NULL, "{\"logits\":{\"data\":{\"a\":NaN}}}", LOSS_INVALID_JSON, "",
+		{NULL, "{\"logits\":{\"data\":{\"a\":NaN}}}", STATUS_INVALID_JSON, "",
 		 "line 1, column 24: found 'N', but NaN and Infinity may stand in tensors only"},
-		{NULL, "{\"logits\":[NaN],\"nope\":NaN}", LOSS_INVALID_JSON, "",
+		{NULL, "{\"logits\":[NaN],\"nope\":NaN}", STATUS_INVALID_JSON, "",
 		 "line 1, column 24: found 'N', but NaN and Infinity may stand in tensors only"},
-		{NULL, "[NaN]", LOSS_INVALID_JSON, "",
+		{NULL, "[NaN]", STATUS_INVALID_JSON, "",
 		 "line 1, column 2: found 'N', but NaN and Infinity may stand in tensors only"},
 	};
 	check_refused(cases, COUNT(cases));
@@ -228,8 +231,7 @@ static void test_lowest_status_wins(void **state)
 	(void)state;
 	static const struct refused cases[] = {
 		{NULL, "{\"logits\":[[1],[1,2],[true]],\"reduce\":1,\"a\":1,\"b\":2}",
-		 LOSS_UNKNOWN_FIELD, "a",
-		 "cross_entropy has no field \"a\"; the nearest is \"shift\""},
+		 LOSS_UNKNOWN_FIELD, "a", "cross_entropy has no field \"a\"; the nearest is \"k\""},
 		{NULL, "{\"logits\":[[1],[1,2]],\"reduce\":1,\"reduce\":2}", LOSS_DUPLICATE_FIELD,
 		 "reduce", "reduce is given twice; give it once"},
 		{NULL, "{\"logits\":[[1],[1,2]],\"reduce\":1,\"ignore_index\":[]}", LOSS_WRONG_TYPE,
@@ -241,8 +243,8 @@ static void test_lowest_status_wins(void **state)
 		 LOSS_DTYPE_MISMATCH, "/targets/0",
 		 "targets[0] is 0.5, but class indices are written as integers; probabilities have "
 		 "the shape of the first tensor, (1, 2), not (1)"},
-		{NULL, "{\"weight\":[],\"logits\":[[1],[2,3]],\"targets\":[0]}", LOSS_RAGGED_ARRAY,
-		 "/logits/1/1",
+		{NULL, "{\"weight\":[],\"logits\":[[1],[2,3]],\"targets\":[0]}",
+		 STATUS_RAGGED_ARRAY, "/logits/1/1",
 		 "logits[1][1] is one entry too many, the arrays before it have length 1: nested "
 		 "arrays must be of equal length"},
 	};
@@ -290,7 +292,7 @@ static void test_damaged_bodies(void **state)
 		snprintf(body, sizeof body, "%s", bodies[i % COUNT(bodies)]);
 		damage(&random, body, sizeof body);
 		struct decoded decoded = decode(&(struct decode_options){.plan = 1}, body);
-		int http = loss_status_info(decoded.status)->http;
+		int http = status_http(decoded.status);
 		require(http == 200 || http == 400 || http == 422, "%d for %s", http, body);
 		right += http == 200;
 		wrong += http != 200;
@@ -375,7 +377,7 @@ static void test_no_memory(void **state)
 	feed(&run, "{\"reduction\":7,\"logits\":[");
 	feed_times(&run, "1,", 100000);
 	feed(&run, "1] this is no JSON");
-	assert_int_equal(run.decoder->finish(run.decoder, &err), LOSS_TOO_LARGE_FOR_SERVER);
+	assert_int_equal(run.decoder->finish(run.decoder, &err), LOSS_TOO_LARGE_FOR_BUDGET);
 	run.decoder->pointer(run.decoder, &err, pointer, sizeof pointer);
 	assert_string_equal(pointer, "");
 	loss_arena_destroy(run.arena);

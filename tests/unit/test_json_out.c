@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "../../server/codec/json_out.h"
+#include "budget.h"
 
 struct fixture {
 	struct loss_arena *arena;
@@ -284,7 +285,7 @@ static void test_without_memory_it_stays_failed(void **state)
 	assert_true(out.failed);
 	assert_true(buffer->size == size);
 	struct loss_error err;
-	assert_int_equal(loss_arena_failure(arena, &err), LOSS_TOO_LARGE_FOR_SERVER);
+	assert_int_equal(loss_arena_failure(arena, &err), LOSS_TOO_LARGE_FOR_BUDGET);
 	loss_arena_destroy(arena);
 }
 

@@ -11,6 +11,8 @@
 
 #include "../../server/codec/json_scan.h"
 #include "../support/random.h"
+#include "budget.h"
+#include "codec/status.h"
 
 #define SUITE "../shared/data/JSONTestSuite"
 
@@ -138,111 +140,113 @@ static void test_refused(void **state)
 		loss_status status;
 		const char *detail;
 	} cases[] = {
-		{"", LOSS_EMPTY_BODY, "the body is empty, but a JSON object is expected"},
-		{" \r\n\t", LOSS_EMPTY_BODY, "the body is empty, but a JSON object is expected"},
-		{"[1,]", LOSS_INVALID_JSON, "line 1, column 4: found ']', but a value is expected"},
-		{"[,1]", LOSS_INVALID_JSON,
+		{"", STATUS_EMPTY_BODY, "the body is empty, but a JSON object is expected"},
+		{" \r\n\t", STATUS_EMPTY_BODY, "the body is empty, but a JSON object is expected"},
+		{"[1,]", STATUS_INVALID_JSON,
+		 "line 1, column 4: found ']', but a value is expected"},
+		{"[,1]", STATUS_INVALID_JSON,
 		 "line 1, column 2: found ',', but a value or ']' is expected"},
-		{"[1\n 2]", LOSS_INVALID_JSON,
+		{"[1\n 2]", STATUS_INVALID_JSON,
 		 "line 2, column 2: found '2', but ',' or ']' is expected"},
-		{"[1}", LOSS_INVALID_JSON,
+		{"[1}", STATUS_INVALID_JSON,
 		 "line 1, column 3: found '}', but ',' or ']' is expected"},
-		{"{\"a\":1]", LOSS_INVALID_JSON,
+		{"{\"a\":1]", STATUS_INVALID_JSON,
 		 "line 1, column 7: found ']', but ',' or '}' is expected"},
-		{"{\"a\" 1}", LOSS_INVALID_JSON,
+		{"{\"a\" 1}", STATUS_INVALID_JSON,
 		 "line 1, column 6: found '1', but ':' is expected"},
-		{"{1:2}", LOSS_INVALID_JSON,
+		{"{1:2}", STATUS_INVALID_JSON,
 		 "line 1, column 2: found '1', but a name in double quotes or '}' is expected"},
-		{"{\"a\":1,}", LOSS_INVALID_JSON,
+		{"{\"a\":1,}", STATUS_INVALID_JSON,
 		 "line 1, column 8: found '}', but a name in double quotes is expected"},
-		{"{} {}", LOSS_INVALID_JSON,
+		{"{} {}", STATUS_INVALID_JSON,
 		 "line 1, column 4: found '{', but nothing may follow the document"},
-		{"1 2", LOSS_INVALID_JSON,
+		{"1 2", STATUS_INVALID_JSON,
 		 "line 1, column 3: found '2', but nothing may follow the document"},
-		{"'a'", LOSS_INVALID_JSON, "line 1, column 1: found ''', but a value is expected"},
-		{"\357\273\277{}", LOSS_INVALID_JSON,
+		{"'a'", STATUS_INVALID_JSON,
+		 "line 1, column 1: found ''', but a value is expected"},
+		{"\357\273\277{}", STATUS_INVALID_JSON,
 		 "line 1, column 1: found the byte 0xef, but a body has no byte order mark"},
-		{"[\357]", LOSS_INVALID_JSON,
+		{"[\357]", STATUS_INVALID_JSON,
 		 "line 1, column 2: found the byte 0xef, but a value or ']' is expected"},
-		{"[01]", LOSS_INVALID_JSON,
+		{"[01]", STATUS_INVALID_JSON,
 		 "line 1, column 3: found '1', but a number can not go on so"},
-		{"[1.]", LOSS_INVALID_JSON,
+		{"[1.]", STATUS_INVALID_JSON,
 		 "line 1, column 4: found ']', but a number can not go on so"},
-		{"[2.e3]", LOSS_INVALID_JSON,
+		{"[2.e3]", STATUS_INVALID_JSON,
 		 "line 1, column 4: found 'e', but a number can not go on so"},
-		{"[1e+ ]", LOSS_INVALID_JSON,
+		{"[1e+ ]", STATUS_INVALID_JSON,
 		 "line 1, column 5: found the byte 0x20, but a number can not go on so"},
-		{"[-]", LOSS_INVALID_JSON,
+		{"[-]", STATUS_INVALID_JSON,
 		 "line 1, column 3: found ']', but a number can not go on so"},
-		{"[+1]", LOSS_INVALID_JSON,
+		{"[+1]", STATUS_INVALID_JSON,
 		 "line 1, column 2: found '+', but a value or ']' is expected"},
-		{"[.5]", LOSS_INVALID_JSON,
+		{"[.5]", STATUS_INVALID_JSON,
 		 "line 1, column 2: found '.', but a value or ']' is expected"},
-		{"[1-2]", LOSS_INVALID_JSON,
+		{"[1-2]", STATUS_INVALID_JSON,
 		 "line 1, column 3: found '-', but ',' or ']' is expected"},
-		{"1-2", LOSS_INVALID_JSON,
+		{"1-2", STATUS_INVALID_JSON,
 		 "line 1, column 2: found '-', but nothing may follow the document"},
-		{"[0x1]", LOSS_INVALID_JSON,
+		{"[0x1]", STATUS_INVALID_JSON,
 		 "line 1, column 3: found 'x', but ',' or ']' is expected"},
-		{"[tru]", LOSS_INVALID_JSON, "line 1, column 5: found ']', but true is expected"},
-		{"[True]", LOSS_INVALID_JSON,
+		{"[tru]", STATUS_INVALID_JSON, "line 1, column 5: found ']', but true is expected"},
+		{"[True]", STATUS_INVALID_JSON,
 		 "line 1, column 2: found 'T', but a value or ']' is expected"},
-		{"[1,NaN]", LOSS_INVALID_JSON,
+		{"[1,NaN]", STATUS_INVALID_JSON,
 		 "line 1, column 4: found 'N', but NaN and Infinity may stand in tensors only"},
-		{"[-Infinity]", LOSS_INVALID_JSON,
+		{"[-Infinity]", STATUS_INVALID_JSON,
 		 "line 1, column 3: found 'I', but Infinity may stand in tensors only"},
-		{"[\"\t\"]", LOSS_INVALID_JSON,
+		{"[\"\t\"]", STATUS_INVALID_JSON,
 		 "line 1, column 3: found the byte 0x09, but control characters in strings must be "
 		 "escaped"},
-		{"[\"\\x\"]", LOSS_INVALID_JSON,
+		{"[\"\\x\"]", STATUS_INVALID_JSON,
 		 "line 1, column 4: found 'x', but a backslash must be followed by one of "
 		 "\"\\/bfnrtu"},
-		{"[\"\\u00G0\"]", LOSS_INVALID_JSON,
+		{"[\"\\u00G0\"]", STATUS_INVALID_JSON,
 		 "line 1, column 7: found 'G', but \\u must be followed by four hexadecimal "
 		 "digits"},
-		{"[\"\\uD800\"]", LOSS_INVALID_JSON,
+		{"[\"\\uD800\"]", STATUS_INVALID_JSON,
 		 "line 1, column 9: found '\"', but a \\u surrogate must be one of a pair, high "
 		 "then "
 		 "low"},
-		{"[\"\\uDC00\"]", LOSS_INVALID_JSON,
+		{"[\"\\uDC00\"]", STATUS_INVALID_JSON,
 		 "line 1, column 8: found '0', but a \\u surrogate must be one of a pair, high "
 		 "then "
 		 "low"},
-		{"[\"\\uD800\\uD800\"]", LOSS_INVALID_JSON,
+		{"[\"\\uD800\\uD800\"]", STATUS_INVALID_JSON,
 		 "line 1, column 14: found '0', but a \\u surrogate must be one of a pair, high "
 		 "then "
 		 "low"},
-		{"[\"\\uD800\\n\"]", LOSS_INVALID_JSON,
+		{"[\"\\uD800\\n\"]", STATUS_INVALID_JSON,
 		 "line 1, column 10: found 'n', but a \\u surrogate must be one of a pair, high "
 		 "then "
 		 "low"},
-		{"[\"\200\"]", LOSS_INVALID_JSON,
+		{"[\"\200\"]", STATUS_INVALID_JSON,
 		 "line 1, column 3: found the byte 0x80, but a string must be valid UTF-8"},
-		{"[\"\300\200\"]", LOSS_INVALID_JSON,
+		{"[\"\300\200\"]", STATUS_INVALID_JSON,
 		 "line 1, column 3: found the byte 0xc0, but a string must be valid UTF-8"},
-		{"[\"\340\200\200\"]", LOSS_INVALID_JSON,
+		{"[\"\340\200\200\"]", STATUS_INVALID_JSON,
 		 "line 1, column 4: found the byte 0x80, but a string must be valid UTF-8"},
-		{"[\"\355\240\200\"]", LOSS_INVALID_JSON,
+		{"[\"\355\240\200\"]", STATUS_INVALID_JSON,
 		 "line 1, column 4: found the byte 0xa0, but a string must be valid UTF-8"},
-		{"[\"\364\220\200\200\"]", LOSS_INVALID_JSON,
+		{"[\"\364\220\200\200\"]", STATUS_INVALID_JSON,
 		 "line 1, column 4: found the byte 0x90, but a string must be valid UTF-8"},
-		{"[\"\365\"]", LOSS_INVALID_JSON,
+		{"[\"\365\"]", STATUS_INVALID_JSON,
 		 "line 1, column 3: found the byte 0xf5, but a string must be valid UTF-8"},
-		{"[\"\342\202\"]", LOSS_INVALID_JSON,
+		{"[\"\342\202\"]", STATUS_INVALID_JSON,
 		 "line 1, column 5: found '\"', but a string must be valid UTF-8"},
-		{"[1,", LOSS_TRUNCATED_BODY,
+		{"[1,", STATUS_TRUNCATED_BODY,
 		 "line 1, column 4: the body ends here, but a value is expected"},
-		{"[1,\n[2", LOSS_TRUNCATED_BODY,
+		{"[1,\n[2", STATUS_TRUNCATED_BODY,
 		 "line 2, column 3: the body ends here, but ',' or ']' is expected"},
-		{"{\"a\"", LOSS_TRUNCATED_BODY,
+		{"{\"a\"", STATUS_TRUNCATED_BODY,
 		 "line 1, column 5: the body ends here, but ':' is expected"},
-		{"[\"ab", LOSS_TRUNCATED_BODY,
+		{"[\"ab", STATUS_TRUNCATED_BODY,
 		 "line 1, column 5: the body ends here, but a string is not closed"},
-		{"[nul", LOSS_TRUNCATED_BODY,
+		{"[nul", STATUS_TRUNCATED_BODY,
 		 "line 1, column 5: the body ends here, but a word is not complete"},
-		{"[1e", LOSS_TRUNCATED_BODY,
+		{"[1e", STATUS_TRUNCATED_BODY,
 		 "line 1, column 4: the body ends here, but a number is not complete"},
-		{"-", LOSS_TRUNCATED_BODY,
+		{"-", STATUS_TRUNCATED_BODY,
 		 "line 1, column 2: the body ends here, but a number is not complete"},
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -260,7 +264,7 @@ static void test_nul_bytes(void **state)
 	static const size_t sizes[] = {3, 4, 5, 6, 4};
 	for (size_t i = 0; i < 5; i++) {
 		struct transcript t = scan_all_ways(texts[i], sizes[i], true);
-		assert_int_equal(t.status, LOSS_INVALID_JSON);
+		assert_int_equal(t.status, STATUS_INVALID_JSON);
 		assert_non_null(strstr(t.detail, "found the byte 0x00"));
 		free(t.text);
 	}
@@ -275,12 +279,12 @@ static void test_nonfinite_words(void **state)
 	} cases[] = {
 		{"[NaN,Infinity, -Infinity]", "[ ? ! - ] ", LOSS_OK},
 		{"-Infinity", "- ", LOSS_OK},
-		{"[-NaN]", "[ ", LOSS_INVALID_JSON},
-		{"[-Infinitx]", "[ ", LOSS_INVALID_JSON},
-		{"[Inf]", "[ ", LOSS_INVALID_JSON},
-		{"[nan]", "[ ", LOSS_INVALID_JSON},
-		{"[1-Infinity]", "[ n1=0x1p+0 ", LOSS_INVALID_JSON},
-		{"[-Inf", "[ ", LOSS_TRUNCATED_BODY},
+		{"[-NaN]", "[ ", STATUS_INVALID_JSON},
+		{"[-Infinitx]", "[ ", STATUS_INVALID_JSON},
+		{"[Inf]", "[ ", STATUS_INVALID_JSON},
+		{"[nan]", "[ ", STATUS_INVALID_JSON},
+		{"[1-Infinity]", "[ n1=0x1p+0 ", STATUS_INVALID_JSON},
+		{"[-Inf", "[ ", STATUS_TRUNCATED_BODY},
 	};
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		struct transcript t = scan_all_ways(cases[i].text, strlen(cases[i].text), true);
@@ -311,7 +315,7 @@ static void test_depth(void **state)
 		memset(text, '[', (size_t)depth);
 		memset(text + depth, ']', (size_t)depth);
 		struct transcript t = scan_all_ways(text, (size_t)depth * 2, false);
-		assert_int_equal(t.status, depth > JSON_MAX_DEPTH ? LOSS_INVALID_JSON : LOSS_OK);
+		assert_int_equal(t.status, depth > JSON_MAX_DEPTH ? STATUS_INVALID_JSON : LOSS_OK);
 		if (depth > JSON_MAX_DEPTH)
 			assert_string_equal(t.detail, "line 1, column 33: found '[', but nesting "
 						      "deeper than 32 levels is not allowed");
@@ -319,7 +323,7 @@ static void test_depth(void **state)
 	}
 	char *million = repeat("[", 1000000);
 	struct transcript t = scan(million, 1000000, CUT_NOT, false);
-	assert_int_equal(t.status, LOSS_INVALID_JSON);
+	assert_int_equal(t.status, STATUS_INVALID_JSON);
 	free(t.text);
 	free(million);
 }
@@ -340,7 +344,7 @@ static void test_no_bytes_at_no_address(void **state)
 	memset(&scan_of, 0, sizeof scan_of);
 	json_scan_start(&scan_of, arena, &(struct json_scan_owner){.token = ignore});
 	json_scan_feed(&scan_of, NULL, 0);
-	assert_int_equal(json_scan_finish(&scan_of, &err), LOSS_EMPTY_BODY);
+	assert_int_equal(json_scan_finish(&scan_of, &err), STATUS_EMPTY_BODY);
 	json_scan_start(&scan_of, arena, &(struct json_scan_owner){.token = ignore});
 	json_scan_feed(&scan_of, "[1", 2);
 	json_scan_feed(&scan_of, NULL, 0);
@@ -349,7 +353,7 @@ static void test_no_bytes_at_no_address(void **state)
 	loss_arena_destroy(arena);
 }
 
-/* Behind `prefix`, n digits and a bracket. */
+/* After `prefix`, n digits and a bracket. */
 static struct transcript scan_long_number(const char *prefix, size_t n)
 {
 	char *digits = repeat("7", n), *text = malloc(n + 16);
@@ -417,7 +421,7 @@ static void test_long_strings(void **state)
 	char *letters = repeat("b", 1000);
 	int size = snprintf(text, sizeof text, "\"%s\200\"", letters);
 	struct transcript t = scan_all_ways(text, (size_t)size, false);
-	assert_int_equal(t.status, LOSS_INVALID_JSON);
+	assert_int_equal(t.status, STATUS_INVALID_JSON);
 	free(t.text);
 	free(letters);
 }
@@ -435,7 +439,7 @@ static void test_no_memory_for_a_cut_number(void **state)
 	json_scan_start(&scan, arena, &(struct json_scan_owner){write_token, NULL, &transcript});
 	json_scan_feed(&scan, digits, 60000);
 	json_scan_feed(&scan, "]", 1);
-	assert_int_equal(json_scan_finish(&scan, &err), LOSS_TOO_LARGE_FOR_SERVER);
+	assert_int_equal(json_scan_finish(&scan, &err), LOSS_TOO_LARGE_FOR_BUDGET);
 	fclose(transcript.stream);
 	assert_string_equal(transcript.text, "");
 	free(transcript.text);
@@ -475,7 +479,7 @@ static void test_suite(void **state)
 			continue;
 		char *bytes = read_file(name, &size);
 		struct transcript t = scan_all_ways(bytes, size, false);
-		int http = loss_status_info(t.status)->http;
+		int http = status_http(t.status);
 		if (name[0] == 'y' && t.status != LOSS_OK)
 			fail_msg("%s is refused: %s", name, t.detail);
 		if (name[0] == 'n' && http != 400)

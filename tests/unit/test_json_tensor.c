@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "../support/decoded.h"
+#include "codec/status.h"
 
 #define BCE "binary_cross_entropy_with_logits"
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -215,22 +216,24 @@ static void test_nested_faults(void **state)
 {
 	(void)state;
 	static const struct refused cases[] = {
-		{NULL, "{\"logits\":[[1,2],[3]],\"targets\":[0,0]}", LOSS_RAGGED_ARRAY, "/logits/1",
+		{NULL, "{\"logits\":[[1,2],[3]],\"targets\":[0,0]}", STATUS_RAGGED_ARRAY,
+		 "/logits/1",
 		 "logits[1] has length 1, but the arrays before it have length 2: " EQUAL_LENGTH},
-		{NULL, "{\"logits\":[[1,2],[3,4,5]],\"targets\":[0,0]}", LOSS_RAGGED_ARRAY,
+		{NULL, "{\"logits\":[[1,2],[3,4,5]],\"targets\":[0,0]}", STATUS_RAGGED_ARRAY,
 		 "/logits/1/2",
 		 "logits[1][2] is one entry too many, the arrays before it have length "
 		 "2: " EQUAL_LENGTH},
-		{NULL, "{\"logits\":[[[1],[2]],[[3]]],\"targets\":[0,0]}", LOSS_RAGGED_ARRAY,
+		{NULL, "{\"logits\":[[[1],[2]],[[3]]],\"targets\":[0,0]}", STATUS_RAGGED_ARRAY,
 		 "/logits/1",
 		 "logits[1] has length 1, but the arrays before it have length 2: " EQUAL_LENGTH},
-		{NULL, "{\"logits\":[[1,2],3],\"targets\":[0,0]}", LOSS_RAGGED_ARRAY, "/logits/1",
+		{NULL, "{\"logits\":[[1,2],3],\"targets\":[0,0]}", STATUS_RAGGED_ARRAY, "/logits/1",
 		 "logits[1] is a number, but stands where arrays were before: " EQUALLY_DEEP},
-		{NULL, "{\"logits\":[1,2,[3]],\"targets\":[0,0]}", LOSS_RAGGED_ARRAY, "/logits/2",
+		{NULL, "{\"logits\":[1,2,[3]],\"targets\":[0,0]}", STATUS_RAGGED_ARRAY, "/logits/2",
 		 "logits[2] is an array, but stands where numbers were before: " EQUALLY_DEEP},
-		{NULL, "{\"logits\":[[1,2],[]],\"targets\":[0,0]}", LOSS_RAGGED_ARRAY, "/logits/1",
+		{NULL, "{\"logits\":[[1,2],[]],\"targets\":[0,0]}", STATUS_RAGGED_ARRAY,
+		 "/logits/1",
 		 "logits[1] has length 0, but the arrays before it have length 2: " EQUAL_LENGTH},
-		{NULL, "{\"logits\":[[1,2],[3,4],[5,6,7]],\"targets\":0.5}", LOSS_RAGGED_ARRAY,
+		{NULL, "{\"logits\":[[1,2],[3,4],[5,6,7]],\"targets\":0.5}", STATUS_RAGGED_ARRAY,
 		 "/logits/2/2",
 		 "logits[2][2] is one entry too many, the arrays before it have length "
 		 "2: " EQUAL_LENGTH},
@@ -372,19 +375,19 @@ static void test_typed_faults(void **state)
 		{NULL,
 		 "{\"logits\":{\"dtype\":\"F32\",\"shape\":[9223372036854775808,2,0],\"data\":[]},"
 		 "\"targets\":0}",
-		 LOSS_TOO_MANY_ELEMENTS, "/logits/shape",
+		 STATUS_TOO_MANY_ELEMENTS, "/logits/shape",
 		 "logits.shape has more than 8589934592 elements (max_elements), which is the "
 		 "server's limit"},
 		{NULL,
 		 "{\"logits\":{\"dtype\":\"F32\",\"shape\":[99999999999999999999],\"data\":[]},"
 		 "\"targets\":0}",
-		 LOSS_TOO_MANY_ELEMENTS, "/logits/shape",
+		 STATUS_TOO_MANY_ELEMENTS, "/logits/shape",
 		 "logits.shape has more than 8589934592 elements (max_elements), which is the "
 		 "server's limit"},
 		{NULL,
 		 "{\"logits\":{\"dtype\":\"F32\",\"shape\":[1,1,1,1,1,1,1,1,1],\"data\":[1]},"
 		 "\"targets\":0}",
-		 LOSS_TOO_MANY_ELEMENTS, "/logits/shape",
+		 STATUS_TOO_MANY_ELEMENTS, "/logits/shape",
 		 "logits.shape has more than 8 dimensions (max_rank), which is the server's limit"},
 		{NULL, "{\"logits\":{\"dtype\":\"F32\",\"shape\":[2],\"data\":[1]},\"targets\":0}",
 		 LOSS_SHAPE_MISMATCH, "/logits/data",
@@ -452,27 +455,27 @@ static void test_limits(void **state)
 		"logits has more than 3 elements, which is the server's limit (max_elements)";
 	assert_decodes(&(struct decode_options){.max_elements = 3, .max_rank = 2},
 		       "{\"logits\":[[1,2,3]]}", "logits F32 (1, 3): 1 2 3\n");
-	assert_refused(&options, "{\"logits\":[[1,2],[3,4]],\"targets\":0}", LOSS_TOO_MANY_ELEMENTS,
-		       "logits", limit);
+	assert_refused(&options, "{\"logits\":[[1,2],[3,4]],\"targets\":0}",
+		       STATUS_TOO_MANY_ELEMENTS, "logits", limit);
 	assert_refused(&options,
 		       "{\"logits\":{\"dtype\":\"F32\",\"data\":[1,2,3,4],\"shape\":[4]},"
 		       "\"targets\":0}",
-		       LOSS_TOO_MANY_ELEMENTS, "logits", limit);
+		       STATUS_TOO_MANY_ELEMENTS, "logits", limit);
 	assert_refused(
 		&options,
 		"{\"logits\":{\"dtype\":\"F32\",\"shape\":[4],\"data\":[1,2,3,4]},"
 		"\"targets\":0}",
-		LOSS_TOO_MANY_ELEMENTS, "/logits/shape",
+		STATUS_TOO_MANY_ELEMENTS, "/logits/shape",
 		"logits.shape has more than 3 elements (max_elements), which is the server's "
 		"limit");
 	/* No elements, but 2^21 empty arrays in the reply. */
 	assert_refused(&(struct decode_options){.max_elements = 1u << 30, .max_rank = 8, .plan = 1},
 		       "{\"logits\":{\"dtype\":\"F32\",\"shape\":[2097152,1,0],\"data\":[]},"
 		       "\"targets\":0}",
-		       LOSS_TOO_MANY_ELEMENTS, "/logits/shape",
+		       STATUS_TOO_MANY_ELEMENTS, "/logits/shape",
 		       "logits.shape has more than 1048576 places beside its zero dimension, "
 		       "which is the server's limit");
-	assert_refused(&options, "{\"logits\":[[[1]]],\"targets\":0}", LOSS_TOO_MANY_ELEMENTS,
+	assert_refused(&options, "{\"logits\":[[[1]]],\"targets\":0}", STATUS_TOO_MANY_ELEMENTS,
 		       "logits",
 		       "logits has more than 2 dimensions, which is the server's limit (max_rank)");
 }
@@ -490,7 +493,7 @@ static void test_numbers_need_commas(void **state)
 		char body[200];
 		snprintf(body, sizeof body, "{\"logits\":[[%s]],\"targets\":[0]}", rows[i]);
 		struct decoded decoded = decode(&(struct decode_options){.plan = 1}, body);
-		assert_int_equal(decoded.status, LOSS_INVALID_JSON);
+		assert_int_equal(decoded.status, STATUS_INVALID_JSON);
 		assert_non_null(strstr(decoded.detail, "found '-'"));
 		decoded_free(&decoded);
 	}

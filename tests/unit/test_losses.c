@@ -19,25 +19,29 @@
 static const struct {
 	const char *loss, *tensors, *arguments, *outputs;
 } contract[] = {
-	{"cross_entropy", "logits targets [weight] [grad_output]",
+	{"cross_entropy", "logits targets [weight] [row_weight] [mask] [grad_output]",
 	 "size_average ignore_index reduce reduction label_smoothing denominator empty_mean "
-	 "class_axis grad_dtype softcap temperature z_loss shift",
-	 "loss grad log_probs probs lse entropy z_loss predicted correct rank accuracy perplexity "
-	 "ece"},
-	{"nll_loss", "log_probs targets [weight] [grad_output]",
+	 "class_axis grad_dtype softcap temperature z_loss shift logit_scale gamma k ece_bins "
+	 "ece_norm",
+	 "loss grad log_probs probs lse entropy z_loss predicted correct rank accuracy "
+	 "topk_accuracy perplexity ece"},
+	{"nll_loss", "log_probs targets [weight] [row_weight] [mask] [grad_output]",
 	 "size_average ignore_index reduce reduction denominator empty_mean class_axis grad_dtype",
 	 "loss grad"},
 	{"log_softmax", "logits [grad_output]", "class_axis grad_dtype",
 	 "log_probs probs grad lse entropy predicted"},
 	{"softmax", "logits [grad_output]", "class_axis grad_dtype",
 	 "probs log_probs grad lse entropy predicted"},
-	{"binary_cross_entropy_with_logits", "logits targets [weight] [pos_weight] [grad_output]",
-	 "size_average reduce reduction denominator empty_mean grad_dtype", "loss grad"},
-	{"binary_cross_entropy", "probs targets [weight] [grad_output]",
-	 "size_average reduce reduction denominator empty_mean grad_dtype", "loss grad"},
-	{"kl_div", "log_probs targets [grad_output]",
+	{"binary_cross_entropy_with_logits",
+	 "logits targets [weight] [pos_weight] [mask] [grad_output]",
+	 "size_average reduce reduction denominator empty_mean grad_dtype ece_bins ece_norm",
+	 "loss grad accuracy ece"},
+	{"binary_cross_entropy", "probs targets [weight] [mask] [grad_output]",
+	 "size_average reduce reduction denominator empty_mean grad_dtype ece_bins ece_norm",
+	 "loss grad accuracy ece"},
+	{"kl_div", "log_probs targets [mask] [grad_output]",
 	 "size_average reduce reduction log_target denominator empty_mean grad_dtype", "loss grad"},
-	{"sigmoid_focal_loss", "logits targets [grad_output]",
+	{"sigmoid_focal_loss", "logits targets [mask] [grad_output]",
 	 "alpha gamma reduction denominator empty_mean grad_dtype", "loss grad"},
 };
 
@@ -174,8 +178,12 @@ static void tensors_are_complete(void **state)
 			assert_false(roles & 1u << (unsigned)tensor->role);
 			roles |= 1u << (unsigned)tensor->role;
 			assert_true(tensor->dtypes != 0 && tensor->dtypes < 1u << LOSS_N_DTYPES);
-			if (tensor->role != LOSS_ROLE_TARGETS)
+			if (tensor->role == LOSS_ROLE_MASK)
+				assert_int_equal(tensor->dtypes, LOSS_DTYPE_BIT(LOSS_BOOL));
+			else if (tensor->role != LOSS_ROLE_TARGETS)
 				assert_int_equal(tensor->dtypes, LOSS_FLOAT_DTYPES);
+			assert_int_equal(tensor->kinds == LOSS_KIND_BOOLEAN,
+					 tensor->role == LOSS_ROLE_MASK);
 		}
 	}
 }
@@ -329,6 +337,12 @@ static void choices_are_in_the_order_of_their_enum(void **state)
 	assert_string_equal(means[EMPTY_MEAN_NAN], "nan");
 	assert_string_equal(means[EMPTY_MEAN_ZERO], "zero");
 	assert_null(means[EMPTY_MEAN_ZERO + 1]);
+	const char *const *norms =
+		loss->arguments[loss_find_argument(loss, "ece_norm", 8)]->choices;
+	assert_string_equal(norms[ECE_L1], "l1");
+	assert_string_equal(norms[ECE_L2], "l2");
+	assert_string_equal(norms[ECE_MAX], "max");
+	assert_null(norms[ECE_MAX + 1]);
 }
 
 /* ---------------------------------------------------------------- outputs */
@@ -337,8 +351,9 @@ static void outputs_are_complete(void **state)
 {
 	(void)state;
 	static const char *const names[N_OUTPUTS] = {
-		"loss",     "grad",    "log_probs", "probs", "lse",        "predicted", "correct",
-		"accuracy", "entropy", "z_loss",    "rank",  "perplexity", "ece"};
+		"loss",      "grad",       "log_probs", "probs",        "lse",
+		"predicted", "correct",    "accuracy",  "entropy",      "z_loss",
+		"rank",      "perplexity", "ece",       "topk_accuracy"};
 	unsigned seen = 0;
 	for (size_t l = 0; loss_at(l); l++) {
 		const struct loss_info *loss = loss_at(l);

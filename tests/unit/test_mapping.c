@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "../support/memory.h"
+#include "budget.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -123,7 +124,7 @@ static void what_is_wanted_again_is_there(void **state)
 {
 	(void)state;
 	struct loss_budget budget = budget_of(64 * LIMIT);
-	for (size_t i = 0; i < LOSS_KEPT_MAPPINGS; i++)
+	for (size_t i = 0; i < KEPT_MAPPINGS; i++)
 		give_back(&budget, (32 + i) * MIB);
 	unsigned char *pages = give_back(&budget, 2 * MIB);
 	for (int i = 0; i < 3; i++) {
@@ -138,28 +139,28 @@ static void what_is_wanted_again_is_there(void **state)
 static void what_has_no_place_goes_back(void **state)
 {
 	(void)state;
-	/* Behind the last place there is room that looks like one. */
+	/* After the last place there is room that looks like one. */
 	struct {
 		struct loss_budget budget;
 		_Atomic(void *) none;
 	} with_room = {budget_of(LIMIT), NULL};
 	struct loss_budget *budget = &with_room.budget;
-	unsigned char *places[LOSS_KEPT_MAPPINGS], *taken[LOSS_KEPT_MAPPINGS];
-	for (size_t i = 0; i < LOSS_KEPT_MAPPINGS; i++)
+	unsigned char *places[KEPT_MAPPINGS], *taken[KEPT_MAPPINGS];
+	for (size_t i = 0; i < KEPT_MAPPINGS; i++)
 		places[i] = give_back(budget, MIB);
-	assert_int_equal(kept(budget), LOSS_KEPT_MAPPINGS * MIB);
+	assert_int_equal(kept(budget), KEPT_MAPPINGS * MIB);
 	unsigned char *more = give_back(budget, MIB);
 	assert_true(is_mapped(more));
 	assert_false(is_mapped(places[0]));
 	places[0] = more;
 	assert_null(atomic_load(&with_room.none));
-	assert_int_equal(kept(budget), LOSS_KEPT_MAPPINGS * MIB);
+	assert_int_equal(kept(budget), KEPT_MAPPINGS * MIB);
 	/* Each of those that have one is taken once. */
-	for (size_t i = 0; i < LOSS_KEPT_MAPPINGS; i++) {
+	for (size_t i = 0; i < KEPT_MAPPINGS; i++) {
 		size_t found = 0;
 		taken[i] = create(budget, MIB);
-		assert_int_equal(kept(budget), (LOSS_KEPT_MAPPINGS - 1 - i) * MIB);
-		for (size_t k = 0; k < LOSS_KEPT_MAPPINGS; k++)
+		assert_int_equal(kept(budget), (KEPT_MAPPINGS - 1 - i) * MIB);
+		for (size_t k = 0; k < KEPT_MAPPINGS; k++)
 			found += taken[i] == places[k];
 		for (size_t k = 0; k < i; k++)
 			assert_ptr_not_equal(taken[i], taken[k]);
@@ -169,7 +170,7 @@ static void what_has_no_place_goes_back(void **state)
 	mapping_destroy(budget, taken[3], MIB);
 	assert_int_equal(kept(budget), MIB);
 	assert_ptr_equal(create(budget, MIB), taken[3]);
-	for (size_t i = 0; i < LOSS_KEPT_MAPPINGS; i++)
+	for (size_t i = 0; i < KEPT_MAPPINGS; i++)
 		mapping_destroy(NULL, taken[i], MIB);
 }
 
@@ -393,7 +394,7 @@ static void a_mapping_is_one_threads_alone(void **state)
 	}
 	pthread_barrier_destroy(&start);
 	/* What is said to be kept is what is there. */
-	for (size_t i = 0; i < LOSS_KEPT_MAPPINGS; i++)
+	for (size_t i = 0; i < KEPT_MAPPINGS; i++)
 		bytes += atomic_load(&budget.kept[i]) ? MIB : 0;
 	assert_int_equal(kept(&budget), bytes);
 	assert_true(bytes > 0);

@@ -1,4 +1,4 @@
-/* The doors: which formats of bodies and replies each speaks. */
+/* The protocols: which formats of bodies and replies each speaks. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -8,15 +8,15 @@
 
 #include "../../server/codec/encoder.h"
 
-static const struct door *const doors[] = {&door_v1, &door_v2};
-#define N_DOORS (sizeof doors / sizeof doors[0])
+static const struct protocol *const protocols[] = {&protocol_v1, &protocol_v2};
+#define N_PROTOCOLS (sizeof protocols / sizeof protocols[0])
 
 static void test_json_is_the_default(void **state)
 {
 	(void)state;
-	assert_string_equal(door_v1.requests[0].name, "application/json");
-	assert_string_equal(door_v1.requests[0].format, "json");
-	assert_string_equal(door_v1.replies[0].content_type, "application/json");
+	assert_string_equal(protocol_v1.requests[0].name, "application/json");
+	assert_string_equal(protocol_v1.requests[0].format, "json");
+	assert_string_equal(protocol_v1.replies[0].content_type, "application/json");
 }
 
 /* Names are compared without case, and without parameters. */
@@ -49,9 +49,9 @@ static void check_replies(const struct reply_format *formats)
 static void test_rows_are_complete(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < N_DOORS; i++) {
-		check_requests(doors[i]->requests);
-		check_replies(doors[i]->replies);
+	for (size_t i = 0; i < N_PROTOCOLS; i++) {
+		check_requests(protocols[i]->requests);
+		check_replies(protocols[i]->replies);
 	}
 }
 

@@ -18,7 +18,7 @@
 
 #define ROUNDS 200000
 #define TAIL                                                                                       \
-	", 1.5, 2.5, 3.5, 4.5, 5.5, 6.5, 7.5, 8.5" /* longer than what a number needs behind it */
+	", 1.5, 2.5, 3.5, 4.5, 5.5, 6.5, 7.5, 8.5" /* longer than what a number needs after it */
 #define MAX_RUN 16
 
 struct run {
@@ -27,7 +27,7 @@ struct run {
 	float values[MAX_RUN];
 };
 
-/* In a block of exactly that size, so that a sanitizer sees a read behind it. */
+/* In a block of exactly that size, so that a sanitizer sees a read after it. */
 static struct run run_of(const char *text, size_t size, size_t most)
 {
 	struct run run = {0};
@@ -192,7 +192,7 @@ static void test_what_separates_them(void **state)
 	}
 }
 
-/* Whatever is missing at the end, nothing is read behind it, and what is taken is whole. */
+/* Whatever is missing at the end, nothing is read after it, and what is taken is whole. */
 static void test_every_end(void **state)
 {
 	(void)state;

@@ -1,4 +1,4 @@
-/* Open Inference Protocol bodies as a whole: the document and the bytes behind it, memory. */
+/* Open Inference Protocol bodies as a whole: the document and the bytes after it, memory. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -10,6 +10,8 @@
 
 #include "../support/oip.h"
 #include "../support/random.h"
+#include "budget.h"
+#include "codec/status.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -35,8 +37,9 @@ static struct binary *binary_of(const char *document, const void *tensors, size_
 
 static const float logits[] = {1, 2, 3, 4, 5, 6};
 static const int64_t targets[] = {0, 2};
+#define RAW_MASK RAW("mask", "BOOL", "[2]", "2")
 
-/* Documents of eight lengths, so that the tensors behind them begin at any address. */
+/* Documents of eight lengths, so that the tensors after them begin at any address. */
 static void test_binary(void **state)
 {
 	(void)state;
@@ -49,7 +52,7 @@ static void test_binary(void **state)
 		struct binary *b = binary_of(document, tensors, sizeof logits + sizeof targets);
 		assert_decodes(&b->options, b->bytes, TEXT);
 	}
-	/* some in the document, some behind it */
+	/* some in the document, some after it */
 	struct binary *b =
 		binary_of("{\"inputs\":[" LOGITS "," RAW_TARGETS "]}", targets, sizeof targets);
 	assert_decodes(&b->options, b->bytes, TEXT);
@@ -71,6 +74,8 @@ static void test_binary(void **state)
 		narrow, sizeof narrow);
 	assert_decodes(&b->options, b->bytes,
 		       "logits F16 (1, 2): 1 -2\ntargets U8 (1): 1\nweight BF16 (1): 1\n");
+	b = binary_of("{" INPUTS_AND(RAW_MASK) "}", (uint8_t[]){0, 1}, 2);
+	assert_decodes(&b->options, b->bytes, TEXT "mask BOOL (2): 0 1\n");
 }
 
 /* Whether rows are evaluated as they arrive or not: the same results. */
@@ -103,14 +108,14 @@ static void test_binary_faults(void **state)
 	(void)state;
 	static const struct {
 		const char *document;
-		size_t n; /* bytes behind it */
+		size_t n; /* bytes after it */
 		loss_status status;
 		const char *detail;
 	} cases[] = {
-		{"{\"inputs\":[" RAW_LOGITS "," TARGETS "]}", 23, LOSS_TRUNCATED_BODY,
+		{"{\"inputs\":[" RAW_LOGITS "," TARGETS "]}", 23, STATUS_TRUNCATED_BODY,
 		 "the sizes of the binary inputs add up to 24 bytes, but only 23 follow the JSON "
 		 "part of the body"},
-		{"{\"inputs\":[" RAW_LOGITS "," TARGETS "]}", 0, LOSS_TRUNCATED_BODY,
+		{"{\"inputs\":[" RAW_LOGITS "," TARGETS "]}", 0, STATUS_TRUNCATED_BODY,
 		 "the sizes of the binary inputs add up to 24 bytes, but only 0 follow the JSON "
 		 "part of the body"},
 		{"{\"inputs\":[" RAW_LOGITS "," TARGETS "]}", 25, LOSS_SHAPE_MISMATCH,
@@ -125,7 +130,7 @@ static void test_binary_faults(void **state)
 		 "logits.parameters.binary_data_size is 20, but FP32 of shape (2, 3) has 24 bytes"},
 		{"{\"inputs\":[" RAW("logits", "FP32", "[2,3]",
 				     "18446744073709551615") "," RAW_TARGETS "]}",
-		 40, LOSS_TRUNCATED_BODY,
+		 40, STATUS_TRUNCATED_BODY,
 		 "the sizes of the binary inputs add up to 18446744073709551615 bytes, but only 40 "
 		 "follow the JSON part of the body"},
 		{"{\"inputs\":[" RAW("logits", "FP32", "[2,3]", "24.5") "," TARGETS "]}", 24,
@@ -137,12 +142,12 @@ static void test_binary_faults(void **state)
 		 "inputs[0].name is \"logit\", but cross_entropy has no such input; the nearest is "
 		 "\"logits\""},
 		{"{\"inputs\":[" RAW("logit", "FP32", "[2,3]", "24") "," TARGETS "]}", 20,
-		 LOSS_TRUNCATED_BODY,
+		 STATUS_TRUNCATED_BODY,
 		 "the sizes of the binary inputs add up to 24 bytes, but only 20 follow the JSON "
 		 "part of the body"},
-		{"{\"inputs\":[" RAW_LOGITS "," TARGETS "]", 24, LOSS_TRUNCATED_BODY,
+		{"{\"inputs\":[" RAW_LOGITS "," TARGETS "]", 24, STATUS_TRUNCATED_BODY,
 		 "line 1, column 162: the body ends here, but ',' or '}' is expected"},
-		{"{\"inputs\":[" RAW_LOGITS "," TARGETS "]}}", 24, LOSS_INVALID_JSON,
+		{"{\"inputs\":[" RAW_LOGITS "," TARGETS "]}}", 24, STATUS_INVALID_JSON,
 		 "line 1, column 163: found '}', but nothing may follow the document"},
 	};
 	char zeros[64] = {0};
@@ -159,6 +164,9 @@ static void test_binary_faults(void **state)
 	b->options.plan = 1;
 	assert_refused(&b->options, b->bytes, LOSS_TARGET_OUT_OF_BOUNDS, "targets",
 		       "targets[1] is 3, but there are 3 classes (0..2)");
+	b = binary_of("{" INPUTS_AND(RAW_MASK) "}", (uint8_t[]){0, 2}, 2);
+	assert_refused(&b->options, b->bytes, LOSS_DTYPE_MISMATCH, "mask",
+		       "element 1 of mask is the byte 2, but an element of BOOL is 0 or 1");
 }
 
 #define HEADER "Inference-Header-Content-Length"
@@ -181,12 +189,12 @@ static void test_header_length(void **state)
 		{"65537", HEADER " is 65537, but the limit (max_header_bytes) is 65536"},
 		{"147", HEADER " is 147, but the body has only 146 bytes"},
 		{"0", HEADER " is 0, the raw form of a single tensor, which needs a model with one "
-			     "input; cross_entropy has 4: send the JSON part"},
+			     "input; cross_entropy has 6: send the JSON part"},
 	};
 	for (size_t i = 0; i < COUNT(cases); i++)
 		assert_refused(&(struct decode_options){.create = oip_in_create,
 							.header_length = cases[i].length},
-			       body, LOSS_INVALID_HEADER, "", cases[i].detail);
+			       body, STATUS_INVALID_HEADER, "", cases[i].detail);
 	assert_decodes(
 		&(struct decode_options){.create = oip_in_create, .header_length = "0000146"}, body,
 		TEXT);
@@ -197,7 +205,7 @@ static void test_header_length(void **state)
 	assert_refused(&(struct decode_options){.create = oip_in_create,
 						.header_length = "146",
 						.max_header_bytes = 145},
-		       body, LOSS_INVALID_HEADER, "",
+		       body, STATUS_INVALID_HEADER, "",
 		       HEADER " is 146, but the limit (max_header_bytes) is 145");
 }
 
@@ -241,7 +249,7 @@ static void test_damaged_bodies(void **state)
 		damage(&random, b->bytes, b->options.size);
 		b->options.run = 1;
 		struct decoded decoded = decode(&b->options, b->bytes);
-		int http = loss_status_info(decoded.status)->http;
+		int http = status_http(decoded.status);
 		require(http == 200 || http == 400 || http == 422, "%d for %s", http, b->bytes);
 		right += http == 200;
 		wrong += http != 200;
@@ -276,9 +284,9 @@ static void test_no_memory(void **state)
 			decoder->feed(decoder, (const unsigned char *)b->bytes, b->options.size);
 		loss_status status =
 			decoder ? decoder->finish(decoder, &err) : loss_arena_failure(arena, &err);
-		failed |= status == LOSS_TOO_LARGE_FOR_SERVER;
+		failed |= status == LOSS_TOO_LARGE_FOR_BUDGET;
 		worked |= status == LOSS_OK;
-		assert_true(status == LOSS_OK || status == LOSS_TOO_LARGE_FOR_SERVER);
+		assert_true(status == LOSS_OK || status == LOSS_TOO_LARGE_FOR_BUDGET);
 		loss_arena_destroy(arena);
 		assert_int_equal(budget.held, 0);
 	}
@@ -302,7 +310,7 @@ static void test_no_memory_for_data(void **state)
 	decoder->feed(decoder, (const unsigned char *)start, sizeof start - 1);
 	decoder->feed(decoder, (const unsigned char *)numbers, sizeof numbers);
 	decoder->feed(decoder, (const unsigned char *)"this is no JSON", 15);
-	assert_int_equal(decoder->finish(decoder, &err), LOSS_TOO_LARGE_FOR_SERVER);
+	assert_int_equal(decoder->finish(decoder, &err), LOSS_TOO_LARGE_FOR_BUDGET);
 	loss_arena_destroy(arena);
 	assert_int_equal(budget.held, 0);
 }

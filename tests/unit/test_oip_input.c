@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "../support/oip.h"
+#include "codec/status.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -75,6 +76,27 @@ static void test_data(void **state)
 		"\"BOOL\",\"shape\":[1,2]},{\"name\":\"logits\",\"datatype\":\"BF16\","
 		"\"shape\":[1,2],\"data\":[1,2]}]}",
 		"logits BF16 (1, 2): 1 2\ntargets BOOL (1, 2): 1 0\n");
+}
+
+#define MASK(datatype, data)                                                                       \
+	"{\"name\":\"mask\",\"datatype\":\"" datatype "\",\"shape\":[2],\"data\":" data "}"
+
+static void test_masks(void **state)
+{
+	(void)state;
+	static const struct oip_refused refused[] = {
+		{"{" INPUTS_AND(MASK("BOOL", "[true,2]")) "}", LOSS_DTYPE_MISMATCH, "mask",
+		 "mask[1] is 2, but an element of BOOL is an integer in 0..1"},
+		{"{" INPUTS_AND(MASK("BOOL", "[true,null]")) "}", LOSS_WRONG_TYPE, "mask",
+		 "mask[1] is null, but must be true, false, 0 or 1"},
+		{"{" INPUTS_AND(MASK("UINT8", "[1,0]")) "}", LOSS_DTYPE_MISMATCH, "mask",
+		 "mask.datatype is UINT8, but must be one of BOOL"},
+	};
+	assert_decodes(&plain, "{" INPUTS_AND(MASK("BOOL", "[true,false]")) "}",
+		       TEXT "mask BOOL (2): 1 0\n");
+	assert_decodes(&plain, "{" INPUTS_AND(MASK("BOOL", "[0,1]")) "}",
+		       TEXT "mask BOOL (2): 0 1\n");
+	oip_check_refused(refused, COUNT(refused));
 }
 
 /* A shape of (1) is that of a scalar where a scalar is needed, and nowhere else. */
@@ -192,18 +214,18 @@ static void test_input_faults(void **state)
 		{LOGITS_WITH("\"shape\":[-1,3],\"datatype\":\"FP32\",\"data\":[1]"),
 		 LOSS_SHAPE_MISMATCH, "logits", "logits.shape[0] is -1, but must be at least 0"},
 		{LOGITS_WITH("\"shape\":[1,1,1,1,1,1,1,1,1],\"datatype\":\"FP32\",\"data\":[1]"),
-		 LOSS_TOO_MANY_ELEMENTS, "logits",
+		 STATUS_TOO_MANY_ELEMENTS, "logits",
 		 "logits.shape has more than 8 dimensions (max_rank), which is the server's limit"},
 		{LOGITS_WITH(
 			 "\"shape\":[4294967296,4294967296],\"datatype\":\"FP32\",\"data\":[1]"),
-		 LOSS_TOO_MANY_ELEMENTS, "logits",
+		 STATUS_TOO_MANY_ELEMENTS, "logits",
 		 "logits.shape has more than 8589934592 elements (max_elements), which is the "
 		 "server's limit"},
 		{LOGITS_WITH(SHAPED "\"data\":[1,2,3,4,5]"), LOSS_SHAPE_MISMATCH, "logits",
 		 "logits.data has length 5, but the shape (2, 3) has 6 elements"},
 		{LOGITS_WITH(SHAPED "\"data\":[[1,2],[3,4],[5,6]]"), LOSS_SHAPE_MISMATCH, "logits",
 		 "logits.data is nested as (3, 2), but the shape is (2, 3)"},
-		{LOGITS_WITH(SHAPED "\"data\":[[1,2,3],[4,5]]"), LOSS_RAGGED_ARRAY, "logits",
+		{LOGITS_WITH(SHAPED "\"data\":[[1,2,3],[4,5]]"), STATUS_RAGGED_ARRAY, "logits",
 		 "logits[1] has length 2, but the arrays before it have length 3: nested arrays "
 		 "must be of equal length"},
 		{LOGITS_WITH(SHAPED "\"data\":1"), LOSS_WRONG_TYPE, "logits",
@@ -233,7 +255,7 @@ static void test_input_faults(void **state)
 		 "\"data\":[0,3]}]}",
 		 LOSS_TARGET_OUT_OF_BOUNDS, "targets",
 		 "targets[1] is 3, but there are 3 classes (0..2)"},
-		{LOGITS_WITH(SHAPED "\"data\":[{\"a\":NaN}]"), LOSS_INVALID_JSON, "",
+		{LOGITS_WITH(SHAPED "\"data\":[{\"a\":NaN}]"), STATUS_INVALID_JSON, "",
 		 "line 1, column 74: found 'N', but NaN and Infinity may stand in tensors only"},
 		{LOGITS_WITH(SHAPED "\"data\":[1],\"data\":[NaN,[-Infinity]]"),
 		 LOSS_DUPLICATE_FIELD, "logits", "logits.data is given twice; give it once"},
@@ -285,7 +307,7 @@ static void test_source_faults(void **state)
 		 "logits.parameters.shared_memory_region is 7, but must be the name of a "
 		 "registered "
 		 "region"},
-		{PARAMETERS_OF_INPUT("\"binary_data_size\":24"), LOSS_INVALID_HEADER, "logits",
+		{PARAMETERS_OF_INPUT("\"binary_data_size\":24"), STATUS_INVALID_HEADER, "logits",
 		 "logits is binary (its binary_data_size is 24), but the request has no "
 		 "Inference-Header-Content-Length header"},
 		{PARAMETERS_OF_INPUT("\"binary_data_size\":24.0"), LOSS_WRONG_TYPE,
@@ -308,9 +330,8 @@ static void test_source_faults(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_data),
-		cmocka_unit_test(test_scalars),
-		cmocka_unit_test(test_input_faults),
+		cmocka_unit_test(test_data),          cmocka_unit_test(test_masks),
+		cmocka_unit_test(test_scalars),       cmocka_unit_test(test_input_faults),
 		cmocka_unit_test(test_source_faults),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

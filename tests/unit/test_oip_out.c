@@ -1,4 +1,4 @@
-/* Open Inference Protocol replies: the document, raw outputs behind it, totals and times in it. */
+/* Open Inference Protocol replies: the document, raw outputs after it, totals and times in it. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,6 +17,8 @@
 #include "../../server/shm.h"
 
 #include "../support/object.h"
+#include "budget.h"
+#include "codec/status.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -41,7 +43,7 @@ struct reply {
 	loss_status status;
 	struct encoded out;
 	cJSON *json;     /* the document */
-	size_t document; /* its bytes; behind them is raw */
+	size_t document; /* its bytes; after them is raw */
 	const unsigned char *raw;
 	size_t n_raw;
 	struct timings timings;
@@ -305,7 +307,7 @@ static void test_no_memory(void **state)
 		struct loss_result result = result_of(1, &output);
 		struct encoded out = {.body = loss_buffer_create(arena)};
 		const struct encoder_input input = {loss, &result, &timings, decoder};
-		assert_int_equal(oip_out_write(&input, &out, &err), LOSS_TOO_LARGE_FOR_SERVER);
+		assert_int_equal(oip_out_write(&input, &out, &err), LOSS_TOO_LARGE_FOR_BUDGET);
 		loss_arena_destroy(arena);
 		assert_int_equal(budget.held, 0);
 	}
@@ -314,7 +316,7 @@ static void test_no_memory(void **state)
 
 /* ---------------------------------------------------------------- shared memory */
 
-/* (8, 1000) logits; the loss goes to shared memory, the gradient behind the document. */
+/* (8, 1000) logits; the loss goes to shared memory, the gradient after the document. */
 static char *shared_request(void)
 {
 	enum { N = 8000 };
@@ -376,7 +378,7 @@ static void a_reply_without_room_writes_nothing(void **state)
 	struct loss_arena *arena = loss_arena_create(NULL);
 	const struct shm_settings settings = {object_prefix(), "self", 1, 4096};
 	struct loss_error err;
-	loss_status status = LOSS_INTERNAL_ERROR;
+	loss_status status = STATUS_INTERNAL_ERROR;
 	size_t refused = 0;
 	(void)state;
 	object_create(&object, "object", 4096);

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "../support/oip.h"
+#include "codec/status.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -51,12 +52,12 @@ static void test_request_faults(void **state)
 {
 	(void)state;
 	static const struct oip_refused cases[] = {
-		{"", LOSS_EMPTY_BODY, "", "the body is empty, but a JSON object is expected"},
+		{"", STATUS_EMPTY_BODY, "", "the body is empty, but a JSON object is expected"},
 		{"[1]", LOSS_WRONG_TYPE, "",
 		 "the request is an array, but must be an object such as {\"inputs\": [...]}"},
-		{"{" INPUTS, LOSS_TRUNCATED_BODY, "",
+		{"{" INPUTS, STATUS_TRUNCATED_BODY, "",
 		 "line 1, column 146: the body ends here, but ',' or '}' is expected"},
-		{"{" INPUTS "}}", LOSS_INVALID_JSON, "",
+		{"{" INPUTS "}}", STATUS_INVALID_JSON, "",
 		 "line 1, column 147: found '}', but nothing may follow the document"},
 		{REQUEST("\"input\":[]"), LOSS_UNKNOWN_FIELD, "input",
 		 "a request has no member \"input\"; the nearest is \"inputs\""},
@@ -138,7 +139,7 @@ static void test_parameter_faults(void **state)
 		 "exponent"},
 		{PARAMETERS("\"binary_data_output\":1"), LOSS_WRONG_TYPE, "binary_data_output",
 		 "parameters.binary_data_output is 1, but must be true or false"},
-		{PARAMETERS("\"label_smoothing\":NaN"), LOSS_INVALID_JSON, "",
+		{PARAMETERS("\"label_smoothing\":NaN"), STATUS_INVALID_JSON, "",
 		 "line 1, column 179: found 'N', but NaN and Infinity may stand in tensors only"},
 	};
 	oip_check_refused(cases, COUNT(cases));
@@ -244,7 +245,7 @@ static void test_precedence(void **state)
 {
 	(void)state;
 	static const struct oip_refused cases[] = {
-		{"{\"inputs\":[{\"name\":\"logit\"}],\"a\":tru}", LOSS_INVALID_JSON, "",
+		{"{\"inputs\":[{\"name\":\"logit\"}],\"a\":tru}", STATUS_INVALID_JSON, "",
 		 "line 1, column 37: found '}', but true is expected"},
 		{"{\"inputs\":[{\"name\":\"logits\",\"shape\":[-1],\"datatype\":\"X\",\"data\":[[1]"
 		 ","
@@ -290,7 +291,7 @@ static void test_idle_tokens(void **state)
 		for (size_t done = 0; done < (size_t)1 << 24; done += fits)
 			decoder->feed(decoder, (const unsigned char *)chunk, fits * n);
 		decoder->feed(decoder, (const unsigned char *)"this is no JSON", 15);
-		assert_int_not_equal(decoder->finish(decoder, &err), LOSS_INVALID_JSON);
+		assert_int_not_equal(decoder->finish(decoder, &err), STATUS_INVALID_JSON);
 		assert_true(loss_arena_held(arena) <= held + 65536);
 		loss_arena_destroy(arena);
 	}

@@ -12,6 +12,8 @@
 #include <string.h>
 
 #include "../../server/pages.h"
+#include "budget.h"
+#include "codec/status.h"
 
 static const struct config config = {
 	.max_body_bytes = 1342177280, .max_elements = UINT64_C(8589934592), .max_rank = 8};
@@ -269,14 +271,15 @@ static void expect_self_contained(const char *html)
 
 static void test_problem_pages(void **state)
 {
-	for (int status = LOSS_OK; status < LOSS_N_STATUS; status++) {
+	for (size_t i = 0; i < STATUS_COUNT; i++) {
+		loss_status status = status_at(i);
 		struct loss_buffer *buffer = make_buffer(state);
-		assert_true(pages_problem(buffer, (loss_status)status));
+		assert_true(pages_problem(buffer, status));
 		const char *html = text_of(buffer);
-		const struct loss_status_info *info = loss_status_info((loss_status)status);
+		const struct loss_status_info *info = status_words(status);
 		char line[128];
 		snprintf(line, sizeof line, "<code>%s</code>, HTTP status %d", info->code,
-			 info->http);
+			 status_http(status));
 		assert_non_null(strstr(html, line));
 		/* No row has a character that HTML must escape, so its text stands as it is. */
 		assert_true(strpbrk(info->help, "<>&") == NULL);

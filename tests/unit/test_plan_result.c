@@ -12,6 +12,7 @@
 
 #include "../support/random.h"
 #include "../support/spec.h"
+#include "budget.h"
 #include "results.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -384,8 +385,8 @@ static void memory_that_does_not_suffice(void **state)
 		loss_status status =
 			loss_plan_create(eval.problem, eval.arena, &eval.plan, &eval.error);
 		if (status != LOSS_OK) {
-			assert_int_equal(status, LOSS_TOO_LARGE_FOR_SERVER);
-			assert_int_equal(eval.error.status, LOSS_TOO_LARGE_FOR_SERVER);
+			assert_int_equal(status, LOSS_TOO_LARGE_FOR_BUDGET);
+			assert_int_equal(eval.error.status, LOSS_TOO_LARGE_FOR_BUDGET);
 			failures++;
 		}
 		loss_arena_destroy(eval.arena);
@@ -417,7 +418,7 @@ static void memory_that_ends_before_the_plan_or_its_blocks(void **state)
 			loss_arena_alloc(eval.arena, 1, 64);
 		loss_status status =
 			loss_plan_create(eval.problem, eval.arena, &eval.plan, &eval.error);
-		assert_true(status == LOSS_OK || status == LOSS_TOO_LARGE_FOR_SERVER);
+		assert_true(status == LOSS_OK || status == LOSS_TOO_LARGE_FOR_BUDGET);
 		assert_true(failures == 0 || status != LOSS_OK); /* never again once it failed */
 		failures += status != LOSS_OK;
 		loss_arena_destroy(eval.arena);

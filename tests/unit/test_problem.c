@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "../support/spec.h"
+#include "budget.h"
 #include "problem.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -259,14 +260,14 @@ static void memory_that_does_not_suffice(void **state)
 	eval.problem = loss_problem_create(eval.info, eval.arena);
 	assert_non_null(eval.problem);
 	struct loss_value value = {.type = LOSS_VALUE_STRING, .text = text};
-	assert_int_equal(set(&eval, "reduction", value), LOSS_TOO_LARGE_FOR_SERVER);
-	assert_int_equal(eval.error.status, LOSS_TOO_LARGE_FOR_SERVER);
+	assert_int_equal(set(&eval, "reduction", value), LOSS_TOO_LARGE_FOR_BUDGET);
+	assert_int_equal(eval.error.status, LOSS_TOO_LARGE_FOR_BUDGET);
 	struct loss_problem *other = loss_problem_create(eval.info, eval.arena);
 	/* the list does not fit; then the list does, but not its names */
 	loss_status status = loss_problem_set_outputs(eval.problem, names, 3000, &eval.error);
-	assert_int_equal(status, LOSS_TOO_LARGE_FOR_SERVER);
+	assert_int_equal(status, LOSS_TOO_LARGE_FOR_BUDGET);
 	status = loss_problem_set_outputs(other, names, 700, &eval.error);
-	assert_int_equal(status, LOSS_TOO_LARGE_FOR_SERVER);
+	assert_int_equal(status, LOSS_TOO_LARGE_FOR_BUDGET);
 	while (loss_arena_alloc(eval.arena, 1, 64))
 		;
 	assert_null(loss_problem_create(eval.info, eval.arena));

@@ -11,6 +11,8 @@
 #include <string.h>
 
 #include "../../server/codec/problem_json.h"
+#include "budget.h"
+#include "codec/status.h"
 
 static const char *write_problem(struct loss_arena *arena, const struct loss_error *err,
 				 const char *pointer, const char *request_id)
@@ -44,7 +46,7 @@ static void test_no_place_no_pointer(void **state)
 	(void)state;
 	struct loss_arena *arena = loss_arena_create(NULL);
 	struct loss_error err;
-	loss_fail(&err, LOSS_EMPTY_BODY, NULL, "the body is empty");
+	loss_fail(&err, STATUS_EMPTY_BODY, NULL, "the body is empty");
 	const char *text = write_problem(arena, &err, "", "x");
 	assert_null(strstr(text, "pointer"));
 	assert_non_null(strstr(text, "\"code\":\"empty_body\",\"request_id\":\"x\"}"));
@@ -60,10 +62,11 @@ static void test_every_status(void **state)
 {
 	(void)state;
 	struct loss_arena *arena = loss_arena_create(NULL);
-	for (int status = LOSS_OK + 1; status < LOSS_N_STATUS; status++) {
-		const struct loss_status_info *info = loss_status_info((loss_status)status);
+	for (size_t i = 1; i < STATUS_COUNT; i++) {
+		loss_status status = status_at(i);
+		const struct loss_status_info *info = status_words(status);
 		struct loss_error err;
-		loss_fail(&err, (loss_status)status, NULL, "detail %d", status);
+		loss_fail(&err, status, NULL, "detail %d", status);
 		cJSON *json = cJSON_Parse(write_problem(arena, &err, "", "id"));
 		char type[96];
 		snprintf(type, sizeof type, "/problems/%s", info->code);
@@ -71,7 +74,8 @@ static void test_every_status(void **state)
 		assert_string_equal(string_at(json, "code"), info->code);
 		assert_string_equal(string_at(json, "title"), info->title);
 		assert_string_equal(string_at(json, "detail"), err.detail);
-		assert_int_equal(cJSON_GetObjectItem(json, "status")->valueint, info->http);
+		assert_int_equal(cJSON_GetObjectItem(json, "status")->valueint,
+				 status_http(status));
 		cJSON_Delete(json);
 	}
 	loss_arena_destroy(arena);

@@ -73,7 +73,7 @@ static void descriptors_are_counted(void **state)
 	for (size_t i = 0; i < 5; i++)
 		close(fds[i]);
 	assert_int_equal(usage_now().open_fds, before);
-	/* All of them: there is none behind the last that is counted. */
+	/* All of them: there is none after the last that is counted. */
 	uint64_t open = 0;
 	for (int fd = 0; fd < 1024; fd++)
 		open += dup2(fd, fd) == fd;

@@ -11,6 +11,7 @@
 #include "../../server/codec/query.h"
 #include "../../src/problem.h"
 #include "../support/decoded.h"
+#include "codec/status.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -75,18 +76,18 @@ static void test_refused(void **state)
 		loss_status status;
 		const char *field, *detail;
 	} cases[] = {
-		{"reduction=%", LOSS_INVALID_QUERY, "", BAD_ESCAPE("%")},
-		{"reduction=%4", LOSS_INVALID_QUERY, "", BAD_ESCAPE("%4")},
-		{"reduction=%4g", LOSS_INVALID_QUERY, "", BAD_ESCAPE("%4g")},
-		{"reduction=%g4", LOSS_INVALID_QUERY, "", BAD_ESCAPE("%g4")},
-		{"reduction=mean%00x", LOSS_INVALID_QUERY, "", BAD_ESCAPE("%00")},
-		{"reduc%00tion=mean", LOSS_INVALID_QUERY, "", BAD_ESCAPE("%00")},
-		{"reduction=%4&reduce=1", LOSS_INVALID_QUERY, "", BAD_ESCAPE("%4")},
-		{"outputs=loss,%zz", LOSS_INVALID_QUERY, "", BAD_ESCAPE("%zz")},
-		{"=1", LOSS_INVALID_QUERY, "", NO_NAME},
-		{"reduce=1&&reduction=sum", LOSS_INVALID_QUERY, "", NO_NAME},
-		{"reduce=1&", LOSS_INVALID_QUERY, "", NO_NAME},
-		{"&", LOSS_INVALID_QUERY, "", NO_NAME},
+		{"reduction=%", STATUS_INVALID_QUERY, "", BAD_ESCAPE("%")},
+		{"reduction=%4", STATUS_INVALID_QUERY, "", BAD_ESCAPE("%4")},
+		{"reduction=%4g", STATUS_INVALID_QUERY, "", BAD_ESCAPE("%4g")},
+		{"reduction=%g4", STATUS_INVALID_QUERY, "", BAD_ESCAPE("%g4")},
+		{"reduction=mean%00x", STATUS_INVALID_QUERY, "", BAD_ESCAPE("%00")},
+		{"reduc%00tion=mean", STATUS_INVALID_QUERY, "", BAD_ESCAPE("%00")},
+		{"reduction=%4&reduce=1", STATUS_INVALID_QUERY, "", BAD_ESCAPE("%4")},
+		{"outputs=loss,%zz", STATUS_INVALID_QUERY, "", BAD_ESCAPE("%zz")},
+		{"=1", STATUS_INVALID_QUERY, "", NO_NAME},
+		{"reduce=1&&reduction=sum", STATUS_INVALID_QUERY, "", NO_NAME},
+		{"reduce=1&", STATUS_INVALID_QUERY, "", NO_NAME},
+		{"&", STATUS_INVALID_QUERY, "", NO_NAME},
 		{"reducton=sum", LOSS_UNKNOWN_FIELD, "reducton",
 		 "cross_entropy has no argument \"reducton\"; the nearest field is \"reduction\""},
 		{"Reduction=sum", LOSS_UNKNOWN_FIELD, "Reduction",
@@ -113,8 +114,8 @@ static void test_refused(void **state)
 		 "label_smoothing is \"-NaN\", but must be a number"},
 		/* several: the lowest status, then the first */
 		{"reduce=yes&reduction=a&reduction=b&nope=1&nope2=2", LOSS_UNKNOWN_FIELD, "nope",
-		 "cross_entropy has no argument \"nope\"; the nearest field is \"logits\""},
-		{"reducton=1&a=%", LOSS_INVALID_QUERY, "", BAD_ESCAPE("%")},
+		 "cross_entropy has no argument \"nope\"; the nearest field is \"mask\""},
+		{"reducton=1&a=%", STATUS_INVALID_QUERY, "", BAD_ESCAPE("%")},
 	};
 	for (size_t i = 0; i < COUNT(cases); i++)
 		check_refused(cases[i].query, cases[i].status, cases[i].field, cases[i].detail);

@@ -12,6 +12,7 @@
 #include "../../server/codec/safetensors_in.h"
 #include "../../server/scheduler.h"
 #include "../support/safetensors.h"
+#include "budget.h"
 
 #define ROWS 2000
 #define CLASSES 1000
@@ -46,7 +47,7 @@ static struct decoder_setup setup_of(struct loss_arena *arena)
 }
 
 static struct decoder *stream_rows(struct loss_arena *arena, struct scheduler *scheduler,
-				   const atomic_bool *cancel, int n_fed)
+				   const struct loss_cancel *cancel, int n_fed)
 {
 	struct decoder_setup setup = setup_of(arena);
 	setup.scheduler = scheduler;
@@ -117,11 +118,12 @@ static void test_rows_that_another_thread_evaluates(void **state)
 static void test_cancelled(void **state)
 {
 	(void)state;
-	atomic_bool cancel = true;
+	struct loss_cancel cancel = {0};
+	loss_cancel_request(&cancel);
 	struct loss_error err;
 	struct loss_arena *arena = loss_arena_create(NULL);
 	struct decoder *decoder = stream_rows(arena, NULL, &cancel, ROWS);
-	assert_int_equal(decoder->finish(decoder, &err), LOSS_DEADLINE_EXCEEDED);
+	assert_int_equal(decoder->finish(decoder, &err), LOSS_CANCELLED);
 	assert_null(decoder->plan);
 	loss_arena_destroy(arena);
 }
@@ -138,7 +140,7 @@ static void no_memory(const char *output, size_t step)
 		struct decoder *decoder = stream_output(arena, output, ROWS);
 		loss_status status = decoder->finish(decoder, &err);
 		good += status == LOSS_OK;
-		refused += status == LOSS_TOO_LARGE_FOR_SERVER;
+		refused += status == LOSS_TOO_LARGE_FOR_BUDGET;
 		/* What has failed has given back what it held. */
 		if (status != LOSS_OK)
 			assert_true(budget.held <= 40 << 10);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+#include <stdatomic.h>
 
 #include "../../server/clock.h"
 #include "../../server/metrics.h"
@@ -832,8 +833,8 @@ static void what_had_come_is_promised(void **state)
 	atomic_store(&now_ns, clock_ns());
 	tcp_send_and_wait(busy.pair.client, busy.pair.server, "G", 1);
 	tcp_send_and_wait(begun.pair.client, begun.pair.server, "G", 1);
-	assert_true(reaper_is_promised(reaper, busy.entry)); /* behind its body */
-	assert_true(reaper_is_promised(reaper, busy.entry)); /* and behind that */
+	assert_true(reaper_is_promised(reaper, busy.entry)); /* after its body */
+	assert_true(reaper_is_promised(reaper, busy.entry)); /* and after that */
 	assert_false(reaper_is_promised(reaper, begun.entry));
 	close_link(&busy);
 	close_link(&begun);
@@ -845,7 +846,7 @@ static void what_had_come_is_promised(void **state)
 	assert_true(reaper_is_promised(reaper, endless.entry));
 	atomic_fetch_add(&now_ns, 2 * SECOND);
 	assert_false(reaper_is_promised(reaper, endless.entry));
-	/* Unless it has waited behind the one before it. */
+	/* Unless it has waited after the one before it. */
 	tcp_send_and_wait(endless.pair.client, endless.pair.server, "aG", 2);
 	reaper_idle(reaper, endless.entry, 1);
 	assert_true(reaper_is_promised(reaper, endless.entry));

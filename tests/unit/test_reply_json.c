@@ -10,6 +10,7 @@
 #include <math.h>
 
 #include "../../server/codec/reply_json.h"
+#include "budget.h"
 
 static float loss_data[] = {1.3447266f};
 static float grad_data[] = {-0.5f, 0.25f, 0.25f, 1e-7f, NAN, 0.0f};
@@ -190,7 +191,7 @@ static void test_no_memory(void **state)
 	const struct encoder_input input = {.result = &result, .timings = &timings};
 	struct encoded out = {.body = buffer};
 	struct loss_error err;
-	assert_int_equal(reply_json_encode(&input, &out, &err), LOSS_TOO_LARGE_FOR_SERVER);
+	assert_int_equal(reply_json_encode(&input, &out, &err), LOSS_TOO_LARGE_FOR_BUDGET);
 	loss_arena_destroy(arena);
 }
 

@@ -141,10 +141,10 @@ static void every_method_has_somebody(void **state)
 	(void)state;
 	for (const struct route *route = routes; route->path; route++) {
 		bool post = (route->methods & METHOD_POST) != 0;
-		assert_int_equal(route_reads_document(route), post && !route->door);
+		assert_int_equal(route_reads_document(route), post && !route->protocol);
 		if ((route->methods & METHOD_GET) || route_reads_document(route))
 			assert_non_null(route->page);
-		if (route->door)
+		if (route->protocol)
 			assert_true(post && route->names_loss);
 	}
 }

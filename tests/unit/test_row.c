@@ -117,7 +117,7 @@ static void the_maximum_and_its_place(void **state)
 		{"3=9,1,nan", 2, true},
 		{"3=1,inf,2", 1, true},
 		{"3=inf,inf,2", 0, true},
-		{"3=inf,1,nan", 2, true}, /* a NaN behind an infinity */
+		{"3=inf,1,nan", 2, true}, /* a NaN after an infinity */
 		{"3=nan,inf,1", 0, true},
 		{"3=-inf,-inf,-inf", 0, true},
 		{"1=-inf", 0, true},

@@ -14,6 +14,8 @@
 #include "../support/decoded.h"
 #include "../support/safetensors.h"
 #include "../support/spec.h"
+#include "budget.h"
+#include "codec/status.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -28,7 +30,7 @@ static void test_bad_bodies(void **state)
 		if (decoded.status != bad->status || strcmp(decoded.detail, bad->detail) != 0 ||
 		    strcmp(decoded.pointer, bad->pointer ? bad->pointer : "") != 0)
 			fail_msg("%s (%zu): %s \"%s\": %s", bad->header ? bad->header : "no header",
-				 bad->n, loss_status_info(decoded.status)->code, decoded.pointer,
+				 bad->n, status_words(decoded.status)->code, decoded.pointer,
 				 decoded.detail);
 		decoded_free(&decoded);
 		free(body);
@@ -50,8 +52,10 @@ static void assert_body(struct decode_options options, const char *header, const
 static const float logits[] = {1, 2, 3, 4, 5, 6};
 static const int64_t targets[] = {2, 0};
 static const float weight[] = {1, 0.5f, 2};
+static const float row_weight[] = {0, 5};
+static const uint8_t mask[] = {1, 0};
 
-/* The three tensors one behind the other in any order, and where each begins. */
+/* Tensors one after the other in any order, and where each begins. */
 struct layout {
 	char header[1024];
 	unsigned char data[128];
@@ -75,6 +79,11 @@ static void add_one(struct layout *layout, char which)
 		add(layout, "logits", "\"dtype\":\"F32\",\"shape\":[2,3]", logits, sizeof logits);
 	else if (which == 't')
 		add(layout, "targets", "\"shape\":[2],\"dtype\":\"I64\"", targets, sizeof targets);
+	else if (which == 'r')
+		add(layout, "row_weight", "\"dtype\":\"F32\",\"shape\":[2]", row_weight,
+		    sizeof row_weight);
+	else if (which == 'm')
+		add(layout, "mask", "\"dtype\":\"BOOL\",\"shape\":[2]", mask, sizeof mask);
 	else
 		add(layout, "weight", "\"dtype\":\"F32\",\"shape\":[3]", weight, sizeof weight);
 }
@@ -103,6 +112,10 @@ static void test_any_order(void **state)
 		{"tlw", KEPT "weight F32 (3): 1 0.5 2\n"},
 		{"ltw", KEPT "weight F32 (3): 1 0.5 2\n"},
 		{"wlt", KEPT "weight F32 (3): 1 0.5 2\n"},
+		{"rtml", STREAMED "row_weight F32 (2): 0 5\nmask BOOL (2): 1 0\n"},
+		{"mtl", STREAMED "mask BOOL (2): 1 0\n"},
+		{"tlm", KEPT "mask BOOL (2): 1 0\n"},
+		{"tlr", KEPT "row_weight F32 (2): 0 5\n"},
 	};
 	(void)state;
 	for (size_t i = 0; i < COUNT(cases); i++) {
@@ -241,6 +254,15 @@ static void test_values(void **state)
 		"{\"targets\":{\"dtype\":\"BOOL\",\"shape\":[2],\"data_offsets\":[8,10]},"
 		"\"logits\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}",
 		bytes, sizeof bytes, &no_boolean);
+	static const struct decoded no_mask = {
+		LOSS_DTYPE_MISMATCH, "mask",
+		"element 1 of mask is the byte 2, but an element of BOOL is 0 or 1", NULL};
+	for (int order = 0; order < 2; order++) {
+		struct layout layout = lay_out(order ? "mtl" : "tlm");
+		layout.data[order ? 1 : layout.n - 1] = 2;
+		assert_refusal((struct decode_options){.plan = 1}, layout.header, layout.data,
+			       layout.n, &no_mask);
+	}
 }
 
 /* ---------------------------------------------------------------- many names, much memory */
@@ -295,16 +317,16 @@ static void test_many_tensors(void **state)
 	assert_int_equal(decode_names(1000, 65536, &err), LOSS_UNKNOWN_FIELD);
 	assert_int_equal(decode_names(100000, 16 << 20, &err), LOSS_UNKNOWN_FIELD);
 	assert_string_equal(err.field, "t0");
-	assert_int_equal(decode_names(1000000, 65536, &err), LOSS_INVALID_SAFETENSORS);
+	assert_int_equal(decode_names(1000000, 65536, &err), STATUS_INVALID_SAFETENSORS);
 	assert_int_equal(decode_names(1000000, UINT64_C(1) << 30, &err), LOSS_UNKNOWN_FIELD);
 }
 
-/* Decodes where `filler` bytes are in use already. LOSS_TOO_LARGE_FOR_SERVER where there was no
+/* Decodes where `filler` bytes are in use already. LOSS_TOO_LARGE_FOR_BUDGET where there was no
  * memory to begin. */
 static loss_status decode_beside(size_t filler, struct loss_arena *arena, const char *body,
 				 size_t size)
 {
-	struct loss_error err = {.status = LOSS_TOO_LARGE_FOR_SERVER};
+	struct loss_error err = {.status = LOSS_TOO_LARGE_FOR_BUDGET};
 	if (!loss_arena_alloc(arena, filler, 1))
 		return err.status;
 	struct loss_problem *problem = loss_problem_create(loss_find("cross_entropy", 13), arena);
@@ -332,7 +354,7 @@ static void test_no_memory(void **state)
 			assert_non_null(arena);
 			loss_status status = decode_beside(64 * i, arena, body, size);
 			good += status == LOSS_OK;
-			refused += status == LOSS_TOO_LARGE_FOR_SERVER;
+			refused += status == LOSS_TOO_LARGE_FOR_BUDGET;
 			loss_arena_destroy(arena);
 			assert_int_equal(budget.held, 0);
 			free(body);

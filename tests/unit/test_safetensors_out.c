@@ -12,6 +12,7 @@
 
 #include "../../server/codec/safetensors_out.h"
 #include "../support/safetensors.h"
+#include "budget.h"
 
 static float loss[] = {1.5f};
 static float grad[] = {-0.5f, 0.25f, 0.25f};
@@ -165,11 +166,11 @@ static void test_no_memory(void **state)
 		struct loss_budget budget = {.limit = limit};
 		struct loss_arena *arena = loss_arena_create(&budget);
 		struct encoded out = {.body = arena ? loss_buffer_create(arena) : NULL};
-		struct loss_error err = {.status = LOSS_TOO_LARGE_FOR_SERVER};
+		struct loss_error err = {.status = LOSS_TOO_LARGE_FOR_BUDGET};
 		if (out.body && safetensors_encode(&input, &out, &err) == LOSS_OK)
 			good++;
 		else
-			assert_int_equal(err.status, LOSS_TOO_LARGE_FOR_SERVER);
+			assert_int_equal(err.status, LOSS_TOO_LARGE_FOR_BUDGET);
 		loss_arena_destroy(arena);
 		assert_int_equal(budget.held, 0);
 	}

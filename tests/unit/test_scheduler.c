@@ -12,7 +12,7 @@
 #include <cmocka.h>
 
 /* A job that notes when it ran, and may wait for a gate to open before it ends. */
-struct task {
+struct chore {
 	struct job job;
 	bool waits;
 	int ran; /* its place in the order of runs; 0: it has not */
@@ -29,46 +29,46 @@ static int n_ran;
 
 static void run(struct job *job, int threads)
 {
-	struct task *task = (struct task *)(void *)job;
+	struct chore *chore = (struct chore *)(void *)job;
 	pthread_mutex_lock(&mutex);
-	task->ran = ++n_ran;
-	task->threads = threads;
+	chore->ran = ++n_ran;
+	chore->threads = threads;
 	pthread_cond_broadcast(&changed);
-	while (task->waits && !gate_open)
+	while (chore->waits && !gate_open)
 		pthread_cond_wait(&changed, &mutex);
 	pthread_mutex_unlock(&mutex);
 }
 
 static void done(struct job *job)
 {
-	struct task *task = (struct task *)(void *)job;
+	struct chore *chore = (struct chore *)(void *)job;
 	pthread_mutex_lock(&mutex);
-	task->is_done = true;
+	chore->is_done = true;
 	pthread_cond_broadcast(&changed);
 	pthread_mutex_unlock(&mutex);
 }
 
-static void submit(struct task *task)
+static void submit(struct chore *chore)
 {
-	task->job = (struct job){.run = run, .done = done, .elements = task->job.elements};
-	scheduler_submit(scheduler, &task->job);
+	chore->job = (struct job){.run = run, .done = done, .elements = chore->job.elements};
+	scheduler_submit(scheduler, &chore->job);
 }
 
-static void wait_done(struct task *task)
+static void wait_done(struct chore *chore)
 {
 	pthread_mutex_lock(&mutex);
-	while (!task->is_done)
+	while (!chore->is_done)
 		pthread_cond_wait(&changed, &mutex);
 	pthread_mutex_unlock(&mutex);
 }
 
 /* Occupies the compute thread until the gate opens. */
-static void occupy(struct task *task)
+static void occupy(struct chore *chore)
 {
-	task->waits = true;
-	submit(task);
+	chore->waits = true;
+	submit(chore);
 	pthread_mutex_lock(&mutex);
-	while (!task->ran)
+	while (!chore->ran)
 		pthread_cond_wait(&changed, &mutex);
 	pthread_mutex_unlock(&mutex);
 }
@@ -101,16 +101,16 @@ static int stop(void **state)
 
 static void jobs_run_in_order(void **state)
 {
-	struct task first = {0}, tasks[5] = {0};
+	struct chore first = {0}, chores[5] = {0};
 	(void)state;
 	occupy(&first);
 	for (int i = 0; i < 5; i++)
-		submit(&tasks[i]);
+		submit(&chores[i]);
 	open_gate();
 	for (int i = 0; i < 5; i++) {
-		wait_done(&tasks[i]);
-		assert_int_equal(tasks[i].ran, 2 + i);
-		assert_int_equal(tasks[i].threads, 2);
+		wait_done(&chores[i]);
+		assert_int_equal(chores[i].ran, 2 + i);
+		assert_int_equal(chores[i].threads, 2);
 	}
 }
 
@@ -120,53 +120,53 @@ static void withdrawn_jobs_are_done_without_a_run(void **state)
 	/* The first, one in the middle and the last of the queue: the rest keeps its order, and new
 	 * ones come last. */
 	for (int k = 0; k < 3; k++) {
-		struct task first = {0}, tasks[3] = {0}, later = {0};
+		struct chore first = {0}, chores[3] = {0}, later = {0};
 		gate_open = false;
 		n_ran = 0;
 		occupy(&first);
 		for (int i = 0; i < 3; i++)
-			submit(&tasks[i]);
-		scheduler_withdraw(scheduler, &tasks[k].job);
-		assert_true(tasks[k].is_done);
+			submit(&chores[i]);
+		scheduler_withdraw(scheduler, &chores[k].job);
+		assert_true(chores[k].is_done);
 		submit(&later);
 		open_gate();
 		wait_done(&later);
-		assert_int_equal(tasks[k].ran, 0);
+		assert_int_equal(chores[k].ran, 0);
 		assert_int_equal(later.ran, 4);
 		for (int i = 0; i < 3; i++)
-			assert_true(tasks[i].is_done);
+			assert_true(chores[i].is_done);
 	}
 }
 
 static void a_running_job_is_left_alone(void **state)
 {
-	struct task task = {0};
+	struct chore chore = {0};
 	(void)state;
-	occupy(&task);
-	scheduler_withdraw(scheduler, &task.job);
-	assert_false(task.is_done);
+	occupy(&chore);
+	scheduler_withdraw(scheduler, &chore.job);
+	assert_false(chore.is_done);
 	open_gate();
-	wait_done(&task);
+	wait_done(&chore);
 	/* Nor one that has ended, or was never there. */
-	scheduler_withdraw(scheduler, &task.job);
-	assert_int_equal(task.ran, 1);
+	scheduler_withdraw(scheduler, &chore.job);
+	assert_int_equal(chore.ran, 1);
 }
 
 static void jobs_that_wait_are_counted(void **state)
 {
-	struct task first = {0}, tasks[3] = {0};
+	struct chore first = {0}, chores[3] = {0};
 	(void)state;
 	assert_int_equal(scheduler_depth(scheduler), 0);
 	occupy(&first);
 	assert_int_equal(scheduler_depth(scheduler), 0); /* it runs */
 	for (size_t i = 0; i < 3; i++) {
-		submit(&tasks[i]);
+		submit(&chores[i]);
 		assert_int_equal(scheduler_depth(scheduler), i + 1);
 	}
-	scheduler_withdraw(scheduler, &tasks[1].job);
+	scheduler_withdraw(scheduler, &chores[1].job);
 	assert_int_equal(scheduler_depth(scheduler), 2);
 	open_gate();
-	wait_done(&tasks[2]);
+	wait_done(&chores[2]);
 	assert_int_equal(scheduler_depth(scheduler), 0);
 }
 
@@ -187,15 +187,15 @@ static void *ask(void *context)
  * a lock that is not taken: `make test-tsan` does. */
 static void the_queue_may_be_asked_at_any_time(void **state)
 {
-	static struct task tasks[MANY];
+	static struct chore chores[MANY];
 	atomic_bool over = false;
 	pthread_t thread;
 	void *bad;
 	(void)state;
 	assert_int_equal(pthread_create(&thread, NULL, ask, &over), 0);
 	for (size_t i = 0; i < MANY; i++)
-		submit(&tasks[i]);
-	wait_done(&tasks[MANY - 1]);
+		submit(&chores[i]);
+	wait_done(&chores[MANY - 1]);
 	atomic_store(&over, true);
 	assert_int_equal(pthread_join(thread, &bad), 0);
 	assert_null(bad);
@@ -205,28 +205,28 @@ static void the_queue_may_be_asked_at_any_time(void **state)
 /* A job may take its time, the more the larger it is, but not for ever. */
 static void a_job_that_hangs_is_noticed(void **state)
 {
-	struct task task = {.job.elements = 5000000};
+	struct chore chore = {.job.elements = 5000000};
 	uint64_t patience = SCHEDULER_PATIENCE_NS + 5000000 * SCHEDULER_ELEMENT_NS;
 	(void)state;
 	assert_true(scheduler_answers(scheduler, UINT64_MAX)); /* nothing runs */
 	uint64_t before = clock_ns();
-	occupy(&task);
+	occupy(&chore);
 	uint64_t after = clock_ns();
 	assert_true(scheduler_answers(scheduler, after));
 	assert_true(scheduler_answers(scheduler, before + patience));
 	assert_false(scheduler_answers(scheduler, after + patience + 1));
 	open_gate();
-	wait_done(&task);
+	wait_done(&chore);
 	/* It is done a moment before it has ended. */
 	for (int i = 0; i < 10000 && !scheduler_answers(scheduler, UINT64_MAX); i++)
 		poll(NULL, 0, 1);
 	assert_true(scheduler_answers(scheduler, UINT64_MAX));
 }
 
-/* ---------------------------------------------------------------- errands */
+/* ---------------------------------------------------------------- tasks */
 
 struct walk {
-	struct errand errand;
+	struct task task;
 	atomic_int n_ran;
 	int plain; /* written by whoever runs it: what await makes visible */
 };
@@ -240,45 +240,45 @@ static void walk(void *context)
 
 static void errands_run_once_each(void **state)
 {
-	struct walk it = {.errand = {walk, &it, false}};
+	struct walk it = {.task = {walk, &it, false}};
 	int n = 0;
 	(void)state;
 	for (int i = 0; i < 5000; i++) {
-		/* Right behind the last one the thread may not be back yet. */
-		if (!scheduler_send(scheduler, &it.errand))
+		/* Right after the last one the thread may not be back yet. */
+		if (!scheduler_send(scheduler, &it.task))
 			continue;
 		n++;
-		scheduler_await(scheduler, &it.errand);
+		scheduler_await(scheduler, &it.task);
 		assert_int_equal(it.plain, n);
 		assert_int_equal(atomic_load(&it.n_ran), n);
 	}
 	assert_true(n > 0);
-	scheduler_await(scheduler, &it.errand); /* not under way */
+	scheduler_await(scheduler, &it.task); /* not under way */
 	assert_int_equal(it.plain, n);
 }
 
 /* The compute thread runs it though nobody awaits it yet. */
 static void an_errand_runs_meanwhile(void **state)
 {
-	struct walk it = {.errand = {walk, &it, false}};
+	struct walk it = {.task = {walk, &it, false}};
 	(void)state;
-	assert_true(scheduler_send(scheduler, &it.errand));
+	assert_true(scheduler_send(scheduler, &it.task));
 	while (atomic_load(&it.n_ran) == 0)
 		poll(NULL, 0, 1);
-	scheduler_await(scheduler, &it.errand);
+	scheduler_await(scheduler, &it.task);
 	assert_int_equal(it.plain, 1);
 }
 
 static void a_busy_thread_takes_no_errand(void **state)
 {
-	struct task busy = {.job = {.elements = 1}}, next = {.job = {.elements = 1}};
-	struct walk it = {.errand = {walk, &it, false}};
+	struct chore busy = {.job = {.elements = 1}}, next = {.job = {.elements = 1}};
+	struct walk it = {.task = {walk, &it, false}};
 	(void)state;
 	occupy(&busy);
-	assert_false(scheduler_send(scheduler, &it.errand));
+	assert_false(scheduler_send(scheduler, &it.task));
 	submit(&next);
-	assert_false(scheduler_send(scheduler, &it.errand));
-	scheduler_await(scheduler, &it.errand);
+	assert_false(scheduler_send(scheduler, &it.task));
+	scheduler_await(scheduler, &it.task);
 	open_gate();
 	wait_done(&busy);
 	wait_done(&next);

@@ -1,5 +1,6 @@
 /* Regions of shared memory: registering them, their limits, ranges, and the ends of all of it. */
 #include "../support/regions.h"
+#include "codec/status.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -77,7 +78,7 @@ static void an_object_that_may_only_be_read_takes_no_outputs(void **state)
 		assert_int_equal(seteuid(12345), 0);
 	int made = regions_start(owner);
 	loss_status entered =
-		made == 0 ? regions_enter("r", object.key, 0, PAGE) : LOSS_INTERNAL_ERROR;
+		made == 0 ? regions_enter("r", object.key, 0, PAGE) : STATUS_INTERNAL_ERROR;
 	assert_int_equal(seteuid(user), 0);
 	assert_int_equal(entered, LOSS_OK);
 	regions_must_use("r", 0, 1, &pin);

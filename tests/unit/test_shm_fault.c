@@ -144,7 +144,7 @@ static void a_region_that_was_damaged_by_writing_stays_so(void **state)
 	damage(true);
 }
 
-/* Behind the end, in its last page, memory reads as zeros without a signal. */
+/* After the end, in its last page, memory reads as zeros without a signal. */
 static void an_object_cut_within_a_page_is_noticed(void **state)
 {
 	struct shm_pin pin;

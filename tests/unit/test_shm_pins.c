@@ -189,7 +189,7 @@ static void what_is_mapped_is_unmapped(void **state)
 	assert_int_equal(object_mappings(&object), 1);
 }
 
-/* Of a region that begins behind the object's first byte. */
+/* Of a region that begins after the object's first byte. */
 static void what_is_left_of_an_object_can_be_used(void **state)
 {
 	struct shm_pin pin;

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "../support/memory.h"
+#include "budget.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

@@ -36,13 +36,13 @@ static void the_table_of_dtypes(void **state)
 		const struct loss_dtype_info *info = loss_dtype_info((loss_dtype)i);
 		assert_string_equal(info->name, rows[i].name);
 		assert_int_equal(info->size, rows[i].size);
-		assert_int_equal(info->class, rows[i].class);
+		assert_int_equal(info->dtype_class, rows[i].dtype_class);
 		assert_int_equal(loss_dtype_find(info->name, strlen(info->name)), i);
-		bool is_integer =
-			info->class == LOSS_CLASS_SIGNED || info->class == LOSS_CLASS_UNSIGNED;
+		bool is_integer = info->dtype_class == LOSS_CLASS_SIGNED ||
+				  info->dtype_class == LOSS_CLASS_UNSIGNED;
 		assert_int_equal(!!(LOSS_DTYPE_BIT(i) & LOSS_INTEGER_DTYPES), is_integer);
 		assert_int_equal(!!(LOSS_DTYPE_BIT(i) & LOSS_FLOAT_DTYPES),
-				 info->class == LOSS_CLASS_FLOAT);
+				 info->dtype_class == LOSS_CLASS_FLOAT);
 	}
 }
 

@@ -37,8 +37,14 @@ static double evaluate(const struct loss_plan *plan, size_t i)
 	return w * (t * surprise(x, 0.0) + (1.0 - t) * surprise(other, lost));
 }
 
+static double positive(double x)
+{
+	return x;
+}
+
 void binary_cross_entropy_rows(const struct loss_plan *plan, size_t first, size_t n,
 			       struct partial *partial)
 {
-	element_rows(plan, first, n, partial, ELEMENT_BCE, evaluate);
+	static const struct element_loss loss = {ELEMENT_BCE, evaluate, positive, 0.5};
+	element_rows(plan, first, n, partial, &loss);
 }

@@ -67,8 +67,16 @@ static double evaluate(const struct loss_plan *plan, size_t i)
 	return element_loss(&at, w);
 }
 
+/* sigmoid(x) */
+static double positive(double x)
+{
+	double e = exp_double(-fabs(x));
+	return (x < 0.0 ? e : 1.0) / (1.0 + e);
+}
+
 void binary_cross_entropy_with_logits_rows(const struct loss_plan *plan, size_t first, size_t n,
 					   struct partial *partial)
 {
-	element_rows(plan, first, n, partial, ELEMENT_BCE_WITH_LOGITS, evaluate);
+	static const struct element_loss loss = {ELEMENT_BCE_WITH_LOGITS, evaluate, positive, 0.0};
+	element_rows(plan, first, n, partial, &loss);
 }

@@ -10,12 +10,15 @@
  * index is -w_y (1 - p_y), of which 1 - p_y comes from the residual. Meaning:
  * torch.nn.functional.cross_entropy.
  *
- * z_loss adds z lse^2 to the loss and 2 z lse p_c to the gradient. All of this is about the
- * transformed logits (transform.h); their slope is the last factor of the gradient.
+ * gamma makes of plain rows focal ones (focal.c). z_loss adds z lse^2 to the loss and 2 z lse p_c
+ * to the gradient. All of this is about the transformed logits (transform.h); their slope is the
+ * last factor of the gradient.
  *
  * A row's contribution to the total is one double, z_loss included.
  */
 #include "cross_entropy.h"
+
+#include <string.h>
 
 #include "../kernels.h"
 #include "../outputs.h"
@@ -29,8 +32,14 @@ struct context {
 /* Whether there is nothing to do but the rows' losses. */
 static bool wants_losses_only(const struct loss_plan *plan)
 {
-	return ce_is_plain(plan) && !ce_has_z_loss(plan) &&
+	return ce_is_plain(plan) && !ce_has_z_loss(plan) && !ce_is_focal(plan) &&
 	       plan->n_outputs == (size_t)plan->wanted[OUTPUT_LOSS];
+}
+
+/* Whether a row beside probabilities counts. */
+static bool counts(const struct loss_plan *plan, size_t r)
+{
+	return !plan_is_last(plan, r) && !plan_is_masked(plan, r);
 }
 
 /* Which rows count, as class indices or 0 beside probabilities. */
@@ -39,9 +48,8 @@ static const int64_t *counted(const struct rows *rows, int64_t *y)
 	if (rows->plan->target_kind == TARGETS_INDICES)
 		return rows->targets.y;
 	for (size_t lane = 0; lane < LANES; lane++)
-		y[lane] = lane < rows->n && !plan_is_last(rows->plan, rows->first + lane)
-				  ? 0
-				  : TARGET_IGNORED;
+		y[lane] = lane < rows->n && counts(rows->plan, rows->first + lane) ? 0
+										   : TARGET_IGNORED;
 	return y;
 }
 
@@ -92,15 +100,29 @@ static void put(const struct loss_plan *plan, enum output output, const struct r
 			tensor_put(&plan->outputs[output], rows->first + lane, values[lane]);
 }
 
-static void finish_losses(const struct rows *rows, double *loss, const double *z_loss,
+/* Times what the rows weigh themselves. */
+static void weigh_rows(const struct rows *rows, const int64_t *y, double *loss, double *z_loss)
+{
+	for (size_t lane = 0; lane < rows->n; lane++) {
+		if (y[lane] < 0)
+			continue;
+		double weight = plan_row_weight(rows->plan, rows->first + lane);
+		loss[lane] = weigh(weight, loss[lane]);
+		z_loss[lane] = weigh(weight, z_loss[lane]);
+	}
+}
+
+static void finish_losses(const struct rows *rows, const int64_t *y, double *loss, double *z_loss,
 			  struct context *context)
 {
 	const struct loss_plan *plan = rows->plan;
+	for (size_t lane = 0; ce_has_z_loss(plan) && lane < rows->n; lane++)
+		loss[lane] += z_loss[lane];
+	if (plan->present[LOSS_ROLE_ROW_WEIGHT])
+		weigh_rows(rows, y, loss, z_loss);
 	for (size_t lane = 0; lane < rows->n; lane++) {
-		if (ce_has_z_loss(plan)) {
-			loss[lane] += z_loss[lane];
+		if (ce_has_z_loss(plan))
 			sum_add(&context->partial->z_loss, z_loss[lane]);
-		}
 		lane_sums_add(&context->totals, lane, loss[lane]);
 	}
 	put(plan, OUTPUT_LOSS, rows, loss);
@@ -115,24 +137,37 @@ static unsigned left_of(const struct rows *rows)
 	return steep ? (1u << rows->n) - 1 : rows_irregular(rows);
 }
 
-/* Losses without z_loss, of rows that are all regular, are added up as they are made. */
+/* Whether the rows' losses are what the kernel makes of them, and are added up there. */
+static bool are_summed_at_once(const struct loss_plan *plan, unsigned left)
+{
+	return left == 0 && !ce_has_z_loss(plan) && !ce_is_focal(plan) &&
+	       !plan->present[LOSS_ROLE_ROW_WEIGHT];
+}
+
 static void evaluate_plain(struct rows *rows, double *loss, struct context *context)
 {
 	const struct loss_plan *plan = rows->plan;
 	double z_loss[LANES] = {0};
+	struct focal_lanes focal;
 	unsigned left = left_of(rows);
+	if (ce_is_focal(plan))
+		left |= ce_evaluate_focal(rows, &focal);
 	if (plan->wanted[OUTPUT_GRAD] && !plan->transform.steep)
-		left |= ce_write_plain_grad(rows);
-	bool all = left == 0 && !ce_has_z_loss(plan);
-	plan->kernels->losses(rows->sums, &rows->targets, loss, all ? &context->totals : NULL);
-	if (all) {
+		left |= ce_write_plain_grad(rows, ce_is_focal(plan) ? &focal.factor : NULL);
+	bool at_once = are_summed_at_once(plan, left);
+	if (ce_is_focal(plan))
+		memcpy(loss, focal.loss, sizeof focal.loss);
+	else
+		plan->kernels->losses(rows->sums, &rows->targets, loss,
+				      at_once ? &context->totals : NULL);
+	if (at_once) {
 		put(plan, OUTPUT_LOSS, rows, loss);
 		return;
 	}
 	if (ce_has_z_loss(plan))
 		make_z_losses(rows, rows->targets.y, z_loss);
 	evaluate_left(rows, left, rows->targets.y, loss, z_loss);
-	finish_losses(rows, loss, z_loss, context);
+	finish_losses(rows, rows->targets.y, loss, z_loss, context);
 }
 
 static void evaluate_smooth(struct rows *rows, double *loss, struct context *context)
@@ -144,7 +179,7 @@ static void evaluate_smooth(struct rows *rows, double *loss, struct context *con
 	if (ce_has_z_loss(rows->plan))
 		make_z_losses(rows, y, z_loss);
 	evaluate_left(rows, left, y, loss, z_loss);
-	finish_losses(rows, loss, z_loss, context);
+	finish_losses(rows, y, loss, z_loss, context);
 }
 
 static void evaluate(struct rows *rows, void *data)

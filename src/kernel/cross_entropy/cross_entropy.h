@@ -17,6 +17,12 @@ static inline bool ce_has_z_loss(const struct loss_plan *plan)
 	return plan->args.z_loss > 0.0 || plan->wanted[OUTPUT_Z_LOSS];
 }
 
+/* Whether rows that are predicted well are played down; then it is plain. */
+static inline bool ce_is_focal(const struct loss_plan *plan)
+{
+	return plan->args.gamma > 0.0;
+}
+
 /* Whether the gradient is multiplied by a slope of its own for every logit. */
 static inline bool ce_is_sloped(const struct loss_plan *plan)
 {
@@ -60,11 +66,25 @@ void ce_clear_grad(const struct loss_plan *plan, size_t r);
 double ce_z_loss(const struct loss_plan *plan, struct sum lse);
 struct sum ce_exact_lse(double max, struct sum total);
 
+/* ---------------------------------------------------------------- focal.c */
+
+/* Losses and factors of sixteen rows; a bit for every lane that it leaves, which then is not
+ * regular any more. */
+unsigned ce_evaluate_focal(struct rows *rows, struct focal_lanes *focal);
+
+/* A row's loss without weights, and the factor of its gradient: both from its target's logit less
+ * the maximum, and the sum R over all classes but the maximum. */
+struct focal_row {
+	struct sum loss, factor;
+};
+struct focal_row ce_focal_row(struct sum gap, struct sum others, double gamma);
+
 /* ---------------------------------------------------------------- plain.c, smooth.c */
 
 /* What is wanted of sixteen rows but for z_loss: the gradients, and of smooth ones the losses as
- * well. A bit for every lane that they leave beside the irregular ones. */
-unsigned ce_write_plain_grad(struct rows *rows);
+ * well. A bit for every lane that they leave beside the irregular ones. Plain ones have a factor of
+ * their own where they are focal, else NULL. */
+unsigned ce_write_plain_grad(struct rows *rows, const struct lane_sums *factor);
 unsigned ce_evaluate_smooth(struct rows *rows, const int64_t *y, double *loss);
 
 #endif

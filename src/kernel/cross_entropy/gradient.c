@@ -8,7 +8,7 @@
 void ce_set_scales(const struct rows *rows, struct lane_sums *scales)
 {
 	const struct loss_plan *plan = rows->plan;
-	bool apart = plan->present[LOSS_ROLE_GRAD_OUTPUT] && plan->reduction == REDUCTION_NONE;
+	bool apart = plan_scales_rows(plan);
 	struct sum scale = ce_scale(plan, rows->first);
 	for (size_t lane = 0; lane < LANES; lane++) {
 		if (apart && lane > 0 && lane < rows->n)

@@ -55,9 +55,27 @@ static double weighted_loss(const struct coefficients *k, struct sum *coefficien
 	return sum_value(&gaps) + row_weighted_tail(row, sum_value(coefficient_sum));
 }
 
-/* Class indices without smoothing. */
-static double index_loss(const struct row *row, size_t y, double weight)
+/* The focal form of a row of finite maximum. A residual that is subnormal is 0 beside 1. */
+static struct focal_row focal_of(const struct coefficients *k)
 {
+	const struct row *row = k->row;
+	struct sum gap;
+	gap.high = two_sum(row_logit(row, k->y), -row->max, &gap.low);
+	if (gap.low != gap.low)
+		gap.low = 0.0; /* of an infinite one */
+	return ce_focal_row(gap, row->residual, k->plan->args.gamma);
+}
+
+/* Class indices without smoothing. */
+static double index_loss(const struct coefficients *k, double weight)
+{
+	const struct row *row = k->row;
+	size_t y = k->y;
+	if (ce_is_focal(k->plan)) {
+		struct focal_row focal = focal_of(k);
+		struct sum loss = weigh_parts(sum_from(weight), focal.loss);
+		return sum_value(&loss);
+	}
 	return row_weighted_gap(row, y, weight) + row_weighted_tail(row, weight);
 }
 
@@ -126,21 +144,25 @@ static void write_smooth_grad(const struct coefficients *k, const struct sum *co
 }
 
 /* The gradient at class c of class indices without smoothing. */
-static double index_grad(const struct coefficients *k, size_t c, struct sum scale)
+static double index_grad(const struct coefficients *k, size_t c, struct sum own, struct sum scale)
 {
 	const struct row *row = k->row;
 	double p = c == k->y ? 0.0 - row_other_probs(row, c) : row_prob(row, c);
-	double factor = times(plan_class_weight(k->plan, k->y), scale);
-	return add_z_grad(k, c, scale, p * factor);
+	return add_z_grad(k, c, scale, p * sum_value(&own));
 }
 
 static void write_index_grad(const struct coefficients *k, size_t r)
 {
 	const struct row *row = k->row;
 	struct sum scale = plan_scale(k->plan, r);
-	for (size_t c = 0; c < row->classes; c++)
-		tensor_put(&k->plan->outputs[OUTPUT_GRAD], row_index(row, c),
-			   index_grad(k, c, scale_at(row, c, scale)));
+	struct sum factor = sum_from(plan_class_weight(k->plan, k->y));
+	if (ce_is_focal(k->plan))
+		factor = weigh_parts(factor, focal_of(k).factor);
+	for (size_t c = 0; c < row->classes; c++) {
+		struct sum at = scale_at(row, c, scale);
+		double grad = index_grad(k, c, sum_from(times(factor.high, at)), at);
+		tensor_put(&k->plan->outputs[OUTPUT_GRAD], row_index(row, c), grad);
+	}
 }
 
 static double evaluate(const struct coefficients *k, size_t r)
@@ -156,7 +178,7 @@ static double evaluate(const struct coefficients *k, size_t r)
 	if (!has_probabilities(k) && plan->args.label_smoothing == 0.0) {
 		if (grad)
 			write_index_grad(k, r);
-		return index_loss(row, k->y, plan_class_weight(plan, k->y));
+		return index_loss(k, plan_class_weight(plan, k->y));
 	}
 	struct sum coefficient_sum;
 	double loss = weighted_loss(k, &coefficient_sum);

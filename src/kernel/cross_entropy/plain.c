@@ -1,8 +1,17 @@
 /* Sixteen rows of class indices without smoothing. */
 #include "cross_entropy.h"
 
+/* The factor of a lane's gradient: its weight, and that of a focal loss. */
+static struct sum factor_of(const struct rows *rows, const struct lane_sums *factor, size_t lane)
+{
+	struct sum weight = sum_from(rows->targets.y[lane] < 0 ? 0.0 : rows_weight(rows, lane));
+	if (!factor || weight.high == 0.0)
+		return weight;
+	return product(weight, (struct sum){factor->high[lane], factor->low[lane]});
+}
+
 /* p_c pull scale, and what the targets' have beside it. Of a row that does not count all is 0. */
-unsigned ce_write_plain_grad(struct rows *rows)
+unsigned ce_write_plain_grad(struct rows *rows, const struct lane_sums *factor)
 {
 	const struct loss_plan *plan = rows->plan;
 	const struct number_kernels *numbers = rows->numbers;
@@ -13,10 +22,8 @@ unsigned ce_write_plain_grad(struct rows *rows)
 	work_start(&work, rows, NULL);
 	ce_set_scales(rows, &gradients.scale);
 	ce_set_z_pulls(rows, rows->targets.y, &gradients.rest);
-	for (size_t lane = 0; lane < LANES; lane++) {
-		double weight = rows->targets.y[lane] < 0 ? 0.0 : rows_weight(rows, lane);
-		lane_sums_set(&gradients.own, lane, sum_from(weight));
-	}
+	for (size_t lane = 0; lane < LANES; lane++)
+		lane_sums_set(&gradients.own, lane, factor_of(rows, factor, lane));
 	pull = gradients.own;
 	if (plan->args.z_loss > 0.0)
 		lane_sums_plus(&pull, &gradients.rest);

@@ -47,7 +47,9 @@ static double evaluate(const struct loss_plan *plan, size_t i)
 
 void kl_div_rows(const struct loss_plan *plan, size_t first, size_t n, struct partial *partial)
 {
-	enum element_kernel kernel =
-		plan->args.log_target ? ELEMENT_KL_DIV_OF_LOGS : ELEMENT_KL_DIV;
-	element_rows(plan, first, n, partial, kernel, evaluate);
+	const struct element_loss loss = {
+		.kernel = plan->args.log_target ? ELEMENT_KL_DIV_OF_LOGS : ELEMENT_KL_DIV,
+		.one = evaluate,
+	};
+	element_rows(plan, first, n, partial, &loss);
 }

@@ -19,11 +19,22 @@ static void put_slopes(const struct rows *rows)
 	for (size_t lane = 0; lane < rows->n; lane++) {
 		if (rows->targets.y[lane] < 0)
 			continue;
-		if (plan->present[LOSS_ROLE_GRAD_OUTPUT])
+		if (plan_scales_rows(plan))
 			scale = plan_scale(plan, rows->first + lane);
 		size_t at = rows_base(rows, lane) + (size_t)rows->targets.y[lane] * plan->inner;
 		tensor_put(&plan->outputs[OUTPUT_GRAD], at,
 			   0.0 - times(rows_weight(rows, lane), scale));
+	}
+}
+
+/* Times what the rows weigh themselves; and adds them up. */
+static void weigh_rows(const struct rows *rows, double *loss, struct lane_sums *totals)
+{
+	for (size_t lane = 0; lane < rows->n; lane++) {
+		if (rows->targets.y[lane] >= 0)
+			loss[lane] =
+				weigh(plan_row_weight(rows->plan, rows->first + lane), loss[lane]);
+		lane_sums_add(totals, lane, loss[lane]);
 	}
 }
 
@@ -34,7 +45,11 @@ static void evaluate(struct rows *rows, void *data)
 	const struct loss_plan *plan = rows->plan;
 	struct context *context = data;
 	double loss[LANES];
-	plan->kernels->losses(&normalized, &rows->targets, loss, &context->totals);
+	bool weighted = plan->present[LOSS_ROLE_ROW_WEIGHT];
+	plan->kernels->losses(&normalized, &rows->targets, loss,
+			      weighted ? NULL : &context->totals);
+	if (weighted)
+		weigh_rows(rows, loss, &context->totals);
 	if (plan->wanted[OUTPUT_LOSS] && plan->reduction == REDUCTION_NONE)
 		for (size_t lane = 0; lane < rows->n; lane++)
 			tensor_put(&plan->outputs[OUTPUT_LOSS], rows->first + lane, loss[lane]);

@@ -144,11 +144,12 @@ void sigmoid_focal_loss_rows(const struct loss_plan *plan, size_t first, size_t 
 			     struct partial *partial)
 {
 	double gamma = plan->args.gamma;
-	if (gamma > LARGEST_GAMMA || plan->args.alpha > LARGEST_ALPHA) {
-		element_rows_one_by_one(plan, first, n, partial, evaluate);
-		return;
-	}
 	bool by_product = gamma <= LARGEST_PRODUCT && rint(gamma) == gamma;
-	element_rows(plan, first, n, partial, by_product ? ELEMENT_FOCAL_INTEGER : ELEMENT_FOCAL,
-		     evaluate);
+	struct element_loss loss = {
+		.kernel = by_product ? ELEMENT_FOCAL_INTEGER : ELEMENT_FOCAL,
+		.one = evaluate,
+	};
+	if (gamma > LARGEST_GAMMA || plan->args.alpha > LARGEST_ALPHA)
+		loss.kernel = N_ELEMENT_KERNELS;
+	element_rows(plan, first, n, partial, &loss);
 }

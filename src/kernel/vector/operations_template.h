@@ -278,6 +278,26 @@ INLINE void OF(sum_exp_of)(struct lanes *lanes, const struct class_chunk *chunk)
 }
 OPERATION(sum_exp)
 
+INLINE void OF(sum_others_of)(struct lanes *lanes, const struct class_chunk *chunk)
+{
+	const vw one = vw_set(1.0);
+	for (size_t l = 0; l < LANES; l += NATIVE) {
+		struct OF(known) row = OF(known_of)(lanes, l);
+		NV(sum) sum = OF(lanes_sum)(lanes, 0, l), best = OF(lanes_sum)(lanes, 1, l);
+		for (size_t k = 0; k < chunk->n; k++) {
+			struct parts e = OF(power_parts)(OF(x_at)(chunk, k, l), &row.scale);
+			vw gap = vw_subtract(row.max, OF(wide_at)(chunk, k, l));
+			e.high = vw_where_nonzero(gap, e.high);
+			e.low = vw_where_nonzero(gap, e.low);
+			sum = NV(sum_add_parts)(sum, e);
+			best = NV(sum_add_wide)(best, vw_subtract(one, vw_where_nonzero(gap, one)));
+		}
+		OF(lanes_put)(lanes, 0, l, sum);
+		OF(lanes_put)(lanes, 1, l, best);
+	}
+}
+OPERATION(sum_others)
+
 /* ---------------------------------------------------------------- outputs */
 
 /* The values of a native vector of logits, lanes from l on of vector k. */

@@ -156,7 +156,7 @@ OF(move_classes)(struct OF(classes) * state, NUMBER *reference, const struct OF(
 	return true;
 }
 
-/* The last n % LANES of n elements, and what is excluded behind them. */
+/* The last n % LANES of n elements, and what is excluded after them. */
 INLINE void OF(fill_rest)(loss_dtype dtype, const void *x, size_t n, NUMBER *rest)
 {
 	size_t whole = n / LANES * LANES;

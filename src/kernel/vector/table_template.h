@@ -25,6 +25,7 @@ static const struct number_kernels OF(kernels) = {
 			[SUM_GAPS] = OF(sum_gaps),
 			[SUM_B] = OF(sum_b),
 			[SUM_EXP] = OF(sum_exp),
+			[SUM_OTHERS] = OF(sum_others),
 			[WRITE_LOG_PROBS] = OF(write_log_probs),
 			[WRITE_COMBINED] = OF(write_combined),
 			[WRITE_GAPS] = OF(write_gaps),

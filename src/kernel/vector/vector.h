@@ -133,6 +133,12 @@ struct target_gradients {
 	double slope[LANES];
 };
 
+/* What focal losses of sixteen rows come to. */
+struct focal_lanes {
+	_Alignas(64) double loss[LANES]; /* 0 where a row does not count */
+	struct lane_sums factor;         /* of the gradient that a row has without gamma */
+};
+
 /* What the losses of sixteen rows of which every class has a coefficient b are made of. */
 struct smooth_sums {
 	struct lane_sums own;  /* what the target's class has beyond the others' */
@@ -201,6 +207,7 @@ enum operation {
 	SUM_GAPS,        /* b (max - x), 0 where either is 0 whatever the other; and b */
 	SUM_B,           /* b */
 	SUM_EXP,         /* e b; and e */
+	SUM_OTHERS,      /* e where x is not the maximum; and how many are */
 	WRITE_LOG_PROBS, /* (x - max) - term */
 	WRITE_COMBINED,  /* e factor + b term */
 	WRITE_GAPS,      /* e factor (b + term) */
@@ -286,6 +293,11 @@ struct vector_kernels {
 	/* The same where every class has a coefficient; y negative where a row does not count. */
 	void (*smooth_losses)(const struct row_sums *sums, const int64_t *y, const double *logit,
 			      const struct smooth_sums *smooth, double *loss);
+
+	/* The focal form, of rows of floats; `others` is the sum over all classes but one maximum.
+	 */
+	void (*focal)(const struct row_sums *sums, const struct row_targets *targets,
+		      const double *others, double gamma, struct focal_lanes *focal);
 
 	/* n doubles of a float type. */
 	void (*widen)(loss_dtype dtype, const void *from, double *to, size_t n);

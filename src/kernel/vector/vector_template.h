@@ -66,6 +66,8 @@ static void narrow_floats(loss_dtype dtype, const float *from, void *to, size_t 
 
 #include "element_template.h"
 
+#include "focal_template.h"
+
 const struct vector_kernels ISA(vector_kernels) = {
 	.isa = ISA_NAME,
 	.floats = &kernels_of_floats,
@@ -73,6 +75,7 @@ const struct vector_kernels ISA(vector_kernels) = {
 	.targets = TARGET_READERS,
 	.losses = ISA(losses),
 	.smooth_losses = ISA(smooth_losses),
+	.focal = ISA(focal),
 	.widen = ISA(widen),
 	.scale = ISA(scale),
 	.elements =

@@ -8,6 +8,7 @@
 
 #include "../../../server/codec/json_scan.h"
 #include "../../../server/codec/problem_json.h"
+#include "codec/status.h"
 
 #define FNV_START UINT64_C(14695981039346656037)
 #define FNV_PRIME UINT64_C(1099511628211)
@@ -139,8 +140,8 @@ void fuzz_same(const struct fuzz_outcome *one, const struct fuzz_outcome *other,
 		    strcmp(one->err.detail, other->err.detail) == 0 &&
 		    strcmp(one->pointer, other->pointer) == 0;
 	fuzz_check(same, "%s: %s at \"%s\": %s\nbut: %s at \"%s\": %s", how,
-		   loss_status_info(one->err.status)->code, one->pointer, one->err.detail,
-		   loss_status_info(other->err.status)->code, other->pointer, other->err.detail);
+		   status_words(one->err.status)->code, one->pointer, one->err.detail,
+		   status_words(other->err.status)->code, other->pointer, other->err.detail);
 	fuzz_check(one->hash == other->hash,
 		   "%s: the results have the hashes %016" PRIx64 " and %016" PRIx64, how, one->hash,
 		   other->hash);
@@ -150,9 +151,9 @@ void fuzz_check_error(const struct loss_error *err, const char *pointer)
 {
 	struct loss_arena *arena = loss_arena_create(NULL);
 	struct loss_buffer *document = arena ? loss_buffer_create(arena) : NULL;
-	fuzz_check(err->status > LOSS_OK && err->status < LOSS_N_STATUS, "status %d",
-		   (int)err->status);
-	fuzz_check(err->status != LOSS_INTERNAL_ERROR, "internal error: %s", err->detail);
+	fuzz_check(err->status > LOSS_OK && err->status < STATUS_END && err->status != STATUS_START,
+		   "status %d", err->status);
+	fuzz_check(err->status != STATUS_INTERNAL_ERROR, "internal error: %s", err->detail);
 	fuzz_check(err->detail[0] != '\0', "an error without a sentence");
 	fuzz_check(document && problem_json_write(document, err, pointer, "id"),
 		   "no memory for a problem document");

@@ -76,8 +76,8 @@ void fuzz_check_json(const void *text, size_t n);
 
 /* One evaluation, as a request has it. */
 struct fuzz_evaluation {
-	const struct door *door;
-	size_t media;              /* index of the body's format among the door's */
+	const struct protocol *protocol;
+	size_t media;              /* index of the body's format among the protocol's */
 	char *loss_and_query;      /* "nll_loss?reduction=sum"; cross_entropy where it is none */
 	const char *header_length; /* of Inference-Header-Content-Length; NULL: none */
 	enum content_coding coding;

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "../../../server/codec/status.h"
+#include "../../../src/budget.h"
 #include "../../../src/problem.h"
 #include "../../support/safetensors.h"
 #include "driver.h"
@@ -65,7 +67,7 @@ static void check_safetensors(const struct loss_result *result, const struct los
 	}
 }
 
-/* The document of a reply, which has bytes behind it where a header says how long it is. */
+/* The document of a reply, which has bytes after it where a header says how long it is. */
 static void check_document(const struct encoded *out)
 {
 	size_t size = out->body->size;
@@ -79,10 +81,11 @@ static void check_document(const struct encoded *out)
 	fuzz_check_json(out->body->data, size);
 }
 
-static void write_replies(struct evaluation *e, const struct door *door,
+static void write_replies(struct evaluation *e, const struct protocol *protocol,
 			  struct fuzz_outcome *outcome)
 {
-	for (const struct reply_format *format = door->replies; format->content_type; format++) {
+	for (const struct reply_format *format = protocol->replies; format->content_type;
+	     format++) {
 		struct encoded out = {.body = loss_buffer_create(e->arena)};
 		fuzz_check(out.body != NULL, "no memory for a reply");
 		e->kind.format = format;
@@ -104,11 +107,11 @@ static void feed(void *context, const unsigned char *bytes, size_t n)
 
 static void keep(struct loss_error *err, const struct loss_error *found)
 {
-	if (found->status != LOSS_OK && (err->status == LOSS_OK || found->status < err->status))
+	if (status_precedes(found->status, err->status))
 		*err = *found;
 }
 
-static void run(struct evaluation *e, const struct door *door, struct fuzz_outcome *outcome)
+static void run(struct evaluation *e, const struct protocol *protocol, struct fuzz_outcome *outcome)
 {
 	struct loss_error *err = &outcome->err;
 	if (evaluation_plan(e, err) != LOSS_OK || evaluation_elements(e) > MAX_ELEMENTS)
@@ -117,7 +120,7 @@ static void run(struct evaluation *e, const struct door *door, struct fuzz_outco
 		return;
 	hash_problem(outcome, e->problem);
 	hash_result(outcome, &e->result);
-	write_replies(e, door, outcome);
+	write_replies(e, protocol, outcome);
 }
 
 static struct evaluation *create(const struct fuzz_evaluation *way, struct timings *timings,
@@ -128,8 +131,8 @@ static struct evaluation *create(const struct fuzz_evaluation *way, struct timin
 	const struct loss_info *loss = loss_find(text, n);
 	const struct evaluation_kind kind = {
 		.loss = loss ? loss : loss_find("cross_entropy", strlen("cross_entropy")),
-		.media = &way->door->requests[way->media],
-		.format = way->door->replies,
+		.media = &way->protocol->requests[way->media],
+		.format = way->protocol->replies,
 		.coding = way->coding,
 		.max_body_bytes = MAX_BODY_BYTES,
 	};
@@ -161,7 +164,7 @@ void fuzz_evaluate(const struct fuzz_evaluation *way, enum fuzz_cut cut,
 	evaluation_decode(e, &found);
 	keep(&outcome->err, &found);
 	if (outcome->err.status == LOSS_OK)
-		run(e, way->door, outcome);
+		run(e, way->protocol, outcome);
 	if (outcome->err.status != LOSS_OK) {
 		e->decoder->pointer(e->decoder, &outcome->err, outcome->pointer,
 				    sizeof outcome->pointer);

@@ -71,7 +71,7 @@ static void code_and_back(const struct fuzz_input *plain, char *loss_and_query)
 	fuzz_same(&in, &out, "before and after coding");
 
 	struct fuzz_evaluation evaluation = {
-		.door = &door_v1, .loss_and_query = loss_and_query, .body = *plain};
+		.protocol = &protocol_v1, .loss_and_query = loss_and_query, .body = *plain};
 	fuzz_evaluate(&evaluation, FUZZ_WHOLE, &direct);
 	evaluation.coding = CODING_GZIP;
 	evaluation.body = body;

@@ -1,6 +1,6 @@
 /*
  * Bytes on a connection, to the real server in this process: what libmicrohttpd makes of them, what
- * raw_head.c reads out of its buffers, and everything behind.
+ * raw_head.c reads out of its buffers, and everything after.
  */
 #include <errno.h>
 #include <netinet/in.h>
@@ -109,7 +109,7 @@ static int run(const struct fuzz_input *input, enum fuzz_cut cut)
 	char reply[256];
 	int fd = open_connection();
 	fuzz_feed(input, cut, feed, &fd);
-	/* libmicrohttpd reads an end that lies behind bytes already there only much later. */
+	/* libmicrohttpd reads an end that lies after bytes already there only much later. */
 	poll(&(struct pollfd){fd, POLLIN, 0}, 1, HEAD_START_MS);
 	shutdown(fd, SHUT_WR);
 	int status = first_status(reply, read_reply(fd, reply, sizeof reply));

@@ -10,7 +10,7 @@ struct values {
 	bool flag;
 };
 
-/* The document, with white space behind it where asked for. */
+/* The document, with white space after it where asked for. */
 static void read_document(const struct fuzz_input *input, const char *space, struct values *values,
 			  struct loss_error *err)
 {
@@ -42,7 +42,7 @@ void fuzz_control(const unsigned char *bytes, size_t n)
 	read_document(&input, "\n \t", &again, &other);
 	fuzz_check(memchr(values.key, 0, sizeof values.key) != NULL, "the key does not end");
 	if (err.status == LOSS_OK) {
-		fuzz_check(other.status == LOSS_OK, "white space behind it: %s", other.detail);
+		fuzz_check(other.status == LOSS_OK, "white space after it: %s", other.detail);
 		fuzz_check(memcmp(&values, &again, sizeof values) == 0, "other values");
 	}
 	if (err.status != LOSS_OK)

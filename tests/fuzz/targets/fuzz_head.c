@@ -48,17 +48,17 @@ static void check_framing(const struct raw_head *raw)
 	fuzz_check(framing.chunked == (codings == 1), "a coding is forgotten");
 }
 
-static void check_types(const struct head *head, const struct door *door)
+static void check_types(const struct head *head, const struct protocol *protocol)
 {
 	const char *names[MEDIA_TYPES_MAX] = {NULL};
 	size_t n = 0, chosen = 0;
 	struct loss_error err = {.status = LOSS_OK};
-	for (; door->requests[n].name; n++)
-		names[n] = door->requests[n].name;
+	for (; protocol->requests[n].name; n++)
+		names[n] = protocol->requests[n].name;
 	judge(head_media_type(head, names, n, &chosen, &err), &err);
 	fuzz_check(chosen < n, "media type %zu of %zu", chosen, n);
-	for (n = 0; door->replies[n].content_type; n++)
-		names[n] = door->replies[n].content_type;
+	for (n = 0; protocol->replies[n].content_type; n++)
+		names[n] = protocol->replies[n].content_type;
 	judge(head_accept(head, names, n, &chosen, &err), &err);
 	fuzz_check(chosen < n, "reply %zu of %zu", chosen, n);
 }
@@ -73,8 +73,8 @@ static void check_headers(const struct raw_head *raw, struct loss_arena *arena)
 	uint64_t ms = 0;
 	memset(&head, 0, sizeof head);
 	judge(head_read(&head, raw->headers, raw->n_headers, arena, &err), &err);
-	check_types(&head, &door_v1);
-	check_types(&head, &door_v2);
+	check_types(&head, &protocol_v1);
+	check_types(&head, &protocol_v2);
 	judge(head_encoding(&head, &coding, &err), &err);
 	judge(head_timeout(&head, &ms, &err), &err);
 	fuzz_check(ms <= 3600000, "a timeout of %llu ms", (unsigned long long)ms);

@@ -7,7 +7,7 @@ void fuzz_json(const unsigned char *bytes, size_t n)
 	struct fuzz_input input = {bytes, n};
 	fuzz_line(&input, line, false);
 	fuzz_evaluate_all(&(struct fuzz_evaluation){
-		.door = &door_v1,
+		.protocol = &protocol_v1,
 		.loss_and_query = line,
 		.body = input,
 	});

@@ -1,5 +1,5 @@
 /*
- * Open Inference Protocol requests with bytes behind the document: "LOSS?QUERY LENGTH\n", then the
+ * Open Inference Protocol requests with bytes after the document: "LOSS?QUERY LENGTH\n", then the
  * body. LENGTH is the header that gives the document's; where there is none, the document goes up
  * to the first "\n" of the rest, that included.
  */
@@ -17,7 +17,7 @@ void fuzz_oip_binary(const unsigned char *bytes, size_t n)
 	const unsigned char *end = input.n > 0 ? memchr(input.bytes, '\n', input.n) : NULL;
 	snprintf(length, sizeof length, "%zu", end ? (size_t)(end - input.bytes) + 1 : input.n);
 	fuzz_evaluate_all(&(struct fuzz_evaluation){
-		.door = &door_v2,
+		.protocol = &protocol_v2,
 		.media = 1,
 		.loss_and_query = loss_and_query,
 		.header_length = *given ? given : length,

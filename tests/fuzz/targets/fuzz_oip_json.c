@@ -1,4 +1,4 @@
-/* Open Inference Protocol documents without bytes behind them: "LOSS?QUERY\n", then the body. */
+/* Open Inference Protocol documents without bytes after them: "LOSS?QUERY\n", then the body. */
 #include "driver.h"
 
 void fuzz_oip_json(const unsigned char *bytes, size_t n)
@@ -7,7 +7,7 @@ void fuzz_oip_json(const unsigned char *bytes, size_t n)
 	struct fuzz_input input = {bytes, n};
 	fuzz_line(&input, line, false);
 	fuzz_evaluate_all(&(struct fuzz_evaluation){
-		.door = &door_v2,
+		.protocol = &protocol_v2,
 		.loss_and_query = line,
 		.body = input,
 	});

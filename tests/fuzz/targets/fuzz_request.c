@@ -18,8 +18,9 @@ static void start(void)
 	struct loss_arena *arena = loss_arena_create(NULL);
 	fuzz_check(arena != NULL, "no memory for a service");
 	fuzz_settings(&service.config);
-	service.budget.limit = (size_t)1 << 30;
-	service.reserve.limit = SERVICE_RESERVE_BYTES;
+	service.budget = loss_budget_create((size_t)1 << 30);
+	service.reserve = loss_budget_create(SERVICE_RESERVE_BYTES);
+	fuzz_check(service.budget && service.reserve, "no memory for budgets");
 	service.reaper = reaper_start(arena, &service.config, 1);
 	service.scheduler = scheduler_start(arena, 1);
 	fuzz_check(service.reaper && service.scheduler, "no threads");
@@ -134,8 +135,8 @@ static bool run(const unsigned char *bytes, size_t n, enum fuzz_cut cut,
 	bool timed = request->timeout_ns > 0;
 	request_destroy(request);
 	reaper_idle(service.reaper, entry, REAPER_UNKNOWN);
-	fuzz_check(service.budget.held == 0, "%zu bytes of the budget are still held",
-		   (size_t)service.budget.held);
+	fuzz_check(loss_budget_held(service.budget) == 0, "%zu bytes of the budget are still held",
+		   loss_budget_held(service.budget));
 	return !timed;
 }
 

@@ -1,6 +1,6 @@
 /*
  * safetensors bodies without the eight bytes of the header's length: "LOSS?QUERY\n", the header,
- * "\n", the tensors. Or "LOSS?QUERY LENGTH\n" and all that is behind that length.
+ * "\n", the tensors. Or "LOSS?QUERY LENGTH\n" and all that is after that length.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -47,7 +47,7 @@ void fuzz_safetensors(const unsigned char *bytes, size_t n)
 	unsigned char *body = malloc(LENGTH_BYTES + input.n);
 	fuzz_check(body != NULL, "no memory for a body");
 	fuzz_evaluate_all(&(struct fuzz_evaluation){
-		.door = &door_v1,
+		.protocol = &protocol_v1,
 		.media = 1,
 		.loss_and_query = loss_and_query,
 		.body = {body, make_body(body, &input, fuzz_word(&rest))},

@@ -16,7 +16,8 @@ import sys
 import zlib
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "..")
-TENSORS = {"logits", "log_probs", "probs", "targets", "weight", "pos_weight", "grad_output"}
+TENSORS = {"logits", "log_probs", "probs", "targets", "weight", "pos_weight", "row_weight", "mask",
+           "grad_output"}
 PACK = {"F64": "d", "F32": "f", "F16": "e", "I64": "q", "I32": "i", "I16": "h", "I8": "b",
         "U64": "Q", "U32": "I", "U16": "H", "U8": "B", "BOOL": "?"}
 OIP = {"F64": "FP64", "F32": "FP32", "F16": "FP16", "I64": "INT64", "I32": "INT32",
@@ -50,6 +51,8 @@ def tensor(value):
     for _ in shape[1:]:
         flat = [x for row in flat for x in row]
     flat = flat if shape else [flat]
+    if flat and all(isinstance(x, bool) for x in flat):
+        return "BOOL", shape, flat
     whole = all(isinstance(x, int) and not isinstance(x, bool) for x in flat)
     return ("I64" if whole else "F32"), shape, flat
 

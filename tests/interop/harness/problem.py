@@ -27,8 +27,8 @@ DTYPES = {
 }
 DTYPES = {name: np.dtype(kind) for name, kind in DTYPES.items()}
 NAMES = {dtype: name for name, dtype in DTYPES.items()}
-TENSORS = ("logits", "log_probs", "probs", "targets", "weight", "pos_weight", "grad_output")
-INPUTS = TENSORS[:3]
+INPUTS = ("logits", "log_probs", "probs")
+TENSORS = INPUTS + ("targets", "weight", "pos_weight", "row_weight", "mask", "grad_output")
 
 
 class Problem:
@@ -107,6 +107,8 @@ def from_json(loss, text):
         if name == "targets" and loss in ("cross_entropy", "nll_loss"):
             is_index = not isinstance(value, dict) and _shape(value) != logits.shape
             dtype = DTYPES["I64"] if is_index else beside
+        if name == "mask":
+            dtype = DTYPES["BOOL"]
         tensors[name] = logits if name == first else _tensor(value, dtype)
     return Problem(loss, tensors, outputs, **members)
 

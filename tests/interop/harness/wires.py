@@ -24,7 +24,7 @@ from .daemon import LOSSD, SHM_PREFIX
 from .problem import DTYPES, NAMES, Result
 
 FIXED_DTYPES = {"predicted": "I64", "rank": "I64", "correct": "BOOL"}
-FIXED_DTYPES.update({"accuracy": "F64", "perplexity": "F64", "ece": "F64"})
+FIXED_DTYPES.update({"accuracy": "F64", "topk_accuracy": "F64", "perplexity": "F64", "ece": "F64"})
 NARROW = {"F8_E4M3", "F8_E5M2"}
 TOTALS = ("loss_sum", "denominator", "rows", "counted", "ignored")
 JSON = "application/json"

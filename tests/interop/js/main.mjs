@@ -77,7 +77,7 @@ function readOIP(document, bytes) {
     const data = bytes.subarray(at, (at += parameters?.binary_data_size ?? 0));
     return { name, dtype: PLAIN_NAMES[datatype], shape, data };
   });
-  if (at !== bytes.length) throw new Error(`${bytes.length} bytes behind the document, not ${at}`);
+  if (at !== bytes.length) throw new Error(`${bytes.length} bytes after the document, not ${at}`);
   return { outputs, totals: totalsOf(document.parameters ?? {}) };
 }
 

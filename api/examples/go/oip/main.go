@@ -30,7 +30,7 @@ type document struct {
 	Parameters map[string]any `json:"parameters"`
 }
 
-// encode returns the document and behind it the tensors, in its order.
+// encode returns the document and after it the tensors, in its order.
 func encode(logits []float32, shape []int, targets []int64) (length int, body []byte, err error) {
 	text, err := json.Marshal(document{
 		Inputs: []tensor{
@@ -87,7 +87,7 @@ func infer(client *http.Client, url string, length int, body []byte) (map[string
 	}
 	length, err = strconv.Atoi(reply.Header.Get(lengthHeader))
 	if err != nil || length > len(text) {
-		return nil, fmt.Errorf("the reply has no bytes behind its document: %s", text)
+		return nil, fmt.Errorf("the reply has no bytes after its document: %s", text)
 	}
 	return decode(length, text)
 }

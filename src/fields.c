@@ -1,0 +1,84 @@
+/* Setting the fields of a problem by their names, for callers who write them themselves. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "problem.h"
+#include "status.h"
+
+/* There is no tensor, or no argument, of that name: it is of the other kind, or of none. */
+static loss_status unknown(const struct loss_problem *problem, const char *name, const char *wanted,
+			   struct loss_error *err)
+{
+	const struct loss_info *loss = &problem->loss->info;
+	size_t n = strlen(name);
+	bool is_tensor = loss_find_tensor(loss, name, n) >= 0;
+	if (is_tensor || loss_find_argument(loss, name, n) >= 0)
+		return loss_fail(err, LOSS_UNKNOWN_FIELD, name, "%s of %s is %s, not %s", name,
+				 loss->name, is_tensor ? "a tensor" : "an argument", wanted);
+	return loss_fail(err, LOSS_UNKNOWN_FIELD, name,
+			 "%s has no field \"%.60s\"; the nearest is \"%s\"", loss->name, name,
+			 loss_nearest_field(loss, name, n));
+}
+
+loss_status loss_problem_set(struct loss_problem *problem, const char *name,
+			     const struct loss_tensor *tensor, struct loss_error *err)
+{
+	int i = loss_find_tensor(&problem->loss->info, name, strlen(name));
+	if (i < 0)
+		return unknown(problem, name, "a tensor", err);
+	return loss_problem_set_tensor(problem, (size_t)i, tensor, err);
+}
+
+static loss_status set_argument(struct loss_problem *problem, const char *name,
+				const struct loss_value *value, struct loss_error *err)
+{
+	int i = loss_find_argument(&problem->loss->info, name, strlen(name));
+	if (i < 0)
+		return unknown(problem, name, "an argument", err);
+	return loss_problem_set_argument(problem, (size_t)i, value, err);
+}
+
+loss_status loss_problem_set_number(struct loss_problem *problem, const char *name, double value,
+				    struct loss_error *err)
+{
+	char text[32];
+	snprintf(text, sizeof text, "%.17g", value);
+	return set_argument(
+		problem, name,
+		&(struct loss_value){.type = LOSS_VALUE_NUMBER, .number = value, .text = text},
+		err);
+}
+
+loss_status loss_problem_set_integer(struct loss_problem *problem, const char *name, int64_t value,
+				     struct loss_error *err)
+{
+	char text[32];
+	snprintf(text, sizeof text, "%" PRId64, value);
+	return set_argument(problem, name,
+			    &(struct loss_value){.type = LOSS_VALUE_INTEGER,
+						 .integer = value,
+						 .number = (double)value,
+						 .text = text},
+			    err);
+}
+
+loss_status loss_problem_set_boolean(struct loss_problem *problem, const char *name, bool value,
+				     struct loss_error *err)
+{
+	return set_argument(problem, name,
+			    &(struct loss_value){.type = LOSS_VALUE_BOOLEAN,
+						 .boolean = value,
+						 .text = value ? "true" : "false"},
+			    err);
+}
+
+loss_status loss_problem_set_text(struct loss_problem *problem, const char *name, const char *value,
+				  struct loss_error *err)
+{
+	return set_argument(
+		problem, name,
+		&(struct loss_value){.type = value ? LOSS_VALUE_STRING : LOSS_VALUE_NULL,
+				     .text = value},
+		err);
+}
