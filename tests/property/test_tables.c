@@ -1,16 +1,18 @@
 /*
  * Every loss as its table tells of it: problems of random tensors, arguments and outputs, all of
- * them legal, come to what the oracle says.
+ * them legal, come to what the oracle says; problems of which one thing is not as the table says
+ * are refused, and that thing is named.
  */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
-#include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
-#include "../support/case_draft.h"
+#include "../../src/problem.h"
+#include "../support/case_wrong.h"
 #include "../support/eval.h"
 #include "../support/expect.h"
 
@@ -45,10 +47,82 @@ static void legal_problems_agree_with_the_oracle(void **state)
 			check_case(loss_at(i), seed + n);
 }
 
+/* ---------------------------------------------------------------- wrong problems */
+
+#define DRAWS_OF_A_WAY 4 /* that can be wrong so */
+#define MOST_DRAWS_OF_A_WAY 400
+
+static loss_status refuse(struct loss_problem *problem, const struct case_wrong *wrong,
+			  struct loss_arena *arena, struct loss_error *error)
+{
+	struct loss_plan *plan;
+	if (wrong->value == NULL)
+		return loss_plan_create(problem, arena, &plan, error);
+	problem->arguments_given &= ~(1u << wrong->argument);
+	return loss_problem_set_argument(problem, wrong->argument, wrong->value, error);
+}
+
+/* A name that there is not is found by nobody. */
+static void check_unknown(const struct loss_info *loss, const struct case_wrong *wrong)
+{
+	size_t n = strlen(wrong->field);
+	require(loss_find_tensor(loss, wrong->field, n) < 0 &&
+			loss_find_argument(loss, wrong->field, n) < 0,
+		"%s: it is known", wrong->what);
+}
+
+/* Whether the case can be wrong in this way. */
+static bool check_wrong(const struct loss_info *loss, size_t way, uint64_t number)
+{
+	struct case_draft draft;
+	struct case_wrong wrong;
+	struct loss_error error;
+	struct loss_arena *arena = loss_arena_create(NULL);
+	require(arena != NULL, "no memory for an arena");
+	struct loss_problem *problem = case_draw(&draft, loss, number, arena);
+	bool made = case_make_wrong(&draft, problem, way, &wrong);
+	if (made && wrong.is_name) {
+		check_unknown(loss, &wrong);
+	} else if (made) {
+		loss_status status = refuse(problem, &wrong, arena, &error);
+		require(status == wrong.status && strcmp(error.field, wrong.field) == 0,
+			"%s: %s at %s, but should be %s at %s", wrong.what,
+			loss_status_info(status)->code, status == LOSS_OK ? "" : error.field,
+			loss_status_info(wrong.status)->code, wrong.field);
+		require(error.has_index == wrong.has_index &&
+				(!wrong.has_index || error.flat_index == wrong.index),
+			"%s: at element %zu, but should be %zu", wrong.what, error.flat_index,
+			wrong.index);
+	}
+	loss_arena_destroy(arena);
+	return made;
+}
+
+static void check_way(const struct loss_info *loss, size_t way, uint64_t number)
+{
+	size_t n = 0;
+	for (uint64_t i = 0; i < MOST_DRAWS_OF_A_WAY && n < DRAWS_OF_A_WAY; i++)
+		n += check_wrong(loss, way, number + i);
+	char what[128];
+	case_describe_way(loss, way, what, sizeof(what));
+	require(n > 0, "%s: no case is wrong so", what);
+}
+
+static void wrong_problems_are_refused_where_they_are_wrong(void **state)
+{
+	uint64_t seed = random_start(0x7ab1e6).seed;
+	(void)state;
+	for (size_t i = 0; loss_at(i) != NULL; i++)
+		for (size_t way = 0; way < case_n_ways(loss_at(i)); way++)
+			if (case_can_be_wrong(loss_at(i), way))
+				check_way(loss_at(i), way, seed + 1000 * way);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(legal_problems_agree_with_the_oracle),
+		cmocka_unit_test(wrong_problems_are_refused_where_they_are_wrong),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

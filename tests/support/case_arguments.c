@@ -33,10 +33,11 @@ static struct loss_value number_value(struct case_draft *draft, double number)
 		.type = LOSS_VALUE_NUMBER, .number = number, .text = draft->text};
 }
 
-/* Of a denominator one that has an inverse: below 2^-1024, 1 / D is infinite, and times 0 NaN. */
+/* Of what is divided by one that has an inverse: below 2^-1024 that is infinite, and times 0 NaN.
+ */
 static double least(const struct loss_argument_info *argument)
 {
-	if (argument_is(argument, "denominator"))
+	if (case_has_word("denominator temperature", argument->name))
 		return DBL_MIN;
 	return argument->range.min_excluded ? nextafter(argument->range.min, HUGE_VAL)
 					    : argument->range.min;

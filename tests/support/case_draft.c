@@ -80,7 +80,7 @@ static void store(const struct loss_tensor *tensor, size_t i, double value)
 		tensor_put(tensor, i, value);
 }
 
-static void store_integer(const struct loss_tensor *tensor, size_t i, int64_t value)
+void case_store_integer(const struct loss_tensor *tensor, size_t i, int64_t value)
 {
 	size_t size = loss_dtype_info(tensor->dtype)->size;
 	unsigned char *to = (unsigned char *)tensor->data + i * size;
@@ -204,7 +204,7 @@ static void draw_indices(struct case_draft *draft, struct loss_tensor *targets)
 	for (size_t r = 0; r < targets->count; r++) {
 		bool ignored = is_signed && fits && random_chance(&draft->random, 0.1);
 		int64_t y = (int64_t)random_below(&draft->random, classes);
-		store_integer(targets, r, ignored ? draft->ignore_index : y);
+		case_store_integer(targets, r, ignored ? draft->ignore_index : y);
 	}
 }
 
@@ -350,7 +350,7 @@ static void spoil_masked(struct case_draft *draft)
 		if (((const unsigned char *)mask->data)[i] != 0)
 			continue;
 		if (indices)
-			store_integer(targets, i, -7);
+			case_store_integer(targets, i, -7);
 		if (weight != NULL)
 			store(weight, i, -(double)INFINITY);
 		if (!draft->by_class && mask->count == input->count)

@@ -48,6 +48,9 @@ void case_set_reduction(struct case_draft *draft, struct loss_problem *problem);
 /* After them: any legal value; that of class_axis follows from the shape. */
 void case_set_argument(struct case_draft *draft, struct loss_problem *problem, size_t i);
 
+/* Element i of an integer tensor: the value's low bits. */
+void case_store_integer(const struct loss_tensor *tensor, size_t i, int64_t value);
+
 /* ---------------------------------------------------------------- problems */
 
 /* The problem of a draft that has its loss, its seed and its arena, and of a family its input's

@@ -249,8 +249,12 @@ static void put_loss(const struct expect_problem *problem, const struct logits *
 {
 	struct oracle_target positive = without_signs(problem, target);
 	long double size = oracle_cross_entropy_loss(&logits->row, &positive);
+	long double lost = expect_ulps(problem, 4, 0); /* of lse, whose last digits are subnormal */
 	long double z_slack =
 		expect_ulps(problem, 4, oracle_weigh(row_weight, z_size(logits, target)));
+	if (target->z_loss > 0 && !logits->softmax.nan)
+		z_slack += row_weight * target->z_loss * lost *
+			   (2 * fabsl(logits->softmax.lse) + lost);
 	long double doubt = logits->softmax.nan ? 0 : row_weight * logits->slack;
 	row->loss.value = oracle_weigh(row_weight, oracle_cross_entropy_loss(&logits->row, target));
 	row->loss.slack =
@@ -280,7 +284,7 @@ static void put_grad(const struct expect_problem *problem, const struct logits *
 	row->grad = expect_array(problem, struct expect_number, n);
 	oracle_cross_entropy_grad(&logits->row, target, grad, largest);
 	for (size_t c = 0; c < n && !target->ignored; c++) {
-		long double size = largest[c] * logits->slope[c];
+		long double size = fmaxl(largest[c], fabsl(grad[c])) * logits->slope[c];
 		row->grad[c].value = grad[c] * logits->slope[c];
 		row->grad[c].slack = powers * expect_grad_slack(problem, size, factor);
 		if (logits->slack > 0 && isfinite(size))

@@ -29,8 +29,9 @@ static void put(const struct expect_problem *problem, const struct oracle_elemen
 		return;
 	row->loss = (struct expect_number){judged->loss,
 					   expect_ulps(problem, limit, judged->loss_size)};
-	row->grad[0] = (struct expect_number){
-		judged->grad, limit / 4 * expect_grad_slack(problem, judged->grad_size, factor)};
+	long double size = fmaxl(judged->grad_size, fabsl(judged->grad));
+	row->grad[0] = (struct expect_number){judged->grad,
+					      limit / 4 * expect_grad_slack(problem, size, factor)};
 }
 
 /* Confidence p of the positive class, decided for it or not. A NaN is never right, and no number
@@ -58,6 +59,9 @@ void expect_bce_with_logits(const struct expect_problem *problem, size_t r, stru
 	judged.loss_size = oracle_bce_loss(&positive);
 	judged.grad = oracle_bce_grad(&e, &judged.grad_size);
 	put(problem, &e, &judged, 4, row);
+	/* A term may overflow before a weight below 1 makes it small again: then the loss does. */
+	if (isfinite(e.x) && fabsl(e.x) > (long double)DBL_MAX / 16)
+		row->loss.slack = (long double)INFINITY;
 	put_binary(problem, &e, sigmoid(e.x), e.x > 0, row);
 }
 

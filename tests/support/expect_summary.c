@@ -22,16 +22,17 @@ static void add(struct expect_sum *sum, struct expect_number number)
 		number.slack = (long double)INFINITY;
 	oracle_add(&sum->value, number.value);
 	oracle_add(&sum->size, fabsl(number.value));
-	if (isfinite(number.value))
+	if (isfinite(number.value)) {
+		oracle_add(&sum->finite, fabsl(number.value));
 		sum->slack += number.slack;
+	}
 }
 
 /* Where magnitudes alone overflow, what the sum comes to is a matter of order. */
 static struct expect_number total(const struct expect_sum *sum)
 {
 	struct expect_number number = {oracle_total(&sum->value), sum->slack};
-	long double size = oracle_total(&sum->size);
-	if (isfinite(size) && size > (long double)DBL_MAX)
+	if (oracle_total(&sum->finite) > (long double)DBL_MAX)
 		number.slack = (long double)INFINITY;
 	return number;
 }

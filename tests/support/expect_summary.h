@@ -4,9 +4,9 @@
 
 #include "expect_rows.h"
 
-/* A sum of rows, the sum of their magnitudes, and of their slack. */
+/* A sum of rows, the sum of their magnitudes (also without infinities), and of their slack. */
 struct expect_sum {
-	struct oracle_sum value, size;
+	struct oracle_sum value, size, finite;
 	long double slack;
 };
 

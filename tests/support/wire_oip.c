@@ -1,6 +1,4 @@
 /* The Open Inference Protocol, with tensors in the document and after it. */
-#include <inttypes.h>
-#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -19,26 +17,6 @@ bool wire_oip_carries(loss_dtype dtype)
 }
 
 /* ---------------------------------------------------------------- the request */
-
-static void write_float(FILE *stream, double value)
-{
-	if (isfinite(value))
-		fprintf(stream, "%.17g", value);
-	else
-		fprintf(stream, isnan(value) ? "NaN" : value > 0 ? "Infinity" : "-Infinity");
-}
-
-static void write_element(FILE *stream, const struct loss_tensor *tensor, size_t i)
-{
-	if (loss_dtype_info(tensor->dtype)->dtype_class == LOSS_CLASS_FLOAT)
-		write_float(stream, wire_element(tensor, i));
-	else if (tensor->dtype == LOSS_I64)
-		fprintf(stream, "%" PRId64, ((const int64_t *)tensor->data)[i]);
-	else if (tensor->dtype == LOSS_U64)
-		fprintf(stream, "%" PRIu64, ((const uint64_t *)tensor->data)[i]);
-	else
-		fprintf(stream, "%.0f", wire_element(tensor, i));
-}
 
 static size_t bytes_of(const struct loss_tensor *tensor)
 {
@@ -59,7 +37,7 @@ static void write_input(FILE *stream, const char *name, const struct loss_tensor
 	fprintf(stream, "],\"data\":[");
 	for (size_t i = 0; i < tensor->count; i++) {
 		fprintf(stream, i ? "," : "");
-		write_element(stream, tensor, i);
+		wire_write_element(stream, tensor, i);
 	}
 	fprintf(stream, "]}");
 }
@@ -112,7 +90,7 @@ static char *document_of(const struct loss_problem *problem, bool binary)
 	return text;
 }
 
-/* All tensors, one after the other. */
+/* All tensors, one behind the other. */
 static char *bytes_behind(const struct loss_problem *problem, size_t *size)
 {
 	const struct loss_info *loss = loss_problem_info(problem);
@@ -163,21 +141,6 @@ static void read_output(const struct inferred *got, const cJSON *output, struct 
 	free(tensor.data);
 }
 
-static void read_totals(const cJSON *parameters, struct wire_reply *reply)
-{
-	reply->warns = json_find(parameters, "warnings") != NULL;
-	reply->has_totals = json_find(parameters, "loss_sum") != NULL;
-	if (!reply->has_totals)
-		return;
-	reply->totals = (struct fixture_totals){
-		.loss_sum = json_number(json_member(parameters, "loss_sum")),
-		.denominator = json_number(json_member(parameters, "denominator")),
-		.rows = json_number(json_member(parameters, "rows")),
-		.counted = json_number(json_member(parameters, "counted")),
-		.ignored = json_number(json_member(parameters, "ignored")),
-	};
-}
-
 static void evaluate(struct client *client, const struct infer *request, struct wire_reply *reply)
 {
 	struct inferred got = infer_try(client, request);
@@ -188,9 +151,11 @@ static void evaluate(struct client *client, const struct infer *request, struct 
 		{
 			read_output(&got, output, reply);
 		}
-		read_totals(json_member(got.json, "parameters"), reply);
+		const cJSON *parameters = json_member(got.json, "parameters");
+		reply->warns = json_find(parameters, "warnings") != NULL;
+		wire_read_totals(reply, json_find(parameters, "loss_sum") ? parameters : NULL);
 	} else {
-		snprintf(reply->error, sizeof reply->error, "%s", got.reply.body);
+		wire_read_refusal(reply, &got.reply);
 	}
 	inferred_free(&got);
 }

@@ -16,6 +16,11 @@ bool wire_safetensors_carries(loss_dtype dtype)
 	return dtype < LOSS_N_DTYPES;
 }
 
+void wire_safetensors_point(const struct wire_place *place, char *out, size_t size)
+{
+	snprintf(out, size, "%s", place->field);
+}
+
 /* ---------------------------------------------------------------- the request */
 
 static void write_escaped(FILE *stream, const char *text)
@@ -95,18 +100,9 @@ static void read_metadata(const struct reply *got, struct wire_reply *reply)
 	char *warnings = safetensors_metadata(got->body, got->body_size, "warnings");
 	char *text = safetensors_metadata(got->body, got->body_size, "totals");
 	reply->warns = warnings != NULL;
-	reply->has_totals = text != NULL;
-	if (text) {
-		cJSON *totals = cJSON_Parse(text);
-		reply->totals = (struct fixture_totals){
-			.loss_sum = json_number(json_member(totals, "loss_sum")),
-			.denominator = json_number(json_member(totals, "denominator")),
-			.rows = json_number(json_member(totals, "rows")),
-			.counted = json_number(json_member(totals, "counted")),
-			.ignored = json_number(json_member(totals, "ignored")),
-		};
-		cJSON_Delete(totals);
-	}
+	cJSON *totals = text ? cJSON_Parse(text) : NULL;
+	wire_read_totals(reply, totals);
+	cJSON_Delete(totals);
 	free(warnings);
 	free(text);
 }
@@ -131,7 +127,7 @@ void wire_safetensors(struct client *client, const struct loss_problem *problem,
 		read_outputs(&got, problem, reply);
 		read_metadata(&got, reply);
 	} else {
-		snprintf(reply->error, sizeof reply->error, "%s", got.body);
+		wire_read_refusal(reply, &got);
 	}
 	reply_free(&got);
 	free(body);

@@ -31,10 +31,13 @@ static long double bce(const struct oracle_element *element)
 long double oracle_focal_loss(const struct oracle_element *element, long double alpha,
 			      long double gamma)
 {
-	long double factor = alpha_of(element, alpha) * powl(missed(element), gamma);
+	long double a = alpha_of(element, alpha), q = missed(element), loss = bce(element);
 	if (isnan(element->x))
 		return (long double)NAN;
-	return oracle_term(factor, bce(element));
+	/* a power that underflows is not 0 */
+	if (isinf(loss) && a != 0 && q > 0)
+		return a * loss;
+	return oracle_term(a * powl(q, gamma), loss);
 }
 
 long double oracle_focal_grad(const struct oracle_element *element, long double alpha,

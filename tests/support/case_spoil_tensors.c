@@ -1,0 +1,188 @@
+/* Tensors that are not what the table says. */
+#include "case_spoil.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "expect_rows.h"
+#include "tensor.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+bool spoiled_blame(struct spoiled *spoiled, loss_status status, const char *field)
+{
+	spoiled->wrong->status = spoiled->wrong->status_as_text = status;
+	spoiled->wrong->field = field;
+	return true;
+}
+
+/* Of tensor i of the loss. */
+static bool blame_element(struct spoiled *spoiled, loss_status status, size_t i, size_t place)
+{
+	loss_role role = spoiled->loss->tensors[i].role;
+	spoiled->wrong->has_index = spoiled->wrong->is_tensor = true;
+	spoiled->wrong->is_scalar = spoiled->problem->tensors[role].rank == 0;
+	spoiled->wrong->index = place;
+	return spoiled_blame(spoiled, status, spoiled->loss->tensors[i].name);
+}
+
+struct loss_tensor *spoiled_tensor(const struct spoiled *spoiled, size_t i)
+{
+	loss_role role = spoiled->loss->tensors[i].role;
+	return spoiled->problem->present[role] ? &spoiled->problem->tensors[role] : NULL;
+}
+
+static void clear(struct spoiled *spoiled, struct loss_tensor *tensor)
+{
+	loss_tensor_set_count(tensor);
+	tensor->data = expect_alloc(spoiled->draft->arena, tensor->count,
+				    loss_dtype_info(tensor->dtype)->size);
+}
+
+/* One that every wire has a name for. */
+bool spoil_another_dtype(struct spoiled *spoiled, size_t i)
+{
+	static const loss_dtype dtypes[] = {LOSS_BOOL, LOSS_I64, LOSS_U8, LOSS_F32, LOSS_F16};
+	const struct loss_tensor_info *info = &spoiled->loss->tensors[i];
+	struct loss_tensor *tensor = spoiled_tensor(spoiled, i);
+	size_t any = random_below(&spoiled->draft->random, COUNT(dtypes)), n = 0;
+	while (n < COUNT(dtypes) && (info->dtypes & LOSS_DTYPE_BIT(dtypes[any]))) {
+		any = (any + 1) % COUNT(dtypes);
+		n++;
+	}
+	if (tensor == NULL || n == COUNT(dtypes))
+		return false;
+	tensor->dtype = dtypes[any];
+	clear(spoiled, tensor);
+	return spoiled_blame(spoiled, LOSS_DTYPE_MISMATCH, info->name);
+}
+
+/* Class indices where there are probabilities, and floats where there are class indices. */
+bool spoil_dtype_of_the_other_kind(struct spoiled *spoiled, size_t i)
+{
+	const struct loss_tensor_info *info = &spoiled->loss->tensors[i];
+	struct loss_tensor *tensor = spoiled_tensor(spoiled, i);
+	if (tensor == NULL)
+		return false;
+	tensor->dtype = spoiled->draft->probabilities ? LOSS_I64 : LOSS_F32;
+	clear(spoiled, tensor);
+	return spoiled_blame(spoiled, LOSS_DTYPE_MISMATCH, info->name);
+}
+
+static void add_axis(struct loss_tensor *tensor)
+{
+	memmove(tensor->shape + 1, tensor->shape, (LOSS_MAX_RANK - 1) * sizeof(*tensor->shape));
+	tensor->shape[0] = 2;
+	tensor->rank++;
+}
+
+/* The input may have any rank but that without a class axis; what broadcasts, up to the input's. */
+bool spoil_another_rank(struct spoiled *spoiled, size_t i)
+{
+	const struct loss_tensor_info *info = &spoiled->loss->tensors[i];
+	struct loss_tensor *tensor = spoiled_tensor(spoiled, i);
+	if (tensor == NULL)
+		return false;
+	if (i == 0)
+		tensor->rank = 0;
+	else
+		add_axis(tensor);
+	while (info->extent == LOSS_EXTENT_BROADCAST && tensor->rank <= spoiled->draft->input.rank)
+		add_axis(tensor);
+	if (i > 0 && tensor_same_shape(tensor, &spoiled->draft->input))
+		return false; /* probabilities, by chance */
+	clear(spoiled, tensor);
+	return spoiled_blame(spoiled, LOSS_SHAPE_MISMATCH, info->name);
+}
+
+/* One more on some axis; of the input, no classes. */
+bool spoil_another_size(struct spoiled *spoiled, size_t i)
+{
+	const struct loss_tensor_info *info = &spoiled->loss->tensors[i];
+	struct loss_tensor *tensor = spoiled_tensor(spoiled, i);
+	if (tensor == NULL || tensor->rank == 0)
+		return false;
+	int last = tensor->rank - 1;
+	if (i == 0)
+		tensor->shape[spoiled->draft->class_last ? last : last > 0] = 0;
+	else
+		tensor->shape[random_below(&spoiled->draft->random, (size_t)tensor->rank)]++;
+	clear(spoiled, tensor);
+	return spoiled_blame(spoiled, LOSS_SHAPE_MISMATCH, info->name);
+}
+
+/* One more than the input has, on an axis where it is more than one. */
+bool spoil_broadcast_beyond(struct spoiled *spoiled, size_t i)
+{
+	const struct loss_tensor_info *info = &spoiled->loss->tensors[i];
+	const struct loss_tensor *input = spoiled_tensor(spoiled, 0);
+	struct loss_tensor *tensor = spoiled_tensor(spoiled, i);
+	if (tensor == NULL || tensor->rank == 0)
+		return false;
+	tensor->shape[tensor->rank - 1] = input->shape[input->rank - 1] + 2;
+	clear(spoiled, tensor);
+	return spoiled_blame(spoiled, LOSS_SHAPE_MISMATCH, info->name);
+}
+
+bool spoil_missing(struct spoiled *spoiled, size_t i)
+{
+	const struct loss_tensor_info *info = &spoiled->loss->tensors[i];
+	spoiled->problem->present[info->role] = false;
+	spoiled->problem->tensors_given &= ~(1u << i);
+	return spoiled_blame(spoiled, LOSS_MISSING_FIELD, info->name);
+}
+
+/* An element of the tensor that is read; the count where there is none. */
+static size_t place_that_counts(struct spoiled *spoiled, const struct loss_tensor_info *info)
+{
+	struct expect_problem problem;
+	const struct loss_tensor *tensor = &spoiled->problem->tensors[info->role];
+	expect_read(spoiled->problem, spoiled->draft->arena, &problem);
+	size_t first = problem.rows > 0 ? random_below(&spoiled->draft->random, problem.rows) : 0;
+	for (size_t r = first; r < problem.rows; r++)
+		if (tensor->count == problem.rows && expect_counted(&problem, r))
+			return expect_target_row(&problem, r);
+	return tensor->count;
+}
+
+bool spoil_element_out_of_range(struct spoiled *spoiled, size_t i)
+{
+	const struct loss_tensor_info *info = &spoiled->loss->tensors[i];
+	const struct loss_range *range = &info->range;
+	struct loss_tensor *tensor = spoiled_tensor(spoiled, i);
+	const double bad[] = {range->min - 1, (double)NAN,
+			      range->max < 1e300 ? range->max + 1 : (double)INFINITY};
+	size_t place = tensor != NULL ? place_that_counts(spoiled, info) : 0;
+	if (tensor == NULL || place == tensor->count)
+		return false;
+	tensor_put(tensor, place, bad[random_below(&spoiled->draft->random, COUNT(bad))]);
+	return blame_element(spoiled, LOSS_ARGUMENT_OUT_OF_RANGE, i, place);
+}
+
+/* Whether the type has the number, and it is not that of ignored rows. */
+static bool is_target(const struct spoiled *spoiled, loss_dtype dtype, int64_t value)
+{
+	const struct loss_dtype_info *info = loss_dtype_info(dtype);
+	unsigned bits = 8 * (unsigned)info->size - (info->dtype_class == LOSS_CLASS_SIGNED);
+	bool fits = value < 0 ? info->dtype_class == LOSS_CLASS_SIGNED
+			      : bits >= 63 || value < INT64_C(1) << bits;
+	return fits && value != spoiled->draft->ignore_index;
+}
+
+bool spoil_class_out_of_bounds(struct spoiled *spoiled, size_t i)
+{
+	const struct loss_tensor_info *info = &spoiled->loss->tensors[i];
+	struct loss_tensor *tensor = spoiled_tensor(spoiled, i);
+	int64_t classes = (int64_t)spoiled->draft->classes;
+	const int64_t bad[] = {classes, -1, classes + 1, -2};
+	if (tensor == NULL || spoiled->draft->probabilities)
+		return false;
+	size_t place = place_that_counts(spoiled, info);
+	for (size_t n = 0; n < COUNT(bad) && place < tensor->count; n++) {
+		if (!is_target(spoiled, tensor->dtype, bad[n]))
+			continue;
+		case_store_integer(tensor, place, bad[n]);
+		return blame_element(spoiled, LOSS_TARGET_OUT_OF_BOUNDS, i, place);
+	}
+	return false;
+}
