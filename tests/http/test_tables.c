@@ -14,8 +14,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "codec/status.h"
 #include "../../src/problem.h"
+#include "codec/status.h"
 
 #define CASES_OF_A_LOSS 25
 #define DRAWS_OF_A_WAY 1 /* that can be wrong so */
@@ -130,7 +130,7 @@ static void check_refusal(const struct wire *wire, const struct case_wrong *wron
 			  const struct wire_reply *reply)
 {
 	loss_status status = wire->arguments_are_text ? wrong->status_as_text : wrong->status;
-	const struct loss_status_info *info = loss_status_info(status);
+	const struct loss_status_words *info = loss_status_info(status);
 	const struct wire_place place = {wrong->field, wrong->has_index, wrong->is_tensor,
 					 wrong->is_scalar, wrong->index};
 	char pointer[256];

@@ -1,5 +1,4 @@
 /* The arguments of a draft: legal ones, at and inside the ends of their ranges. */
-#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,14 +32,18 @@ static struct loss_value number_value(struct case_draft *draft, double number)
 		.type = LOSS_VALUE_NUMBER, .number = number, .text = draft->text};
 }
 
-/* Of what is divided by one that has an inverse: below 2^-1024 that is infinite, and times 0 NaN.
- */
-static double least(const struct loss_argument_info *argument)
+/* The ends of the range. Of what is multiplied and divided by, those whose products, quotients and
+ * inverses are doubles: below 2^-1024 an inverse is infinite, and times 0 NaN. */
+static double end_of(const struct loss_argument_info *argument, bool least)
 {
-	if (case_has_word("denominator temperature", argument->name))
-		return DBL_MIN;
-	return argument->range.min_excluded ? nextafter(argument->range.min, HUGE_VAL)
-					    : argument->range.min;
+	const struct loss_range *range = &argument->range;
+	if (case_has_word("logit_scale softcap temperature", argument->name))
+		return least ? 0x1p-500 : 0x1p500;
+	if (least && argument_is(argument, "denominator"))
+		return 0x1p-500;
+	if (!least)
+		return range->max;
+	return range->min_excluded ? nextafter(range->min, HUGE_VAL) : range->min;
 }
 
 /* Inside the range, mostly inside of what one would use. */
@@ -54,10 +57,8 @@ static double any_number(struct case_draft *draft, const struct loss_argument_in
 		value = high;
 	if (random_chance(random, 0.2) && !argument->range.min_excluded)
 		value = low;
-	if (case_odd_chance(draft, 0.05))
-		return argument->range.max;
-	if (case_odd_chance(draft, 0.05))
-		return least(argument);
+	if (case_odd_chance(draft, 0.1))
+		return end_of(argument, random_chance(random, 0.5));
 	return argument_is(argument, "denominator") ? 100 * value : value;
 }
 

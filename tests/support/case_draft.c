@@ -265,7 +265,8 @@ static void draw_classes(struct case_draft *draft, struct loss_tensor *tensor)
 		tensor->dtype = LOSS_I32;
 	give_memory(draft, tensor);
 	for (size_t i = 0; i < tensor->count; i++)
-		store_integer(tensor, i, (int64_t)random_below(&draft->random, draft->classes));
+		case_store_integer(tensor, i,
+				   (int64_t)random_below(&draft->random, draft->classes));
 }
 
 /* A factor of each class, row or element, in its range; classes; or whether it counts. */

@@ -162,7 +162,7 @@ bool spoil_element_out_of_range(struct spoiled *spoiled, size_t i)
 /* Whether the type has the number, and it is not that of ignored rows. */
 static bool is_target(const struct spoiled *spoiled, loss_dtype dtype, int64_t value)
 {
-	const struct loss_dtype_info *info = loss_dtype_info(dtype);
+	const struct loss_dtype_traits *info = loss_dtype_info(dtype);
 	unsigned bits = 8 * (unsigned)info->size - (info->dtype_class == LOSS_CLASS_SIGNED);
 	bool fits = value < 0 ? info->dtype_class == LOSS_CLASS_SIGNED
 			      : bits >= 63 || value < INT64_C(1) << bits;

@@ -10,6 +10,7 @@ struct logits {
 	struct oracle_softmax softmax;
 	long double *x, *slope; /* slope: of the transform */
 	bool transformed;
+	long double largest;  /* magnitude of a finite one */
 	long double steepest; /* of the slopes, 1 or more */
 	long double slack; /* how far a transformed logit may be off where two values are right */
 };
@@ -51,7 +52,6 @@ static struct logits read_logits(const struct expect_problem *problem, size_t r)
 				.transformed = is_transformed(arguments),
 				.steepest = 1};
 	bool doubtful = false;
-	long double largest = 0;
 	for (size_t c = 0; c < n; c++) {
 		long double x = (long double)tensor_number(input, expect_place(problem, r, c));
 		logits.x[c] = logits.transformed ? transform(problem, x, &doubtful) : x;
@@ -62,11 +62,11 @@ static struct logits read_logits(const struct expect_problem *problem, size_t r)
 				: 1;
 		logits.steepest = fmaxl(logits.steepest, logits.slope[c]);
 		if (isfinite(logits.x[c]))
-			largest = fmaxl(largest, fabsl(logits.x[c]));
+			logits.largest = fmaxl(logits.largest, fabsl(logits.x[c]));
 	}
 	logits.row = (struct oracle_row){n, logits.x};
 	logits.softmax = oracle_softmax_row(&logits.row);
-	logits.slack = doubtful ? 2 * expect_ulps(problem, 1, largest) : 0;
+	logits.slack = doubtful ? 2 * expect_ulps(problem, 1, logits.largest) : 0;
 	return logits;
 }
 
@@ -255,11 +255,12 @@ static void put_loss(const struct expect_problem *problem, const struct logits *
 	if (target->z_loss > 0 && !logits->softmax.nan)
 		z_slack += row_weight * target->z_loss * lost *
 			   (2 * fabsl(logits->softmax.lse) + lost);
+	z_slack += expect_overflow(z_size(logits, target));
 	long double doubt = logits->softmax.nan ? 0 : row_weight * logits->slack;
 	row->loss.value = oracle_weigh(row_weight, oracle_cross_entropy_loss(&logits->row, target));
 	row->loss.slack =
 		expect_ulps(problem, loss_limit(problem, target), oracle_weigh(row_weight, size)) +
-		z_slack;
+		z_slack + expect_overflow(4 * logits->largest);
 	row->z_loss.value = oracle_weigh(row_weight, oracle_z_loss(&logits->row, target));
 	row->z_loss.slack = z_slack;
 	if (doubt > 0) {
@@ -335,7 +336,8 @@ void expect_nll_loss(const struct expect_problem *problem, size_t r, struct expe
 	long double row_weight = expect_row_weight(problem, r);
 	long double scale = expect_scale(problem, r) * row_weight;
 	row->loss.value = oracle_weigh(row_weight, oracle_nll_loss(x, w, false));
-	row->loss.slack = expect_ulps(problem, limit_of(problem), row->loss.value);
+	row->loss.slack =
+		expect_ulps(problem, limit_of(problem), row->loss.value) + expect_overflow(w * x);
 	row->grad[y].value = oracle_nll_grad(w, scale, false);
 	row->grad[y].slack =
 		expect_grad_slack(problem, row->grad[y].value, fabsl(scale) * fmaxl(1, fabsl(w)));

@@ -59,9 +59,7 @@ void expect_bce_with_logits(const struct expect_problem *problem, size_t r, stru
 	judged.loss_size = oracle_bce_loss(&positive);
 	judged.grad = oracle_bce_grad(&e, &judged.grad_size);
 	put(problem, &e, &judged, 4, row);
-	/* A term may overflow before a weight below 1 makes it small again: then the loss does. */
-	if (isfinite(e.x) && fabsl(e.x) > (long double)DBL_MAX / 16)
-		row->loss.slack = (long double)INFINITY;
+	row->loss.slack += expect_overflow(16 * e.x); /* a term, before the weight */
 	put_binary(problem, &e, sigmoid(e.x), e.x > 0, row);
 }
 

@@ -263,13 +263,22 @@ void expect_read(const struct loss_problem *given, struct loss_arena *arena,
 
 /* ---------------------------------------------------------------- slack */
 
+/* Of a size too large for the type those that it would have: what cancels may be small. */
 long double expect_ulps(const struct expect_problem *problem, long double ulps, long double size)
 {
-	long double largest =
-		problem->result == LOSS_F64 ? (long double)DBL_MAX : (long double)FLT_MAX;
+	bool wide = problem->result == LOSS_F64;
+	long double largest = wide ? (long double)DBL_MAX : (long double)FLT_MAX;
 	if (!isfinite(size))
 		return 0;
-	return ulps * ulp_of(problem->result, fminl(fabsl(size), largest));
+	if (fabsl(size) > largest)
+		return ulps * ldexpl(1, ilogbl(size) - (wide ? DBL_MANT_DIG : FLT_MANT_DIG) + 1);
+	return ulps * ulp_of(problem->result, size);
+}
+
+long double expect_overflow(long double part)
+{
+	bool overflows = isfinite(part) && fabsl(part) > (long double)DBL_MAX;
+	return overflows ? (long double)INFINITY : 0;
 }
 
 long double expect_grad_slack(const struct expect_problem *problem, long double largest,

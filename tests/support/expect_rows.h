@@ -65,6 +65,10 @@ bool expect_reduces(const struct expect_problem *problem);
 
 /* ---------------------------------------------------------------- slack: expect_problem.c */
 
+/* Nothing is promised of a number some factor of which makes a part too large for a double, though
+ * others make it small again: what overflows on the way is infinite. Else 0. */
+long double expect_overflow(long double part);
+
 /* So many ulps of a size, in the type of results; 0 of what is not finite. */
 long double expect_ulps(const struct expect_problem *problem, long double ulps, long double size);
 /* Four of a gradient's largest term, with the floor that goes with its factors (docs/numerics.md).

@@ -38,13 +38,16 @@ static long double probability_loss(const struct oracle_row *row,
 	return oracle_total(&loss);
 }
 
-/* (1 - p_y)^gamma; 1 - p_y is the sum of the other classes. */
-static long double focus(const struct oracle_row *row, const struct oracle_target *target,
-			 const struct oracle_softmax *softmax)
+/* (1 - p_y)^power. 1 - p_y is the sum of the other classes, or next to 1, where its distance from 1
+ * is what counts. */
+static long double missed_power(const struct oracle_row *row, const struct oracle_target *target,
+				const struct oracle_softmax *softmax, long double power)
 {
-	if (target->gamma == 0)
+	long double p = oracle_prob(row, softmax, target->index);
+	long double other = oracle_other_prob(row, softmax, target->index);
+	if (power == 0)
 		return 1;
-	return powl(oracle_other_prob(row, softmax, target->index), target->gamma);
+	return expl(power * (p < 0.5L ? log1pl(-p) : logl(other)));
 }
 
 /*
@@ -62,7 +65,8 @@ static long double focus_slope(const struct oracle_row *row, const struct oracle
 	if (other == 0)
 		return 0;
 	long double n = oracle_surprise(row, softmax, target->index);
-	return powl(other, target->gamma) + target->gamma * n * p * powl(other, target->gamma - 1);
+	return missed_power(row, target, softmax, target->gamma) +
+	       target->gamma * n * p * missed_power(row, target, softmax, target->gamma - 1);
 }
 
 static long double index_loss(const struct oracle_row *row, const struct oracle_target *target,
@@ -70,7 +74,7 @@ static long double index_loss(const struct oracle_row *row, const struct oracle_
 {
 	size_t y = target->index;
 	long double own = oracle_term((1 - target->smoothing) * weight_of(target, y) *
-					      focus(row, target, softmax),
+					      missed_power(row, target, softmax, target->gamma),
 				      oracle_surprise(row, softmax, y));
 	if (target->smoothing == 0)
 		return own;
