@@ -75,9 +75,9 @@ void loss_describe_tensor_shape(const struct loss_info *loss, size_t i, char *ou
 static void list_integers(const struct loss_range *range, char *out, size_t size)
 {
 	size_t used = 0;
-	for (double value = range->max; value >= range->min && used < size; value--)
-		if (value != 0.0 || !range->zero_excluded)
-			used += (size_t)snprintf(out + used, size - used, "%s%.0f",
+	for (int value = (int)range->max; value >= (int)range->min && used < size; value--)
+		if (value != 0 || !range->zero_excluded)
+			used += (size_t)snprintf(out + used, size - used, "%s%d",
 						 used ? " or " : "", value);
 }
 

@@ -45,7 +45,6 @@ void targets_read(const struct loss_plan *plan, size_t first, size_t n, int64_t 
 		apply_mask(plan, first, n, classes);
 }
 
-#define FEW ((size_t)16)
 #define READ_TOGETHER ((size_t)256)
 
 /* Counting is made for many targets alone: few, and what stands beside a mask, are read instead. */
@@ -69,7 +68,7 @@ bool targets_count(const struct loss_plan *plan, size_t *ignored)
 	const struct loss_tensor *targets = &plan->tensors[LOSS_ROLE_TARGETS];
 	struct target_range range = range_for(plan);
 	*ignored = 0;
-	if (plan->rows <= FEW || plan->present[LOSS_ROLE_MASK])
+	if (plan->rows <= LANES || plan->present[LOSS_ROLE_MASK])
 		return count_read(plan, ignored);
 	if (!plan->shift_rows)
 		return plan->kernels->targets[targets->dtype].count(targets->data, plan->rows,

@@ -277,7 +277,7 @@ static size_t count_elements(const struct loss_plan *plan)
 	const struct loss_tensor *mask = &plan->tensors[LOSS_ROLE_MASK];
 	const unsigned char *elements = mask->data;
 	size_t kept = 0;
-	if (!plan->present[LOSS_ROLE_MASK] || plan->rows == 0)
+	if (!plan->present[LOSS_ROLE_MASK] || mask->count == 0)
 		return plan->rows;
 	for (size_t i = 0; i < mask->count; i++)
 		kept += elements[i] != 0;
