@@ -81,7 +81,7 @@ static struct loss_value any_integer(struct case_draft *draft,
 	if (case_odd_chance(draft, 0.1) && range->max < 1e6)
 		return integer_value(draft, (int64_t)range->max);
 	int64_t value = (int64_t)range->min + (int64_t)random_below(&draft->random, draft->classes);
-	return integer_value(draft, value < range->max ? value : (int64_t)range->max);
+	return integer_value(draft, (double)value < range->max ? value : (int64_t)range->max);
 }
 
 static struct loss_value any_choice(struct random *random,
