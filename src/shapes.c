@@ -229,7 +229,7 @@ static loss_status check_extra_axis(struct loss_plan *plan, const struct loss_te
 static loss_status check_tensor(struct loss_plan *plan, const struct loss_tensor_info *info,
 				struct loss_error *err)
 {
-	struct loss_tensor expected;
+	struct loss_tensor expected = {.rank = 0};
 	char because[180], axis[] = " and one axis more";
 	loss_extent extent = info->extent;
 	if (extent == LOSS_EXTENT_BROADCAST)

@@ -50,11 +50,12 @@ static inline struct sum transform_cool(const struct logits_transform *transform
 static inline double transform_exactly(const struct logits_transform *transform, double x)
 {
 	struct sum u = {x, 0.0}, at = transform->cap_at;
-	if (x == 0.0) /* T / k may be 0 as well */
-		return x;
+	bool infinite = fabs(x) == HUGE_VAL;
+	if (x == 0.0 || (infinite && transform->softcap == 0.0))
+		return x; /* T / k may be 0 or infinite as well */
 	/* Nearer to 0 the cap changes no digit, while x / s might be subnormal. */
 	if (transform->softcap > 0.0 && !(fabs(x) < 0x1p-28 * at.high)) {
-		struct sum a = quotient(x, at.high, at.low);
+		struct sum a = infinite ? u : quotient(x, at.high, at.low);
 		u = product(sum_from(transform->softcap), tanh_parts(a.high, a.low));
 		u = transform_divide(u, sum_from(transform->temperature));
 	} else {

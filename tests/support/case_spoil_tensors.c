@@ -138,10 +138,12 @@ static size_t place_that_counts(struct spoiled *spoiled, const struct loss_tenso
 	struct expect_problem problem;
 	const struct loss_tensor *tensor = &spoiled->problem->tensors[info->role];
 	expect_read(spoiled->problem, spoiled->draft->arena, &problem);
-	size_t first = problem.rows > 0 ? random_below(&spoiled->draft->random, problem.rows) : 0;
-	for (size_t r = first; r < problem.rows; r++)
-		if (tensor->count == problem.rows && expect_counted(&problem, r))
-			return expect_target_row(&problem, r);
+	if (problem.rows == 0 || tensor->count % problem.rows != 0)
+		return tensor->count;
+	size_t extra = tensor->count / problem.rows; /* of a row: the classes, an axis more */
+	for (size_t r = random_below(&spoiled->draft->random, problem.rows); r < problem.rows; r++)
+		if (expect_counted(&problem, r))
+			return expect_target_row(&problem, r) * extra;
 	return tensor->count;
 }
 
@@ -159,14 +161,19 @@ bool spoil_element_out_of_range(struct spoiled *spoiled, size_t i)
 	return blame_element(spoiled, LOSS_ARGUMENT_OUT_OF_RANGE, i, place);
 }
 
-/* Whether the type has the number, and it is not that of ignored rows. */
-static bool is_target(const struct spoiled *spoiled, loss_dtype dtype, int64_t value)
+/* Whether the type has the number. */
+static bool holds(loss_dtype dtype, int64_t value)
 {
 	const struct loss_dtype_traits *info = loss_dtype_info(dtype);
 	unsigned bits = 8 * (unsigned)info->size - (info->dtype_class == LOSS_CLASS_SIGNED);
-	bool fits = value < 0 ? info->dtype_class == LOSS_CLASS_SIGNED
-			      : bits >= 63 || value < INT64_C(1) << bits;
-	return fits && value != spoiled->draft->ignore_index;
+	return value < 0 ? info->dtype_class == LOSS_CLASS_SIGNED
+			 : bits >= 63 || value < INT64_C(1) << bits;
+}
+
+/* Not that of ignored rows, nor, of others than targets, what may stand for none. */
+static bool is_wrong(const struct spoiled *spoiled, loss_role role, int64_t value)
+{
+	return role == LOSS_ROLE_TARGETS ? value != spoiled->draft->ignore_index : value >= 0;
 }
 
 bool spoil_class_out_of_bounds(struct spoiled *spoiled, size_t i)
@@ -175,11 +182,12 @@ bool spoil_class_out_of_bounds(struct spoiled *spoiled, size_t i)
 	struct loss_tensor *tensor = spoiled_tensor(spoiled, i);
 	int64_t classes = (int64_t)spoiled->draft->classes;
 	const int64_t bad[] = {classes, -1, classes + 1, -2};
-	if (tensor == NULL || spoiled->draft->probabilities)
+	bool are_targets = info->role == LOSS_ROLE_TARGETS;
+	if (tensor == NULL || (are_targets && spoiled->draft->probabilities))
 		return false;
 	size_t place = place_that_counts(spoiled, info);
 	for (size_t n = 0; n < COUNT(bad) && place < tensor->count; n++) {
-		if (!is_target(spoiled, tensor->dtype, bad[n]))
+		if (!holds(tensor->dtype, bad[n]) || !is_wrong(spoiled, info->role, bad[n]))
 			continue;
 		case_store_integer(tensor, place, bad[n]);
 		return blame_element(spoiled, LOSS_TARGET_OUT_OF_BOUNDS, i, place);

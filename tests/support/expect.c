@@ -159,7 +159,7 @@ static void put_row(const struct expect_problem *problem, const struct expect_ro
 	const struct expect_number *all = *(struct expect_number *const *)field;
 	require(all != NULL, "no oracle says what %s of %s is", slot->info->name,
 		problem->loss->name);
-	for (size_t c = 0; c < problem->classes; c++)
+	for (size_t c = 0; all != NULL && c < problem->classes; c++)
 		slot->output->numbers[expect_place(problem, r, c)] = wide(problem, slot, all[c]);
 }
 

@@ -30,8 +30,7 @@ struct expected {
 };
 
 /* Of a problem that is as it should be. In the arena, which must have room. */
-void expect(const struct loss_problem *problem, struct loss_arena *arena,
-	    struct expected *expected);
+void expect(const struct loss_problem *given, struct loss_arena *arena, struct expected *expected);
 
 /*
  * Whether a value of a type agrees. Slack is what there may be before it is rounded to a type

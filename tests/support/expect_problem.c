@@ -12,7 +12,7 @@ void *expect_alloc(struct loss_arena *arena, size_t n, size_t size)
 {
 	void *memory = loss_arena_alloc(arena, n, size);
 	require(memory != NULL, "no memory for %zu items of %zu bytes", n, size);
-	return memset(memory, 0, n * size);
+	return memory == NULL ? NULL : memset(memory, 0, n * size);
 }
 
 /* ---------------------------------------------------------------- arguments */
