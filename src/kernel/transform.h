@@ -90,11 +90,11 @@ static inline struct logits_transform transform_of(double scale, double softcap,
 		.wide = wide,
 		.softcap = softcap,
 		.temperature = temperature,
-		.cap_at = quotient(softcap, scale, 0.0),
-		.cooling = quotient(temperature, scale, 0.0),
 	};
 	if (!transform.on)
 		return transform;
+	transform.cap_at = quotient(softcap, scale, 0.0);
+	transform.cooling = quotient(temperature, scale, 0.0);
 	transform.extreme = !moderate;
 	if (softcap > 0.0)
 		transform.extreme |=
