@@ -31,8 +31,11 @@ static double estimate(const struct loss_plan *plan)
 void layout_settle(struct loss_plan *plan)
 {
 	loss_dtype dtype = plan->tensors[LOSS_ROLE_INPUT].dtype;
-	plan->transform = transform_of(plan->args.logit_scale, plan->args.softcap,
-				       plan->args.temperature, dtype == LOSS_F64);
+	const struct loss_args *args = &plan->args;
+	/* it begins as no transform, which is all that most plans need of it */
+	if (transform_changes(args->logit_scale, args->softcap, args->temperature))
+		plan->transform = transform_of(args->logit_scale, args->softcap, args->temperature,
+					       dtype == LOSS_F64);
 	plan->layout = layout_of(plan);
 	plan->nanoseconds = estimate(plan);
 	plan->divisible = plan->layout == LAYOUT_MANY && row_parts(plan->classes) > 1;

@@ -42,8 +42,8 @@ static const char *const ece_norms[] = {[ECE_L1] = "l1", [ECE_L2] = "l2", [ECE_M
 
 /* A field of struct loss_args, and the argument whose name it has. */
 #define FIELD(id_, field) .id = ARGUMENT_##id_, .offset = offsetof(struct loss_args, field)
-/* A default as it is written, and as a number. */
-#define DEFAULT(value) .info.default_json = #value, .preset = (double)(value)
+/* A default as it is documented; what it is stands in `usual` and its kin. */
+#define DEFAULT(value) .info.default_json = #value
 #define NO_DEFAULT .info.default_json = "null"
 
 #define BOOLEAN(name_, help_)                                                                      \
@@ -55,7 +55,7 @@ static const char *const ece_norms[] = {[ECE_L1] = "l1", [ECE_L2] = "l2", [ECE_M
 #define CHOICE(name_, choices_, help_)                                                             \
 	.info.name = name_, .info.type = LOSS_ARGUMENT_CHOICE, .info.choices = choices_,           \
 	.info.help = help_
-#define DEFAULT_CHOICE(value, text) .info.default_json = "\"" text "\"", .preset = (double)(value)
+#define DEFAULT_CHOICE(text) .info.default_json = "\"" text "\""
 
 #define ROW(name) static const struct argument_row name
 
@@ -72,16 +72,16 @@ ROW(ignore_index) = {
 		"those.")};
 ROW(reduce) = {FIELD(REDUCE, reduce), NO_DEFAULT,
 	       BOOLEAN("reduce", "Deprecated, use reduction: false is none.")};
-ROW(reduction) = {FIELD(REDUCTION, reduction), DEFAULT_CHOICE(REDUCTION_MEAN, "mean"),
+ROW(reduction) = {FIELD(REDUCTION, reduction), DEFAULT_CHOICE("mean"),
 		  CHOICE("reduction", reductions,
 			 "What becomes of the losses. elementwise_mean is the old name of mean.")};
 ROW(reduction_or_batchmean) = {
-	FIELD(REDUCTION, reduction), DEFAULT_CHOICE(REDUCTION_MEAN, "mean"),
+	FIELD(REDUCTION, reduction), DEFAULT_CHOICE("mean"),
 	CHOICE("reduction", reductions_and_batchmean,
 	       "What becomes of the elements' losses. batchmean is their sum over the size of the "
 	       "first axis; elementwise_mean is the old name of mean.")};
 ROW(reduction_from_none) = {
-	FIELD(REDUCTION, reduction), DEFAULT_CHOICE(REDUCTION_NONE, "none"),
+	FIELD(REDUCTION, reduction), DEFAULT_CHOICE("none"),
 	CHOICE("reduction", reductions,
 	       "What becomes of the elements' losses. elementwise_mean is the old name of mean.")};
 ROW(label_smoothing) = {
@@ -92,7 +92,7 @@ ROW(denominator) = {
 	FIELD(DENOMINATOR, denominator), NO_DEFAULT, .info.range = ABOVE_0,
 	NUMBER("denominator",
 	       "Replaces the denominator of the mean, for the caller's own count of tokens.")};
-ROW(empty_mean) = {FIELD(EMPTY_MEAN, empty_mean), DEFAULT_CHOICE(EMPTY_MEAN_NAN, "nan"),
+ROW(empty_mean) = {FIELD(EMPTY_MEAN, empty_mean), DEFAULT_CHOICE("nan"),
 		   CHOICE("empty_mean", empty_means, "The mean of no counted rows.")};
 ROW(class_axis) = {
 	FIELD(CLASS_AXIS, class_axis), DEFAULT(1),
@@ -140,14 +140,22 @@ ROW(ece_bins) = {FIELD(ECE_BINS, ece_bins), DEFAULT(15), .info.range = {.min = 1
 		 .serves = OUTPUT_ECE,
 		 INTEGER("ece_bins", "How many bins of equal width ece has.")};
 ROW(ece_norm) = {
-	FIELD(ECE_NORM, ece_norm), DEFAULT_CHOICE(ECE_L1, "l1"), .serves = OUTPUT_ECE,
+	FIELD(ECE_NORM, ece_norm), DEFAULT_CHOICE("l1"), .serves = OUTPUT_ECE,
 	CHOICE("ece_norm", ece_norms,
 	       "What ece makes of the bins' gaps between confidence and accuracy: their mean, by "
 	       "what is in the bins, the root of their mean square, or the largest.")};
 
-const struct argument_row *argument_row(const struct loss_argument_info *argument)
+/* What arguments come to that are not given; nothing changes by those that a loss does not have.
+ * The reduction and gamma, which losses differ in, stand apart. */
+#define USUAL                                                                                      \
+	.ignore_index = -100, .class_axis = 1, .temperature = 1.0, .logit_scale = 1.0,             \
+	.alpha = 0.25, .ece_bins = 15, .ece_norm = ECE_L1, .empty_mean = EMPTY_MEAN_NAN
+static const struct loss_args usual = {USUAL, .reduction = REDUCTION_MEAN};
+static const struct loss_args focal_presets = {USUAL, .reduction = REDUCTION_NONE, .gamma = 2.0};
+
+const struct loss_args *argument_presets(const struct loss_row *loss)
 {
-	return (const struct argument_row *)(const void *)argument; /* its first member */
+	return loss->presets ? loss->presets : &usual;
 }
 
 /* In the order in which PyTorch's signatures have them, ours after them. */
@@ -237,11 +245,6 @@ static const struct output_row
 		ECE, "ece", F64, SCALAR, NOTHING,
 		"Expected calibration error of the counted elements over bins of the positive "
 		"outcome's probability; NaN when there are none.");
-
-const struct output_row *output_row(const struct loss_output_info *output)
-{
-	return (const struct output_row *)(const void *)output; /* its first member */
-}
 
 static const struct loss_output_info *const cross_entropy_outputs[] = {
 	&loss_output.info, &grad.info,          &log_probs.info,  &probs.info,   &lse.info,
@@ -424,6 +427,7 @@ static const struct loss_row loss_table[] = {
 			 .summary = "Binary cross entropy of logits with well predicted elements "
 				    "played down, as torchvision.ops.sigmoid_focal_loss.",
 			 TABLES(focal_tensors, focal_arguments, loss_and_grad)},
+		.presets = &focal_presets,
 		.rows = sigmoid_focal_loss_rows,
 	},
 };

@@ -103,7 +103,7 @@ static loss_status warn_of_idle_arguments(struct loss_plan *plan, struct loss_ar
 					  struct loss_error *err)
 {
 	const struct loss_info *loss = &plan->loss->info;
-	for (size_t i = 0; i < loss->n_arguments; i++) {
+	for (size_t i = 0; plan->args.given && i < loss->n_arguments; i++) {
 		const struct argument_row *row = argument_row(loss->arguments[i]);
 		if (row->serves == OUTPUT_LOSS || plan->wanted[row->serves] ||
 		    !argument_given(&plan->args, row->id))
@@ -316,6 +316,8 @@ loss_status loss_plan_create(const struct loss_problem *problem, struct loss_are
 	if (!plan)
 		return loss_arena_failure(arena, err);
 	memset(plan, 0, offsetof(struct loss_plan, loss));
+	plan->transform.on = plan->transform.steep = false;
+	plan->transform.softcap = 0.0;
 	plan->loss = problem->loss;
 	plan->kernels = cpu_kernels(problem->isa);
 	take_tensors(plan, problem);

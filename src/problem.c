@@ -212,49 +212,20 @@ static loss_status read_argument(const struct loss_problem *problem, size_t i,
 	return out_of_range(info, value, range, err);
 }
 
-static void set_default(const struct argument_row *row, void *field)
-{
-	switch (row->info.type) {
-	case LOSS_ARGUMENT_BOOLEAN:
-		*(bool *)field = row->preset != 0.0;
-		break;
-	case LOSS_ARGUMENT_INTEGER:
-		*(int64_t *)field = (int64_t)row->preset;
-		break;
-	case LOSS_ARGUMENT_NUMBER:
-		*(double *)field = row->preset;
-		break;
-	case LOSS_ARGUMENT_CHOICE:
-		*(size_t *)field = (size_t)row->preset;
-		break;
-	}
-}
-
-/* What arguments are worth that a loss does not have: nothing changes by them. Those that it has
- * are set from its rows. */
-static const struct loss_args neutral = {
-	.ignore_index = -100,
-	.class_axis = 1,
-	.reduction = REDUCTION_MEAN,
-	.temperature = 1.0,
-	.logit_scale = 1.0,
-};
-
 loss_status problem_arguments(const struct loss_problem *problem, struct loss_args *args,
 			      struct loss_error *err)
 {
 	const struct loss_info *loss = &problem->loss->info;
 	loss_status first = LOSS_OK;
-	*args = neutral;
-	for (size_t i = 0; i < loss->n_arguments; i++) {
+	memcpy(args, argument_presets(problem->loss), sizeof *args);
+	for (size_t i = 0; problem->arguments_given >> i; i++) {
 		const struct argument_row *row = argument_row(loss->arguments[i]);
 		const struct loss_value *value = &problem->values[row->id];
-		void *field = (char *)args + row->offset;
-		set_default(row, field);
 		if (!(problem->arguments_given >> i & 1) || value->type == LOSS_VALUE_NULL)
 			continue;
 		args->given |= UINT64_C(1) << (unsigned)row->id;
-		loss_status status = read_argument(problem, i, value, field, first ? NULL : err);
+		loss_status status = read_argument(problem, i, value, (char *)args + row->offset,
+						   first ? NULL : err);
 		first = first ? first : status;
 	}
 	return first;

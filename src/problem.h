@@ -121,12 +121,23 @@ struct output_row {
 };
 struct loss_row {
 	struct loss_info info;
-	bool reads_targets_only; /* of a row it reads nothing but the target's element */
+	const struct loss_args *presets; /* what its arguments come to; NULL: the usual */
+	bool reads_targets_only;         /* of a row it reads nothing but the target's element */
 	loss_rows_fn *rows;
 };
 
-const struct argument_row *argument_row(const struct loss_argument_info *argument);
-const struct output_row *output_row(const struct loss_output_info *output);
+static inline const struct argument_row *argument_row(const struct loss_argument_info *argument)
+{
+	return (const struct argument_row *)(const void *)argument; /* its first member */
+}
+
+static inline const struct output_row *output_row(const struct loss_output_info *output)
+{
+	return (const struct output_row *)(const void *)output; /* likewise */
+}
+
+/* The arguments of a problem that gives none. */
+const struct loss_args *argument_presets(const struct loss_row *loss);
 
 static inline const struct loss_row *loss_row_of(const struct loss_info *info)
 {

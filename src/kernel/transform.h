@@ -80,13 +80,18 @@ static inline struct sum transform_slope(const struct logits_transform *transfor
 	return transform_cool(transform, slope);
 }
 
+static inline bool transform_changes(double scale, double softcap, double temperature)
+{
+	return softcap > 0.0 || temperature != 1.0 || scale != 1.0;
+}
+
 static inline struct logits_transform transform_of(double scale, double softcap, double temperature,
 						   bool wide)
 {
 	double inverse = scale / temperature;
 	bool moderate = inverse >= 0x1p-60 && inverse <= 0x1p60;
 	struct logits_transform transform = {
-		.on = softcap > 0.0 || temperature != 1.0 || scale != 1.0,
+		.on = transform_changes(scale, softcap, temperature),
 		.wide = wide,
 		.softcap = softcap,
 		.temperature = temperature,
