@@ -83,7 +83,7 @@ static void list_integers(const struct loss_range *range, char *out, size_t size
 
 void describe_range(const struct loss_range *range, bool integers, char *out, size_t size)
 {
-	if (range->min == 0.0 && range->max == 0.0)
+	if (!range_is_bounded(range))
 		snprintf(out, size, "%s", "");
 	else if (range->min == -0x1p63)
 		snprintf(out, size, "any 64-bit integer");

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "describe.h"
 #include "layout.h"
 #include "names.h"
 #include "results.h"
@@ -59,7 +60,7 @@ static const char *output_name(const struct loss_info *loss, enum output id)
 }
 
 _Static_assert(N_OUTPUTS <= LOSS_MAX_OUTPUTS, "a result has room for every output");
-_Static_assert(N_ARGUMENTS + 3 <= 8 * sizeof(uint32_t), "bits of arguments given");
+_Static_assert(N_ARGUMENTS <= 8 * sizeof(unsigned), "a problem has a bit for every argument");
 
 static void warn(struct loss_plan *plan, const char *warning)
 {
@@ -294,7 +295,7 @@ static bool rows_stand_alone(const struct loss_plan *plan)
 {
 	bool alone = !plan->loss->info.element_wise && plan->inner == 1 &&
 		     plan->target_kind == TARGETS_INDICES &&
-		     plan->loss->info.tensors[0].range.max == 0.0;
+		     !range_is_bounded(&plan->loss->info.tensors[0].range);
 	for (size_t i = 0; i < plan->n_outputs; i++)
 		alone = alone && plan->requested[i]->info.extent != LOSS_EXTENT_INPUT;
 	return alone;

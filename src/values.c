@@ -312,7 +312,7 @@ loss_status values_check(struct loss_plan *plan, struct loss_error *err)
 			TRY(check_booleans(plan, info, err));
 		else if (indices)
 			TRY(check_indices(plan, info, err));
-		else if (info->range.max > 0.0)
+		else if (range_is_bounded(&info->range))
 			TRY(check_range(plan, info, err));
 	}
 	count_rows(plan);

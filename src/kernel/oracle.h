@@ -92,22 +92,12 @@ void oracle_softmax_grad(const struct oracle_row *row, const long double *g, lon
 /* -sum p_c log p_c */
 long double oracle_entropy(const struct oracle_row *row);
 
-/* The transformed logit, s tanh(x / s) / T, s = 0 for no cap; and its derivative. */
-long double oracle_transform(long double x, long double softcap, long double temperature);
-long double oracle_transform_slope(long double x, long double softcap, long double temperature);
-
-/* The same of k x, k = logit_scale: scale, then softcap, then temperature. */
-static inline long double oracle_scaled_transform(long double x, long double logit_scale,
-						  long double softcap, long double temperature)
-{
-	return oracle_transform(logit_scale * x, softcap, temperature);
-}
-
-static inline long double oracle_scaled_slope(long double x, long double logit_scale,
-					      long double softcap, long double temperature)
-{
-	return logit_scale * oracle_transform_slope(logit_scale * x, softcap, temperature);
-}
+/* The transformed logit, s tanh(k x / s) / T, s = 0 for no cap; and its derivative. k =
+ * logit_scale. */
+long double oracle_transform(long double x, long double logit_scale, long double softcap,
+			     long double temperature);
+long double oracle_transform_slope(long double x, long double logit_scale, long double softcap,
+				   long double temperature);
 
 /* Everything else that enters a row of cross_entropy. */
 struct oracle_target {

@@ -118,12 +118,12 @@ static long double transform(const struct fuzz_batch *batch, struct exact *exact
 {
 	long double cap = (long double)batch->softcap;
 	long double temperature = batch->temperature != 0 ? (long double)batch->temperature : 1;
-	long double u = oracle_transform(x, cap, temperature);
+	long double u = oracle_transform(x, 1, cap, temperature);
 	bool narrow = batch->result == LOSS_F32;
 	long double rounded = narrow ? (long double)(float)u : (long double)(double)u;
 	long double off = fabsl(u - rounded) / ulp_of(batch->result, u);
 	long double doubt = narrow ? 0x1p-18L : 0x1p-8L;
-	exact->slope[c] = oracle_transform_slope(x, cap, temperature);
+	exact->slope[c] = oracle_transform_slope(x, 1, cap, temperature);
 	exact->doubtful |=
 		(off > 0.5L - doubt && off < 0.5L + doubt) || (!narrow && batch->softcap != 0);
 	return rounded;

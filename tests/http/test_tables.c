@@ -19,7 +19,6 @@
 
 #define CASES_OF_A_LOSS 25
 #define DRAWS_OF_A_WAY 1 /* that can be wrong so */
-#define MOST_DRAWS_OF_A_WAY 400
 
 /* In the Open Inference Protocol no outputs are the default's. */
 static bool carries(const struct wire *wire, const struct loss_problem *problem)
@@ -169,24 +168,11 @@ static bool check_wrong(const struct loss_info *loss, size_t way, uint64_t numbe
 	return made;
 }
 
-static void check_way(const struct loss_info *loss, size_t way, uint64_t number)
-{
-	size_t n = 0;
-	for (uint64_t i = 0; i < MOST_DRAWS_OF_A_WAY && n < DRAWS_OF_A_WAY; i++)
-		n += check_wrong(loss, way, number + i);
-	char what[128];
-	case_describe_way(loss, way, what, sizeof what);
-	require(n > 0, "%s: no case is wrong so", what);
-}
-
 static void wrong_problems_are_refused_where_they_are_wrong(void **state)
 {
 	uint64_t seed = random_start(0x7ab1e8).seed;
 	(void)state;
-	for (size_t i = 0; loss_at(i) != NULL; i++)
-		for (size_t way = 0; way < case_n_ways(loss_at(i)); way++)
-			if (case_can_be_wrong(loss_at(i), way))
-				check_way(loss_at(i), way, seed + 1000 * way);
+	case_check_ways(seed, DRAWS_OF_A_WAY, check_wrong);
 }
 
 int main(void)

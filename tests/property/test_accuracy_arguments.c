@@ -108,9 +108,9 @@ static void load_row(struct exact_row *exact, const struct batch *batch,
 			u = transform_logit(&transform, u);
 		long double x = (long double)batch->x[i];
 		check(batch, "transformed logits", row,
-		      ulp_error(batch->dtype, u, oracle_transform(x, softcap, temperature)), 1);
+		      ulp_error(batch->dtype, u, oracle_transform(x, 1, softcap, temperature)), 1);
 		exact->u[c] = (long double)u;
-		exact->slope[c] = oracle_transform_slope(x, softcap, temperature);
+		exact->slope[c] = oracle_transform_slope(x, 1, softcap, temperature);
 		if (batch->weight)
 			exact->weight[c] = (long double)batch->weight[c];
 		if (batch->t)

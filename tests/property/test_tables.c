@@ -50,7 +50,6 @@ static void legal_problems_agree_with_the_oracle(void **state)
 /* ---------------------------------------------------------------- wrong problems */
 
 #define DRAWS_OF_A_WAY 4 /* that can be wrong so */
-#define MOST_DRAWS_OF_A_WAY 400
 
 static loss_status refuse(struct loss_problem *problem, const struct case_wrong *wrong,
 			  struct loss_arena *arena, struct loss_error *error)
@@ -98,24 +97,11 @@ static bool check_wrong(const struct loss_info *loss, size_t way, uint64_t numbe
 	return made;
 }
 
-static void check_way(const struct loss_info *loss, size_t way, uint64_t number)
-{
-	size_t n = 0;
-	for (uint64_t i = 0; i < MOST_DRAWS_OF_A_WAY && n < DRAWS_OF_A_WAY; i++)
-		n += check_wrong(loss, way, number + i);
-	char what[128];
-	case_describe_way(loss, way, what, sizeof(what));
-	require(n > 0, "%s: no case is wrong so", what);
-}
-
 static void wrong_problems_are_refused_where_they_are_wrong(void **state)
 {
 	uint64_t seed = random_start(0x7ab1e6).seed;
 	(void)state;
-	for (size_t i = 0; loss_at(i) != NULL; i++)
-		for (size_t way = 0; way < case_n_ways(loss_at(i)); way++)
-			if (case_can_be_wrong(loss_at(i), way))
-				check_way(loss_at(i), way, seed + 1000 * way);
+	case_check_ways(seed, DRAWS_OF_A_WAY, check_wrong);
 }
 
 int main(void)

@@ -187,3 +187,24 @@ bool case_make_wrong(struct case_draft *draft, struct loss_problem *problem, siz
 	size_t w = row_of(spoiled.loss, &way);
 	return ways[w].applies(spoiled.loss, way) && ways[w].spoil(&spoiled, way);
 }
+
+#define MOST_DRAWS_OF_A_WAY 400
+
+static void check_way(const struct loss_info *loss, size_t way, uint64_t number, size_t draws,
+		      case_check_fn *check)
+{
+	size_t n = 0;
+	for (uint64_t i = 0; i < MOST_DRAWS_OF_A_WAY && n < draws; i++)
+		n += check(loss, way, number + i);
+	char what[128];
+	case_describe_way(loss, way, what, sizeof(what));
+	require(n > 0, "%s: no case is wrong so", what);
+}
+
+void case_check_ways(uint64_t seed, size_t draws, case_check_fn *check)
+{
+	for (size_t i = 0; loss_at(i) != NULL; i++)
+		for (size_t way = 0; way < case_n_ways(loss_at(i)); way++)
+			if (case_can_be_wrong(loss_at(i), way))
+				check_way(loss_at(i), way, seed + 1000 * way, draws, check);
+}

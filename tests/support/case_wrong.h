@@ -34,6 +34,13 @@ bool case_can_be_wrong(const struct loss_info *loss, size_t way);
 bool case_make_wrong(struct case_draft *draft, struct loss_problem *problem, size_t way,
 		     struct case_wrong *wrong);
 
+/*
+ * Draws problems for every way of every loss that the table allows, from a seed on, until `draws`
+ * of each were wrong so, which `check` says after it has judged one; fails where none of many is.
+ */
+typedef bool case_check_fn(const struct loss_info *loss, size_t way, uint64_t number);
+void case_check_ways(uint64_t seed, size_t draws, case_check_fn *check);
+
 /* What way it is, for who counts which were met. */
 void case_describe_way(const struct loss_info *loss, size_t way, char *out, size_t size);
 

@@ -254,3 +254,17 @@ void assert_refused(const struct decode_options *options, const char *body, loss
 	assert_int_equal(decoded.status, status);
 	decoded_free(&decoded);
 }
+
+void assert_all_decode(const struct decode_accepted *cases, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		assert_decodes(&(struct decode_options){.loss = cases[i].loss}, cases[i].body,
+			       cases[i].text);
+}
+
+void assert_all_refused(const struct decode_refused *cases, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		assert_refused(&(struct decode_options){.loss = cases[i].loss, .plan = 1},
+			       cases[i].body, cases[i].status, cases[i].pointer, cases[i].detail);
+}

@@ -47,4 +47,16 @@ void assert_decodes(const struct decode_options *options, const char *body, cons
 void assert_refused(const struct decode_options *options, const char *body, loss_status status,
 		    const char *pointer, const char *detail);
 
+/* Lists of them; a loss or a query of NULL is none, and the loss then cross_entropy. */
+struct decode_accepted {
+	const char *loss, *body, *text;
+};
+void assert_all_decode(const struct decode_accepted *cases, size_t n);
+struct decode_refused {
+	const char *loss, *body;
+	loss_status status;
+	const char *pointer, *detail;
+};
+void assert_all_refused(const struct decode_refused *cases, size_t n);
+
 #endif

@@ -30,8 +30,8 @@ static bool is_transformed(const struct expect_arguments *arguments)
 static long double transform(const struct expect_problem *problem, long double x, bool *doubtful)
 {
 	const struct expect_arguments *arguments = &problem->arguments;
-	long double u = oracle_scaled_transform(x, arguments->logit_scale, arguments->softcap,
-						arguments->temperature);
+	long double u = oracle_transform(x, arguments->logit_scale, arguments->softcap,
+					 arguments->temperature);
 	bool narrow = problem->result == LOSS_F32;
 	long double rounded = narrow ? (long double)(float)u : (long double)(double)u;
 	long double off = fabsl(u - rounded) / ulp_of(problem->result, u);
@@ -57,8 +57,8 @@ static struct logits read_logits(const struct expect_problem *problem, size_t r)
 		logits.x[c] = logits.transformed ? transform(problem, x, &doubtful) : x;
 		logits.slope[c] =
 			logits.transformed
-				? oracle_scaled_slope(x, arguments->logit_scale, arguments->softcap,
-						      arguments->temperature)
+				? oracle_transform_slope(x, arguments->logit_scale,
+							 arguments->softcap, arguments->temperature)
 				: 1;
 		logits.steepest = fmaxl(logits.steepest, logits.slope[c]);
 		if (isfinite(logits.x[c]))

@@ -200,8 +200,8 @@ static void gamma_plays_down_what_is_sure(void **state)
 
 static void logit_scale_comes_first(void **state)
 {
-	assert_near(oracle_scaled_transform(2, 3, 4, 0.5L), 8 * tanhl(1.5L));
-	assert_near(oracle_scaled_slope(0, 3, 4, 0.5L), 6);
+	assert_near(oracle_transform(2, 3, 4, 0.5L), 8 * tanhl(1.5L));
+	assert_near(oracle_transform_slope(0, 3, 4, 0.5L), 6);
 	(void)state;
 }
 

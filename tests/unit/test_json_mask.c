@@ -58,23 +58,10 @@ static void test_accepted(void **state)
 			       cases[i].text);
 }
 
-struct refused {
-	const char *loss, *body;
-	loss_status status;
-	const char *pointer, *detail;
-};
-
-static void check_refused(const struct refused *cases, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		assert_refused(&(struct decode_options){.loss = cases[i].loss, .plan = 1},
-			       cases[i].body, cases[i].status, cases[i].pointer, cases[i].detail);
-}
-
 static void test_elements_that_are_none(void **state)
 {
 	(void)state;
-	static const struct refused cases[] = {
+	static const struct decode_refused cases[] = {
 		{NULL, "{\"mask\":[true,\"yes\"]}", LOSS_WRONG_TYPE, "/mask/1",
 		 "mask[1] is \"yes\", but must be true, false, 0 or 1"},
 		{NULL, "{\"mask\":[[true],[null]]}", LOSS_WRONG_TYPE, "/mask/1/0",
@@ -111,14 +98,14 @@ static void test_elements_that_are_none(void **state)
 		{BCE, "{\"targets\":[true,false]}", LOSS_WRONG_TYPE, "/targets/0",
 		 "targets[0] is true, but must be a number"},
 	};
-	check_refused(cases, COUNT(cases));
+	assert_all_refused(cases, COUNT(cases));
 }
 
 static void test_nesting(void **state)
 {
 	(void)state;
 #define GIVEN "{\"logits\":[[1,2],[3,4]],\"targets\":[0,1],"
-	static const struct refused cases[] = {
+	static const struct decode_refused cases[] = {
 		{NULL, GIVEN "\"mask\":[[true,false],[true]]}", STATUS_RAGGED_ARRAY, "/mask/1",
 		 "mask[1] has length 1, but the arrays before it have length 2: nested arrays must "
 		 "be of equal length"},
@@ -135,13 +122,13 @@ static void test_nesting(void **state)
 		 "mask[0] is an empty array, whose other dimensions nobody can tell: write a "
 		 "zero-sized tensor as {\"dtype\": \"BOOL\", \"shape\": [...], \"data\": []}"},
 	};
-	check_refused(cases, COUNT(cases));
+	assert_all_refused(cases, COUNT(cases));
 }
 
 static void test_syntax(void **state)
 {
 	(void)state;
-	static const struct refused cases[] = {
+	static const struct decode_refused cases[] = {
 		{NULL, "{\"mask\":[true,fals]}", STATUS_INVALID_JSON, "",
 		 "line 1, column 19: found ']', but false is expected"},
 		{NULL, "{\"mask\":[true", STATUS_TRUNCATED_BODY, "",
@@ -151,7 +138,7 @@ static void test_syntax(void **state)
 		{NULL, "{\"mask\":[true],\"mask\":null}", LOSS_DUPLICATE_FIELD, "mask",
 		 "mask is given twice; give it once"},
 	};
-	check_refused(cases, COUNT(cases));
+	assert_all_refused(cases, COUNT(cases));
 }
 
 int main(void)

@@ -15,34 +15,10 @@
 #define BCE "binary_cross_entropy_with_logits"
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-struct accepted {
-	const char *loss, *body, *text;
-};
-
-static void check_accepted(const struct accepted *cases, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		assert_decodes(&(struct decode_options){.loss = cases[i].loss}, cases[i].body,
-			       cases[i].text);
-}
-
-struct refused {
-	const char *loss, *body;
-	loss_status status;
-	const char *pointer, *detail;
-};
-
-static void check_refused(const struct refused *cases, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		assert_refused(&(struct decode_options){.loss = cases[i].loss, .plan = 1},
-			       cases[i].body, cases[i].status, cases[i].pointer, cases[i].detail);
-}
-
 static void test_nested(void **state)
 {
 	(void)state;
-	static const struct accepted cases[] = {
+	static const struct decode_accepted cases[] = {
 		{NULL, "{\"logits\":[[1,2.5,-3e-1],[4,5,6]],\"targets\":[0,2]}",
 		 "logits F32 (2, 3): 1 2.5 -0.300000012 4 5 6\ntargets I64 (2): 0 2\n"},
 		{NULL, "{\"targets\":[0,2],\"logits\":[[1,2],[3,4]]}",
@@ -69,13 +45,13 @@ static void test_nested(void **state)
 		 "logits F32 (2): 1 2\nweight F32 (2): 1 2.5\ngrad_output F32 (): 3\n"},
 		{NULL, "{\"\\u006cogits\":[1]}", "logits F32 (1): 1\n"},
 	};
-	check_accepted(cases, COUNT(cases));
+	assert_all_decode(cases, COUNT(cases));
 }
 
 static void test_targets_by_shape(void **state)
 {
 	(void)state;
-	static const struct accepted cases[] = {
+	static const struct decode_accepted cases[] = {
 		{NULL, "{\"targets\":[[0,1],[1,0]],\"logits\":[[1,2],[3,4]]}",
 		 "logits F32 (2, 2): 1 2 3 4\ntargets F32 (2, 2): 0 1 1 0\n"},
 		{NULL, "{\"targets\":[0.25,-0],\"logits\":[1,2]}",
@@ -106,7 +82,7 @@ static void test_targets_by_shape(void **state)
 		{BCE, "{\"targets\":[],\"logits\":{\"dtype\":\"F32\",\"shape\":[0],\"data\":[]}}",
 		 "logits F32 (0):\ntargets F32 (0):\n"},
 	};
-	check_accepted(cases, COUNT(cases));
+	assert_all_decode(cases, COUNT(cases));
 }
 
 static void test_f64_input(void **state)
@@ -127,7 +103,7 @@ static void test_f64_input(void **state)
 static void test_typed(void **state)
 {
 	(void)state;
-	static const struct accepted cases[] = {
+	static const struct decode_accepted cases[] = {
 		{NULL, "{\"logits\":{\"dtype\":\"F32\",\"shape\":[2,1],\"data\":[0.5,\"NaN\"]}}",
 		 "logits F32 (2, 1): 0.5 nan\n"},
 		{NULL,
@@ -203,7 +179,7 @@ static void test_typed(void **state)
 		{BCE, "{\"targets\":{\"data\":false,\"shape\":[],\"dtype\":\"BOOL\"}}",
 		 "targets BOOL (): 0\n"},
 	};
-	check_accepted(cases, COUNT(cases));
+	assert_all_decode(cases, COUNT(cases));
 }
 
 #define EQUAL_LENGTH "nested arrays must be of equal length"
@@ -215,7 +191,7 @@ static void test_typed(void **state)
 static void test_nested_faults(void **state)
 {
 	(void)state;
-	static const struct refused cases[] = {
+	static const struct decode_refused cases[] = {
 		{NULL, "{\"logits\":[[1,2],[3]],\"targets\":[0,0]}", STATUS_RAGGED_ARRAY,
 		 "/logits/1",
 		 "logits[1] has length 1, but the arrays before it have length 2: " EQUAL_LENGTH},
@@ -266,13 +242,13 @@ static void test_nested_faults(void **state)
 		{NULL, "{\"targets\":null,\"logits\":[]}", LOSS_MISSING_FIELD, "targets",
 		 "targets is null, but cross_entropy needs it"},
 	};
-	check_refused(cases, COUNT(cases));
+	assert_all_refused(cases, COUNT(cases));
 }
 
 static void test_class_index_faults(void **state)
 {
 	(void)state;
-	static const struct refused cases[] = {
+	static const struct decode_refused cases[] = {
 		{NULL, "{\"logits\":[[1,2],[3,4]],\"targets\":[0,1.0]}", LOSS_DTYPE_MISMATCH,
 		 "/targets/1",
 		 "targets[1] is 1.0, but class indices are written as integers; probabilities have "
@@ -323,7 +299,7 @@ static void test_class_index_faults(void **state)
 		 LOSS_ARGUMENT_OUT_OF_RANGE, "label_smoothing",
 		 "label_smoothing is 7, but must be 0 to 1"},
 	};
-	check_refused(cases, COUNT(cases));
+	assert_all_refused(cases, COUNT(cases));
 }
 
 #define TYPED_HAS "a typed tensor has dtype, shape and data"
@@ -333,7 +309,7 @@ static void test_class_index_faults(void **state)
 static void test_typed_faults(void **state)
 {
 	(void)state;
-	static const struct refused cases[] = {
+	static const struct decode_refused cases[] = {
 		{NULL, "{\"logits\":{\"dtypee\":\"F32\",\"shape\":[1],\"data\":[1]}}",
 		 LOSS_UNKNOWN_FIELD, "/logits/dtypee",
 		 "logits has no member \"dtypee\": " TYPED_HAS},
@@ -444,7 +420,7 @@ static void test_typed_faults(void **state)
 		{NULL, "{\"logits\":{\"dtype\":\"I64\",\"shape\":[1],\"data\":[1]}}",
 		 LOSS_DTYPE_MISMATCH, "logits", "logits is I64, but must be one of " FLOAT_DTYPES},
 	};
-	check_refused(cases, COUNT(cases));
+	assert_all_refused(cases, COUNT(cases));
 }
 
 static void test_limits(void **state)

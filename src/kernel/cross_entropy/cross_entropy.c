@@ -16,13 +16,16 @@
  *
  * A row's contribution to the total is one double, z_loss included.
  */
-#include "cross_entropy.h"
-
 #include <string.h>
 
 #include "../kernels.h"
 #include "../outputs.h"
 #include "../prediction.h"
+#include "focal.h"
+#include "forms.h"
+#include "one_row.h"
+#include "plain.h"
+#include "smooth.h"
 
 struct context {
 	struct partial *partial;

@@ -10,7 +10,10 @@
  * The power multiplies what is off in q by gamma. So the sum R is made once more, of exponentials
  * that are better than those of the rows' sums; beyond LARGEST_GAMMA it is the row's in double.
  */
-#include "cross_entropy.h"
+#include "focal.h"
+
+#include "../operate.h"
+#include "../row.h"
 
 #define LARGEST_GAMMA 16.0
 

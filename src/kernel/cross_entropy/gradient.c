@@ -1,9 +1,11 @@
 /* What gradients are made of, and those at the targets of class indices. */
+#include "gradient.h"
+
 #include <string.h>
 
 #include "../outputs.h"
 #include "../tiles.h"
-#include "cross_entropy.h"
+#include "forms.h"
 
 void ce_set_scales(const struct rows *rows, struct lane_sums *scales)
 {

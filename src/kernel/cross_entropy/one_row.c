@@ -4,7 +4,10 @@
  * residual below 2^-900; and gradients whose factor is too far from 1 (work_takes, work_scales) or
  * whose slopes may be large (steep, transform.h), and focal rows of a gamma beyond 16.
  */
-#include "cross_entropy.h"
+#include "one_row.h"
+
+#include "focal.h"
+#include "forms.h"
 
 /* What the coefficients b_c of a row are made of. */
 struct coefficients {

@@ -1,17 +1,20 @@
 /* Cross entropy of index and probability targets in long double. */
 #include "kernel/oracle.h"
 
-long double oracle_transform(long double x, long double softcap, long double temperature)
+long double oracle_transform(long double x, long double logit_scale, long double softcap,
+			     long double temperature)
 {
+	x *= logit_scale;
 	return (softcap > 0 ? softcap * tanhl(x / softcap) : x) / temperature;
 }
 
-long double oracle_transform_slope(long double x, long double softcap, long double temperature)
+long double oracle_transform_slope(long double x, long double logit_scale, long double softcap,
+				   long double temperature)
 {
 	if (!(softcap > 0))
-		return 1 / temperature;
-	long double e = expl(-2 * fabsl(x / softcap));
-	return 4 * e / ((1 + e) * (1 + e)) / temperature;
+		return logit_scale * (1 / temperature);
+	long double e = expl(-2 * fabsl(logit_scale * x / softcap));
+	return logit_scale * (4 * e / ((1 + e) * (1 + e)) / temperature);
 }
 
 static long double weight_of(const struct oracle_target *target, size_t c)

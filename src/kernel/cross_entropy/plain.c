@@ -1,5 +1,8 @@
 /* Sixteen rows of class indices without smoothing. */
-#include "cross_entropy.h"
+#include "plain.h"
+
+#include "forms.h"
+#include "gradient.h"
 
 /* The factor of a lane's gradient: its weight, and that of a focal loss. */
 static struct sum factor_of(const struct rows *rows, const struct lane_sums *factor, size_t lane)

@@ -1,5 +1,8 @@
 /* Sixteen rows of which every class has a coefficient: smoothed indices, or probabilities. */
-#include "cross_entropy.h"
+#include "smooth.h"
+
+#include "forms.h"
+#include "gradient.h"
 
 struct smooth {
 	struct rows *rows;
