@@ -223,12 +223,20 @@ static loss_status check_outputs(struct loss_plan *plan, const struct loss_probl
 	return LOSS_OK;
 }
 
+static bool needs_upstream(const struct loss_info *loss)
+{
+	bool needs = false;
+	for (size_t i = 0; i < loss->n_outputs; i++)
+		needs |= loss->outputs[i]->needs == LOSS_NEEDS_GRAD_OUTPUT;
+	return needs;
+}
+
 /* The gradient of something that is not a loss needs to know of what. */
 static loss_status check_upstream(const struct loss_problem *problem, struct loss_error *err)
 {
 	const struct loss_info *loss = &problem->loss->info;
-	if (problem->present[LOSS_ROLE_GRAD_OUTPUT])
-		return LOSS_OK;
+	if (problem->present[LOSS_ROLE_GRAD_OUTPUT] || !needs_upstream(loss))
+		return LOSS_OK; /* names are compared for those that do */
 	for (size_t i = 0; i < problem->n_outputs; i++) {
 		const struct loss_output_info *output = find_output(loss, problem->outputs[i]);
 		if (output && output->needs == LOSS_NEEDS_GRAD_OUTPUT)
@@ -303,10 +311,13 @@ static bool rows_stand_alone(const struct loss_plan *plan)
 
 static void take_tensors(struct loss_plan *plan, const struct loss_problem *problem)
 {
+	const struct loss_info *loss = &problem->loss->info;
 	memcpy(plan->present, problem->present, sizeof plan->present);
-	for (int role = 0; role < LOSS_N_ROLES; role++)
+	for (size_t i = 0; i < loss->n_tensors; i++) {
+		loss_role role = loss->tensors[i].role;
 		if (problem->present[role])
 			plan->tensors[role] = problem->tensors[role];
+	}
 }
 
 loss_status loss_plan_create(const struct loss_problem *problem, struct loss_arena *arena,

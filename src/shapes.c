@@ -1,5 +1,6 @@
 #include "shapes.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -91,33 +92,30 @@ static const char *input_name(const struct loss_plan *plan)
 	return plan->loss->info.tensors[0].name;
 }
 
-/* The shape that follows from an extent; false where there is more than one. */
-static bool shape_of(const struct loss_plan *plan, loss_extent extent, struct loss_tensor *shape)
+/* The shape that follows from an extent, in `own` where no tensor of the plan has it; NULL where
+ * there is more than one. */
+static const struct loss_tensor *shape_of(const struct loss_plan *plan, loss_extent extent,
+					  struct loss_tensor *own)
 {
+	static const struct loss_tensor scalar = {.count = 1};
 	switch (extent) {
 	case LOSS_EXTENT_SCALAR:
-		*shape = (struct loss_tensor){.count = 1};
-		return true;
+		return &scalar;
 	case LOSS_EXTENT_CLASSES:
-		*shape = (struct loss_tensor){
+		*own = (struct loss_tensor){
 			.rank = 1, .shape = {plan->classes}, .count = plan->classes};
-		return true;
+		return own;
 	case LOSS_EXTENT_ROWS:
-		*shape = plan->rows_shape;
-		return true;
+		return &plan->rows_shape;
 	case LOSS_EXTENT_INPUT:
-		*shape = plan->tensors[LOSS_ROLE_INPUT];
-		return true;
+		return &plan->tensors[LOSS_ROLE_INPUT];
 	case LOSS_EXTENT_LOSS:
-		return shape_of(plan,
-				plan->reduction == REDUCTION_NONE ? LOSS_EXTENT_ROWS
-								  : LOSS_EXTENT_SCALAR,
-				shape);
+		return plan->reduction == REDUCTION_NONE ? &plan->rows_shape : &scalar;
 	case LOSS_EXTENT_TARGETS:
 	case LOSS_EXTENT_BROADCAST:
 		break;
 	}
-	return false;
+	return NULL;
 }
 
 /* Why a tensor must have it. */
@@ -227,22 +225,27 @@ static loss_status check_extra_axis(struct loss_plan *plan, const struct loss_te
 static loss_status check_tensor(struct loss_plan *plan, const struct loss_tensor_info *info,
 				struct loss_error *err)
 {
-	struct loss_tensor expected = {.rank = 0};
+	const struct loss_tensor *tensor = &plan->tensors[info->role], *expected;
+	struct loss_tensor own;
 	char because[180], axis[] = " and one axis more";
 	loss_extent extent = info->extent;
 	if (extent == LOSS_EXTENT_BROADCAST)
 		return check_broadcast(plan, info, err);
 	if (extent == LOSS_EXTENT_TARGETS)
 		extent = have_probabilities(plan, info) ? LOSS_EXTENT_INPUT : LOSS_EXTENT_ROWS;
-	shape_of(plan, extent, &expected);
-	if (info->extra_axis)
-		TRY(check_extra_axis(plan, info, &expected, err));
-	if (tensor_same_shape(&plan->tensors[info->role], &expected)) /* words take long */
+	expected = shape_of(plan, extent, &own);
+	assert(expected);
+	if (info->extra_axis) {
+		own = *expected;
+		expected = &own;
+		TRY(check_extra_axis(plan, info, &own, err));
+	}
+	if (tensor_same_shape(tensor, expected)) /* words take long */
 		return check_target_dtype(plan, info, err);
 	explain(plan, info->extent, because, sizeof because - sizeof axis);
 	if (info->extra_axis)
 		memcpy(because + strlen(because), axis, sizeof axis);
-	return wrong_shape(info->name, &plan->tensors[info->role], &expected, because, err);
+	return wrong_shape(info->name, tensor, expected, because, err);
 }
 
 /* ---------------------------------------------------------------- all of them */
@@ -268,5 +271,8 @@ loss_status shapes_check(struct loss_plan *plan, struct loss_error *err)
 void shapes_of_output(const struct loss_plan *plan, const struct loss_output_info *output,
 		      struct loss_tensor *shape)
 {
-	shape_of(plan, output->extent, shape);
+	const struct loss_tensor *of = shape_of(plan, output->extent, shape);
+	assert(of); /* no output may have one of several shapes */
+	if (of != shape)
+		*shape = *of;
 }
