@@ -153,7 +153,9 @@ long double oracle_kl_div_loss(const struct oracle_element *element, bool log_ta
 			       long double *largest);
 long double oracle_kl_div_grad(const struct oracle_element *element, bool log_target);
 
-/* sigmoid_focal_loss; weights are not read. */
+/* sigmoid_focal_loss; weights are not read. a q^gamma, by which it plays bce down; and itself. */
+long double oracle_focal_factor(const struct oracle_element *element, long double alpha,
+				long double gamma);
 long double oracle_focal_loss(const struct oracle_element *element, long double alpha,
 			      long double gamma);
 long double oracle_focal_grad(const struct oracle_element *element, long double alpha,

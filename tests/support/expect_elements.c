@@ -93,5 +93,12 @@ void expect_focal(const struct expect_problem *problem, size_t r, struct expect_
 	struct judged judged = {.loss = oracle_focal_loss(&e, alpha, gamma)};
 	judged.loss_size = judged.loss;
 	judged.grad = oracle_focal_grad(&e, alpha, gamma, &judged.grad_size);
+	/* Where t is drawn next to p, p - t is a difference itself: of bce's two terms. */
+	struct oracle_element unweighted = e;
+	unweighted.weight = unweighted.pos_weight = 1;
+	long double part;
+	oracle_bce_grad(&unweighted, &part);
+	part *= fabsl(oracle_focal_factor(&e, alpha, gamma));
+	judged.grad_size = fmaxl(judged.grad_size, part);
 	put(problem, &e, &judged, 4 * fmaxl(1, gamma / 8), row);
 }

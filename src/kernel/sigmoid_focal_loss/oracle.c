@@ -28,6 +28,12 @@ static long double bce(const struct oracle_element *element)
 	       oracle_term(element->t, softplus(-element->x));
 }
 
+long double oracle_focal_factor(const struct oracle_element *element, long double alpha,
+				long double gamma)
+{
+	return alpha_of(element, alpha) * powl(missed(element), gamma);
+}
+
 long double oracle_focal_loss(const struct oracle_element *element, long double alpha,
 			      long double gamma)
 {
@@ -37,7 +43,7 @@ long double oracle_focal_loss(const struct oracle_element *element, long double 
 	/* a power that underflows is not 0 */
 	if (isinf(loss) && a != 0 && q > 0)
 		return a * loss;
-	return oracle_term(a * powl(q, gamma), loss);
+	return oracle_term(oracle_focal_factor(element, alpha, gamma), loss);
 }
 
 long double oracle_focal_grad(const struct oracle_element *element, long double alpha,
@@ -46,12 +52,10 @@ long double oracle_focal_grad(const struct oracle_element *element, long double 
 	long double factor = alpha_of(element, alpha) * element->scale;
 	long double p = sigmoid(element->x), other = sigmoid(-element->x);
 	long double q = missed(element);
-	/* p - t, a difference itself where t is neither 0 nor 1 */
-	long double negative = (1 - element->t) * p, positive = element->t * other;
-	long double first = factor * powl(q, gamma) * (negative - positive);
-	long double part = factor * powl(q, gamma) * fmaxl(fabsl(negative), fabsl(positive));
+	long double gap = (1 - element->t) * p - element->t * other; /* p - t */
+	long double first = factor * powl(q, gamma) * gap;
 	long double slope = gamma * (2 * element->t - 1) * p * other;
 	long double second = slope == 0 ? 0 : factor * powl(q, gamma - 1) * slope * bce(element);
-	*largest = fmaxl(fabsl(part), fabsl(second));
+	*largest = fmaxl(fabsl(first), fabsl(second));
 	return first - second;
 }
