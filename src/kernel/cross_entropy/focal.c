@@ -12,6 +12,8 @@
  */
 #include "focal.h"
 
+#include <string.h>
+
 #include "../operate.h"
 #include "../row.h"
 
@@ -84,8 +86,11 @@ unsigned ce_evaluate_focal(struct rows *rows, struct focal_lanes *focal)
 {
 	const struct loss_plan *plan = rows->plan;
 	struct lane_sums others;
-	if (plan->args.gamma > LARGEST_GAMMA)
+	if (plan->args.gamma > LARGEST_GAMMA) {
 		rows->sums->regular = 0;
+		memset(focal, 0, sizeof *focal);
+		return rows_irregular(rows);
+	}
 	sum_others(rows, &others);
 	for (size_t lane = 0; lane < LANES; lane++)
 		if (!(others.high[lane] >= 0.0 && others.high[lane] < HUGE_VAL))
