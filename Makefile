@@ -65,7 +65,7 @@ FOREIGN_ISA := $(if $(filter x86_64,$(ARCH)),,%_avx2.c %_avx512.c) $(if $(filter
 
 LIB_SRC    := $(filter-out %/oracle.c $(FOREIGN_ISA),$(wildcard src/*.c src/kernel/*.c src/kernel/*/*.c))
 ORACLE_SRC := $(wildcard src/kernel/oracle.c src/kernel/*/oracle.c)
-SERVER_SRC := $(wildcard server/*.c server/codec/*.c)
+SERVER_SRC := $(wildcard server/*.c server/*/*.c server/*/*/*.c)
 SUPPORT_SRC := $(wildcard tests/support/*.c)
 TEST_SRC   := $(filter-out $(FOREIGN_ISA),$(wildcard tests/unit/test_*.c tests/property/test_*.c tests/http/test_*.c \
 	$(if $(filter Linux,$(SYSTEM)),tests/steps/test_*.c) tests/proxies/test_*.c tests/fuzz/targets/test_*.c))
@@ -124,7 +124,7 @@ $(BUILD)/flags: always
 	@echo '$(FLAGS_NOW)' | cmp -s - $@ || echo '$(FLAGS_NOW)' > $@
 .PHONY: always
 
-$(BUILD)/tests/%.o: CPPFLAGS += -Iserver
+$(BUILD)/tests/%.o $(BUILD)/server/%.o $(BUILD)/steps/server/%.o: CPPFLAGS += -Iserver
 $(BUILD)/src/%.o: POSITION = $(LIB_FLAGS)
 $(BUILD)/src/kernel/%.o $(BUILD)/src/values.o $(BUILD)/src/half.o: OPTIMIZE = -O3
 # One build of the vector kernels for each instruction set; cpu.c picks one when the program runs.
@@ -147,7 +147,7 @@ $(BUILD)/tests/%: $(BUILD)/tests/%.o $(TESTED_OBJ) $(INSIDE)
 
 # What reads a stranger's bytes, once more, with a call in every basic block and the C library's
 # functions in reach of the counter: tests/steps/counter.h.
-STEPS_SRC := $(wildcard src/*.c server/codec/*.c) $(addprefix server/,guard.c head.c target.c)
+STEPS_SRC := $(wildcard src/*.c server/codec/*.c server/codec/*/*.c) $(addprefix server/http/,guard.c head.c target.c)
 STEPS_OBJ := $(STEPS_SRC:%.c=$(BUILD)/steps/%.o)
 COUNTED   := strlen strnlen strspn strcspn strchr strpbrk strstr memchr memcmp strcmp strncmp strcasecmp \
 	strncasecmp memcpy memmove memset stpcpy realloc snprintf vsnprintf loss_nearest_field loss_nearest_of
@@ -180,7 +180,7 @@ $(BUILD)/tests/fuzz/targets/fuzz: $(BUILD)/tests/fuzz/targets/libfuzzer.o $(TARG
 	@echo "  LD $@"
 	$(Q)$(CC) $(ALL_CFLAGS) $(LINK_MODE) -o $@ $^ $(LIBS) $(TEST_LIBS)
 
-NUMBERS_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/numbers/*.c server/codec/number*.c))
+NUMBERS_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/numbers/*.c server/codec/number/*.c))
 $(BUILD)/tests/numbers/check: $(NUMBERS_OBJ) $(BUILD)/tests/support/random.o
 	@echo "  LD $@"
 	$(Q)$(CC) $(ALL_CFLAGS) $(LINK_MODE) -o $@ $^ -lm
@@ -189,7 +189,7 @@ $(BUILD)/tests/numbers/check: $(NUMBERS_OBJ) $(BUILD)/tests/support/random.o
 $(BUILD)/gen/openapi_yaml.h: api/openapi.yaml
 	@mkdir -p $(@D)
 	@od -An -v -tu1 $< | sed 's/  *\([0-9][0-9]*\)/\1,/g' > $@
-$(BUILD)/server/route.o $(BUILD)/server/pages.o: $(BUILD)/gen/openapi_yaml.h
+$(BUILD)/server/route/pages.o: $(BUILD)/gen/openapi_yaml.h
 
 -include $(LIB_OBJ:.o=.d) $(FUZZ_OBJ:.o=.d) $(TARGET_OBJ:.o=.d) $(BUILD)/tests/fuzz/targets/libfuzzer.d $(NUMBERS_OBJ:.o=.d) $(BUILD)/tests/isa/hashes.d $(ORACLE_OBJ:.o=.d) $(SERVER_OBJ:.o=.d) $(SUPPORT_OBJ:.o=.d) $(STEPS_OBJ:.o=.d) $(TEST_BIN:=.d) $(wildcard $(BUILD)/tests/steps/*.d)
 

@@ -3,14 +3,14 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "capacity.h"
-#include "clock.h"
-#include "config.h"
-#include "eval.h"
-#include "http.h"
-#include "listener.h"
-#include "log.h"
-#include "signals.h"
+#include "cli/eval.h"
+#include "http/capacity.h"
+#include "http/http.h"
+#include "http/listener.h"
+#include "log/log.h"
+#include "os/clock.h"
+#include "os/signals.h"
+#include "settings/config.h"
 
 #define MS UINT64_C(1000000)
 /* How often a stop looks whether the last connection has gone. */

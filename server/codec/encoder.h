@@ -5,8 +5,8 @@
 #ifndef LOSSD_CODEC_ENCODER_H
 #define LOSSD_CODEC_ENCODER_H
 
-#include "../clock.h"
 #include "decoder.h"
+#include "os/clock.h"
 
 /* What a reply is written from. */
 struct encoder_input {

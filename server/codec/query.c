@@ -3,8 +3,8 @@
 #include <math.h>
 #include <string.h>
 
-#include "number.h"
-#include "percent.h"
+#include "codec/number/number.h"
+#include "codec/text/percent.h"
 #include "status.h"
 
 /* One more than there are outputs: then some name is unknown or stands there twice, and the loss

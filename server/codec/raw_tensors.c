@@ -1,7 +1,7 @@
 #include "raw_tensors.h"
 
-#include "../clock.h"
-#include "../scheduler.h"
+#include "eval/scheduler.h"
+#include "os/clock.h"
 
 #include <string.h>
 

@@ -5,9 +5,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../../server/codec/json_in.h"
-#include "../../server/codec/number.h"
-#include "../../server/codec/reply_json.h"
+#include "../../server/codec/json/json_in.h"
+#include "../../server/codec/json/reply_json.h"
+#include "../../server/codec/number/number.h"
 #include "../support/random.h"
 #include "budget.h"
 #include "timing.h"

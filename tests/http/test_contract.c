@@ -7,7 +7,7 @@
 #include <cmocka.h>
 
 #include "../../server/codec/encoder.h"
-#include "../../server/codec/oip_names.h"
+#include "../../server/codec/oip/oip_names.h"
 #include "../support/contract.h"
 #include "codec/status.h"
 #include "loss.h"

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "../../server/route.h"
+#include "../../server/route/route.h"
 #include "../support/group.h"
 #include "../support/object.h"
 

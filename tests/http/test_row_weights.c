@@ -11,7 +11,7 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "../../server/codec/json_in.h"
+#include "../../server/codec/json/json_in.h"
 
 #define PATH "/v1/losses/cross_entropy"
 #define EXAMPLE "{\"logits\":[[1,2,3],[3,2,1],[0,0,5]],\"targets\":[0,0,0]"

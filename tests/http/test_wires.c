@@ -11,7 +11,7 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "../../server/codec/json_in.h"
+#include "../../server/codec/json/json_in.h"
 #include "../../src/problem.h"
 
 struct sent {

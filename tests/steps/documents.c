@@ -8,12 +8,12 @@
 
 #include <cmocka.h>
 
-#include "../../server/codec/control.h"
-#include "../../server/codec/json_in.h"
-#include "../../server/codec/oip_in.h"
+#include "../../server/codec/json/control.h"
+#include "../../server/codec/json/json_in.h"
+#include "../../server/codec/oip/oip_in.h"
 #include "../../server/codec/query.h"
-#include "../../server/codec/safetensors_in.h"
-#include "../../server/head.h"
+#include "../../server/codec/safetensors/safetensors_in.h"
+#include "../../server/http/head.h"
 
 char *document_make(const struct document *document, size_t n, size_t *size)
 {

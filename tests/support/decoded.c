@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "../../server/codec/json_in.h"
+#include "../../server/codec/json/json_in.h"
 #include "../../server/codec/query.h"
 #include "../../src/problem.h"
 #include "budget.h"

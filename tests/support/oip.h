@@ -2,7 +2,7 @@
 #ifndef TESTS_SUPPORT_OIP_H
 #define TESTS_SUPPORT_OIP_H
 
-#include "../../server/codec/oip_in.h"
+#include "../../server/codec/oip/oip_in.h"
 #include "decoded.h"
 
 /* Two rows of three classes, and their targets. */

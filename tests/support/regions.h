@@ -6,7 +6,7 @@
 #define TESTS_REGIONS_H
 
 #include "object.h"
-#include "shm.h"
+#include "shm/shm.h"
 
 #define PAGE ((size_t)4096)
 #define MAX_REGIONS 4

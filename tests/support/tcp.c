@@ -11,7 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "../../server/socket.h"
+#include "../../server/os/socket.h"
 
 #define WAIT_MS 60000
 

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "../../server/codec/oip_names.h"
+#include "../../server/codec/oip/oip_names.h"
 #include "../../src/problem.h"
 #include "infer.h"
 #include "wire.h"

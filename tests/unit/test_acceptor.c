@@ -15,11 +15,11 @@
 #include <cmocka.h>
 
 #include "../support/tcp.h"
-#include "acceptor.h"
-#include "admission.h"
 #include "budget.h"
-#include "clock.h"
-#include "listener.h"
+#include "http/acceptor.h"
+#include "http/admission.h"
+#include "http/listener.h"
+#include "os/clock.h"
 
 #define WAIT_MS 60000
 #define MOST 16 /* connections, where a test has no other limit */

@@ -1,5 +1,5 @@
 /* Who may connect: the limit, each listener's own places, addresses, the budget. */
-#include "../../server/admission.h"
+#include "../../server/http/admission.h"
 #include "budget.h"
 
 #include <arpa/inet.h>

@@ -1,5 +1,5 @@
 /* What descriptors and memory let a server carry. Limits are lowered in a process of their own. */
-#include "../../server/capacity.h"
+#include "../../server/http/capacity.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "../../server/log.h"
+#include "../../server/log/log.h"
 #include "../support/capture.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))

@@ -1,9 +1,9 @@
 /* Settings, from every source: what they may be, which source wins, and what is said of a wrong
  * one. */
 #include "../support/capture.h"
-#include "config.h"
 #include "loss.h"
-#include "settings.h"
+#include "settings/config.h"
+#include "settings/settings.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,5 +1,5 @@
 /* Small JSON documents: what is taken from them, and what is said of wrong ones. */
-#include "codec/control.h"
+#include "codec/json/control.h"
 #include "codec/status.h"
 
 #include <setjmp.h>

@@ -1,4 +1,4 @@
-#include "../../server/cors.h"
+#include "../../server/auth/cors.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

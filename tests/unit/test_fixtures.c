@@ -15,7 +15,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../server/codec/json_in.h"
+#include "../../server/codec/json/json_in.h"
 #include "loss.h"
 
 struct run {

@@ -1,4 +1,4 @@
-#include "../../server/head.h"
+#include "../../server/http/head.h"
 #include "../support/memory.h"
 #include "budget.h"
 #include "codec/status.h"

@@ -1,5 +1,5 @@
-#include "../../server/authority.h"
-#include "../../server/hosts.h"
+#include "../../server/auth/authority.h"
+#include "../../server/auth/hosts.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "../../server/codec/json_in.h"
+#include "../../server/codec/json/json_in.h"
 #include "../support/decoded.h"
 #include "../support/random.h"
 #include "budget.h"

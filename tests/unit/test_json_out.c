@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../../server/codec/json_out.h"
+#include "../../server/codec/json/json_out.h"
 #include "budget.h"
 
 struct fixture {

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "../../server/codec/json_scan.h"
+#include "../../server/codec/json/json_scan.h"
 #include "../support/random.h"
 #include "budget.h"
 #include "codec/status.h"

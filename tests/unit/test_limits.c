@@ -1,6 +1,6 @@
 /* Cores and memory, from folders that stand for the root of a machine. */
 #include "../support/capture.h"
-#include "limits.h"
+#include "os/limits.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

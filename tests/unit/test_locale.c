@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "../../server/codec/json_out.h"
+#include "../../server/codec/json/json_out.h"
 #include "../support/capture.h"
 #include "../support/decoded.h"
 

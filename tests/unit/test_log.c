@@ -1,6 +1,6 @@
 /* Log lines: their two formats, what is escaped, and that each is one write. */
 #include "../support/capture.h"
-#include "log.h"
+#include "log/log.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

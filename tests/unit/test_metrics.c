@@ -3,8 +3,8 @@
 
 #include "budget.h"
 #include "codec/status.h"
-#include "metrics.h"
-#include "metrics_shard.h"
+#include "metrics/metrics.h"
+#include "metrics/metrics_shard.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

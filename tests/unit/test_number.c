@@ -12,8 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../server/codec/number.h"
-#include "../../server/codec/number_table.h"
+#include "../../server/codec/number/number.h"
+#include "../../server/codec/number/number_table.h"
 #include "../support/bits.h"
 #include "../support/random.h"
 #include "loss.h"

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../server/codec/number.h"
+#include "../../server/codec/number/number.h"
 #include "../support/bits.h"
 #include "../support/random.h"
 #include "loss.h"

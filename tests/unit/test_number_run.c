@@ -11,8 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../server/codec/number.h"
-#include "../../server/codec/number_run.h"
+#include "../../server/codec/number/number.h"
+#include "../../server/codec/number/number_run.h"
 #include "../support/bits.h"
 #include "../support/random.h"
 

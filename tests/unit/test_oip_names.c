@@ -1,5 +1,5 @@
 /* The protocol's names of element types, both ways. */
-#include "codec/oip_names.h"
+#include "codec/oip/oip_names.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -12,9 +12,9 @@
 #include <cjson/cJSON.h>
 #include <math.h>
 
-#include "../../server/codec/oip_in.h"
-#include "../../server/codec/oip_out.h"
-#include "../../server/shm.h"
+#include "../../server/codec/oip/oip_in.h"
+#include "../../server/codec/oip/oip_out.h"
+#include "../../server/shm/shm.h"
 
 #include "../support/object.h"
 #include "budget.h"

@@ -1,6 +1,6 @@
 /* Tensors in shared memory: what is read in place, what is copied, what a client may do meanwhile.
  */
-#include "../../server/codec/oip_regions.h"
+#include "../../server/codec/oip/oip_regions.h"
 
 #include "../support/object.h"
 

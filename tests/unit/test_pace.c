@@ -1,5 +1,5 @@
 /* How long a transfer may take, and which one is slow. */
-#include "../../server/pace.h"
+#include "../../server/http/pace.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "../../server/heap.h"
+#include "../../server/os/heap.h"
 #include "../support/random.h"
 
 #define SECOND PACE_SECOND

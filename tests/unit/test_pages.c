@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../server/pages.h"
+#include "../../server/route/pages.h"
 #include "budget.h"
 #include "codec/status.h"
 

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "../../server/codec/problem_json.h"
+#include "../../server/codec/json/problem_json.h"
 #include "budget.h"
 #include "codec/status.h"
 

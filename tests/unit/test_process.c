@@ -1,5 +1,5 @@
 /* What the system says about this process, held against what the process knows of itself. */
-#include "../../server/process.h"
+#include "../../server/os/process.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

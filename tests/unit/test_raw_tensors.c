@@ -9,8 +9,8 @@
 
 #include <cmocka.h>
 
-#include "../../server/codec/safetensors_in.h"
-#include "../../server/scheduler.h"
+#include "../../server/codec/safetensors/safetensors_in.h"
+#include "../../server/eval/scheduler.h"
 #include "../support/safetensors.h"
 #include "budget.h"
 

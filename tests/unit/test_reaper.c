@@ -1,5 +1,5 @@
 /* Deadlines and what else ends a connection, by a clock that the tests move: to the nanosecond. */
-#include "../../server/reaper.h"
+#include "../../server/http/reaper.h"
 
 #include <poll.h>
 #include <pthread.h>
@@ -12,9 +12,9 @@
 #include <cmocka.h>
 #include <stdatomic.h>
 
-#include "../../server/clock.h"
-#include "../../server/metrics.h"
-#include "../../server/socket.h"
+#include "../../server/metrics/metrics.h"
+#include "../../server/os/clock.h"
+#include "../../server/os/socket.h"
 #include "../support/tcp.h"
 
 #define MS UINT64_C(1000000)

@@ -9,7 +9,7 @@
 #include <cjson/cJSON.h>
 #include <math.h>
 
-#include "../../server/codec/reply_json.h"
+#include "../../server/codec/json/reply_json.h"
 #include "budget.h"
 
 static float loss_data[] = {1.3447266f};

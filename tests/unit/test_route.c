@@ -1,4 +1,4 @@
-#include "../../server/route.h"
+#include "../../server/route/route.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

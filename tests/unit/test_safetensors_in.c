@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "../../server/codec/safetensors_in.h"
+#include "../../server/codec/safetensors/safetensors_in.h"
 #include "../../src/problem.h"
 #include "../support/decoded.h"
 #include "../support/safetensors.h"

@@ -10,7 +10,7 @@
 
 #include <cjson/cJSON.h>
 
-#include "../../server/codec/safetensors_out.h"
+#include "../../server/codec/safetensors/safetensors_out.h"
 #include "../support/safetensors.h"
 #include "budget.h"
 

@@ -1,6 +1,6 @@
-#include "../../server/scheduler.h"
+#include "../../server/eval/scheduler.h"
 
-#include "../../server/clock.h"
+#include "../../server/os/clock.h"
 
 #include <poll.h>
 #include <pthread.h>

@@ -1,6 +1,6 @@
 /* Memory that is taken away while it is read: SIGBUS, truly raised. */
-#include "shm.h"
-#include "shm_fault.h"
+#include "shm/shm.h"
+#include "shm/shm_fault.h"
 
 #include "../support/object.h"
 

@@ -1,5 +1,5 @@
 /* Which keys, names and owners of shared memory are taken. */
-#include "shm_rules.h"
+#include "shm/shm_rules.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

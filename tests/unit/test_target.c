@@ -1,5 +1,5 @@
 /* Request targets: what is path and what is query, in both forms, and without memory. */
-#include "../../server/target.h"
+#include "../../server/http/target.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

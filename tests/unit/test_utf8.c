@@ -1,4 +1,4 @@
-/* Which bytes are characters; server/codec/utf8.h. */
+/* Which bytes are characters; server/codec/text/utf8.h. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "../../server/codec/utf8.h"
+#include "../../server/codec/text/utf8.h"
 
 /* By arithmetic instead of by a table. */
 static size_t encode(uint32_t code, char out[5])

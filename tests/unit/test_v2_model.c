@@ -1,7 +1,7 @@
 /* The losses as models: what is said of their tensors is what evaluating them takes and gives. */
-#include "v2_model.h"
+#include "v2/v2_model.h"
 
-#include "codec/oip_names.h"
+#include "codec/oip/oip_names.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

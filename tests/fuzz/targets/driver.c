@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../../server/codec/json_scan.h"
-#include "../../../server/codec/problem_json.h"
+#include "../../../server/codec/json/json_scan.h"
+#include "../../../server/codec/json/problem_json.h"
 #include "codec/status.h"
 
 #define FNV_START UINT64_C(14695981039346656037)

@@ -11,7 +11,7 @@
 
 #include "../../../server/codec/content_coding.h"
 #include "../../../server/codec/encoder.h"
-#include "../../../server/guard.h"
+#include "../../../server/http/guard.h"
 
 typedef void fuzz_run(const unsigned char *bytes, size_t n);
 

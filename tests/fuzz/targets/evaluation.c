@@ -1,5 +1,5 @@
 /* One evaluation as a request has it: query, decoder, plan, kernels, encoders. */
-#include "../../../server/evaluation.h"
+#include "../../../server/eval/evaluation.h"
 
 #include <string.h>
 

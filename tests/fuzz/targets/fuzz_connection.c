@@ -10,10 +10,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "../../../server/config.h"
-#include "../../../server/http.h"
-#include "../../../server/listener.h"
-#include "../../../server/log.h"
+#include "../../../server/http/http.h"
+#include "../../../server/http/listener.h"
+#include "../../../server/log/log.h"
+#include "../../../server/settings/config.h"
 #include "driver.h"
 
 #define PATIENCE_MS 20000

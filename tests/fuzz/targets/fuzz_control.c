@@ -1,7 +1,7 @@
 /* Small control documents (codec/control.h): the body alone. */
 #include <string.h>
 
-#include "../../../server/codec/control.h"
+#include "../../../server/codec/json/control.h"
 #include "driver.h"
 
 struct values {

@@ -5,12 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "../../../server/access.h"
+#include "../../../server/auth/cors.h"
 #include "../../../server/codec/query.h"
-#include "../../../server/cors.h"
-#include "../../../server/head.h"
-#include "../../../server/route.h"
-#include "../../../server/target.h"
+#include "../../../server/http/access.h"
+#include "../../../server/http/head.h"
+#include "../../../server/http/target.h"
+#include "../../../server/route/route.h"
 #include "driver.h"
 
 /* A status that is returned is the error's. */

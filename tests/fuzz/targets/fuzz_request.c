@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "../../../server/request.h"
+#include "../../../server/http/request.h"
 #include "driver.h"
 
 static struct service service;

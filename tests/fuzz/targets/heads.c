@@ -1,9 +1,9 @@
 #include <string.h>
 
-#include "../../../server/config.h"
-#include "../../../server/metrics.h"
-#include "../../../server/request_id.h"
-#include "../../../server/route.h"
+#include "../../../server/http/request_id.h"
+#include "../../../server/metrics/metrics.h"
+#include "../../../server/route/route.h"
+#include "../../../server/settings/config.h"
 #include "driver.h"
 
 /* ---------------------------------------------------------------- heads */

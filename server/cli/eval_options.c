@@ -1,0 +1,267 @@
+#include "eval_options.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "os/limits.h"
+
+#define DEFAULT_LOSS "cross_entropy"
+#define MOST_THREADS 1024
+
+static const struct protocol *const protocols[] = {&protocol_v1, &protocol_v2};
+#define N_PROTOCOLS (sizeof protocols / sizeof protocols[0])
+
+/* One line on standard error; false. */
+__attribute__((format(printf, 1, 2))) static bool complain(const char *format, ...)
+{
+	char line[512];
+	va_list arguments;
+	va_start(arguments, format);
+	vsnprintf(line, sizeof line, format, arguments);
+	va_end(arguments);
+	fprintf(stderr, "lossd eval: %s\n", line);
+	return false;
+}
+
+/* ---------------------------------------------------------------- formats */
+
+const struct media_type *eval_format_find(const char *name, size_t n)
+{
+	for (size_t i = 0; i < N_PROTOCOLS; i++)
+		for (const struct media_type *type = protocols[i]->requests; type->name; type++)
+			if (strlen(type->format) == n && memcmp(type->format, name, n) == 0)
+				return type;
+	return NULL;
+}
+
+static void print_formats(void)
+{
+	const char *last = "";
+	for (size_t i = 0; i < N_PROTOCOLS; i++)
+		for (const struct media_type *type = protocols[i]->requests; type->name; type++) {
+			if (strcmp(type->format, last) != 0)
+				printf("%s%s", *last ? ", " : "", type->format);
+			last = type->format;
+		}
+}
+
+/* ---------------------------------------------------------------- help */
+
+static void print_arguments(const struct loss_info *loss)
+{
+	for (size_t i = 0; i < loss->n_arguments; i++) {
+		const struct loss_argument_info *argument = loss->arguments[i];
+		printf("  --%-18s %s (%s)\n", argument->name, argument->help,
+		       argument->default_json);
+	}
+	printf("  --%-18s what to compute, with commas between: ", "outputs");
+	for (size_t i = 0; i < loss->n_outputs; i++)
+		printf("%s%s", i ? ", " : "", loss->outputs[i]->name);
+	printf(" (%s)\n", loss->outputs[0]->name);
+}
+
+static void print_help(const struct loss_info *loss)
+{
+	printf("usage: lossd eval FILE [--loss NAME] [--ARGUMENT VALUE]... [--outputs A,B]\n\n"
+	       "Evaluates the tensors in FILE (- for standard input) and prints the JSON reply.\n"
+	       "The exit status is 0; 1 when the problem is wrong; 2 when the command is.\n\n"
+	       "  --%-18s the loss (" DEFAULT_LOSS "):",
+	       "loss");
+	for (size_t i = 0; loss_at(i); i++)
+		printf("%s %s", i ? "," : "", loss_at(i)->name);
+	printf("\n  --%-18s of the file: ", "format");
+	print_formats();
+	printf(" (by its name or its first bytes;\n  %-20s either may be compressed by gzip)\n",
+	       "");
+	printf("  --%-18s that compute (the cores available)\n", "threads");
+	printf("  --%-18s instruction set (the best that the machine has)\n", "isa");
+	printf("\nof %s:\n", loss->name);
+	print_arguments(loss);
+}
+
+/* ---------------------------------------------------------------- options */
+
+static bool set_loss(struct eval_options *options, const char *value)
+{
+	options->loss = loss_find(value, strlen(value));
+	return options->loss || complain("--loss: there is no loss \"%.60s\"; the nearest is "
+					 "\"%s\"",
+					 value, loss_nearest(value, strlen(value)));
+}
+
+static bool set_format(struct eval_options *options, const char *value)
+{
+	options->media = eval_format_find(value, strlen(value));
+	return options->media ||
+	       complain("--format: there is no format \"%.60s\"; lossd eval --help lists them",
+			value);
+}
+
+static bool set_threads(struct eval_options *options, const char *value)
+{
+	char *end;
+	long threads = strtol(value, &end, 10);
+	options->threads = (int)threads;
+	return (*value && !*end && threads >= 1 && threads <= MOST_THREADS) ||
+	       complain("--threads must be a whole number from 1 to %d, not \"%.40s\"",
+			MOST_THREADS, value);
+}
+
+static bool set_isa(struct eval_options *options, const char *value)
+{
+	options->isa = loss_isa_find(value);
+	return options->isa || complain("--isa: this build or this machine does not have "
+					"\"%.40s\"",
+					value);
+}
+
+static const struct option {
+	const char *name;
+	bool (*set)(struct eval_options *options, const char *value);
+} table[] = {
+	{"loss", set_loss},
+	{"format", set_format},
+	{"threads", set_threads},
+	{"isa", set_isa},
+};
+#define N_OPTIONS (sizeof table / sizeof table[0])
+
+static const struct option *find_option(const char *name, size_t n)
+{
+	for (size_t i = 0; i < N_OPTIONS; i++)
+		if (strlen(table[i].name) == n && memcmp(table[i].name, name, n) == 0)
+			return &table[i];
+	return NULL;
+}
+
+/* ---------------------------------------------------------------- arguments of the loss */
+
+/* `name=value` after what the query string has: everything but letters and digits as escapes, but
+ * the commas of a list of outputs. */
+static bool add_argument(struct eval_options *options, const char *name, size_t n,
+			 const char *value)
+{
+	struct loss_buffer *query = options->query;
+	bool good = loss_buffer_append(query, "&", query->size > 0) &&
+		    loss_buffer_append(query, name, n) && loss_buffer_append(query, "=", 1);
+	for (; good && *value; value++) {
+		char escape[4];
+		snprintf(escape, sizeof escape, "%%%02x", (unsigned char)*value);
+		good = *value == ',' ? loss_buffer_append(query, value, 1)
+				     : loss_buffer_append(query, escape, 3);
+	}
+	return good || complain("there is no memory");
+}
+
+static bool is_outputs(const char *name, size_t n)
+{
+	static const char outputs[] = "outputs";
+	return n == sizeof outputs - 1 && memcmp(name, outputs, n) == 0;
+}
+
+static bool take_argument(struct eval_options *options, const char *name, size_t n,
+			  const char *value)
+{
+	if (loss_find_argument(options->loss, name, n) >= 0 || is_outputs(name, n))
+		return add_argument(options, name, n, value);
+	return complain("%s has no argument --%.*s; the nearest is --%s", options->loss->name,
+			(int)(n < 60 ? n : 60), name, loss_nearest_field(options->loss, name, n));
+}
+
+/* ---------------------------------------------------------------- the command line */
+
+/* What one word, or two, of the command line say. */
+struct word {
+	const char *name; /* NULL: a file */
+	size_t n;
+	const char *value;
+};
+
+/* Reads argv[*i] and moves after what it read; false where a value is missing. */
+static bool next_word(char **argv, int *i, struct word *word)
+{
+	const char *text = argv[(*i)++];
+	bool is_flag = strncmp(text, "--", 2) == 0 && text[2] != '\0';
+	*word = (struct word){.value = text};
+	if (!is_flag)
+		return text[0] != '-' || text[1] == '\0' ||
+		       complain("\"%.40s\" is no option; options begin with --", text);
+	word->name = text + 2;
+	word->n = strcspn(word->name, "=");
+	word->value = word->name[word->n] ? word->name + word->n + 1 : argv[*i];
+	if (word->value == argv[*i] && word->value)
+		++*i;
+	return word->value || complain("%s needs a value", text);
+}
+
+static bool set_path(struct eval_options *options, const char *path)
+{
+	if (options->path)
+		return complain("there are two files, \"%.60s\" and \"%.60s\"; one is evaluated at "
+				"a time",
+				options->path, path);
+	options->path = path;
+	return true;
+}
+
+/* The loss decides what arguments there are: options first, the loss's arguments second. */
+static bool read_words(struct eval_options *options, char **argv, bool arguments)
+{
+	struct word word;
+	for (int i = 1; argv[i];) {
+		if (!next_word(argv, &i, &word))
+			return false;
+		const struct option *option = word.name ? find_option(word.name, word.n) : NULL;
+		bool good = true;
+		if (!word.name)
+			good = arguments || set_path(options, word.value);
+		else if (option)
+			good = arguments || option->set(options, word.value);
+		else if (arguments)
+			good = take_argument(options, word.name, word.n, word.value);
+		if (!good)
+			return false;
+	}
+	return true;
+}
+
+static bool asks_for_help(char **argv)
+{
+	for (int i = 1; argv[i]; i++)
+		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+			return true;
+	return false;
+}
+
+/* --help last on the line may be about another loss. */
+static const struct loss_info *loss_of_help(char **argv)
+{
+	for (int i = 1; argv[i] && argv[i + 1]; i++)
+		if (strcmp(argv[i], "--loss") == 0 && loss_find(argv[i + 1], strlen(argv[i + 1])))
+			return loss_find(argv[i + 1], strlen(argv[i + 1]));
+	return loss_find(DEFAULT_LOSS, sizeof DEFAULT_LOSS - 1);
+}
+
+enum eval_action eval_options_read(struct eval_options *options, struct loss_arena *arena, int argc,
+				   char **argv)
+{
+	(void)argc;
+	*options = (struct eval_options){
+		.loss = loss_find(DEFAULT_LOSS, sizeof DEFAULT_LOSS - 1),
+		.threads = (int)limits_cores(),
+		.query = loss_buffer_create(arena),
+	};
+	if (asks_for_help(argv)) {
+		print_help(loss_of_help(argv));
+		return EVAL_EXIT_0;
+	}
+	if (!options->query || !read_words(options, argv, false) ||
+	    !read_words(options, argv, true))
+		return EVAL_EXIT_2;
+	if (options->path)
+		return EVAL_RUN;
+	complain("which file? (lossd eval FILE, or - for standard input; --help says more)");
+	return EVAL_EXIT_2;
+}

@@ -1,0 +1,316 @@
+#include "json_out.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "codec/number/number.h"
+#include "codec/text/utf8.h"
+
+/* ---------------------------------------------------------------- bytes */
+
+/* Room for n bytes after what is written; NULL, and the writer failed, when there is none. */
+static char *room(struct json_out *out, size_t n)
+{
+	out->failed = out->failed || !loss_buffer_reserve(out->buffer, n);
+	return out->failed ? NULL : (char *)out->buffer->data + out->buffer->size;
+}
+
+static void put(struct json_out *out, const char *text, size_t n)
+{
+	out->failed = out->failed || !loss_buffer_append(out->buffer, text, n);
+}
+
+static void begin_value(struct json_out *out)
+{
+	if (out->comma)
+		put(out, ",", 1);
+	out->comma = true;
+}
+
+void json_out_start(struct json_out *out, struct loss_buffer *buffer)
+{
+	*out = (struct json_out){.buffer = buffer};
+}
+
+void json_out_open(struct json_out *out, char bracket)
+{
+	begin_value(out);
+	put(out, &bracket, 1);
+	out->comma = false;
+}
+
+void json_out_close(struct json_out *out, char bracket)
+{
+	put(out, &bracket, 1);
+	out->comma = true;
+}
+
+void json_out_raw(struct json_out *out, const char *json)
+{
+	begin_value(out);
+	put(out, json, strlen(json));
+}
+
+void json_out_boolean(struct json_out *out, bool value)
+{
+	json_out_raw(out, value ? "true" : "false");
+}
+
+/* ---------------------------------------------------------------- strings */
+
+static bool is_plain(unsigned char c)
+{
+	return c >= 0x20 && c < 0x80 && c != '"' && c != '\\';
+}
+
+static void put_escaped(struct json_out *out, unsigned char c)
+{
+	static const char named[] = "\"\\\b\f\n\r\t";
+	static const char letters[] = "\"\\bfnrt";
+	static const char hex[] = "0123456789abcdef";
+	const char *at = memchr(named, c, sizeof named - 1);
+	if (at)
+		put(out, (const char[]){'\\', letters[at - named]}, 2);
+	else
+		put(out, (const char[]){'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]}, 6);
+}
+
+/* Copies one character that is not ASCII, or U+FFFD for the longest beginning of one; returns the
+ * bytes used. */
+static size_t put_multibyte(struct json_out *out, const char *text)
+{
+	bool whole;
+	size_t n = utf8_measure(text, &whole);
+	if (whole)
+		put(out, text, n);
+	else
+		put(out, "\xef\xbf\xbd", 3);
+	return n;
+}
+
+static void put_string(struct json_out *out, const char *text)
+{
+	put(out, "\"", 1);
+	while (*text != '\0' && !out->failed) {
+		size_t n = 0;
+		while (is_plain((unsigned char)text[n]))
+			n++;
+		put(out, text, n);
+		text += n;
+		if ((unsigned char)*text >= 0x80)
+			text += put_multibyte(out, text);
+		else if (*text != '\0')
+			put_escaped(out, (unsigned char)*text++);
+	}
+	put(out, "\"", 1);
+}
+
+void json_out_string(struct json_out *out, const char *text)
+{
+	begin_value(out);
+	put_string(out, text);
+}
+
+void json_out_key(struct json_out *out, const char *key)
+{
+	begin_value(out);
+	put_string(out, key);
+	put(out, ":", 1);
+	out->comma = false;
+}
+
+/* ---------------------------------------------------------------- numbers */
+
+/* Writes element i of data; returns its length, at most NUMBER_MAX_CHARS. */
+typedef size_t (*format_element)(const void *data, size_t i, char *out);
+
+static size_t format_text(const char *text, char *out)
+{
+	size_t n = strlen(text);
+	memcpy(out, text, n);
+	return n;
+}
+
+static size_t format_non_finite(double value, char *out)
+{
+	return format_text(isnan(value) ? "\"NaN\""
+			   : value > 0  ? "\"Infinity\""
+					: "\"-Infinity\"",
+			   out);
+}
+
+static size_t format_f64(const void *data, size_t i, char *out)
+{
+	double value = ((const double *)data)[i];
+	return isfinite(value) ? number_format_f64(value, out) : format_non_finite(value, out);
+}
+
+static size_t format_f32(const void *data, size_t i, char *out)
+{
+	float value = ((const float *)data)[i];
+	return isfinite(value) ? number_format_f32(value, out)
+			       : format_non_finite((double)value, out);
+}
+
+#define NARROW_FORMAT(name, type, dtype)                                                           \
+	static size_t format_##name(const void *data, size_t i, char *out)                         \
+	{                                                                                          \
+		double value = loss_float_get(dtype, data, i);                                     \
+		return isfinite(value) ? number_format_##name(((const type *)data)[i], out)        \
+				       : format_non_finite(value, out);                            \
+	}
+NARROW_FORMAT(f16, uint16_t, LOSS_F16)
+NARROW_FORMAT(bf16, uint16_t, LOSS_BF16)
+NARROW_FORMAT(f8_e4m3, uint8_t, LOSS_F8_E4M3)
+NARROW_FORMAT(f8_e5m2, uint8_t, LOSS_F8_E5M2)
+#undef NARROW_FORMAT
+
+static size_t format_bool(const void *data, size_t i, char *out)
+{
+	return format_text(((const unsigned char *)data)[i] ? "true" : "false", out);
+}
+
+#define INTEGER_FORMAT(name, type, wide)                                                           \
+	static size_t name(const void *data, size_t i, char *out)                                  \
+	{                                                                                          \
+		return wide(((const type *)data)[i], out);                                         \
+	}
+INTEGER_FORMAT(format_i64, int64_t, number_format_i64)
+INTEGER_FORMAT(format_i32, int32_t, number_format_i64)
+INTEGER_FORMAT(format_i16, int16_t, number_format_i64)
+INTEGER_FORMAT(format_i8, int8_t, number_format_i64)
+INTEGER_FORMAT(format_u64, uint64_t, number_format_u64)
+INTEGER_FORMAT(format_u32, uint32_t, number_format_u64)
+INTEGER_FORMAT(format_u16, uint16_t, number_format_u64)
+INTEGER_FORMAT(format_u8, uint8_t, number_format_u64)
+#undef INTEGER_FORMAT
+
+static const format_element formats[LOSS_N_DTYPES] = {
+	[LOSS_F64] = format_f64,   [LOSS_F32] = format_f32,         [LOSS_F16] = format_f16,
+	[LOSS_BF16] = format_bf16, [LOSS_F8_E4M3] = format_f8_e4m3, [LOSS_F8_E5M2] = format_f8_e5m2,
+	[LOSS_I64] = format_i64,   [LOSS_I32] = format_i32,         [LOSS_I16] = format_i16,
+	[LOSS_I8] = format_i8,     [LOSS_U64] = format_u64,         [LOSS_U32] = format_u32,
+	[LOSS_U16] = format_u16,   [LOSS_U8] = format_u8,           [LOSS_BOOL] = format_bool,
+};
+
+static void put_element(struct json_out *out, format_element format, const void *data, size_t i)
+{
+	char *p = room(out, NUMBER_MAX_CHARS);
+	if (p)
+		out->buffer->size += format(data, i, p);
+}
+
+void json_out_integer(struct json_out *out, int64_t value)
+{
+	begin_value(out);
+	put_element(out, format_i64, &value, 0);
+}
+
+void json_out_size(struct json_out *out, size_t value)
+{
+	uint64_t wide = value;
+	begin_value(out);
+	put_element(out, format_u64, &wide, 0);
+}
+
+void json_out_f64(struct json_out *out, double value)
+{
+	begin_value(out);
+	put_element(out, format_f64, &value, 0);
+}
+
+void json_out_string_member(struct json_out *out, const char *key, const char *text)
+{
+	json_out_key(out, key);
+	json_out_string(out, text);
+}
+
+void json_out_size_member(struct json_out *out, const char *key, size_t value)
+{
+	json_out_key(out, key);
+	json_out_size(out, value);
+}
+
+/* ---------------------------------------------------------------- tensors */
+
+/* Elements that room is made for at once. */
+#define PIECE 256
+/* What an element takes with its comma, more or less; and from how many elements on that matters.
+ */
+#define USUAL_CHARS 12
+#define MANY ((size_t)1 << 16)
+
+struct walk {
+	const struct loss_tensor *tensor;
+	format_element format;
+	size_t next; /* flat index of the next element */
+};
+
+/* Writes n elements with a comma after each; returns the end of them. */
+static char *write_elements(struct walk *walk, size_t n, char *p)
+{
+	const void *data = walk->tensor->data;
+	size_t end = walk->next + n;
+	while (walk->next < end) {
+		if (walk->tensor->dtype == LOSS_F32)
+			walk->next += number_format_run_f32((const float *)data + walk->next,
+							    end - walk->next, &p);
+		if (walk->next == end)
+			break;
+		p += walk->format(data, walk->next++, p);
+		*p++ = ',';
+	}
+	return p;
+}
+
+/* Writes the innermost dimension straight into the buffer. */
+static void put_row(struct json_out *out, struct walk *walk)
+{
+	size_t n = walk->tensor->shape[walk->tensor->rank - 1];
+	put(out, "[", 1);
+	for (size_t done = 0; done < n;) {
+		size_t piece = n - done < PIECE ? n - done : PIECE;
+		char *start = room(out, piece * (NUMBER_MAX_CHARS + 1));
+		if (!start)
+			return;
+		char *end = write_elements(walk, piece, start);
+		done += piece;
+		out->buffer->size +=
+			(size_t)(end - start) - (done == n); /* no comma after the last */
+	}
+	put(out, "]", 1);
+}
+
+static void put_dimension(struct json_out *out, struct walk *walk, int dimension)
+{
+	if (dimension == walk->tensor->rank - 1) {
+		put_row(out, walk);
+		return;
+	}
+	put(out, "[", 1);
+	for (size_t i = 0; i < walk->tensor->shape[dimension] && !out->failed; i++) {
+		if (i > 0)
+			put(out, ",", 1);
+		put_dimension(out, walk, dimension + 1);
+	}
+	put(out, "]", 1);
+}
+
+/* Makes room for a large tensor at once, which costs less than to grow to it; it may need more, and
+ * do without. */
+static void foresee(struct json_out *out, const struct loss_tensor *tensor)
+{
+	if (!out->failed && tensor->count >= MANY && tensor->count < SIZE_MAX / USUAL_CHARS)
+		(void)loss_buffer_reserve(out->buffer, tensor->count * USUAL_CHARS);
+}
+
+void json_out_tensor(struct json_out *out, const struct loss_tensor *tensor)
+{
+	foresee(out, tensor);
+	begin_value(out);
+	struct walk walk = {tensor, formats[tensor->dtype], 0};
+	if (tensor->rank == 0)
+		put_element(out, walk.format, tensor->data, 0);
+	else
+		put_dimension(out, &walk, 0);
+}

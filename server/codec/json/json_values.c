@@ -1,0 +1,386 @@
+#include "json_values.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "codec/number/number_run.h"
+
+/* Integers up to here are doubles without an error. */
+#define EXACT_IN_DOUBLE 0x1p53
+/* Elements that room is made for at once. */
+#define BATCH ((size_t)4096)
+
+void json_values_start(struct json_values *values, struct loss_arena *arena)
+{
+	*values = (struct json_values){.arena = arena, .open = true};
+}
+
+void json_values_set_dtype(struct json_values *values, loss_dtype dtype)
+{
+	values->open = false;
+	values->dtype = dtype;
+}
+
+void json_mark_set(struct json_mark *mark, size_t index, const char *text, size_t size)
+{
+	bool cut = size >= sizeof mark->text;
+	int shown = (int)(cut ? sizeof mark->text - sizeof "..." : size);
+	mark->set = true;
+	mark->index = index;
+	snprintf(mark->text, sizeof mark->text, "%.*s%s", shown, text, cut ? "..." : "");
+}
+
+static size_t element_size(const struct json_values *values)
+{
+	return values->open ? sizeof(uint64_t) : loss_dtype_info(values->dtype)->size;
+}
+
+static bool reserve(struct json_values *values, size_t n)
+{
+	if (!values->buffer)
+		values->buffer = loss_buffer_create(values->arena);
+	return values->buffer && loss_buffer_reserve(values->buffer, n * element_size(values));
+}
+
+/* ---------------------------------------------------------------- integers */
+
+/* The largest magnitude of a negative or other integer of the dtype. */
+static uint64_t largest(loss_dtype dtype, bool negative)
+{
+	const struct loss_dtype_traits *info = loss_dtype_info(dtype);
+	unsigned bits = (unsigned)info->size * 8;
+	switch (info->dtype_class) {
+	case LOSS_CLASS_SIGNED:
+		return (UINT64_C(1) << (bits - 1)) - !negative;
+	case LOSS_CLASS_UNSIGNED:
+		return negative ? 0 : UINT64_MAX >> (64 - bits);
+	default:
+		return !negative;
+	}
+}
+
+static bool fits(loss_dtype dtype, const struct number *number)
+{
+	return number->is_integer && number->fits &&
+	       number->magnitude <= largest(dtype, number->negative);
+}
+
+void json_values_range(loss_dtype dtype, char *out, size_t size)
+{
+	uint64_t below = largest(dtype, true);
+	snprintf(out, size, "%s%" PRIu64 "..%" PRIu64, below ? "-" : "", below,
+		 largest(dtype, false));
+}
+
+static uint64_t bits_of(const struct number *number)
+{
+	return number->negative ? -number->magnitude : number->magnitude;
+}
+
+static void write_integer(unsigned char *out, size_t size, uint64_t bits)
+{
+	uint8_t bits8 = (uint8_t)bits;
+	uint16_t bits16 = (uint16_t)bits;
+	uint32_t bits32 = (uint32_t)bits;
+	const void *from = size == 1   ? (void *)&bits8
+			   : size == 2 ? (void *)&bits16
+			   : size == 4 ? (void *)&bits32
+				       : (void *)&bits;
+	memcpy(out, from, size);
+}
+
+/* ---------------------------------------------------------------- storing */
+
+/* Whether all integers up to this one are int64, or all uint64. -0 is neither: it has a sign to
+ * keep. */
+static bool joins_integers(const struct json_values *values, const struct number *number)
+{
+	if (!number->is_integer || !number->fits)
+		return false;
+	if (number->negative)
+		return number->magnitude > 0 && number->magnitude <= UINT64_C(1) << 63 &&
+		       !values->huge;
+	return number->magnitude <= INT64_MAX || !values->negative;
+}
+
+/* Stores an open element. Returns the mark that it may have to set. */
+static struct json_mark *store_open(struct json_values *values, const struct number *number,
+				    unsigned char *out)
+{
+	if (!values->split && joins_integers(values, number)) {
+		uint64_t bits = bits_of(number);
+		memcpy(out, &bits, sizeof bits);
+		values->negative |= number->negative;
+		values->huge |= !number->negative && number->magnitude > INT64_MAX;
+		values->n_integers++;
+		return NULL;
+	}
+	values->split = true;
+	memcpy(out, &number->value, sizeof number->value);
+	if (!number->is_integer)
+		return &values->fraction;
+	return fabs(number->value) > EXACT_IN_DOUBLE || !number->fits ? &values->inexact : NULL;
+}
+
+/* Stores one element, for which there is room; false when it does not fit the dtype. */
+static inline bool store(struct json_values *values, const struct number *number, const char *text,
+			 size_t size)
+{
+	unsigned char *out = values->buffer->data + values->buffer->size;
+	size_t width = sizeof(uint64_t);
+	if (values->open) {
+		struct json_mark *mark = store_open(values, number, out);
+		if (mark && !mark->set)
+			json_mark_set(mark, values->count, text, size);
+	} else if (values->dtype == LOSS_F32) {
+		float value = (float)number->value;
+		width = sizeof value;
+		memcpy(out, &value, width);
+	} else if (values->dtype == LOSS_F64) {
+		memcpy(out, &number->value, width);
+	} else if (LOSS_DTYPE_BIT(values->dtype) & LOSS_FLOAT_DTYPES) {
+		width = element_size(values);
+		loss_float_put(values->dtype, out, 0, number->value);
+	} else {
+		if (!fits(values->dtype, number))
+			return false;
+		width = element_size(values);
+		write_integer(out, width, bits_of(number));
+	}
+	values->buffer->size += width;
+	values->count++;
+	return true;
+}
+
+/* The number that a token stands for; false for one that stands for none. */
+static bool number_of(const struct json_token *token, struct number *number)
+{
+	bool boolean = token->event == JSON_TRUE || token->event == JSON_FALSE;
+	*number = (struct number){.is_integer = boolean, .fits = boolean};
+	switch (token->event) {
+	case JSON_NUMBER:
+		*number = token->number;
+		return true;
+	case JSON_TRUE:
+		number->magnitude = 1;
+		number->value = 1.0;
+		return true;
+	case JSON_FALSE:
+		return true;
+	case JSON_NAN:
+		number->value = (double)NAN;
+		return true;
+	case JSON_INFINITY:
+		number->value = (double)INFINITY;
+		return true;
+	case JSON_MINUS_INFINITY:
+		number->value = -(double)INFINITY;
+		return true;
+	default:
+		return false;
+	}
+}
+
+loss_status json_values_put(struct json_values *values, const struct json_token *token,
+			    struct loss_error *err)
+{
+	struct number number;
+	bool boolean = token->event == JSON_TRUE || token->event == JSON_FALSE;
+	if (!number_of(token, &number))
+		return LOSS_WRONG_TYPE;
+	if (boolean && !values->open && values->dtype != LOSS_BOOL)
+		return LOSS_WRONG_TYPE;
+	if (!reserve(values, 1))
+		return loss_arena_failure(values->arena, err);
+	if (boolean && !values->boolean.set)
+		json_mark_set(&values->boolean, values->count, token->text, token->size);
+	return store(values, &number, token->text, token->size) ? LOSS_OK : LOSS_DTYPE_MISMATCH;
+}
+
+/* ---------------------------------------------------------------- the fast way */
+
+static bool starts_number(const char *p, const char *limit)
+{
+	return p < limit && (*p == '-' || (*p >= '0' && *p <= '9'));
+}
+
+/* Floats of the plainest form. */
+static size_t run_floats(struct json_values *values, const char **p, const char *limit, size_t n,
+			 enum json_taken *taken)
+{
+	float *out = (float *)(void *)(values->buffer->data + values->buffer->size);
+	bool comma;
+	size_t stored = number_run_f32(p, limit, out, n, &comma);
+	if (stored > 0)
+		*taken = comma ? JSON_TAKEN_COMMA : JSON_TAKEN_NUMBER;
+	values->buffer->size += stored * sizeof *out;
+	values->count += stored;
+	return stored;
+}
+
+/* Up to n numbers, for which there is room. */
+static size_t run_batch(struct json_values *values, const char **p, const char *limit, size_t n,
+			enum json_taken *taken)
+{
+	const char *next = *p, *end;
+	size_t stored = 0;
+	struct number number;
+	bool floats = !values->open && values->dtype == LOSS_F32;
+	while (stored < n && starts_number(next, limit)) {
+		size_t run = floats ? run_floats(values, &next, limit, n - stored, taken) : 0;
+		stored += run;
+		if (run > 0 && *taken == JSON_TAKEN_NUMBER)
+			break;
+		if (run > 0)
+			continue;
+		if (number_scan(next, limit, &end, &number) != NUMBER_OK ||
+		    (size_t)(end - next) > JSON_NUMBER_MAX)
+			break;
+		if (!store(values, &number, next, (size_t)(end - next)))
+			break;
+		stored++;
+		next = end;
+		*taken = JSON_TAKEN_NUMBER;
+		if (*next != ',')
+			break;
+		*taken = JSON_TAKEN_COMMA;
+		for (next++; next < limit && *next == ' ';)
+			next++;
+	}
+	*p = next;
+	return stored;
+}
+
+size_t json_values_run(struct json_values *values, const char **p, const char *limit, size_t room,
+		       enum json_taken *taken)
+{
+	size_t stored = 0, n, batch;
+	*taken = JSON_TAKEN_NOTHING;
+	do {
+		size_t possible = (size_t)(limit - *p) / 2 + 1; /* a digit and a comma each */
+		batch = room - stored < BATCH ? room - stored : BATCH;
+		batch = batch < possible ? batch : possible;
+		if (batch == 0 || !reserve(values, batch))
+			break; /* the way of single tokens finds the same failure and reports it */
+		n = run_batch(values, p, limit, batch, taken);
+		stored += n;
+	} while (n == batch && *taken == JSON_TAKEN_COMMA);
+	return stored;
+}
+
+/* ---------------------------------------------------------------- open values */
+
+static double double_at(const struct json_values *values, size_t i)
+{
+	const unsigned char *at = values->buffer->data + i * sizeof(uint64_t);
+	double value;
+	uint64_t bits;
+	memcpy(&value, at, sizeof value);
+	memcpy(&bits, at, sizeof bits);
+	if (i >= values->n_integers)
+		return value;
+	return values->huge ? (double)bits : (double)(int64_t)bits;
+}
+
+/* The integer that element i is; not one that fits where a double may not be what was written. */
+static struct number integer_at(const struct json_values *values, size_t i)
+{
+	struct number number = {.value = double_at(values, i)};
+	uint64_t bits;
+	memcpy(&bits, values->buffer->data + i * sizeof bits, sizeof bits);
+	number.negative = signbit(number.value) != 0;
+	if (i < values->n_integers)
+		number.magnitude = number.negative ? -bits : bits;
+	else if (fabs(number.value) <= EXACT_IN_DOUBLE)
+		number.magnitude = (uint64_t)fabs(number.value);
+	else
+		return number;
+	number.is_integer = number.fits = !(values->fraction.set && i == values->fraction.index);
+	return number;
+}
+
+static void resolve_floats(struct json_values *values, loss_dtype dtype)
+{
+	for (size_t i = 0; i < values->count; i++)
+		loss_float_put(dtype, values->buffer->data, i, double_at(values, i));
+}
+
+/* How an element that fits nowhere was written. */
+static void describe(const struct json_values *values, size_t i, struct json_mark *first)
+{
+	struct number number = integer_at(values, i);
+	char text[32];
+	int size = snprintf(text, sizeof text, "%s%" PRIu64, number.negative ? "-" : "",
+			    number.magnitude);
+	json_mark_set(first, i, text, (size_t)size);
+	if (values->fraction.set && values->fraction.index == i)
+		*first = values->fraction;
+	else if (values->inexact.set && values->inexact.index == i)
+		*first = values->inexact;
+}
+
+static loss_status resolve_integers(struct json_values *values, loss_dtype dtype,
+				    struct json_mark *first)
+{
+	size_t size = loss_dtype_info(dtype)->size;
+	for (size_t i = 0; i < values->count; i++) {
+		struct number number = integer_at(values, i);
+		if (!fits(dtype, &number)) {
+			describe(values, i, first);
+			return LOSS_DTYPE_MISMATCH;
+		}
+		write_integer(values->buffer->data + i * size, size, bits_of(&number));
+	}
+	return LOSS_OK;
+}
+
+/* The elements are of this dtype now. */
+static void close(struct json_values *values, loss_dtype dtype)
+{
+	values->open = false;
+	values->dtype = dtype;
+	if (values->buffer)
+		values->buffer->size = values->count * loss_dtype_info(dtype)->size;
+}
+
+loss_status json_values_resolve(struct json_values *values, loss_dtype dtype,
+				struct json_mark *first)
+{
+	loss_status status = LOSS_OK;
+	bool is_float = loss_dtype_info(dtype)->dtype_class == LOSS_CLASS_FLOAT;
+	if (values->boolean.set && dtype != LOSS_BOOL) {
+		*first = values->boolean;
+		return LOSS_WRONG_TYPE;
+	}
+	if (values->count > 0 && is_float)
+		resolve_floats(values, dtype);
+	else if (values->count > 0)
+		status = resolve_integers(values, dtype, first);
+	if (status == LOSS_OK)
+		close(values, dtype);
+	return status;
+}
+
+void json_values_resolve_indices(struct json_values *values)
+{
+	loss_dtype dtype = values->huge ? LOSS_U64 : LOSS_I64;
+	for (size_t i = values->n_integers; i < values->count; i++) {
+		struct number number = integer_at(values, i);
+		uint64_t bits = fits(dtype, &number) ? bits_of(&number) : largest(dtype, false);
+		memcpy(values->buffer->data + i * sizeof bits, &bits, sizeof bits);
+	}
+	close(values, dtype);
+}
+
+void json_values_avoid_largest(struct json_values *values)
+{
+	for (size_t i = values->n_integers; i < values->count; i++) {
+		int64_t value;
+		unsigned char *at = values->buffer->data + i * sizeof value;
+		memcpy(&value, at, sizeof value);
+		value -= value == INT64_MAX;
+		memcpy(at, &value, sizeof value);
+	}
+}

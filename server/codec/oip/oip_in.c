@@ -1,0 +1,336 @@
+/* The body as a whole: its document, the tensors after it, and those in shared memory. */
+#include "oip_in.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "codec/raw_tensors.h"
+#include "codec/status.h"
+#include "oip_regions.h"
+#include "oip_request.h"
+
+#define HEADER_NAME "Inference-Header-Content-Length"
+#define NS_PER_US 1000
+
+struct oip_in {
+	struct decoder decoder; /* first: it is what the caller holds */
+	struct decoder_setup setup;
+	struct oip_regions regions;
+	const struct shm_pin *pins[LOSS_MAX_OUTPUTS]; /* of outputs in shared memory, else NULL */
+
+	/* Of a body with raw tensors. */
+	bool framed;
+	struct loss_error header;  /* what is wrong with its header; LOSS_OK: nothing */
+	uint64_t document_bytes;   /* of the body, what is JSON */
+	uint64_t received;         /* of the body so far */
+	bool document_done;        /* all of the document is here, and judged: */
+	struct loss_error invalid; /* its syntax */
+	struct raw_tensors *raw;   /* NULL: no raw tensors are wanted, or an error is known */
+
+	struct oip_request request; /* last, for it begins all by itself */
+};
+
+static struct oip_in *in_of(struct decoder *decoder)
+{
+	return (struct oip_in *)decoder;
+}
+
+static const struct oip_in *in_of_const(const struct decoder *decoder)
+{
+	return (const struct oip_in *)decoder;
+}
+
+/* ---------------------------------------------------------------- the header */
+
+/* Digits only; false also beyond 64 bits. */
+static bool parse_length(const char *text, uint64_t *length)
+{
+	*length = 0;
+	for (const char *p = text; *p; p++)
+		if (*p < '0' || *p > '9' || __builtin_mul_overflow(*length, 10u, length) ||
+		    __builtin_add_overflow(*length, (unsigned)(*p - '0'), length))
+			return false;
+	return *text != '\0';
+}
+
+static loss_status read_header(struct oip_in *in, struct loss_error *err)
+{
+	const char *text = in->setup.header_length;
+	uint64_t limit = in->setup.limits.max_header_bytes;
+	bool digits = text[0] != '\0' && strspn(text, "0123456789") == strlen(text);
+	bool fits = parse_length(text, &in->document_bytes);
+	if (!digits)
+		return loss_fail(err, STATUS_INVALID_HEADER, "",
+				 HEADER_NAME " is \"%.40s\", but must be a number of bytes", text);
+	if (fits && in->document_bytes == 0)
+		return loss_fail(err, STATUS_INVALID_HEADER, "",
+				 HEADER_NAME
+				 " is 0, the raw form of a single tensor, which needs a "
+				 "model with one input; %s has %zu: send the JSON part",
+				 in->request.loss->name, in->request.loss->n_tensors);
+	if (!fits || in->document_bytes > limit)
+		return loss_fail(err, STATUS_INVALID_HEADER, "",
+				 HEADER_NAME
+				 " is %.40s, but the limit (max_header_bytes) is %" PRIu64,
+				 text, limit);
+	return LOSS_OK;
+}
+
+/* ---------------------------------------------------------------- the tensors */
+
+static void note(struct oip_in *in, const struct loss_error *err)
+{
+	json_fault_note(&in->request.fault, err);
+}
+
+static loss_status expect_raw(struct oip_in *in, const struct oip_input *input,
+			      const struct loss_tensor *tensor, struct loss_error *err)
+{
+	if (!in->framed && tensor->count == 0)
+		return loss_problem_set_tensor(in->request.problem, (size_t)input->tensor, tensor,
+					       err);
+	if (!in->framed)
+		return loss_fail(err, STATUS_INVALID_HEADER, input->label,
+				 "%s is binary (its binary_data_size is %" PRIu64
+				 "), but the request has no " HEADER_NAME " header",
+				 input->label, input->parameters.numbers[OIP_BINARY_DATA_SIZE]);
+	if (!in->raw)
+		in->raw = raw_tensors_create(&in->setup);
+	if (!in->raw)
+		return loss_arena_failure(in->setup.arena, err);
+	raw_tensors_expect(in->raw, (size_t)input->tensor, tensor);
+	return LOSS_OK;
+}
+
+static loss_status set_input(struct oip_in *in, struct oip_input *input, struct loss_tensor *tensor,
+			     struct loss_error *err)
+{
+	const struct loss_tensor_info *info = &in->request.loss->tensors[input->tensor];
+	loss_status status = LOSS_OK;
+	switch (oip_input_source(input)) {
+	case OIP_IN_BINARY:
+		return expect_raw(in, input, tensor, err);
+	case OIP_IN_SHARED_MEMORY:
+		status = oip_regions_read(&in->regions, &input->parameters, info, tensor, err);
+		break;
+	default:
+		break;
+	}
+	if (status != LOSS_OK)
+		return status;
+	return loss_problem_set_tensor(in->request.problem, (size_t)input->tensor, tensor, err);
+}
+
+static void set_inputs(struct oip_in *in)
+{
+	struct oip_request *request = &in->request;
+	struct loss_tensor tensor;
+	struct loss_error err;
+	for (size_t i = 0; i < request->n_inputs && i < OIP_MAX_INPUTS; i++)
+		if (oip_input_resolve(&request->inputs[i], &tensor) &&
+		    set_input(in, &request->inputs[i], &tensor, &err) != LOSS_OK)
+			note(in, &err);
+}
+
+/* The document is complete. Raw tensors are only taken while nothing is wrong. */
+static void end_document(struct oip_in *in)
+{
+	struct oip_request *request = &in->request;
+	in->document_done = true;
+	if (oip_request_finish(request, &in->invalid) != LOSS_OK)
+		return;
+	oip_request_settle(request);
+	set_inputs(in);
+	in->decoder.timeout_ns = oip_parameters_has(&request->parameters, OIP_TIMEOUT)
+					 ? request->parameters.numbers[OIP_TIMEOUT] * NS_PER_US
+					 : 0;
+	if (request->fault.error.status != LOSS_OK)
+		in->raw = NULL;
+	if (in->raw)
+		raw_tensors_begin(in->raw);
+}
+
+/* ---------------------------------------------------------------- the body */
+
+static bool is_dead(const struct oip_in *in)
+{
+	return in->header.status != LOSS_OK || oip_request_is_dead(&in->request);
+}
+
+static void feed_framed(struct oip_in *in, const unsigned char *bytes, size_t n)
+{
+	uint64_t left = in->document_bytes - in->received;
+	size_t document = in->document_done ? 0 : left < n ? (size_t)left : n;
+	in->received += document;
+	if (document > 0)
+		oip_request_feed(&in->request, bytes, document);
+	if (!in->document_done && in->received == in->document_bytes)
+		end_document(in);
+	in->received += n - document;
+	if (in->raw)
+		raw_tensors_feed(in->raw, bytes + document, n - document);
+}
+
+static void feed(struct decoder *decoder, const unsigned char *bytes, size_t n)
+{
+	struct oip_in *in = in_of(decoder);
+	if (in->header.status != LOSS_OK)
+		return;
+	if (in->framed)
+		feed_framed(in, bytes, n);
+	else
+		oip_request_feed(&in->request, bytes, n);
+	/* Others may need it while the rest of this body is thrown away. */
+	if (is_dead(in))
+		loss_arena_release_buffers(in->setup.arena);
+}
+
+/* Whether the body has the bytes that its document announces. */
+static void check_bytes(struct oip_in *in)
+{
+	struct loss_error err;
+	uint64_t wanted = in->request.binary_bytes, got = in->received - in->document_bytes;
+	if (in->request.binary_unknown || got == wanted)
+		return;
+	if (got < wanted)
+		loss_fail(&err, STATUS_TRUNCATED_BODY, "",
+			  "the sizes of the binary inputs add up to %" PRIu64
+			  " bytes, but only %" PRIu64 " follow the JSON part of the body",
+			  wanted, got);
+	else
+		loss_fail(&err, LOSS_SHAPE_MISMATCH, "",
+			  "the sizes of the binary inputs add up to %" PRIu64 " bytes, but %" PRIu64
+			  " follow the JSON part of the body",
+			  wanted, got);
+	note(in, &err);
+}
+
+static loss_status finish(struct decoder *decoder, struct loss_error *err)
+{
+	struct oip_in *in = in_of(decoder);
+	const struct loss_error *fault = &in->request.fault.error;
+	if (in->header.status == LOSS_OK && in->framed && !in->document_done)
+		loss_fail(&in->header, STATUS_INVALID_HEADER, "",
+			  HEADER_NAME " is %" PRIu64 ", but the body has only %" PRIu64 " bytes",
+			  in->document_bytes, in->received);
+	if (in->header.status != LOSS_OK) {
+		*err = in->header;
+		return err->status;
+	}
+	if (!in->framed)
+		end_document(in);
+	if (in->invalid.status != LOSS_OK) {
+		*err = in->invalid;
+		return err->status;
+	}
+	if (in->framed)
+		check_bytes(in);
+	bool complete = in->raw && raw_tensors_missing(in->raw) == 0;
+	if (complete && raw_tensors_finish(in->raw, &in->decoder, err) != LOSS_OK)
+		note(in, err);
+	if (fault->status != LOSS_OK)
+		*err = *fault;
+	return fault->status;
+}
+
+/* Errors go by the tensor's or argument's name. */
+static void pointer(const struct decoder *decoder, const struct loss_error *err, char *out,
+		    size_t size)
+{
+	(void)decoder;
+	snprintf(out, size, "%s", err->field);
+}
+
+/* ---------------------------------------------------------------- shared memory */
+
+static loss_status planned(struct decoder *decoder, const struct loss_plan *plan,
+			   struct loss_error *err)
+{
+	struct oip_in *in = in_of(decoder);
+	struct loss_output output;
+	for (size_t i = 0; loss_plan_output(plan, i, &output); i++) {
+		const struct oip_parameters *wish = oip_request_output(&in->request, i);
+		if (!wish || !oip_parameters_has(wish, OIP_REGION))
+			continue;
+		loss_status status =
+			oip_regions_write(&in->regions, wish, &output, &in->pins[i], err);
+		if (status != LOSS_OK)
+			return status;
+	}
+	return LOSS_OK;
+}
+
+static loss_status verify(const struct decoder *decoder, struct loss_error *err)
+{
+	return oip_regions_verify(&in_of_const(decoder)->regions, err);
+}
+
+static void settle(struct decoder *decoder)
+{
+	if (in_of(decoder)->raw)
+		raw_tensors_settle(in_of(decoder)->raw);
+}
+
+static void release(struct decoder *decoder)
+{
+	oip_regions_release(&in_of(decoder)->regions);
+}
+
+/* ---------------------------------------------------------------- how the reply is wanted */
+
+const char *oip_in_id(const struct decoder *decoder)
+{
+	return in_of_const(decoder)->request.id;
+}
+
+struct oip_wish oip_in_wish(const struct decoder *decoder, size_t i)
+{
+	const struct oip_in *in = in_of_const(decoder);
+	const struct oip_parameters *all = &in->request.parameters;
+	const struct oip_parameters *own = oip_request_output(&in->request, i);
+	struct oip_wish wish = {.pin = in->pins[i]};
+	if (oip_parameters_has(all, OIP_BINARY_DATA_OUTPUT))
+		wish.binary = all->numbers[OIP_BINARY_DATA_OUTPUT];
+	if (own && oip_parameters_has(own, OIP_BINARY_DATA))
+		wish.binary = own->numbers[OIP_BINARY_DATA];
+	if (own && wish.pin) {
+		wish.region = own->region;
+		wish.offset = oip_parameters_has(own, OIP_OFFSET) ? own->numbers[OIP_OFFSET] : 0;
+	}
+	return wish;
+}
+
+loss_status oip_in_written(const struct decoder *decoder, struct loss_error *err)
+{
+	return verify(decoder, err);
+}
+
+/* ---------------------------------------------------------------- the decoder */
+
+struct decoder *oip_in_create(const struct decoder_setup *setup)
+{
+	struct oip_in *in = loss_arena_array(setup->arena, struct oip_in, 1);
+	if (!in)
+		return NULL;
+	memset(in, 0, offsetof(struct oip_in, request));
+	in->decoder = (struct decoder){
+		.feed = feed,
+		.finish = finish,
+		.pointer = pointer,
+		.verify = verify,
+		.planned = planned,
+		.release = release,
+		.settle = settle,
+	};
+	in->setup = *setup;
+	in->regions.shm = setup->shm;
+	in->regions.foreign = setup->foreign;
+	in->regions.arena = setup->arena;
+	loss_problem_set_ones_are_scalars(setup->problem);
+	oip_request_start(&in->request, setup);
+	in->framed = setup->header_length != NULL;
+	if (in->framed)
+		read_header(in, &in->header);
+	return &in->decoder;
+}

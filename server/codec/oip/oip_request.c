@@ -1,0 +1,413 @@
+#include "oip_request.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "codec/json/json_scalar.h"
+
+/* Tokens that fill no tensor. A document with more is not read to its end: it is wrong already. */
+#define IDLE_TOKENS (UINT64_C(1) << 24)
+/* Of the caller's own deadline, in microseconds: an hour, as in X-Request-Timeout-Ms. */
+#define MAX_TIMEOUT UINT64_C(3600000000)
+
+enum section {
+	SECTION_ID,
+	SECTION_MODEL_NAME,
+	SECTION_PARAMETERS,
+	SECTION_INPUTS,
+	SECTION_OUTPUTS,
+	N_SECTIONS
+};
+
+static const char *const sections[N_SECTIONS] = {"id", "model_name", "parameters", "inputs",
+						 "outputs"};
+
+bool oip_request_is_dead(const struct oip_request *request)
+{
+	return request->deaf || json_fault_is_fatal(&request->fault);
+}
+
+/* ---------------------------------------------------------------- faults */
+
+/* Keeps an error that others made. */
+static void note(struct oip_request *request, const struct loss_error *err)
+{
+	json_fault_note(&request->fault, err);
+}
+
+/* Where a fault is written; NULL where nobody would read it. */
+static struct loss_error *refuse(struct oip_request *request, loss_status status)
+{
+	return json_fault_claim(&request->fault, status, NULL);
+}
+
+static void blame_type(struct oip_request *request, const struct json_token *token,
+		       const char *expected)
+{
+	struct loss_error *err = refuse(request, LOSS_WRONG_TYPE);
+	char shown[JSON_SHOWN_SIZE];
+	const char *section = sections[request->section];
+	if (!err)
+		return;
+	json_fault_show(token, shown);
+	loss_fail(err, LOSS_WRONG_TYPE, section, "%s is %s, but must be %s", section, shown,
+		  expected);
+}
+
+static void blame_entry(struct oip_request *request, size_t i, const struct json_token *token)
+{
+	struct loss_error *err = refuse(request, LOSS_WRONG_TYPE);
+	char shown[JSON_SHOWN_SIZE];
+	const char *section = sections[request->section];
+	if (!err)
+		return;
+	json_fault_show(token, shown);
+	loss_fail(err, LOSS_WRONG_TYPE, section,
+		  "%s[%zu] is %s, but must be an object such as {\"name\": \"%s\"}", section, i,
+		  shown,
+		  request->section == SECTION_INPUTS ? request->loss->tensors[0].name
+						     : request->loss->outputs[0]->name);
+}
+
+/* ---------------------------------------------------------------- names */
+
+static void read_id(struct oip_request *request, const struct json_token *token)
+{
+	struct loss_error err;
+	if (request->depth > 1)
+		return; /* inside an array or object, which was refused */
+	if (token->event != JSON_STRING) {
+		blame_type(request, token, "a string");
+	} else if (token->cut) {
+		loss_fail(refuse(request, LOSS_ARGUMENT_OUT_OF_RANGE), LOSS_ARGUMENT_OUT_OF_RANGE,
+			  "id", "id is longer than the limit of %d bytes", JSON_TEXT_MAX);
+	} else {
+		request->id = loss_arena_printf(request->arena, "%s", token->text);
+		if (request->id)
+			return;
+		loss_arena_failure(request->arena, &err);
+		note(request, &err);
+	}
+}
+
+/* Not the protocol's, but some clients repeat what is in the path. */
+static void read_model_name(struct oip_request *request, const struct json_token *token)
+{
+	const char *name = request->loss->name;
+	if (request->depth > 1)
+		return; /* inside an array or object, which was refused */
+	if (token->event != JSON_STRING) {
+		blame_type(request, token, "a string");
+	} else if (strcmp(token->text, name) != 0) {
+		loss_fail(refuse(request, LOSS_ARGUMENT_OUT_OF_RANGE), LOSS_ARGUMENT_OUT_OF_RANGE,
+			  "model_name",
+			  "model_name is \"%.60s\", but the path has %s: leave it out, or name the "
+			  "same",
+			  token->text, name);
+	}
+}
+
+/* ---------------------------------------------------------------- parameters */
+
+static void select_parameter(struct oip_request *request, const struct json_token *token)
+{
+	const struct loss_info *loss = request->loss;
+	request->argument = loss->n_arguments;
+	if (oip_parameters_key(&request->parameters, token))
+		return;
+	int argument = loss_find_argument(loss, token->text, token->size);
+	if (argument < 0) {
+		oip_parameters_blame_unknown(&request->parameters, loss, token);
+	} else if (request->arguments_seen & (1u << argument)) {
+		loss_fail(refuse(request, LOSS_DUPLICATE_FIELD), LOSS_DUPLICATE_FIELD, token->text,
+			  "parameters.%s is given twice; give it once", token->text);
+	} else {
+		request->argument = (size_t)argument;
+		request->arguments_seen |= 1u << argument;
+	}
+}
+
+static void read_parameter(struct oip_request *request, const struct json_token *token)
+{
+	struct loss_error err;
+	char text[JSON_SHOWN_SIZE];
+	oip_parameters_value(&request->parameters, token);
+	if (request->argument == request->loss->n_arguments || token->event == JSON_NULL)
+		return;
+	struct loss_value value = json_scalar(token, text);
+	if (loss_problem_set_argument(request->problem, request->argument, &value, &err) != LOSS_OK)
+		note(request, &err);
+}
+
+static void read_parameters(struct oip_request *request, const struct json_token *token)
+{
+	if (request->depth == 1 && token->event != JSON_OBJECT)
+		blame_type(request, token, "an object of scalars");
+	if (request->depth != 2 || token->event == JSON_OBJECT_END)
+		return;
+	if (token->event == JSON_KEY)
+		select_parameter(request, token);
+	else
+		read_parameter(request, token);
+}
+
+/* ---------------------------------------------------------------- inputs and outputs */
+
+static struct oip_input *current_input(struct oip_request *request)
+{
+	size_t i = request->n_inputs - 1;
+	return &request->inputs[i < OIP_MAX_INPUTS ? i : OIP_MAX_INPUTS];
+}
+
+static struct oip_output *current_output(struct oip_request *request)
+{
+	size_t i = request->n_outputs - 1;
+	return &request->outputs[i < OIP_MAX_OUTPUTS ? i : OIP_MAX_OUTPUTS];
+}
+
+static void start_entry(struct oip_request *request, const struct json_token *token)
+{
+	bool input = request->section == SECTION_INPUTS;
+	size_t i = input ? request->n_inputs++ : request->n_outputs++;
+	request->is_entry = token->event == JSON_OBJECT;
+	if (input)
+		oip_input_start(current_input(request), i, request->loss, request->arena,
+				&request->limits, &request->fault);
+	else
+		oip_output_start(current_output(request), i, &request->fault);
+	if (input && i >= OIP_MAX_INPUTS)
+		oip_input_discard(current_input(request));
+	if (!request->is_entry)
+		blame_entry(request, i, token);
+}
+
+/* Adds up what is announced, also where something else is wrong with the entry. */
+static void end_input(struct oip_request *request)
+{
+	const struct oip_parameters *parameters = &current_input(request)->parameters;
+	uint64_t *sum = &request->binary_bytes;
+	bool bad = parameters->bad >> OIP_BINARY_DATA_SIZE & 1;
+	request->binary_unknown |= bad;
+	if (oip_parameters_has(parameters, OIP_BINARY_DATA_SIZE) &&
+	    __builtin_add_overflow(*sum, parameters->numbers[OIP_BINARY_DATA_SIZE], sum))
+		*sum = UINT64_MAX;
+}
+
+static void read_entry(struct oip_request *request, const struct json_token *token)
+{
+	if (!request->is_entry)
+		return;
+	if (request->section == SECTION_OUTPUTS) {
+		oip_output_token(current_output(request), token);
+		return;
+	}
+	oip_input_token(current_input(request), &request->tensors_seen, token);
+	if (request->depth == 3 && token->event == JSON_OBJECT_END)
+		end_input(request);
+}
+
+static void read_entries(struct oip_request *request, const struct json_token *token)
+{
+	if (request->depth > 2) {
+		read_entry(request, token);
+	} else if (request->depth == 2) {
+		if (token->event != JSON_ARRAY_END)
+			start_entry(request, token);
+	} else if (token->event != JSON_ARRAY) {
+		blame_type(request, token, "an array of objects");
+		request->section = N_SECTIONS;
+	}
+}
+
+/* ---------------------------------------------------------------- tokens */
+
+static void blame_section(struct oip_request *request, const struct json_token *token)
+{
+	struct loss_error *err = refuse(request, LOSS_UNKNOWN_FIELD);
+	char name[64];
+	if (!err)
+		return;
+	json_fault_copy(name, sizeof name, token->text, token->size);
+	loss_fail(err, LOSS_UNKNOWN_FIELD, name,
+		  "a request has no member \"%s\"; the nearest is \"%s\"", name,
+		  loss_nearest_of(sections, N_SECTIONS, token->text, token->size));
+}
+
+static void select_section(struct oip_request *request, const struct json_token *token)
+{
+	int section = 0;
+	while (section < N_SECTIONS && strcmp(sections[section], token->text) != 0)
+		section++;
+	request->section = section;
+	if (section == N_SECTIONS) {
+		blame_section(request, token);
+	} else if (request->seen & (1u << section)) {
+		loss_fail(refuse(request, LOSS_DUPLICATE_FIELD), LOSS_DUPLICATE_FIELD,
+			  sections[section], "%s is given twice; give it once", sections[section]);
+		request->section = N_SECTIONS;
+	}
+	request->seen |= section < N_SECTIONS ? 1u << section : 0;
+}
+
+static void read_value(struct oip_request *request, const struct json_token *token)
+{
+	typedef void read_section(struct oip_request *, const struct json_token *);
+	static read_section *const readers[N_SECTIONS] = {
+		[SECTION_ID] = read_id,
+		[SECTION_MODEL_NAME] = read_model_name,
+		[SECTION_PARAMETERS] = read_parameters,
+		[SECTION_INPUTS] = read_entries,
+		[SECTION_OUTPUTS] = read_entries,
+	};
+	bool absent = request->depth == 1 && token->event == JSON_NULL;
+	if (!absent && request->section < N_SECTIONS)
+		readers[request->section](request, token);
+}
+
+static void read_top(struct oip_request *request, const struct json_token *token)
+{
+	char shown[JSON_SHOWN_SIZE];
+	if (token->event == JSON_OBJECT)
+		return;
+	json_fault_show(token, shown);
+	loss_fail(refuse(request, LOSS_WRONG_TYPE), LOSS_WRONG_TYPE, "",
+		  "the request is %s, but must be an object such as {\"inputs\": [...]}", shown);
+	request->section = N_SECTIONS;
+}
+
+/* The input whose entry is being read, or NULL. */
+static struct oip_input *open_input(struct oip_request *request)
+{
+	bool inside = request->section == SECTION_INPUTS && request->depth > 2;
+	return inside && request->is_entry ? current_input(request) : NULL;
+}
+
+/* Counts a token unless it fills a tensor; stops reading at the limit. */
+static void count_idle(struct oip_request *request)
+{
+	const struct oip_input *input = open_input(request);
+	if (input && !input->broken && oip_input_in_data(input))
+		return;
+	if (++request->idle < IDLE_TOKENS)
+		return;
+	request->deaf = true;
+	loss_fail(refuse(request, LOSS_ARGUMENT_OUT_OF_RANGE), LOSS_ARGUMENT_OUT_OF_RANGE, "",
+		  "the request has more than %llu names and values beside its tensors",
+		  (unsigned long long)IDLE_TOKENS);
+}
+
+static void follow(struct oip_request *request, const struct json_token *token)
+{
+	request->depth += token->event == JSON_OBJECT || token->event == JSON_ARRAY;
+	request->depth -= token->event == JSON_OBJECT_END || token->event == JSON_ARRAY_END;
+	const struct oip_input *input = open_input(request);
+	request->scan.nonfinite = input && oip_input_nonfinite(input);
+	request->scan.numbers = input && oip_input_in_data(input);
+}
+
+static void on_token(void *context, const struct json_token *token)
+{
+	struct oip_request *request = context;
+	if (oip_request_is_dead(request))
+		return;
+	if (request->depth == 0)
+		read_top(request, token);
+	else if (request->depth == 1 && token->event == JSON_KEY)
+		select_section(request, token);
+	else if (request->depth > 1 || token->event != JSON_OBJECT_END)
+		read_value(request, token);
+	count_idle(request);
+	follow(request, token);
+}
+
+static enum json_taken on_numbers(void *context, const char **p, const char *limit)
+{
+	struct oip_request *request = context;
+	struct oip_input *input = open_input(request);
+	if (oip_request_is_dead(request) || !input)
+		return JSON_TAKEN_NOTHING;
+	return json_elements_numbers(&input->elements, p, limit);
+}
+
+/* ---------------------------------------------------------------- the whole */
+
+void oip_request_start(struct oip_request *request, const struct decoder_setup *setup)
+{
+	/* The entries are set when they begin. */
+	memset(request, 0, offsetof(struct oip_request, inputs));
+	request->problem = setup->problem;
+	request->loss = loss_problem_info(setup->problem);
+	request->arena = setup->arena;
+	request->limits = setup->limits;
+	request->section = N_SECTIONS;
+	request->argument = request->loss->n_arguments;
+	request->id = "";
+	request->binary_bytes = 0;
+	request->binary_unknown = false;
+	oip_parameters_start(&request->parameters, OIP_REQUEST, "", &request->fault);
+	json_scan_start(&request->scan, setup->arena,
+			&(struct json_scan_owner){on_token, on_numbers, request});
+}
+
+void oip_request_feed(struct oip_request *request, const unsigned char *bytes, size_t n)
+{
+	if (!oip_request_is_dead(request))
+		json_scan_feed(&request->scan, (const char *)bytes, n);
+}
+
+loss_status oip_request_finish(struct oip_request *request, struct loss_error *err)
+{
+	if (!oip_request_is_dead(request))
+		return json_scan_finish(&request->scan, err);
+	*err = request->fault.error;
+	return err->status;
+}
+
+/* ---------------------------------------------------------------- what it comes to */
+
+static void set_outputs(struct oip_request *request)
+{
+	const char *names[OIP_MAX_OUTPUTS];
+	struct loss_error err;
+	size_t n = request->n_outputs < OIP_MAX_OUTPUTS ? request->n_outputs : OIP_MAX_OUTPUTS;
+	for (size_t i = 0; i < n; i++)
+		names[i] = request->outputs[i].name;
+	if (n > 0 && loss_problem_set_outputs(request->problem, names, n, &err) != LOSS_OK)
+		note(request, &err);
+}
+
+/* A missing tensor goes before a wrong shape, but the loss is not asked about it any more. */
+static void note_missing(struct oip_request *request)
+{
+	for (size_t i = 0; i < request->loss->n_tensors; i++) {
+		const struct loss_tensor_info *info = &request->loss->tensors[i];
+		if (!info->required || (request->tensors_seen & (1u << i)))
+			continue;
+		loss_fail(refuse(request, LOSS_MISSING_FIELD), LOSS_MISSING_FIELD, info->name,
+			  "inputs has no %s, but %s needs it", info->name, request->loss->name);
+	}
+}
+
+static void check_timeout(struct oip_request *request)
+{
+	uint64_t timeout = request->parameters.numbers[OIP_TIMEOUT];
+	if (!oip_parameters_has(&request->parameters, OIP_TIMEOUT) || timeout <= MAX_TIMEOUT)
+		return;
+	loss_fail(refuse(request, LOSS_ARGUMENT_OUT_OF_RANGE), LOSS_ARGUMENT_OUT_OF_RANGE,
+		  "timeout",
+		  "parameters.timeout is %llu microseconds, but must be at most %llu (an hour)",
+		  (unsigned long long)timeout, (unsigned long long)MAX_TIMEOUT);
+}
+
+void oip_request_settle(struct oip_request *request)
+{
+	set_outputs(request);
+	note_missing(request);
+	check_timeout(request);
+}
+
+const struct oip_parameters *oip_request_output(const struct oip_request *request, size_t i)
+{
+	return i < request->n_outputs && i < OIP_MAX_OUTPUTS ? &request->outputs[i].parameters
+							     : NULL;
+}

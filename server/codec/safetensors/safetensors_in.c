@@ -1,0 +1,229 @@
+/*
+ * Eight bytes of header length, the header, the tensors: each in its turn, in pieces of any size.
+ * Once something is wrong the rest is only counted, for a body that is cut is reported as such.
+ */
+#include "safetensors_in.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "codec/raw_tensors.h"
+#include "codec/status.h"
+#include "safetensors_header.h"
+
+#define LENGTH_BYTES 8
+
+enum part { PART_LENGTH, PART_HEADER, PART_TENSORS, PART_LOST };
+
+struct safetensors_in {
+	struct decoder decoder; /* first: it is what the caller holds */
+	struct decoder_setup setup;
+	struct safetensors_header header;
+	struct raw_tensors *raw; /* NULL: an error is known, the tensors are only counted */
+
+	enum part part; /* where the next byte belongs */
+	uint64_t done;  /* bytes of it */
+	uint64_t header_bytes;
+	uint64_t extra; /* bytes after the last tensor */
+};
+
+/* ---------------------------------------------------------------- errors */
+
+static void note(struct safetensors_in *in, const struct loss_error *err)
+{
+	json_fault_note(&in->header.fault, err);
+}
+
+/* Where nothing tells what the following bytes are. */
+static void lose(struct safetensors_in *in, const struct loss_error *err)
+{
+	note(in, err);
+	in->part = PART_LOST;
+}
+
+static void fail_for_memory(struct safetensors_in *in)
+{
+	struct loss_error err;
+	loss_arena_failure(in->setup.arena, &err);
+	lose(in, &err);
+}
+
+/* ---------------------------------------------------------------- the header's length */
+
+static void check_length(struct safetensors_in *in)
+{
+	struct loss_error err;
+	uint64_t n = in->header_bytes, most = in->setup.limits.max_header_bytes;
+	if (n > 0 && n <= most) {
+		in->part = PART_HEADER;
+		in->done = 0;
+		return;
+	}
+	if (n == 0)
+		loss_fail(
+			&err, STATUS_INVALID_SAFETENSORS, NULL,
+			"the header's length, the first 8 bytes of the body, is 0, but a header is "
+			"at least {}");
+	else
+		loss_fail(&err, STATUS_INVALID_SAFETENSORS, NULL,
+			  "the header's length, the first 8 bytes of the body, is %" PRIu64
+			  ", but the server's limit (max_header_bytes) is %" PRIu64,
+			  n, most);
+	lose(in, &err);
+}
+
+static size_t read_length(struct safetensors_in *in, const unsigned char *bytes, size_t n)
+{
+	size_t used = 0;
+	for (; used < n && in->done < LENGTH_BYTES; used++, in->done++)
+		in->header_bytes |= (uint64_t)bytes[used] << (8 * in->done);
+	if (in->done == LENGTH_BYTES)
+		check_length(in);
+	return used;
+}
+
+/* ---------------------------------------------------------------- the header */
+
+static void expect_tensors(struct safetensors_in *in)
+{
+	const struct safetensors_header *header = &in->header;
+	in->raw = raw_tensors_create(&in->setup);
+	if (!in->raw) {
+		fail_for_memory(in);
+		return;
+	}
+	for (size_t k = 0; k < safetensors_header_count(header); k++) {
+		int i = safetensors_header_at(header, k)->i;
+		if (i >= 0)
+			raw_tensors_expect(in->raw, (size_t)i, &header->tensors[i]);
+	}
+	raw_tensors_begin(in->raw);
+}
+
+static void end_header(struct safetensors_in *in)
+{
+	safetensors_header_finish(&in->header);
+	loss_status status = in->header.fault.error.status;
+	in->part = status_precedes(STATUS_TRUNCATED_BODY, status) ? PART_TENSORS : PART_LOST;
+	in->done = 0;
+	if (status == LOSS_OK)
+		expect_tensors(in);
+	else
+		loss_arena_release_buffers(in->setup.arena);
+}
+
+static size_t read_header(struct safetensors_in *in, const unsigned char *bytes, size_t n)
+{
+	struct loss_error err;
+	uint64_t left = in->header_bytes - in->done;
+	size_t part = n < left ? n : (size_t)left;
+	if (in->done == 0 && bytes[0] != '{') {
+		loss_fail(&err, STATUS_INVALID_SAFETENSORS, NULL,
+			  "the header begins with the byte 0x%02x, but must with { (0x7b)",
+			  bytes[0]);
+		lose(in, &err);
+		return part;
+	}
+	safetensors_header_feed(&in->header, bytes, part);
+	in->done += part;
+	if (in->done == in->header_bytes)
+		end_header(in);
+	return part;
+}
+
+/* ---------------------------------------------------------------- the tensors */
+
+static void read_tensors(struct safetensors_in *in, const unsigned char *bytes, size_t n)
+{
+	uint64_t left = in->header.data_bytes - in->done;
+	size_t part = n < left ? n : (size_t)left;
+	if (in->raw)
+		raw_tensors_feed(in->raw, bytes, part);
+	in->done += part;
+	in->extra += n - part;
+}
+
+/* ---------------------------------------------------------------- the decoder */
+
+static void feed(struct decoder *decoder, const unsigned char *bytes, size_t n)
+{
+	struct safetensors_in *in = (struct safetensors_in *)decoder;
+	size_t used = 0;
+	while (used < n && in->part == PART_LENGTH)
+		used += read_length(in, bytes + used, n - used);
+	while (used < n && in->part == PART_HEADER)
+		used += read_header(in, bytes + used, n - used);
+	if (used < n && in->part == PART_TENSORS)
+		read_tensors(in, bytes + used, n - used);
+}
+
+static void check_end(struct safetensors_in *in)
+{
+	struct loss_error err = {0};
+	uint64_t header = in->header_bytes, data = in->header.data_bytes;
+	if (in->part == PART_LENGTH && in->done == 0)
+		loss_fail(&err, STATUS_EMPTY_BODY, NULL, "the body is empty");
+	else if (in->part == PART_LENGTH)
+		loss_fail(&err, STATUS_TRUNCATED_BODY, NULL,
+			  "the body has %" PRIu64 " bytes, but begins with 8 of header length",
+			  in->done);
+	else if (in->part == PART_HEADER)
+		loss_fail(&err, STATUS_TRUNCATED_BODY, NULL,
+			  "the body ends after %" PRIu64 " of the header's %" PRIu64 " bytes",
+			  in->done, header);
+	else if (in->part == PART_TENSORS && in->done < data)
+		loss_fail(&err, STATUS_TRUNCATED_BODY, NULL,
+			  "the body ends after %" PRIu64 " of the tensors' %" PRIu64 " bytes",
+			  in->done, data);
+	else if (in->extra > 0)
+		loss_fail(&err, STATUS_INVALID_SAFETENSORS, NULL,
+			  "the body has %" PRIu64 " bytes after the last tensor's end at %" PRIu64
+			  ", which belong to none",
+			  in->extra, data);
+	if (err.status != LOSS_OK)
+		note(in, &err);
+}
+
+static loss_status finish(struct decoder *decoder, struct loss_error *err)
+{
+	struct safetensors_in *in = (struct safetensors_in *)decoder;
+	struct json_fault *fault = &in->header.fault;
+	struct loss_error found;
+	check_end(in);
+	bool good = fault->error.status == LOSS_OK;
+	if (in->raw && good && raw_tensors_finish(in->raw, decoder, &found) != LOSS_OK)
+		note(in, &found);
+	if (fault->error.status != LOSS_OK)
+		*err = fault->error;
+	return fault->error.status;
+}
+
+/* Tensors have no places that a reader could count to: their names are all there is to point at. */
+static void pointer(const struct decoder *decoder, const struct loss_error *err, char *out,
+		    size_t size)
+{
+	(void)decoder;
+	snprintf(out, size, "%s", err->field);
+}
+
+static void settle(struct decoder *decoder)
+{
+	struct safetensors_in *in = (struct safetensors_in *)decoder;
+	if (in->raw)
+		raw_tensors_settle(in->raw);
+}
+
+struct decoder *safetensors_in_create(const struct decoder_setup *setup)
+{
+	struct safetensors_in *in = loss_arena_array(setup->arena, struct safetensors_in, 1);
+	if (!in)
+		return NULL;
+	memset(in, 0, sizeof *in);
+	in->decoder = (struct decoder){
+		.feed = feed, .finish = finish, .pointer = pointer, .settle = settle};
+	in->setup = *setup;
+	if (!safetensors_header_start(&in->header, &in->setup, &in->setup.limits))
+		return NULL;
+	return &in->decoder;
+}

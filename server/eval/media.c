@@ -1,0 +1,43 @@
+#include "codec/encoder.h"
+
+#include "codec/json/json_in.h"
+#include "codec/json/reply_json.h"
+#include "codec/oip/oip_in.h"
+#include "codec/oip/oip_out.h"
+#include "codec/safetensors/safetensors_in.h"
+#include "codec/safetensors/safetensors_out.h"
+
+static const struct media_type v1_requests[] = {
+	{"application/json", "json", json_in_create},
+	{"application/x-safetensors", "safetensors", safetensors_in_create},
+	{"application/vnd.safetensors", "safetensors", safetensors_in_create},
+	{"application/octet-stream", "safetensors", safetensors_in_create},
+	{NULL, NULL, NULL},
+};
+static const struct reply_format v1_replies[] = {
+	{"application/json", reply_json_encode},
+	{"application/x-safetensors", safetensors_encode},
+	{NULL, NULL},
+};
+const struct protocol protocol_v1 = {v1_requests, v1_replies};
+
+/* A client that sends JSON and bytes after it may call it either; the header that gives the
+ * document's length decides. */
+static const struct media_type v2_requests[] = {
+	{"application/json", "oip", oip_in_create},
+	{"application/octet-stream", "oip", oip_in_create},
+	{NULL, NULL, NULL},
+};
+static const struct reply_format v2_replies[] = {
+	{"application/json", oip_out_write},
+	{"application/octet-stream", oip_out_write},
+	{NULL, NULL},
+};
+const struct protocol protocol_v2 = {v2_requests, v2_replies};
+
+#define FITS(table, max)                                                                           \
+	_Static_assert(sizeof(table) / sizeof(table)[0] <= (max) + 1, "raise " #max)
+FITS(v1_requests, MEDIA_TYPES_MAX);
+FITS(v2_requests, MEDIA_TYPES_MAX);
+FITS(v1_replies, REPLY_FORMATS_MAX);
+FITS(v2_replies, REPLY_FORMATS_MAX);

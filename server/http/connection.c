@@ -1,0 +1,360 @@
+#include "connection.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "accounting.h"
+#include "log/log.h"
+#include "metrics/metrics.h"
+#include "raw_head.h"
+#include "reply.h"
+#include "request.h"
+
+/* ---------------------------------------------------------------- connections */
+
+static struct reaper_entry *entry_of(struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+	return info ? (struct reaper_entry *)info->socket_context : NULL;
+}
+
+static void on_connection(void *context, struct MHD_Connection *connection, void **socket_context,
+			  enum MHD_ConnectionNotificationCode code)
+{
+	struct connections *connections = (struct connections *)context;
+	struct reaper *reaper = connections->service->reaper;
+	int fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+		admission_started(connections->admission, fd);
+		*socket_context = reaper_open(reaper, fd);
+		metrics_connection(1);
+		return;
+	}
+	bool evicted =
+		*socket_context && reaper_close(reaper, (struct reaper_entry *)*socket_context);
+	metrics_connection(-1);
+	admission_release(connections->admission, fd);
+	if (evicted)
+		reaper_made_room(reaper);
+}
+
+void connections_add(struct connections *connections, int fd, const struct sockaddr *address,
+		     socklen_t size)
+{
+	if (MHD_add_connection(connections->daemon, fd, address, size) != MHD_YES)
+		admission_release(connections->admission, fd);
+}
+
+/* ---------------------------------------------------------------- replies */
+
+/* The body is not copied. libmicrohttpd does not write to a persistent buffer, though its type says
+ * that it might. */
+static struct MHD_Response *response_of(const void *bytes, size_t size)
+{
+	union {
+		const void *in;
+		void *out;
+	} body = {.in = size ? bytes : ""};
+	return MHD_create_response_from_buffer(size, body.out, MHD_RESPMEM_PERSISTENT);
+}
+
+/* The body stays the request's, which is freed after it has been sent (on_completed). */
+static struct MHD_Response *make_response(const struct reply *reply, bool close)
+{
+	struct MHD_Response *response = response_of(reply->body, reply->size);
+	if (!response)
+		return NULL;
+	for (size_t i = 0; i < reply->n_headers; i++)
+		MHD_add_response_header(response, reply->headers[i].name, reply->headers[i].value);
+	if (close)
+		MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+	return response;
+}
+
+/* Bytes that a request took on the wire. Those of chunks can not be told. */
+static uint64_t consumed_by(const struct request *request, struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+	if (!info || !request || request->head.framing.chunked)
+		return REAPER_UNKNOWN;
+	return info->header_size + request->timings.bytes_in;
+}
+
+/* Whether the connection ends with the reply: where the server goes away, or others wait for room;
+ * but not before the next request that has been sent already. */
+static bool closes(struct connections *connections, struct MHD_Connection *connection,
+		   const struct request *request)
+{
+	struct service *service = connections->service;
+	bool unwanted = service_stage(service) != SERVICE_RUNNING ||
+			admission_is_crowded(connections->admission);
+	return request->reply.close ||
+	       (unwanted && !reaper_has_more(service->reaper, request->entry,
+					     consumed_by(request, connection)));
+}
+
+static enum MHD_Result send_reply(struct connections *connections,
+				  struct MHD_Connection *connection, struct request *request)
+{
+	struct reaper *reaper = connections->service->reaper;
+	bool close = closes(connections, connection, request);
+	accounting_inference(request);
+	struct MHD_Response *response = make_response(&request->reply, close);
+	if (!response)
+		return MHD_NO;
+	if (request->error.status == LOSS_TOO_MUCH_MEMORY_IN_FLIGHT)
+		reaper_press(reaper);
+	reaper_reply(reaper, request->entry, request->reply.size, loss_arena_held(request->arena));
+	enum MHD_Result result = MHD_queue_response(connection, request->reply.status, response);
+	MHD_destroy_response(response);
+	return result;
+}
+
+static enum MHD_Result refuse_for_memory(struct connections *connections,
+					 struct MHD_Connection *connection, const char *url,
+					 bool budget)
+{
+	bool v2 = route_is_v2(url, strlen(url));
+	metrics_reject(METRICS_REJECT_MEMORY);
+	reaper_press(connections->service->reaper);
+	return MHD_queue_response(
+		connection, budget ? MHD_HTTP_TOO_MANY_REQUESTS : MHD_HTTP_SERVICE_UNAVAILABLE,
+		connections->refusals[v2][budget]);
+}
+
+/* ---------------------------------------------------------------- requests */
+
+static void *on_target(void *context, const char *target, struct MHD_Connection *connection)
+{
+	struct connections *connections = (struct connections *)context;
+	struct reaper_entry *entry = entry_of(connection);
+	struct request *request = NULL;
+	loss_status why = LOSS_OUT_OF_MEMORY;
+	if (entry) {
+		reaper_head(connections->service->reaper, entry);
+		request = request_create(connections->service, entry, target ? target : "", &why);
+	}
+	if (target)
+		raw_head_hide_query(target);
+	if (request)
+		return request;
+	return &connections->unbegun[why != LOSS_OUT_OF_MEMORY];
+}
+
+/* NULL: it could not be begun. */
+static struct request *request_of(const struct connections *connections, void *context)
+{
+	bool unbegun = context == &connections->unbegun[0] || context == &connections->unbegun[1];
+	return unbegun ? NULL : (struct request *)context;
+}
+
+static enum MHD_Result begin(struct connections *connections, struct MHD_Connection *connection,
+			     struct request *request, const struct raw_head *line)
+{
+	struct raw_head head = *line;
+	if (!raw_head_read(connection, request->arena, &head))
+		return refuse_for_memory(
+			connections, connection, line->target,
+			loss_arena_failure(request->arena, &(struct loss_error){0}) !=
+				LOSS_OUT_OF_MEMORY);
+	if (request_begin(request, &head) == REQUEST_REPLY)
+		return send_reply(connections, connection, request);
+	reaper_body(connections->service->reaper, request->entry);
+	return MHD_YES;
+}
+
+static void resume(void *connection)
+{
+	MHD_resume_connection((struct MHD_Connection *)connection);
+}
+
+/* The body is complete. */
+static enum MHD_Result end(struct connections *connections, struct MHD_Connection *connection,
+			   struct request *request)
+{
+	reaper_whole(connections->service->reaper, request->entry);
+	if (request_end(request) == REQUEST_REPLY)
+		return send_reply(connections, connection, request);
+	/*
+	 * libmicrohttpd reads from a connection that is resumed in the state in which it was
+	 * suspended, and takes a client's end for its leaving. So it must have seen that there is
+	 * nothing to do but to wait: it asks again at once.
+	 */
+	return MHD_YES;
+}
+
+static enum MHD_Result suspend(struct connections *connections, struct MHD_Connection *connection,
+			       struct request *request)
+{
+	reaper_compute(connections->service->reaper, request->entry);
+	/* In this order: it may be computed and resumed before the next line is reached. */
+	MHD_suspend_connection(connection);
+	request_submit(request, resume, connection);
+	return MHD_YES;
+}
+
+static enum MHD_Result finish(struct connections *connections, struct MHD_Connection *connection,
+			      struct request *request)
+{
+	/* libmicrohttpd may ask before it is resumed; the connection then stays suspended. */
+	if (!atomic_load_explicit(&request->computed, memory_order_acquire))
+		return MHD_YES;
+	return request_finish(request) == REQUEST_REPLY
+		       ? send_reply(connections, connection, request)
+		       : MHD_NO;
+}
+
+static enum MHD_Result feed(struct request *request, const char *bytes, size_t *n)
+{
+	bool more = request_feed(request, bytes, *n);
+	*n = 0;
+	if (!more)
+		metrics_reject(METRICS_REJECT_BODY_TOO_LARGE);
+	return more ? MHD_YES : MHD_NO;
+}
+
+static enum MHD_Result on_request(void *context, struct MHD_Connection *connection, const char *url,
+				  const char *method, const char *version, const char *bytes,
+				  size_t *n, void **request_context)
+{
+	struct connections *connections = (struct connections *)context;
+	struct request *request = request_of(connections, *request_context);
+
+	if (!request)
+		return refuse_for_memory(connections, connection, url,
+					 *request_context == &connections->unbegun[1]);
+	if (*n > 0)
+		return feed(request, bytes, n);
+	switch (request->stage) {
+	case REQUEST_HEAD:
+		return begin(connections, connection, request,
+			     &(struct raw_head){.method = method,
+						.target = request->target.text,
+						.url = url,
+						.version = version});
+	case REQUEST_BODY:
+		return end(connections, connection, request);
+	case REQUEST_WAIT:
+		return suspend(connections, connection, request);
+	default:
+		return finish(connections, connection, request);
+	}
+}
+
+/* ---------------------------------------------------------------- ends */
+
+/* The one place where a request is freed: its reply has been sent, or never will be. */
+static void on_completed(void *context, struct MHD_Connection *connection, void **request_context,
+			 enum MHD_RequestTerminationCode code)
+{
+	struct connections *connections = (struct connections *)context;
+	struct request *request = request_of(connections, *request_context);
+	struct reaper_entry *entry = entry_of(connection);
+	uint64_t consumed = consumed_by(request, connection);
+	*request_context = NULL;
+
+	if (request) {
+		accounting_request(request,
+				   code == MHD_REQUEST_TERMINATED_COMPLETED_OK ? ACCOUNTING_COMPLETE
+				   : code == MHD_REQUEST_TERMINATED_WITH_ERROR ? ACCOUNTING_REFUSED
+									       : ACCOUNTING_CUT);
+		request_destroy(request);
+	}
+	if (entry)
+		reaper_idle(connections->service->reaper, entry, consumed);
+}
+
+/* ---------------------------------------------------------------- start */
+
+static void on_log(void *context, const char *format, va_list arguments)
+	__attribute__((format(printf, 2, 0)));
+
+/* libmicrohttpd complains of what clients do: of interest to who is looking for it. */
+static void on_log(void *context, const char *format, va_list arguments)
+{
+	char text[256];
+	(void)context;
+	if (!log_enabled(LOG_DEBUG))
+		return;
+	vsnprintf(text, sizeof text, format, arguments);
+	text[strcspn(text, "\n")] = '\0';
+	const struct log_field field = {"text", text, 0};
+	log_event(LOG_DEBUG, "libmicrohttpd", &field, 1);
+}
+
+static unsigned flags(void)
+{
+	unsigned polling = MHD_is_feature_supported(MHD_FEATURE_EPOLL) == MHD_YES
+				   ? (unsigned)MHD_USE_EPOLL
+				   : (unsigned)MHD_USE_AUTO;
+	return polling | (unsigned)MHD_USE_INTERNAL_POLLING_THREAD |
+	       (unsigned)MHD_USE_NO_LISTEN_SOCKET | (unsigned)MHD_ALLOW_SUSPEND_RESUME |
+	       (unsigned)MHD_USE_ERROR_LOG;
+}
+
+/* Divided by its threads this is still more than there are ever connections: see admission.h. */
+#define NO_LIMIT ((intptr_t)1 << 30)
+
+static struct MHD_Daemon *start_daemon(struct connections *connections)
+{
+	const struct config *c = &connections->service->config;
+	struct MHD_OptionItem options[] = {
+		{MHD_OPTION_CONNECTION_MEMORY_LIMIT, (intptr_t)c->connection_memory_bytes, NULL},
+		{MHD_OPTION_CONNECTION_LIMIT, NO_LIMIT, NULL},
+		/* The reaper does it. */
+		{MHD_OPTION_CONNECTION_TIMEOUT, 0, NULL},
+#if MHD_VERSION >= 0x01000000
+		{MHD_OPTION_CLIENT_DISCIPLINE_LVL, 1, NULL},
+#else
+		/* Its own 400s send the header block twice; the guard is stricter anyway. */
+		{MHD_OPTION_STRICT_FOR_CLIENT, 0, NULL},
+#endif
+		/* A pool of one is refused: it is a daemon with a thread of its own. */
+		{c->io_threads > 1 ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END,
+		 (intptr_t)c->io_threads, NULL},
+		{MHD_OPTION_END, 0, NULL},
+	};
+	return MHD_start_daemon(flags(), 0, NULL, NULL, on_request, connections,
+				MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
+				MHD_OPTION_URI_LOG_CALLBACK, on_target, connections,
+				MHD_OPTION_NOTIFY_COMPLETED, on_completed, connections,
+				MHD_OPTION_NOTIFY_CONNECTION, on_connection, connections,
+				MHD_OPTION_ARRAY, options, MHD_OPTION_END);
+}
+
+static struct MHD_Response *make_refusal(bool v2, bool budget)
+{
+	size_t size;
+	const char *document = reply_no_memory(v2, budget, &size);
+	struct MHD_Response *response = response_of(document, size);
+	if (!response)
+		return NULL;
+	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, reply_error_type(v2));
+	MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, "1");
+	MHD_add_response_header(response, REPLY_NO_SNIFFING, REPLY_NO_SNIFFING_VALUE);
+	return response;
+}
+
+bool connections_start(struct connections *connections)
+{
+	for (int i = 0; i < 4; i++) {
+		struct MHD_Response **refusal = &connections->refusals[i / 2][i % 2];
+		*refusal = make_refusal(i / 2, i % 2);
+		if (!*refusal)
+			return false;
+	}
+	connections->daemon = start_daemon(connections);
+	return connections->daemon != NULL;
+}
+
+void connections_stop(struct connections *connections)
+{
+	if (connections->daemon)
+		MHD_stop_daemon(connections->daemon);
+	for (int i = 0; i < 4; i++)
+		if (connections->refusals[i / 2][i % 2])
+			MHD_destroy_response(connections->refusals[i / 2][i % 2]);
+}
