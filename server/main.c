@@ -5,11 +5,10 @@
 
 #include "cli/eval.h"
 #include "http/capacity.h"
-#include "http/http.h"
-#include "http/listener.h"
 #include "log/log.h"
 #include "os/clock.h"
 #include "os/signals.h"
+#include "service.h"
 #include "settings/config.h"
 
 #define MS UINT64_C(1000000)
@@ -48,10 +47,10 @@ static void pause_ms(uint64_t ms)
 }
 
 /* True when no connection is left, nor can come. */
-static bool wait_until_gone(struct http *http, uint64_t ms)
+static bool wait_until_gone(struct service *service, uint64_t ms)
 {
 	uint64_t end = clock_ns() + ms * MS;
-	while (!http_is_drained(http)) {
+	while (!service_is_drained(service)) {
 		if (clock_ns() >= end)
 			return false;
 		signals_wait(STOP_STEP_MS);
@@ -60,21 +59,21 @@ static bool wait_until_gone(struct http *http, uint64_t ms)
 }
 
 /* False when something hangs that must not be waited for. */
-static bool stop(struct http *http, const struct config *config)
+static bool stop(struct service *service, const struct config *config)
 {
 	log_event(LOG_INFO, "stopping", NULL, 0);
-	http_leave(http);
+	service_leave(service);
 	pause_ms(config->drain_delay_ms);
-	http_drain(http);
-	if (!wait_until_gone(http, config->drain_timeout_ms)) {
+	service_drain(service);
+	if (!wait_until_gone(service, config->drain_timeout_ms)) {
 		const struct log_field field = {"connections", NULL,
-						(double)http_connections(http)};
+						(double)service_connections(service)};
 		log_event(LOG_WARNING, "drain_timeout_ms has passed: cutting", &field, 1);
-		http_cut(http);
-		if (!wait_until_gone(http, CUT_MS))
+		service_cut(service);
+		if (!wait_until_gone(service, CUT_MS))
 			return false;
 	}
-	http_stop(http);
+	service_stop(service);
 	log_event(LOG_INFO, "stopped", NULL, 0);
 	return true;
 }
@@ -94,19 +93,19 @@ int main(int argc, char **argv)
 		return 2;
 	capacity_fit(&config, listeners.n);
 	struct loss_arena *arena = loss_arena_create(NULL);
-	struct http *http = NULL;
+	struct service *service = NULL;
 	if (!arena || !signals_start())
 		fprintf(stderr, "lossd: start: no memory, or no way to take signals\n");
 	else
-		http = http_start(arena, &config, &listeners);
-	if (!http) {
+		service = service_start(arena, &config, &listeners);
+	if (!service) {
 		loss_arena_destroy(arena);
 		return 2;
 	}
 	signals_take();
 	print_ready(&listeners);
 	wait_for_stop();
-	if (!stop(http, &config))
+	if (!stop(service, &config))
 		return 1;
 	loss_arena_destroy(arena);
 	return 0;

@@ -6,9 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "codec/status.h"
 #include "eval/evaluation.h"
 #include "eval_options.h"
+#include "status/status.h"
 
 /* Nobody who calls this has to be guarded against: the limits are the library's own. */
 #define MAX_ELEMENTS (UINT64_C(1) << 40)
@@ -113,6 +113,7 @@ static struct evaluation *create(struct run *run, struct loss_error *err)
 		.isa = options->isa,
 		.coding = is_gzip(run) ? CODING_GZIP : CODING_IDENTITY,
 		.max_body_bytes = UINT64_MAX,
+		.limits = {MAX_ELEMENTS, LOSS_MAX_RANK, MAX_HEADER_BYTES},
 	};
 	struct evaluation *e = evaluation_create(&kind, run->arena, &run->timings);
 	if (!e)
@@ -123,13 +124,9 @@ static struct evaluation *create(struct run *run, struct loss_error *err)
 /* Reads the file to its end. Of what is wrong with arguments and file, the lower status counts. */
 static bool decode(struct run *run, struct evaluation *e, struct loss_error *err)
 {
-	const struct decoder_setup setup = {
-		.limits = {MAX_ELEMENTS, LOSS_MAX_RANK, MAX_HEADER_BYTES},
-	};
 	const struct loss_buffer *query = run->options->query;
 	struct loss_error found;
-	loss_status status =
-		evaluation_query(e, (const char *)query->data, query->size, &setup, err);
+	loss_status status = evaluation_query(e, (const char *)query->data, query->size, err);
 	while (e->decoder && run->n > 0) {
 		evaluation_feed(e, run->bytes, run->n);
 		if (!read_some(run))
@@ -141,20 +138,25 @@ static bool decode(struct run *run, struct evaluation *e, struct loss_error *err
 	return true;
 }
 
-static loss_status compute(struct run *run, struct evaluation *e, struct encoded *out,
-			   struct loss_error *err)
+static loss_status compute(struct run *run, struct evaluation *e, struct loss_error *err)
 {
 	int threads = run->options->threads;
+	enum encoder_end end = ENCODER_MORE;
 	if (evaluation_plan(e, err) == LOSS_OK &&
 	    evaluation_run(e, evaluation_is_large(e) ? threads : 1, err) == LOSS_OK)
-		evaluation_write(e, out, err);
+		while (end == ENCODER_MORE)
+			end = evaluation_write(e, err);
 	return err->status;
 }
 
-static int print(const struct loss_buffer *body)
+static int print(const struct body *body)
 {
-	bool good = fwrite(body->data, 1, body->size, stdout) == body->size && putchar('\n') != EOF;
-	if (good && fflush(stdout) == 0)
+	bool good = true;
+	for (size_t i = 0; good && i < body->n_parts; i++) {
+		const struct body_part *part = &body->parts[i];
+		good = fwrite(part->data, 1, part->size, stdout) == part->size;
+	}
+	if (good && putchar('\n') != EOF && fflush(stdout) == 0)
 		return EXIT_GOOD;
 	fprintf(stderr, "lossd eval: standard output: %s\n", strerror(errno));
 	return EXIT_USAGE;
@@ -169,19 +171,19 @@ static int say(const struct loss_error *err)
 static int evaluate(struct run *run)
 {
 	struct loss_error err = {.status = LOSS_OK};
-	struct encoded out = {.body = loss_buffer_create(run->arena)};
 	if (!read_some(run))
 		return fail_file(run);
-	struct evaluation *e = out.body ? create(run, &err) : NULL;
+	struct evaluation *e = create(run, &err);
 	if (!e)
 		return say(&err);
 	bool read_all = decode(run, e, &err);
 	if (read_all && err.status == LOSS_OK)
-		compute(run, e, &out, &err);
+		compute(run, e, &err);
+	int status = !read_all               ? fail_file(run)
+		     : err.status == LOSS_OK ? print(&e->body)
+					     : say(&err);
 	evaluation_end(e);
-	if (!read_all)
-		return fail_file(run);
-	return err.status == LOSS_OK ? print(out.body) : say(&err);
+	return status;
 }
 
 int eval_main(int argc, char **argv)

@@ -2,7 +2,7 @@
 #ifndef LOSSD_EVAL_OPTIONS_H
 #define LOSSD_EVAL_OPTIONS_H
 
-#include "codec/encoder.h"
+#include "eval/protocols.h"
 
 struct eval_options {
 	const char *path; /* "-": standard input */

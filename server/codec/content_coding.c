@@ -1,11 +1,12 @@
 #include "content_coding.h"
 
+#include <assert.h>
 #include <inttypes.h>
 
 #define ZLIB_CONST
 #include <zlib.h>
 
-#include "status.h"
+#include "status/status.h"
 
 /* zlib's own: the largest window, and the number that asks for a gzip header in place of zlib's. */
 #define WINDOW_BITS 15
@@ -168,30 +169,51 @@ loss_status inflater_finish(struct inflater *inflater, struct loss_error *err)
 
 /* ---------------------------------------------------------------- out */
 
-struct loss_buffer *gzip_bytes(const void *bytes, size_t n, struct loss_arena *arena)
+struct deflater {
+	z_stream stream;
+	struct loss_buffer *coded;
+};
+
+struct deflater *deflater_create(struct loss_arena *arena)
 {
-	struct loss_buffer *coded = loss_buffer_create(arena);
-	z_stream stream = stream_of(arena);
+	struct deflater *deflater = loss_arena_array(arena, struct deflater, 1);
+	if (!deflater)
+		return NULL;
+	deflater->stream = stream_of(arena);
+	deflater->coded = loss_buffer_create(arena);
 	/* The fastest level: digits hardly become fewer by the others, which take several times as
 	 * long. */
-	if (!coded || deflateInit2(&stream, Z_BEST_SPEED, Z_DEFLATED, WINDOW_BITS + WITH_GZIP,
-				   MAX_MEM_LEVEL, Z_DEFAULT_STRATEGY) != Z_OK)
-		return NULL;
-	size_t left = n;
-	int result = Z_OK;
-	stream.next_in = bytes;
-	while (result == Z_OK) {
-		if (stream.avail_in == 0) {
-			/* zlib counts in 32 bits. */
-			stream.avail_in = left < UINT32_MAX ? (uInt)left : UINT32_MAX;
-			left -= stream.avail_in;
-		}
+	bool good = deflater->coded && deflateInit2(&deflater->stream, Z_BEST_SPEED, Z_DEFLATED,
+						    WINDOW_BITS + WITH_GZIP, MAX_MEM_LEVEL,
+						    Z_DEFAULT_STRATEGY) == Z_OK;
+	return good ? deflater : NULL;
+}
+
+static bool deflate_all(struct deflater *deflater, int flush)
+{
+	z_stream *stream = &deflater->stream;
+	struct loss_buffer *coded = deflater->coded;
+	do {
 		if (!loss_buffer_reserve(coded, PIECE_BYTES))
-			return NULL;
-		stream.next_out = coded->data + coded->size;
-		stream.avail_out = PIECE_BYTES;
-		result = deflate(&stream, left > 0 ? Z_NO_FLUSH : Z_FINISH);
-		coded->size += PIECE_BYTES - stream.avail_out;
-	}
-	return result == Z_STREAM_END ? coded : NULL;
+			return false;
+		stream->next_out = coded->data + coded->size;
+		stream->avail_out = PIECE_BYTES;
+		(void)deflate(stream, flush);
+		coded->size += PIECE_BYTES - stream->avail_out;
+	} while (stream->avail_out == 0);
+	return true;
+}
+
+bool deflater_feed(struct deflater *deflater, const void *bytes, size_t n)
+{
+	assert(n <= UINT32_MAX); /* zlib counts in 32 bits */
+	deflater->stream.next_in = bytes;
+	deflater->stream.avail_in = (uInt)n;
+	return deflate_all(deflater, Z_NO_FLUSH);
+}
+
+const struct loss_buffer *deflater_finish(struct deflater *deflater)
+{
+	deflater->stream.avail_in = 0;
+	return deflate_all(deflater, Z_FINISH) ? deflater->coded : NULL;
 }

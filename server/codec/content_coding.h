@@ -30,8 +30,13 @@ bool inflater_feed(struct inflater *inflater, const unsigned char *bytes, size_t
  */
 loss_status inflater_finish(struct inflater *inflater, struct loss_error *err);
 
-/* The gzip form of n bytes, in a new buffer; NULL when there is no memory (see loss_arena_failure).
- */
-struct loss_buffer *gzip_bytes(const void *bytes, size_t n, struct loss_arena *arena);
+/* Makes gzip of what it is fed, in pieces. In the arena; nothing else must be freed. */
+struct deflater;
+
+struct deflater *deflater_create(struct loss_arena *arena); /* NULL when there is no memory */
+/* The next n < 2^32 bytes; false when there is no memory (see loss_arena_failure). */
+bool deflater_feed(struct deflater *deflater, const void *bytes, size_t n);
+/* All of the coded bytes; NULL when there is no memory. */
+const struct loss_buffer *deflater_finish(struct deflater *deflater);
 
 #endif

@@ -1,14 +1,15 @@
 /*
- * The push interface of every body format. A decoder is fed the body in pieces of any size and
- * fills the tensors, arguments and outputs of one problem. It lives in the request's arena.
+ * The push interface of every body format. A decoder is fed the body in pieces of any size; it sets
+ * arguments and outputs of one problem, and gives the tensors to a sink. It lives in the request's
+ * arena.
  */
 #ifndef LOSSD_CODEC_DECODER_H
 #define LOSSD_CODEC_DECODER_H
 
-#include "loss.h"
+#include "sink.h"
+#include "wish.h"
 
-struct scheduler;
-struct shm;
+struct shm_uses;
 
 struct decoder_limits {
 	uint64_t max_elements; /* of one tensor */
@@ -20,43 +21,26 @@ struct decoder_limits {
 struct decoder_setup {
 	struct loss_problem *problem; /* arguments of the query string are already set */
 	struct loss_arena *arena;
+	struct sink *sink; /* into the problem */
 	struct decoder_limits limits;
 	/* The value of Inference-Header-Content-Length as it came; NULL: absent. */
 	const char *header_length;
-	struct shm *shm;             /* regions of shared memory; NULL: switched off */
-	const char *foreign;         /* the origin of a page that may not name them; NULL: none */
-	struct scheduler *scheduler; /* that may evaluate rows meanwhile; NULL: nobody does */
-	const struct loss_cancel *cancel; /* rows that are evaluated as they arrive stop at it */
+	struct shm_uses *shared; /* ranges of shared memory that the request uses */
 };
 
 struct decoder {
 	/* Takes the next n bytes; what is wrong is remembered for finish. Never blocks. */
 	void (*feed)(struct decoder *decoder, const unsigned char *bytes, size_t n);
-	/* The body is complete: all tensors are set on the problem, or the error that takes
-	 * precedence. */
+	/* The body is complete: all tensors are with the sink, or the error that takes precedence.
+	 */
 	loss_status (*finish)(struct decoder *decoder, struct loss_error *err);
 	/* Renders the place of an error of this request as the format's users point at it: a JSON
 	 * Pointer, or a name. Writes "" where there is no place. */
 	void (*pointer)(const struct decoder *decoder, const struct loss_error *err, char *out,
 			size_t size);
-	/* NULL, or: the tensors lie in memory of others. verify is called after the computation,
-	 * and fails when that memory was not there all the time; release when the request ends. */
-	loss_status (*verify)(const struct decoder *decoder, struct loss_error *err);
-	/* NULL, or: the problem is planned, before it is computed: whether its outputs fit where
-	 * they are wanted. */
-	loss_status (*planned)(struct decoder *decoder, const struct loss_plan *plan,
-			       struct loss_error *err);
-	void (*release)(struct decoder *decoder);
-	/* NULL, or: another thread may be at work on what has come. Returns when none is: before
-	 * buffers of the arena, or the arena, are given back while the body is not finished. */
-	void (*settle)(struct decoder *decoder);
-	/* After finish: the plan whose rows were all evaluated while the body arrived; NULL when
-	 * the problem is still to be planned and run. */
-	struct loss_plan *plan;
-	/* After finish: the caller's own deadline, from the beginning of the request; 0: none. */
-	uint64_t timeout_ns;
-	uint64_t compute_ns; /* of the time spent in feed and finish: on evaluating rows */
-	uint64_t beside_ns;  /* spent on that meanwhile, by another thread */
+	/* After finish: */
+	uint64_t timeout_ns; /* the caller's own deadline, from the request's beginning; 0: none */
+	struct reply_wish wish;
 };
 
 /* One row a body format. */

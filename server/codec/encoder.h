@@ -1,42 +1,68 @@
 /*
- * The other direction: every format of a reply. And which formats, of bodies and of replies, the
- * protocols of the server speak.
+ * The other direction: every format of a reply. An encoder writes its text in pieces, so that a
+ * long one holds nobody up; tensors that go out as the bytes they are, are sent from where they
+ * lie.
  */
 #ifndef LOSSD_CODEC_ENCODER_H
 #define LOSSD_CODEC_ENCODER_H
 
-#include "decoder.h"
-#include "os/clock.h"
+#include "timings.h"
+#include "wish.h"
 
 /* What a reply is written from. */
 struct encoder_input {
 	const struct loss_info *loss;
 	const struct loss_result *result;
-	struct timings *timings;       /* encode_ns and total_ns are set by the encoder */
-	const struct decoder *decoder; /* of the request, which may know how the reply is wanted */
+	const struct timings *timings;
+	const struct reply_wish *wish;
+	struct loss_arena *arena;
+};
+
+/* Bytes of a body, one part after the other. */
+struct body_part {
+	const void *data;
+	size_t size;
+};
+#define BODY_MAX_PARTS (LOSS_MAX_OUTPUTS + 1)
+
+struct body {
+	size_t n_parts;
+	struct body_part parts[BODY_MAX_PARTS];
 };
 
 /* What was written. */
 struct encoded {
-	struct loss_buffer *body;   /* made by the caller, empty; the encoder appends */
+	/* Made by the caller, who may take out what is in it between two pieces. */
+	struct loss_buffer *text;
+	/* Once it is complete: what stands after the text. */
+	size_t n_tensors;
+	struct body_part tensors[LOSS_MAX_OUTPUTS];
 	const char *content_type;   /* set by the caller to that of the format */
 	const char *header, *value; /* one more header of the reply, in the arena; NULL: none */
 };
 
+enum encoder_end { ENCODER_MORE, ENCODER_DONE, ENCODER_FAILED };
+
+struct encoder {
+	/* Writes the next piece: some tens of KiB of text, less than a millisecond's work or so.
+	 * ENCODER_FAILED: *err says why, and nothing more is to be done. */
+	enum encoder_end (*write)(struct encoder *encoder, struct encoded *out,
+				  struct loss_error *err);
+	bool binary;     /* some tensors go out as bytes, which do not get shorter by compression */
+	size_t elements; /* that it writes as text */
+};
+
+/* A piece ends after so many bytes of text, or within so many elements of a tensor after that. */
+#define ENCODER_PIECE_BYTES ((size_t)65536)
+#define ENCODER_PIECE_ELEMENTS ((size_t)4096)
+
 /* One row a reply format. */
 struct reply_format {
 	const char *content_type; /* what Accept is held against */
-	loss_status (*write)(const struct encoder_input *input, struct encoded *out,
-			     struct loss_error *err);
+	const char *format;       /* metric label: "json" */
+	/* In the arena; NULL when there is no memory. */
+	struct encoder *(*create)(const struct encoder_input *input);
 };
 #define REPLY_FORMATS_MAX 4
-
-/* A protocol: what evaluations behind a route may be sent as, and are answered as. */
-struct protocol {
-	const struct media_type *requests;  /* ends with a NULL name; the first is the default */
-	const struct reply_format *replies; /* ends with a NULL content type; likewise */
-};
-extern const struct protocol protocol_v1; /* /v1/losses/{loss} */
-extern const struct protocol protocol_v2; /* /v2/models/{loss}/infer */
 
 #endif

@@ -5,7 +5,7 @@
 
 #include "codec/number/number.h"
 #include "codec/text/percent.h"
-#include "status.h"
+#include "status/status.h"
 
 /* One more than there are outputs: then some name is unknown or stands there twice, and the loss
  * says which. */
@@ -27,6 +27,7 @@ struct query {
 	struct loss_error fault; /* as status_claim has it */
 	unsigned arguments_seen; /* bits */
 	bool outputs_given;
+	bool compress, compress_given;
 	size_t n_outputs;
 	const char *outputs[OUTPUTS_KEPT];
 };
@@ -188,6 +189,25 @@ static void set_outputs(struct query *query)
 		note(query, &err);
 }
 
+/* ---------------------------------------------------------------- how the reply is wanted */
+
+static void set_compress(struct query *query, const struct text *text)
+{
+	struct loss_value value = {.type = LOSS_VALUE_STRING};
+	loss_status status = query->compress_given ? LOSS_DUPLICATE_FIELD : LOSS_WRONG_TYPE;
+	read_boolean(text->bytes, &value);
+	bool good = !query->compress_given && value.type == LOSS_VALUE_BOOLEAN;
+	struct loss_error *err = good ? NULL : refuse(query, status);
+	if (good)
+		query->compress = value.boolean;
+	else if (err && query->compress_given)
+		loss_fail(err, status, "compress", "compress is given twice; give it once");
+	else if (err)
+		loss_fail(err, status, "compress",
+			  "compress is \"%.60s\", but must be true or false", text->bytes);
+	query->compress_given = true;
+}
+
 /* ---------------------------------------------------------------- parts */
 
 static void blame_name(struct query *query, const struct text *name)
@@ -224,6 +244,8 @@ static void read_part(struct query *query, const char *p, const char *limit)
 	int argument = loss_find_argument(query->loss, name.bytes, name.size);
 	if (strcmp(name.bytes, "outputs") == 0)
 		add_outputs(query, &value);
+	else if (strcmp(name.bytes, "compress") == 0)
+		set_compress(query, &value);
 	else if (argument >= 0)
 		set_argument(query, (size_t)argument, &value);
 	else
@@ -231,7 +253,7 @@ static void read_part(struct query *query, const char *p, const char *limit)
 }
 
 loss_status query_apply(const char *text, size_t n, struct loss_problem *problem,
-			struct loss_arena *arena, struct loss_error *err)
+			struct loss_arena *arena, struct query_wish *wish, struct loss_error *err)
 {
 	struct query query = {
 		.problem = problem, .loss = loss_problem_info(problem), .arena = arena};
@@ -242,6 +264,7 @@ loss_status query_apply(const char *text, size_t n, struct loss_problem *problem
 		p = end ? end + 1 : NULL;
 	}
 	set_outputs(&query);
+	*wish = (struct query_wish){.compress = query.compress};
 	if (query.fault.status != LOSS_OK && err)
 		*err = query.fault;
 	return query.fault.status;

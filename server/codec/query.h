@@ -4,13 +4,18 @@
 
 #include "loss.h"
 
+/* What it says of the reply. */
+struct query_wish {
+	bool compress; /* binary tensors, too */
+};
+
 /*
  * Reads the raw (still percent-encoded) text, n bytes without the '?', and sets what it names on
- * problem. invalid_query: bad percent-encoding, or a part without a name; unknown_field,
+ * problem, and *wish. invalid_query: bad percent-encoding, or a part without a name; unknown_field,
  * duplicate_field, wrong_type as for a body. A tensor's name is an unknown_field here. Booleans are
  * true|false|True|False|1|0; numbers have JSON's syntax, or NaN / Infinity.
  */
 loss_status query_apply(const char *text, size_t n, struct loss_problem *problem,
-			struct loss_arena *arena, struct loss_error *err);
+			struct loss_arena *arena, struct query_wish *wish, struct loss_error *err);
 
 #endif

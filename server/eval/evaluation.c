@@ -1,10 +1,20 @@
 #include "evaluation.h"
 
-#include "codec/query.h"
 #include "metrics/metrics.h"
-#include "scheduler.h"
 
 #define SECONDS 1e-9 /* in a nanosecond */
+/* Replies from here on are compressed for those who ask. */
+#define COMPRESSED_BYTES ((size_t)1025)
+/* Tensors of a reply up to here are copied after its text, to be sent in one piece with it. */
+#define COPIED_BYTES ((size_t)65536)
+/* Bytes of tensors that are compressed at a time. */
+#define DEFLATED_BYTES ((size_t)65536)
+/* What an element takes as text with its comma, more or less; and from how many elements on room is
+ * made at once. */
+#define USUAL_CHARS 12
+#define MANY_ELEMENTS ((size_t)1 << 16)
+
+/* ---------------------------------------------------------------- the body */
 
 struct evaluation *evaluation_create(const struct evaluation_kind *kind, struct loss_arena *arena,
 				     struct timings *timings)
@@ -12,11 +22,20 @@ struct evaluation *evaluation_create(const struct evaluation_kind *kind, struct 
 	struct evaluation *e = loss_arena_array(arena, struct evaluation, 1);
 	if (!e)
 		return NULL;
-	*e = (struct evaluation){.kind = *kind, .arena = arena, .timings = timings};
+	*e = (struct evaluation){
+		.kind = *kind,
+		.arena = arena,
+		.timings = timings,
+		.shared = {.shm = kind->shm, .foreign = kind->foreign, .arena = arena},
+	};
 	e->problem = loss_problem_create(kind->loss, arena);
 	if (!e->problem)
 		return NULL;
 	loss_problem_set_isa(e->problem, kind->isa);
+	const struct stream_setup setup = {e->problem, arena, kind->scheduler, &e->cancel};
+	e->stream = stream_create(&setup);
+	if (!e->stream)
+		return NULL;
 	if (kind->coding == CODING_IDENTITY)
 		return e;
 	e->inflater = inflater_create(kind->coding, kind->max_body_bytes, arena);
@@ -24,14 +43,18 @@ struct evaluation *evaluation_create(const struct evaluation_kind *kind, struct 
 }
 
 loss_status evaluation_query(struct evaluation *e, const char *query, size_t n,
-			     const struct decoder_setup *setup, struct loss_error *err)
+			     struct loss_error *err)
 {
-	struct decoder_setup complete = *setup;
-	loss_status status = query_apply(query, n, e->problem, e->arena, err);
-	complete.problem = e->problem;
-	complete.arena = e->arena;
-	complete.cancel = &e->cancel;
-	e->decoder = e->kind.media->create(&complete);
+	const struct decoder_setup setup = {
+		.problem = e->problem,
+		.arena = e->arena,
+		.sink = stream_sink(e->stream),
+		.limits = e->kind.limits,
+		.header_length = e->kind.header_length,
+		.shared = &e->shared,
+	};
+	loss_status status = query_apply(query, n, e->problem, e->arena, &e->wish, err);
+	e->decoder = e->kind.media->create(&setup);
 	return e->decoder ? status : loss_arena_failure(e->arena, err);
 }
 
@@ -57,9 +80,33 @@ loss_status evaluation_decode(struct evaluation *e, struct loss_error *err)
 	loss_status status = e->inflater ? inflater_finish(e->inflater, err) : LOSS_OK;
 	if (status == LOSS_OK)
 		status = e->decoder->finish(e->decoder, err);
+	if (status == LOSS_OK)
+		status = stream_finish(e->stream, err);
+	uint64_t compute_ns = stream_compute_ns(e->stream);
 	e->timings->decode_ns += clock_ns() - start;
-	e->timings->decode_ns -= e->decoder->compute_ns;
-	e->timings->compute_ns += e->decoder->compute_ns + e->decoder->beside_ns;
+	e->timings->decode_ns -= compute_ns;
+	e->timings->compute_ns += compute_ns + stream_beside_ns(e->stream);
+	return status;
+}
+
+/* ---------------------------------------------------------------- the work */
+
+/* Whether outputs fit where they are wanted. */
+static loss_status place_outputs(struct evaluation *e, struct loss_error *err)
+{
+	struct loss_output output;
+	loss_status status = LOSS_OK;
+	for (size_t i = 0; status == LOSS_OK && loss_plan_output(e->plan, i, &output); i++) {
+		struct output_wish *wish = &e->decoder->wish.outputs[i];
+		const struct shm_use use = {.name = wish->region,
+					    .offset = wish->offset,
+					    .size = wish->size,
+					    .for_writing = true,
+					    .field = output.name};
+		size_t size = output.tensor.count * loss_dtype_info(output.tensor.dtype)->size;
+		if (wish->region)
+			status = shm_uses_write(&e->shared, &use, size, &wish->memory, err);
+	}
 	return status;
 }
 
@@ -67,11 +114,11 @@ loss_status evaluation_plan(struct evaluation *e, struct loss_error *err)
 {
 	uint64_t start = clock_ns();
 	loss_status status = LOSS_OK;
-	e->plan = e->decoder->plan;
+	e->plan = stream_plan(e->stream);
 	if (!e->plan)
 		status = loss_plan_create(e->problem, e->arena, &e->plan, err);
-	if (status == LOSS_OK && e->decoder->planned)
-		status = e->decoder->planned(e->decoder, e->plan, err);
+	if (status == LOSS_OK)
+		status = place_outputs(e, err);
 	e->timings->compute_ns += clock_ns() - start;
 	return status;
 }
@@ -83,64 +130,175 @@ uint64_t evaluation_elements(const struct evaluation *e)
 
 bool evaluation_is_large(const struct evaluation *e)
 {
-	return !e->decoder->plan && loss_plan_elements(e->plan) >= SCHEDULER_INLINE_ELEMENTS;
+	return !stream_plan(e->stream) && loss_plan_elements(e->plan) >= SCHEDULER_INLINE_ELEMENTS;
 }
 
 loss_status evaluation_run(struct evaluation *e, int threads, struct loss_error *err)
 {
-	const struct decoder *decoder = e->decoder;
 	uint64_t start = clock_ns();
 	loss_status status = LOSS_OK;
-	if (!decoder->plan)
+	if (!stream_plan(e->stream))
 		status = loss_plan_run(e->plan, threads, &e->cancel, err);
 	if (status == LOSS_CANCELLED)
 		loss_fail(err, status, NULL, "the deadline passed before all rows were evaluated");
 	if (status == LOSS_OK)
 		loss_plan_finish(e->plan, &e->result);
-	if (status == LOSS_OK && decoder->verify)
-		status = decoder->verify(decoder, err);
+	if (status == LOSS_OK)
+		status = shm_uses_verify(&e->shared, err);
 	e->timings->compute_ns += clock_ns() - start;
 	e->timings->threads = (unsigned)threads;
 	e->timings->isa = loss_plan_isa(e->plan);
 	return status;
 }
 
+/* ---------------------------------------------------------------- the reply */
+
 static void count(const struct evaluation *e)
 {
-	struct metrics_evaluation counted = {
+	const struct metrics_evaluation counted = {
 		.loss = loss_problem_info(e->problem),
 		.dtype = loss_plan_dtype(e->plan),
 		.format = e->kind.media->format,
+		.reply_format = e->kind.format->format,
 		.rows = e->result.totals.rows,
 		.elements = loss_plan_elements(e->plan),
 		.decode_seconds = (double)e->timings->decode_ns * SECONDS,
 		.queue_seconds = (double)e->timings->queue_ns * SECONDS,
 		.compute_seconds = (double)e->timings->compute_ns * SECONDS,
+		.encode_seconds = (double)e->timings->encode_ns * SECONDS,
 	};
 	metrics_evaluation(&counted);
 }
 
-loss_status evaluation_write(struct evaluation *e, struct encoded *out, struct loss_error *err)
+static bool begin_reply(struct evaluation *e)
 {
-	const struct encoder_input input = {e->kind.loss, &e->result, e->timings, e->decoder};
-	out->content_type = e->kind.format->content_type;
-	loss_status status = e->kind.format->write(&input, out, err);
-	if (status == LOSS_OK)
-		count(e);
-	return status;
+	const struct encoder_input input = {e->kind.loss, &e->result, e->timings, &e->decoder->wish,
+					    e->arena};
+	e->encoded = (struct encoded){
+		.text = loss_buffer_create(e->arena),
+		.content_type = e->kind.format->content_type,
+	};
+	e->encoder = e->encoded.text ? e->kind.format->create(&input) : NULL;
+	return e->encoder != NULL;
 }
+
+/* After the first piece: how the others will be kept. */
+static void choose_coding(struct evaluation *e, bool more)
+{
+	struct loss_buffer *text = e->encoded.text;
+	bool worthwhile = more || text->size + !!e->encoded.n_tensors >= COMPRESSED_BYTES;
+	e->compressible = worthwhile && (!e->encoder->binary || e->wish.compress);
+	if (e->compressible && e->kind.takes_gzip)
+		e->deflater = deflater_create(e->arena); /* without memory it goes as it is */
+	if (!e->deflater && more && e->encoder->elements >= MANY_ELEMENTS &&
+	    e->encoder->elements < SIZE_MAX / USUAL_CHARS)
+		(void)loss_buffer_reserve(text, e->encoder->elements * USUAL_CHARS);
+}
+
+/* Text that has been written becomes coded; false when there is no memory. */
+static bool deflate_text(struct evaluation *e)
+{
+	struct loss_buffer *text = e->encoded.text;
+	size_t n = text->size;
+	text->size = 0;
+	return deflater_feed(e->deflater, text->data, n);
+}
+
+/* Some more of the tensors after the text. */
+static enum encoder_end deflate_tensors(struct evaluation *e)
+{
+	if (e->tensor == e->encoded.n_tensors) {
+		const struct loss_buffer *coded = deflater_finish(e->deflater);
+		if (!coded)
+			return ENCODER_FAILED;
+		e->body = (struct body){1, {{coded->data, coded->size}}};
+		return ENCODER_DONE;
+	}
+	const struct body_part *tensor = &e->encoded.tensors[e->tensor];
+	size_t left = tensor->size - e->deflated, n = left < DEFLATED_BYTES ? left : DEFLATED_BYTES;
+	if (!deflater_feed(e->deflater, (const char *)tensor->data + e->deflated, n))
+		return ENCODER_FAILED;
+	e->deflated += n;
+	if (n == left) {
+		e->tensor++;
+		e->deflated = 0;
+	}
+	return ENCODER_MORE;
+}
+
+static size_t size_of_tensors(const struct encoded *encoded)
+{
+	size_t size = 0;
+	for (size_t i = 0; i < encoded->n_tensors; i++)
+		size += encoded->tensors[i].size;
+	return size;
+}
+
+/* Text and tensors, where they lie; false when there is no memory. */
+static bool join(struct evaluation *e)
+{
+	struct encoded *encoded = &e->encoded;
+	bool few = size_of_tensors(encoded) <= COPIED_BYTES;
+	for (size_t i = 0; few && i < encoded->n_tensors; i++)
+		if (!loss_buffer_append(encoded->text, encoded->tensors[i].data,
+					encoded->tensors[i].size))
+			return false;
+	e->body = (struct body){1, {{encoded->text->data, encoded->text->size}}};
+	for (size_t i = 0; !few && i < encoded->n_tensors; i++)
+		e->body.parts[e->body.n_parts++] = encoded->tensors[i];
+	return true;
+}
+
+static enum encoder_end write_text(struct evaluation *e, struct loss_error *err)
+{
+	bool first = !e->encoder;
+	if (first && !begin_reply(e)) {
+		loss_arena_failure(e->arena, err);
+		return ENCODER_FAILED;
+	}
+	enum encoder_end end = e->encoder->write(e->encoder, &e->encoded, err);
+	if (end == ENCODER_FAILED)
+		return end;
+	e->written = end == ENCODER_DONE;
+	/* Other processes may have cut their memory short while it was written to. */
+	if (e->written && shm_uses_verify(&e->shared, err) != LOSS_OK)
+		return ENCODER_FAILED;
+	if (first)
+		choose_coding(e, !e->written);
+	bool good = e->deflater ? deflate_text(e) : !e->written || join(e);
+	if (good)
+		return e->written && !e->deflater ? ENCODER_DONE : ENCODER_MORE;
+	loss_arena_failure(e->arena, err);
+	return ENCODER_FAILED;
+}
+
+enum encoder_end evaluation_write(struct evaluation *e, struct loss_error *err)
+{
+	enum encoder_end end;
+	e->timings->piece_ns = clock_ns();
+	if (!e->written) {
+		end = write_text(e, err);
+	} else {
+		end = deflate_tensors(e);
+		if (end == ENCODER_FAILED)
+			loss_arena_failure(e->arena, err);
+	}
+	e->timings->encode_ns += clock_ns() - e->timings->piece_ns;
+	if (end == ENCODER_DONE)
+		count(e);
+	return end;
+}
+
+/* ---------------------------------------------------------------- the end */
 
 void evaluation_drop(struct evaluation *e)
 {
-	if (e->decoder->settle)
-		e->decoder->settle(e->decoder);
+	stream_settle(e->stream);
 	loss_arena_release_buffers(e->arena);
 }
 
 void evaluation_end(struct evaluation *e)
 {
-	if (e->decoder && e->decoder->settle)
-		e->decoder->settle(e->decoder);
-	if (e->decoder && e->decoder->release)
-		e->decoder->release(e->decoder);
+	stream_settle(e->stream);
+	shm_uses_release(&e->shared);
 }

@@ -1,15 +1,16 @@
 /*
- * One evaluation, from the first byte of its body to the text of its reply. Knows nothing of HTTP:
- * a request drives it on an I/O thread, but for evaluation_run and evaluation_write, which the
- * compute thread does where that pays.
+ * One evaluation, from the first byte of its body to the last of its reply. Knows nothing of HTTP.
+ * One thread at a time: one that serves connections feeds it, the compute thread runs it where that
+ * pays, and what takes long to write is written by a worker.
  */
 #ifndef LOSSD_EVALUATION_H
 #define LOSSD_EVALUATION_H
 
 #include "codec/content_coding.h"
-#include "codec/encoder.h"
-#include "loss.h"
-#include "os/clock.h"
+#include "codec/query.h"
+#include "protocols.h"
+#include "shm/shm_uses.h"
+#include "stream.h"
 
 /* What is decided by a request's head. */
 struct evaluation_kind {
@@ -19,33 +20,51 @@ struct evaluation_kind {
 	const char *isa;                   /* as loss_problem_set_isa takes it */
 	enum content_coding coding;        /* of the body */
 	uint64_t max_body_bytes;           /* when decoded */
+	bool takes_gzip;                   /* the client, in the reply */
+
+	struct decoder_limits limits;
+	const char *header_length;   /* Inference-Header-Content-Length; NULL: absent */
+	struct scheduler *scheduler; /* that may evaluate rows as they arrive; NULL: nobody does */
+	struct shm *shm;             /* regions of shared memory; NULL: switched off */
+	const char *foreign;         /* the origin of a page that may not name them; NULL: none */
 };
 
 struct evaluation {
 	struct evaluation_kind kind;
 	struct loss_arena *arena;
 	struct loss_problem *problem;
+	struct stream *stream;
+	struct shm_uses shared;
+	struct query_wish wish;
 	struct decoder *decoder;
 	struct inflater *inflater; /* before the decoder; NULL: the body comes as it is */
 	struct loss_plan *plan;
 	struct loss_result result;
 	struct timings *timings;
-	struct loss_cancel cancel; /* set by the reaper's thread: stop at the next row block */
+	struct loss_cancel cancel; /* set by any thread: stop at the next row block or piece */
+
+	/* The reply. */
+	struct encoder *encoder; /* NULL: not begun */
+	struct encoded encoded;
+	struct deflater *deflater; /* after the encoder; NULL: the reply goes as it is */
+	bool written;              /* the encoder is done: */
+	size_t tensor, deflated;   /* so many bytes of this tensor are compressed as well */
+	struct body body;          /* once it is complete */
+	bool compressible;         /* it depends on what codings the client takes */
 };
 
 /* In the arena; NULL when there is no memory (see loss_arena_failure). Times go to *timings. */
 struct evaluation *evaluation_create(const struct evaluation_kind *kind, struct loss_arena *arena,
 				     struct timings *timings);
-/* First the query string, n bytes; then the decoder is made, from *setup completed by what the
- * evaluation has itself: problem, arena, cancel. An error does not hinder the body's decoding,
- * which may find one that takes precedence; LOSS_OK or an error with a decoder, or without one when
- * there is no memory. */
+/* First of all the query string, n bytes. An error does not hinder the body's decoding, which may
+ * find one that takes precedence; LOSS_OK or an error with a decoder, or without one when there is
+ * no memory. */
 loss_status evaluation_query(struct evaluation *evaluation, const char *query, size_t n,
-			     const struct decoder_setup *setup, struct loss_error *err);
+			     struct loss_error *err);
 void evaluation_feed(struct evaluation *evaluation, const unsigned char *bytes, size_t n);
 /* The body is complete: the error in it, if any. */
 loss_status evaluation_decode(struct evaluation *evaluation, struct loss_error *err);
-/* Everything that is wrong with the problem is found here, where the decoder has not planned it. */
+/* Everything that is wrong with the problem is found here, if its rows did not run already. */
 loss_status evaluation_plan(struct evaluation *evaluation, struct loss_error *err);
 /* Of the largest tensor, once it is planned. */
 uint64_t evaluation_elements(const struct evaluation *evaluation);
@@ -53,9 +72,9 @@ uint64_t evaluation_elements(const struct evaluation *evaluation);
 bool evaluation_is_large(const struct evaluation *evaluation);
 /* LOSS_CANCELLED when cancelled. */
 loss_status evaluation_run(struct evaluation *evaluation, int threads, struct loss_error *err);
-/* Writes the reply into out->body, which is empty, and counts the evaluation. */
-loss_status evaluation_write(struct evaluation *evaluation, struct encoded *out,
-			     struct loss_error *err);
+/* Writes the next piece of the reply, about a millisecond's work; ENCODER_DONE: body is complete,
+ * in the arena, and the evaluation is counted. */
+enum encoder_end evaluation_write(struct evaluation *evaluation, struct loss_error *err);
 /* Gives back what has been received: the evaluation has failed, and nothing more is done to it but
  * evaluation_end. */
 void evaluation_drop(struct evaluation *evaluation);

@@ -2,7 +2,7 @@
 
 #include "auth/cors.h"
 #include "auth/hosts.h"
-#include "codec/status.h"
+#include "status/status.h"
 
 loss_status access_check_host(const struct head *head, const struct config *config,
 			      struct loss_error *err)

@@ -2,16 +2,15 @@
 
 #include "accounting.h"
 
-#include "codec/encoder.h"
-#include "codec/status.h"
+#include "eval/protocols.h"
 #include "log/log.h"
 #include "metrics/metrics.h"
+#include "status/status.h"
 
 void accounting_inference(const struct request *request)
 {
 	const struct timings *t = &request->timings;
-	if (!request->route || request->route->protocol != &protocol_v2 || !request->loss ||
-	    request->method != METHOD_POST)
+	if (!request->endpoint || request->endpoint->protocol != &protocol_v2 || !request->loss)
 		return;
 	const struct metrics_inference counted = {
 		.loss = request->loss,
@@ -38,7 +37,7 @@ static void log_request(const struct request *request, double seconds)
 		{"status", NULL, (double)reply->status},
 		{"milliseconds", NULL, seconds * 1e3},
 		{"bytes_in", NULL, (double)request->timings.bytes_in},
-		{"bytes_out", NULL, (double)reply->size},
+		{"bytes_out", NULL, (double)reply_size(reply)},
 		{"code", status_words(request->error.status)->code, 0},
 		{"traceparent", request->head.traceparent ? request->head.traceparent : "", 0},
 	};
@@ -54,7 +53,7 @@ static void count_request(const struct request *request, double seconds)
 		.code = request->reply.status,
 		.seconds = seconds,
 		.bytes_in = request->timings.bytes_in,
-		.bytes_out = request->method == METHOD_HEAD ? 0 : request->reply.size,
+		.bytes_out = request->method == METHOD_HEAD ? 0 : reply_size(&request->reply),
 	};
 	metrics_request(&counted);
 }
@@ -79,12 +78,12 @@ static enum metrics_reject reason_of(loss_status status)
 static void count_loss(const struct request *request, enum accounting_end end)
 {
 	bool replied = request->reply.status != 0;
-	if (reaper_was_cut(request->service->reaper, request->entry) ||
+	if (reaper_was_cut(request->server->reaper, request->entry) ||
 	    (!replied && request->error.status == STATUS_BODY_TOO_LARGE))
 		return;
 	/* Without a word from us, while its client is there: libmicrohttpd has refused it. */
 	bool refused = !replied && end == ACCOUNTING_REFUSED && !atomic_load(&request->gone) &&
-		       !reaper_has_left(request->service->reaper, request->entry);
+		       !reaper_has_left(request->server->reaper, request->entry);
 	metrics_reject(refused ? METRICS_REJECT_FRAMING : METRICS_REJECT_CLIENT_GONE);
 }
 

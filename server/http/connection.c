@@ -5,11 +5,10 @@
 #include <string.h>
 
 #include "accounting.h"
+#include "exchange.h"
 #include "log/log.h"
 #include "metrics/metrics.h"
 #include "raw_head.h"
-#include "reply.h"
-#include "request.h"
 
 /* ---------------------------------------------------------------- connections */
 
@@ -24,7 +23,7 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
 			  enum MHD_ConnectionNotificationCode code)
 {
 	struct connections *connections = (struct connections *)context;
-	struct reaper *reaper = connections->service->reaper;
+	struct reaper *reaper = connections->server->reaper;
 	int fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
 	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
 		admission_started(connections->admission, fd);
@@ -60,10 +59,22 @@ static struct MHD_Response *response_of(const void *bytes, size_t size)
 	return MHD_create_response_from_buffer(size, body.out, MHD_RESPMEM_PERSISTENT);
 }
 
+/* Its parts are sent from where they lie. */
+static struct MHD_Response *response_of_parts(const struct body *body)
+{
+	struct MHD_IoVec parts[BODY_MAX_PARTS];
+	for (size_t i = 0; i < body->n_parts; i++)
+		parts[i] = (struct MHD_IoVec){body->parts[i].data, body->parts[i].size};
+	return MHD_create_response_from_iovec(parts, (unsigned)body->n_parts, NULL, NULL);
+}
+
 /* The body stays the request's, which is freed after it has been sent (on_completed). */
 static struct MHD_Response *make_response(const struct reply *reply, bool close)
 {
-	struct MHD_Response *response = response_of(reply->body, reply->size);
+	const struct body *body = &reply->body;
+	struct MHD_Response *response =
+		body->n_parts > 1 ? response_of_parts(body)
+				  : response_of(body->parts[0].data, body->parts[0].size);
 	if (!response)
 		return NULL;
 	for (size_t i = 0; i < reply->n_headers; i++)
@@ -88,18 +99,18 @@ static uint64_t consumed_by(const struct request *request, struct MHD_Connection
 static bool closes(struct connections *connections, struct MHD_Connection *connection,
 		   const struct request *request)
 {
-	struct service *service = connections->service;
-	bool unwanted = service_stage(service) != SERVICE_RUNNING ||
+	struct server *server = connections->server;
+	bool unwanted = server_stage(server) != SERVER_RUNNING ||
 			admission_is_crowded(connections->admission);
 	return request->reply.close ||
-	       (unwanted && !reaper_has_more(service->reaper, request->entry,
-					     consumed_by(request, connection)));
+	       (unwanted &&
+		!reaper_has_more(server->reaper, request->entry, consumed_by(request, connection)));
 }
 
 static enum MHD_Result send_reply(struct connections *connections,
 				  struct MHD_Connection *connection, struct request *request)
 {
-	struct reaper *reaper = connections->service->reaper;
+	struct reaper *reaper = connections->server->reaper;
 	bool close = closes(connections, connection, request);
 	accounting_inference(request);
 	struct MHD_Response *response = make_response(&request->reply, close);
@@ -107,7 +118,8 @@ static enum MHD_Result send_reply(struct connections *connections,
 		return MHD_NO;
 	if (request->error.status == LOSS_TOO_MUCH_MEMORY_IN_FLIGHT)
 		reaper_press(reaper);
-	reaper_reply(reaper, request->entry, request->reply.size, loss_arena_held(request->arena));
+	reaper_reply(reaper, request->entry, reply_size(&request->reply),
+		     loss_arena_held(request->arena));
 	enum MHD_Result result = MHD_queue_response(connection, request->reply.status, response);
 	MHD_destroy_response(response);
 	return result;
@@ -119,7 +131,7 @@ static enum MHD_Result refuse_for_memory(struct connections *connections,
 {
 	bool v2 = route_is_v2(url, strlen(url));
 	metrics_reject(METRICS_REJECT_MEMORY);
-	reaper_press(connections->service->reaper);
+	reaper_press(connections->server->reaper);
 	return MHD_queue_response(
 		connection, budget ? MHD_HTTP_TOO_MANY_REQUESTS : MHD_HTTP_SERVICE_UNAVAILABLE,
 		connections->refusals[v2][budget]);
@@ -134,8 +146,8 @@ static void *on_target(void *context, const char *target, struct MHD_Connection 
 	struct request *request = NULL;
 	loss_status why = LOSS_OUT_OF_MEMORY;
 	if (entry) {
-		reaper_head(connections->service->reaper, entry);
-		request = request_create(connections->service, entry, target ? target : "", &why);
+		reaper_head(connections->server->reaper, entry);
+		request = request_create(connections->server, entry, target ? target : "", &why);
 	}
 	if (target)
 		raw_head_hide_query(target);
@@ -160,9 +172,9 @@ static enum MHD_Result begin(struct connections *connections, struct MHD_Connect
 			connections, connection, line->target,
 			loss_arena_failure(request->arena, &(struct loss_error){0}) !=
 				LOSS_OUT_OF_MEMORY);
-	if (request_begin(request, &head) == REQUEST_REPLY)
+	if (exchange_begin(request, &head) == REQUEST_REPLY)
 		return send_reply(connections, connection, request);
-	reaper_body(connections->service->reaper, request->entry);
+	reaper_body(connections->server->reaper, request->entry);
 	return MHD_YES;
 }
 
@@ -171,45 +183,55 @@ static void resume(void *connection)
 	MHD_resume_connection((struct MHD_Connection *)connection);
 }
 
-/* The body is complete. */
-static enum MHD_Result end(struct connections *connections, struct MHD_Connection *connection,
-			   struct request *request)
+/* What a step of the request has come to. */
+static enum MHD_Result follow(struct connections *connections, struct MHD_Connection *connection,
+			      struct request *request, enum request_stage stage)
 {
-	reaper_whole(connections->service->reaper, request->entry);
-	if (request_end(request) == REQUEST_REPLY)
+	if (stage == REQUEST_REPLY)
 		return send_reply(connections, connection, request);
 	/*
 	 * libmicrohttpd reads from a connection that is resumed in the state in which it was
 	 * suspended, and takes a client's end for its leaving. So it must have seen that there is
 	 * nothing to do but to wait: it asks again at once.
 	 */
-	return MHD_YES;
+	return stage == REQUEST_WAIT ? MHD_YES : MHD_NO;
+}
+
+/* The body is complete. */
+static enum MHD_Result end(struct connections *connections, struct MHD_Connection *connection,
+			   struct request *request)
+{
+	reaper_whole(connections->server->reaper, request->entry);
+	return follow(connections, connection, request, exchange_end(request));
 }
 
 static enum MHD_Result suspend(struct connections *connections, struct MHD_Connection *connection,
 			       struct request *request)
 {
-	reaper_compute(connections->service->reaper, request->entry);
-	/* In this order: it may be computed and resumed before the next line is reached. */
+	reaper_compute(connections->server->reaper, request->entry);
+	atomic_store_explicit(&request->ended, false, memory_order_relaxed);
+	/* In this order: it may be done and resumed before the next line is reached. */
 	MHD_suspend_connection(connection);
-	request_submit(request, resume, connection);
+	exchange_start(request, resume, connection);
 	return MHD_YES;
 }
 
-static enum MHD_Result finish(struct connections *connections, struct MHD_Connection *connection,
-			      struct request *request)
+static enum MHD_Result proceed(struct connections *connections, struct MHD_Connection *connection,
+			       struct request *request)
 {
 	/* libmicrohttpd may ask before it is resumed; the connection then stays suspended. */
-	if (!atomic_load_explicit(&request->computed, memory_order_acquire))
+	if (!atomic_load_explicit(&request->ended, memory_order_acquire))
 		return MHD_YES;
-	return request_finish(request) == REQUEST_REPLY
-		       ? send_reply(connections, connection, request)
-		       : MHD_NO;
+	enum request_stage stage = exchange_proceed(request);
+	/* It has been in this state already. */
+	if (stage == REQUEST_WAIT)
+		return suspend(connections, connection, request);
+	return follow(connections, connection, request, stage);
 }
 
 static enum MHD_Result feed(struct request *request, const char *bytes, size_t *n)
 {
-	bool more = request_feed(request, bytes, *n);
+	bool more = exchange_feed(request, bytes, *n);
 	*n = 0;
 	if (!more)
 		metrics_reject(METRICS_REJECT_BODY_TOO_LARGE);
@@ -240,7 +262,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 	case REQUEST_WAIT:
 		return suspend(connections, connection, request);
 	default:
-		return finish(connections, connection, request);
+		return proceed(connections, connection, request);
 	}
 }
 
@@ -264,7 +286,7 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
 		request_destroy(request);
 	}
 	if (entry)
-		reaper_idle(connections->service->reaper, entry, consumed);
+		reaper_idle(connections->server->reaper, entry, consumed);
 }
 
 /* ---------------------------------------------------------------- start */
@@ -300,7 +322,7 @@ static unsigned flags(void)
 
 static struct MHD_Daemon *start_daemon(struct connections *connections)
 {
-	const struct config *c = &connections->service->config;
+	const struct config *c = &connections->server->config;
 	struct MHD_OptionItem options[] = {
 		{MHD_OPTION_CONNECTION_MEMORY_LIMIT, (intptr_t)c->connection_memory_bytes, NULL},
 		{MHD_OPTION_CONNECTION_LIMIT, NO_LIMIT, NULL},

@@ -9,10 +9,10 @@
 #include <microhttpd.h>
 
 #include "admission.h"
-#include "service.h"
+#include "server.h"
 
 struct connections {
-	struct service *service;
+	struct server *server;
 	struct admission *admission;
 	struct MHD_Daemon *daemon;
 	/* For a request that there is not even memory to begin: by the protocol that it came by,

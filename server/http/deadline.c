@@ -34,10 +34,8 @@ static void notice(void *context, enum reaper_event event)
 {
 	struct request *request = (struct request *)context;
 	atomic_store(event == REAPER_GONE ? &request->gone : &request->expired, true);
-	if (request->evaluation) {
-		loss_cancel_request(&request->evaluation->cancel);
-		scheduler_withdraw(request->service->scheduler, &request->job);
-	}
+	if (request->endpoint)
+		request->endpoint->handler->stop(request);
 }
 
 void deadline_watch(struct request *request)
@@ -48,12 +46,12 @@ void deadline_watch(struct request *request)
 					   .probes = request->interim,
 					   .notice = notice,
 					   .context = request};
-	reaper_watch(request->service->reaper, request->entry, &watch);
+	reaper_watch(request->server->reaper, request->entry, &watch);
 }
 
 void deadline_unwatch(struct request *request)
 {
 	if (request->watched)
-		reaper_unwatch(request->service->reaper, request->entry);
+		reaper_unwatch(request->server->reaper, request->entry);
 	request->watched = false;
 }

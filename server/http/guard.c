@@ -3,7 +3,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "codec/status.h"
+#include "status/status.h"
 
 /*
  * Headers that framing depends on, and how often each stands in the head. They are what

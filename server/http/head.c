@@ -5,7 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
-#include "codec/status.h"
+#include "status/status.h"
 
 #define MAX_TIMEOUT_MS 3600000u
 #define LIST_SIZE 256      /* of names of media types, in messages */

@@ -1,18 +1,30 @@
-/* The replies to a request: what its route's page writes, its evaluation's result, or its error. */
+/* The reply to a request, as what answers it fills it. */
 #ifndef LOSSD_REPLY_H
 #define LOSSD_REPLY_H
 
-#include "request.h"
+#include "codec/encoder.h"
+#include "guard.h"
 
-/* Writes what was evaluated as the reply's body, or notes in request->error why not. It takes long
- * where there is much to write, so the compute thread does it where it has computed;
- * reply_evaluation then adds the rest. */
-void reply_encode(struct request *request);
+#define REPLY_MAX_HEADERS 16
+/* Texts from here on are compressed for those who ask. */
+#define REPLY_COMPRESSED_BYTES ((size_t)1025)
 
-/* Each fills request->reply completely, whatever happens on the way. */
-void reply_page(struct request *request); /* GET, HEAD, OPTIONS, and POST that evaluates nothing */
-void reply_evaluation(struct request *request);
-void reply_error(struct request *request); /* request->error */
+struct reply {
+	unsigned status; /* 0: none yet */
+	const char *content_type;
+	struct loss_buffer *text; /* where a page writes */
+	struct body body;         /* what is sent, from where it lies */
+	bool coded;               /* the body is gzip */
+	bool varies;              /* whether it is depends on Accept-Encoding */
+	bool close; /* the connection ends with this reply, whatever has been sent after */
+	size_t n_headers;
+	struct header headers[REPLY_MAX_HEADERS];
+};
+
+/* One more header; a NULL value is none. Both live as long as the request. */
+void reply_add_header(struct reply *reply, const char *name, const char *value);
+void reply_set_body(struct reply *reply, const void *bytes, size_t size);
+uint64_t reply_size(const struct reply *reply); /* of the body */
 
 /* Stands in every reply: bytes of the caller's choice are not to be taken for a page or a script.
  */

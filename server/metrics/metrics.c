@@ -4,7 +4,8 @@
 
 #include <string.h>
 
-const char *const metrics_methods[METRICS_N_METHODS] = {"GET", "HEAD", "POST", "OPTIONS", "other"};
+const char *const metrics_methods[METRICS_N_METHODS] = {"GET",    "HEAD",    "POST", "PUT",
+							"DELETE", "OPTIONS", "other"};
 const char *const metrics_formats[METRICS_N_FORMATS] = {"json", "safetensors", "oip", "other"};
 const unsigned metrics_codes[METRICS_N_CODES] = {200, 204, 304, 400, 401, 403, 404, 405, 406,
 						 408, 409, 411, 413, 414, 415, 417, 422, 429,
@@ -116,6 +117,10 @@ void metrics_evaluation(const struct metrics_evaluation *evaluation)
 	size_t format = index_of(evaluation->format, metrics_formats, METRICS_N_FORMATS);
 	observe(&shard->decode_seconds[format], &metrics_in_seconds,
 		to_nanoseconds(evaluation->decode_seconds));
+	size_t reply_format =
+		index_of(evaluation->reply_format, metrics_formats, METRICS_N_FORMATS);
+	observe(&shard->encode_seconds[reply_format], &metrics_in_seconds,
+		to_nanoseconds(evaluation->encode_seconds));
 	observe(&shard->queue_seconds, &metrics_in_seconds,
 		to_nanoseconds(evaluation->queue_seconds));
 	if (loss == metrics_state.n_losses || evaluation->dtype >= LOSS_N_DTYPES)

@@ -34,7 +34,7 @@ enum metrics_reject {
 /* One finished request. */
 struct metrics_request {
 	const char *route;  /* the route table's label: "/v1/losses/{loss}", or "other" */
-	const char *method; /* GET, HEAD, POST, OPTIONS, or "other" */
+	const char *method; /* as route_method_name has it */
 	unsigned code;
 	double seconds;
 	uint64_t bytes_in, bytes_out;
@@ -44,9 +44,10 @@ struct metrics_request {
 struct metrics_evaluation {
 	const struct loss_info *loss;
 	loss_dtype dtype;
-	const char *format; /* "json" */
+	const char *format; /* of the body: "json" */
+	const char *reply_format;
 	uint64_t rows, elements;
-	double decode_seconds, queue_seconds, compute_seconds;
+	double decode_seconds, queue_seconds, compute_seconds, encode_seconds;
 };
 
 /* One inference by the Open Inference Protocol that has been replied to: an evaluation, or why
@@ -80,8 +81,9 @@ void metrics_connection(int change); /* +1 opened, -1 closed */
 
 /* What is read when the page is made. */
 struct metrics_now {
-	size_t inflight_bytes; /* of the budget */
-	size_t queue_depth;    /* jobs that wait */
+	size_t inflight_bytes; /* of the budget, which has */
+	size_t budget_bytes;
+	size_t queue_depth; /* jobs that wait */
 };
 
 /* Writes the page into a buffer of the caller's. False: no memory. */

@@ -168,17 +168,26 @@ static void print_compute_seconds(struct page *page)
 	}
 }
 
-static void print_evaluations(struct page *page)
+static void print_formats(struct page *page, const char *name, const char *help,
+			  const struct metrics_histogram histograms[METRICS_N_FORMATS])
 {
 	char labels[64];
-	print_compute_seconds(page);
-	print_head(page, "lossd_decode_duration_seconds", "histogram",
-		   "Time that decoding request bodies took.");
+	print_head(page, name, "histogram", help);
 	for (size_t i = 0; i < METRICS_N_FORMATS; i++) {
 		snprintf(labels, sizeof labels, "format=\"%s\"", metrics_formats[i]);
-		print_histogram(page, "lossd_decode_duration_seconds", labels, &metrics_in_seconds,
-				&metrics_state.shards[0].decode_seconds[i]);
+		print_histogram(page, name, labels, &metrics_in_seconds, &histograms[i]);
 	}
+}
+
+static void print_evaluations(struct page *page)
+{
+	print_compute_seconds(page);
+	print_formats(page, "lossd_decode_duration_seconds",
+		      "Time that decoding request bodies took.",
+		      metrics_state.shards[0].decode_seconds);
+	print_formats(page, "lossd_encode_duration_seconds",
+		      "Time that writing the replies of evaluations took.",
+		      metrics_state.shards[0].encode_seconds);
 	print_head(page, "lossd_queue_duration_seconds", "histogram",
 		   "Time that evaluations waited for the compute thread; 0 where they need none.");
 	print_histogram(page, "lossd_queue_duration_seconds", "", &metrics_in_seconds,
@@ -220,6 +229,9 @@ static void print_server(struct page *page, const struct metrics_now *now)
 		    "Bytes that requests and connections hold of the "
 		    "memory budget.",
 		    (double)now->inflight_bytes);
+	print_gauge(page, "lossd_memory_budget_bytes",
+		    "The memory budget, which lossd_inflight_bytes stays within.",
+		    (double)now->budget_bytes);
 	print_gauge(page, "lossd_connections", "Connections open.", (double)connections_open());
 	print_head(page, "lossd_build_info", "gauge", "1, with what was built and what runs.");
 	print(page, "lossd_build_info{version=\"%s\",isa=\"%s\"} 1\n", LOSS_VERSION,

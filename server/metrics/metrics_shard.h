@@ -15,7 +15,7 @@
 #define METRICS_N_SHARDS 64
 #define METRICS_MAX_ROUTES 40
 #define METRICS_MAX_LOSSES 32
-#define METRICS_N_METHODS 5
+#define METRICS_N_METHODS 7
 #define METRICS_N_FORMATS 4
 #define METRICS_N_CODES 25
 #define METRICS_N_BUCKETS 20 /* and one more for what is above the last bound */
@@ -49,6 +49,7 @@ struct metrics_shard {
 	struct metrics_histogram request_seconds[METRICS_MAX_ROUTES];
 	struct metrics_histogram request_bytes, reply_bytes;
 	struct metrics_histogram decode_seconds[METRICS_N_FORMATS];
+	struct metrics_histogram encode_seconds[METRICS_N_FORMATS];
 	struct metrics_histogram queue_seconds;
 	struct metrics_histogram compute_seconds[METRICS_MAX_LOSSES][LOSS_N_DTYPES];
 	atomic_uint_least64_t elements[METRICS_MAX_LOSSES][LOSS_N_DTYPES];

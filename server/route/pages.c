@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "codec/json/json_out.h"
-#include "codec/status.h"
+#include "status/status.h"
 
 /* ---------------------------------------------------------------- discovery, JSON */
 

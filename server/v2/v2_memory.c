@@ -2,13 +2,13 @@
 
 #include "codec/json/control.h"
 #include "codec/json/json_out.h"
-#include "codec/status.h"
 #include "http/request.h"
 #include "shm/shm.h"
+#include "status/status.h"
 
 static loss_status check_on(const struct request *request, struct loss_error *err)
 {
-	if (request->service->shm)
+	if (request->server->shm)
 		return LOSS_OK;
 	return loss_fail(err, STATUS_UNKNOWN_PATH, NULL,
 			 "shared memory is switched off; the server's setting shm_key_prefix "
@@ -39,22 +39,22 @@ static void put_region(struct json_out *out, const struct shm_region_info *info)
 	json_out_close(out, '}');
 }
 
-loss_status v2_memory_page(struct request *request, struct loss_buffer *out, struct loss_error *err)
+loss_status v2_memory_page(struct request *request, struct reply *reply, struct loss_error *err)
 {
 	struct json_out json;
 	struct shm_region_info info;
 	loss_status status = check_on(request, err);
 	if (status != LOSS_OK)
 		return status;
-	json_out_start(&json, out);
+	json_out_start(&json, reply->text);
 	json_out_open(&json, '[');
-	for (size_t i = 0; shm_at(request->service->shm, i, &info); i++)
+	for (size_t i = 0; shm_at(request->server->shm, i, &info); i++)
 		put_region(&json, &info);
 	json_out_close(&json, ']');
-	return json.failed ? loss_arena_failure(out->arena, err) : LOSS_OK;
+	return json.failed ? loss_arena_failure(reply->text->arena, err) : LOSS_OK;
 }
 
-loss_status v2_memory_region_page(struct request *request, struct loss_buffer *out,
+loss_status v2_memory_region_page(struct request *request, struct reply *reply,
 				  struct loss_error *err)
 {
 	struct json_out json;
@@ -65,19 +65,19 @@ loss_status v2_memory_region_page(struct request *request, struct loss_buffer *o
 		return status;
 	if (!name)
 		return loss_arena_failure(request->arena, err);
-	if (!shm_find(request->service->shm, name, &info))
+	if (!shm_find(request->server->shm, name, &info))
 		return loss_fail(err, STATUS_UNKNOWN_PATH, NULL,
 				 "no region named \"%.80s\" is registered", name);
-	json_out_start(&json, out);
+	json_out_start(&json, reply->text);
 	json_out_open(&json, '[');
 	put_region(&json, &info);
 	json_out_close(&json, ']');
-	return json.failed ? loss_arena_failure(out->arena, err) : LOSS_OK;
+	return json.failed ? loss_arena_failure(reply->text->arena, err) : LOSS_OK;
 }
 
 /* ---------------------------------------------------------------- changes */
 
-loss_status v2_memory_register_page(struct request *request, struct loss_buffer *out,
+loss_status v2_memory_register_page(struct request *request, struct reply *reply,
 				    struct loss_error *err)
 {
 	char key[SHM_NAME_MAX + 1];
@@ -89,21 +89,22 @@ loss_status v2_memory_register_page(struct request *request, struct loss_buffer 
 	};
 	loss_status status = check_on(request, err);
 	if (status == LOSS_OK)
-		status = control_read(request->body, fields, sizeof fields / sizeof *fields, err);
+		status = control_read(request->document, fields, sizeof fields / sizeof *fields,
+				      err);
 	if (status == LOSS_OK && !wanted.name)
 		status = loss_arena_failure(request->arena, err);
 	if (status == LOSS_OK)
-		status = shm_register(request->service->shm, &wanted, err);
-	return status == LOSS_OK ? write_done(out, err) : status;
+		status = shm_register(request->server->shm, &wanted, err);
+	return status == LOSS_OK ? write_done(reply->text, err) : status;
 }
 
 /* The document may be left out, and has no members. */
 static loss_status check_empty(const struct request *request, struct loss_error *err)
 {
-	return control_read(request->body, NULL, 0, err);
+	return control_read(request->document, NULL, 0, err);
 }
 
-loss_status v2_memory_unregister_page(struct request *request, struct loss_buffer *out,
+loss_status v2_memory_unregister_page(struct request *request, struct reply *reply,
 				      struct loss_error *err)
 {
 	loss_status status = check_on(request, err);
@@ -114,11 +115,11 @@ loss_status v2_memory_unregister_page(struct request *request, struct loss_buffe
 	const char *name = name_of(request);
 	if (!name)
 		return loss_arena_failure(request->arena, err);
-	shm_unregister(request->service->shm, name);
-	return write_done(out, err);
+	shm_unregister(request->server->shm, name);
+	return write_done(reply->text, err);
 }
 
-loss_status v2_memory_unregister_all_page(struct request *request, struct loss_buffer *out,
+loss_status v2_memory_unregister_all_page(struct request *request, struct reply *reply,
 					  struct loss_error *err)
 {
 	loss_status status = check_on(request, err);
@@ -126,13 +127,13 @@ loss_status v2_memory_unregister_all_page(struct request *request, struct loss_b
 		status = check_empty(request, err);
 	if (status != LOSS_OK)
 		return status;
-	shm_unregister_all(request->service->shm);
-	return write_done(out, err);
+	shm_unregister_all(request->server->shm);
+	return write_done(reply->text, err);
 }
 
-loss_status v2_cuda_unregister_all_page(struct request *request, struct loss_buffer *out,
+loss_status v2_cuda_unregister_all_page(struct request *request, struct reply *reply,
 					struct loss_error *err)
 {
 	loss_status status = check_empty(request, err);
-	return status == LOSS_OK ? write_done(out, err) : status;
+	return status == LOSS_OK ? write_done(reply->text, err) : status;
 }

@@ -5,13 +5,13 @@
 #ifndef LOSSD_V2_MEMORY_H
 #define LOSSD_V2_MEMORY_H
 
-#include "route/route.h"
+#include "http/handler.h"
 
 /* GET: all regions; the one in the path. */
-route_page v2_memory_page, v2_memory_region_page;
+page v2_memory_page, v2_memory_region_page;
 /* POST. A region that is not there is unregistered already. */
-route_page v2_memory_register_page, v2_memory_unregister_page, v2_memory_unregister_all_page;
+page v2_memory_register_page, v2_memory_unregister_page, v2_memory_unregister_all_page;
 /* POST, for clients that clear both kinds of memory before they begin: there is none on a GPU. */
-route_page v2_cuda_unregister_all_page;
+page v2_cuda_unregister_all_page;
 
 #endif

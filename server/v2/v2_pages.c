@@ -2,6 +2,7 @@
 
 #include "codec/json/control.h"
 #include "codec/json/json_out.h"
+#include "eval/scheduler.h"
 #include "http/request.h"
 #include "metrics/metrics.h"
 #include "v2_model.h"
@@ -14,10 +15,10 @@ static loss_status written(bool ok, const struct loss_buffer *out, struct loss_e
 
 /* ---------------------------------------------------------------- the server */
 
-loss_status v2_server_page(struct request *request, struct loss_buffer *out, struct loss_error *err)
+loss_status v2_server_page(struct request *request, struct reply *reply, struct loss_error *err)
 {
 	struct json_out json;
-	json_out_start(&json, out);
+	json_out_start(&json, reply->text);
 	json_out_open(&json, '{');
 	json_out_string_member(&json, "name", "lossd");
 	json_out_string_member(&json, "version", LOSS_VERSION);
@@ -26,17 +27,17 @@ loss_status v2_server_page(struct request *request, struct loss_buffer *out, str
 	json_out_string(&json, "binary_tensor_data");
 	json_out_string(&json, "statistics");
 	json_out_string(&json, "model_repository");
-	if (request->service->shm)
+	if (request->server->shm)
 		json_out_string(&json, "system_shared_memory");
 	json_out_close(&json, ']');
 	json_out_close(&json, '}');
-	return written(!json.failed, out, err);
+	return written(!json.failed, reply->text, err);
 }
 
 static bool is_ready(const struct request *request)
 {
-	return service_stage(request->service) == SERVICE_RUNNING &&
-	       scheduler_answers(request->service->scheduler, clock_ns());
+	return server_stage(request->server) == SERVER_RUNNING &&
+	       scheduler_answers(request->server->scheduler, clock_ns());
 }
 
 static loss_status write_flag(struct loss_buffer *out, const char *name, bool value,
@@ -51,47 +52,47 @@ static loss_status write_flag(struct loss_buffer *out, const char *name, bool va
 	return written(!json.failed, out, err);
 }
 
-loss_status v2_live_page(struct request *request, struct loss_buffer *out, struct loss_error *err)
+loss_status v2_live_page(struct request *request, struct reply *reply, struct loss_error *err)
 {
 	(void)request;
-	return write_flag(out, "live", true, err);
+	return write_flag(reply->text, "live", true, err);
 }
 
-loss_status v2_ready_page(struct request *request, struct loss_buffer *out, struct loss_error *err)
+loss_status v2_ready_page(struct request *request, struct reply *reply, struct loss_error *err)
 {
 	bool ready = is_ready(request);
 	if (!ready)
-		request->reply.status = 503;
-	return write_flag(out, "ready", ready, err);
+		reply->status = 503;
+	return write_flag(reply->text, "ready", ready, err);
 }
 
 /* ---------------------------------------------------------------- models */
 
-loss_status v2_model_page(struct request *request, struct loss_buffer *out, struct loss_error *err)
+loss_status v2_model_page(struct request *request, struct reply *reply, struct loss_error *err)
 {
-	return written(v2_write_metadata(out, request->loss), out, err);
+	return written(v2_write_metadata(reply->text, request->loss), reply->text, err);
 }
 
-loss_status v2_config_page(struct request *request, struct loss_buffer *out, struct loss_error *err)
+loss_status v2_config_page(struct request *request, struct reply *reply, struct loss_error *err)
 {
-	return written(v2_write_config(out, request->loss), out, err);
+	return written(v2_write_config(reply->text, request->loss), reply->text, err);
 }
 
 /* A model is ready when the server is. */
-loss_status v2_model_ready_page(struct request *request, struct loss_buffer *out,
+loss_status v2_model_ready_page(struct request *request, struct reply *reply,
 				struct loss_error *err)
 {
 	struct json_out json;
 	bool ready = is_ready(request);
 	if (!ready)
-		request->reply.status = 503;
-	json_out_start(&json, out);
+		reply->status = 503;
+	json_out_start(&json, reply->text);
 	json_out_open(&json, '{');
 	json_out_string_member(&json, "name", request->loss->name);
 	json_out_key(&json, "ready");
 	json_out_boolean(&json, ready);
 	json_out_close(&json, '}');
-	return written(!json.failed, out, err);
+	return written(!json.failed, reply->text, err);
 }
 
 /* ---------------------------------------------------------------- statistics */
@@ -157,16 +158,15 @@ static loss_status write_stats(const struct loss_info *only, struct loss_buffer 
 	return written(!json.failed, out, err);
 }
 
-loss_status v2_stats_page(struct request *request, struct loss_buffer *out, struct loss_error *err)
+loss_status v2_stats_page(struct request *request, struct reply *reply, struct loss_error *err)
 {
-	return write_stats(request->loss, out, err);
+	return write_stats(request->loss, reply->text, err);
 }
 
-loss_status v2_all_stats_page(struct request *request, struct loss_buffer *out,
-			      struct loss_error *err)
+loss_status v2_all_stats_page(struct request *request, struct reply *reply, struct loss_error *err)
 {
 	(void)request;
-	return write_stats(NULL, out, err);
+	return write_stats(NULL, reply->text, err);
 }
 
 /* ---------------------------------------------------------------- the repository */
@@ -182,29 +182,29 @@ static void put_index_entry(struct json_out *out, const struct loss_info *loss)
 }
 
 /* {"ready": true} leaves out those that are not ready, of which there are none. */
-loss_status v2_index_page(struct request *request, struct loss_buffer *out, struct loss_error *err)
+loss_status v2_index_page(struct request *request, struct reply *reply, struct loss_error *err)
 {
 	bool ready;
 	const struct control_field fields[] = {{"ready", CONTROL_FLAG, false, &ready, 0}};
-	loss_status status = control_read(request->body, fields, 1, err);
+	loss_status status = control_read(request->document, fields, 1, err);
 	if (status != LOSS_OK)
 		return status;
 	struct json_out json;
 	const struct loss_info *loss;
-	json_out_start(&json, out);
+	json_out_start(&json, reply->text);
 	json_out_open(&json, '[');
 	for (size_t i = 0; (loss = loss_at(i)); i++)
 		put_index_entry(&json, loss);
 	json_out_close(&json, ']');
-	return written(!json.failed, out, err);
+	return written(!json.failed, reply->text, err);
 }
 
-loss_status v2_load_page(struct request *request, struct loss_buffer *out, struct loss_error *err)
+loss_status v2_load_page(struct request *request, struct reply *reply, struct loss_error *err)
 {
 	static const struct control_field fields[] = {
 		{"parameters", CONTROL_OBJECT, false, NULL, 0}};
-	loss_status status = control_read(request->body, fields, 1, err);
+	loss_status status = control_read(request->document, fields, 1, err);
 	if (status != LOSS_OK)
 		return status;
-	return written(loss_buffer_append(out, "{}", 2), out, err);
+	return written(loss_buffer_append(reply->text, "{}", 2), reply->text, err);
 }

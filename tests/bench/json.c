@@ -8,6 +8,7 @@
 #include "../../server/codec/json/json_in.h"
 #include "../../server/codec/json/reply_json.h"
 #include "../../server/codec/number/number.h"
+#include "../../server/eval/stream.h"
 #include "../support/random.h"
 #include "budget.h"
 #include "timing.h"
@@ -124,9 +125,14 @@ static void read_body(struct json_case *json, struct loss_arena *arena)
 	struct loss_problem *problem =
 		loss_problem_create(loss_find("softmax", strlen("softmax")), arena);
 	struct loss_error err;
+	struct stream *stream =
+		stream_create(&(struct stream_setup){.problem = problem, .arena = arena});
+	if (!stream)
+		give_up("there is not enough memory");
 	const struct decoder_setup setup = {
 		.problem = problem,
 		.arena = arena,
+		.sink = stream_sink(stream),
 		.limits = {.max_elements = SIZE_MAX, .max_rank = LOSS_MAX_RANK},
 	};
 	struct decoder *decoder = problem ? json_in_create(&setup) : NULL;
@@ -224,14 +230,21 @@ static void write_call(void *context)
 	struct json_case *json = context;
 	struct loss_arena *arena = new_arena(&json->budget);
 	struct timings timings = {.isa = "none"};
+	struct reply_wish wish = {0};
 	struct loss_error err;
 	const struct encoder_input input = {
 		.loss = loss_find("cross_entropy", strlen("cross_entropy")),
 		.result = json->result,
 		.timings = &timings,
+		.wish = &wish,
+		.arena = arena,
 	};
-	struct encoded encoded = {.body = loss_buffer_create(arena)};
-	if (!encoded.body || reply_json_encode(&input, &encoded, &err) != LOSS_OK)
+	struct encoded encoded = {.text = loss_buffer_create(arena)};
+	struct encoder *encoder = reply_json_create(&input);
+	enum encoder_end end = encoded.text && encoder ? ENCODER_MORE : ENCODER_FAILED;
+	while (end == ENCODER_MORE)
+		end = encoder->write(encoder, &encoded, &err);
+	if (end == ENCODER_FAILED)
 		give_up("there is not enough memory");
 	loss_arena_destroy(arena);
 }

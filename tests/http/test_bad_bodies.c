@@ -4,7 +4,7 @@
  */
 #include "../support/group.h"
 #include "../support/refusal.h"
-#include "codec/status.h"
+#include "status/status.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

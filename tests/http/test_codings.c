@@ -10,7 +10,7 @@
 #include <zlib.h>
 
 #include "../support/refusal.h"
-#include "codec/status.h"
+#include "status/status.h"
 
 #define GZIP (15 + 16) /* zlib's window bits */
 #define ZLIB 15

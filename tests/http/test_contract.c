@@ -6,11 +6,12 @@
 
 #include <cmocka.h>
 
-#include "../../server/codec/encoder.h"
 #include "../../server/codec/oip/oip_names.h"
+#include "../../server/eval/protocols.h"
+#include "../../server/route/routes.h"
 #include "../support/contract.h"
-#include "codec/status.h"
 #include "loss.h"
+#include "status/status.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,38 +64,42 @@ static void the_media_types_are_the_routes(void **state)
 {
 	(void)state;
 	for (const struct route *route = routes; route->path; route++) {
-		int n = (int)strcspn(route->content_type, ";");
-		for (size_t m = 0; m < N_CONTRACT_METHODS; m++)
-			if (route->methods & (unsigned)contract_methods[m].method)
+		for (size_t m = 0; m < N_CONTRACT_METHODS; m++) {
+			const struct endpoint *endpoint =
+				route_endpoint(route, contract_methods[m].method);
+			if (endpoint && contract_methods[m].method != METHOD_HEAD)
 				assert_key(node("paths>%s>%s>responses>200>content", route->path,
 						contract_methods[m].key),
-					   node("%.*s", n, route->content_type));
+					   node("%.*s", (int)strcspn(endpoint->content_type, ";"),
+						endpoint->content_type));
+		}
 	}
 }
 
 /* What a route evaluates is documented in every format of its protocol, and in no other. */
-static void check_door(const struct route *route)
+static void check_formats(const struct route *route, const struct protocol *protocol)
 {
 	char bodies[CONTRACT_NODE], replies[CONTRACT_NODE];
 	size_t n = 0;
 	snprintf(bodies, sizeof bodies, "paths>%s>post>requestBody>content", route->path);
 	snprintf(replies, sizeof replies, "paths>%s>post>responses>200>content", route->path);
-	for (; route->protocol->requests[n].name; n++)
-		assert_key(bodies, route->protocol->requests[n].name);
+	for (; protocol->requests[n].name; n++)
+		assert_key(bodies, protocol->requests[n].name);
 	assert_int_equal(count_keys(bodies), n);
-	for (n = 0; route->protocol->replies[n].content_type; n++)
-		assert_key(replies, route->protocol->replies[n].content_type);
+	for (n = 0; protocol->replies[n].content_type; n++)
+		assert_key(replies, protocol->replies[n].content_type);
 	assert_int_equal(count_keys(replies), n);
 }
 
-static void the_formats_are_the_doors(void **state)
+static void the_formats_are_the_protocols(void **state)
 {
 	size_t n = 0;
 	(void)state;
 	for (const struct route *route = routes; route->path; route++) {
-		if (!route->protocol)
+		const struct protocol *protocol = route->on[METHOD_POST].protocol;
+		if (!protocol)
 			continue;
-		check_door(route);
+		check_formats(route, protocol);
 		n++;
 	}
 	assert_true(n > 0);
@@ -394,7 +399,7 @@ int main(void)
 		cmocka_unit_test(every_route_is_documented),
 		cmocka_unit_test(every_documented_operation_is_a_route),
 		cmocka_unit_test(the_media_types_are_the_routes),
-		cmocka_unit_test(the_formats_are_the_doors),
+		cmocka_unit_test(the_formats_are_the_protocols),
 		cmocka_unit_test(the_error_codes_are_the_tables),
 		cmocka_unit_test(the_statuses_of_an_evaluation_are_the_tables),
 		cmocka_unit_test(the_statuses_of_an_inference_are_the_tables),

@@ -2,7 +2,7 @@
  * made to point here (DNS rebinding) reads nothing. */
 #include "../support/group.h"
 #include "../support/refusal.h"
-#include "codec/status.h"
+#include "status/status.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

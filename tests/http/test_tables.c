@@ -15,7 +15,7 @@
 #include <string.h>
 
 #include "../../src/problem.h"
-#include "codec/status.h"
+#include "status/status.h"
 
 #define CASES_OF_A_LOSS 25
 #define DRAWS_OF_A_WAY 1 /* that can be wrong so */

@@ -13,7 +13,9 @@
 #include "../../server/codec/oip/oip_in.h"
 #include "../../server/codec/query.h"
 #include "../../server/codec/safetensors/safetensors_in.h"
+#include "../../server/eval/stream.h"
 #include "../../server/http/head.h"
+#include "../../server/shm/shm_uses.h"
 
 char *document_make(const struct document *document, size_t n, size_t *size)
 {
@@ -69,13 +71,17 @@ static struct counts read_body(struct decoder *(*create)(const struct decoder_se
 			   .max_header_bytes = UINT64_C(1) << 33},
 	};
 	setup.arena = arena_of(&setup.problem);
+	struct shm_uses shared = {.arena = setup.arena};
+	struct stream *stream = stream_create(
+		&(struct stream_setup){.problem = setup.problem, .arena = setup.arena});
+	assert_non_null(stream);
+	setup.sink = stream_sink(stream);
+	setup.shared = &shared;
 	struct decoder *decoder = create(&setup);
 	assert_non_null(decoder);
 	struct counts before = counter_now();
 	decode(decoder, &setup, text, n, piece);
 	struct counts counts = counter_since(before);
-	if (decoder->release)
-		decoder->release(decoder);
 	loss_arena_destroy(setup.arena);
 	return counts;
 }
@@ -110,9 +116,10 @@ struct counts read_query(char *text, size_t n, size_t piece)
 	struct loss_problem *problem;
 	struct loss_arena *arena = arena_of(&problem);
 	struct loss_error err;
+	struct query_wish wish;
 	(void)piece;
 	struct counts before = counter_now();
-	query_apply(text, n, problem, arena, &err);
+	query_apply(text, n, problem, arena, &wish, &err);
 	struct counts counts = counter_since(before);
 	loss_arena_destroy(arena);
 	return counts;

@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "codec/status.h"
 #include "random.h"
+#include "status/status.h"
 
 /* A tensor of the header, as text. */
 #define T(name, dtype, shape, offsets)                                                             \

@@ -11,10 +11,10 @@
 struct yaml *contract;
 
 const struct contract_method contract_methods[N_CONTRACT_METHODS] = {
-	{"GET", "get", METHOD_GET},         {"HEAD", "head", METHOD_HEAD},
-	{"POST", "post", METHOD_POST},      {"OPTIONS", "options", METHOD_OPTIONS},
-	{"PUT", "put", METHOD_OTHER},       {"PATCH", "patch", METHOD_OTHER},
-	{"DELETE", "delete", METHOD_OTHER}, {"TRACE", "trace", METHOD_OTHER},
+	{"GET", "get", METHOD_GET},          {"HEAD", "head", METHOD_HEAD},
+	{"POST", "post", METHOD_POST},       {"OPTIONS", "options", METHOD_OPTIONS},
+	{"PUT", "put", METHOD_PUT},          {"PATCH", "patch", METHOD_OTHER},
+	{"DELETE", "delete", METHOD_DELETE}, {"TRACE", "trace", METHOD_OTHER},
 };
 
 bool contract_load(void)

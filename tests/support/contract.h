@@ -5,7 +5,7 @@
 #ifndef TESTS_CONTRACT_H
 #define TESTS_CONTRACT_H
 
-#include "../../server/route/route.h"
+#include "../../server/route/routes.h"
 #include "yaml.h"
 
 #define CONTRACT_FILE "api/openapi.yaml"

@@ -11,6 +11,8 @@
 
 #include "../../server/codec/json/json_in.h"
 #include "../../server/codec/query.h"
+#include "../../server/eval/stream.h"
+#include "../../server/shm/shm_uses.h"
 #include "../../src/problem.h"
 #include "budget.h"
 #include "random.h"
@@ -115,49 +117,53 @@ static size_t size_of(const struct decode_options *options, const char *body)
 	return options->size ? options->size : strlen(body);
 }
 
-static struct decoder *create(const struct decode_options *options, struct loss_problem *problem)
+struct attempt {
+	const struct decode_options *options;
+	struct loss_problem *problem;
+	struct stream *stream; /* NULL, as the decoder, where the query is refused */
+	struct decoder *decoder;
+	struct shm_uses shared;
+	struct loss_result result;
+	struct loss_error err;
+};
+
+static void create(struct attempt *a)
 {
+	const struct decode_options *options = a->options;
+	struct loss_arena *arena = a->problem->arena;
+	a->shared = (struct shm_uses){.shm = options->shm, .arena = arena};
+	a->stream = stream_create(&(struct stream_setup){.problem = a->problem, .arena = arena});
+	assert_non_null(a->stream);
 	const struct decoder_setup setup = {
-		.problem = problem,
-		.arena = problem->arena,
+		.problem = a->problem,
+		.arena = arena,
+		.sink = stream_sink(a->stream),
 		.limits = {.max_elements = options->max_elements ? options->max_elements
 								 : UINT64_C(1) << 33,
 			   .max_rank = options->max_rank ? options->max_rank : 8,
 			   .max_header_bytes =
 				   options->max_header_bytes ? options->max_header_bytes : 65536},
 		.header_length = options->header_length,
-		.shm = options->shm,
+		.shared = &a->shared,
 	};
-	struct decoder *decoder = (options->create ? options->create : json_in_create)(&setup);
-	assert_non_null(decoder);
-	return decoder;
+	a->decoder = (options->create ? options->create : json_in_create)(&setup);
+	assert_non_null(a->decoder);
 }
-
-struct attempt {
-	const struct decode_options *options;
-	struct loss_problem *problem;
-	struct decoder *decoder; /* NULL where the query is refused */
-	struct loss_result result;
-	struct loss_error err;
-};
 
 /* The body is decoded: plans and evaluates the problem as far as that is asked for. */
 static loss_status follow(struct attempt *a)
 {
-	struct decoder *decoder = a->decoder;
-	struct loss_plan *plan = decoder->plan;
+	struct loss_plan *streamed = stream_plan(a->stream), *plan = streamed;
 	bool run = a->options->run;
 	loss_status status = LOSS_OK;
 	if ((a->options->plan || run) && !plan)
 		status = loss_plan_create(a->problem, a->problem->arena, &plan, &a->err);
-	if (status == LOSS_OK && plan && decoder->planned)
-		status = decoder->planned(decoder, plan, &a->err);
-	if (status == LOSS_OK && run && !decoder->plan)
+	if (status == LOSS_OK && run && !streamed)
 		status = loss_plan_run(plan, 1, NULL, &a->err);
 	if (status == LOSS_OK && run)
 		loss_plan_finish(plan, &a->result);
-	if (status == LOSS_OK && run && decoder->verify)
-		status = decoder->verify(decoder, &a->err);
+	if (status == LOSS_OK && run)
+		status = shm_uses_verify(&a->shared, &a->err);
 	return status;
 }
 
@@ -165,13 +171,16 @@ static loss_status follow(struct attempt *a)
 static loss_status run(struct attempt *a, const char *body, enum cut cut, struct random *random)
 {
 	const char *query = a->options->query ? a->options->query : "";
+	struct query_wish wish;
 	loss_status status =
-		query_apply(query, strlen(query), a->problem, a->problem->arena, &a->err);
+		query_apply(query, strlen(query), a->problem, a->problem->arena, &wish, &a->err);
 	if (status != LOSS_OK)
 		return status;
-	a->decoder = create(a->options, a->problem);
+	create(a);
 	feed(a->decoder, body, size_of(a->options, body), cut, random);
 	status = a->decoder->finish(a->decoder, &a->err);
+	if (status == LOSS_OK)
+		status = stream_finish(a->stream, &a->err);
 	return status == LOSS_OK ? follow(a) : status;
 }
 
@@ -197,8 +206,7 @@ static struct decoded decode_one_way(const struct decode_options *options, const
 			decoder->pointer(decoder, &attempt.err, decoded.pointer,
 					 sizeof decoded.pointer);
 	}
-	if (decoder && decoder->release)
-		decoder->release(attempt.decoder);
+	shm_uses_release(&attempt.shared);
 	loss_arena_destroy(arena);
 	assert_int_equal(budget.held, 0);
 	return decoded;

@@ -1,5 +1,5 @@
 #include "refusal.h"
-#include "codec/status.h"
+#include "status/status.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

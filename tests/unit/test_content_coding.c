@@ -13,7 +13,7 @@
 #include "../support/memory.h"
 #include "../support/random.h"
 #include "budget.h"
-#include "codec/status.h"
+#include "status/status.h"
 
 #define NO_LIMIT UINT64_MAX
 #define MIB ((size_t)1 << 20)
@@ -356,35 +356,106 @@ static void test_no_memory(void **state)
 
 /* ---------------------------------------------------------------- out */
 
-static void test_gzip_bytes(void **state)
+/* Coded in pieces of `step` bytes, each in a block of its own; NULL when there is no memory. */
+static const struct loss_buffer *deflate_in_pieces(struct loss_arena *arena, struct bytes text,
+						   size_t step)
 {
-	(void)state;
-	static const size_t sizes[] = {0, 1, 1000, 40000, 300000};
-	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
-		struct loss_arena *arena = create_arena(NULL);
-		struct bytes text = digits(arena, sizes[i]);
-		struct loss_buffer *coded = gzip_bytes(text.data, text.size, arena);
-		assert_non_null(coded);
-		assert_true(sizes[i] < 1000 || coded->size < sizes[i] * 6 / 10);
-		struct outcome outcome = decode(arena, CODING_GZIP, NO_LIMIT,
-						(struct bytes){coded->data, coded->size}, 1000);
-		assert_int_equal(outcome.status, LOSS_OK);
-		assert_int_equal(outcome.decoded->size, text.size);
-		if (text.size > 0)
-			assert_memory_equal(outcome.decoded->data, text.data, text.size);
-		loss_arena_destroy(arena);
+	struct deflater *deflater = deflater_create(arena);
+	bool good = deflater != NULL;
+	for (size_t at = 0; good && at < text.size; at += step) {
+		size_t n = text.size - at < step ? text.size - at : step;
+		unsigned char *piece = test_malloc(n);
+		memcpy(piece, text.data + at, n);
+		good = deflater_feed(deflater, piece, n);
+		test_free(piece);
 	}
+	return good ? deflater_finish(deflater) : NULL;
 }
 
-static void test_gzip_bytes_without_memory(void **state)
+/* zlib itself reads it back; one gzip body and nothing after it. */
+static void expect_inflated(const struct loss_buffer *coded, struct bytes text)
+{
+	unsigned char *got = test_malloc(text.size + 1);
+	z_stream stream = {.next_in = coded->data,
+			   .avail_in = (uInt)coded->size,
+			   .next_out = got,
+			   .avail_out = (uInt)text.size + 1};
+	assert_int_equal(inflateInit2(&stream, 15 + 16), Z_OK);
+	assert_int_equal(inflate(&stream, Z_FINISH), Z_STREAM_END);
+	assert_int_equal(stream.total_out, text.size);
+	assert_int_equal(stream.avail_in, 0);
+	if (text.size > 0)
+		assert_memory_equal(got, text.data, text.size);
+	inflateEnd(&stream);
+	test_free(got);
+}
+
+static void test_deflates_in_pieces_of_any_size(void **state)
 {
 	(void)state;
+	static const size_t sizes[] = {0, 1, 1000, 40000, 65536, 300000};
+	static const size_t steps[] = {1, 4096, 65536, SIZE_MAX};
+	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
+		for (size_t j = 0; j < sizeof steps / sizeof *steps; j++) {
+			struct loss_arena *arena = create_arena(NULL);
+			struct bytes text = digits(arena, sizes[i]);
+			size_t step = steps[j] < sizes[i] ? steps[j] : sizes[i];
+			const struct loss_buffer *coded = deflate_in_pieces(arena, text, step);
+			assert_non_null(coded);
+			assert_true(sizes[i] < 1000 || coded->size < sizes[i] * 6 / 10);
+			expect_inflated(coded, text);
+			loss_arena_destroy(arena);
+		}
+}
+
+/* What does not get shorter gets hardly longer. */
+static void test_deflates_noise(void **state)
+{
+	(void)state;
+	struct random random = random_start(9);
+	struct loss_arena *arena = create_arena(NULL);
+	struct bytes text = zeros(arena, 200000);
+	for (size_t i = 0; i < text.size; i++)
+		text.data[i] = (unsigned char)random_bits(&random);
+	const struct loss_buffer *coded = deflate_in_pieces(arena, text, 65536);
+	assert_non_null(coded);
+	assert_true(coded->size < text.size + text.size / 500);
+	expect_inflated(coded, text);
+	loss_arena_destroy(arena);
+}
+
+/* Pieces of no bytes, before, between and after others, are nothing. */
+static void test_deflates_empty_pieces(void **state)
+{
+	(void)state;
+	struct loss_arena *arena = create_arena(NULL);
+	struct bytes text = digits(arena, 10);
+	struct deflater *deflater = deflater_create(arena);
+	assert_non_null(deflater);
+	assert_true(deflater_feed(deflater, "", 0));
+	assert_true(deflater_feed(deflater, text.data, 5));
+	assert_true(deflater_feed(deflater, "", 0));
+	assert_true(deflater_feed(deflater, NULL, 0));
+	assert_true(deflater_feed(deflater, text.data + 5, 5));
+	assert_true(deflater_feed(deflater, "", 0));
+	const struct loss_buffer *coded = deflater_finish(deflater);
+	assert_non_null(coded);
+	expect_inflated(coded, text);
+	loss_arena_destroy(arena);
+}
+
+/* Whether it ends in the making, on the way or at the end. */
+static void test_deflates_without_memory(void **state)
+{
+	(void)state;
+	struct loss_arena *rich = create_arena(NULL);
+	struct bytes text = digits(rich, 300000);
 	bool done = false;
 	size_t failed = 0;
 	for (size_t limit = BLOCK + PAGE; !done; limit += 8 * PAGE) {
 		struct loss_budget budget = budget_of(limit);
 		struct loss_arena *arena = create_arena(&budget);
-		done = gzip_bytes("text", 4, arena) != NULL;
+		done = deflate_in_pieces(arena, text, 65536) != NULL;
 		failed += !done;
 		if (!done)
 			expect_failure(arena, LOSS_TOO_LARGE_FOR_BUDGET, "memory budget");
@@ -392,6 +463,7 @@ static void test_gzip_bytes_without_memory(void **state)
 		assert_int_equal(held(&budget), 0);
 	}
 	assert_true(failed > 2);
+	loss_arena_destroy(rich);
 }
 
 int main(void)
@@ -408,8 +480,10 @@ int main(void)
 		cmocka_unit_test(test_bombs),
 		cmocka_unit_test(test_what_is_no_bomb),
 		cmocka_unit_test(test_no_memory),
-		cmocka_unit_test(test_gzip_bytes),
-		cmocka_unit_test(test_gzip_bytes_without_memory),
+		cmocka_unit_test(test_deflates_in_pieces_of_any_size),
+		cmocka_unit_test(test_deflates_noise),
+		cmocka_unit_test(test_deflates_empty_pieces),
+		cmocka_unit_test(test_deflates_without_memory),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,6 @@
 /* Small JSON documents: what is taken from them, and what is said of wrong ones. */
 #include "codec/json/control.h"
-#include "codec/status.h"
+#include "status/status.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

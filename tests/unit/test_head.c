@@ -1,7 +1,7 @@
 #include "../../server/http/head.h"
 #include "../support/memory.h"
 #include "budget.h"
-#include "codec/status.h"
+#include "status/status.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

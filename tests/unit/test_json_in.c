@@ -11,7 +11,7 @@
 #include "../support/decoded.h"
 #include "../support/random.h"
 #include "budget.h"
-#include "codec/status.h"
+#include "status/status.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

@@ -260,6 +260,94 @@ static void test_long_rows(void **state)
 	}
 }
 
+/* The same text, however the elements are cut. */
+static void expect_pieces(struct json_out *out, const struct loss_tensor *tensor)
+{
+	static const size_t pieces[] = {1, 2, 3, 7};
+	char whole[4096];
+	json_out_raw(out, "0");
+	json_out_tensor(out, tensor);
+	snprintf(whole, sizeof whole, "%s", take(out));
+	for (size_t i = 0; i < sizeof pieces / sizeof *pieces; i++) {
+		struct json_tensor_out walk;
+		size_t calls = 1;
+		json_out_raw(out, "0");
+		json_tensor_out_start(&walk, tensor);
+		while (!json_out_tensor_piece(out, &walk, pieces[i]))
+			calls++;
+		/* Something is written every time, and no more than was asked for. */
+		assert_true(calls >= (tensor->count + pieces[i] - 1) / pieces[i]);
+		assert_true(calls <= strlen(whole));
+		assert_string_equal(take(out), whole);
+	}
+}
+
+/* Every tensor of a rank up to four whose dimensions are of 0 to 3. */
+static void test_pieces_of_all_shapes(void **state)
+{
+	struct json_out *out = &((struct fixture *)*state)->out;
+	static const size_t counts[] = {1, 4, 16, 64, 256};
+	int32_t data[81];
+	for (int i = 0; i < 81; i++)
+		data[i] = 7 * i - 100;
+	for (int rank = 0; rank <= 4; rank++)
+		for (size_t k = 0; k < counts[rank]; k++) {
+			struct loss_tensor tensor = {.dtype = LOSS_I32, .rank = rank, .data = data};
+			for (int axis = 0; axis < rank; axis++)
+				tensor.shape[axis] = k >> 2 * axis & 3;
+			assert_true(loss_tensor_set_count(&tensor));
+			expect_pieces(out, &tensor);
+		}
+}
+
+/* Runs of floats are written by another way than others, and room is made for 256 at once. */
+static void test_pieces_of_all_dtypes(void **state)
+{
+	struct json_out *out = &((struct fixture *)*state)->out;
+	static unsigned char data[8 * 15];
+	for (size_t i = 0; i < sizeof data; i++)
+		data[i] = (unsigned char)(37 * i + 11);
+	for (int dtype = 0; dtype < LOSS_N_DTYPES; dtype++) {
+		struct loss_tensor tensor = {.dtype = (loss_dtype)dtype,
+					     .rank = 2,
+					     .shape = {3, 5},
+					     .count = 15,
+					     .data = data};
+		expect_pieces(out, &tensor);
+	}
+	static float numbers[2 * 300];
+	for (size_t i = 0; i < 600; i++)
+		numbers[i] = i % 17 ? 1.0f / (float)(i + 1) : (float)NAN;
+	struct loss_tensor tensor = {LOSS_F32, 2, {2, 300}, 600, numbers};
+	char *whole = NULL;
+	for (size_t piece = 255; piece <= 600; piece += piece == 257 ? 43 : piece > 257 ? 300 : 1) {
+		struct json_tensor_out walk;
+		json_tensor_out_start(&walk, &tensor);
+		while (!json_out_tensor_piece(out, &walk, piece)) {
+		}
+		const char *text = take(out);
+		if (whole)
+			assert_string_equal(text, whole);
+		else
+			whole = loss_arena_printf(out->buffer->arena, "%s", text);
+	}
+}
+
+/* A row without elements is a piece of work, too: many of them do not come in one call. */
+static void test_pieces_of_empty_rows(void **state)
+{
+	struct json_out *out = &((struct fixture *)*state)->out;
+	struct loss_tensor tensor = {.dtype = LOSS_F32, .rank = 2, .shape = {1000, 0}};
+	struct json_tensor_out walk;
+	size_t calls = 1;
+	json_tensor_out_start(&walk, &tensor);
+	while (!json_out_tensor_piece(out, &walk, 10))
+		calls++;
+	assert_int_equal(calls, 100);
+	json_out_tensor(out, &tensor);
+	assert_int_equal(strlen(take(out)), 2 * (2 + 1000 * 2 + 999) + 1);
+}
+
 static void test_without_memory_it_stays_failed(void **state)
 {
 	(void)state;
@@ -302,6 +390,9 @@ int main(void)
 		TEST(test_shapes),
 		TEST(test_tensors_stand_among_values),
 		TEST(test_long_rows),
+		TEST(test_pieces_of_all_shapes),
+		TEST(test_pieces_of_all_dtypes),
+		TEST(test_pieces_of_empty_rows),
 		cmocka_unit_test(test_without_memory_it_stays_failed),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,7 +12,7 @@
 #include "../../server/codec/json/json_scan.h"
 #include "../support/random.h"
 #include "budget.h"
-#include "codec/status.h"
+#include "status/status.h"
 
 #define SUITE "../shared/data/JSONTestSuite"
 

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "../support/decoded.h"
-#include "codec/status.h"
+#include "status/status.h"
 
 #define BCE "binary_cross_entropy_with_logits"
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))

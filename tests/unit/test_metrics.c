@@ -2,7 +2,7 @@
  */
 
 #include "budget.h"
-#include "codec/status.h"
+#include "status/status.h"
 #include "metrics/metrics.h"
 #include "metrics/metrics_shard.h"
 

@@ -9,7 +9,7 @@
 #include <cmocka.h>
 
 #include "../support/oip.h"
-#include "codec/status.h"
+#include "status/status.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 

@@ -13,7 +13,7 @@
 
 #include "../../server/route/pages.h"
 #include "budget.h"
-#include "codec/status.h"
+#include "status/status.h"
 
 static const struct config config = {
 	.max_body_bytes = 1342177280, .max_elements = UINT64_C(8589934592), .max_rank = 8};

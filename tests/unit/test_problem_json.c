@@ -12,7 +12,7 @@
 
 #include "../../server/codec/json/problem_json.h"
 #include "budget.h"
-#include "codec/status.h"
+#include "status/status.h"
 
 static const char *write_problem(struct loss_arena *arena, const struct loss_error *err,
 				 const char *pointer, const char *request_id)

@@ -11,7 +11,7 @@
 #include "../../server/codec/query.h"
 #include "../../src/problem.h"
 #include "../support/decoded.h"
-#include "codec/status.h"
+#include "status/status.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -52,7 +52,8 @@ static void check_refused(const char *query, loss_status status, const char *fie
 	struct loss_error err = {0};
 	struct loss_arena *arena = loss_arena_create(NULL);
 	struct loss_problem *problem = loss_problem_create(loss_find("cross_entropy", 13), arena);
-	loss_status got = query_apply(query, strlen(query), problem, arena, &err);
+	struct query_wish wish;
+	loss_status got = query_apply(query, strlen(query), problem, arena, &wish, &err);
 	if (strcmp(err.detail, detail) != 0)
 		print_error("%s\n", query);
 	assert_string_equal(err.detail, detail);
@@ -112,6 +113,17 @@ static void test_refused(void **state)
 		 "label_smoothing is \"nan\", but must be a number"},
 		{"label_smoothing=-NaN", LOSS_WRONG_TYPE, "label_smoothing",
 		 "label_smoothing is \"-NaN\", but must be a number"},
+		{"compress=maybe", LOSS_WRONG_TYPE, "compress",
+		 "compress is \"maybe\", but must be true or false"},
+		{"compress=TRUE", LOSS_WRONG_TYPE, "compress",
+		 "compress is \"TRUE\", but must be true or false"},
+		{"compress", LOSS_WRONG_TYPE, "compress",
+		 "compress is \"\", but must be true or false"},
+		{"compress=1&compress=1", LOSS_DUPLICATE_FIELD, "compress",
+		 "compress is given twice; give it once"},
+		{"compress=maybe&compress=1", LOSS_DUPLICATE_FIELD, "compress",
+		 "compress is given twice; give it once"},
+		{"compress=%zz", STATUS_INVALID_QUERY, "", BAD_ESCAPE("%zz")},
 		/* several: the lowest status, then the first */
 		{"reduce=yes&reduction=a&reduction=b&nope=1&nope2=2", LOSS_UNKNOWN_FIELD, "nope",
 		 "cross_entropy has no argument \"nope\"; the nearest field is \"mask\""},
@@ -157,9 +169,11 @@ static void test_values(void **state)
 		struct loss_arena *arena = loss_arena_create(NULL);
 		struct loss_problem *problem =
 			loss_problem_create(loss_find("cross_entropy", 13), arena);
-		assert_int_equal(
-			query_apply(cases[i].query, strlen(cases[i].query), problem, arena, &err),
-			LOSS_OK);
+		struct query_wish wish;
+		assert_int_equal(query_apply(cases[i].query, strlen(cases[i].query), problem, arena,
+					     &wish, &err),
+				 LOSS_OK);
+		assert_false(wish.compress);
 		const struct loss_value *got = &problem->values[cases[i].argument];
 		assert_int_equal(got->type, cases[i].value.type);
 		assert_int_equal(got->boolean, cases[i].value.boolean);
@@ -170,18 +184,54 @@ static void test_values(void **state)
 	}
 }
 
+/* What is wanted of the reply is no argument of the loss. */
+static void test_wishes(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *query;
+		bool compress;
+	} cases[] = {
+		{"", false},
+		{"compress=true", true},
+		{"compress=True", true},
+		{"compress=1", true},
+		{"compress=%31", true},
+		{"compress=false", false},
+		{"compress=False", false},
+		{"compress=0", false},
+		{"reduction=sum&compress=1&outputs=loss", true},
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct loss_error err = {0};
+		struct query_wish wish = {.compress = !cases[i].compress};
+		struct loss_arena *arena = loss_arena_create(NULL);
+		struct loss_problem *problem =
+			loss_problem_create(loss_find("cross_entropy", 13), arena);
+		assert_int_equal(query_apply(cases[i].query, strlen(cases[i].query), problem, arena,
+					     &wish, &err),
+				 LOSS_OK);
+		assert_int_equal(wish.compress, cases[i].compress);
+		loss_arena_destroy(arena);
+	}
+	assert_decodes(&(struct decode_options){.query = "compress=1&reduction=sum"}, "{}",
+		       "reduction \"sum\"\n");
+}
+
 /* Values longer than what is kept are refused, never cut to something that is right. */
 static void test_long_texts(void **state)
 {
 	(void)state;
 	char query[5000];
 	struct loss_error err = {0};
+	struct query_wish wish;
 	struct loss_arena *arena = loss_arena_create(NULL);
 	struct loss_problem *problem = loss_problem_create(loss_find("cross_entropy", 13), arena);
 	snprintf(query, sizeof query, "label_smoothing=0.%04000d1", 0);
-	assert_int_equal(query_apply(query, strlen(query), problem, arena, &err), LOSS_WRONG_TYPE);
+	assert_int_equal(query_apply(query, strlen(query), problem, arena, &wish, &err),
+			 LOSS_WRONG_TYPE);
 	snprintf(query, sizeof query, "%04000d=1", 0);
-	assert_int_equal(query_apply(query, strlen(query), problem, arena, &err),
+	assert_int_equal(query_apply(query, strlen(query), problem, arena, &wish, &err),
 			 LOSS_UNKNOWN_FIELD);
 	loss_arena_destroy(arena);
 }
@@ -201,9 +251,9 @@ static void test_many_outputs(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_accepted),     cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_values),       cmocka_unit_test(test_long_texts),
-		cmocka_unit_test(test_many_outputs),
+		cmocka_unit_test(test_accepted), cmocka_unit_test(test_refused),
+		cmocka_unit_test(test_values),   cmocka_unit_test(test_long_texts),
+		cmocka_unit_test(test_wishes),   cmocka_unit_test(test_many_outputs),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

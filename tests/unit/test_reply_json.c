@@ -1,4 +1,4 @@
-/* The JSON reply: its members, their order, and the times that it completes. */
+/* The JSON reply: its members, their order, the times in it, and its pieces. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,8 +8,10 @@
 
 #include <cjson/cJSON.h>
 #include <math.h>
+#include <string.h>
 
 #include "../../server/codec/json/reply_json.h"
+#include "../support/encoded.h"
 #include "budget.h"
 
 static float loss_data[] = {1.3447266f};
@@ -47,22 +49,20 @@ static struct timings make_timings(void)
 
 struct reply {
 	struct loss_arena *arena;
-	char *text; /* terminated */
+	struct encoded_reply encoded;
+	const char *text; /* terminated */
 	cJSON *json;
 };
 
-static struct reply write_reply(const struct loss_result *result, struct timings *timings)
+static struct reply write_reply(const struct loss_result *result, const struct timings *timings)
 {
 	struct reply reply = {.arena = loss_arena_create(NULL)};
 	assert_non_null(reply.arena);
-	struct loss_buffer *buffer = loss_buffer_create(reply.arena);
-	assert_non_null(buffer);
-	struct loss_error err;
-	const struct encoder_input input = {.result = result, .timings = timings};
-	struct encoded out = {.body = buffer};
-	assert_int_equal(reply_json_encode(&input, &out, &err), LOSS_OK);
-	assert_true(loss_buffer_append(buffer, "", 1));
-	reply.text = (char *)buffer->data;
+	const struct encoder_input input = {
+		.result = result, .timings = timings, .arena = reply.arena};
+	reply.encoded = encoded_reply(reply_json_create, &input);
+	assert_int_equal(reply.encoded.out.n_tensors, 0);
+	reply.text = (const char *)reply.encoded.bytes;
 	reply.json = cJSON_ParseWithOpts(reply.text, NULL, 1);
 	assert_non_null(reply.json);
 	return reply;
@@ -71,6 +71,7 @@ static struct reply write_reply(const struct loss_result *result, struct timings
 static void end_reply(struct reply *reply)
 {
 	cJSON_Delete(reply->json);
+	encoded_free(&reply->encoded);
 	loss_arena_destroy(reply->arena);
 }
 
@@ -152,6 +153,7 @@ static void test_metrics(void **state)
 	(void)state;
 	struct loss_result result = make_result();
 	struct timings timings = make_timings();
+	timings.encode_ns = 3000000000;
 	uint64_t before = clock_ns();
 	struct reply reply = write_reply(&result, &timings);
 	uint64_t passed = clock_ns() - before;
@@ -167,12 +169,12 @@ static void test_metrics(void **state)
 	assert_true(number_at(metrics, "threads") == 7.0);
 	const cJSON *isa = cJSON_GetObjectItemCaseSensitive(metrics, "isa");
 	assert_string_equal(cJSON_GetStringValue(isa), "avx2");
-	/* What the reply says is what timings holds afterwards. */
-	assert_true(timings.encode_ns > 0 && timings.encode_ns <= passed);
-	assert_true(timings.total_ns >= 5000000 + timings.encode_ns);
-	assert_true(timings.total_ns <= before - timings.start_ns + passed);
-	assert_true(number_at(metrics, "encode_seconds") == (double)timings.encode_ns / 1e9);
-	assert_true(number_at(metrics, "total_seconds") == (double)timings.total_ns / 1e9);
+	/* What writing took until then: the pieces before, and this one so far. */
+	double encode = number_at(metrics, "encode_seconds") - 3.0;
+	double total = number_at(metrics, "total_seconds");
+	assert_true(encode > 0.0 && encode <= (double)passed / 1e9);
+	assert_true(total >= 5e-3 + encode);
+	assert_true(total <= (double)(before - timings.start_ns + passed) / 1e9);
 	end_reply(&reply);
 }
 
@@ -182,17 +184,58 @@ static void test_no_memory(void **state)
 	struct loss_budget budget = {.limit = 32768};
 	struct loss_arena *arena = loss_arena_create(&budget);
 	assert_non_null(arena);
-	struct loss_buffer *buffer = loss_buffer_create(arena);
-	assert_non_null(buffer);
 	struct loss_result result = make_result();
 	static float zeros[65536];
 	result.outputs[0].tensor = (struct loss_tensor){LOSS_F32, 1, {65536}, 65536, zeros};
 	struct timings timings = make_timings();
-	const struct encoder_input input = {.result = &result, .timings = &timings};
-	struct encoded out = {.body = buffer};
-	struct loss_error err;
-	assert_int_equal(reply_json_encode(&input, &out, &err), LOSS_TOO_LARGE_FOR_BUDGET);
+	const struct encoder_input input = {.result = &result, .timings = &timings, .arena = arena};
+	struct encoded_reply encoded;
+	assert_int_equal(encoded_run(reply_json_create, &input, false, &encoded),
+			 LOSS_TOO_LARGE_FOR_BUDGET);
 	loss_arena_destroy(arena);
+	/* Where the text does not stay, it may be longer than the memory. */
+	budget.limit = 256 << 10;
+	arena = loss_arena_create(&budget);
+	const struct encoder_input other = {.result = &result, .timings = &timings, .arena = arena};
+	assert_int_equal(encoded_run(reply_json_create, &other, true, &encoded), LOSS_OK);
+	assert_true(encoded.n_text > budget.limit);
+	encoded_free(&encoded);
+	loss_arena_destroy(arena);
+}
+
+/* A reply of several pieces: none of them is long, and together they are what one would be. */
+static void test_pieces(void **state)
+{
+	(void)state;
+	enum { ROWS = 7, CLASSES = 10000, EMPTY = 3 };
+	static float grad[ROWS * CLASSES];
+	for (size_t i = 0; i < ROWS * CLASSES; i++)
+		grad[i] = -1.0f / (float)(i + 1);
+	struct loss_result result = make_result();
+	result.n_outputs = 3;
+	result.outputs[0].tensor =
+		(struct loss_tensor){LOSS_F32, 2, {ROWS, CLASSES}, ROWS * CLASSES, grad};
+	result.outputs[2] = (struct loss_output){"lse", {LOSS_F32, 1, {EMPTY}, EMPTY, grad}};
+	struct timings timings = make_timings();
+	struct reply reply = write_reply(&result, &timings);
+	assert_false(reply.encoded.binary);
+	assert_int_equal(reply.encoded.elements, ROWS * CLASSES + 1 + EMPTY);
+	assert_true(reply.encoded.pieces > 5);
+	assert_true(reply.encoded.longest <
+		    ENCODER_PIECE_BYTES + ENCODER_PIECE_ELEMENTS * sizeof "-1.23456789e-12,");
+
+	struct json_out out;
+	json_out_start(&out, loss_buffer_create(reply.arena));
+	json_out_open(&out, '{');
+	for (size_t i = 0; i < result.n_outputs; i++) {
+		json_out_key(&out, result.outputs[i].name);
+		json_out_tensor(&out, &result.outputs[i].tensor);
+	}
+	json_out_key(&out, "totals");
+	assert_false(out.failed);
+	assert_true(reply.encoded.size > out.buffer->size);
+	assert_memory_equal(reply.text, out.buffer->data, out.buffer->size);
+	end_reply(&reply);
 }
 
 int main(void)
@@ -203,6 +246,7 @@ int main(void)
 		cmocka_unit_test(test_no_outputs_asked_for),
 		cmocka_unit_test(test_warnings),
 		cmocka_unit_test(test_metrics),
+		cmocka_unit_test(test_pieces),
 		cmocka_unit_test(test_no_memory),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,5 @@
-#include "../../server/route/route.h"
+#include "../../server/route/evaluate.h"
+#include "../../server/route/routes.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,7 +14,7 @@ static const struct route *find(const char *path, const char *first, const char 
 	const char *const wanted[ROUTE_MAX_ARGUMENTS] = {first, second};
 	struct route_argument arguments[ROUTE_MAX_ARGUMENTS];
 	memset(arguments, 0xa5, sizeof arguments);
-	const struct route *route = route_find(path, strlen(path), arguments);
+	const struct route *route = route_find(routes, path, strlen(path), arguments);
 	for (size_t i = 0; i < ROUTE_MAX_ARGUMENTS; i++) {
 		assert_int_equal(arguments[i].size, wanted[i] ? strlen(wanted[i]) : 0);
 		if (wanted[i])
@@ -43,7 +44,8 @@ static void every_template_is_found_by_itself(void **state)
 		for (const char *at = route->path; *at; at++)
 			names += *at == '{';
 		assert_in_range(names, 0, ROUTE_MAX_ARGUMENTS);
-		assert_ptr_equal(route_find(route->path, strlen(route->path), arguments), route);
+		assert_ptr_equal(route_find(routes, route->path, strlen(route->path), arguments),
+				 route);
 	}
 }
 
@@ -127,35 +129,46 @@ static void only_n_bytes_count(void **state)
 {
 	struct route_argument arguments[ROUTE_MAX_ARGUMENTS];
 	(void)state;
-	assert_string_equal(route_find("/v2/health/live", 3, arguments)->path, "/v2");
-	assert_null(route_find("/v2\0x", 5, arguments));
-	assert_string_equal(route_find("/v2/models/abc/ready", 13, arguments)->path,
+	assert_string_equal(route_find(routes, "/v2/health/live", 3, arguments)->path, "/v2");
+	assert_null(route_find(routes, "/v2\0x", 5, arguments));
+	assert_string_equal(route_find(routes, "/v2/models/abc/ready", 13, arguments)->path,
 			    "/v2/models/{loss}");
 	assert_int_equal(arguments[0].size, 2);
-	assert_null(route_find("/v2/models/abc", 11, arguments));
+	assert_null(route_find(routes, "/v2/models/abc", 11, arguments));
 }
 
-/* POST evaluates, or has a page that reads a document; never both. */
+/* What evaluates has a protocol and a loss, what has a page answers with it; never both. POST
+ * evaluates, or has a page that reads a document. */
 static void every_method_has_somebody(void **state)
 {
 	(void)state;
-	for (const struct route *route = routes; route->path; route++) {
-		bool post = (route->methods & METHOD_POST) != 0;
-		assert_int_equal(route_reads_document(route), post && !route->protocol);
-		if ((route->methods & METHOD_GET) || route_reads_document(route))
-			assert_non_null(route->page);
-		if (route->protocol)
-			assert_true(post && route->names_loss);
-	}
+	for (const struct route *route = routes; route->path; route++)
+		for (enum method method = METHOD_GET; method < METHOD_N_ROUTED; method++) {
+			const struct endpoint *endpoint = route_endpoint(route, method);
+			if (!endpoint)
+				continue;
+			assert_ptr_equal(endpoint, &route->on[method]);
+			assert_non_null(endpoint->content_type);
+			assert_int_equal(endpoint->handler == &evaluate_handler,
+					 endpoint->protocol != NULL);
+			assert_int_equal(endpoint->page == NULL, endpoint->protocol != NULL);
+			if (endpoint->protocol)
+				assert_true(method == METHOD_POST && route->names_loss);
+			else
+				assert_ptr_equal(endpoint->handler, method == METHOD_GET
+									    ? &page_handler
+									    : &document_handler);
+		}
 }
 
 static void methods_follow_the_row(void **state)
 {
+	char allow[ROUTE_ALLOW_SIZE];
 	(void)state;
 	for (const struct route *route = routes; route->path; route++) {
-		bool get = (route->methods & METHOD_GET) != 0;
-		bool post = (route->methods & METHOD_POST) != 0;
-		const char *allow = route_allow(route);
+		bool get = route->on[METHOD_GET].handler != NULL;
+		bool post = route->on[METHOD_POST].handler != NULL;
+		assert_ptr_equal(route_allow(route, allow), allow);
 		assert_int_equal(route_allows(route, METHOD_GET), get);
 		assert_int_equal(route_allows(route, METHOD_HEAD), get);
 		assert_int_equal(route_allows(route, METHOD_POST), post);
@@ -168,15 +181,81 @@ static void methods_follow_the_row(void **state)
 	}
 }
 
+static const struct handler handler;
+#define TAKES                                                                                      \
+	{                                                                                          \
+		.handler = &handler                                                                \
+	}
+
+static const struct route table[] = {
+	{.path = "/get", .on = {[METHOD_GET] = TAKES}},
+	{.path = "/post", .on = {[METHOD_POST] = TAKES}},
+	{.path = "/both", .on = {[METHOD_GET] = TAKES, [METHOD_POST] = TAKES}},
+	{.path = "/files/{name}", .on = {[METHOD_PUT] = TAKES, [METHOD_DELETE] = TAKES}},
+	{.path = "/all",
+	 .on = {[METHOD_GET] = TAKES,
+		[METHOD_POST] = TAKES,
+		[METHOD_PUT] = TAKES,
+		[METHOD_DELETE] = TAKES}},
+	{.path = "/nothing"},
+	{0},
+};
+
+/* Of any table, in the order that clients have always seen. */
+static void allow_lists_what_the_row_takes(void **state)
+{
+	static const struct {
+		const char *path, *allow;
+	} cases[] = {
+		{"/get", "GET, HEAD, OPTIONS"},
+		{"/post", "POST, OPTIONS"},
+		{"/both", "GET, HEAD, POST, OPTIONS"},
+		{"/files/a", "PUT, DELETE, OPTIONS"},
+		{"/all", "GET, HEAD, POST, PUT, DELETE, OPTIONS"},
+		{"/nothing", "OPTIONS"},
+	};
+	char allow[ROUTE_ALLOW_SIZE];
+	struct route_argument arguments[ROUTE_MAX_ARGUMENTS];
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		const char *path = cases[i].path;
+		const struct route *route = route_find(table, path, strlen(path), arguments);
+		assert_ptr_equal(route, &table[i]);
+		assert_string_equal(route_allow(route, allow), cases[i].allow);
+	}
+	assert_null(route_find(table, "/other", 6, arguments));
+	/* of paths in general */
+	assert_string_equal(route_allow(NULL, allow), "GET, HEAD, POST, OPTIONS");
+}
+
+static void methods_have_endpoints_of_their_own(void **state)
+{
+	const struct route *files = &table[3], *all = &table[4];
+	(void)state;
+	for (enum method method = METHOD_GET; method < METHOD_N_ROUTED; method++)
+		assert_ptr_equal(route_endpoint(all, method), &all->on[method]);
+	assert_ptr_equal(route_endpoint(all, METHOD_HEAD), &all->on[METHOD_GET]);
+	assert_null(route_endpoint(all, METHOD_OPTIONS));
+	assert_null(route_endpoint(all, METHOD_OTHER));
+	assert_null(route_endpoint(files, METHOD_GET));
+	assert_null(route_endpoint(files, METHOD_HEAD));
+	assert_null(route_endpoint(files, METHOD_POST));
+	assert_ptr_equal(route_endpoint(files, METHOD_PUT), &files->on[METHOD_PUT]);
+	assert_ptr_equal(route_endpoint(files, METHOD_DELETE), &files->on[METHOD_DELETE]);
+	assert_true(route_allows(files, METHOD_OPTIONS));
+	assert_false(route_allows(files, METHOD_OTHER));
+}
+
 static void methods_are_known_by_name(void **state)
 {
-	static const char *const names[] = {"GET", "HEAD", "POST", "OPTIONS"};
+	static const char *const names[] = {"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"};
+	static const char *const others[] = {"get",   "",      "Delete",  "DELETED", "DELET",
+					     "PATCH", "TRACE", "CONNECT", "other",   " GET"};
 	(void)state;
-	for (size_t i = 0; i < 4; i++)
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
 		assert_string_equal(route_method_name(route_method(names[i])), names[i]);
-	assert_int_equal(route_method("get"), METHOD_OTHER);
-	assert_int_equal(route_method("DELETE"), METHOD_OTHER);
-	assert_int_equal(route_method(""), METHOD_OTHER);
+	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+		assert_int_equal(route_method(others[i]), METHOD_OTHER);
 	assert_string_equal(route_method_name(METHOD_OTHER), "other");
 }
 
@@ -201,6 +280,8 @@ int main(void)
 		cmocka_unit_test(only_n_bytes_count),
 		cmocka_unit_test(every_method_has_somebody),
 		cmocka_unit_test(methods_follow_the_row),
+		cmocka_unit_test(allow_lists_what_the_row_takes),
+		cmocka_unit_test(methods_have_endpoints_of_their_own),
 		cmocka_unit_test(methods_are_known_by_name),
 		cmocka_unit_test(v2_is_what_lies_below_v2),
 	};

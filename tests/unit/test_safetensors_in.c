@@ -10,12 +10,13 @@
 #include <cmocka.h>
 
 #include "../../server/codec/safetensors/safetensors_in.h"
+#include "../../server/eval/stream.h"
 #include "../../src/problem.h"
 #include "../support/decoded.h"
 #include "../support/safetensors.h"
 #include "../support/spec.h"
 #include "budget.h"
-#include "codec/status.h"
+#include "status/status.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -247,16 +248,16 @@ static void test_values(void **state)
 	}
 	static const unsigned char bytes[] = {0, 0, 0, 0, 0, 0, 0, 0, 1, 2};
 	static const struct decoded no_boolean = {
-		LOSS_DTYPE_MISMATCH, "targets",
-		"element 1 of targets is the byte 2, but an element of BOOL is 0 or 1", NULL};
+		LOSS_ARGUMENT_OUT_OF_RANGE, "targets",
+		"targets[1] is 2, but an element of BOOL is the byte 0 or 1", NULL};
 	assert_refusal(
 		(struct decode_options){.loss = "binary_cross_entropy_with_logits", .plan = 1},
 		"{\"targets\":{\"dtype\":\"BOOL\",\"shape\":[2],\"data_offsets\":[8,10]},"
 		"\"logits\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}",
 		bytes, sizeof bytes, &no_boolean);
 	static const struct decoded no_mask = {
-		LOSS_DTYPE_MISMATCH, "mask",
-		"element 1 of mask is the byte 2, but an element of BOOL is 0 or 1", NULL};
+		LOSS_ARGUMENT_OUT_OF_RANGE, "mask",
+		"mask[1] is 2, but an element of BOOL is the byte 0 or 1", NULL};
 	for (int order = 0; order < 2; order++) {
 		struct layout layout = lay_out(order ? "mtl" : "tlm");
 		layout.data[order ? 1 : layout.n - 1] = 2;
@@ -282,11 +283,26 @@ static char *header_of_names(size_t n)
 	return header;
 }
 
-static loss_status decode_once(struct decoder *decoder, const char *body, size_t size,
-			       struct loss_error *err)
+/* Decodes into a stream, as an evaluation does, in pieces. */
+static loss_status decode_into(struct stream *stream, const struct decoder_setup *made,
+			       const char *body, size_t size, size_t piece, struct loss_error *err)
 {
-	decoder->feed(decoder, (const unsigned char *)body, size);
-	return decoder->finish(decoder, err);
+	struct decoder_setup setup = *made;
+	setup.sink = stream_sink(stream);
+	struct decoder *decoder = safetensors_in_create(&setup);
+	if (!decoder)
+		return loss_arena_failure(setup.arena, err);
+	for (size_t at = 0; at < size; at += piece)
+		decoder->feed(decoder, (const unsigned char *)body + at,
+			      piece < size - at ? piece : size - at);
+	loss_status status = decoder->finish(decoder, err);
+	return status == LOSS_OK ? stream_finish(stream, err) : status;
+}
+
+static struct stream *start_stream(const struct decoder_setup *setup)
+{
+	return stream_create(
+		&(struct stream_setup){.problem = setup->problem, .arena = setup->arena});
 }
 
 static loss_status decode_names(size_t n, uint64_t max_header_bytes, struct loss_error *err)
@@ -303,7 +319,9 @@ static loss_status decode_names(size_t n, uint64_t max_header_bytes, struct loss
 			   .max_rank = 8,
 			   .max_header_bytes = max_header_bytes},
 	};
-	loss_status status = decode_once(safetensors_in_create(&setup), body, size, err);
+	struct stream *stream = start_stream(&setup);
+	assert_non_null(stream);
+	loss_status status = decode_into(stream, &setup, body, size, size, err);
 	eval_end(&eval);
 	free(body);
 	free(header);
@@ -334,8 +352,8 @@ static loss_status decode_beside(size_t filler, struct loss_arena *arena, const 
 		return err.status;
 	struct decoder_setup setup = {
 		.problem = problem, .arena = arena, .limits = {1000, 8, 65536}};
-	struct decoder *decoder = safetensors_in_create(&setup);
-	return decoder ? decode_once(decoder, body, size, &err) : err.status;
+	struct stream *stream = start_stream(&setup);
+	return stream ? decode_into(stream, &setup, body, size, size, &err) : err.status;
 }
 
 /* Less and less memory: refused for it or right, and nothing is left behind. */
@@ -409,12 +427,11 @@ static void check_spec(struct eval *source, const loss_role *order)
 		struct decoder_setup setup = {.problem = eval.problem,
 					      .arena = eval.arena,
 					      .limits = {UINT64_C(1) << 33, 8, 65536}};
-		struct decoder *decoder = safetensors_in_create(&setup);
-		for (size_t at = 0; at < size; at += piece)
-			decoder->feed(decoder, (const unsigned char *)body + at,
-				      piece < size - at ? piece : size - at);
-		assert_int_equal(decoder->finish(decoder, &eval.error), LOSS_OK);
-		compare(source, &eval, decoder->plan);
+		struct stream *stream = start_stream(&setup);
+		assert_non_null(stream);
+		assert_int_equal(decode_into(stream, &setup, body, size, piece, &eval.error),
+				 LOSS_OK);
+		compare(source, &eval, stream_plan(stream));
 		eval_end(&eval);
 	}
 	free(body);

@@ -1,6 +1,6 @@
 /* Regions of shared memory: registering them, their limits, ranges, and the ends of all of it. */
 #include "../support/regions.h"
-#include "codec/status.h"
+#include "status/status.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

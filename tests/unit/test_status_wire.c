@@ -9,7 +9,7 @@
 #include <ctype.h>
 #include <string.h>
 
-#include "codec/status.h"
+#include "status/status.h"
 
 /* What clients rely on, written down once more: the first that applies is reported. */
 static const struct {

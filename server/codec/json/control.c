@@ -3,9 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "codec/status.h"
 #include "json_fault.h"
 #include "json_scan.h"
+#include "status/status.h"
 
 struct reading {
 	const struct control_field *fields;

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "codec/status.h"
+#include "status/status.h"
 
 /* "logits[3][1]", as long as its rank may be. */
 #define PLACE_SIZE 256

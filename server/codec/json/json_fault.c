@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "codec/status.h"
+#include "status/status.h"
 
 void json_fault_copy(char *out, size_t size, const char *text, size_t n)
 {

@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "codec/status.h"
 #include "json_scalar.h"
 #include "json_tensor.h"
+#include "status/status.h"
 
 /*
  * One more name than there are outputs: then some name among them is unknown or stands there twice,
@@ -24,6 +24,7 @@ struct json_in {
 	struct decoder decoder; /* first: it is what the caller holds */
 	struct json_scan scan;
 	struct loss_problem *problem;
+	struct sink *sink;
 	const struct loss_info *loss;
 	struct loss_arena *arena;
 	struct json_fault fault;
@@ -272,7 +273,7 @@ static enum json_taken on_numbers(void *context, const char **p, const char *lim
 static void set_tensor(struct json_in *in, size_t i, const struct loss_tensor *tensor)
 {
 	struct loss_error err;
-	if (loss_problem_set_tensor(in->problem, i, tensor, &err) != LOSS_OK)
+	if (in->sink->set(in->sink, i, tensor, &err) != LOSS_OK)
 		json_fault_note(&in->fault, &err);
 }
 
@@ -399,6 +400,7 @@ struct decoder *json_in_create(const struct decoder_setup *setup)
 	*in = (struct json_in){
 		.decoder = {.feed = feed, .finish = finish, .pointer = pointer},
 		.problem = setup->problem,
+		.sink = setup->sink,
 		.loss = loss_problem_info(setup->problem),
 		.arena = arena,
 	};

@@ -235,82 +235,105 @@ void json_out_size_member(struct json_out *out, const char *key, size_t value)
 
 /* Elements that room is made for at once. */
 #define PIECE 256
-/* What an element takes with its comma, more or less; and from how many elements on that matters.
- */
-#define USUAL_CHARS 12
-#define MANY ((size_t)1 << 16)
-
-struct walk {
-	const struct loss_tensor *tensor;
-	format_element format;
-	size_t next; /* flat index of the next element */
-};
 
 /* Writes n elements with a comma after each; returns the end of them. */
-static char *write_elements(struct walk *walk, size_t n, char *p)
+static char *write_elements(struct json_tensor_out *walk, size_t n, char *p)
 {
-	const void *data = walk->tensor->data;
+	const void *data = walk->tensor.data;
 	size_t end = walk->next + n;
+	format_element format = formats[walk->tensor.dtype];
 	while (walk->next < end) {
-		if (walk->tensor->dtype == LOSS_F32)
+		if (walk->tensor.dtype == LOSS_F32)
 			walk->next += number_format_run_f32((const float *)data + walk->next,
 							    end - walk->next, &p);
 		if (walk->next == end)
 			break;
-		p += walk->format(data, walk->next++, p);
+		p += format(data, walk->next++, p);
 		*p++ = ',';
 	}
 	return p;
 }
 
-/* Writes the innermost dimension straight into the buffer. */
-static void put_row(struct json_out *out, struct walk *walk)
+/* Writes n elements of the innermost dimension straight into the buffer; `last`: up to its end. */
+static void put_elements(struct json_out *out, struct json_tensor_out *walk, size_t n, bool last)
 {
-	size_t n = walk->tensor->shape[walk->tensor->rank - 1];
-	put(out, "[", 1);
-	for (size_t done = 0; done < n;) {
-		size_t piece = n - done < PIECE ? n - done : PIECE;
+	while (n > 0) {
+		size_t piece = n < PIECE ? n : PIECE;
 		char *start = room(out, piece * (NUMBER_MAX_CHARS + 1));
 		if (!start)
 			return;
 		char *end = write_elements(walk, piece, start);
-		done += piece;
-		out->buffer->size +=
-			(size_t)(end - start) - (done == n); /* no comma after the last */
+		n -= piece;
+		/* No comma after the last. */
+		out->buffer->size += (size_t)(end - start) - (last && n == 0);
 	}
-	put(out, "]", 1);
 }
 
-static void put_dimension(struct json_out *out, struct walk *walk, int dimension)
+static void put_brackets(struct json_out *out, char bracket, int n)
 {
-	if (dimension == walk->tensor->rank - 1) {
-		put_row(out, walk);
-		return;
-	}
-	put(out, "[", 1);
-	for (size_t i = 0; i < walk->tensor->shape[dimension] && !out->failed; i++) {
-		if (i > 0)
+	for (int i = 0; i < n; i++)
+		put(out, &bracket, 1);
+}
+
+/* Of how many dimensions, from the innermost outwards, an array begins with the row. */
+static int opening(const struct json_tensor_out *walk)
+{
+	size_t rows = 1;
+	int n = 1;
+	while (n < walk->rank && walk->row % (rows *= walk->tensor.shape[walk->rank - 1 - n]) == 0)
+		n++;
+	return n;
+}
+
+void json_tensor_out_start(struct json_tensor_out *walk, const struct loss_tensor *tensor)
+{
+	*walk = (struct json_tensor_out){.tensor = *tensor, .rows = 1};
+	/* An array of nothing ends the nesting. */
+	while (walk->rank < tensor->rank && tensor->shape[walk->rank] > 0)
+		walk->rank++;
+	walk->rank += walk->rank < tensor->rank;
+	for (int i = 0; i + 1 < walk->rank; i++)
+		walk->rows *= tensor->shape[i];
+}
+
+/* The rest of the row that is being written, or the next one; at most n elements of it. */
+static size_t put_row(struct json_out *out, struct json_tensor_out *walk, size_t n)
+{
+	size_t columns = walk->tensor.shape[walk->rank - 1];
+	if (walk->column == 0) {
+		if (walk->row > 0)
 			put(out, ",", 1);
-		put_dimension(out, walk, dimension + 1);
+		put_brackets(out, '[', opening(walk));
 	}
-	put(out, "]", 1);
+	size_t left = columns - walk->column, part = n < left ? n : left;
+	put_elements(out, walk, part, part == left);
+	walk->column += part;
+	if (part == left) {
+		walk->row++;
+		walk->column = 0;
+		put_brackets(out, ']', opening(walk));
+	}
+	return part;
 }
 
-/* Makes room for a large tensor at once, which costs less than to grow to it; it may need more, and
- * do without. */
-static void foresee(struct json_out *out, const struct loss_tensor *tensor)
+bool json_out_tensor_piece(struct json_out *out, struct json_tensor_out *walk, size_t n)
 {
-	if (!out->failed && tensor->count >= MANY && tensor->count < SIZE_MAX / USUAL_CHARS)
-		(void)loss_buffer_reserve(out->buffer, tensor->count * USUAL_CHARS);
+	if (walk->row == 0 && walk->column == 0)
+		begin_value(out);
+	if (walk->rank == 0) {
+		put_element(out, formats[walk->tensor.dtype], walk->tensor.data, 0);
+		return true;
+	}
+	/* A row without elements is a piece of work, too. */
+	for (size_t done = 0; walk->row < walk->rows && done < n && !out->failed;)
+		done += put_row(out, walk, n - done) + 1;
+	return walk->row == walk->rows || out->failed;
 }
 
 void json_out_tensor(struct json_out *out, const struct loss_tensor *tensor)
 {
-	foresee(out, tensor);
-	begin_value(out);
-	struct walk walk = {tensor, formats[tensor->dtype], 0};
-	if (tensor->rank == 0)
-		put_element(out, walk.format, tensor->data, 0);
-	else
-		put_dimension(out, &walk, 0);
+	struct json_tensor_out walk;
+	json_tensor_out_start(&walk, tensor);
+	while (!json_out_tensor_piece(out, &walk, SIZE_MAX)) {
+	}
 }

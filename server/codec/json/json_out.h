@@ -26,6 +26,17 @@ void json_out_f64(struct json_out *out, double value);
 void json_out_raw(struct json_out *out, const char *json); /* one value that is JSON text already */
 /* Nested arrays, or a scalar. */
 void json_out_tensor(struct json_out *out, const struct loss_tensor *tensor);
+/* The same in pieces of at most n elements (n > 0), with nothing else written in between: true when
+ * it is complete. */
+struct json_tensor_out {
+	struct loss_tensor tensor;
+	int rank;         /* dimensions that are written: up to an empty one */
+	size_t rows, row; /* innermost arrays, and how many of them are complete */
+	size_t column;    /* elements of the next one that are written */
+	size_t next;      /* flat index of the next element */
+};
+void json_tensor_out_start(struct json_tensor_out *walk, const struct loss_tensor *tensor);
+bool json_out_tensor_piece(struct json_out *out, struct json_tensor_out *walk, size_t n);
 /* A key and its value. */
 void json_out_string_member(struct json_out *out, const char *key, const char *text);
 void json_out_size_member(struct json_out *out, const char *key, size_t value);

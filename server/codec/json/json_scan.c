@@ -3,7 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#include "codec/status.h"
+#include "status/status.h"
 
 enum state {
 	STATE_VALUE,       /* a value must come */

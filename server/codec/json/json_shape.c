@@ -2,7 +2,7 @@
 
 #include <inttypes.h>
 
-#include "codec/status.h"
+#include "status/status.h"
 
 /*
  * A shape with a zero dimension has no elements, but its other dimensions make nested arrays in the

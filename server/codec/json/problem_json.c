@@ -2,8 +2,8 @@
 
 #include <stdio.h>
 
-#include "codec/status.h"
 #include "json_out.h"
+#include "status/status.h"
 
 bool problem_json_write(struct loss_buffer *buffer, const struct loss_error *err,
 			const char *pointer, const char *request_id)

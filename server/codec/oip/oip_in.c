@@ -5,10 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "codec/raw_tensors.h"
-#include "codec/status.h"
-#include "oip_regions.h"
 #include "oip_request.h"
+#include "shm/shm_uses.h"
+#include "status/status.h"
 
 #define HEADER_NAME "Inference-Header-Content-Length"
 #define NS_PER_US 1000
@@ -16,8 +15,6 @@
 struct oip_in {
 	struct decoder decoder; /* first: it is what the caller holds */
 	struct decoder_setup setup;
-	struct oip_regions regions;
-	const struct shm_pin *pins[LOSS_MAX_OUTPUTS]; /* of outputs in shared memory, else NULL */
 
 	/* Of a body with raw tensors. */
 	bool framed;
@@ -26,7 +23,7 @@ struct oip_in {
 	uint64_t received;         /* of the body so far */
 	bool document_done;        /* all of the document is here, and judged: */
 	struct loss_error invalid; /* its syntax */
-	struct raw_tensors *raw;   /* NULL: no raw tensors are wanted, or an error is known */
+	bool wanted;               /* its raw tensors; else there are none, or an error is known */
 
 	struct oip_request request; /* last, for it begins all by itself */
 };
@@ -34,11 +31,6 @@ struct oip_in {
 static struct oip_in *in_of(struct decoder *decoder)
 {
 	return (struct oip_in *)decoder;
-}
-
-static const struct oip_in *in_of_const(const struct decoder *decoder)
-{
-	return (const struct oip_in *)decoder;
 }
 
 /* ---------------------------------------------------------------- the header */
@@ -87,19 +79,16 @@ static void note(struct oip_in *in, const struct loss_error *err)
 static loss_status expect_raw(struct oip_in *in, const struct oip_input *input,
 			      const struct loss_tensor *tensor, struct loss_error *err)
 {
+	struct sink *sink = in->setup.sink;
 	if (!in->framed && tensor->count == 0)
-		return loss_problem_set_tensor(in->request.problem, (size_t)input->tensor, tensor,
-					       err);
+		return sink->set(sink, (size_t)input->tensor, tensor, err);
 	if (!in->framed)
 		return loss_fail(err, STATUS_INVALID_HEADER, input->label,
 				 "%s is binary (its binary_data_size is %" PRIu64
 				 "), but the request has no " HEADER_NAME " header",
 				 input->label, input->parameters.numbers[OIP_BINARY_DATA_SIZE]);
-	if (!in->raw)
-		in->raw = raw_tensors_create(&in->setup);
-	if (!in->raw)
-		return loss_arena_failure(in->setup.arena, err);
-	raw_tensors_expect(in->raw, (size_t)input->tensor, tensor);
+	sink->expect(sink, (size_t)input->tensor, tensor);
+	in->wanted = true;
 	return LOSS_OK;
 }
 
@@ -108,18 +97,21 @@ static loss_status set_input(struct oip_in *in, struct oip_input *input, struct 
 {
 	const struct loss_tensor_info *info = &in->request.loss->tensors[input->tensor];
 	loss_status status = LOSS_OK;
+	struct shm_use use;
 	switch (oip_input_source(input)) {
 	case OIP_IN_BINARY:
 		return expect_raw(in, input, tensor, err);
 	case OIP_IN_SHARED_MEMORY:
-		status = oip_regions_read(&in->regions, &input->parameters, info, tensor, err);
+		use = oip_parameters_use(&input->parameters, info->name);
+		status = shm_uses_read(in->setup.shared, &use, info->role == LOSS_ROLE_INPUT,
+				       tensor, err);
 		break;
 	default:
 		break;
 	}
 	if (status != LOSS_OK)
 		return status;
-	return loss_problem_set_tensor(in->request.problem, (size_t)input->tensor, tensor, err);
+	return in->setup.sink->set(in->setup.sink, (size_t)input->tensor, tensor, err);
 }
 
 static void set_inputs(struct oip_in *in)
@@ -131,6 +123,29 @@ static void set_inputs(struct oip_in *in)
 		if (oip_input_resolve(&request->inputs[i], &tensor) &&
 		    set_input(in, &request->inputs[i], &tensor, &err) != LOSS_OK)
 			note(in, &err);
+}
+
+/* How the reply is wanted. */
+static void tell_wishes(struct oip_in *in)
+{
+	const struct oip_parameters *all = &in->request.parameters;
+	struct reply_wish *wish = &in->decoder.wish;
+	bool binary = oip_parameters_has(all, OIP_BINARY_DATA_OUTPUT) &&
+		      all->numbers[OIP_BINARY_DATA_OUTPUT];
+	wish->id = in->request.id[0] != '\0' ? in->request.id : NULL;
+	for (size_t i = 0; i < LOSS_MAX_OUTPUTS; i++) {
+		const struct oip_parameters *own = oip_request_output(&in->request, i);
+		struct output_wish *output = &wish->outputs[i];
+		output->binary = own && oip_parameters_has(own, OIP_BINARY_DATA)
+					 ? own->numbers[OIP_BINARY_DATA]
+					 : binary;
+		if (!own || !oip_parameters_has(own, OIP_REGION))
+			continue;
+		const struct shm_use use = oip_parameters_use(own, "");
+		output->region = use.name;
+		output->offset = use.offset;
+		output->size = use.size;
+	}
 }
 
 /* The document is complete. Raw tensors are only taken while nothing is wrong. */
@@ -145,10 +160,10 @@ static void end_document(struct oip_in *in)
 	in->decoder.timeout_ns = oip_parameters_has(&request->parameters, OIP_TIMEOUT)
 					 ? request->parameters.numbers[OIP_TIMEOUT] * NS_PER_US
 					 : 0;
-	if (request->fault.error.status != LOSS_OK)
-		in->raw = NULL;
-	if (in->raw)
-		raw_tensors_begin(in->raw);
+	tell_wishes(in);
+	in->wanted = in->wanted && request->fault.error.status == LOSS_OK;
+	if (in->wanted)
+		in->setup.sink->begin(in->setup.sink);
 }
 
 /* ---------------------------------------------------------------- the body */
@@ -168,8 +183,8 @@ static void feed_framed(struct oip_in *in, const unsigned char *bytes, size_t n)
 	if (!in->document_done && in->received == in->document_bytes)
 		end_document(in);
 	in->received += n - document;
-	if (in->raw)
-		raw_tensors_feed(in->raw, bytes + document, n - document);
+	if (in->wanted)
+		in->setup.sink->feed(in->setup.sink, bytes + document, n - document);
 }
 
 static void feed(struct decoder *decoder, const unsigned char *bytes, size_t n)
@@ -226,9 +241,6 @@ static loss_status finish(struct decoder *decoder, struct loss_error *err)
 	}
 	if (in->framed)
 		check_bytes(in);
-	bool complete = in->raw && raw_tensors_missing(in->raw) == 0;
-	if (complete && raw_tensors_finish(in->raw, &in->decoder, err) != LOSS_OK)
-		note(in, err);
 	if (fault->status != LOSS_OK)
 		*err = *fault;
 	return fault->status;
@@ -240,70 +252,6 @@ static void pointer(const struct decoder *decoder, const struct loss_error *err,
 {
 	(void)decoder;
 	snprintf(out, size, "%s", err->field);
-}
-
-/* ---------------------------------------------------------------- shared memory */
-
-static loss_status planned(struct decoder *decoder, const struct loss_plan *plan,
-			   struct loss_error *err)
-{
-	struct oip_in *in = in_of(decoder);
-	struct loss_output output;
-	for (size_t i = 0; loss_plan_output(plan, i, &output); i++) {
-		const struct oip_parameters *wish = oip_request_output(&in->request, i);
-		if (!wish || !oip_parameters_has(wish, OIP_REGION))
-			continue;
-		loss_status status =
-			oip_regions_write(&in->regions, wish, &output, &in->pins[i], err);
-		if (status != LOSS_OK)
-			return status;
-	}
-	return LOSS_OK;
-}
-
-static loss_status verify(const struct decoder *decoder, struct loss_error *err)
-{
-	return oip_regions_verify(&in_of_const(decoder)->regions, err);
-}
-
-static void settle(struct decoder *decoder)
-{
-	if (in_of(decoder)->raw)
-		raw_tensors_settle(in_of(decoder)->raw);
-}
-
-static void release(struct decoder *decoder)
-{
-	oip_regions_release(&in_of(decoder)->regions);
-}
-
-/* ---------------------------------------------------------------- how the reply is wanted */
-
-const char *oip_in_id(const struct decoder *decoder)
-{
-	return in_of_const(decoder)->request.id;
-}
-
-struct oip_wish oip_in_wish(const struct decoder *decoder, size_t i)
-{
-	const struct oip_in *in = in_of_const(decoder);
-	const struct oip_parameters *all = &in->request.parameters;
-	const struct oip_parameters *own = oip_request_output(&in->request, i);
-	struct oip_wish wish = {.pin = in->pins[i]};
-	if (oip_parameters_has(all, OIP_BINARY_DATA_OUTPUT))
-		wish.binary = all->numbers[OIP_BINARY_DATA_OUTPUT];
-	if (own && oip_parameters_has(own, OIP_BINARY_DATA))
-		wish.binary = own->numbers[OIP_BINARY_DATA];
-	if (own && wish.pin) {
-		wish.region = own->region;
-		wish.offset = oip_parameters_has(own, OIP_OFFSET) ? own->numbers[OIP_OFFSET] : 0;
-	}
-	return wish;
-}
-
-loss_status oip_in_written(const struct decoder *decoder, struct loss_error *err)
-{
-	return verify(decoder, err);
 }
 
 /* ---------------------------------------------------------------- the decoder */
@@ -318,15 +266,8 @@ struct decoder *oip_in_create(const struct decoder_setup *setup)
 		.feed = feed,
 		.finish = finish,
 		.pointer = pointer,
-		.verify = verify,
-		.planned = planned,
-		.release = release,
-		.settle = settle,
 	};
 	in->setup = *setup;
-	in->regions.shm = setup->shm;
-	in->regions.foreign = setup->foreign;
-	in->regions.arena = setup->arena;
 	loss_problem_set_ones_are_scalars(setup->problem);
 	oip_request_start(&in->request, setup);
 	in->framed = setup->header_length != NULL;

@@ -8,24 +8,6 @@
 
 #include "codec/decoder.h"
 
-struct shm_pin;
-
 struct decoder *oip_in_create(const struct decoder_setup *setup);
-
-/* ---------------------------------------------------------------- how the reply is wanted */
-
-/* The request's id; "" where there is none. */
-const char *oip_in_id(const struct decoder *decoder);
-
-/* What is wanted of output i. */
-struct oip_wish {
-	bool binary;
-	const struct shm_pin *pin; /* NULL, or: it goes to shared memory */
-	const char *region;        /* whose name and the offset in it are these */
-	uint64_t offset;
-};
-struct oip_wish oip_in_wish(const struct decoder *decoder, size_t i);
-/* Whether what was written to shared memory is there. */
-loss_status oip_in_written(const struct decoder *decoder, struct loss_error *err);
 
 #endif

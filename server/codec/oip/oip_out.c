@@ -3,19 +3,26 @@
 #include <string.h>
 
 #include "codec/json/json_out.h"
-#include "codec/number/number.h"
-#include "oip_in.h"
 #include "oip_names.h"
-#include "shm/shm.h"
 
-/* Room for a number that is known only when all is written; JSON allows spaces before it. */
-#define BLANK "                    "
-#define BLANK_SIZE (sizeof BLANK - 1)
+/* Bytes that are copied to shared memory in one piece. */
+#define COPIED_BYTES ((size_t)1 << 20)
+
+/* Of the document after its outputs; warnings have at most some KiB. */
+#define PARAMETERS_BYTES ((size_t)16384)
+
+enum stage { STAGE_BEGIN, STAGE_OUTPUTS, STAGE_SHARED };
 
 struct writer {
-	const struct encoder_input *input;
+	struct encoder encoder; /* first: it is what the caller holds */
+	struct encoder_input input;
 	struct json_out json;
-	size_t encode_at, total_at; /* where those times go in the buffer */
+	enum stage stage;
+	size_t current; /* the output that is being written */
+	bool begun;     /* it is, up to its data */
+	struct json_tensor_out tensor;
+	size_t copied;         /* of its bytes, to shared memory */
+	size_t document_bytes; /* so far, those that have been taken out included */
 };
 
 static size_t bytes_of(const struct loss_tensor *tensor)
@@ -26,8 +33,8 @@ static size_t bytes_of(const struct loss_tensor *tensor)
 /* An output without elements has no bytes: it is written as an array like others. */
 static bool is_raw(const struct writer *w, size_t i)
 {
-	struct oip_wish wish = oip_in_wish(w->input->decoder, i);
-	return wish.binary && !wish.pin && w->input->result->outputs[i].tensor.count > 0;
+	const struct output_wish *wish = &w->input.wish->outputs[i];
+	return wish->binary && !wish->region && w->input.result->outputs[i].tensor.count > 0;
 }
 
 /* ---------------------------------------------------------------- outputs */
@@ -41,7 +48,7 @@ static void put_shape(struct json_out *json, const struct loss_tensor *tensor)
 	json_out_close(json, ']');
 }
 
-static void put_shared(struct json_out *json, const struct oip_wish *wish, size_t size)
+static void put_shared(struct json_out *json, const struct output_wish *wish, size_t size)
 {
 	json_out_key(json, "parameters");
 	json_out_open(json, '{');
@@ -60,31 +67,71 @@ static void put_raw(struct json_out *json, size_t size)
 }
 
 /* Flat, whatever the rank. */
-static void put_data(struct json_out *json, const struct loss_tensor *tensor)
+static void begin_data(struct writer *w, const struct loss_tensor *tensor)
 {
 	struct loss_tensor flat = *tensor;
 	flat.rank = 1;
 	flat.shape[0] = tensor->count;
-	json_out_key(json, "data");
-	json_out_tensor(json, &flat);
+	json_out_key(&w->json, "data");
+	json_tensor_out_start(&w->tensor, &flat);
 }
 
-static void put_output(struct writer *w, size_t i)
+static void begin_output(struct writer *w)
 {
-	const struct loss_output *output = &w->input->result->outputs[i];
-	struct oip_wish wish = oip_in_wish(w->input->decoder, i);
+	const struct loss_output *output = &w->input.result->outputs[w->current];
+	const struct output_wish *wish = &w->input.wish->outputs[w->current];
 	struct json_out *json = &w->json;
 	json_out_open(json, '{');
 	json_out_string_member(json, "name", output->name);
 	json_out_string_member(json, "datatype", oip_name(output->tensor.dtype));
 	put_shape(json, &output->tensor);
-	if (wish.pin)
-		put_shared(json, &wish, bytes_of(&output->tensor));
-	else if (is_raw(w, i))
+	if (wish->region)
+		put_shared(json, wish, bytes_of(&output->tensor));
+	else if (is_raw(w, w->current))
 		put_raw(json, bytes_of(&output->tensor));
 	else
-		put_data(json, &output->tensor);
-	json_out_close(json, '}');
+		begin_data(w, &output->tensor);
+}
+
+/* True when it is complete. */
+static bool put_data(struct writer *w)
+{
+	if (w->input.wish->outputs[w->current].region || is_raw(w, w->current))
+		return true;
+	return json_out_tensor_piece(&w->json, &w->tensor, ENCODER_PIECE_ELEMENTS);
+}
+
+static void put_output(struct writer *w)
+{
+	if (!w->begun)
+		begin_output(w);
+	w->begun = !put_data(w);
+	if (w->begun)
+		return;
+	json_out_close(&w->json, '}');
+	w->current++;
+}
+
+/* The next piece of what goes to shared memory, where another process may write at the same time,
+ * or take the memory away; true when all of it is there. */
+static bool copy_some(struct writer *w)
+{
+	const struct loss_result *result = w->input.result;
+	while (w->current < result->n_outputs) {
+		const struct loss_tensor *tensor = &result->outputs[w->current].tensor;
+		const struct output_wish *wish = &w->input.wish->outputs[w->current];
+		size_t left = wish->region ? bytes_of(tensor) - w->copied : 0;
+		size_t part = left < COPIED_BYTES ? left : COPIED_BYTES;
+		if (part > 0)
+			memcpy((char *)wish->memory + w->copied,
+			       (const char *)tensor->data + w->copied, part);
+		w->copied += part;
+		if (part < left)
+			return false;
+		w->current++;
+		w->copied = 0;
+	}
+	return true;
 }
 
 /* ---------------------------------------------------------------- totals and timings */
@@ -117,19 +164,12 @@ static void put_warnings(struct json_out *json, const struct loss_result *result
 	json_out_string_member(json, "warnings", all);
 }
 
-/* Returns where the number goes. */
-static size_t put_blank(struct json_out *json, const char *key)
-{
-	json_out_key(json, key);
-	json_out_raw(json, BLANK);
-	return json->buffer->size;
-}
-
 static void put_parameters(struct writer *w)
 {
-	const struct loss_result *result = w->input->result;
-	const struct timings *timings = w->input->timings;
+	const struct loss_result *result = w->input.result;
+	const struct timings *timings = w->input.timings;
 	struct json_out *json = &w->json;
+	uint64_t now_ns = clock_ns();
 	json_out_key(json, "parameters");
 	json_out_open(json, '{');
 	if (result->has_totals)
@@ -140,8 +180,8 @@ static void put_parameters(struct writer *w)
 	json_out_size_member(json, "decode_ns", timings->decode_ns);
 	json_out_size_member(json, "queue_ns", timings->queue_ns);
 	json_out_size_member(json, "compute_ns", timings->compute_ns);
-	w->encode_at = put_blank(json, "encode_ns");
-	w->total_at = put_blank(json, "total_ns");
+	json_out_size_member(json, "encode_ns", timings_encode_ns(timings, now_ns));
+	json_out_size_member(json, "total_ns", now_ns - timings->start_ns);
 	json_out_size_member(json, "bytes_in", timings->bytes_in);
 	json_out_size_member(json, "threads", timings->threads);
 	json_out_string_member(json, "isa", timings->isa);
@@ -150,81 +190,96 @@ static void put_parameters(struct writer *w)
 
 /* ---------------------------------------------------------------- the document and the bytes */
 
-static void put_document(struct writer *w)
+static void begin_document(struct writer *w, struct loss_buffer *text)
 {
-	const char *id = oip_in_id(w->input->decoder);
 	struct json_out *json = &w->json;
+	json_out_start(json, text);
 	json_out_open(json, '{');
-	json_out_string_member(json, "model_name", w->input->loss->name);
+	json_out_string_member(json, "model_name", w->input.loss->name);
 	json_out_string_member(json, "model_version", "1");
-	if (id[0] != '\0')
-		json_out_string_member(json, "id", id);
+	if (w->input.wish->id)
+		json_out_string_member(json, "id", w->input.wish->id);
 	json_out_key(json, "outputs");
 	json_out_open(json, '[');
-	for (size_t i = 0; i < w->input->result->n_outputs; i++)
-		put_output(w, i);
-	json_out_close(json, ']');
-	put_parameters(w);
-	json_out_close(json, '}');
 }
 
-static loss_status put_bytes(struct writer *w, struct encoded *out, struct loss_error *err)
+/* True when all of them are written. */
+static bool put_outputs(struct writer *w)
 {
-	size_t document = out->body->size;
-	out->content_type = "application/json";
-	for (size_t i = 0; i < w->input->result->n_outputs; i++) {
-		const struct loss_tensor *tensor = &w->input->result->outputs[i].tensor;
-		if (is_raw(w, i) && !loss_buffer_append(out->body, tensor->data, bytes_of(tensor)))
-			return loss_arena_failure(out->body->arena, err);
+	struct json_out *json = &w->json;
+	size_t before = json->buffer->size;
+	while (w->current < w->input.result->n_outputs) {
+		if (json->failed || json->buffer->size - before >= ENCODER_PIECE_BYTES)
+			return false;
+		put_output(w);
 	}
-	if (out->body->size == document)
-		return LOSS_OK;
+	json_out_close(json, ']');
+	/* What is refused leaves the memory of others as it was: room for all that follows. */
+	json->failed = json->failed || !loss_buffer_reserve(json->buffer, PARAMETERS_BYTES);
+	w->current = 0;
+	return !json->failed;
+}
+
+/* The end of the document, and the tensors after it. */
+static bool end(struct writer *w, struct encoded *out)
+{
+	put_parameters(w);
+	json_out_close(&w->json, '}');
+	out->content_type = "application/json";
+	for (size_t i = 0; i < w->input.result->n_outputs; i++) {
+		const struct loss_tensor *tensor = &w->input.result->outputs[i].tensor;
+		if (is_raw(w, i))
+			out->tensors[out->n_tensors++] =
+				(struct body_part){tensor->data, bytes_of(tensor)};
+	}
+	return !w->json.failed;
+}
+
+static bool name_length(struct writer *w, struct encoded *out)
+{
+	if (out->n_tensors == 0)
+		return true;
 	out->content_type = "application/octet-stream";
 	out->header = "Inference-Header-Content-Length";
-	out->value = loss_arena_printf(out->body->arena, "%zu", document);
-	return out->value ? LOSS_OK : loss_arena_failure(out->body->arena, err);
+	out->value = loss_arena_printf(w->input.arena, "%zu", w->document_bytes);
+	return out->value != NULL;
 }
 
-/* Another process may write there at the same time, or take the memory away. */
-static loss_status put_shared_bytes(const struct writer *w, struct loss_error *err)
+static enum encoder_end write_piece(struct encoder *encoder, struct encoded *out,
+				    struct loss_error *err)
 {
-	for (size_t i = 0; i < w->input->result->n_outputs; i++) {
-		const struct loss_tensor *tensor = &w->input->result->outputs[i].tensor;
-		struct oip_wish wish = oip_in_wish(w->input->decoder, i);
-		if (wish.pin && tensor->count > 0)
-			memcpy(wish.pin->data, tensor->data, bytes_of(tensor));
+	struct writer *w = (struct writer *)(void *)encoder;
+	size_t before = out->text->size;
+	bool done = false;
+	switch (w->stage) {
+	case STAGE_BEGIN:
+		begin_document(w, out->text);
+		w->stage = STAGE_OUTPUTS; /* fall through */
+	case STAGE_OUTPUTS:
+		if (!put_outputs(w))
+			break;
+		w->stage = STAGE_SHARED; /* fall through */
+	case STAGE_SHARED:
+		done = copy_some(w) && end(w, out);
 	}
-	return oip_in_written(w->input->decoder, err);
+	w->document_bytes += out->text->size - before;
+	if (w->json.failed || (done && !name_length(w, out))) {
+		loss_arena_failure(w->input.arena, err);
+		return ENCODER_FAILED;
+	}
+	return done ? ENCODER_DONE : ENCODER_MORE;
 }
 
-/* Right-aligned in the blanks before `at`. */
-static void fill_blank(struct loss_buffer *body, size_t at, uint64_t value)
+struct encoder *oip_out_create(const struct encoder_input *input)
 {
-	char digits[NUMBER_MAX_CHARS];
-	size_t n = number_format_u64(value, digits);
-	memcpy(body->data + at - n, digits, n);
-}
-
-loss_status oip_out_write(const struct encoder_input *input, struct encoded *out,
-			  struct loss_error *err)
-{
-	uint64_t begin_ns = clock_ns();
-	struct timings *timings = input->timings;
-	struct writer w = {.input = input};
-	loss_status status;
-	json_out_start(&w.json, out->body);
-	put_document(&w);
-	if (w.json.failed)
-		return loss_arena_failure(out->body->arena, err);
-	if ((status = put_bytes(&w, out, err)) != LOSS_OK)
-		return status;
-	/* Last: what is refused leaves the memory as it was. */
-	if ((status = put_shared_bytes(&w, err)) != LOSS_OK)
-		return status;
-	uint64_t now_ns = clock_ns();
-	timings->encode_ns = now_ns - begin_ns;
-	timings->total_ns = now_ns - timings->start_ns;
-	fill_blank(out->body, w.encode_at, timings->encode_ns);
-	fill_blank(out->body, w.total_at, timings->total_ns);
-	return LOSS_OK;
+	struct writer *w = loss_arena_array(input->arena, struct writer, 1);
+	if (!w)
+		return NULL;
+	*w = (struct writer){.encoder = {.write = write_piece}, .input = *input};
+	for (size_t i = 0; i < input->result->n_outputs; i++) {
+		w->encoder.binary |= is_raw(w, i);
+		if (!is_raw(w, i) && !input->wish->outputs[i].region)
+			w->encoder.elements += input->result->outputs[i].tensor.count;
+	}
+	return &w->encoder;
 }

@@ -197,3 +197,15 @@ void oip_parameters_value(struct oip_parameters *parameters, const struct json_t
 	if (readers[rows[parameters->current].type](parameters, token))
 		parameters->set |= 1u << parameters->current;
 }
+
+struct shm_use oip_parameters_use(const struct oip_parameters *parameters, const char *field)
+{
+	return (struct shm_use){
+		.name = parameters->region,
+		.offset = oip_parameters_has(parameters, OIP_OFFSET)
+				  ? parameters->numbers[OIP_OFFSET]
+				  : 0,
+		.size = parameters->numbers[OIP_BYTE_SIZE],
+		.field = field,
+	};
+}

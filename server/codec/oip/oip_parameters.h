@@ -6,6 +6,7 @@
 #define LOSSD_CODEC_OIP_PARAMETERS_H
 
 #include "codec/json/json_fault.h"
+#include "shm/shm.h"
 
 /* Whose parameters; bits. */
 enum oip_owner { OIP_REQUEST = 1, OIP_INPUT = 2, OIP_OUTPUT = 4 };
@@ -52,5 +53,9 @@ static inline bool oip_parameters_has(const struct oip_parameters *parameters,
 {
 	return parameters->set >> parameter & 1;
 }
+
+/* OIP_REGION is set: the range of shared memory that they name, for the tensor `field`. The texts
+ * are borrowed. */
+struct shm_use oip_parameters_use(const struct oip_parameters *parameters, const char *field);
 
 #endif

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "codec/status.h"
+#include "status/status.h"
 
 enum member { MEMBER_DTYPE, MEMBER_SHAPE, MEMBER_OFFSETS, N_MEMBERS };
 static const char *const member_names[N_MEMBERS] = {"dtype", "shape", "data_offsets"};

@@ -8,9 +8,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "codec/raw_tensors.h"
-#include "codec/status.h"
 #include "safetensors_header.h"
+#include "status/status.h"
 
 #define LENGTH_BYTES 8
 
@@ -20,7 +19,7 @@ struct safetensors_in {
 	struct decoder decoder; /* first: it is what the caller holds */
 	struct decoder_setup setup;
 	struct safetensors_header header;
-	struct raw_tensors *raw; /* NULL: an error is known, the tensors are only counted */
+	bool wanted; /* the tensors; else an error is known, and they are only counted */
 
 	enum part part; /* where the next byte belongs */
 	uint64_t done;  /* bytes of it */
@@ -40,13 +39,6 @@ static void lose(struct safetensors_in *in, const struct loss_error *err)
 {
 	note(in, err);
 	in->part = PART_LOST;
-}
-
-static void fail_for_memory(struct safetensors_in *in)
-{
-	struct loss_error err;
-	loss_arena_failure(in->setup.arena, &err);
-	lose(in, &err);
 }
 
 /* ---------------------------------------------------------------- the header's length */
@@ -88,17 +80,14 @@ static size_t read_length(struct safetensors_in *in, const unsigned char *bytes,
 static void expect_tensors(struct safetensors_in *in)
 {
 	const struct safetensors_header *header = &in->header;
-	in->raw = raw_tensors_create(&in->setup);
-	if (!in->raw) {
-		fail_for_memory(in);
-		return;
-	}
+	struct sink *sink = in->setup.sink;
 	for (size_t k = 0; k < safetensors_header_count(header); k++) {
 		int i = safetensors_header_at(header, k)->i;
 		if (i >= 0)
-			raw_tensors_expect(in->raw, (size_t)i, &header->tensors[i]);
+			sink->expect(sink, (size_t)i, &header->tensors[i]);
 	}
-	raw_tensors_begin(in->raw);
+	sink->begin(sink);
+	in->wanted = true;
 }
 
 static void end_header(struct safetensors_in *in)
@@ -138,8 +127,8 @@ static void read_tensors(struct safetensors_in *in, const unsigned char *bytes, 
 {
 	uint64_t left = in->header.data_bytes - in->done;
 	size_t part = n < left ? n : (size_t)left;
-	if (in->raw)
-		raw_tensors_feed(in->raw, bytes, part);
+	if (in->wanted)
+		in->setup.sink->feed(in->setup.sink, bytes, part);
 	in->done += part;
 	in->extra += n - part;
 }
@@ -189,11 +178,7 @@ static loss_status finish(struct decoder *decoder, struct loss_error *err)
 {
 	struct safetensors_in *in = (struct safetensors_in *)decoder;
 	struct json_fault *fault = &in->header.fault;
-	struct loss_error found;
 	check_end(in);
-	bool good = fault->error.status == LOSS_OK;
-	if (in->raw && good && raw_tensors_finish(in->raw, decoder, &found) != LOSS_OK)
-		note(in, &found);
 	if (fault->error.status != LOSS_OK)
 		*err = fault->error;
 	return fault->error.status;
@@ -207,21 +192,13 @@ static void pointer(const struct decoder *decoder, const struct loss_error *err,
 	snprintf(out, size, "%s", err->field);
 }
 
-static void settle(struct decoder *decoder)
-{
-	struct safetensors_in *in = (struct safetensors_in *)decoder;
-	if (in->raw)
-		raw_tensors_settle(in->raw);
-}
-
 struct decoder *safetensors_in_create(const struct decoder_setup *setup)
 {
 	struct safetensors_in *in = loss_arena_array(setup->arena, struct safetensors_in, 1);
 	if (!in)
 		return NULL;
 	memset(in, 0, sizeof *in);
-	in->decoder = (struct decoder){
-		.feed = feed, .finish = finish, .pointer = pointer, .settle = settle};
+	in->decoder = (struct decoder){.feed = feed, .finish = finish, .pointer = pointer};
 	in->setup = *setup;
 	if (!safetensors_header_start(&in->header, &in->setup, &in->setup.limits))
 		return NULL;

@@ -1,18 +1,14 @@
 #include "safetensors_out.h"
 
-#include <assert.h>
-#include <string.h>
-
 #include "codec/json/json_out.h"
 #include "codec/json/reply_json.h"
 
 #define LENGTH_BYTES ((size_t)8)
 #define ALIGNMENT ((size_t)8)
-/* What the metrics may grow by until they are final: two durations of at most NUMBER_MAX_CHARS. */
-#define ROOM ((size_t)64)
 
 struct writer {
-	const struct encoder_input *input;
+	struct encoder encoder; /* first: it is what the caller holds */
+	struct encoder_input input;
 	struct loss_buffer *header; /* its text */
 	struct loss_buffer *text;   /* JSON that is to become a string */
 	struct json_out json;       /* into header */
@@ -33,7 +29,7 @@ static void put_text(struct writer *writer, const char *key,
 	struct json_out out;
 	writer->text->size = 0;
 	json_out_start(&out, writer->text);
-	put(&out, writer->input);
+	put(&out, &writer->input);
 	if (out.failed || !loss_buffer_append(writer->text, "", 1)) {
 		writer->failed = true;
 		return;
@@ -43,7 +39,7 @@ static void put_text(struct writer *writer, const char *key,
 
 static void put_metadata(struct writer *writer)
 {
-	const struct loss_result *result = writer->input->result;
+	const struct loss_result *result = writer->input.result;
 	json_out_key(&writer->json, "__metadata__");
 	json_out_open(&writer->json, '{');
 	if (result->has_totals)
@@ -91,11 +87,10 @@ static bool write_header(struct writer *writer)
 {
 	const struct loss_output *output;
 	size_t begin = 0;
-	writer->header->size = 0;
 	json_out_start(&writer->json, writer->header);
 	json_out_open(&writer->json, '{');
 	put_metadata(writer);
-	for (size_t k = 0; (output = by_width(writer->input->result, k)); k++) {
+	for (size_t k = 0; (output = by_width(writer->input.result, k)); k++) {
 		put_tensor(&writer->json, output, begin);
 		begin += bytes_of(&output->tensor);
 	}
@@ -105,51 +100,43 @@ static bool write_header(struct writer *writer)
 
 /* ---------------------------------------------------------------- the whole */
 
-/* The tensors, after room for what stands before them: a reply is one piece of memory. */
-static bool write_tensors(const struct writer *writer, struct loss_buffer *body, size_t room)
+/* The header's length and text, filled up with spaces as the format allows, so that the tensors
+ * after it are aligned. */
+static bool put_header(const struct writer *writer, struct loss_buffer *text)
 {
+	uint64_t length = (writer->header->size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
+	bool good = loss_buffer_append(text, &length, LENGTH_BYTES) &&
+		    loss_buffer_append(text, writer->header->data, writer->header->size);
+	while (good && (text->size - LENGTH_BYTES) < length)
+		good = loss_buffer_append(text, " ", 1);
+	return good;
+}
+
+static enum encoder_end write_all(struct encoder *encoder, struct encoded *out,
+				  struct loss_error *err)
+{
+	struct writer *writer = (struct writer *)(void *)encoder;
 	const struct loss_output *output;
-	size_t size = room;
-	for (size_t k = 0; (output = by_width(writer->input->result, k)); k++)
-		size += bytes_of(&output->tensor);
-	if (!loss_buffer_reserve(body, size))
-		return false;
-	body->size = room;
-	for (size_t k = 0; (output = by_width(writer->input->result, k)); k++)
-		loss_buffer_append(body, output->tensor.data, bytes_of(&output->tensor));
-	return true;
+	if (!write_header(writer) || !put_header(writer, out->text)) {
+		loss_arena_failure(writer->input.arena, err);
+		return ENCODER_FAILED;
+	}
+	for (size_t k = 0; (output = by_width(writer->input.result, k)); k++)
+		out->tensors[out->n_tensors++] =
+			(struct body_part){output->tensor.data, bytes_of(&output->tensor)};
+	return ENCODER_DONE;
 }
 
-/* The header's length and text, filled up with spaces as the format allows. */
-static void put_header(const struct writer *writer, struct loss_buffer *body, size_t room)
+struct encoder *safetensors_out_create(const struct encoder_input *input)
 {
-	uint64_t length = room - LENGTH_BYTES;
-	assert(writer->header->size <= length);
-	memcpy(body->data, &length, LENGTH_BYTES);
-	memset(body->data + LENGTH_BYTES, ' ', (size_t)length);
-	memcpy(body->data + LENGTH_BYTES, writer->header->data, writer->header->size);
-}
-
-loss_status safetensors_encode(const struct encoder_input *input, struct encoded *out,
-			       struct loss_error *err)
-{
-	struct loss_arena *arena = out->body->arena;
-	struct timings *timings = input->timings;
-	uint64_t begin_ns = clock_ns();
-	struct writer writer = {.input = input,
-				.header = loss_buffer_create(arena),
-				.text = loss_buffer_create(arena)};
-	if (!writer.header || !writer.text || !write_header(&writer))
-		return loss_arena_failure(arena, err);
-	size_t room = LENGTH_BYTES + writer.header->size + ROOM;
-	room = (room + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
-	if (!write_tensors(&writer, out->body, room))
-		return loss_arena_failure(arena, err);
-	/* Again, with the time that the tensors have taken. */
-	timings->encode_ns = clock_ns() - begin_ns;
-	timings->total_ns = clock_ns() - timings->start_ns;
-	if (!write_header(&writer))
-		return loss_arena_failure(arena, err);
-	put_header(&writer, out->body, room);
-	return LOSS_OK;
+	struct writer *writer = loss_arena_array(input->arena, struct writer, 1);
+	if (!writer)
+		return NULL;
+	*writer = (struct writer){
+		.encoder = {.write = write_all, .binary = true},
+		.input = *input,
+		.header = loss_buffer_create(input->arena),
+		.text = loss_buffer_create(input->arena),
+	};
+	return writer->header && writer->text ? &writer->encoder : NULL;
 }

@@ -7,7 +7,6 @@
 
 #include "codec/encoder.h"
 
-loss_status safetensors_encode(const struct encoder_input *input, struct encoded *out,
-			       struct loss_error *err);
+struct encoder *safetensors_out_create(const struct encoder_input *input);
 
 #endif

@@ -8,7 +8,7 @@
 
 #include "../../../server/codec/json/json_scan.h"
 #include "../../../server/codec/json/problem_json.h"
-#include "codec/status.h"
+#include "status/status.h"
 
 #define FNV_START UINT64_C(14695981039346656037)
 #define FNV_PRIME UINT64_C(1099511628211)

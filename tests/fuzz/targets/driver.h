@@ -10,7 +10,7 @@
 #define TESTS_FUZZ_TARGETS_DRIVER_H
 
 #include "../../../server/codec/content_coding.h"
-#include "../../../server/codec/encoder.h"
+#include "../../../server/eval/protocols.h"
 #include "../../../server/http/guard.h"
 
 typedef void fuzz_run(const unsigned char *bytes, size_t n);

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "../../../server/codec/status.h"
+#include "../../../server/status/status.h"
 #include "../../../src/budget.h"
 #include "../../../src/problem.h"
 #include "../../support/safetensors.h"
@@ -68,17 +68,33 @@ static void check_safetensors(const struct loss_result *result, const struct los
 }
 
 /* The document of a reply, which has bytes after it where a header says how long it is. */
-static void check_document(const struct encoded *out)
+static void check_document(const struct encoded *out, const struct loss_buffer *body)
 {
-	size_t size = out->body->size;
+	size_t size = body->size;
 	if (out->value) {
 		size = 0;
 		for (const char *digit = out->value; *digit >= '0' && *digit <= '9'; digit++)
 			size = size * 10 + (size_t)(*digit - '0');
-		fuzz_check(size > 0 && size <= out->body->size, "%s: %s, of %zu bytes", out->header,
-			   out->value, out->body->size);
+		fuzz_check(size > 0 && size <= body->size, "%s: %s, of %zu bytes", out->header,
+			   out->value, body->size);
 	}
-	fuzz_check_json(out->body->data, size);
+	fuzz_check_json(body->data, size);
+}
+
+/* In one piece of memory; NULL where it is refused. */
+static struct loss_buffer *write_reply(struct evaluation *e, struct loss_error *err)
+{
+	struct loss_buffer *body = loss_buffer_create(e->arena);
+	enum encoder_end end = ENCODER_MORE;
+	e->encoder = NULL;
+	e->written = false;
+	while (end == ENCODER_MORE)
+		end = evaluation_write(e, err);
+	fuzz_check(body != NULL, "no memory for a reply");
+	for (size_t i = 0; end == ENCODER_DONE && i < e->body.n_parts; i++)
+		fuzz_check(loss_buffer_append(body, e->body.parts[i].data, e->body.parts[i].size),
+			   "no memory for a reply");
+	return end == ENCODER_DONE ? body : NULL;
 }
 
 static void write_replies(struct evaluation *e, const struct protocol *protocol,
@@ -86,15 +102,14 @@ static void write_replies(struct evaluation *e, const struct protocol *protocol,
 {
 	for (const struct reply_format *format = protocol->replies; format->content_type;
 	     format++) {
-		struct encoded out = {.body = loss_buffer_create(e->arena)};
-		fuzz_check(out.body != NULL, "no memory for a reply");
 		e->kind.format = format;
-		if (evaluation_write(e, &out, &outcome->err) != LOSS_OK)
+		const struct loss_buffer *body = write_reply(e, &outcome->err);
+		if (!body)
 			return;
 		if (strcmp(format->content_type, "application/x-safetensors") == 0)
-			check_safetensors(&e->result, out.body);
+			check_safetensors(&e->result, body);
 		else
-			check_document(&out);
+			check_document(&e->encoded, body);
 	}
 }
 
@@ -135,8 +150,6 @@ static struct evaluation *create(const struct fuzz_evaluation *way, struct timin
 		.format = way->protocol->replies,
 		.coding = way->coding,
 		.max_body_bytes = MAX_BODY_BYTES,
-	};
-	const struct decoder_setup setup = {
 		.limits = {.max_elements = UINT64_C(1) << 33,
 			   .max_rank = 8,
 			   .max_header_bytes = 65536},
@@ -145,7 +158,7 @@ static struct evaluation *create(const struct fuzz_evaluation *way, struct timin
 	const char *query = text[n] ? text + n + 1 : "";
 	struct evaluation *e = evaluation_create(&kind, arena, timings);
 	fuzz_check(e != NULL, "no memory for an evaluation");
-	evaluation_query(e, query, strlen(query), &setup, err);
+	evaluation_query(e, query, strlen(query), err);
 	fuzz_check(e->decoder != NULL, "no memory for a decoder");
 	return e;
 }

@@ -10,9 +10,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "../../../server/http/http.h"
 #include "../../../server/http/listener.h"
 #include "../../../server/log/log.h"
+#include "../../../server/service.h"
 #include "../../../server/settings/config.h"
 #include "driver.h"
 
@@ -20,7 +20,7 @@
 #define HEAD_START_MS 2
 #define MAX_BYTE_BY_BYTE 300 /* longer inputs are not sent that way: each byte is a packet */
 
-static struct http *http;
+static struct service *service;
 static struct sockaddr_storage address;
 static socklen_t address_size = sizeof address;
 
@@ -37,8 +37,8 @@ static void start(void)
 			   getsockname(listeners.fds[0], (struct sockaddr *)&address,
 				       &address_size) == 0,
 		   "no listening socket");
-	http = http_start(arena, &config, &listeners);
-	fuzz_check(http != NULL, "no server");
+	service = service_start(arena, &config, &listeners);
+	fuzz_check(service != NULL, "no server");
 }
 
 static int open_connection(void)
@@ -127,7 +127,7 @@ static void compare(int one, int other, const char *how)
 void fuzz_connection(const unsigned char *bytes, size_t n)
 {
 	const struct fuzz_input input = {bytes, n};
-	if (!http)
+	if (!service)
 		start();
 	int whole = run(&input, FUZZ_WHOLE);
 	compare(whole, run(&input, FUZZ_PIECES), "whole and in pieces");

@@ -10,7 +10,7 @@
 #include "../../../server/http/access.h"
 #include "../../../server/http/head.h"
 #include "../../../server/http/target.h"
-#include "../../../server/route/route.h"
+#include "../../../server/route/routes.h"
 #include "driver.h"
 
 /* A status that is returned is the error's. */
@@ -100,9 +100,10 @@ static void check_query(const struct target *target, struct loss_arena *arena)
 		memcpy(copy, target->query, target->n_query);
 	for (size_t i = 0; (loss = loss_at(i)); i++) {
 		struct loss_error err = {.status = LOSS_OK};
+		struct query_wish wish;
 		struct loss_problem *problem = loss_problem_create(loss, arena);
 		fuzz_check(problem != NULL, "no memory for a problem");
-		judge(query_apply(copy, target->n_query, problem, arena, &err), &err);
+		judge(query_apply(copy, target->n_query, problem, arena, &wish, &err), &err);
 	}
 	free(copy);
 }
@@ -113,7 +114,7 @@ static void check_target(const char *text, struct loss_arena *arena)
 	struct route_argument arguments[ROUTE_MAX_ARGUMENTS];
 	fuzz_check(target_split(text, arena, &target), "no memory for a target");
 	fuzz_check(target.n_path + target.n_query <= strlen(text) + 1, "a target that grew");
-	route_find(target.path, target.n_path, arguments);
+	route_find(routes, target.path, target.n_path, arguments);
 	check_query(&target, arena);
 }
 

@@ -6,26 +6,31 @@
 #include <string.h>
 #include <sys/socket.h>
 
-#include "../../../server/http/request.h"
+#include "../../../server/eval/evaluation.h"
+#include "../../../server/http/exchange.h"
+#include "../../../server/route/evaluate.h"
+#include "../../../server/route/routes.h"
 #include "driver.h"
 
-static struct service service;
+static struct server server;
 static struct reaper_entry *entry; /* of a connection on which nothing is ever sent */
 
 static void start(void)
 {
 	int sockets[2];
 	struct loss_arena *arena = loss_arena_create(NULL);
-	fuzz_check(arena != NULL, "no memory for a service");
-	fuzz_settings(&service.config);
-	service.budget = loss_budget_create((size_t)1 << 30);
-	service.reserve = loss_budget_create(SERVICE_RESERVE_BYTES);
-	fuzz_check(service.budget && service.reserve, "no memory for budgets");
-	service.reaper = reaper_start(arena, &service.config, 1);
-	service.scheduler = scheduler_start(arena, 1);
-	fuzz_check(service.reaper && service.scheduler, "no threads");
+	fuzz_check(arena != NULL, "no memory for a server");
+	fuzz_settings(&server.config);
+	server.budget = loss_budget_create((size_t)1 << 30);
+	server.reserve = loss_budget_create(SERVER_RESERVE_BYTES);
+	fuzz_check(server.budget && server.reserve, "no memory for budgets");
+	server.reaper = reaper_start(arena, &server.config, 1);
+	server.scheduler = scheduler_start(arena, 1);
+	server.workers = workers_start(arena, 1);
+	server.routes = routes;
+	fuzz_check(server.reaper && server.scheduler && server.workers, "no threads");
 	fuzz_check(socketpair(AF_UNIX, SOCK_STREAM, 0, sockets) == 0, "no sockets");
-	entry = reaper_open(service.reaper, sockets[0]);
+	entry = reaper_open(server.reaper, sockets[0]);
 	fuzz_check(entry != NULL, "no connection");
 }
 
@@ -59,6 +64,7 @@ static void judge(const struct request *request, struct fuzz_outcome *outcome)
 {
 	const struct reply *reply = &request->reply;
 	const char *type = "";
+	bool binary = false; /* something stands after the document */
 	fuzz_check(reply->status >= 200 && reply->status < 600 && reply->status != 500,
 		   "status %u: %s", reply->status, request->error.detail);
 	outcome->err = request->error;
@@ -67,15 +73,17 @@ static void judge(const struct request *request, struct fuzz_outcome *outcome)
 		check_header(&reply->headers[i]);
 		if (strcmp(reply->headers[i].name, "Content-Type") == 0)
 			type = reply->headers[i].value;
+		binary |= strcmp(reply->headers[i].name, "Inference-Header-Content-Length") == 0;
 		if (!differs(&reply->headers[i]))
 			fuzz_hash(outcome, reply->headers[i].value,
 				  strlen(reply->headers[i].value));
 	}
 	bool json = strncmp(type, "application/", 12) == 0 && strstr(type, "json") != NULL;
-	if (json && !reply->coded && !reply->more.name)
-		fuzz_check_json(reply->body, reply->size);
-	if (request->evaluation && reply->status == 200)
-		hash_result(outcome, request->evaluation);
+	if (json && !reply->coded && reply->body.n_parts == 1 && !binary)
+		fuzz_check_json(reply->body.parts[0].data, reply->body.parts[0].size);
+	const struct evaluation *e = evaluate_of(request);
+	if (e && reply->status == 200)
+		hash_result(outcome, e);
 }
 
 /* ---------------------------------------------------------------- one way */
@@ -89,26 +97,27 @@ static void feed(void *context, const unsigned char *bytes, size_t n)
 {
 	struct feeding *feeding = context;
 	if (feeding->more)
-		feeding->more = request_feed(feeding->request, bytes, n);
+		feeding->more = exchange_feed(feeding->request, bytes, n);
 }
 
-static void resume(void *computed)
+static void resume(void *ended)
 {
-	sem_post(computed);
+	sem_post(ended);
 }
 
 static void end(struct request *request)
 {
-	sem_t computed;
-	if (request_end(request) != REQUEST_WAIT)
-		return;
-	reaper_compute(service.reaper, entry);
-	sem_init(&computed, 0, 0);
-	request_submit(request, resume, &computed);
-	while (sem_wait(&computed) != 0) {
+	enum request_stage stage = exchange_end(request);
+	while (stage == REQUEST_WAIT) {
+		sem_t ended;
+		reaper_compute(server.reaper, entry);
+		sem_init(&ended, 0, 0);
+		exchange_start(request, resume, &ended);
+		while (sem_wait(&ended) != 0) {
+		}
+		sem_destroy(&ended);
+		stage = exchange_proceed(request);
 	}
-	sem_destroy(&computed);
-	request_finish(request);
 }
 
 /* False where the outcome depends on the time that has passed. */
@@ -119,13 +128,13 @@ static bool run(const unsigned char *bytes, size_t n, enum fuzz_cut cut,
 	struct fuzz_input input = {bytes, n};
 	fuzz_read_head(&input, &head);
 	loss_status why;
-	reaper_head(service.reaper, entry);
-	struct request *request = request_create(&service, entry, head.raw.target, &why);
+	reaper_head(server.reaper, entry);
+	struct request *request = request_create(&server, entry, head.raw.target, &why);
 	fuzz_check(request != NULL, "no memory for a request");
 	struct feeding feeding = {request, true};
 	fuzz_outcome_start(outcome);
-	if (request_begin(request, &head.raw) != REQUEST_REPLY) {
-		reaper_body(service.reaper, entry);
+	if (exchange_begin(request, &head.raw) != REQUEST_REPLY) {
+		reaper_body(server.reaper, entry);
 		fuzz_feed(&input, cut, feed, &feeding);
 		if (feeding.more)
 			end(request);
@@ -134,9 +143,9 @@ static bool run(const unsigned char *bytes, size_t n, enum fuzz_cut cut,
 		judge(request, outcome);
 	bool timed = request->timeout_ns > 0;
 	request_destroy(request);
-	reaper_idle(service.reaper, entry, REAPER_UNKNOWN);
-	fuzz_check(loss_budget_held(service.budget) == 0, "%zu bytes of the budget are still held",
-		   loss_budget_held(service.budget));
+	reaper_idle(server.reaper, entry, REAPER_UNKNOWN);
+	fuzz_check(loss_budget_held(server.budget) == 0, "%zu bytes of the budget are still held",
+		   loss_budget_held(server.budget));
 	return !timed;
 }
 

@@ -2,7 +2,7 @@
 
 #include "../../../server/http/request_id.h"
 #include "../../../server/metrics/metrics.h"
-#include "../../../server/route/route.h"
+#include "../../../server/route/routes.h"
 #include "../../../server/settings/config.h"
 #include "driver.h"
 
@@ -47,7 +47,7 @@ void fuzz_read_head(struct fuzz_input *input, struct fuzz_head *head)
 
 void fuzz_settings(struct config *config)
 {
-	static const char *labels[ROUTE_MAX + 1];
+	static const char *labels[ROUTES_N + 1];
 	char name[] = "lossd", hosts[] = "--hosts=*";
 	char *argv[] = {name, hosts, NULL};
 	size_t n = 0;

@@ -6,7 +6,7 @@
 
 #include <cmocka.h>
 
-#include "../../server/codec/encoder.h"
+#include "../../server/eval/protocols.h"
 
 static const struct protocol *const protocols[] = {&protocol_v1, &protocol_v2};
 #define N_PROTOCOLS (sizeof protocols / sizeof protocols[0])
@@ -39,7 +39,8 @@ static void check_requests(const struct media_type *types)
 static void check_replies(const struct reply_format *formats)
 {
 	for (size_t n = 0; formats[n].content_type; n++) {
-		assert_non_null(formats[n].write);
+		assert_non_null(formats[n].format);
+		assert_non_null(formats[n].create);
 		check_name(formats[n].content_type);
 		for (size_t i = 0; i < n; i++)
 			assert_string_not_equal(formats[i].content_type, formats[n].content_type);

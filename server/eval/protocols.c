@@ -1,4 +1,4 @@
-#include "codec/encoder.h"
+#include "protocols.h"
 
 #include "codec/json/json_in.h"
 #include "codec/json/reply_json.h"
@@ -15,9 +15,9 @@ static const struct media_type v1_requests[] = {
 	{NULL, NULL, NULL},
 };
 static const struct reply_format v1_replies[] = {
-	{"application/json", reply_json_encode},
-	{"application/x-safetensors", safetensors_encode},
-	{NULL, NULL},
+	{"application/json", "json", reply_json_create},
+	{"application/x-safetensors", "safetensors", safetensors_out_create},
+	{NULL, NULL, NULL},
 };
 const struct protocol protocol_v1 = {v1_requests, v1_replies};
 
@@ -29,9 +29,9 @@ static const struct media_type v2_requests[] = {
 	{NULL, NULL, NULL},
 };
 static const struct reply_format v2_replies[] = {
-	{"application/json", oip_out_write},
-	{"application/octet-stream", oip_out_write},
-	{NULL, NULL},
+	{"application/json", "oip", oip_out_create},
+	{"application/octet-stream", "oip", oip_out_create},
+	{NULL, NULL, NULL},
 };
 const struct protocol protocol_v2 = {v2_requests, v2_replies};
 

@@ -2,8 +2,8 @@
  * What goes wrong with a request: the errors of the library (loss.h) and the server's own, and what
  * becomes of each on the wire: HTTP status, code, precedence.
  */
-#ifndef LOSSD_CODEC_STATUS_H
-#define LOSSD_CODEC_STATUS_H
+#ifndef LOSSD_STATUS_H
+#define LOSSD_STATUS_H
 
 #include "loss.h"
 

@@ -1,0 +1,27 @@
+/* Where the time of one request goes. */
+#ifndef LOSSD_CODEC_TIMINGS_H
+#define LOSSD_CODEC_TIMINGS_H
+
+#include "os/clock.h"
+
+/* A phase that did not happen is 0. */
+struct timings {
+	uint64_t start_ns;   /* the head was read */
+	uint64_t receive_ns; /* from the head to the last byte of the body, less decode */
+	uint64_t decode_ns;
+	uint64_t queue_ns;
+	uint64_t compute_ns;
+	uint64_t encode_ns; /* of the pieces written so far */
+	uint64_t piece_ns;  /* when the piece began that is being written */
+	uint64_t bytes_in;
+	unsigned threads; /* that computed */
+	const char *isa;  /* whose kernels computed */
+};
+
+/* For a reply that tells, before its end, what it took to write. */
+static inline uint64_t timings_encode_ns(const struct timings *timings, uint64_t now_ns)
+{
+	return timings->encode_ns + (now_ns - timings->piece_ns);
+}
+
+#endif

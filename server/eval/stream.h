@@ -1,0 +1,40 @@
+/*
+ * Tensors on their way from a body into a problem: the sink that decoders fill. Those that come as
+ * bytes are kept in memory that is charged as they come, never for what is only announced.
+ *
+ * The problem is planned as soon as everything but the input is there. Where each row can then be
+ * evaluated by itself, rows are evaluated as they arrive, and only the piece of the input that is
+ * not evaluated yet is held.
+ */
+#ifndef LOSSD_STREAM_H
+#define LOSSD_STREAM_H
+
+#include "codec/sink.h"
+#include "scheduler.h"
+
+struct stream_setup {
+	struct loss_problem *problem;
+	struct loss_arena *arena;
+	struct scheduler *scheduler;      /* that may evaluate rows meanwhile; NULL: nobody does */
+	const struct loss_cancel *cancel; /* rows that are evaluated as they arrive stop at it */
+};
+
+struct stream;
+
+/* In the arena; NULL when there is no memory. */
+struct stream *stream_create(const struct stream_setup *setup);
+struct sink *stream_sink(struct stream *stream);
+/* The body has been decoded without an error: what was wrong with the expected tensors, of memory,
+ * plan or deadline, if anything was. */
+loss_status stream_finish(struct stream *stream, struct loss_error *err);
+/* After that: the plan whose rows were all evaluated while the body arrived; NULL when the problem
+ * is still to be planned and run. */
+struct loss_plan *stream_plan(const struct stream *stream);
+/* Nanoseconds spent on evaluating rows: on the thread that feeds, and meanwhile by another one. */
+uint64_t stream_compute_ns(const struct stream *stream);
+uint64_t stream_beside_ns(const struct stream *stream);
+/* Returns when no other thread evaluates rows: before buffers of the arena, or the arena, are given
+ * back. Nothing more is evaluated if the body is not finished then. */
+void stream_settle(struct stream *stream);
+
+#endif

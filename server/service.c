@@ -1,0 +1,289 @@
+#include "service.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "eval/scheduler.h"
+#include "http/acceptor.h"
+#include "http/capacity.h"
+#include "http/connection.h"
+#include "http/reaper.h"
+#include "http/request_id.h"
+#include "metrics/metrics.h"
+#include "os/clock.h"
+#include "os/workers.h"
+#include "route/routes.h"
+#include "shm/shm.h"
+
+struct service {
+	struct server server;
+	struct loss_arena *arena;
+	struct listeners *listeners; /* the caller's until the acceptor has them */
+	struct admission_limits limits;
+	struct admission *admission;
+	struct connections connections;
+	struct acceptor *acceptor;
+	uint64_t drain_ns;                /* when the drain began */
+	const char *labels[ROUTES_N + 1]; /* of the metrics */
+};
+
+/* Looks for memory, most of them a twentieth of a second apart, before idle connections go for it.
+ */
+#define PATIENCE 10
+/* Threads for what takes its time: with one, a page that blocks would hold up all the others. */
+#define MIN_WORKERS 2
+
+/* ---------------------------------------------------------------- the acceptor's calls */
+
+static void on_accepted(void *context, int fd, const struct sockaddr *address, socklen_t size)
+{
+	struct service *service = (struct service *)context;
+	connections_add(&service->connections, fd, address, size);
+}
+
+/* Idle connections make room for newcomers. Memory comes back by itself, or slow transfers make
+ * room for it: idle connections go only where it does not. */
+static void on_crowded(void *context, unsigned times)
+{
+	struct service *service = (struct service *)context;
+	bool lacks_memory = admission_lacks_memory(service->admission);
+	if (lacks_memory)
+		reaper_press(service->server.reaper);
+	if (!lacks_memory || times > PATIENCE)
+		reaper_evict(service->server.reaper);
+}
+
+static void on_drained(void *context)
+{
+	struct service *service = (struct service *)context;
+	reaper_drain(service->server.reaper, service->drain_ns);
+	atomic_store(&service->server.stage, SERVER_DRAINING);
+}
+
+static void on_room(void *context)
+{
+	struct service *service = (struct service *)context;
+	acceptor_look_again(service->acceptor);
+}
+
+/* ---------------------------------------------------------------- the parts */
+
+static bool start_memory(struct service *service)
+{
+	struct server *server = &service->server;
+	server->budget = loss_budget_create((size_t)server->config.memory_budget_bytes);
+	server->reserve = loss_budget_create(SERVER_RESERVE_BYTES);
+	return server->budget && server->reserve;
+}
+
+static void stop_memory(struct service *service)
+{
+	loss_budget_destroy(service->server.reserve);
+	loss_budget_destroy(service->server.budget);
+}
+
+static bool start_metrics(struct service *service)
+{
+	const char *isa = service->server.isa;
+	size_t n = 0;
+	for (const struct route *route = routes; route->path; route++)
+		service->labels[n++] = route->path;
+	service->labels[n++] = ROUTE_OTHER;
+	return metrics_start(service->labels, n, isa ? isa : loss_isa());
+}
+
+static bool start_shm(struct service *service)
+{
+	struct server *server = &service->server;
+	const struct config *config = &server->config;
+	const struct shm_settings settings = {
+		.key_prefix = config->shm_key_prefix,
+		.owners = config->shm_owners,
+		.max_regions = config->shm_max_regions,
+		.max_bytes = config->shm_max_bytes,
+	};
+	if (!shm_is_on(config->shm_key_prefix))
+		return true;
+	server->shm = shm_create(&settings, service->arena);
+	return server->shm != NULL;
+}
+
+static void stop_shm(struct service *service)
+{
+	shm_destroy(service->server.shm);
+}
+
+static bool start_scheduler(struct service *service)
+{
+	struct server *server = &service->server;
+	server->scheduler = scheduler_start(service->arena, (int)server->config.threads);
+	return server->scheduler != NULL;
+}
+
+static void stop_scheduler(struct service *service)
+{
+	scheduler_stop(service->server.scheduler);
+}
+
+static bool start_workers(struct service *service)
+{
+	struct server *server = &service->server;
+	size_t n = (size_t)server->config.io_threads;
+	server->workers = workers_start(service->arena, n < MIN_WORKERS ? MIN_WORKERS : n);
+	return server->workers != NULL;
+}
+
+static void stop_workers(struct service *service)
+{
+	workers_stop(service->server.workers);
+}
+
+static bool start_admission(struct service *service)
+{
+	const struct config *config = &service->server.config;
+	size_t listeners = service->listeners->n;
+	service->limits = (struct admission_limits){
+		.connections = (size_t)config->connections,
+		.per_address = (size_t)config->connections_per_address,
+		.listeners = listeners,
+		.descriptors = capacity_descriptors(config, listeners),
+		.bytes = capacity_connection_bytes(config),
+		.budget = service->server.budget,
+	};
+	service->admission = admission_create(service->arena, &service->limits, on_room, service);
+	return service->admission != NULL;
+}
+
+static void stop_admission(struct service *service)
+{
+	admission_destroy(service->admission);
+}
+
+static bool start_reaper(struct service *service)
+{
+	struct server *server = &service->server;
+	server->reaper =
+		reaper_start(service->arena, &server->config, admission_most(&service->limits));
+	return server->reaper != NULL;
+}
+
+static void stop_reaper(struct service *service)
+{
+	reaper_stop(service->server.reaper);
+}
+
+static bool start_connections(struct service *service)
+{
+	service->connections = (struct connections){
+		.server = &service->server,
+		.admission = service->admission,
+	};
+	return connections_start(&service->connections);
+}
+
+/* A connection's end makes room, of which the acceptor is told: it is there until then. */
+static void stop_connections(struct service *service)
+{
+	connections_stop(&service->connections);
+	acceptor_destroy(service->acceptor);
+}
+
+static bool start_acceptor(struct service *service)
+{
+	const struct acceptor_setup setup = {
+		.listeners = service->listeners->fds,
+		.n_listeners = service->listeners->n,
+		.admission = service->admission,
+		.context = service,
+		.connected = on_accepted,
+		.crowded = on_crowded,
+		.drained = on_drained,
+	};
+	return acceptor_start(service->arena, &setup, &service->acceptor);
+}
+
+static void stop_acceptor(struct service *service)
+{
+	acceptor_stop(service->acceptor);
+}
+
+/* Started in this order, stopped in reverse; stopping a part that did not start is fine. */
+static const struct part {
+	const char *name; /* what there is none of, where it does not start */
+	bool (*start)(struct service *service);
+	void (*stop)(struct service *service); /* NULL: nothing is to be done */
+} parts[] = {
+	{"memory", start_memory, stop_memory},
+	{"room for the metrics", start_metrics, NULL},
+	{"shared memory", start_shm, stop_shm},
+	{"compute thread", start_scheduler, stop_scheduler},
+	{"workers", start_workers, stop_workers},
+	{"memory to admit connections", start_admission, stop_admission},
+	{"timer thread", start_reaper, stop_reaper},
+	{"threads that serve connections", start_connections, stop_connections},
+	{"thread that accepts connections", start_acceptor, stop_acceptor},
+};
+#define N_PARTS (sizeof parts / sizeof parts[0])
+
+static void stop_parts(struct service *service, size_t n)
+{
+	while (n-- > 0)
+		if (parts[n].stop)
+			parts[n].stop(service);
+}
+
+struct service *service_start(struct loss_arena *arena, const struct config *config,
+			      struct listeners *listeners)
+{
+	struct service *service = loss_arena_array(arena, struct service, 1);
+	size_t n = 0;
+	request_id_start();
+	if (service) {
+		*service = (struct service){.arena = arena, .listeners = listeners};
+		service->server.config = *config;
+		service->server.isa = config_isa(config);
+		service->server.routes = routes;
+		while (n < N_PARTS && parts[n].start(service))
+			n++;
+		if (n == N_PARTS)
+			return service;
+		stop_parts(service, n + 1);
+	}
+	fprintf(stderr, "lossd: start: no %s\n", parts[n].name);
+	listeners_close(listeners);
+	return NULL;
+}
+
+/* ---------------------------------------------------------------- stop */
+
+void service_leave(struct service *service)
+{
+	atomic_store(&service->server.stage, SERVER_LEAVING);
+}
+
+void service_drain(struct service *service)
+{
+	service->drain_ns = clock_ns();
+	acceptor_drain(service->acceptor);
+}
+
+void service_cut(struct service *service)
+{
+	acceptor_stop(service->acceptor);
+	reaper_cut_all(service->server.reaper);
+}
+
+size_t service_connections(struct service *service)
+{
+	return admission_count(service->admission);
+}
+
+bool service_is_drained(struct service *service)
+{
+	return acceptor_is_closed(service->acceptor) && service_connections(service) == 0;
+}
+
+void service_stop(struct service *service)
+{
+	stop_parts(service, N_PARTS);
+}
