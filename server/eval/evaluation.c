@@ -182,11 +182,20 @@ static bool begin_reply(struct evaluation *e)
 	return e->encoder != NULL;
 }
 
+static size_t size_of_tensors(const struct encoded *encoded)
+{
+	size_t size = 0;
+	for (size_t i = 0; i < encoded->n_tensors; i++)
+		size += encoded->tensors[i].size;
+	return size;
+}
+
 /* After the first piece: how the others will be kept. */
 static void choose_coding(struct evaluation *e, bool more)
 {
 	struct loss_buffer *text = e->encoded.text;
-	bool worthwhile = more || text->size + !!e->encoded.n_tensors >= COMPRESSED_BYTES;
+	bool worthwhile =
+		more || text->size + size_of_tensors(&e->encoded) >= COMPRESSED_BYTES;
 	e->compressible = worthwhile && (!e->encoder->binary || e->wish.compress);
 	if (e->compressible && e->kind.takes_gzip)
 		e->deflater = deflater_create(e->arena); /* without memory it goes as it is */
@@ -224,14 +233,6 @@ static enum encoder_end deflate_tensors(struct evaluation *e)
 		e->deflated = 0;
 	}
 	return ENCODER_MORE;
-}
-
-static size_t size_of_tensors(const struct encoded *encoded)
-{
-	size_t size = 0;
-	for (size_t i = 0; i < encoded->n_tensors; i++)
-		size += encoded->tensors[i].size;
-	return size;
 }
 
 /* Text and tensors, where they lie; false when there is no memory. */

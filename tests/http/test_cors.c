@@ -164,7 +164,7 @@ static void the_fullest_replies_lose_nothing(void **state)
 	start("https://a.example");
 	snprintf(length, sizeof length, LENGTH_OF_JSON ": %zu", sizeof document - 1);
 	memcpy(body, document, sizeof document - 1);
-	expect_headers(&(struct request){.path = "/v2/models/cross_entropy/infer",
+	expect_headers(&(struct request){.path = "/v2/models/cross_entropy/infer?compress=true",
 					 .headers = binary,
 					 .body = body,
 					 .body_size = sizeof document - 1 + 4000},

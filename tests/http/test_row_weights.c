@@ -2,6 +2,7 @@
  * A weighted mean and a mask, over every wire: the example of docs/numerics.md, the ways of writing
  * a mask, and where a reply points when something is wrong with them.
  */
+#include "../support/decoded.h"
 #include "../support/group.h"
 #include "../support/wire.h"
 
@@ -11,7 +12,6 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "../../server/codec/json/json_in.h"
 
 #define PATH "/v1/losses/cross_entropy"
 #define EXAMPLE "{\"logits\":[[1,2,3],[3,2,1],[0,0,5]],\"targets\":[0,0,0]"
@@ -64,18 +64,6 @@ static void as_json(void **state)
 	}
 }
 
-static void decode(const char *body, struct loss_problem *problem, struct loss_arena *arena)
-{
-	struct loss_error err;
-	struct decoder *decoder = json_in_create(
-		&(struct decoder_setup){.problem = problem,
-					.arena = arena,
-					.limits = {.max_elements = 100, .max_rank = 8}});
-	assert_non_null(decoder);
-	decoder->feed(decoder, (const unsigned char *)body, strlen(body));
-	assert_int_equal(decoder->finish(decoder, &err), LOSS_OK);
-}
-
 /* safetensors, and the Open Inference Protocol in text and in bytes. */
 static void as_tensors(void **state)
 {
@@ -86,7 +74,7 @@ static void as_tensors(void **state)
 			struct loss_arena *arena = loss_arena_create(NULL);
 			struct loss_problem *problem =
 				loss_problem_create(loss_find("cross_entropy", 13), arena);
-			decode(cases[i].body, problem, arena);
+			decode_problem(cases[i].body, problem);
 			wire->evaluate(client, problem, &reply);
 			if (reply.status != 200)
 				fail_msg("%s over %s: %s", cases[i].body, wire->name, reply.error);

@@ -2,6 +2,7 @@
  * Every PyTorch fixture over every wire: its request is decoded here, and its tensors are sent by
  * each way that has names for their types. tests/http/test_fixtures.c sends it as it stands.
  */
+#include "../support/decoded.h"
 #include "../support/group.h"
 #include "../support/wire.h"
 
@@ -11,7 +12,6 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "../../server/codec/json/json_in.h"
 #include "../../src/problem.h"
 
 struct sent {
@@ -22,17 +22,10 @@ struct sent {
 /* The fixture's problem, in the arena. */
 static struct loss_problem *problem_of(const struct fixture *fixture, struct loss_arena *arena)
 {
-	struct loss_error err;
 	const struct loss_info *loss = loss_find(fixture->loss, strlen(fixture->loss));
 	struct loss_problem *problem = loss_problem_create(loss, arena);
 	assert_non_null(problem);
-	struct decoder *decoder = json_in_create(&(struct decoder_setup){
-		.problem = problem,
-		.arena = arena,
-		.limits = {.max_elements = UINT64_C(1) << 33, .max_rank = 8}});
-	assert_non_null(decoder);
-	decoder->feed(decoder, (const unsigned char *)fixture->request, strlen(fixture->request));
-	assert_int_equal(decoder->finish(decoder, &err), LOSS_OK);
+	decode_problem(fixture->request, problem);
 	return problem;
 }
 

@@ -212,6 +212,15 @@ static struct decoded decode_one_way(const struct decode_options *options, const
 	return decoded;
 }
 
+void decode_problem(const char *body, struct loss_problem *problem)
+{
+	const struct decode_options options = {0};
+	struct attempt attempt = {.options = &options, .problem = problem};
+	struct random random = random_start(1);
+	assert_int_equal(run(&attempt, body, CUT_NOT, &random), LOSS_OK);
+	shm_uses_release(&attempt.shared);
+}
+
 /* ---------------------------------------------------------------- all ways */
 
 void decoded_free(struct decoded *decoded)

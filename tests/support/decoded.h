@@ -42,6 +42,9 @@ struct decoded {
 struct decoded decode(const struct decode_options *options, const char *body);
 void decoded_free(struct decoded *decoded);
 
+/* Sets on a problem, in its arena, what a JSON body has; fails the test unless it decodes. */
+void decode_problem(const char *body, struct loss_problem *problem);
+
 /* Fail the test unless the body decodes to the text, or to the error. */
 void assert_decodes(const struct decode_options *options, const char *body, const char *text);
 void assert_refused(const struct decode_options *options, const char *body, loss_status status,
