@@ -9,7 +9,7 @@
 #include "os/clock.h"
 #include "os/signals.h"
 #include "service.h"
-#include "settings/config.h"
+#include "settings/config_load.h"
 
 #define MS UINT64_C(1000000)
 /* How often a stop looks whether the last connection has gone. */

@@ -5,7 +5,11 @@
 #ifndef LOSSD_LOG_H
 #define LOSSD_LOG_H
 
-#include "settings/config.h"
+#include <stdbool.h>
+#include <stddef.h>
+
+enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERROR };
+enum log_format { LOG_TEXT, LOG_JSON };
 
 /* Called once, before threads start. */
 void log_start(enum log_level level, enum log_format format);

@@ -1,259 +1,18 @@
 #include "config.h"
 
-#include "loss.h"
-#include "settings.h"
-
 #include <arpa/inet.h>
 #include <ctype.h>
-#include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#define NAME_BYTES 64
+#include "loss.h"
 
-_Static_assert(LOG_DEBUG == 0 && LOG_ERROR == 3, "the order of log_levels in settings.c");
-_Static_assert(LOG_TEXT == 0 && LOG_JSON == 1, "the order of log_formats in settings.c");
+const char *const config_isas[] = {"auto", "base", "avx2", "avx512", "neon", NULL};
 
-/* What stood on the command line; values point into argv. */
-struct flags {
-	const char *values[SETTINGS_MAX];                /* by index into settings */
-	char listen[sizeof((struct config *)0)->listen]; /* of the flags of that name, in a list */
-	const char *config;
-	bool check_config, help, version;
-};
-
-/* "LOSSD_LOG_LEVEL" or "--log-level" of "log_level". */
-static void spell(const char *prefix, const char *key, bool as_flag, char *out)
+const char *config_isa(const struct config *config)
 {
-	int n = snprintf(out, NAME_BYTES, "%s%s", prefix, key);
-	for (char *at = out + strlen(prefix); n > 0 && *at; at++)
-		*at = as_flag ? (*at == '_' ? '-' : *at) : (char)toupper((unsigned char)*at);
-}
-
-static void spell_flag(const char *key, char *out)
-{
-	spell("--", key, true, out);
-}
-
-static void spell_variable(const char *key, char *out)
-{
-	spell("LOSSD_", key, false, out);
-}
-
-/* ---------------------------------------------------------------- the command line */
-
-/* Where the value of the flag `name` (n bytes) goes, or NULL when it is no flag that takes one. */
-static const char **flag_value(struct flags *flags, const char *name, size_t n)
-{
-	char flag[NAME_BYTES];
-	for (size_t i = 0; i < n_settings; i++) {
-		spell_flag(settings[i].key, flag);
-		if (strlen(flag) == n && memcmp(flag, name, n) == 0)
-			return &flags->values[i];
-	}
-	return n == strlen("--config") && memcmp(name, "--config", n) == 0 ? &flags->config : NULL;
-}
-
-static bool *flag_switch(struct flags *flags, const char *name)
-{
-	const struct {
-		const char *name;
-		bool *flag;
-	} switches[] = {
-		{"--help", &flags->help},
-		{"-h", &flags->help},
-		{"--version", &flags->version},
-		{"--check-config", &flags->check_config},
-	};
-	for (size_t i = 0; i < sizeof switches / sizeof *switches; i++)
-		if (strcmp(switches[i].name, name) == 0)
-			return switches[i].flag;
-	return NULL;
-}
-
-/* Whether a flag may be given again, for one more value. */
-static bool is_list(const struct flags *flags, const char **value)
-{
-	return value != &flags->config && settings[value - flags->values].type == SETTING_LISTEN;
-}
-
-/* Cut where it is too long, and then not of the form that it must have. */
-static const char *join(struct flags *flags, const char *before, const char *given)
-{
-	char joined[sizeof flags->listen];
-	snprintf(joined, sizeof joined, "%s,%s", before, given);
-	memcpy(flags->listen, joined, sizeof joined);
-	return flags->listen;
-}
-
-/* Takes the argument at argv[*i], and the one after it if that is its value. */
-static bool take_flag(struct flags *flags, int argc, char **argv, int *i)
-{
-	const char *argument = argv[*i];
-	char shown[80];
-	bool *on = flag_switch(flags, argument);
-	if (on) {
-		*on = true;
-		return true;
-	}
-	size_t n = strcspn(argument, "=");
-	const char **value = flag_value(flags, argument, n);
-	if (!value) {
-		config_complain("unknown %s \"%s\"; lossd --help lists the flags",
-				argument[0] == '-' ? "flag" : "argument",
-				config_show(argument, shown, sizeof shown));
-		return false;
-	}
-	const char *given = argument[n] == '=' ? argument + n + 1
-			    : *i + 1 < argc    ? argv[*i + 1]
-					       : NULL;
-	if (!given) {
-		config_complain("flag %s needs a value", argument);
-		return false;
-	}
-	*i += argument[n] != '=';
-	*value = *value && is_list(flags, value) ? join(flags, *value, given) : given;
-	return true;
-}
-
-static bool read_flags(struct flags *flags, int argc, char **argv)
-{
-	for (int i = 1; i < argc; i++) {
-		if (!take_flag(flags, argc, argv, &i))
-			return false;
-		if (flags->help || flags->version)
-			return true;
-	}
-	return true;
-}
-
-/* ---------------------------------------------------------------- weakest first */
-
-static bool set_defaults(struct config *config)
-{
-	for (size_t i = 0; i < n_settings; i++)
-		if (!setting_set(&settings[i], settings[i].fallback, "default", config))
-			return false;
-	return true;
-}
-
-static bool set_from_environment(struct config *config)
-{
-	char name[NAME_BYTES], source[NAME_BYTES + 32];
-	for (size_t i = 0; i < n_settings; i++) {
-		spell_variable(settings[i].key, name);
-		const char *value = getenv(name);
-		snprintf(source, sizeof source, "environment variable %s", name);
-		if (value && !setting_set(&settings[i], value, source, config))
-			return false;
-	}
-	return true;
-}
-
-static bool set_from_flags(const struct flags *flags, struct config *config)
-{
-	char name[NAME_BYTES], source[NAME_BYTES + 8];
-	for (size_t i = 0; i < n_settings; i++) {
-		spell_flag(settings[i].key, name);
-		snprintf(source, sizeof source, "flag %s", name);
-		if (flags->values[i] &&
-		    !setting_set(&settings[i], flags->values[i], source, config))
-			return false;
-	}
-	return true;
-}
-
-/* More threads than connections would have nothing to do. */
-static bool fit_threads_to_connections(struct config *config)
-{
-	bool chosen = config->io_threads != 0;
-	settings_resolve(config);
-	if (config->io_threads <= config->connections)
-		return true;
-	if (!chosen) {
-		config->io_threads = config->connections;
-		return true;
-	}
-	config_complain("io_threads is %" PRIu64
-			", but must not exceed connections, which is %" PRIu64,
-			config->io_threads, config->connections);
-	return false;
-}
-
-static bool load(const struct flags *flags, struct config *config)
-{
-	const char *path = flags->config ? flags->config : getenv("LOSSD_CONFIG");
-	return set_defaults(config) && (!path || config_file_load(path, config)) &&
-	       set_from_environment(config) && set_from_flags(flags, config) &&
-	       fit_threads_to_connections(config);
-}
-
-/* ---------------------------------------------------------------- what it prints */
-
-static void print_help(void)
-{
-	char flag[NAME_BYTES], values[256];
-	printf("lossd %s: evaluates losses over HTTP\n\n"
-	       "usage: lossd [FLAG VALUE | FLAG=VALUE]...\n"
-	       "       lossd eval FILE ...    evaluates a file without a server; see lossd eval "
-	       "--help\n\n"
-	       "  --config FILE\n        a file of settings, in JSON with comments\n"
-	       "  --check-config\n        print the settings that result, and exit\n"
-	       "  --help, --version\n        print this or the version, and exit\n\n"
-	       "Settings. A flag wins over its environment variable (LOSSD_THREADS for --threads), "
-	       "that\n"
-	       "over the file (\"threads\"; LOSSD_CONFIG names a file too), that over the "
-	       "default.\n\n",
-	       LOSS_VERSION);
-	for (size_t i = 0; i < n_settings; i++) {
-		spell_flag(settings[i].key, flag);
-		setting_describe(&settings[i], values, sizeof values);
-		printf("  %s VALUE\n        %s\n        %s; default %s\n", flag, settings[i].help,
-		       values, settings[i].fallback);
-	}
-}
-
-static void print_settings(const struct config *config)
-{
-	puts("{");
-	for (size_t i = 0; i < n_settings; i++) {
-		const struct setting *setting = &settings[i];
-		const char *comma = i + 1 < n_settings ? "," : "";
-		const char *text = setting_text(setting, config);
-		/* Neither texts nor choices hold a character that JSON escapes. */
-		if (text)
-			printf("  \"%s\": \"%s\"%s\n", setting->key, text, comma);
-		else if (setting->type == SETTING_CHOICE)
-			printf("  \"%s\": \"%s\"%s\n", setting->key,
-			       setting->choices[setting_number(setting, config)], comma);
-		else
-			printf("  \"%s\": %" PRIu64 "%s\n", setting->key,
-			       setting_number(setting, config), comma);
-	}
-	puts("}");
-}
-
-enum config_action config_load(struct config *config, int argc, char **argv)
-{
-	struct flags flags = {.config = NULL};
-	if (!read_flags(&flags, argc, argv))
-		return CONFIG_EXIT_2;
-	if (flags.help) {
-		print_help();
-		return CONFIG_EXIT_0;
-	}
-	if (flags.version) {
-		puts("lossd " LOSS_VERSION);
-		return CONFIG_EXIT_0;
-	}
-	if (!load(&flags, config))
-		return CONFIG_EXIT_2;
-	if (flags.check_config) {
-		print_settings(config);
-		return CONFIG_EXIT_0;
-	}
-	return CONFIG_SERVE;
+	return config->isa == 0 ? NULL : loss_isa_find(config_isas[config->isa]);
 }
 
 /* ---------------------------------------------------------------- addresses */
@@ -311,4 +70,28 @@ bool config_split_listen(const char *listen, char *host, size_t host_size, uint1
 	memcpy(host, listen, n);
 	host[n] = '\0';
 	return brackets ? inet_pton(AF_INET6, host, &address) == 1 : is_host_name(host);
+}
+
+/* ---------------------------------------------------------------- messages */
+
+void config_complain(const char *format, ...)
+{
+	char line[1024];
+	va_list args;
+	va_start(args, format);
+	vsnprintf(line, sizeof line, format, args);
+	va_end(args);
+	fprintf(stderr, "lossd: %s\n", line);
+}
+
+const char *config_show(const char *value, char *out, size_t size)
+{
+	size_t n = strlen(value);
+	snprintf(out, size, "%s", value);
+	if (n >= size)
+		memcpy(out + size - 4, "...", 4);
+	for (char *at = out; *at; at++)
+		if ((unsigned char)*at < 0x20 || (unsigned char)*at == 0x7f)
+			*at = '?';
+	return out;
 }

@@ -1,8 +1,5 @@
-/*
- * Settings: one table (settings.c) of key, type, default, range and help makes the file, the
- * environment, the flags, --help and --check-config. Flags win over environment (LOSSD_ + upper
- * case), over the file, over the defaults. Immutable after start.
- */
+/* What the program has been told: a value for each row of the table of settings (settings.h).
+ * Immutable after start. */
 #ifndef LOSSD_CONFIG_H
 #define LOSSD_CONFIG_H
 
@@ -13,9 +10,6 @@
 #define CONFIG_MAX_LISTENERS 8
 /* "ADDR:PORT" of one listener, terminated. */
 #define CONFIG_LISTEN_SIZE 128
-
-enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARNING, LOG_ERROR };
-enum log_format { LOG_TEXT, LOG_JSON };
 
 struct config {
 	char listen[1024];   /* up to CONFIG_MAX_LISTENERS, with commas: "127.0.0.1:8080,[::1]:0" */
@@ -49,18 +43,10 @@ struct config {
 	uint64_t shm_max_bytes;
 };
 
-enum config_action {
-	CONFIG_SERVE,
-	CONFIG_EXIT_0, /* --help, --version, --check-config: done, printed to stdout */
-	CONFIG_EXIT_2, /* one clear line went to stderr */
-};
-
-/* Reads flags, environment and file. */
-enum config_action config_load(struct config *config, int argc, char **argv);
-
 /* The instruction set that kernels are to use, as loss_problem_set_isa takes it: NULL for the best.
  */
 const char *config_isa(const struct config *config);
+extern const char *const config_isas[]; /* the words that config->isa is an index of */
 
 /* Copies the i-th of the list `listen`; false: there is none, or it is longer than that. */
 bool config_listener(const char *listen, size_t i, char out[CONFIG_LISTEN_SIZE]);
@@ -70,5 +56,10 @@ bool config_listener(const char *listen, size_t i, char out[CONFIG_LISTEN_SIZE])
  * when malformed.
  */
 bool config_split_listen(const char *listen, char *host, size_t host_size, uint16_t *port);
+
+/* One line on standard error, after the program's name. */
+__attribute__((format(printf, 1, 2))) void config_complain(const char *format, ...);
+/* A value made fit for a message: control characters as '?', cut at the size, ending "...". */
+const char *config_show(const char *value, char *out, size_t size);
 
 #endif

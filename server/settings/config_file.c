@@ -1,4 +1,5 @@
-/* The configuration file: JSON with comments, read once, before there are threads. */
+#include "config_file.h"
+
 #include "os/file.h"
 #include "settings.h"
 

@@ -2,6 +2,7 @@
 
 #include "auth/cors.h"
 #include "auth/hosts.h"
+#include "log/log.h"
 #include "loss.h"
 #include "os/limits.h"
 #include "shm/shm_rules.h"
@@ -25,16 +26,12 @@ static uint64_t half_of_memory(void)
 
 static const char *const log_levels[] = {"debug", "info", "warning", "error", NULL};
 static const char *const log_formats[] = {"text", "json", NULL};
-static const char *const isas[] = {"auto", "base", "avx2", "avx512", "neon", NULL};
+_Static_assert(LOG_DEBUG == 0 && LOG_ERROR == 3, "the order of log_levels");
+_Static_assert(LOG_TEXT == 0 && LOG_JSON == 1, "the order of log_formats");
 
 static bool isa_is_usable(const char *name)
 {
 	return strcmp(name, "auto") == 0 || loss_isa_find(name) != NULL;
-}
-
-const char *config_isa(const struct config *config)
-{
-	return config->isa == 0 ? NULL : loss_isa_find(isas[config->isa]);
 }
 
 #define FIELD(key) #key, .offset = offsetof(struct config, key)
@@ -111,7 +108,7 @@ const struct setting settings[] = {
 		"time between SIGTERM, when /v2/health/ready turns 503, and the closing of the socket"),
 	INTEGER(drain_timeout_ms, "30000", 0, HOUR_MS,
 		"time that requests in flight get to finish after that"),
-	{.key = FIELD(isa), .type = SETTING_CHOICE, .fallback = "auto", .choices = isas,
+	{.key = FIELD(isa), .type = SETTING_CHOICE, .fallback = "auto", .choices = config_isas,
 	 .usable = isa_is_usable,
 	 .help = "instruction set that the kernels use; auto: the best that the machine has"},
 	CHOICE(log_level, "info", log_levels,
@@ -363,26 +360,4 @@ void settings_resolve(struct config *config)
 	}
 	if (strcmp(config->hosts, HOSTS_AUTO) == 0)
 		snprintf(config->hosts, sizeof config->hosts, "%s", hosts_auto(config->listen));
-}
-
-void config_complain(const char *format, ...)
-{
-	char line[1024];
-	va_list args;
-	va_start(args, format);
-	vsnprintf(line, sizeof line, format, args);
-	va_end(args);
-	fprintf(stderr, "lossd: %s\n", line);
-}
-
-const char *config_show(const char *value, char *out, size_t size)
-{
-	size_t n = strlen(value);
-	snprintf(out, size, "%s", value);
-	if (n >= size)
-		memcpy(out + size - 4, "...", 4);
-	for (char *at = out; *at; at++)
-		if ((unsigned char)*at < 0x20 || (unsigned char)*at == 0x7f)
-			*at = '?';
-	return out;
 }

@@ -54,12 +54,4 @@ const char *setting_text(const struct setting *setting, const struct config *con
 /* The number in its field, where it has one. */
 uint64_t setting_number(const struct setting *setting, const struct config *config);
 
-/* Reads a file over what config holds; false when a line about it went to standard error. */
-bool config_file_load(const char *path, struct config *config);
-
-/* One line on standard error, after the program's name. */
-__attribute__((format(printf, 1, 2))) void config_complain(const char *format, ...);
-/* A value made fit for a message: control characters as '?', cut at the size, ending "...". */
-const char *config_show(const char *value, char *out, size_t size);
-
 #endif

@@ -2,7 +2,7 @@
  * one. */
 #include "../support/capture.h"
 #include "loss.h"
-#include "settings/config.h"
+#include "settings/config_load.h"
 #include "settings/settings.h"
 
 #include <setjmp.h>

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "../../server/codec/json/json_in.h"
+#include "../../server/eval/stream.h"
 #include "loss.h"
 
 struct run {
@@ -37,8 +38,14 @@ static loss_status evaluate(const struct fixture *fixture, struct run *run, int 
 	struct loss_problem *problem = loss_problem_create(info, run->arena);
 	assert_non_null(problem);
 	loss_problem_set_isa(problem, eval_isa());
-	struct decoder *decoder = json_in_create(
-		&(struct decoder_setup){.problem = problem, .arena = run->arena, .limits = limits});
+	struct stream *stream =
+		stream_create(&(struct stream_setup){.problem = problem, .arena = run->arena});
+	assert_non_null(stream);
+	struct decoder *decoder =
+		json_in_create(&(struct decoder_setup){.problem = problem,
+						       .arena = run->arena,
+						       .sink = stream_sink(stream),
+						       .limits = limits});
 	assert_non_null(decoder);
 	size_t size = strlen(fixture->request);
 	for (size_t at = 0; at < size; at += piece) {

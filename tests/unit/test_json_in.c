@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "../../server/codec/json/json_in.h"
+#include "../../server/eval/stream.h"
 #include "../support/decoded.h"
 #include "../support/random.h"
 #include "budget.h"
@@ -324,8 +325,13 @@ static void create(struct run *run)
 	struct loss_problem *problem =
 		loss_problem_create(loss_find("cross_entropy", 13), run->arena);
 	assert_non_null(problem);
-	run->decoder = json_in_create(
-		&(struct decoder_setup){.problem = problem, .arena = run->arena, .limits = limits});
+	struct stream *stream =
+		stream_create(&(struct stream_setup){.problem = problem, .arena = run->arena});
+	assert_non_null(stream);
+	run->decoder = json_in_create(&(struct decoder_setup){.problem = problem,
+							      .arena = run->arena,
+							      .sink = stream_sink(stream),
+							      .limits = limits});
 	assert_non_null(run->decoder);
 }
 

@@ -2,9 +2,9 @@
  */
 
 #include "budget.h"
-#include "status/status.h"
 #include "metrics/metrics.h"
 #include "metrics/metrics_shard.h"
+#include "status/status.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -47,7 +47,7 @@ static char *page(void)
 {
 	struct loss_buffer *out = loss_buffer_create(arena);
 	assert_non_null(out);
-	assert_true(metrics_render(out, &(struct metrics_now){12345, 3}));
+	assert_true(metrics_render(out, &(struct metrics_now){12345, 67890, 3}));
 	assert_true(loss_buffer_append(out, "", 1));
 	return (char *)out->data;
 }
@@ -84,11 +84,13 @@ static void count_evaluation(const char *format, double seconds)
 	metrics_evaluation(&(struct metrics_evaluation){.loss = loss_at(0),
 							.dtype = LOSS_F32,
 							.format = format,
+							.reply_format = "safetensors",
 							.rows = 32,
 							.elements = 320,
 							.decode_seconds = seconds,
 							.queue_seconds = seconds / 2,
-							.compute_seconds = seconds * 2});
+							.compute_seconds = seconds * 2,
+							.encode_seconds = seconds * 3});
 }
 
 static void requests_count_by_route_method_and_code(void **state)
@@ -190,6 +192,10 @@ static void evaluations_count_by_loss_dtype_and_format(void **state)
 	assert_true(value_of(series) == 3);
 	assert_true(value_of("lossd_decode_duration_seconds_count{format=\"json\"}") == 2);
 	assert_true(value_of("lossd_decode_duration_seconds_count{format=\"other\"}") == 1);
+	assert_true(value_of("lossd_encode_duration_seconds_count{format=\"safetensors\"}") == 3);
+	assert_false(has("lossd_encode_duration_seconds_count{format=\"json\"}"));
+	double sum = value_of("lossd_encode_duration_seconds_sum{format=\"safetensors\"}");
+	assert_true(sum > 0.017999 && sum < 0.018001);
 	assert_true(value_of("lossd_queue_duration_seconds_count") == 3);
 	assert_false(has("F64"));
 	/* A row that is not of the table must not count as any. */
@@ -278,6 +284,7 @@ static void the_process_is_shown(void **state)
 	double age = (double)time(NULL) - value_of("process_start_time_seconds");
 	assert_true(age > -2 && age < 600);
 	assert_true(value_of("lossd_inflight_bytes") == 12345);
+	assert_true(value_of("lossd_memory_budget_bytes") == 67890);
 	assert_true(value_of("lossd_queue_depth") == 3);
 	char series[128];
 	snprintf(series, sizeof series, "lossd_build_info{version=\"%s\",isa=\"avx2\"}",

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "../../server/eval/evaluation.h"
 #include "../support/oip.h"
 #include "status/status.h"
 
@@ -203,6 +204,15 @@ static void test_output_faults(void **state)
 		{OUTPUT("\"shared_memory_byte_size\":4"), LOSS_MISSING_FIELD, "outputs",
 		 "outputs[0].parameters.shared_memory_region is missing: an offset and a byte size "
 		 "are those of a region"},
+	};
+	oip_check_refused(cases, COUNT(cases));
+}
+
+/* Where an output goes is looked at when it is known what it is: when the problem is planned. */
+static void test_places_of_outputs(void **state)
+{
+	(void)state;
+	static const struct oip_refused cases[] = {
 		{OUTPUT("\"shared_memory_region\":\"a\",\"shared_memory_byte_size\":4"),
 		 LOSS_ARGUMENT_OUT_OF_RANGE, "loss",
 		 "loss is in the shared memory region \"a\", but shared memory is switched off on "
@@ -211,7 +221,27 @@ static void test_output_faults(void **state)
 		 LOSS_SHAPE_MISMATCH, "loss",
 		 "loss needs 4 bytes, but its shared_memory_byte_size is 3"},
 	};
-	oip_check_refused(cases, COUNT(cases));
+	const struct evaluation_kind kind = {.loss = loss_find("cross_entropy", 13),
+					     .media = &protocol_v2.requests[0],
+					     .format = &protocol_v2.replies[0],
+					     .limits = {1000, 8, 1000}};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct loss_arena *arena = loss_arena_create(NULL);
+		struct timings timings = {0};
+		struct loss_error err = {0};
+		char pointer[64];
+		struct evaluation *e = evaluation_create(&kind, arena, &timings);
+		assert_non_null(e);
+		assert_int_equal(evaluation_query(e, "", 0, &err), LOSS_OK);
+		evaluation_feed(e, (const unsigned char *)cases[i].body, strlen(cases[i].body));
+		assert_int_equal(evaluation_decode(e, &err), LOSS_OK);
+		assert_int_equal(evaluation_plan(e, &err), cases[i].status);
+		assert_string_equal(err.detail, cases[i].detail);
+		e->decoder->pointer(e->decoder, &err, pointer, sizeof pointer);
+		assert_string_equal(pointer, cases[i].pointer);
+		evaluation_end(e);
+		loss_arena_destroy(arena);
+	}
 }
 
 static void test_many_outputs(void **state)
@@ -230,8 +260,13 @@ static void test_many_outputs(void **state)
 	struct loss_plan *plan;
 	struct loss_arena *arena = loss_arena_create(NULL);
 	struct loss_problem *problem = loss_problem_create(loss_find("cross_entropy", 13), arena);
-	decoder = oip_in_create(&(struct decoder_setup){
-		.problem = problem, .arena = arena, .limits = {1000, 8, 1000}});
+	struct stream *stream =
+		stream_create(&(struct stream_setup){.problem = problem, .arena = arena});
+	assert_non_null(stream);
+	decoder = oip_in_create(&(struct decoder_setup){.problem = problem,
+							.arena = arena,
+							.sink = stream_sink(stream),
+							.limits = {1000, 8, 1000}});
 	decoder->feed(decoder, (const unsigned char *)body, strlen(body));
 	assert_int_equal(decoder->finish(decoder, &err), LOSS_OK);
 	assert_int_equal(loss_plan_create(problem, arena, &plan, &err), LOSS_ARGUMENT_OUT_OF_RANGE);
@@ -300,10 +335,11 @@ static void test_idle_tokens(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_members),          cmocka_unit_test(test_request_faults),
-		cmocka_unit_test(test_parameter_faults), cmocka_unit_test(test_long_id),
-		cmocka_unit_test(test_output_faults),    cmocka_unit_test(test_many_outputs),
-		cmocka_unit_test(test_precedence),       cmocka_unit_test(test_idle_tokens),
+		cmocka_unit_test(test_members),           cmocka_unit_test(test_request_faults),
+		cmocka_unit_test(test_parameter_faults),  cmocka_unit_test(test_long_id),
+		cmocka_unit_test(test_places_of_outputs), cmocka_unit_test(test_output_faults),
+		cmocka_unit_test(test_many_outputs),      cmocka_unit_test(test_precedence),
+		cmocka_unit_test(test_idle_tokens),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,7 +3,7 @@
 #include "../../../server/http/request_id.h"
 #include "../../../server/metrics/metrics.h"
 #include "../../../server/route/routes.h"
-#include "../../../server/settings/config.h"
+#include "../../../server/settings/config_load.h"
 #include "driver.h"
 
 /* ---------------------------------------------------------------- heads */

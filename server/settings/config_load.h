@@ -1,0 +1,20 @@
+/*
+ * Where settings come from: one table (settings.c) of key, type, default, range and help makes the
+ * file, the environment, the flags, --help and --check-config. Flags win over environment (LOSSD_ +
+ * upper case), over the file, over the defaults.
+ */
+#ifndef LOSSD_CONFIG_LOAD_H
+#define LOSSD_CONFIG_LOAD_H
+
+#include "config.h"
+
+enum config_action {
+	CONFIG_SERVE,
+	CONFIG_EXIT_0, /* --help, --version, --check-config: done, printed to stdout */
+	CONFIG_EXIT_2, /* one clear line went to stderr */
+};
+
+/* Reads flags, environment and file. */
+enum config_action config_load(struct config *config, int argc, char **argv);
+
+#endif
