@@ -2,6 +2,7 @@
  * one. */
 #include "../support/capture.h"
 #include "loss.h"
+#include "log/log.h"
 #include "settings/config_load.h"
 #include "settings/settings.h"
 

@@ -200,8 +200,8 @@ static void evaluations_count_by_loss_dtype_and_format(void **state)
 	assert_false(has("F64"));
 	/* A row that is not of the table must not count as any. */
 	const struct loss_info stranger = {.name = "stranger"};
-	metrics_evaluation(
-		&(struct metrics_evaluation){.loss = &stranger, .format = "json", .rows = 7});
+	metrics_evaluation(&(struct metrics_evaluation){
+		.loss = &stranger, .format = "json", .reply_format = "json", .rows = 7});
 	assert_false(has("stranger"));
 	snprintf(series, sizeof series, "lossd_rows_total{loss=\"%s\"}", loss);
 	assert_true(value_of(series) == 96);

@@ -478,6 +478,44 @@ static void a_reply_without_room_writes_nothing(void **state)
 	loss_arena_destroy(arena);
 }
 
+/* Whether a document is written within a budget; what goes to shared memory is, only then. */
+static bool write_with_id(const char *id)
+{
+	const float untouched = 7.0f;
+	const struct timings timings = {.isa = "base"};
+	const struct loss_result result = result_of(1, all_outputs);
+	struct loss_budget budget = {.limit = 65536};
+	struct loss_arena *arena = loss_arena_create(&budget);
+	float shared = untouched;
+	const struct reply_wish wish = {
+		.id = id, .outputs = {{.region = "r", .size = sizeof shared, .memory = &shared}}};
+	const struct encoder_input input = {loss_find("cross_entropy", 13), &result, &timings,
+					    &wish, arena};
+	struct encoded_reply encoded;
+	bool done = encoded_run(oip_out_create, &input, false, &encoded) == LOSS_OK;
+	assert_true(shared == (done ? loss_data[0] : untouched));
+	encoded_free(&encoded);
+	loss_arena_destroy(arena);
+	return done;
+}
+
+/* Documents of many lengths: of some the outputs just fit into the memory, and their end does not.
+ * An id that is long is the one thing of which each byte counts. */
+static void a_document_without_room_for_its_end_writes_nothing(void **state)
+{
+	enum { LONGEST = 60000 };
+	static char id[LONGEST + 1];
+	size_t good = 0, refused = 0;
+	(void)state;
+	for (size_t n = 0; n < LONGEST; n += 150) {
+		memset(id, 'a', n);
+		bool done = write_with_id(id);
+		good += done;
+		refused += !done;
+	}
+	assert_true(good > 0 && refused > 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -488,6 +526,7 @@ int main(void)
 		cmocka_unit_test(test_pieces),
 		cmocka_unit_test(test_no_memory),
 		cmocka_unit_test(a_reply_without_room_writes_nothing),
+		cmocka_unit_test(a_document_without_room_for_its_end_writes_nothing),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
