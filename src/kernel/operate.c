@@ -37,7 +37,7 @@ static void set_tile_logits(const struct job *job, struct class_chunk *chunk)
 
 static void *out_at(const struct loss_tensor *out, size_t i)
 {
-	return (char *)out->data + i * loss_dtype_info(out->dtype)->size;
+	return (char *)out->data + i * dtype_size(out->dtype);
 }
 
 static void set_out(struct class_chunk *chunk, void *out, loss_dtype dtype, size_t step)

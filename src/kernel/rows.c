@@ -287,7 +287,7 @@ static void fetch_next_targets(const struct panel *panel)
 {
 	const struct loss_tensor *targets = &panel->plan->tensors[LOSS_ROLE_TARGETS];
 	const char *next = tensor_at(targets, panel->first + panel->n);
-	size_t bytes = panel->n * loss_dtype_info(targets->dtype)->size;
+	size_t bytes = panel->n * dtype_size(targets->dtype);
 	for (size_t at = 0; at < bytes; at += 64)
 		__builtin_prefetch(next + at);
 }
@@ -323,7 +323,7 @@ static void read_targets(const struct panel *panel)
 	const struct loss_plan *plan = panel->plan;
 	const struct panel_targets *targets = &panel->targets;
 	const struct loss_tensor *input = &plan->tensors[LOSS_ROLE_INPUT];
-	size_t size = loss_dtype_info(input->dtype)->size, n = groups_of(panel) * LANES;
+	size_t size = dtype_size(input->dtype), n = groups_of(panel) * LANES;
 	read_classes(panel, targets->y);
 	for (size_t g = 0; g < groups_of(panel); g++) {
 		size_t places[LANES];
