@@ -387,25 +387,25 @@ static void read_panels(struct panel *panel, size_t first, size_t n)
 	_Alignas(64) double logit[(groups)*LANES], weight[(groups)*LANES];                         \
 	NUMBERS_OF(tiles, numbers);                                                                \
 	NUMBERS_OF(flat, numbers);                                                                 \
-	(panel)->states = states;                                                                  \
-	(panel)->sums = sums;                                                                      \
-	(panel)->rows = rows;                                                                      \
-	(panel)->targets = (struct panel_targets){y, logit, weight};                               \
-	(panel)->tiles = tiles;                                                                    \
-	(panel)->flat = flat
+	(panel).states = states;                                                                   \
+	(panel).sums = sums;                                                                       \
+	(panel).rows = rows;                                                                       \
+	(panel).targets = (struct panel_targets){y, logit, weight};                                \
+	(panel).tiles = tiles;                                                                     \
+	(panel).flat = flat
 
-__attribute__((noinline)) static void read_in_much(struct panel *panel, size_t first, size_t n)
+__attribute__((noinline)) static void read_in_much(struct panel panel, size_t first, size_t n)
 {
 	FURNISH(panel, PANEL_GROUPS, TILE_NUMBERS);
-	read_panels(panel, first, n);
+	read_panels(&panel, first, n);
 }
 
-__attribute__((noinline)) static void read_in_much_and_room(struct panel *panel, size_t first,
+__attribute__((noinline)) static void read_in_much_and_room(struct panel panel, size_t first,
 							    size_t n)
 {
 	NUMBERS_OF(memory, ROOM_TILES * TILE_NUMBERS);
 	const struct room room = room_in(memory, TILE_NUMBERS);
-	panel->room = &room;
+	panel.room = &room;
 	read_in_much(panel, first, n);
 }
 
@@ -416,13 +416,13 @@ __attribute__((noinline)) static void read_in_much_and_room(struct panel *panel,
 #define LITTLE_CLASSES ((size_t)16)
 #define LITTLE_NUMBERS (LITTLE_CLASSES * LANES)
 
-__attribute__((noinline)) static void read_in_little(struct panel *panel, size_t first, size_t n)
+__attribute__((noinline)) static void read_in_little(struct panel panel, size_t first, size_t n)
 {
 	NUMBERS_OF(memory, ROOM_TILES * LITTLE_NUMBERS);
 	const struct room room = room_in(memory, LITTLE_NUMBERS);
 	FURNISH(panel, 1, LITTLE_NUMBERS);
-	panel->room = &room;
-	read_panels(panel, first, n);
+	panel.room = &room;
+	read_panels(&panel, first, n);
 }
 
 /* One group, of which nothing is larger than a tile of its classes. */
@@ -435,9 +435,9 @@ void rows_read(const struct loss_plan *plan, size_t first, size_t n, rows_fn *fo
 {
 	struct panel panel = {.plan = plan, .follow = follow, .context = context};
 	if (is_little(plan, n))
-		read_in_little(&panel, first, n);
+		read_in_little(panel, first, n);
 	else
-		read_in_much(&panel, first, n);
+		read_in_much(panel, first, n);
 }
 
 void rows_read_to_operate(const struct loss_plan *plan, size_t first, size_t n, rows_fn *follow,
@@ -445,9 +445,9 @@ void rows_read_to_operate(const struct loss_plan *plan, size_t first, size_t n, 
 {
 	struct panel panel = {.plan = plan, .follow = follow, .context = context};
 	if (is_little(plan, n))
-		read_in_little(&panel, first, n);
+		read_in_little(panel, first, n);
 	else
-		read_in_much_and_room(&panel, first, n);
+		read_in_much_and_room(panel, first, n);
 }
 
 void rows_logits(const struct rows *rows, const size_t *classes, union numbers *logits,

@@ -49,7 +49,7 @@ struct rows {
 			      are few */
 	bool tiled;        /* it has been filled */
 	void *flat;        /* as much memory, which nobody holds on to */
-	const struct room *room; /* NULL where nothing is computed of every logit but the sums */
+	const struct room *room; /* not for losses that only read: rows_read */
 	struct row_sums *sums;
 	struct row_targets targets; /* set for class indices only */
 };
