@@ -42,7 +42,7 @@ static void merge(const struct loss_plan *plan, struct partial *total,
 
 static void skip(struct loss_tensor *tensor, size_t n)
 {
-	tensor->data = (unsigned char *)tensor->data + n * loss_dtype_info(tensor->dtype)->size;
+	tensor->data = (unsigned char *)tensor->data + n * dtype_size(tensor->dtype);
 }
 
 /* Whether a tensor has an entry for every row. */

@@ -162,20 +162,12 @@ static loss_status check_ignore_index(const struct loss_plan *plan, struct loss_
 
 /* ---------------------------------------------------------------- outputs */
 
-static const struct loss_output_info *find_output(const struct loss_info *loss, const char *name)
-{
-	for (size_t i = 0; i < loss->n_outputs; i++)
-		if (strcmp(loss->outputs[i]->name, name) == 0)
-			return loss->outputs[i];
-	return NULL;
-}
-
 static loss_status bad_output(const struct loss_problem *problem, size_t i, const char *why,
 			      struct loss_error *err)
 {
 	loss_status status =
 		loss_fail(err, LOSS_ARGUMENT_OUT_OF_RANGE, "outputs",
-			  "outputs[%zu] is \"%.60s\", %s", i, problem->outputs[i], why);
+			  "outputs[%zu] is \"%.60s\", %s", i, problem->outputs[i].name, why);
 	loss_error_set_index(err, i, &(size_t){SIZE_MAX}, 1);
 	return status;
 }
@@ -186,17 +178,17 @@ static loss_status unknown_output(const struct loss_problem *problem, size_t i,
 	const struct loss_info *loss = &problem->loss->info;
 	char why[160];
 	snprintf(why, sizeof why, "which %s does not have; the nearest is \"%s\"", loss->name,
-		 names_nearest_output(loss, problem->outputs[i]));
+		 names_nearest_output(loss, problem->outputs[i].name));
 	return bad_output(problem, i, why, err);
 }
 
 static loss_status want_output(struct loss_plan *plan, const struct loss_problem *problem, size_t i,
 			       struct loss_error *err)
 {
-	const struct loss_output_info *info = find_output(&plan->loss->info, problem->outputs[i]);
-	if (!info)
+	const struct output_row *output = problem->outputs[i].row;
+	if (!output)
 		return unknown_output(problem, i, err);
-	const struct output_row *output = output_row(info);
+	const struct loss_output_info *info = &output->info;
 	if (plan->wanted[output->id])
 		return bad_output(problem, i, "which is asked for twice", err);
 	if (info->needs == LOSS_NEEDS_INDICES && plan->target_kind != TARGETS_INDICES)
@@ -223,27 +215,18 @@ static loss_status check_outputs(struct loss_plan *plan, const struct loss_probl
 	return LOSS_OK;
 }
 
-static bool needs_upstream(const struct loss_info *loss)
-{
-	bool needs = false;
-	for (size_t i = 0; i < loss->n_outputs; i++)
-		needs |= loss->outputs[i]->needs == LOSS_NEEDS_GRAD_OUTPUT;
-	return needs;
-}
-
 /* The gradient of something that is not a loss needs to know of what. */
 static loss_status check_upstream(const struct loss_problem *problem, struct loss_error *err)
 {
 	const struct loss_info *loss = &problem->loss->info;
-	if (problem->present[LOSS_ROLE_GRAD_OUTPUT] || !needs_upstream(loss))
-		return LOSS_OK; /* names are compared for those that do */
 	for (size_t i = 0; i < problem->n_outputs; i++) {
-		const struct loss_output_info *output = find_output(loss, problem->outputs[i]);
-		if (output && output->needs == LOSS_NEEDS_GRAD_OUTPUT)
+		const struct output_row *output = problem->outputs[i].row;
+		if (output && output->info.needs == LOSS_NEEDS_GRAD_OUTPUT &&
+		    !problem->present[LOSS_ROLE_GRAD_OUTPUT])
 			return loss_fail(
 				err, LOSS_MISSING_FIELD, "grad_output",
 				"the output %s of %s needs grad_output, of the shape of %s",
-				output->name, loss->name, loss->tensors[0].name);
+				output->info.name, loss->name, loss->tensors[0].name);
 	}
 	return LOSS_OK;
 }

@@ -124,6 +124,23 @@ loss_status loss_problem_set_argument(struct loss_problem *problem, size_t i,
 	return LOSS_OK;
 }
 
+static const struct output_row *find_output(const struct loss_info *loss, const char *name)
+{
+	for (size_t i = 0; i < loss->n_outputs; i++)
+		if (loss->outputs[i]->name[0] == name[0] &&
+		    strcmp(loss->outputs[i]->name, name) == 0)
+			return output_row(loss->outputs[i]);
+	return NULL;
+}
+
+/* What is known has its name from the table. */
+static bool make_wish(const struct loss_problem *problem, const char *name, struct wish *wish)
+{
+	wish->row = find_output(&problem->loss->info, name);
+	wish->name = wish->row ? wish->row->info.name : arena_strdup(problem->arena, name);
+	return wish->name;
+}
+
 loss_status loss_problem_set_outputs(struct loss_problem *problem, const char *const *names,
 				     size_t n, struct loss_error *err)
 {
@@ -131,11 +148,11 @@ loss_status loss_problem_set_outputs(struct loss_problem *problem, const char *c
 		return loss_fail(err, LOSS_DUPLICATE_FIELD, "outputs",
 				 "outputs is given twice; give it once");
 	problem->outputs_given = true;
-	problem->outputs = loss_arena_array(problem->arena, const char *, n);
+	problem->outputs = loss_arena_array(problem->arena, struct wish, n);
 	if (!problem->outputs)
 		return loss_arena_failure(problem->arena, err);
 	for (size_t i = 0; i < n; i++)
-		if (!(problem->outputs[i] = arena_strdup(problem->arena, names[i])))
+		if (!make_wish(problem, names[i], &problem->outputs[i]))
 			return loss_arena_failure(problem->arena, err);
 	problem->n_outputs = n;
 	return LOSS_OK;

@@ -146,6 +146,12 @@ static inline const struct loss_row *loss_row_of(const struct loss_info *info)
 
 /* ---------------------------------------------------------------- problems */
 
+/* An output that is asked for. */
+struct wish {
+	const char *name;
+	const struct output_row *row; /* NULL: the loss has none of that name */
+};
+
 struct loss_problem {
 	const struct loss_row *loss;
 	struct loss_arena *arena;
@@ -156,7 +162,7 @@ struct loss_problem {
 	bool ones_are_scalars; /* tensors of shape (1) where the loss needs () */
 	bool outputs_given;
 	size_t n_outputs;
-	const char **outputs;
+	struct wish *outputs;
 	/* Not set where they are not present or given. */
 	struct loss_tensor tensors[LOSS_N_ROLES];
 	struct loss_value values[N_ARGUMENTS];

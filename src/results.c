@@ -30,8 +30,7 @@ static loss_status make_outputs(struct loss_plan *plan, struct loss_arena *arena
 		struct loss_tensor *tensor = &plan->outputs[row->id];
 		shapes_of_output(plan, &row->info, tensor);
 		tensor->dtype = output_dtype(plan, row->info.dtype);
-		tensor->data = loss_arena_alloc(arena, tensor->count,
-						loss_dtype_info(tensor->dtype)->size);
+		tensor->data = loss_arena_alloc(arena, tensor->count, dtype_size(tensor->dtype));
 		if (!tensor->data)
 			return loss_arena_failure(arena, err);
 	}

@@ -187,7 +187,7 @@ static enum target_kind target_kind_of(const struct loss_plan *plan,
 static loss_status check_target_dtype(const struct loss_plan *plan,
 				      const struct loss_tensor_info *info, struct loss_error *err)
 {
-	const struct loss_dtype_traits *dtype = loss_dtype_info(plan->tensors[info->role].dtype);
+	const struct loss_dtype_traits *dtype = &dtype_table[plan->tensors[info->role].dtype];
 	bool is_float = dtype->dtype_class == LOSS_CLASS_FLOAT;
 	char floats[96];
 	if (info->extent != LOSS_EXTENT_TARGETS || is_float == have_probabilities(plan, info))
@@ -222,12 +222,21 @@ static loss_status check_extra_axis(struct loss_plan *plan, const struct loss_te
 	return LOSS_OK;
 }
 
+static loss_status not_expected(const struct loss_plan *plan, const struct loss_tensor_info *info,
+				const struct loss_tensor *expected, struct loss_error *err)
+{
+	char because[180], axis[] = " and one axis more";
+	explain(plan, info->extent, because, sizeof because - sizeof axis);
+	if (info->extra_axis)
+		memcpy(because + strlen(because), axis, sizeof axis);
+	return wrong_shape(info->name, &plan->tensors[info->role], expected, because, err);
+}
+
 static loss_status check_tensor(struct loss_plan *plan, const struct loss_tensor_info *info,
 				struct loss_error *err)
 {
-	const struct loss_tensor *tensor = &plan->tensors[info->role], *expected;
+	const struct loss_tensor *expected;
 	struct loss_tensor own;
-	char because[180], axis[] = " and one axis more";
 	loss_extent extent = info->extent;
 	if (extent == LOSS_EXTENT_BROADCAST)
 		return check_broadcast(plan, info, err);
@@ -240,12 +249,9 @@ static loss_status check_tensor(struct loss_plan *plan, const struct loss_tensor
 		expected = &own;
 		TRY(check_extra_axis(plan, info, &own, err));
 	}
-	if (tensor_same_shape(tensor, expected)) /* words take long */
-		return check_target_dtype(plan, info, err);
-	explain(plan, info->extent, because, sizeof because - sizeof axis);
-	if (info->extra_axis)
-		memcpy(because + strlen(because), axis, sizeof axis);
-	return wrong_shape(info->name, tensor, expected, because, err);
+	if (!tensor_same_shape(&plan->tensors[info->role], expected))
+		return not_expected(plan, info, expected, err);
+	return check_target_dtype(plan, info, err);
 }
 
 /* ---------------------------------------------------------------- all of them */

@@ -3,7 +3,7 @@
 static struct target_range range_for(const struct loss_plan *plan)
 {
 	const struct loss_tensor *targets = &plan->tensors[LOSS_ROLE_TARGETS];
-	bool is_signed = loss_dtype_info(targets->dtype)->dtype_class == LOSS_CLASS_SIGNED;
+	bool is_signed = dtype_table[targets->dtype].dtype_class == LOSS_CLASS_SIGNED;
 	return (struct target_range){
 		.classes = plan->classes,
 		.ignored = (uint64_t)plan->args.ignore_index,

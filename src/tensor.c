@@ -5,7 +5,7 @@
 
 #include "arena.h"
 
-static const struct loss_dtype_traits dtype_table[LOSS_N_DTYPES] = {
+const struct loss_dtype_traits dtype_table[LOSS_N_DTYPES] = {
 	[LOSS_F64] = {"F64", 8, LOSS_CLASS_FLOAT},
 	[LOSS_F32] = {"F32", 4, LOSS_CLASS_FLOAT},
 	[LOSS_F16] = {"F16", 2, LOSS_CLASS_FLOAT},
@@ -66,20 +66,23 @@ static bool has_rank(const struct loss_tensor *tensor)
 
 /* A zero dimension does not excuse the others: their product must fit as well, for views of parts
  * of it. */
-bool loss_tensor_set_count(struct loss_tensor *tensor)
+static bool count_elements(const struct loss_tensor *tensor, size_t *count)
 {
 	size_t bytes = sizeof(uint64_t);
 	bool empty = false;
-	if (!has_rank(tensor))
-		return false;
 	for (int axis = 0; axis < tensor->rank; axis++) {
 		size_t n = tensor->shape[axis];
 		empty |= n == 0;
 		if (!size_multiply(bytes, n ? n : 1, &bytes))
 			return false;
 	}
-	tensor->count = empty ? 0 : bytes / sizeof(uint64_t);
+	*count = empty ? 0 : bytes / sizeof(uint64_t);
 	return true;
+}
+
+bool loss_tensor_set_count(struct loss_tensor *tensor)
+{
+	return has_rank(tensor) && count_elements(tensor, &tensor->count);
 }
 
 struct loss_tensor loss_tensor_make(loss_dtype dtype, int rank, const size_t *shape, void *data)
@@ -113,7 +116,7 @@ static loss_status blame_count(const struct loss_tensor *tensor, bool fits, size
 loss_status tensor_check(const struct loss_tensor *tensor, const char *name, bool is_input,
 			 struct loss_error *err)
 {
-	struct loss_tensor counted = *tensor;
+	size_t count = 0;
 	if ((unsigned)tensor->dtype >= LOSS_N_DTYPES)
 		return loss_fail(err, LOSS_DTYPE_MISMATCH, name,
 				 "%s has dtype number %d, but there are 0 to %d", name,
@@ -122,9 +125,9 @@ loss_status tensor_check(const struct loss_tensor *tensor, const char *name, boo
 		return loss_fail(err, LOSS_SHAPE_MISMATCH, name,
 				 "%s has rank %d, but must have one of 0 to %d", name, tensor->rank,
 				 LOSS_MAX_RANK);
-	bool fits = loss_tensor_set_count(&counted);
-	if (!fits || counted.count != tensor->count)
-		return blame_count(tensor, fits, counted.count, name, err);
+	bool fits = count_elements(tensor, &count);
+	if (!fits || count != tensor->count)
+		return blame_count(tensor, fits, count, name, err);
 	if (!tensor->data && tensor->count > 0 && !is_input)
 		return loss_fail(err, LOSS_MISSING_FIELD, name,
 				 "%s has %zu elements, but its data is NULL", name, tensor->count);
@@ -139,16 +142,6 @@ void loss_tensor_format_shape(const struct loss_tensor *tensor, char *out, size_
 					 tensor->shape[axis]);
 	if (used < size)
 		snprintf(out + used, size - used, ")");
-}
-
-bool tensor_same_shape(const struct loss_tensor *a, const struct loss_tensor *b)
-{
-	if (a->rank != b->rank)
-		return false;
-	for (int axis = 0; axis < a->rank; axis++)
-		if (a->shape[axis] != b->shape[axis])
-			return false;
-	return true;
 }
 
 static struct class_index from_signed(int64_t value)

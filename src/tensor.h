@@ -6,12 +6,28 @@
 #include "half.h"
 #include "loss.h"
 
+/* What loss_dtype_info gives, for those who ask for every tensor. */
+extern const struct loss_dtype_traits dtype_table[LOSS_N_DTYPES];
+
+static inline size_t dtype_size(loss_dtype dtype)
+{
+	return dtype_table[dtype].size;
+}
+
 /* What makes it a tensor at all: a dtype, a rank, the count of its shape, and data for its
  * elements, which only an input may still lack. `name` is what messages call it. */
 loss_status tensor_check(const struct loss_tensor *tensor, const char *name, bool is_input,
 			 struct loss_error *err);
 
-bool tensor_same_shape(const struct loss_tensor *a, const struct loss_tensor *b);
+static inline bool tensor_same_shape(const struct loss_tensor *a, const struct loss_tensor *b)
+{
+	if (a->rank != b->rank)
+		return false;
+	for (int axis = 0; axis < a->rank; axis++)
+		if (a->shape[axis] != b->shape[axis])
+			return false;
+	return true;
+}
 
 /* A class index as a mathematical integer: `negative` and two's complement bits otherwise unsigned.
  */
@@ -38,7 +54,7 @@ static inline double tensor_number(const struct loss_tensor *tensor, size_t i)
 /* Where element i is. */
 static inline const void *tensor_at(const struct loss_tensor *tensor, size_t i)
 {
-	return (const unsigned char *)tensor->data + i * loss_dtype_info(tensor->dtype)->size;
+	return (const unsigned char *)tensor->data + i * dtype_size(tensor->dtype);
 }
 
 /* Rounds value once, to nearest even, into element i of a float tensor. */

@@ -85,8 +85,7 @@ static bool is_whole(const struct chunk *chunk)
 static void copy(const struct loss_plan *plan, const struct loss_tensor *tensor, size_t i, size_t n,
 		 float *to)
 {
-	const void *from =
-		(const unsigned char *)tensor->data + i * loss_dtype_info(tensor->dtype)->size;
+	const void *from = (const unsigned char *)tensor->data + i * dtype_size(tensor->dtype);
 	if (tensor->dtype == LOSS_BOOL)
 		for (size_t k = 0; k < n; k++)
 			to[k] = (float)((const unsigned char *)from)[k];
@@ -164,7 +163,7 @@ static void *result_place(const struct chunk *chunk, const struct loss_tensor *o
 {
 	if (!is_whole(chunk) || out->dtype != (chunk->wide ? LOSS_F64 : LOSS_F32))
 		return buffer;
-	return (unsigned char *)out->data + chunk->first * loss_dtype_info(out->dtype)->size;
+	return (unsigned char *)out->data + chunk->first * dtype_size(out->dtype);
 }
 
 /* What is left out becomes an element like any other, of weight 0. The buffers hold everything. */
@@ -261,7 +260,7 @@ static void run_one_by_one(const struct loss_plan *plan, size_t first, size_t n,
  * rounded them to its type. */
 static void put(const struct loss_tensor *out, size_t i, const void *from, size_t n, bool wide)
 {
-	size_t size = loss_dtype_info(out->dtype)->size;
+	size_t size = dtype_size(out->dtype);
 	void *to = (unsigned char *)out->data + i * size;
 	if (out->dtype == (wide ? LOSS_F64 : LOSS_F32) && from != to)
 		memcpy(to, from, n * size);

@@ -92,7 +92,7 @@ static void make_lanes(const struct rows *rows, const struct operand *operand, s
 void operand_of_tile(const struct rows *rows, const struct operand *operand,
 		     struct class_chunk *chunk)
 {
-	struct room *room = rows->room;
+	const struct room *room = rows->room;
 	double *b = (double *)(void *)room->b;
 	if (!operand)
 		return;
@@ -129,7 +129,7 @@ static bool are_numbers_apart(const struct rows *rows, const struct operand *ope
 
 void operand_load_apart(const struct rows *rows, const struct operand *operand, size_t c, size_t n)
 {
-	struct room *room = rows->room;
+	const struct room *room = rows->room;
 	if (!operand)
 		return;
 	if (are_numbers_apart(rows, operand, n)) {

@@ -37,7 +37,7 @@ static void set_tile_logits(const struct job *job, struct class_chunk *chunk)
 
 static void *out_at(const struct loss_tensor *out, size_t i)
 {
-	return (char *)out->data + i * loss_dtype_info(out->dtype)->size;
+	return (char *)out->data + i * dtype_size(out->dtype);
 }
 
 static void set_out(struct class_chunk *chunk, void *out, loss_dtype dtype, size_t step)
@@ -64,7 +64,7 @@ static void run_tile(const struct job *job)
 {
 	struct work *work = job->work;
 	const struct rows *rows = work->rows;
-	struct room *room = rows->room;
+	const struct room *room = rows->room;
 	struct class_chunk chunk = {.n = rows->plan->classes};
 	set_tile_logits(job, &chunk);
 	operand_of_tile(rows, work->operand, &chunk);
@@ -265,7 +265,7 @@ static void step_back(const struct job *job, size_t first, size_t *c, size_t *le
 }
 
 /* Classes [c, c + left) of a row. */
-static void run_classes(const struct row_job *row, size_t c, size_t left, struct room *room,
+static void run_classes(const struct row_job *row, size_t c, size_t left, const struct room *room,
 			struct found *found)
 {
 	const struct job *job = row->job;
@@ -299,7 +299,8 @@ static void run_classes(const struct row_job *row, size_t c, size_t left, struct
 __attribute__((noinline)) static void run_part(void *context, size_t part, size_t c, size_t left)
 {
 	const struct row_job *row = context;
-	struct room room;
+	NUMBERS_OF(memory, ROOM_TILES * TILE_NUMBERS);
+	const struct room room = room_in(memory, TILE_NUMBERS);
 	run_classes(row, c, left, &room, &row->found[part]);
 }
 
@@ -334,7 +335,7 @@ static void run_apart(const struct job *job, size_t c, size_t n, struct lanes *l
 {
 	const struct work *work = job->work;
 	struct rows *rows = work->rows;
-	struct room *room = rows->room;
+	const struct room *room = rows->room;
 	void *slopes = job->sloped ? room->slopes : NULL;
 	const size_t row_bytes = APART_CLASSES * rows->numbers->size;
 	apart_load(rows, c, n, room->x, slopes);

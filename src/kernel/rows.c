@@ -9,6 +9,12 @@
 /* Rows whose sums one call makes: as many groups of sixteen as have room in tiles together. */
 #define PANEL_GROUPS ((size_t)16)
 
+/* Of its rows, and up to a whole group of those that do not count. */
+struct panel_targets {
+	int64_t *y;
+	double *logit, *weight;
+};
+
 struct panel {
 	const struct loss_plan *plan;
 	size_t first, n; /* rows */
@@ -17,9 +23,10 @@ struct panel {
 	void *context;
 	struct lane_state *states; /* one a group */
 	struct row_sums *sums;
+	struct rows *rows;
+	struct panel_targets targets;
 	unsigned char *tiles, *flat;
-	struct room *room;
-	struct rows *rows; /* one a group */
+	const struct room *room;
 };
 
 static size_t groups_of(const struct panel *panel)
@@ -280,17 +287,10 @@ static void fetch_next_targets(const struct panel *panel)
 {
 	const struct loss_tensor *targets = &panel->plan->tensors[LOSS_ROLE_TARGETS];
 	const char *next = tensor_at(targets, panel->first + panel->n);
-	size_t bytes = panel->n * loss_dtype_info(targets->dtype)->size;
+	size_t bytes = panel->n * dtype_size(targets->dtype);
 	for (size_t at = 0; at < bytes; at += 64)
 		__builtin_prefetch(next + at);
 }
-
-/* Of all rows of a panel, and up to a whole group of those that do not count. */
-struct panel_targets {
-	_Alignas(64) int64_t y[PANEL_GROUPS * LANES];
-	double logit[PANEL_GROUPS * LANES];
-	double weight[PANEL_GROUPS * LANES];
-};
 
 static void read_classes(const struct panel *panel, int64_t *y)
 {
@@ -300,14 +300,15 @@ static void read_classes(const struct panel *panel, int64_t *y)
 		y[i] = TARGET_IGNORED;
 }
 
-/* Elements of the input become logits, as doubles. */
-static void widen_logits(const struct rows *rows, const void *elements, size_t n, double *logits)
+/* n elements of the input, in flat memory, become logits, as doubles. */
+static void widen_logits(const struct rows *rows, size_t n, double *logits)
 {
+	const void *elements = rows->flat;
 	const struct loss_plan *plan = rows->plan;
 	const struct number_kernels *numbers = rows->numbers;
 	loss_dtype dtype = plan->tensors[LOSS_ROLE_INPUT].dtype;
-	NUMBERS_OF(transformed, PANEL_GROUPS * LANES);
 	if (plan->transform.on) {
+		char *transformed = (char *)rows->flat + n * sizeof(double);
 		numbers->load(dtype, elements, transformed, n);
 		numbers->transform(&plan->transform, transformed, transformed, NULL, n);
 		elements = transformed;
@@ -317,12 +318,12 @@ static void widen_logits(const struct rows *rows, const void *elements, size_t n
 }
 
 /* Rows that do not count have the logit of class 0, and a weight of 0. */
-static void read_targets(const struct panel *panel, struct panel_targets *targets)
+static void read_targets(const struct panel *panel)
 {
 	const struct loss_plan *plan = panel->plan;
+	const struct panel_targets *targets = &panel->targets;
 	const struct loss_tensor *input = &plan->tensors[LOSS_ROLE_INPUT];
-	size_t size = loss_dtype_info(input->dtype)->size, n = groups_of(panel) * LANES;
-	NUMBERS_OF(elements, PANEL_GROUPS * LANES);
+	size_t size = dtype_size(input->dtype), n = groups_of(panel) * LANES;
 	read_classes(panel, targets->y);
 	for (size_t g = 0; g < groups_of(panel); g++) {
 		size_t places[LANES];
@@ -331,9 +332,9 @@ static void read_targets(const struct panel *panel, struct panel_targets *target
 			int64_t y = targets->y[g * LANES + lane];
 			places[lane] += y < 0 ? 0 : (size_t)y * plan->inner;
 		}
-		elements_gather(input, places, 0, 1, elements + g * LANES * size);
+		elements_gather(input, places, 0, 1, panel->flat + g * LANES * size);
 	}
-	widen_logits(&panel->rows[0], elements, n, targets->logit);
+	widen_logits(&panel->rows[0], n, targets->logit);
 	for (size_t i = 0; plan->present[LOSS_ROLE_WEIGHT] && i < n; i++)
 		targets->weight[i] =
 			targets->y[i] < 0 ? 0.0 : plan_class_weight(plan, (size_t)targets->y[i]);
@@ -344,58 +345,109 @@ static void read_targets(const struct panel *panel, struct panel_targets *target
 static void read_panel(const struct panel *panel)
 {
 	const struct loss_plan *plan = panel->plan;
-	struct panel_targets all;
+	const struct panel_targets *all = &panel->targets;
 	size_t placed = 0;
 	do /* there is one group at least */
 		place(panel, placed++);
 	while (placed < groups_of(panel));
 	make_sums(panel);
 	if (plan->target_kind == TARGETS_INDICES)
-		read_targets(panel, &all);
+		read_targets(panel);
 	for (size_t g = 0; g < groups_of(panel); g++) {
 		bool weighted = plan->present[LOSS_ROLE_WEIGHT];
 		panel->rows[g].targets = (struct row_targets){
-			.y = all.y + g * LANES,
-			.logit = all.logit + g * LANES,
-			.weight = weighted ? all.weight + g * LANES : NULL,
+			.y = all->y + g * LANES,
+			.logit = all->logit + g * LANES,
+			.weight = weighted ? all->weight + g * LANES : NULL,
 		};
 		panel->follow(&panel->rows[g], panel->context);
 	}
 }
 
-/* Rows [first, first + n) of the panel, as panels. */
-static void read_panels(struct panel panel, size_t first, size_t n)
+/* Rows [first, first + n) of the plan, as panels. */
+static void read_panels(struct panel *panel, size_t first, size_t n)
 {
-	NUMBERS_OF(tiles, TILE_NUMBERS);
-	NUMBERS_OF(flat, TILE_NUMBERS);
-	struct lane_state states[PANEL_GROUPS];
-	struct row_sums sums[PANEL_GROUPS];
-	struct rows rows[PANEL_GROUPS];
-	panel.rows = rows;
-	panel.states = states;
-	panel.sums = sums;
-	panel.tiles = tiles;
-	panel.flat = flat;
-	for (size_t r = first, end = first + n; r < end; r += panel.n) {
-		panel.first = r;
-		panel.n = end - r;
-		take(&panel);
-		read_panel(&panel);
+	for (size_t r = first, end = first + n; r < end; r += panel->n) {
+		panel->first = r;
+		panel->n = end - r;
+		take(panel);
+		read_panel(panel);
 	}
+}
+
+/* ---------------------------------------------------------------- memory */
+
+/* Gives a panel memory in the frame of the function where this stands: for groups, and tiles of
+ * numbers. */
+#define FURNISH(panel, groups, numbers)                                                            \
+	struct lane_state states[groups];                                                          \
+	struct row_sums sums[groups];                                                              \
+	struct rows rows[groups];                                                                  \
+	_Alignas(64) int64_t y[(groups)*LANES];                                                    \
+	_Alignas(64) double logit[(groups)*LANES], weight[(groups)*LANES];                         \
+	NUMBERS_OF(tiles, numbers);                                                                \
+	NUMBERS_OF(flat, numbers);                                                                 \
+	(panel).states = states;                                                                   \
+	(panel).sums = sums;                                                                       \
+	(panel).rows = rows;                                                                       \
+	(panel).targets = (struct panel_targets){y, logit, weight};                                \
+	(panel).tiles = tiles;                                                                     \
+	(panel).flat = flat
+
+__attribute__((noinline)) static void read_in_much(struct panel panel, size_t first, size_t n)
+{
+	FURNISH(panel, PANEL_GROUPS, TILE_NUMBERS);
+	read_panels(&panel, first, n);
+}
+
+__attribute__((noinline)) static void read_in_much_and_room(struct panel panel, size_t first,
+							    size_t n)
+{
+	NUMBERS_OF(memory, ROOM_TILES * TILE_NUMBERS);
+	const struct room room = room_in(memory, TILE_NUMBERS);
+	panel.room = &room;
+	read_in_much(panel, first, n);
+}
+
+/*
+ * A frame takes time by the page, since each is looked at as it is entered: for all that a panel
+ * can have it is more than a few short rows take themselves. They have little.
+ */
+#define LITTLE_CLASSES ((size_t)16)
+#define LITTLE_NUMBERS (LITTLE_CLASSES * LANES)
+
+__attribute__((noinline)) static void read_in_little(struct panel panel, size_t first, size_t n)
+{
+	NUMBERS_OF(memory, ROOM_TILES * LITTLE_NUMBERS);
+	const struct room room = room_in(memory, LITTLE_NUMBERS);
+	FURNISH(panel, 1, LITTLE_NUMBERS);
+	panel.room = &room;
+	read_panels(&panel, first, n);
+}
+
+/* One group, of which nothing is larger than a tile of its classes. */
+static bool is_little(const struct loss_plan *plan, size_t n)
+{
+	return n <= LANES && is_tiled(plan) && plan->classes <= LITTLE_CLASSES;
 }
 
 void rows_read(const struct loss_plan *plan, size_t first, size_t n, rows_fn *follow, void *context)
 {
 	struct panel panel = {.plan = plan, .follow = follow, .context = context};
-	read_panels(panel, first, n);
+	if (is_little(plan, n))
+		read_in_little(panel, first, n);
+	else
+		read_in_much(panel, first, n);
 }
 
 void rows_read_to_operate(const struct loss_plan *plan, size_t first, size_t n, rows_fn *follow,
 			  void *context)
 {
-	struct room room;
-	struct panel panel = {.plan = plan, .follow = follow, .context = context, .room = &room};
-	read_panels(panel, first, n);
+	struct panel panel = {.plan = plan, .follow = follow, .context = context};
+	if (is_little(plan, n))
+		read_in_little(panel, first, n);
+	else
+		read_in_much_and_room(panel, first, n);
 }
 
 void rows_logits(const struct rows *rows, const size_t *classes, union numbers *logits,

@@ -22,14 +22,19 @@
 /* Memory for so many numbers of either kind. */
 #define NUMBERS_OF(name, n) _Alignas(64) unsigned char name[(n) * sizeof(double)]
 
-/* What operations put in between: too large for a frame of its own every time. */
+/* What operations put in between: numbers of a tile each, or doubles beside floats. */
 struct room {
-	NUMBERS_OF(x, TILE_NUMBERS);
-	NUMBERS_OF(out, TILE_NUMBERS);
-	NUMBERS_OF(slopes, TILE_NUMBERS);
-	NUMBERS_OF(classes, TILE_NUMBERS);
-	NUMBERS_OF(b, TILE_NUMBERS); /* or doubles beside floats */
+	unsigned char *x, *out, *slopes, *classes, *b;
 };
+
+/* A room in memory for ROOM_TILES times so many numbers. */
+#define ROOM_TILES 5
+static inline struct room room_in(unsigned char *memory, size_t numbers)
+{
+	size_t bytes = numbers * sizeof(double);
+	return (struct room){memory, memory + bytes, memory + 2 * bytes, memory + 3 * bytes,
+			     memory + 4 * bytes};
+}
 
 /* Up to sixteen rows, one a lane. */
 struct rows {
@@ -44,7 +49,7 @@ struct rows {
 			      are few */
 	bool tiled;        /* it has been filled */
 	void *flat;        /* as much memory, which nobody holds on to */
-	struct room *room; /* NULL where nothing is computed of every logit but the sums */
+	const struct room *room; /* not for losses that only read: rows_read */
 	struct row_sums *sums;
 	struct row_targets targets; /* set for class indices only */
 };

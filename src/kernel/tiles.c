@@ -7,11 +7,6 @@ static const struct loss_tensor *input_of(const struct rows *rows)
 	return &rows->plan->tensors[LOSS_ROLE_INPUT];
 }
 
-static size_t size_of(loss_dtype dtype)
-{
-	return loss_dtype_info(dtype)->size;
-}
-
 static bool is_number(const struct rows *rows, loss_dtype dtype)
 {
 	return dtype == (rows_are_wide(rows) ? LOSS_F64 : LOSS_F32);
@@ -67,7 +62,7 @@ static void load(const struct rows *rows, const struct source *source, const voi
 	if (rest == 0)
 		return;
 	memset(end, 0, LANES * numbers->size);
-	numbers->load(dtype, (const char *)from + whole * size_of(dtype), end, rest);
+	numbers->load(dtype, (const char *)from + whole * dtype_size(dtype), end, rest);
 	if (transform)
 		numbers->transform(transform, end, end, end_slopes, LANES);
 }
@@ -95,7 +90,7 @@ void rows_places(const struct rows *rows, size_t c, size_t *places)
 	((type *)tensor->data)[places[lane] + k * step] = ((const type *)from)[k * LANES + lane]
 /* For elements of any size. */
 #define BY_SIZE(of)                                                                                \
-	switch (size_of(tensor->dtype)) {                                                          \
+	switch (dtype_size(tensor->dtype)) {                                                       \
 	case 1:                                                                                    \
 		of(uint8_t);                                                                       \
 		break;                                                                             \
@@ -162,13 +157,13 @@ static void store_classes(const struct rows *rows, size_t c, size_t n, const voi
 			  const struct loss_tensor *out)
 {
 	const size_t size = rows->numbers->size, step = rows->plan->inner;
-	char *to = (char *)out->data + (rows->base + c * step) * size_of(out->dtype);
+	char *to = (char *)out->data + (rows->base + c * step) * dtype_size(out->dtype);
 	if (!rows->neighbours)
 		store_scattered(rows, c, n, numbers, out);
 	else if (rows->n == LANES)
 		rows->numbers->store_apart(out->dtype, numbers, to, step, n);
 	else
-		for (size_t k = 0; k < n; k++, to += step * size_of(out->dtype))
+		for (size_t k = 0; k < n; k++, to += step * dtype_size(out->dtype))
 			rows->numbers->store(out->dtype, (const char *)numbers + k * LANES * size,
 					     to, rows->n);
 }
@@ -261,7 +256,7 @@ void tile_store(const struct rows *rows, const void *numbers, const struct loss_
 		store_classes(rows, 0, classes, numbers, out);
 		return;
 	}
-	void *to = (char *)out->data + rows->base * size_of(out->dtype);
+	void *to = (char *)out->data + rows->base * dtype_size(out->dtype);
 	bool direct = rows->n == LANES && is_number(rows, out->dtype) &&
 		      LANES * classes * rows->numbers->size <= NEAR_BYTES;
 	rows->numbers->from_lanes(numbers, direct ? to : rows->flat, classes, classes);

@@ -142,11 +142,10 @@ static bool add_output(struct spoiled *spoiled, const char *name)
 	size_t n = problem->outputs_given ? problem->n_outputs : 0;
 	const char **names = expect_alloc(spoiled->draft->arena, n + 1, sizeof(*names));
 	for (size_t i = 0; i < n; i++)
-		names[i] = problem->outputs[i];
+		names[i] = problem->outputs[i].name;
 	names[n] = name;
-	problem->outputs = names;
-	problem->n_outputs = n + 1;
-	problem->outputs_given = true;
+	problem->outputs_given = false;
+	loss_problem_set_outputs(problem, names, n + 1, NULL);
 	spoiled->wrong->has_index = true;
 	spoiled->wrong->index = n;
 	return spoiled_blame(spoiled, LOSS_ARGUMENT_OUT_OF_RANGE, "outputs");
@@ -156,8 +155,8 @@ bool spoil_output_twice(struct spoiled *spoiled, size_t i)
 {
 	const struct loss_problem *problem = spoiled->problem;
 	for (size_t k = 0; problem->outputs_given && k < problem->n_outputs; k++)
-		if (strcmp(problem->outputs[k], spoiled->loss->outputs[i]->name) == 0)
-			return add_output(spoiled, problem->outputs[k]);
+		if (strcmp(problem->outputs[k].name, spoiled->loss->outputs[i]->name) == 0)
+			return add_output(spoiled, problem->outputs[k].name);
 	return false;
 }
 

@@ -70,7 +70,7 @@ static void write_problem(FILE *stream, const struct loss_problem *problem)
 		return;
 	fprintf(stream, "outputs");
 	for (size_t i = 0; i < problem->n_outputs; i++)
-		fprintf(stream, " %s", problem->outputs[i]);
+		fprintf(stream, " %s", problem->outputs[i].name);
 	fputc('\n', stream);
 }
 

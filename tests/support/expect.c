@@ -127,8 +127,8 @@ static size_t make_slots(const struct expect_problem *problem, const struct loss
 {
 	size_t n = given->outputs_given ? given->n_outputs : 1;
 	for (size_t i = 0; i < n; i++) {
-		const char *name =
-			given->outputs_given ? given->outputs[i] : problem->loss->outputs[0]->name;
+		const char *name = given->outputs_given ? given->outputs[i].name
+							: problem->loss->outputs[0]->name;
 		slots[i] =
 			make_slot(problem, find_output(problem->loss, name), &expected->outputs[i]);
 	}

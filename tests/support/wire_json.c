@@ -70,7 +70,7 @@ static char *document_of(const struct loss_problem *problem)
 	if (problem->outputs_given)
 		fputs("\"outputs\":[", stream);
 	for (size_t i = 0; problem->outputs_given && i < problem->n_outputs; i++)
-		fprintf(stream, "%s\"%s\"", i ? "," : "", problem->outputs[i]);
+		fprintf(stream, "%s\"%s\"", i ? "," : "", problem->outputs[i].name);
 	fputs(problem->outputs_given ? "]" : "\"outputs\":null", stream);
 	fputc('}', stream);
 	fclose(stream);

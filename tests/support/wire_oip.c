@@ -84,7 +84,7 @@ static char *document_of(const struct loss_problem *problem, bool binary)
 	write_parameters(stream, problem, binary);
 	for (size_t i = 0; problem->outputs_given && i < problem->n_outputs; i++)
 		fprintf(stream, "%s{\"name\":\"%s\"}", i ? "," : ",\"outputs\":[",
-			problem->outputs[i]);
+			problem->outputs[i].name);
 	fprintf(stream, problem->outputs_given && problem->n_outputs > 0 ? "]}" : "}");
 	fclose(stream);
 	return text;

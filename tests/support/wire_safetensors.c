@@ -49,7 +49,7 @@ static char *path_of(const struct loss_problem *problem)
 		fputc('&', stream);
 	}
 	for (size_t i = 0; problem->outputs_given && i < problem->n_outputs; i++)
-		fprintf(stream, "outputs=%s&", problem->outputs[i]);
+		fprintf(stream, "outputs=%s&", problem->outputs[i].name);
 	if (problem->outputs_given && problem->n_outputs == 0)
 		fputs("outputs=&", stream);
 	fclose(stream);
@@ -92,7 +92,7 @@ static void read_outputs(const struct reply *got, const struct loss_problem *pro
 	if (!problem->outputs_given)
 		read_output(got, loss_problem_info(problem)->outputs[0]->name, reply);
 	for (size_t i = 0; problem->outputs_given && i < problem->n_outputs; i++)
-		read_output(got, problem->outputs[i], reply);
+		read_output(got, problem->outputs[i].name, reply);
 }
 
 static void read_metadata(const struct reply *got, struct wire_reply *reply)

@@ -188,20 +188,22 @@ static void texts_are_copied(void **state)
 {
 	(void)state;
 	struct eval eval;
-	char text[] = "avg", name[] = "grad";
-	const char *names[] = {name};
+	char text[] = "avg", name[] = "grad", unknown[] = "grab";
+	const char *names[] = {name, unknown};
 	struct loss_args args;
 	eval_start(&eval, "cross_entropy");
 	struct loss_value value = {.type = LOSS_VALUE_STRING, .text = text};
 	assert_int_equal(set(&eval, "reduction", value), LOSS_OK);
-	assert_int_equal(loss_problem_set_outputs(eval.problem, names, 1, NULL), LOSS_OK);
+	assert_int_equal(loss_problem_set_outputs(eval.problem, names, 2, NULL), LOSS_OK);
 	memset(text, '?', sizeof(text) - 1);
 	memset(name, '?', sizeof(name) - 1);
+	memset(unknown, '?', sizeof(unknown) - 1);
 	names[0] = NULL;
 	assert_int_equal(problem_arguments(eval.problem, &args, &eval.error),
 			 LOSS_ARGUMENT_OUT_OF_RANGE);
 	assert_non_null(strstr(eval.error.detail, "\"avg\""));
-	assert_string_equal(eval.problem->outputs[0], "grad");
+	assert_string_equal(eval.problem->outputs[0].name, "grad");
+	assert_string_equal(eval.problem->outputs[1].name, "grab");
 	eval_end(&eval);
 }
 
@@ -254,7 +256,7 @@ static void memory_that_does_not_suffice(void **state)
 	memset(text, 'x', sizeof(text) - 1);
 	static const char *names[3000];
 	for (size_t i = 0; i < COUNT(names); i++)
-		names[i] = "loss";
+		names[i] = "unknown"; /* what is known is not copied */
 	struct loss_budget budget = {.limit = 16384};
 	struct eval eval = {.info = loss_at(0), .arena = loss_arena_create(&budget)};
 	eval.problem = loss_problem_create(eval.info, eval.arena);
@@ -266,7 +268,7 @@ static void memory_that_does_not_suffice(void **state)
 	/* the list does not fit; then the list does, but not its names */
 	loss_status status = loss_problem_set_outputs(eval.problem, names, 3000, &eval.error);
 	assert_int_equal(status, LOSS_TOO_LARGE_FOR_BUDGET);
-	status = loss_problem_set_outputs(other, names, 700, &eval.error);
+	status = loss_problem_set_outputs(other, names, 300, &eval.error);
 	assert_int_equal(status, LOSS_TOO_LARGE_FOR_BUDGET);
 	while (loss_arena_alloc(eval.arena, 1, 64))
 		;

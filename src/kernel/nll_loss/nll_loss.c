@@ -61,7 +61,7 @@ static void evaluate(struct rows *rows, void *data)
 static void clear_grad(const struct loss_plan *plan, size_t first, size_t n)
 {
 	const struct loss_tensor *grad = &plan->outputs[OUTPUT_GRAD];
-	size_t size = loss_dtype_info(grad->dtype)->size, inner = plan->inner, taken;
+	size_t size = dtype_size(grad->dtype), inner = plan->inner, taken;
 	if (inner <= 1) {
 		memset((char *)grad->data + first * plan->classes * size, 0,
 		       n * plan->classes * size);
