@@ -190,13 +190,23 @@ static size_t size_of_tensors(const struct encoded *encoded)
 	return size;
 }
 
+/* Whether some output goes to shared memory. Its client is on this machine, where compression gains
+ * nothing; and when the memory has been written to, nothing may fail any more. */
+static bool shares_memory(const struct evaluation *e)
+{
+	bool shares = false;
+	for (size_t i = 0; i < e->result.n_outputs; i++)
+		shares |= e->decoder->wish.outputs[i].region != NULL;
+	return shares;
+}
+
 /* After the first piece: how the others will be kept. */
 static void choose_coding(struct evaluation *e, bool more)
 {
 	struct loss_buffer *text = e->encoded.text;
-	bool worthwhile =
-		more || text->size + size_of_tensors(&e->encoded) >= COMPRESSED_BYTES;
-	e->compressible = worthwhile && (!e->encoder->binary || e->wish.compress);
+	bool worthwhile = more || text->size + size_of_tensors(&e->encoded) >= COMPRESSED_BYTES;
+	e->compressible =
+		worthwhile && (!e->encoder->binary || e->wish.compress) && !shares_memory(e);
 	if (e->compressible && e->kind.takes_gzip)
 		e->deflater = deflater_create(e->arena); /* without memory it goes as it is */
 	if (!e->deflater && more && e->encoder->elements >= MANY_ELEMENTS &&
@@ -235,19 +245,26 @@ static enum encoder_end deflate_tensors(struct evaluation *e)
 	return ENCODER_MORE;
 }
 
-/* Text and tensors, where they lie; false when there is no memory. */
-static bool join(struct evaluation *e)
+/* Tensors after the text; without memory they stay where they lie. */
+static bool append_tensors(struct evaluation *e)
 {
 	struct encoded *encoded = &e->encoded;
-	bool few = size_of_tensors(encoded) <= COPIED_BYTES;
-	for (size_t i = 0; few && i < encoded->n_tensors; i++)
-		if (!loss_buffer_append(encoded->text, encoded->tensors[i].data,
-					encoded->tensors[i].size))
-			return false;
-	e->body = (struct body){1, {{encoded->text->data, encoded->text->size}}};
-	for (size_t i = 0; !few && i < encoded->n_tensors; i++)
-		e->body.parts[e->body.n_parts++] = encoded->tensors[i];
+	size_t size = size_of_tensors(encoded);
+	if (size > COPIED_BYTES || !loss_buffer_reserve(encoded->text, size))
+		return false;
+	for (size_t i = 0; i < encoded->n_tensors; i++)
+		loss_buffer_append(encoded->text, encoded->tensors[i].data,
+				   encoded->tensors[i].size);
 	return true;
+}
+
+static void join(struct evaluation *e)
+{
+	struct encoded *encoded = &e->encoded;
+	bool appended = append_tensors(e);
+	e->body = (struct body){1, {{encoded->text->data, encoded->text->size}}};
+	for (size_t i = 0; !appended && i < encoded->n_tensors; i++)
+		e->body.parts[e->body.n_parts++] = encoded->tensors[i];
 }
 
 static enum encoder_end write_text(struct evaluation *e, struct loss_error *err)
@@ -266,9 +283,12 @@ static enum encoder_end write_text(struct evaluation *e, struct loss_error *err)
 		return ENCODER_FAILED;
 	if (first)
 		choose_coding(e, !e->written);
-	bool good = e->deflater ? deflate_text(e) : !e->written || join(e);
-	if (good)
-		return e->written && !e->deflater ? ENCODER_DONE : ENCODER_MORE;
+	if (!e->deflater && e->written)
+		join(e);
+	if (!e->deflater)
+		return end;
+	if (deflate_text(e))
+		return ENCODER_MORE;
 	loss_arena_failure(e->arena, err);
 	return ENCODER_FAILED;
 }

@@ -1,5 +1,6 @@
 #include "oip_out.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "codec/json/json_out.h"
@@ -10,6 +11,9 @@
 
 /* Of the document after its outputs; warnings have at most some KiB. */
 #define PARAMETERS_BYTES ((size_t)16384)
+
+/* Of the number of its bytes, terminated. */
+#define LENGTH_CHARS 24
 
 enum stage { STAGE_BEGIN, STAGE_OUTPUTS, STAGE_SHARED };
 
@@ -22,6 +26,7 @@ struct writer {
 	bool begun;     /* it is, up to its data */
 	struct json_tensor_out tensor;
 	size_t copied;         /* of its bytes, to shared memory */
+	char *length;          /* of the document, as a header says it */
 	size_t document_bytes; /* so far, those that have been taken out included */
 };
 
@@ -215,7 +220,9 @@ static bool put_outputs(struct writer *w)
 	}
 	json_out_close(json, ']');
 	/* What is refused leaves the memory of others as it was: room for all that follows. */
-	json->failed = json->failed || !loss_buffer_reserve(json->buffer, PARAMETERS_BYTES);
+	w->length = loss_arena_array(w->input.arena, char, LENGTH_CHARS);
+	json->failed =
+		json->failed || !w->length || !loss_buffer_reserve(json->buffer, PARAMETERS_BYTES);
 	w->current = 0;
 	return !json->failed;
 }
@@ -235,14 +242,14 @@ static bool end(struct writer *w, struct encoded *out)
 	return !w->json.failed;
 }
 
-static bool name_length(struct writer *w, struct encoded *out)
+static void name_length(const struct writer *w, struct encoded *out)
 {
 	if (out->n_tensors == 0)
-		return true;
+		return;
+	snprintf(w->length, LENGTH_CHARS, "%zu", w->document_bytes);
 	out->content_type = "application/octet-stream";
 	out->header = "Inference-Header-Content-Length";
-	out->value = loss_arena_printf(w->input.arena, "%zu", w->document_bytes);
-	return out->value != NULL;
+	out->value = w->length;
 }
 
 static enum encoder_end write_piece(struct encoder *encoder, struct encoded *out,
@@ -263,11 +270,14 @@ static enum encoder_end write_piece(struct encoder *encoder, struct encoded *out
 		done = copy_some(w) && end(w, out);
 	}
 	w->document_bytes += out->text->size - before;
-	if (w->json.failed || (done && !name_length(w, out))) {
+	if (w->json.failed) {
 		loss_arena_failure(w->input.arena, err);
 		return ENCODER_FAILED;
 	}
-	return done ? ENCODER_DONE : ENCODER_MORE;
+	if (!done)
+		return ENCODER_MORE;
+	name_length(w, out);
+	return ENCODER_DONE;
 }
 
 struct encoder *oip_out_create(const struct encoder_input *input)
