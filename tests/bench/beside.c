@@ -186,7 +186,7 @@ static double seconds_after_body(const struct server *server, const struct uploa
 static void measure_slowest(struct beside *beside, size_t rounds, struct measured *measured)
 {
 	struct load load = load_of(beside, &beside->lossd.server, beside->others->path);
-	struct exchange exchange;
+	struct exchange exchange = {0};
 	double seconds[MAX_ROUNDS];
 	load_start(&load);
 	for (size_t i = 0; i < rounds; i++)

@@ -72,6 +72,7 @@ const struct bench_case bench_cases[] = {
 	{"F15", REFERENCE_DEADLINE, "F32", DEADLINE_BESIDE},
 	{"F15", REFERENCE_DEADLINE, "F32", DEADLINE_BESIDE, .load = &tensors_load},
 	{"F15", REFERENCE_DEADLINE, "F32", DEADLINE_BESIDE, .load = &replies_load},
+	{"F15", REFERENCE_DEADLINE, "F32", DEADLINE_BESIDE, .load = &bodies_load},
 };
 /* clang-format on */
 
