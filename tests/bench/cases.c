@@ -7,7 +7,27 @@
 /* Of a second thread on a small call: 1, less what rounds can tell apart. */
 #define NEVER_SLOWER 0.97
 
+#define GRADIENT_BESIDE .rank = 2, .shape = {4096, 1000}, .grad = true, .bar = 2.0, .at_most = true
+#define SMALL_BESIDE .rank = 2, .shape = {8, 10}, .bar = 1.5, .at_most = true
+#define DEADLINE_BESIDE .rank = 2, .shape = {256, 128256}, .grad = true, .bar = 1.1, .at_most = true
+
+#define GRADIENT "/v1/losses/cross_entropy?outputs=loss,grad"
+#define CODINGS "Accept-Encoding: gzip\r\n"
+
 /* clang-format off */
+static const struct bench_load tensors_load = {
+	"131 MB ones", .clients = 3, .rows = 256, .classes = 128256,
+	.path = GRADIENT, .fields = CODINGS "Accept: application/x-safetensors\r\n",
+};
+static const struct bench_load replies_load = {
+	"compressed JSON", .clients = 3, .rows = 4096, .classes = 1000,
+	.path = GRADIENT, .fields = CODINGS "Accept: application/json\r\n",
+};
+static const struct bench_load bodies_load = {
+	"20 MB JSON bodies", .clients = 4, .rows = 1000, .classes = 1000, .json = true,
+	.path = "/v1/losses/cross_entropy", .fields = CODINGS,
+};
+
 const struct bench_case bench_cases[] = {
 	{"K1", REFERENCE_ROOFLINE, "F32", LARGE, .bar = 0.65},
 	{"K2", REFERENCE_ROOFLINE, "F32", LARGE, .grad = true, .warm = true, .bar = 0.55},
@@ -41,6 +61,18 @@ const struct bench_case bench_cases[] = {
 	{"E3", REFERENCE_DISCARD, "F32", .rank = 2, .shape = {256, 128256}, .bar = 0.90},
 	{"E5", REFERENCE_IN_PROCESS, "F32", .rank = 2, .shape = {256, 128256}, .bar = 0.80},
 	{"E7", REFERENCE_64_MIB, "F32", .rank = 2, .shape = {2093, 128256}, .bar = 1.0, .at_most = true},
+	{"E12", REFERENCE_REPLY, "F32", .rank = 2, .shape = {256, 128256}, .grad = true, .bar = 0.85},
+	{"E14", REFERENCE_BOTH_WAYS, "F32", .rank = 2, .shape = {256, 128256}, .grad = true, .bar = 0.70},
+	{"F15", REFERENCE_QUIET, "F32", GRADIENT_BESIDE, .load = &tensors_load},
+	{"F15", REFERENCE_QUIET, "F32", GRADIENT_BESIDE, .load = &replies_load},
+	{"F15", REFERENCE_QUIET, "F32", GRADIENT_BESIDE, .load = &bodies_load},
+	{"F15", REFERENCE_BARE_BESIDE, "F32", SMALL_BESIDE, .load = &tensors_load},
+	{"F15", REFERENCE_BARE_BESIDE, "F32", SMALL_BESIDE, .load = &replies_load},
+	{"F15", REFERENCE_BARE_BESIDE, "F32", SMALL_BESIDE, .load = &bodies_load},
+	{"F15", REFERENCE_DEADLINE, "F32", DEADLINE_BESIDE},
+	{"F15", REFERENCE_DEADLINE, "F32", DEADLINE_BESIDE, .load = &tensors_load},
+	{"F15", REFERENCE_DEADLINE, "F32", DEADLINE_BESIDE, .load = &replies_load},
+	{"F15", REFERENCE_DEADLINE, "F32", DEADLINE_BESIDE, .load = &bodies_load},
 };
 /* clang-format on */
 

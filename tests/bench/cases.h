@@ -15,10 +15,23 @@ enum reference {
 	REFERENCE_SIMDJSON,
 	REFERENCE_TENSOR_BYTES,
 	REFERENCE_SNPRINTF,
-	/* Of whole uploads, which wire.c measures: */
+	/* Of a whole server, which wire.c measures: */
 	REFERENCE_DISCARD,
 	REFERENCE_64_MIB,
 	REFERENCE_IN_PROCESS,
+	REFERENCE_REPLY,
+	REFERENCE_BOTH_WAYS,
+	REFERENCE_QUIET,       /* our own, while no others are there */
+	REFERENCE_BARE_BESIDE, /* bare libmicrohttpd with the same others */
+	REFERENCE_DEADLINE,
+};
+
+/* What other clients do at the same time, each again and again. */
+struct bench_load {
+	const char *name;
+	size_t clients, rows, classes;
+	bool json; /* the body; else safetensors */
+	const char *path, *fields;
 };
 
 struct bench_case {
@@ -28,10 +41,11 @@ struct bench_case {
 	int rank;
 	size_t shape[4]; /* classes on axis 1 */
 	bool grad;
-	bool warm;       /* only the run of a plan, over results already written once */
-	bool cached;     /* the same data each call */
-	double bar;      /* of ours over the reference's speed, */
-	bool at_most;    /* or of ours over the reference itself, which may not be more than that */
+	bool warm;    /* only the run of a plan, over results already written once */
+	bool cached;  /* the same data each call */
+	double bar;   /* of ours over the reference's speed, */
+	bool at_most; /* or of ours over the reference itself, which may not be more than that */
+	const struct bench_load *load; /* or NULL */
 	double as_it_is; /* or 0; the bar beside a PyTorch whose C library gives memory back */
 };
 

@@ -1,42 +1,70 @@
 /*
- * libmicrohttpd and nothing else: throws every body away and replies 200 with two bytes. What a
- * server that reads its uploads is held against; set up as lossd sets it up.
+ * libmicrohttpd and nothing else: throws every body away and replies 200, with two bytes or, asked
+ * for `?reply_bytes=N`, with N that have been in memory all along. What a server that reads its
+ * uploads and makes its replies is held against; set up as lossd sets it up.
  *
  *   discard [THREADS [CONNECTION_MEMORY]]    prints "ready PORT", serves until it is killed
  */
 #include <arpa/inet.h>
 #include <microhttpd.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #define CONNECTION_MEMORY 32768
+#define MAX_REPLY_BYTES ((size_t)192 << 20)
+#define HUGE_PAGE ((size_t)2 << 20)
 
-static enum MHD_Result on_request(void *context, struct MHD_Connection *connection, const char *url,
+/* In large pages, as lossd has its results, and each of them there before it is asked for. */
+static char *make_reply(void)
+{
+	char *reply = aligned_alloc(HUGE_PAGE, MAX_REPLY_BYTES);
+	if (!reply)
+		return NULL;
+	madvise(reply, MAX_REPLY_BYTES, MADV_HUGEPAGE);
+	memset(reply, 'k', MAX_REPLY_BYTES);
+	return reply;
+}
+
+static enum MHD_Result answer(struct MHD_Connection *connection, char *reply)
+{
+	const char *asked =
+		MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, "reply_bytes");
+	size_t bytes = asked ? strtoull(asked, NULL, 10) : 2;
+	bool fits = bytes <= MAX_REPLY_BYTES;
+	struct MHD_Response *response =
+		MHD_create_response_from_buffer(fits ? bytes : 0, reply, MHD_RESPMEM_PERSISTENT);
+	enum MHD_Result queued = MHD_queue_response(
+		connection, fits ? MHD_HTTP_OK : MHD_HTTP_INTERNAL_SERVER_ERROR, response);
+	MHD_destroy_response(response);
+	return queued;
+}
+
+static enum MHD_Result on_request(void *reply, struct MHD_Connection *connection, const char *url,
 				  const char *method, const char *version, const char *bytes,
 				  size_t *n, void **request)
 {
-	struct MHD_Response *response = context;
 	(void)url, (void)method, (void)version, (void)bytes;
 	if (!*request) {
-		*request = response;
+		*request = reply;
 		return MHD_YES;
 	}
 	if (*n > 0) {
 		*n = 0;
 		return MHD_YES;
 	}
-	return MHD_queue_response(connection, MHD_HTTP_OK, response);
+	return answer(connection, reply);
 }
 
 int main(int argc, char **argv)
 {
-	static char body[] = "ok";
 	unsigned threads = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : 2;
 	size_t memory = argc > 2 ? strtoul(argv[2], NULL, 10) : CONNECTION_MEMORY;
 	struct sockaddr_in loopback = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
-	struct MHD_Response *response =
-		MHD_create_response_from_buffer(2, body, MHD_RESPMEM_PERSISTENT);
+	char *reply = make_reply();
 	struct MHD_OptionItem options[] = {
 		{MHD_OPTION_CONNECTION_MEMORY_LIMIT, (intptr_t)memory, NULL},
 		{MHD_OPTION_SOCK_ADDR, 0, &loopback},
@@ -45,8 +73,10 @@ int main(int argc, char **argv)
 		{MHD_OPTION_END, 0, NULL},
 	};
 	struct MHD_Daemon *daemon =
-		MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_INTERNAL_POLLING_THREAD, 0, NULL, NULL,
-				 on_request, response, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
+		reply ? MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_INTERNAL_POLLING_THREAD, 0, NULL,
+					 NULL, on_request, reply, MHD_OPTION_ARRAY, options,
+					 MHD_OPTION_END)
+		      : NULL;
 	const union MHD_DaemonInfo *info =
 		daemon ? MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_BIND_PORT) : NULL;
 	if (!info) {

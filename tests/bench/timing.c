@@ -47,6 +47,15 @@ double median(const double *times, size_t n)
 	return n % 2 ? sorted[n / 2] : 0.5 * (sorted[n / 2 - 1] + sorted[n / 2]);
 }
 
+double quantile(double *times, size_t n, double part)
+{
+	for (size_t i = 0; i < n; i++)
+		if (isnan(times[i]))
+			return (double)NAN;
+	qsort(times, n, sizeof *times, compare);
+	return times[(size_t)ceil(part * (double)n) - 1];
+}
+
 void ways_record(struct ways *ways, const struct way *of, size_t round, double seconds)
 {
 	size_t i = 0;

@@ -19,6 +19,10 @@ double time_call(void (*call)(void *context), void *context);
 /* Of n > 0 times, at most MAX_ROUNDS, whose order is left alone; NaN when one of them is. */
 double median(const double *times, size_t n);
 
+/* The least of n > 0 times, which it sorts, that so large a part of them does not exceed; NaN when
+ * one is. */
+double quantile(double *times, size_t n, double part);
+
 /* The same work done in several ways: seconds of each in each round. */
 #define MAX_WAYS 14
 struct ways {

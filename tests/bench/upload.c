@@ -3,8 +3,8 @@
 #include <arpa/inet.h>
 #include <math.h>
 #include <netinet/tcp.h>
-#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -43,8 +43,9 @@ static bool send_upload(int fd, const char *path, const struct upload *upload)
 	char head[512];
 	int n = snprintf(head, sizeof head,
 			 "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: %s\r\n"
-			 "Content-Length: %llu\r\n\r\n",
-			 path, upload->type, (unsigned long long)upload->bytes);
+			 "Content-Length: %llu\r\n%s\r\n",
+			 path, upload->type, (unsigned long long)upload->bytes,
+			 upload->fields ? upload->fields : "");
 	uint64_t left = upload->bytes - upload->head_bytes;
 	if (!send_all(fd, head, (size_t)n) || !send_all(fd, upload->head, upload->head_bytes))
 		return false;
@@ -57,37 +58,102 @@ static bool send_upload(int fd, const char *path, const struct upload *upload)
 	return true;
 }
 
-/* Reads one reply to its end. */
-static bool receive_reply(int fd)
+/* ---------------------------------------------------------------- the reply */
+
+#define READ_BYTES ((size_t)256 << 10)
+#define END_BYTES 7 /* of last_chunk */
+
+static const char last_chunk[END_BYTES + 1] = "\r\n0\r\n\r\n";
+
+struct incoming {
+	int fd;
+	bool chunked;
+	uint64_t expected;   /* of the body, where it is not chunked */
+	char end[END_BYTES]; /* what came last */
+};
+
+static void keep_end(struct incoming *incoming, const char *bytes, size_t n)
 {
-	static const char length[] = "Content-Length: ";
-	char reply[4096];
+	size_t kept = n < END_BYTES ? END_BYTES - n : 0;
+	memmove(incoming->end, incoming->end + END_BYTES - kept, kept);
+	memcpy(incoming->end + kept, bytes + n - (END_BYTES - kept), END_BYTES - kept);
+}
+
+/* Nothing but a reply is under way, so what ends like a last chunk is one, but for a chance in
+ * 2^56. */
+static bool is_complete(const struct incoming *incoming, uint64_t have)
+{
+	return incoming->chunked ? memcmp(incoming->end, last_chunk, END_BYTES) == 0
+				 : have >= incoming->expected;
+}
+
+static void read_fields(struct incoming *incoming, struct exchange *exchange, const char *head)
+{
+	static const char length[] = "\r\nContent-Length: ";
+	const char *field = strstr(head, length);
+	sscanf(head, "HTTP/1.1 %d", &exchange->status);
+	incoming->expected = field ? strtoull(field + sizeof length - 1, NULL, 10) : 0;
+	incoming->chunked = strstr(head, "\r\nTransfer-Encoding: chunked") != NULL;
+}
+
+/* Reads up to the end of the head, and what of the body comes with it. */
+static bool receive_head(struct incoming *incoming, struct exchange *exchange, char *bytes)
+{
 	size_t n = 0;
-	const char *body = NULL, *field = NULL;
+	char *body = NULL;
 	while (!body) {
-		ssize_t got = recv(fd, reply + n, sizeof reply - 1 - n, 0);
+		ssize_t got = recv(incoming->fd, bytes + n, READ_BYTES - 1 - n, 0);
 		if (got <= 0)
 			return false;
+		if (n == 0)
+			exchange->first = now_seconds();
 		n += (size_t)got;
-		reply[n] = '\0';
-		body = strstr(reply, "\r\n\r\n");
-		field = strstr(reply, length);
+		bytes[n] = '\0';
+		body = strstr(bytes, "\r\n\r\n");
 	}
-	size_t bytes = 0, have = n - (size_t)(body + 4 - reply);
-	if (field)
-		sscanf(field + sizeof length - 1, "%zu", &bytes);
-	while (have < bytes) {
-		ssize_t got = recv(fd, reply, sizeof reply, 0);
+	keep_end(incoming, bytes, n);
+	*body = '\0';
+	read_fields(incoming, exchange, bytes);
+	exchange->bytes = n - (size_t)(body + 4 - bytes);
+	return true;
+}
+
+/* Reads one reply to its end. */
+static bool receive_reply(int fd, struct exchange *exchange)
+{
+	char bytes[READ_BYTES];
+	struct incoming incoming = {.fd = fd};
+	if (!receive_head(&incoming, exchange, bytes))
+		return false;
+	while (!is_complete(&incoming, exchange->bytes)) {
+		ssize_t got = recv(fd, bytes, sizeof bytes, 0);
 		if (got <= 0)
 			return false;
-		have += (size_t)got;
+		keep_end(&incoming, bytes, (size_t)got);
+		exchange->bytes += (uint64_t)got;
 	}
-	return strncmp(reply, "HTTP/1.1 200", 12) == 0 || have > n;
+	exchange->last = now_seconds();
+	return true;
+}
+
+bool upload_exchange(int fd, const char *path, const struct upload *upload,
+		     struct exchange *exchange)
+{
+	double start = now_seconds();
+	*exchange = (struct exchange){0};
+	if (!send_upload(fd, path, upload))
+		return false;
+	exchange->sent = now_seconds() - start;
+	if (!receive_reply(fd, exchange))
+		return false;
+	exchange->first -= start;
+	exchange->last -= start;
+	return true;
 }
 
 double upload_seconds(int fd, const char *path, const struct upload *upload)
 {
-	double start = now_seconds();
-	bool good = send_upload(fd, path, upload) && receive_reply(fd);
-	return good ? now_seconds() - start : (double)NAN;
+	struct exchange exchange;
+	bool good = upload_exchange(fd, path, upload, &exchange) && exchange.status == 200;
+	return good ? exchange.last : (double)NAN;
 }

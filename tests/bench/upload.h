@@ -1,13 +1,15 @@
-/* Uploads to a server on this machine, over one connection that stays open. */
+/* Requests to a server on this machine, over connections that stay open. */
 #ifndef BENCH_UPLOAD_H
 #define BENCH_UPLOAD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-/* A body: `head`, then `n_pieces` times the same piece of which the last may be cut short. */
+/* A body: `head`, then times the same piece of which the last may be cut short. */
 struct upload {
-	const char *type; /* its media type */
+	const char *type;   /* its media type */
+	const char *fields; /* further lines of the request's head, each with its end; NULL: none */
 	const void *head;
 	size_t head_bytes;
 	const void *piece;
@@ -15,9 +17,20 @@ struct upload {
 	uint64_t bytes; /* of head and all pieces */
 };
 
+/* What came of a request; seconds are counted from its start. */
+struct exchange {
+	int status;
+	uint64_t bytes;     /* of the reply's body, as they were sent */
+	double sent;        /* the last byte of the request is on its way, */
+	double first, last; /* the reply's first and last byte are here */
+};
+
 /* A connected socket, or -1. */
 int upload_connect(unsigned port);
-/* Posts to the path and waits for the reply: the seconds that took, NaN where it was not 200. */
+/* Posts to the path and reads the whole reply, of whatever status; false where none came. */
+bool upload_exchange(int socket, const char *path, const struct upload *upload,
+		     struct exchange *exchange);
+/* From the first byte of the request to the last of the reply; NaN where that was not 200. */
 double upload_seconds(int socket, const char *path, const struct upload *upload);
 
 #endif

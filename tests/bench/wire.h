@@ -1,4 +1,4 @@
-/* Requests to a whole server: the cases E3, E5 and E7. */
+/* Requests to a whole server: the cases whose names begin with E, and F15. */
 #ifndef BENCH_WIRE_H
 #define BENCH_WIRE_H
 
