@@ -307,6 +307,89 @@ static void test_small_replies_are_not(void **state)
 	reply_free(&reply);
 }
 
+/* A reply that is written in many pieces, with and without a compressor between them. */
+static void test_long_replies(void **state)
+{
+	(void)state;
+	static const char path[] = CROSS_ENTROPY "?outputs=grad,loss";
+	size_t size, decoded;
+	char *body = body_of_zeros(100, 1000, &size);
+	struct reply plain, coded;
+	client_post(client, path, body, &plain);
+	assert_int_equal(plain.status, 200);
+	assert_true(plain.body_size > 500000);
+	cJSON *json = reply_json(&plain);
+	double *grad = malloc(100000 * sizeof *grad);
+	assert_non_null(grad);
+	assert_int_equal(json_flatten(json_member(json, "grad"), grad, 100000), 100000);
+	for (size_t i = 0; i < 100000; i++)
+		assert_true(grad[i] == (i % 1000 == 0 ? (double)-0.00999f : (double)0.00001f));
+	post(path, "Accept-Encoding: gzip", body, size, &coded);
+	assert_true(has(&coded, "Content-Encoding", "gzip"));
+	char *text = decode(&coded, &decoded);
+	assert_same_results(text, plain.body);
+	free(text);
+	free(grad);
+	cJSON_Delete(json);
+	reply_free(&plain);
+	reply_free(&coded);
+	free(body);
+}
+
+static char *zeros_v1, *zeros_v2; /* bodies that ask for a gradient */
+/* Zeros of (200, 100): their gradient is sent from where it lies. */
+#define GRADIENT_BYTES ((size_t)80000)
+
+/* Posts a JSON body and wants tensors in binary, by either protocol. */
+static void post_for_tensors(bool v2, const char *query, const char *header, struct reply *reply)
+{
+	char path[128];
+	const char *body = zeros_v1;
+	size_t size = strlen(zeros_v1);
+	snprintf(path, sizeof path, "%s?%s", v2 ? "/v2/models/cross_entropy/infer" : CROSS_ENTROPY,
+		 query);
+	const char *const headers[] = {"Content-Type: application/json",
+				       v2 ? "Accept: */*" : "Accept: application/x-safetensors",
+				       header, NULL};
+	if (v2) {
+		body = zeros_v2;
+		size = strlen(zeros_v2);
+	}
+	client_send(client,
+		    &(struct request){
+			    .path = path, .headers = headers, .body = body, .body_size = size},
+		    reply);
+	if (reply->status != 200)
+		fail_msg("%d: %s", reply->status, reply->body);
+}
+
+/* Whatever a client takes: binary tensors hardly get smaller. */
+static void test_tensors_are_compressed_only_if_asked_for(void **state)
+{
+	(void)state;
+	static const char *const queries[] = {"", "compress=false", "compress=true"};
+	for (size_t i = 0; i < 6; i++) {
+		struct reply plain, reply;
+		bool v2 = i % 2, asked = i / 2 == 2;
+		post_for_tensors(v2, queries[i / 2], NULL, &plain);
+		post_for_tensors(v2, queries[i / 2], "Accept-Encoding: gzip, deflate", &reply);
+		assert_false(has(&plain, "Content-Encoding", "gzip"));
+		assert_int_equal(has(&plain, "Vary", "Accept-Encoding"), asked);
+		assert_int_equal(has(&reply, "Content-Encoding", "gzip"), asked);
+		assert_int_equal(has(&reply, "Vary", "Accept-Encoding"), asked);
+		size_t decoded = reply.body_size;
+		char *tensors = asked ? decode(&reply, &decoded) : reply.body;
+		/* The gradient stands at the end of both; what is before it tells times. */
+		assert_true(decoded > GRADIENT_BYTES && plain.body_size > GRADIENT_BYTES);
+		assert_memory_equal(tensors + decoded - GRADIENT_BYTES,
+				    plain.body + plain.body_size - GRADIENT_BYTES, GRADIENT_BYTES);
+		if (asked)
+			free(tensors);
+		reply_free(&plain);
+		reply_free(&reply);
+	}
+}
+
 /* Pages too, the static one as well; and HEAD says of each what GET does. */
 static void test_pages(void **state)
 {
@@ -341,6 +424,31 @@ static void test_pages(void **state)
 	}
 }
 
+static void make_zeros(void)
+{
+	size_t size, n = 0;
+	char *body = body_of_zeros(200, 100, &size);
+	zeros_v1 = malloc(size + 64);
+	zeros_v2 = malloc(2 * size + 512);
+	assert_non_null(zeros_v1);
+	assert_non_null(zeros_v2);
+	/* The object's members, and outputs as one more. */
+	sprintf(zeros_v1, "{\"outputs\": [\"grad\"], %s", body + 1);
+	n += (size_t)sprintf(
+		zeros_v2,
+		"{\"parameters\": {\"binary_data_output\": true}, \"outputs\": [{\"name\": "
+		"\"grad\"}], \"inputs\": [{\"name\": \"logits\", \"datatype\": \"FP32\", "
+		"\"shape\": [200, 100], \"data\": [0");
+	for (size_t i = 1; i < 20000; i++)
+		n += (size_t)sprintf(zeros_v2 + n, ",0");
+	n += (size_t)sprintf(zeros_v2 + n, "]}, {\"name\": \"targets\", \"datatype\": \"INT64\", "
+					   "\"shape\": [200], \"data\": [0");
+	for (size_t i = 1; i < 200; i++)
+		n += (size_t)sprintf(zeros_v2 + n, ",0");
+	sprintf(zeros_v2 + n, "]}]}");
+	free(body);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -353,7 +461,13 @@ int main(void)
 		cmocka_unit_test(test_every_refusal_is_met),
 		cmocka_unit_test(test_replies_are_compressed_on_demand),
 		cmocka_unit_test(test_small_replies_are_not),
+		cmocka_unit_test(test_long_replies),
+		cmocka_unit_test(test_tensors_are_compressed_only_if_asked_for),
 		cmocka_unit_test(test_pages),
 	};
-	return cmocka_run_group_tests_name("codings", tests, group_start, group_stop);
+	make_zeros();
+	int failed = cmocka_run_group_tests_name("codings", tests, group_start, group_stop);
+	free(zeros_v1);
+	free(zeros_v2);
+	return failed;
 }
