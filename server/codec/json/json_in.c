@@ -47,14 +47,14 @@ struct json_in {
 
 static bool is_dead(const struct json_in *in)
 {
-	return in->deaf || json_fault_is_fatal(&in->fault);
+	return in->deaf || fault_is_fatal(&in->fault.kept);
 }
 
 /* ---------------------------------------------------------------- names */
 
 static void note_key(struct json_in *in, loss_status status, const struct json_token *token)
 {
-	struct loss_error *err = json_fault_claim(&in->fault, status, NULL);
+	struct loss_error *err = fault_claim(&in->fault.kept, status);
 	char name[sizeof err->field];
 	in->field = FIELD_NONE;
 	if (!err)
@@ -113,15 +113,15 @@ static void read_argument(struct json_in *in, const struct json_token *token)
 	if (token->event == JSON_NULL)
 		return; /* absent, so that the query string may have it */
 	struct loss_value value = json_scalar(token, text);
-	if (loss_problem_set_argument(in->problem, in->index, &value, &err) != LOSS_OK)
-		json_fault_note(&in->fault, &err);
+	fault_note(&in->fault.kept, loss_problem_set_argument(in->problem, in->index, &value, &err),
+		   &err);
 }
 
 /* ---------------------------------------------------------------- outputs */
 
 static void note_outputs(struct json_in *in, const struct json_token *token)
 {
-	struct loss_error *err = json_fault_claim(&in->fault, LOSS_WRONG_TYPE, NULL);
+	struct loss_error *err = fault_claim(&in->fault.kept, LOSS_WRONG_TYPE);
 	char shown[JSON_SHOWN_SIZE];
 	if (!err)
 		return;
@@ -144,7 +144,6 @@ static void add_output(struct json_in *in, const struct json_token *token)
 {
 	char text[JSON_SHOWN_SIZE];
 	struct json_token name = *token;
-	struct loss_error err;
 	size_t i = in->n_outputs++;
 	if (i >= OUTPUTS_KEPT)
 		return;
@@ -152,18 +151,16 @@ static void add_output(struct json_in *in, const struct json_token *token)
 		name.event = JSON_KEY; /* without quotes */
 	json_fault_show(&name, text);
 	in->outputs[i] = loss_arena_printf(in->arena, "%s", text);
-	if (!in->outputs[i]) {
-		loss_arena_failure(in->arena, &err);
-		json_fault_note(&in->fault, &err);
-	}
+	if (!in->outputs[i])
+		fault_note_memory(&in->fault.kept, in->arena);
 }
 
 static void end_outputs(struct json_in *in)
 {
 	struct loss_error err;
 	size_t n = in->n_outputs < OUTPUTS_KEPT ? in->n_outputs : OUTPUTS_KEPT;
-	if (loss_problem_set_outputs(in->problem, in->outputs, n, &err) != LOSS_OK)
-		json_fault_note(&in->fault, &err);
+	fault_note(&in->fault.kept, loss_problem_set_outputs(in->problem, in->outputs, n, &err),
+		   &err);
 }
 
 static void read_outputs(struct json_in *in, const struct json_token *token)
@@ -191,7 +188,7 @@ static void read_top(struct json_in *in, const struct json_token *token)
 	if (token->event == JSON_OBJECT)
 		return;
 	json_fault_show(token, shown);
-	loss_fail(json_fault_claim(&in->fault, LOSS_WRONG_TYPE, NULL), LOSS_WRONG_TYPE, "",
+	loss_fail(fault_claim(&in->fault.kept, LOSS_WRONG_TYPE), LOSS_WRONG_TYPE, "",
 		  "the body is %s, but must be an object such as {\"%s\": [[0.5, -1.0]]}", shown,
 		  in->loss->tensors[0].name);
 }
@@ -222,7 +219,7 @@ static void count_idle(struct json_in *in)
 		return;
 	in->deaf = true;
 	/* Only a list of outputs can be as long and have no fault. */
-	loss_fail(json_fault_claim(&in->fault, LOSS_ARGUMENT_OUT_OF_RANGE, NULL),
+	loss_fail(fault_claim(&in->fault.kept, LOSS_ARGUMENT_OUT_OF_RANGE),
 		  LOSS_ARGUMENT_OUT_OF_RANGE, "outputs",
 		  "outputs has %zu names, but %s has only %zu", in->n_outputs, in->loss->name,
 		  in->loss->n_outputs);
@@ -272,8 +269,7 @@ static enum json_taken on_numbers(void *context, const char **p, const char *lim
 static void set_tensor(struct json_in *in, size_t i, const struct loss_tensor *tensor)
 {
 	struct loss_error err;
-	if (loss_problem_set_tensor(in->problem, i, tensor, &err) != LOSS_OK)
-		json_fault_note(&in->fault, &err);
+	fault_note(&in->fault.kept, loss_problem_set_tensor(in->problem, i, tensor, &err), &err);
 }
 
 /* The first tensor comes first: the others depend on its dtype and shape. */
@@ -299,9 +295,9 @@ static void note_missing(struct json_in *in)
 		const struct json_tensor *tensor = &in->tensors[i];
 		if (!tensor->info->required || (tensor->started && !tensor->is_null))
 			continue;
-		loss_fail(json_fault_claim(&in->fault, LOSS_MISSING_FIELD, NULL),
-			  LOSS_MISSING_FIELD, tensor->info->name, "%s is %s, but %s needs it",
-			  tensor->info->name, tensor->is_null ? "null" : "missing", in->loss->name);
+		loss_fail(fault_claim(&in->fault.kept, LOSS_MISSING_FIELD), LOSS_MISSING_FIELD,
+			  tensor->info->name, "%s is %s, but %s needs it", tensor->info->name,
+			  tensor->is_null ? "null" : "missing", in->loss->name);
 	}
 }
 
@@ -341,13 +337,11 @@ static loss_status plan_beyond(struct json_in *in, size_t i, const struct json_m
 static loss_status end_problem(struct json_in *in, struct loss_error *err)
 {
 	set_tensors(in);
-	if (in->fault.error.status != LOSS_OK &&
-	    status_precedes(LOSS_MISSING_FIELD, in->fault.error.status))
+	if (in->fault.kept.error.status != LOSS_OK &&
+	    status_precedes(LOSS_MISSING_FIELD, in->fault.kept.error.status))
 		note_missing(in);
-	if (in->fault.error.status != LOSS_OK) {
-		*err = in->fault.error;
+	if (fault_report(&in->fault.kept, err) != LOSS_OK)
 		return err->status;
-	}
 	for (size_t i = 0; i < in->loss->n_tensors; i++) {
 		const struct json_mark *beyond = json_tensor_beyond(&in->tensors[i]);
 		if (beyond)
@@ -371,10 +365,8 @@ static void feed(struct decoder *decoder, const unsigned char *bytes, size_t n)
 static loss_status finish(struct decoder *decoder, struct loss_error *err)
 {
 	struct json_in *in = (struct json_in *)decoder;
-	if (is_dead(in)) {
-		*err = in->fault.error;
-		return err->status;
-	}
+	if (is_dead(in))
+		return fault_report(&in->fault.kept, err);
 	loss_status status = json_scan_finish(&in->scan, err);
 	return status == LOSS_OK ? end_problem(in, err) : status;
 }

@@ -21,12 +21,11 @@ struct oip_in {
 
 	/* Of a body with raw tensors. */
 	bool framed;
-	struct loss_error header;  /* what is wrong with its header; LOSS_OK: nothing */
-	uint64_t document_bytes;   /* of the body, what is JSON */
-	uint64_t received;         /* of the body so far */
-	bool document_done;        /* all of the document is here, and judged: */
-	struct loss_error invalid; /* its syntax */
-	struct raw_tensors *raw;   /* NULL: no raw tensors are wanted, or an error is known */
+	uint64_t document_bytes; /* of the body, what is JSON */
+	uint64_t received;       /* of the body so far */
+	bool document_done;      /* all of the document is here, and judged */
+	bool unreadable;         /* it is not JSON, or is not read to its end */
+	struct raw_tensors *raw; /* NULL: no raw tensors are wanted, or an error is known */
 
 	struct oip_request request; /* last, for it begins all by itself */
 };
@@ -54,6 +53,11 @@ static bool parse_length(const char *text, uint64_t *length)
 	return *text != '\0';
 }
 
+static struct fault *fault_of(struct oip_in *in)
+{
+	return &in->request.fault.kept;
+}
+
 static loss_status read_header(struct oip_in *in, struct loss_error *err)
 {
 	const char *text = in->setup.header_length;
@@ -78,11 +82,6 @@ static loss_status read_header(struct oip_in *in, struct loss_error *err)
 }
 
 /* ---------------------------------------------------------------- the tensors */
-
-static void note(struct oip_in *in, const struct loss_error *err)
-{
-	json_fault_note(&in->request.fault, err);
-}
 
 static loss_status expect_raw(struct oip_in *in, const struct oip_input *input,
 			      const struct loss_tensor *tensor, struct loss_error *err)
@@ -128,35 +127,34 @@ static void set_inputs(struct oip_in *in)
 	struct loss_tensor tensor;
 	struct loss_error err;
 	for (size_t i = 0; i < request->n_inputs && i < OIP_MAX_INPUTS; i++)
-		if (oip_input_resolve(&request->inputs[i], &tensor) &&
-		    set_input(in, &request->inputs[i], &tensor, &err) != LOSS_OK)
-			note(in, &err);
+		if (oip_input_resolve(&request->inputs[i], &tensor))
+			fault_note(fault_of(in), set_input(in, &request->inputs[i], &tensor, &err),
+				   &err);
 }
 
 /* The document is complete. Raw tensors are only taken while nothing is wrong. */
 static void end_document(struct oip_in *in)
 {
 	struct oip_request *request = &in->request;
+	struct loss_error err;
 	in->document_done = true;
-	if (oip_request_finish(request, &in->invalid) != LOSS_OK)
+	loss_status status = oip_request_finish(request, &err);
+	fault_note(fault_of(in), status, &err);
+	in->unreadable = status != LOSS_OK;
+	if (in->unreadable)
 		return;
 	oip_request_settle(request);
 	set_inputs(in);
 	in->decoder.timeout_ns = oip_parameters_has(&request->parameters, OIP_TIMEOUT)
 					 ? request->parameters.numbers[OIP_TIMEOUT] * NS_PER_US
 					 : 0;
-	if (request->fault.error.status != LOSS_OK)
+	if (fault_of(in)->error.status != LOSS_OK)
 		in->raw = NULL;
 	if (in->raw)
 		raw_tensors_begin(in->raw);
 }
 
 /* ---------------------------------------------------------------- the body */
-
-static bool is_dead(const struct oip_in *in)
-{
-	return in->header.status != LOSS_OK || oip_request_is_dead(&in->request);
-}
 
 static void feed_framed(struct oip_in *in, const unsigned char *bytes, size_t n)
 {
@@ -175,14 +173,12 @@ static void feed_framed(struct oip_in *in, const unsigned char *bytes, size_t n)
 static void feed(struct decoder *decoder, const unsigned char *bytes, size_t n)
 {
 	struct oip_in *in = in_of(decoder);
-	if (in->header.status != LOSS_OK)
-		return;
 	if (in->framed)
 		feed_framed(in, bytes, n);
 	else
 		oip_request_feed(&in->request, bytes, n);
 	/* Others may need it while the rest of this body is thrown away. */
-	if (is_dead(in))
+	if (oip_request_is_dead(&in->request))
 		loss_arena_release_buffers(in->setup.arena);
 }
 
@@ -203,35 +199,25 @@ static void check_bytes(struct oip_in *in)
 			  "the sizes of the binary inputs add up to %" PRIu64 " bytes, but %" PRIu64
 			  " follow the JSON part of the body",
 			  wanted, got);
-	note(in, &err);
+	fault_note(fault_of(in), err.status, &err);
 }
 
 static loss_status finish(struct decoder *decoder, struct loss_error *err)
 {
 	struct oip_in *in = in_of(decoder);
-	const struct loss_error *fault = &in->request.fault.error;
-	if (in->header.status == LOSS_OK && in->framed && !in->document_done)
-		loss_fail(&in->header, STATUS_INVALID_HEADER, "",
-			  HEADER_NAME " is %" PRIu64 ", but the body has only %" PRIu64 " bytes",
-			  in->document_bytes, in->received);
-	if (in->header.status != LOSS_OK) {
-		*err = in->header;
-		return err->status;
-	}
+	struct loss_error found;
 	if (!in->framed)
 		end_document(in);
-	if (in->invalid.status != LOSS_OK) {
-		*err = in->invalid;
-		return err->status;
-	}
-	if (in->framed)
+	else if (!in->document_done)
+		loss_fail(fault_claim(fault_of(in), STATUS_INVALID_HEADER), STATUS_INVALID_HEADER,
+			  "",
+			  HEADER_NAME " is %" PRIu64 ", but the body has only %" PRIu64 " bytes",
+			  in->document_bytes, in->received);
+	else if (!in->unreadable)
 		check_bytes(in);
-	bool complete = in->raw && raw_tensors_missing(in->raw) == 0;
-	if (complete && raw_tensors_finish(in->raw, &in->decoder, err) != LOSS_OK)
-		note(in, err);
-	if (fault->status != LOSS_OK)
-		*err = *fault;
-	return fault->status;
+	if (in->raw && raw_tensors_missing(in->raw) == 0)
+		fault_note(fault_of(in), raw_tensors_finish(in->raw, &in->decoder, &found), &found);
+	return fault_report(fault_of(in), err);
 }
 
 /* Errors go by the tensor's or argument's name. */
@@ -311,6 +297,7 @@ loss_status oip_in_written(const struct decoder *decoder, struct loss_error *err
 struct decoder *oip_in_create(const struct decoder_setup *setup)
 {
 	struct oip_in *in = loss_arena_array(setup->arena, struct oip_in, 1);
+	struct loss_error err;
 	if (!in)
 		return NULL;
 	memset(in, 0, offsetof(struct oip_in, request));
@@ -331,6 +318,6 @@ struct decoder *oip_in_create(const struct decoder_setup *setup)
 	oip_request_start(&in->request, setup);
 	in->framed = setup->header_length != NULL;
 	if (in->framed)
-		read_header(in, &in->header);
+		fault_note(fault_of(in), read_header(in, &err), &err);
 	return &in->decoder;
 }

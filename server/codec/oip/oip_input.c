@@ -52,7 +52,7 @@ void oip_input_discard(struct oip_input *input)
 static struct loss_error *refuse(struct oip_input *input, loss_status status)
 {
 	input->broken = input->elements.stopped = true;
-	return json_fault_claim(input->fault, status, NULL);
+	return fault_claim(&input->fault->kept, status);
 }
 
 /* Notes a fault; the detail begins with the label. */

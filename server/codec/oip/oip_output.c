@@ -22,7 +22,7 @@ void oip_output_start(struct oip_output *output, size_t i, struct json_fault *fa
 /* Where a fault is written; NULL where nobody would read it. */
 static struct loss_error *refuse(struct oip_output *output, loss_status status)
 {
-	return json_fault_claim(output->fault, status, NULL);
+	return fault_claim(&output->fault->kept, status);
 }
 
 /* Notes a fault; the detail begins with the label. */

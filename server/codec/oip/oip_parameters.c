@@ -51,7 +51,7 @@ void oip_parameters_start(struct oip_parameters *parameters, enum oip_owner owne
 /* Where a fault is written; NULL where nobody would read it. */
 static struct loss_error *refuse(struct oip_parameters *parameters, loss_status status)
 {
-	return json_fault_claim(parameters->fault, status, NULL);
+	return fault_claim(&parameters->fault->kept, status);
 }
 
 /* Notes a fault of the parameter of that name; the detail is the name and `rest`. */

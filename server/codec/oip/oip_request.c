@@ -24,21 +24,15 @@ static const char *const sections[N_SECTIONS] = {"id", "model_name", "parameters
 
 bool oip_request_is_dead(const struct oip_request *request)
 {
-	return request->deaf || json_fault_is_fatal(&request->fault);
+	return request->deaf || fault_is_fatal(&request->fault.kept);
 }
 
 /* ---------------------------------------------------------------- faults */
 
-/* Keeps an error that others made. */
-static void note(struct oip_request *request, const struct loss_error *err)
-{
-	json_fault_note(&request->fault, err);
-}
-
 /* Where a fault is written; NULL where nobody would read it. */
 static struct loss_error *refuse(struct oip_request *request, loss_status status)
 {
-	return json_fault_claim(&request->fault, status, NULL);
+	return fault_claim(&request->fault.kept, status);
 }
 
 static void blame_type(struct oip_request *request, const struct json_token *token,
@@ -73,7 +67,6 @@ static void blame_entry(struct oip_request *request, size_t i, const struct json
 
 static void read_id(struct oip_request *request, const struct json_token *token)
 {
-	struct loss_error err;
 	if (request->depth > 1)
 		return; /* inside an array or object, which was refused */
 	if (token->event != JSON_STRING) {
@@ -83,10 +76,8 @@ static void read_id(struct oip_request *request, const struct json_token *token)
 			  "id", "id is longer than the limit of %d bytes", JSON_TEXT_MAX);
 	} else {
 		request->id = loss_arena_printf(request->arena, "%s", token->text);
-		if (request->id)
-			return;
-		loss_arena_failure(request->arena, &err);
-		note(request, &err);
+		if (!request->id)
+			fault_note_memory(&request->fault.kept, request->arena);
 	}
 }
 
@@ -135,8 +126,9 @@ static void read_parameter(struct oip_request *request, const struct json_token 
 	if (request->argument == request->loss->n_arguments || token->event == JSON_NULL)
 		return;
 	struct loss_value value = json_scalar(token, text);
-	if (loss_problem_set_argument(request->problem, request->argument, &value, &err) != LOSS_OK)
-		note(request, &err);
+	fault_note(&request->fault.kept,
+		   loss_problem_set_argument(request->problem, request->argument, &value, &err),
+		   &err);
 }
 
 static void read_parameters(struct oip_request *request, const struct json_token *token)
@@ -359,8 +351,7 @@ loss_status oip_request_finish(struct oip_request *request, struct loss_error *e
 {
 	if (!oip_request_is_dead(request))
 		return json_scan_finish(&request->scan, err);
-	*err = request->fault.error;
-	return err->status;
+	return fault_report(&request->fault.kept, err);
 }
 
 /* ---------------------------------------------------------------- what it comes to */
@@ -372,8 +363,9 @@ static void set_outputs(struct oip_request *request)
 	size_t n = request->n_outputs < OIP_MAX_OUTPUTS ? request->n_outputs : OIP_MAX_OUTPUTS;
 	for (size_t i = 0; i < n; i++)
 		names[i] = request->outputs[i].name;
-	if (n > 0 && loss_problem_set_outputs(request->problem, names, n, &err) != LOSS_OK)
-		note(request, &err);
+	if (n > 0)
+		fault_note(&request->fault.kept,
+			   loss_problem_set_outputs(request->problem, names, n, &err), &err);
 }
 
 /* A missing tensor goes before a wrong shape, but the loss is not asked about it any more. */

@@ -19,7 +19,7 @@ static const char *const member_names[N_MEMBERS] = {"dtype", "shape", "data_offs
 /* Where a fault is written; NULL where nobody would read it. */
 static struct loss_error *refuse(struct safetensors_header *header, loss_status status)
 {
-	return json_fault_claim(&header->fault, status, NULL);
+	return fault_claim(&header->fault.kept, status);
 }
 
 /* A broken rule of the format; `name` is the tensor's, or NULL where none is to blame. */
@@ -36,13 +36,6 @@ __attribute__((format(printf, 3, 4))) static void blame(struct safetensors_heade
 	va_end(arguments);
 	bool known = name && loss_find_tensor(header->loss, name, strlen(name)) >= 0;
 	loss_fail(err, STATUS_INVALID_SAFETENSORS, known ? name : NULL, "%s", text);
-}
-
-static void fail_for_memory(struct safetensors_header *header)
-{
-	struct loss_error err;
-	loss_arena_failure(header->arena, &err);
-	json_fault_note(&header->fault, &err);
 }
 
 static void note_unknown(struct safetensors_header *header, const struct json_token *token)
@@ -76,7 +69,7 @@ static void start_tensor(struct safetensors_header *header, const struct json_to
 		.name = header->names->size,
 	};
 	if (!loss_buffer_append(header->names, token->text, token->size + 1))
-		fail_for_memory(header);
+		fault_note_memory(&header->fault.kept, header->arena);
 	if (header->entry.i < 0 && !header->in_metadata)
 		note_unknown(header, token);
 	header->seen = 0;
@@ -252,7 +245,7 @@ static void end_tensor(struct safetensors_header *header)
 		header->present[entry->i] = true;
 	}
 	if (!loss_buffer_append(header->entries, entry, sizeof *entry))
-		fail_for_memory(header);
+		fault_note_memory(&header->fault.kept, header->arena);
 }
 
 /* ---------------------------------------------------------------- tokens */
@@ -276,7 +269,7 @@ static void read_token(struct safetensors_header *header, const struct json_toke
 static void on_token(void *context, const struct json_token *token)
 {
 	struct safetensors_header *header = context;
-	if (json_fault_is_fatal(&header->fault))
+	if (fault_is_fatal(&header->fault.kept))
 		return;
 	read_token(header, token);
 	header->depth += token->event == JSON_OBJECT || token->event == JSON_ARRAY;
@@ -398,7 +391,7 @@ static void finish_scan(struct safetensors_header *header)
 	if (status == LOSS_OK)
 		return;
 	if (status_precedes(status, STATUS_EMPTY_BODY))
-		json_fault_note(&header->fault, &err);
+		fault_note(&header->fault.kept, status, &err);
 	else
 		blame(header, NULL, "the header is not valid JSON: %s", err.detail);
 }
@@ -406,12 +399,12 @@ static void finish_scan(struct safetensors_header *header)
 void safetensors_header_finish(struct safetensors_header *header)
 {
 	finish_scan(header);
-	if (json_fault_is_fatal(&header->fault))
+	if (fault_is_fatal(&header->fault.kept))
 		return;
 	check_names(header);
-	if (header->fault.error.status != STATUS_INVALID_SAFETENSORS)
+	if (header->fault.kept.error.status != STATUS_INVALID_SAFETENSORS)
 		check_coverage(header);
-	if (header->fault.error.status != LOSS_OK &&
-	    status_precedes(LOSS_MISSING_FIELD, header->fault.error.status))
+	if (header->fault.kept.error.status != LOSS_OK &&
+	    status_precedes(LOSS_MISSING_FIELD, header->fault.kept.error.status))
 		note_missing(header);
 }
