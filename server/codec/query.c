@@ -5,7 +5,7 @@
 
 #include "codec/number/number.h"
 #include "codec/text/percent.h"
-#include "status/status.h"
+#include "status/fault.h"
 
 /* One more than there are outputs: then some name is unknown or stands there twice, and the loss
  * says which. */
@@ -24,7 +24,7 @@ struct query {
 	struct loss_problem *problem;
 	const struct loss_info *loss;
 	struct loss_arena *arena;
-	struct loss_error fault; /* as status_claim has it */
+	struct fault fault;
 	unsigned arguments_seen; /* bits */
 	bool outputs_given;
 	bool compress, compress_given;
@@ -35,15 +35,7 @@ struct query {
 /* Where a fault is written; NULL where nobody would read it. */
 static struct loss_error *refuse(struct query *query, loss_status status)
 {
-	return status_claim(&query->fault, status);
-}
-
-/* Keeps an error that others made. */
-static void note(struct query *query, const struct loss_error *err)
-{
-	struct loss_error *kept = refuse(query, err->status);
-	if (kept)
-		*kept = *err;
+	return fault_claim(&query->fault, status);
 }
 
 /* ---------------------------------------------------------------- percent-encoding */
@@ -149,24 +141,20 @@ static void set_argument(struct query *query, size_t i, const struct text *text)
 	default:
 		break;
 	}
-	if (loss_problem_set_argument(query->problem, i, &value, &err) != LOSS_OK)
-		note(query, &err);
+	fault_note(&query->fault, loss_problem_set_argument(query->problem, i, &value, &err), &err);
 }
 
 /* ---------------------------------------------------------------- outputs */
 
 static void add_output(struct query *query, const char *name, size_t n)
 {
-	struct loss_error err;
 	if (query->n_outputs == OUTPUTS_KEPT)
 		return;
 	const char *kept = loss_arena_printf(query->arena, "%.*s", (int)n, name);
-	if (!kept) {
-		loss_arena_failure(query->arena, &err);
-		note(query, &err);
-		return;
-	}
-	query->outputs[query->n_outputs++] = kept;
+	if (kept)
+		query->outputs[query->n_outputs++] = kept;
+	else
+		fault_note_memory(&query->fault, query->arena);
 }
 
 /* Names between commas, which some clients encode; no text is no name. */
@@ -184,9 +172,11 @@ static void add_outputs(struct query *query, const struct text *text)
 static void set_outputs(struct query *query)
 {
 	struct loss_error err;
-	if (query->outputs_given && loss_problem_set_outputs(query->problem, query->outputs,
-							     query->n_outputs, &err) != LOSS_OK)
-		note(query, &err);
+	if (!query->outputs_given)
+		return;
+	loss_status status =
+		loss_problem_set_outputs(query->problem, query->outputs, query->n_outputs, &err);
+	fault_note(&query->fault, status, &err);
 }
 
 /* ---------------------------------------------------------------- how the reply is wanted */
@@ -265,7 +255,5 @@ loss_status query_apply(const char *text, size_t n, struct loss_problem *problem
 	}
 	set_outputs(&query);
 	*wish = (struct query_wish){.compress = query.compress};
-	if (query.fault.status != LOSS_OK && err)
-		*err = query.fault;
-	return query.fault.status;
+	return fault_report(&query.fault, err);
 }

@@ -38,7 +38,7 @@ static void log_request(const struct request *request, double seconds)
 		{"milliseconds", NULL, seconds * 1e3},
 		{"bytes_in", NULL, (double)request->timings.bytes_in},
 		{"bytes_out", NULL, (double)reply_size(reply)},
-		{"code", status_words(request->error.status)->code, 0},
+		{"code", status_words(request->fault.error.status)->code, 0},
 		{"traceparent", request->head.traceparent ? request->head.traceparent : "", 0},
 	};
 	size_t n = sizeof fields / sizeof fields[0];
@@ -79,7 +79,7 @@ static void count_loss(const struct request *request, enum accounting_end end)
 {
 	bool replied = request->reply.status != 0;
 	if (reaper_was_cut(request->server->reaper, request->entry) ||
-	    (!replied && request->error.status == STATUS_BODY_TOO_LARGE))
+	    (!replied && request->fault.error.status == STATUS_BODY_TOO_LARGE))
 		return;
 	/* Without a word from us, while its client is there: libmicrohttpd has refused it. */
 	bool refused = !replied && end == ACCOUNTING_REFUSED && !atomic_load(&request->gone) &&
@@ -90,7 +90,7 @@ static void count_loss(const struct request *request, enum accounting_end end)
 void accounting_request(const struct request *request, enum accounting_end end)
 {
 	double seconds = (double)(clock_ns() - request->timings.start_ns) * 1e-9;
-	enum metrics_reject reason = reason_of(request->error.status);
+	enum metrics_reject reason = reason_of(request->fault.error.status);
 	if (request->reply.status != 0)
 		count_request(request, seconds);
 	if (request->reply.status != 0 && reason != METRICS_N_REJECTS)

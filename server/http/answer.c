@@ -99,9 +99,9 @@ static bool write_v2_error(struct loss_buffer *out, const char *detail)
 static bool write_problem(const struct request *request, struct loss_buffer *out)
 {
 	char pointer[256] = "";
-	if (request->state && request->error.field[0] != '\0')
+	if (request->state && request->fault.error.field[0] != '\0')
 		request->endpoint->handler->point(request, pointer, sizeof pointer);
-	return problem_json_write(out, &request->error, pointer, request->id);
+	return problem_json_write(out, &request->fault.error, pointer, request->id);
 }
 
 /* The document, written into an arena; false when that has no memory. */
@@ -110,7 +110,7 @@ static bool write_error(struct request *request, struct loss_arena *arena, bool 
 	struct reply *reply = &request->reply;
 	struct loss_buffer *out = arena ? loss_buffer_create(arena) : NULL;
 	if (!out ||
-	    !(v2 ? write_v2_error(out, request->error.detail) : write_problem(request, out)))
+	    !(v2 ? write_v2_error(out, request->fault.error.detail) : write_problem(request, out)))
 		return false;
 	reply_set_body(reply, out->data, out->size);
 	return true;
@@ -133,7 +133,7 @@ void answer_drop(struct request *request)
 /* What was filled in before the error is not the reply. */
 static void begin_error(struct request *request, unsigned status, bool v2)
 {
-	bool close = request->reply.close || request->error.status == STATUS_DRAINING;
+	bool close = request->reply.close || request->fault.error.status == STATUS_DRAINING;
 	request->reply = (struct reply){
 		.status = status, .content_type = reply_error_type(v2), .close = close};
 }
@@ -141,7 +141,7 @@ static void begin_error(struct request *request, unsigned status, bool v2)
 void answer_error(struct request *request)
 {
 	struct reply *reply = &request->reply;
-	loss_status status = request->error.status;
+	loss_status status = request->fault.error.status;
 	bool v2 = route_is_v2(request->target.path, request->target.n_path);
 	/* Nothing of the body is needed any more, and the document needs room. */
 	answer_drop(request);

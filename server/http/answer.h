@@ -8,7 +8,7 @@
 /* Status, content type, body and what is particular to it are set. */
 void answer_complete(struct request *request);
 void answer_options(struct request *request);
-void answer_error(struct request *request); /* request->error */
+void answer_error(struct request *request); /* request->fault.error */
 /* Gives back the memory of what has been received: nobody needs it any more. */
 void answer_drop(struct request *request);
 

@@ -116,7 +116,7 @@ static enum MHD_Result send_reply(struct connections *connections,
 	struct MHD_Response *response = make_response(&request->reply, close);
 	if (!response)
 		return MHD_NO;
-	if (request->error.status == LOSS_TOO_MUCH_MEMORY_IN_FLIGHT)
+	if (request->fault.error.status == LOSS_TOO_MUCH_MEMORY_IN_FLIGHT)
 		reaper_press(reaper);
 	reaper_reply(reaper, request->entry, reply_size(&request->reply),
 		     loss_arena_held(request->arena));

@@ -165,7 +165,7 @@ static loss_status check_and_note_size(struct request *request)
 /* Whether to answer without having read the body. */
 static bool refuses_now(const struct request *request, bool unbounded)
 {
-	bool failed = request->error.status != LOSS_OK;
+	bool failed = request->fault.error.status != LOSS_OK;
 	bool waits = request->head.framing.expects_continue;
 	/* Its body would hold the reserve that others are to be told from. */
 	bool scarce = request->over_budget && request->endpoint &&
@@ -245,10 +245,10 @@ static enum request_stage follow(struct request *request, enum handler_end end)
 		request->stage = REQUEST_GONE;
 		return request->stage;
 	}
-	if (request->error.status == LOSS_OK && atomic_load(&request->expired))
+	if (request->fault.error.status == LOSS_OK && atomic_load(&request->expired))
 		request_fail(request, deadline_fail(request, "while the request was being answered",
 						    &request->found));
-	if (request->error.status == LOSS_OK)
+	if (request->fault.error.status == LOSS_OK)
 		answer_complete(request);
 	else
 		answer_error(request);
@@ -267,7 +267,7 @@ enum request_stage exchange_end(struct request *request)
 						    &request->found));
 	else if (!cut && request->endpoint)
 		end = request->endpoint->handler->end(request);
-	else if (request->error.status == LOSS_OK)
+	else if (request->fault.error.status == LOSS_OK)
 		answer_options(request);
 	return follow(request, end);
 }
@@ -287,7 +287,7 @@ void exchange_start(struct request *request, void (*resume)(void *connection), v
 
 enum request_stage exchange_proceed(struct request *request)
 {
-	bool over = atomic_load(&request->gone) || request->error.status != LOSS_OK;
+	bool over = atomic_load(&request->gone) || request->fault.error.status != LOSS_OK;
 	if (!over && atomic_load(&request->expired)) {
 		request_fail(request,
 			     deadline_fail(request,

@@ -13,7 +13,7 @@ struct reply;
 struct request;
 
 enum handler_end {
-	HANDLER_DONE,  /* the reply is complete, or request->error says why there is none */
+	HANDLER_DONE,  /* the reply is complete, or request->fault.error says why there is none */
 	HANDLER_WAITS, /* suspend the connection, then call start */
 };
 
@@ -36,7 +36,7 @@ struct handler {
 	/* Nobody waits for the reply any more, or nobody may: what start began is to end soon. On
 	 * the reaper's thread, at any time. */
 	void (*stop)(struct request *request);
-	/* Where in the body request->error is, as struct decoder has it. */
+	/* Where in the body request->fault.error is, as struct decoder has it. */
 	void (*point)(const struct request *request, char *out, size_t size);
 	/* The request ends: lets go of what does not lie in its arena. */
 	void (*release)(struct request *request);

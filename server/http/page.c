@@ -37,7 +37,7 @@ static void begin_document(struct request *request)
 						  request->route->path, &request->found));
 	request_fail(request, check_plain(request, &request->found));
 	check_accept(request);
-	if (request->error.status != LOSS_OK)
+	if (request->fault.error.status != LOSS_OK)
 		return;
 	request->document = loss_buffer_create(request->arena);
 	request->state = request->document;
@@ -118,7 +118,7 @@ static void answer(struct request *request)
 
 static enum handler_end end(struct request *request)
 {
-	if (request->error.status != LOSS_OK)
+	if (request->fault.error.status != LOSS_OK)
 		return HANDLER_DONE;
 	if (request->endpoint->blocks)
 		return HANDLER_WAITS;

@@ -2,8 +2,6 @@
 
 #include <string.h>
 
-#include "status/status.h"
-
 struct request *request_create(struct server *server, struct reaper_entry *entry,
 			       const char *target, loss_status *why)
 {
@@ -53,8 +51,7 @@ void request_destroy(struct request *request)
 
 void request_fail(struct request *request, loss_status status)
 {
-	if (status_precedes(status, request->error.status))
-		request->error = request->found;
+	fault_note(&request->fault, status, &request->found);
 }
 
 void request_done(struct request *request)

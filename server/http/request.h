@@ -17,6 +17,7 @@
 #include "reply.h"
 #include "route.h"
 #include "server.h"
+#include "status/fault.h"
 #include "target.h"
 
 enum request_stage {
@@ -52,7 +53,7 @@ struct request {
 	struct loss_buffer *document; /* that document_handler reads; NULL: empty, thrown away */
 	struct work work;             /* that page_handler gives to a worker */
 
-	struct loss_error error; /* the one that takes precedence so far */
+	struct fault fault;      /* the error that takes precedence so far */
 	struct loss_error found; /* what the check that just failed says */
 	struct timings timings;
 	uint64_t timeout_ns;   /* the caller's own deadline, from the beginning; 0: none */

@@ -54,9 +54,9 @@ static void decode_and_plan(struct request *request)
 {
 	struct evaluation *e = of(request)->evaluation;
 	request_fail(request, evaluation_decode(e, &request->found));
-	if (request->error.status == LOSS_OK)
+	if (request->fault.error.status == LOSS_OK)
 		adopt_deadline(request);
-	if (request->error.status == LOSS_OK)
+	if (request->fault.error.status == LOSS_OK)
 		request_fail(request, evaluation_plan(e, &request->found));
 }
 
@@ -72,7 +72,7 @@ static void compute(struct evaluate *evaluate, int threads)
 /* What expired or was left in the meantime is not written either. */
 static bool is_over(const struct evaluate *evaluate)
 {
-	return evaluate->request->error.status != LOSS_OK ||
+	return evaluate->request->fault.error.status != LOSS_OK ||
 	       loss_cancel_requested(&evaluate->evaluation->cancel);
 }
 
@@ -117,7 +117,7 @@ static enum handler_end end(struct request *request)
 	if (!evaluate)
 		return HANDLER_DONE;
 	decode_and_plan(request);
-	if (request->error.status != LOSS_OK)
+	if (request->fault.error.status != LOSS_OK)
 		return HANDLER_DONE;
 	if (evaluation_is_large(evaluate->evaluation))
 		return HANDLER_WAITS;
@@ -258,7 +258,7 @@ static void begin(struct request *request)
 	};
 	kind.media = check_body_type(request, &kind.coding);
 	kind.format = check_reply_type(request);
-	if (request->error.status == LOSS_OK)
+	if (request->fault.error.status == LOSS_OK)
 		request_fail(request, open(request, &kind, &request->found));
 }
 
@@ -267,7 +267,7 @@ static void begin(struct request *request)
 static void point(const struct request *request, char *out, size_t size)
 {
 	const struct decoder *decoder = of(request)->evaluation->decoder;
-	decoder->pointer(decoder, &request->error, out, size);
+	decoder->pointer(decoder, &request->fault.error, out, size);
 }
 
 static void release(struct request *request)

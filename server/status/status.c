@@ -113,8 +113,3 @@ const struct loss_status_words *status_words(loss_status status)
 		return &rows[status].words;
 	return status < STATUS_START ? loss_status_info(status) : &own_words[status - STATUS_START];
 }
-
-struct loss_error *status_claim(struct loss_error *kept, loss_status status)
-{
-	return status_precedes(status, kept->status) ? kept : NULL;
-}

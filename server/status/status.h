@@ -91,12 +91,4 @@ int status_http(loss_status status);
 /* Code, title and paragraph, as they go over the wire. */
 const struct loss_status_words *status_words(loss_status status);
 
-/*
- * Of several errors the one that takes precedence is kept, of equal ones the first. kept->status is
- * LOSS_OK while there is none. Returns `kept`, for loss_fail to fill, where an error of this status
- * is to be kept; else NULL. Ask before making the sentence: then there is at most one for each
- * status, however many errors a text has.
- */
-struct loss_error *status_claim(struct loss_error *kept, loss_status status);
-
 #endif

@@ -12,7 +12,6 @@
 #include <cmocka.h>
 #include <string.h>
 
-
 #define PATH "/v1/losses/cross_entropy"
 #define EXAMPLE "{\"logits\":[[1,2,3],[3,2,1],[0,0,5]],\"targets\":[0,0,0]"
 #define WEIGHTED EXAMPLE ",\"row_weight\":[1,1,5]"

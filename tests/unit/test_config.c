@@ -1,8 +1,8 @@
 /* Settings, from every source: what they may be, which source wins, and what is said of a wrong
  * one. */
 #include "../support/capture.h"
-#include "loss.h"
 #include "log/log.h"
+#include "loss.h"
 #include "settings/config_load.h"
 #include "settings/settings.h"
 

@@ -141,13 +141,17 @@ static void wrong_documents_say_what_is_wrong(void **state)
 		{"{\"flag\":1}", LOSS_WRONG_TYPE, "\"flag\" must be true or false, not 1"},
 		{"{\"flag\":\"true\"}", LOSS_WRONG_TYPE, "not \"true\""},
 		{"{\"parameters\":[]}", LOSS_WRONG_TYPE, "\"parameters\" must be an object"},
-		{"{\"key\":\"12345678\"}", LOSS_ARGUMENT_OUT_OF_RANGE, "longer than 7 bytes"},
+		{"{\"key\":\"12345678\",\"byte_size\":1}", LOSS_ARGUMENT_OUT_OF_RANGE,
+		 "longer than 7 bytes"},
 		{"{\"byte_size\":1}", LOSS_MISSING_FIELD, "\"key\" is missing"},
 		{"{\"key\":\"k\"}", LOSS_MISSING_FIELD, "\"byte_size\" is missing"},
 		{"{\"key\":null,\"byte_size\":1}", LOSS_MISSING_FIELD, "\"key\" is missing"},
-		/* The first of several; but syntax wins. */
+		/* Of several the one that goes first, whatever the order; syntax goes before all.
+		 */
 		{"{\"a\":1,\"key\":1}", LOSS_UNKNOWN_FIELD, "\"a\""},
-		{"{\"key\":1,\"a\":1}", LOSS_WRONG_TYPE, "\"key\""},
+		{"{\"key\":1,\"a\":1}", LOSS_UNKNOWN_FIELD, "\"a\""},
+		{"{\"key\":1,\"offset\":true}", LOSS_WRONG_TYPE, "\"key\""},
+		{"{\"key\":\"12345678\"}", LOSS_MISSING_FIELD, "\"byte_size\""},
 		{"{\"key\":1,}", STATUS_INVALID_JSON, "line 1, column 10"},
 		{"{\"key\":1", STATUS_TRUNCATED_BODY, "ends here"},
 		{"{} {}", STATUS_INVALID_JSON, "line 1, column 4"},

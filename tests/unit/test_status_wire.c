@@ -1,4 +1,4 @@
-/* Errors on the wire: the order of precedence, HTTP statuses, codes, and which error is kept. */
+/* Errors on the wire: the order of precedence, HTTP statuses and codes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -99,29 +99,6 @@ static void an_error_precedes_what_stands_below_it_and_nothing_precedes_by_being
 					 i > 0 && (j == 0 || i < j));
 }
 
-/* Of a thousand errors the sentences are made that go before those before them. */
-static void an_error_is_claimed_by_what_goes_before_it(void **state)
-{
-	static const struct {
-		loss_status status;
-		bool claims;
-	} found[] = {
-		{LOSS_SHAPE_MISMATCH, true}, {LOSS_SHAPE_MISMATCH, false},
-		{LOSS_OUT_OF_MEMORY, true},  {LOSS_SHAPE_MISMATCH, false},
-		{STATUS_DRAINING, true},     {LOSS_OUT_OF_MEMORY, false},
-		{STATUS_DRAINING, false},
-	};
-	struct loss_error kept = {.status = LOSS_OK};
-	(void)state;
-	for (size_t i = 0; i < sizeof found / sizeof *found; i++) {
-		struct loss_error *place = status_claim(&kept, found[i].status);
-		assert_true(found[i].claims ? place == &kept : place == NULL);
-		loss_fail(place, found[i].status, "", "number %zu", i);
-	}
-	assert_string_equal(kept.detail, "number 4");
-	assert_int_equal(kept.status, STATUS_DRAINING);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -130,7 +107,6 @@ int main(void)
 		cmocka_unit_test(every_row_has_its_words),
 		cmocka_unit_test(
 			an_error_precedes_what_stands_below_it_and_nothing_precedes_by_being_ok),
-		cmocka_unit_test(an_error_is_claimed_by_what_goes_before_it),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

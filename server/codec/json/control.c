@@ -4,17 +4,13 @@
 #include <string.h>
 
 #include "json_fault.h"
-#include "json_scan.h"
-#include "status/status.h"
+#include "json_members.h"
 
 struct reading {
 	const struct control_field *fields;
-	size_t n;
-	const struct control_field *field; /* whose value comes next */
-	bool seen[CONTROL_MAX_FIELDS];     /* by a member, whatever its value */
-	bool given[CONTROL_MAX_FIELDS];
-	unsigned depth;
-	struct loss_error error; /* the first that is not one of syntax */
+	struct json_members members;
+	const char *names[CONTROL_MAX_FIELDS];
+	struct fault fault; /* none of syntax */
 };
 
 static const char *const kinds[] = {
@@ -24,10 +20,10 @@ static const char *const kinds[] = {
 	[CONTROL_OBJECT] = "an object",
 };
 
-/* Where an error is written; NULL once there is one. */
-static struct loss_error *refuse(struct reading *reading)
+/* Where a fault is written; NULL where nobody would read it. */
+static struct loss_error *refuse(struct reading *reading, loss_status status)
 {
-	return reading->error.status == LOSS_OK ? &reading->error : NULL;
+	return fault_claim(&reading->fault, status);
 }
 
 /* ---------------------------------------------------------------- members */
@@ -37,16 +33,16 @@ static void list_names(const struct reading *reading, char *out, size_t size)
 {
 	size_t used = 0;
 	out[0] = '\0';
-	for (size_t i = 0; i < reading->n && used + JSON_TEXT_MAX < size; i++) {
-		const char *before = i == 0 ? "" : i + 1 == reading->n ? " and " : ", ";
+	for (size_t i = 0; i < reading->members.n && used + JSON_TEXT_MAX < size; i++) {
+		const char *before = i == 0 ? "" : i + 1 == reading->members.n ? " and " : ", ";
 		used += (size_t)snprintf(out + used, size - used, "%s\"%s\"", before,
-					 reading->fields[i].name);
+					 reading->names[i]);
 	}
 }
 
 static void blame_key(struct reading *reading, const struct json_token *token)
 {
-	struct loss_error *err = refuse(reading);
+	struct loss_error *err = refuse(reading, LOSS_UNKNOWN_FIELD);
 	char names[JSON_TEXT_MAX * 2];
 	if (!err)
 		return;
@@ -55,31 +51,15 @@ static void blame_key(struct reading *reading, const struct json_token *token)
 		  "there is no member \"%.80s\" here; there may be %s", token->text, names);
 }
 
-static void take_key(struct reading *reading, const struct json_token *token)
-{
-	reading->field = NULL;
-	for (size_t i = 0; i < reading->n; i++)
-		if (strcmp(reading->fields[i].name, token->text) == 0)
-			reading->field = &reading->fields[i];
-	if (!reading->field) {
-		blame_key(reading, token);
-		return;
-	}
-	bool *seen = &reading->seen[reading->field - reading->fields];
-	if (*seen)
-		loss_fail(refuse(reading), LOSS_DUPLICATE_FIELD, token->text,
-			  "\"%s\" stands there twice", token->text);
-	*seen = true;
-}
-
 static bool take_text(const struct control_field *field, const struct json_token *token,
 		      struct reading *reading)
 {
 	if (token->event != JSON_STRING)
 		return false;
 	if (token->cut || token->size >= field->size) {
-		loss_fail(refuse(reading), LOSS_ARGUMENT_OUT_OF_RANGE, field->name,
-			  "\"%s\" is longer than %zu bytes", field->name, field->size - 1);
+		loss_fail(refuse(reading, LOSS_ARGUMENT_OUT_OF_RANGE), LOSS_ARGUMENT_OUT_OF_RANGE,
+			  field->name, "\"%s\" is longer than %zu bytes", field->name,
+			  field->size - 1);
 		return true;
 	}
 	memcpy(field->value, token->text, token->size + 1);
@@ -104,9 +84,9 @@ static bool take_flag(const struct control_field *field, const struct json_token
 	return true;
 }
 
-static bool take(struct reading *reading, const struct json_token *token)
+static bool take(struct reading *reading, const struct control_field *field,
+		 const struct json_token *token)
 {
-	const struct control_field *field = reading->field;
 	switch (field->type) {
 	case CONTROL_TEXT:
 		return take_text(field, token, reading);
@@ -122,50 +102,51 @@ static bool take(struct reading *reading, const struct json_token *token)
 
 static void take_value(struct reading *reading, const struct json_token *token)
 {
+	const struct control_field *field = &reading->fields[reading->members.selected];
 	struct loss_error *err;
 	char shown[JSON_SHOWN_SIZE];
-	if (!reading->field || token->event == JSON_NULL)
-		return;
-	reading->given[reading->field - reading->fields] = true;
-	if (take(reading, token) || !(err = refuse(reading)))
+	if (reading->members.level > 0 || take(reading, field, token) ||
+	    !(err = refuse(reading, LOSS_WRONG_TYPE)))
 		return;
 	json_fault_show(token, shown);
-	loss_fail(err, LOSS_WRONG_TYPE, reading->field->name, "\"%s\" must be %s, not %s",
-		  reading->field->name, kinds[reading->field->type], shown);
+	loss_fail(err, LOSS_WRONG_TYPE, field->name, "\"%s\" must be %s, not %s", field->name,
+		  kinds[field->type], shown);
 }
 
 /* ---------------------------------------------------------------- the document */
 
-static bool opens(enum json_event event)
-{
-	return event == JSON_OBJECT || event == JSON_ARRAY;
-}
-
 static void on_token(void *context, const struct json_token *token)
 {
-	struct reading *reading = (struct reading *)context;
-	if (token->event == JSON_OBJECT_END || token->event == JSON_ARRAY_END) {
-		reading->depth--;
-		return;
-	}
-	if (reading->depth == 0 && token->event != JSON_OBJECT)
-		loss_fail(refuse(reading), LOSS_WRONG_TYPE, NULL,
+	struct reading *reading = context;
+	switch (json_members_take(&reading->members, token)) {
+	case JSON_MEMBERS_NO_OBJECT:
+		loss_fail(refuse(reading, LOSS_WRONG_TYPE), LOSS_WRONG_TYPE, NULL,
 			  "the body must be a JSON object: {\"member\": value, ...}");
-	else if (reading->depth == 1 && token->event == JSON_KEY)
-		take_key(reading, token);
-	else if (reading->depth == 1)
+		break;
+	case JSON_MEMBERS_UNKNOWN:
+		blame_key(reading, token);
+		break;
+	case JSON_MEMBERS_TWICE:
+		loss_fail(refuse(reading, LOSS_DUPLICATE_FIELD), LOSS_DUPLICATE_FIELD, token->text,
+			  "\"%s\" stands there twice", token->text);
+		break;
+	case JSON_MEMBERS_VALUE:
 		take_value(reading, token);
-	reading->depth += opens(token->event);
+		break;
+	default:
+		break;
+	}
 }
 
-static loss_status check_required(struct reading *reading)
+static void check_required(struct reading *reading)
 {
-	for (size_t i = 0; i < reading->n; i++)
-		if (reading->fields[i].required && !reading->given[i])
-			loss_fail(refuse(reading), LOSS_MISSING_FIELD, reading->fields[i].name,
-				  "\"%s\" is missing; it must be %s", reading->fields[i].name,
-				  kinds[reading->fields[i].type]);
-	return reading->error.status;
+	for (size_t i = 0; i < reading->members.n; i++) {
+		const struct control_field *field = &reading->fields[i];
+		if (field->required && !json_members_has(&reading->members, i))
+			loss_fail(refuse(reading, LOSS_MISSING_FIELD), LOSS_MISSING_FIELD,
+				  field->name, "\"%s\" is missing; it must be %s", field->name,
+				  kinds[field->type]);
+	}
 }
 
 static loss_status scan(const struct loss_buffer *body, struct reading *reading,
@@ -182,12 +163,13 @@ static loss_status scan(const struct loss_buffer *body, struct reading *reading,
 loss_status control_read(const struct loss_buffer *body, const struct control_field *fields,
 			 size_t n, struct loss_error *err)
 {
-	struct reading reading = {.fields = fields, .n = n};
+	struct reading reading = {.fields = fields};
+	for (size_t i = 0; i < n; i++)
+		reading.names[i] = fields[i].name;
+	json_members_start(&reading.members, reading.names, n);
 	loss_status status = body ? scan(body, &reading, err) : LOSS_OK;
 	if (status != LOSS_OK)
 		return status;
-	status = check_required(&reading);
-	if (err && status != LOSS_OK)
-		*err = reading.error;
-	return status;
+	check_required(&reading);
+	return fault_report(&reading.fault, err);
 }

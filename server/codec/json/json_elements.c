@@ -73,7 +73,7 @@ static void blame_size(struct json_elements *elements, const char *what, uint64_
 		       const char *setting)
 {
 	elements->stopped = true;
-	loss_fail(json_fault_claim(elements->fault, STATUS_TOO_MANY_ELEMENTS, NULL),
+	loss_fail(fault_claim(&elements->fault->kept, STATUS_TOO_MANY_ELEMENTS),
 		  STATUS_TOO_MANY_ELEMENTS, elements->field,
 		  "%s has more than %llu %s, which is the server's limit (%s)", elements->field,
 		  (unsigned long long)limit, what, setting);
@@ -214,8 +214,8 @@ static void store(struct json_elements *elements, const struct json_token *token
 		blame_type(elements, token);
 	else if (status == LOSS_DTYPE_MISMATCH)
 		blame_misfit(elements, token);
-	else if (status != LOSS_OK)
-		json_fault_note(elements->fault, &err);
+	else
+		fault_note(&elements->fault->kept, status, &err);
 }
 
 static void check_element(struct json_elements *elements)

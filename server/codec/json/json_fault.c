@@ -18,23 +18,12 @@ void json_fault_copy(char *out, size_t size, const char *text, size_t n)
 struct loss_error *json_fault_claim(struct json_fault *fault, loss_status status,
 				    const char *member)
 {
-	struct loss_error *kept = status_claim(&fault->error, status);
-	if (kept)
-		json_fault_copy(fault->member, sizeof fault->member, member ? member : "",
-				member ? strlen(member) : 0);
+	struct loss_error *kept = fault_claim(&fault->kept, status);
+	if (kept && member) {
+		fault->member_status = status;
+		json_fault_copy(fault->member, sizeof fault->member, member, strlen(member));
+	}
 	return kept;
-}
-
-void json_fault_note(struct json_fault *fault, const struct loss_error *err)
-{
-	struct loss_error *kept = json_fault_claim(fault, err->status, NULL);
-	if (kept)
-		*kept = *err;
-}
-
-bool json_fault_is_fatal(const struct json_fault *fault)
-{
-	return status_precedes(fault->error.status, STATUS_EMPTY_BODY);
 }
 
 void json_fault_label(char out[JSON_LABEL_SIZE], const char *list, size_t i)
@@ -92,7 +81,8 @@ void json_fault_pointer(const struct json_fault *fault, const struct loss_error 
 	out[0] = '\0';
 	if (err->field[0] == '\0')
 		return;
-	bool in_member = fault->member[0] != '\0' && same_error(&fault->error, err);
+	bool in_member = fault->member_status == err->status && err->status != LOSS_OK &&
+			 same_error(&fault->kept.error, err);
 	if (!in_member && (!err->has_index || (err->index_rank == 0 && !typed))) {
 		write_text(&w,
 			   err->field); /* the whole of a tensor or an argument goes by its name */

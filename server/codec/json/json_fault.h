@@ -1,28 +1,21 @@
-/*
- * What is wrong with a JSON problem. Of several faults one is kept, as status_claim has it, and
- * only of that one sentences are made: a body of a million faults costs no more than one of none.
- */
+/* What is wrong with a JSON text: how messages show its values, and where in it a fault is. */
 #ifndef LOSSD_CODEC_JSON_FAULT_H
 #define LOSSD_CODEC_JSON_FAULT_H
 
 #include "json_scan.h"
+#include "status/fault.h"
 
 struct json_fault {
-	struct loss_error error; /* status LOSS_OK: nothing is wrong */
-	char member[64];         /* of a typed tensor, where error is in one: "shape"; else "" */
+	struct fault kept;
+	/* Where the kept error, if it is of this status, is in a member of a typed tensor: "shape".
+	 */
+	loss_status member_status;
+	char member[64];
 };
 
-/*
- * Where a fault of this status is to be written, by loss_fail; NULL where it would not be kept, and
- * then nothing is to be spent on its sentence. member: that of a typed tensor, or NULL.
- */
+/* fault_claim for an error in that member of a typed tensor; NULL: in none. */
 struct loss_error *json_fault_claim(struct json_fault *fault, loss_status status,
 				    const char *member);
-/* Keeps a copy of an error that others made, if it goes before what is kept. */
-void json_fault_note(struct json_fault *fault, const struct loss_error *err);
-
-/* There is no memory, or no right: nothing that follows matters. */
-bool json_fault_is_fatal(const struct json_fault *fault);
 
 /*
  * Renders where the kept error is, or any other of the same request: a JSON Pointer. `typed` tells

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "json_members.h"
 #include "json_scalar.h"
 #include "json_tensor.h"
 #include "status/status.h"
@@ -17,9 +18,6 @@
 /* Tokens that fill no tensor. A body with more is not read to its end: it is wrong already. */
 #define IDLE_TOKENS (UINT64_C(1) << 24)
 
-/* Whose value is being read. */
-enum field { FIELD_NONE, FIELD_TENSOR, FIELD_ARGUMENT, FIELD_OUTPUTS };
-
 struct json_in {
 	struct decoder decoder; /* first: it is what the caller holds */
 	struct json_scan scan;
@@ -31,15 +29,10 @@ struct json_in {
 	bool deaf; /* too many idle tokens: the rest is not looked at */
 	uint64_t idle;
 
-	unsigned depth; /* open arrays and objects */
-	enum field field;
-	size_t index;                          /* of the tensor or argument */
-	unsigned tensors_seen, arguments_seen; /* bits */
-	bool outputs_seen;
-	/* Where non-finite words may stand: */
-	bool in_tensor;   /* the member's name is a tensor's */
-	bool in_data;     /* of a typed one */
-	unsigned objects; /* open ones inside the member */
+	/* The loss's tensors, then its arguments, then "outputs". */
+	struct json_members members;
+	const char *names[JSON_MEMBERS_MAX];
+	bool in_data; /* of a typed tensor, also of one that is passed over */
 
 	size_t n_outputs;
 	const char *outputs[OUTPUTS_KEPT];
@@ -48,16 +41,31 @@ struct json_in {
 
 static bool is_dead(const struct json_in *in)
 {
-	return in->deaf || json_fault_is_fatal(&in->fault);
+	return in->deaf || fault_is_fatal(&in->fault.kept);
 }
 
 /* ---------------------------------------------------------------- names */
 
+static bool is_tensor(const struct json_in *in, size_t member)
+{
+	return member < in->loss->n_tensors;
+}
+
+static void list_names(struct json_in *in)
+{
+	size_t n = 0;
+	for (size_t i = 0; i < in->loss->n_tensors; i++)
+		in->names[n++] = in->loss->tensors[i].name;
+	for (size_t i = 0; i < in->loss->n_arguments; i++)
+		in->names[n++] = in->loss->arguments[i]->name;
+	in->names[n++] = "outputs";
+	json_members_start(&in->members, in->names, n);
+}
+
 static void note_key(struct json_in *in, loss_status status, const struct json_token *token)
 {
-	struct loss_error *err = json_fault_claim(&in->fault, status, NULL);
+	struct loss_error *err = fault_claim(&in->fault.kept, status);
 	char name[sizeof err->field];
-	in->field = FIELD_NONE;
 	if (!err)
 		return;
 	json_fault_copy(name, sizeof name, token->text, token->size);
@@ -69,65 +77,28 @@ static void note_key(struct json_in *in, loss_status status, const struct json_t
 			  loss_nearest_field(in->loss, token->text, token->size));
 }
 
-/* Marks bit i; a second time is a duplicate, whose value is skipped. */
-static void see(struct json_in *in, unsigned *seen, int i, const struct json_token *token)
-{
-	unsigned bit = 1u << (unsigned)i;
-	if (*seen & bit)
-		note_key(in, LOSS_DUPLICATE_FIELD, token);
-	*seen |= bit;
-}
-
-static void select_field(struct json_in *in, const struct json_token *token)
-{
-	int tensor = loss_find_tensor(in->loss, token->text, token->size);
-	int argument = loss_find_argument(in->loss, token->text, token->size);
-	in->in_tensor = tensor >= 0;
-	in->in_data = false;
-	in->objects = 0;
-	if (tensor >= 0) {
-		in->field = FIELD_TENSOR;
-		in->index = (size_t)tensor;
-		see(in, &in->tensors_seen, tensor, token);
-	} else if (argument >= 0) {
-		in->field = FIELD_ARGUMENT;
-		in->index = (size_t)argument;
-		see(in, &in->arguments_seen, argument, token);
-	} else if (strcmp(token->text, "outputs") == 0) {
-		in->field = FIELD_OUTPUTS;
-		if (in->outputs_seen)
-			note_key(in, LOSS_DUPLICATE_FIELD, token);
-		in->outputs_seen = true;
-	} else {
-		note_key(in, LOSS_UNKNOWN_FIELD, token);
-	}
-}
-
 /* ---------------------------------------------------------------- arguments */
 
-static void read_argument(struct json_in *in, const struct json_token *token)
+static void read_argument(struct json_in *in, size_t i, const struct json_token *token)
 {
 	struct loss_error err;
 	char text[JSON_SHOWN_SIZE];
-	if (in->depth > 1)
+	if (in->members.level > 0)
 		return; /* inside an array or object, which was refused */
-	if (token->event == JSON_NULL)
-		return; /* absent, so that the query string may have it */
 	struct loss_value value = json_scalar(token, text);
-	if (loss_problem_set_argument(in->problem, in->index, &value, &err) != LOSS_OK)
-		json_fault_note(&in->fault, &err);
+	fault_note(&in->fault.kept, loss_problem_set_argument(in->problem, i, &value, &err), &err);
 }
 
 /* ---------------------------------------------------------------- outputs */
 
 static void note_outputs(struct json_in *in, const struct json_token *token)
 {
-	struct loss_error *err = json_fault_claim(&in->fault, LOSS_WRONG_TYPE, NULL);
+	struct loss_error *err = fault_claim(&in->fault.kept, LOSS_WRONG_TYPE);
 	char shown[JSON_SHOWN_SIZE];
 	if (!err)
 		return;
 	json_fault_show(token, shown);
-	if (in->depth == 1) {
+	if (in->members.level == 0) {
 		loss_fail(err, LOSS_WRONG_TYPE, "outputs",
 			  "outputs is %s, but must be an array of strings such as [\"%s\"]", shown,
 			  in->loss->outputs[0]->name);
@@ -145,7 +116,6 @@ static void add_output(struct json_in *in, const struct json_token *token)
 {
 	char text[JSON_SHOWN_SIZE];
 	struct json_token name = *token;
-	struct loss_error err;
 	size_t i = in->n_outputs++;
 	if (i >= OUTPUTS_KEPT)
 		return;
@@ -153,31 +123,27 @@ static void add_output(struct json_in *in, const struct json_token *token)
 		name.event = JSON_KEY; /* without quotes */
 	json_fault_show(&name, text);
 	in->outputs[i] = loss_arena_printf(in->arena, "%s", text);
-	if (!in->outputs[i]) {
-		loss_arena_failure(in->arena, &err);
-		json_fault_note(&in->fault, &err);
-	}
+	if (!in->outputs[i])
+		fault_note_memory(&in->fault.kept, in->arena);
 }
 
 static void end_outputs(struct json_in *in)
 {
 	struct loss_error err;
 	size_t n = in->n_outputs < OUTPUTS_KEPT ? in->n_outputs : OUTPUTS_KEPT;
-	if (loss_problem_set_outputs(in->problem, in->outputs, n, &err) != LOSS_OK)
-		json_fault_note(&in->fault, &err);
+	fault_note(&in->fault.kept, loss_problem_set_outputs(in->problem, in->outputs, n, &err),
+		   &err);
 }
 
 static void read_outputs(struct json_in *in, const struct json_token *token)
 {
-	bool ends = token->event == JSON_ARRAY_END;
-	if (in->depth == 1 && token->event == JSON_NULL)
-		return;
-	if (in->depth == 1 && token->event != JSON_ARRAY) {
+	unsigned level = in->members.level;
+	if (level == 0 && token->event != JSON_ARRAY) {
 		note_outputs(in, token);
-		in->field = FIELD_NONE;
-	} else if (in->depth == 2 && ends) {
+		json_members_pass(&in->members);
+	} else if (level == 1 && token->event == JSON_ARRAY_END) {
 		end_outputs(in);
-	} else if (in->depth == 2) {
+	} else if (level == 1) {
 		if (token->event != JSON_STRING)
 			note_outputs(in, token);
 		add_output(in, token);
@@ -186,61 +152,51 @@ static void read_outputs(struct json_in *in, const struct json_token *token)
 
 /* ---------------------------------------------------------------- tokens */
 
-static void read_top(struct json_in *in, const struct json_token *token)
+static void note_top(struct json_in *in, const struct json_token *token)
 {
 	char shown[JSON_SHOWN_SIZE];
-	if (token->event == JSON_OBJECT)
-		return;
 	json_fault_show(token, shown);
-	loss_fail(json_fault_claim(&in->fault, LOSS_WRONG_TYPE, NULL), LOSS_WRONG_TYPE, "",
+	loss_fail(fault_claim(&in->fault.kept, LOSS_WRONG_TYPE), LOSS_WRONG_TYPE, "",
 		  "the body is %s, but must be an object such as {\"%s\": [[0.5, -1.0]]}", shown,
 		  in->loss->tensors[0].name);
 }
 
 static void read_value(struct json_in *in, const struct json_token *token)
 {
-	switch (in->field) {
-	case FIELD_TENSOR:
-		json_tensor_token(&in->tensors[in->index], token);
-		break;
-	case FIELD_ARGUMENT:
-		read_argument(in, token);
-		break;
-	case FIELD_OUTPUTS:
+	size_t member = in->members.selected, n_tensors = in->loss->n_tensors;
+	if (is_tensor(in, member))
+		json_tensor_token(&in->tensors[member], token);
+	else if (member < n_tensors + in->loss->n_arguments)
+		read_argument(in, member - n_tensors, token);
+	else
 		read_outputs(in, token);
-		break;
-	default:
-		break;
-	}
 }
 
 /* Counts a token unless it fills a tensor; stops reading at the limit. */
 static void count_idle(struct json_in *in)
 {
-	if (in->field == FIELD_TENSOR && !in->tensors[in->index].broken)
+	size_t member = in->members.selected;
+	if (is_tensor(in, member) && !in->tensors[member].broken)
 		return;
 	if (++in->idle < IDLE_TOKENS)
 		return;
 	in->deaf = true;
 	/* Only a list of outputs can be as long and have no fault. */
-	loss_fail(json_fault_claim(&in->fault, LOSS_ARGUMENT_OUT_OF_RANGE, NULL),
+	loss_fail(fault_claim(&in->fault.kept, LOSS_ARGUMENT_OUT_OF_RANGE),
 		  LOSS_ARGUMENT_OUT_OF_RANGE, "outputs",
 		  "outputs has %zu names, but %s has only %zu", in->n_outputs, in->loss->name,
 		  in->loss->n_outputs);
 }
 
+/* Words for non-finite numbers may stand in tensors, also in those that are passed over. */
 static void follow(struct json_in *in, const struct json_token *token)
 {
-	bool inside = in->depth > 0;
-	in->objects += inside && token->event == JSON_OBJECT;
-	in->objects -= in->depth > 1 && token->event == JSON_OBJECT_END && in->objects > 0;
-	in->depth += token->event == JSON_OBJECT || token->event == JSON_ARRAY;
-	in->depth -= token->event == JSON_OBJECT_END || token->event == JSON_ARRAY_END;
-	if (token->event == JSON_KEY && in->depth == 2)
-		in->in_data = strcmp(token->text, "data") == 0;
-	bool plain = in->objects == 0, data = in->objects == 1 && in->in_data;
-	in->scan.nonfinite = in->in_tensor && (plain || data);
-	in->scan.numbers = in->field == FIELD_TENSOR;
+	const struct json_members *members = &in->members;
+	if (token->event == JSON_KEY && members->level <= 1)
+		in->in_data = members->level == 1 && strcmp(token->text, "data") == 0;
+	bool plain = members->objects == 0, data = members->objects == 1 && in->in_data;
+	in->scan.nonfinite = is_tensor(in, members->named) && (plain || data);
+	in->scan.numbers = is_tensor(in, members->selected);
 }
 
 static void on_token(void *context, const struct json_token *token)
@@ -248,14 +204,22 @@ static void on_token(void *context, const struct json_token *token)
 	struct json_in *in = context;
 	if (is_dead(in))
 		return;
-	if (in->depth == 0)
-		read_top(in, token);
-	else if (in->depth == 1 && token->event == JSON_KEY)
-		select_field(in, token);
-	else if (in->depth == 1 && token->event == JSON_OBJECT_END)
-		in->field = FIELD_NONE;
-	else
+	switch (json_members_take(&in->members, token)) {
+	case JSON_MEMBERS_NO_OBJECT:
+		note_top(in, token);
+		break;
+	case JSON_MEMBERS_TWICE:
+		note_key(in, LOSS_DUPLICATE_FIELD, token);
+		break;
+	case JSON_MEMBERS_UNKNOWN:
+		note_key(in, LOSS_UNKNOWN_FIELD, token);
+		break;
+	case JSON_MEMBERS_VALUE:
 		read_value(in, token);
+		break;
+	default: /* null: absent, so that the query string may have it */
+		break;
+	}
 	count_idle(in);
 	follow(in, token);
 }
@@ -263,9 +227,9 @@ static void on_token(void *context, const struct json_token *token)
 static enum json_taken on_numbers(void *context, const char **p, const char *limit)
 {
 	struct json_in *in = context;
-	if (is_dead(in) || in->field != FIELD_TENSOR)
+	if (is_dead(in) || !is_tensor(in, in->members.selected))
 		return JSON_TAKEN_NOTHING;
-	return json_tensor_numbers(&in->tensors[in->index], p, limit);
+	return json_tensor_numbers(&in->tensors[in->members.selected], p, limit);
 }
 
 /* ---------------------------------------------------------------- the end of the body */
@@ -273,8 +237,12 @@ static enum json_taken on_numbers(void *context, const char **p, const char *lim
 static void set_tensor(struct json_in *in, size_t i, const struct loss_tensor *tensor)
 {
 	struct loss_error err;
-	if (in->sink->set(in->sink, i, tensor, &err) != LOSS_OK)
-		json_fault_note(&in->fault, &err);
+	fault_note(&in->fault.kept, in->sink->set(in->sink, i, tensor, &err), &err);
+}
+
+static bool is_null(const struct json_in *in, size_t member)
+{
+	return (in->members.seen & ~in->members.given) >> member & 1;
 }
 
 /* The first tensor comes first: the others depend on its dtype and shape. */
@@ -284,7 +252,7 @@ static void set_tensors(struct json_in *in)
 	bool has_input = json_tensor_resolve(&in->tensors[0], NULL, &input);
 	for (size_t i = 0; i < in->loss->n_tensors; i++) {
 		const struct loss_tensor *first = has_input ? &input : NULL;
-		if (in->tensors[i].is_null)
+		if (is_null(in, i))
 			set_tensor(in, i, NULL);
 		else if (i == 0 && has_input)
 			set_tensor(in, i, &input);
@@ -297,12 +265,12 @@ static void set_tensors(struct json_in *in)
 static void note_missing(struct json_in *in)
 {
 	for (size_t i = 0; i < in->loss->n_tensors; i++) {
-		const struct json_tensor *tensor = &in->tensors[i];
-		if (!tensor->info->required || (tensor->started && !tensor->is_null))
+		const struct loss_tensor_info *info = &in->loss->tensors[i];
+		if (!info->required || json_members_has(&in->members, i))
 			continue;
-		loss_fail(json_fault_claim(&in->fault, LOSS_MISSING_FIELD, NULL),
-			  LOSS_MISSING_FIELD, tensor->info->name, "%s is %s, but %s needs it",
-			  tensor->info->name, tensor->is_null ? "null" : "missing", in->loss->name);
+		loss_fail(fault_claim(&in->fault.kept, LOSS_MISSING_FIELD), LOSS_MISSING_FIELD,
+			  info->name, "%s is %s, but %s needs it", info->name,
+			  is_null(in, i) ? "null" : "missing", in->loss->name);
 	}
 }
 
@@ -342,13 +310,11 @@ static loss_status plan_beyond(struct json_in *in, size_t i, const struct json_m
 static loss_status end_problem(struct json_in *in, struct loss_error *err)
 {
 	set_tensors(in);
-	if (in->fault.error.status != LOSS_OK &&
-	    status_precedes(LOSS_MISSING_FIELD, in->fault.error.status))
+	if (in->fault.kept.error.status != LOSS_OK &&
+	    status_precedes(LOSS_MISSING_FIELD, in->fault.kept.error.status))
 		note_missing(in);
-	if (in->fault.error.status != LOSS_OK) {
-		*err = in->fault.error;
+	if (fault_report(&in->fault.kept, err) != LOSS_OK)
 		return err->status;
-	}
 	for (size_t i = 0; i < in->loss->n_tensors; i++) {
 		const struct json_mark *beyond = json_tensor_beyond(&in->tensors[i]);
 		if (beyond)
@@ -372,10 +338,8 @@ static void feed(struct decoder *decoder, const unsigned char *bytes, size_t n)
 static loss_status finish(struct decoder *decoder, struct loss_error *err)
 {
 	struct json_in *in = (struct json_in *)decoder;
-	if (is_dead(in)) {
-		*err = in->fault.error;
-		return err->status;
-	}
+	if (is_dead(in))
+		return fault_report(&in->fault.kept, err);
 	loss_status status = json_scan_finish(&in->scan, err);
 	return status == LOSS_OK ? end_problem(in, err) : status;
 }
@@ -404,6 +368,7 @@ struct decoder *json_in_create(const struct decoder_setup *setup)
 		.loss = loss_problem_info(setup->problem),
 		.arena = arena,
 	};
+	list_names(in);
 	json_scan_start(&in->scan, arena, &(struct json_scan_owner){on_token, on_numbers, in});
 	for (size_t i = 0; i < n_tensors; i++)
 		json_tensor_start(&in->tensors[i], &in->loss->tensors[i], arena, &setup->limits,

@@ -8,7 +8,7 @@
 static struct loss_error *refuse(struct json_tensor *tensor, loss_status status)
 {
 	tensor->broken = true;
-	return json_fault_claim(tensor->fault, status, NULL);
+	return fault_claim(&tensor->fault->kept, status);
 }
 
 static void set_place(struct loss_error *err, const struct loss_tensor *shape, size_t flat_index)

@@ -7,8 +7,6 @@ enum member { MEMBER_DTYPE, MEMBER_SHAPE, MEMBER_DATA, N_MEMBERS };
 
 static const char *const members[N_MEMBERS] = {"dtype", "shape", "data"};
 
-#define ALL_MEMBERS ((1u << N_MEMBERS) - 1)
-
 /* Whether it can be of shape (0) alone: an element a row, and there are no rows. */
 static bool has_rows(const struct loss_tensor_info *info)
 {
@@ -23,10 +21,9 @@ void json_tensor_start(struct json_tensor *tensor, const struct loss_tensor_info
 	tensor->info = info;
 	tensor->fault = fault;
 	tensor->form = JSON_TENSOR_ABSENT;
-	tensor->started = tensor->is_null = tensor->broken = false;
-	tensor->level = 0;
-	tensor->member = N_MEMBERS;
-	tensor->seen = tensor->set = 0;
+	tensor->broken = false;
+	tensor->dtype = LOSS_N_DTYPES;
+	json_members_start(&tensor->members, members, N_MEMBERS);
 	json_shape_start(&tensor->shape, info->name, limits, fault);
 	json_elements_start(&tensor->elements, arena, limits);
 	tensor->elements.fault = fault;
@@ -46,7 +43,7 @@ static struct loss_error *refuse(struct json_tensor *tensor, loss_status status,
 static void blame_member_type(struct json_tensor *tensor, const struct json_token *token,
 			      const char *expected)
 {
-	const char *member = members[tensor->member];
+	const char *member = members[tensor->members.selected];
 	struct loss_error *err = refuse(tensor, LOSS_WRONG_TYPE, member);
 	char shown[JSON_SHOWN_SIZE];
 	if (!err)
@@ -72,7 +69,6 @@ static void set_dtype(struct json_tensor *tensor, const struct json_token *token
 	struct loss_error *err;
 	char shown[JSON_SHOWN_SIZE], allowed[96];
 	tensor->dtype = loss_dtype_find(token->text, token->size);
-	tensor->set |= 1u << MEMBER_DTYPE;
 	if (tensor->dtype != LOSS_N_DTYPES)
 		return;
 	err = refuse(tensor, LOSS_DTYPE_MISMATCH, "dtype");
@@ -86,7 +82,7 @@ static void set_dtype(struct json_tensor *tensor, const struct json_token *token
 
 static void read_dtype(struct json_tensor *tensor, const struct json_token *token)
 {
-	if (tensor->level > 1)
+	if (tensor->members.level > 0)
 		return; /* inside an array or object, whose beginning was refused */
 	if (token->event == JSON_STRING)
 		set_dtype(tensor, token);
@@ -96,20 +92,14 @@ static void read_dtype(struct json_tensor *tensor, const struct json_token *toke
 
 /* ---------------------------------------------------------------- shape */
 
-static void end_shape(struct json_tensor *tensor)
-{
-	tensor->set |= 1u << MEMBER_SHAPE;
-	json_shape_end(&tensor->shape);
-}
-
 static void read_shape(struct json_tensor *tensor, const struct json_token *token)
 {
-	bool ends = token->event == JSON_ARRAY_END;
-	if (tensor->level == 1 && token->event != JSON_ARRAY)
+	unsigned level = tensor->members.level;
+	if (level == 0 && token->event != JSON_ARRAY)
 		blame_member_type(tensor, token, "an array of integers");
-	else if (tensor->level == 2 && ends)
-		end_shape(tensor);
-	else if (tensor->level == 2)
+	else if (level == 1 && token->event == JSON_ARRAY_END)
+		json_shape_end(&tensor->shape);
+	else if (level == 1)
 		json_shape_dimension(&tensor->shape, token);
 	if (tensor->shape.broken)
 		tensor->broken = tensor->elements.stopped = true;
@@ -128,51 +118,31 @@ static void blame_key(struct json_tensor *tensor, const struct json_token *token
 		  tensor->info->name, name);
 }
 
-/* A name was read: what follows is its value. That of a refused one is skipped. */
-static void select_member(struct json_tensor *tensor, const struct json_token *token)
+/* Data is read as its dtype from the beginning where that is known. */
+static void expect_member(struct json_tensor *tensor)
 {
-	int member = 0;
-	while (member < N_MEMBERS && strcmp(members[member], token->text) != 0)
-		member++;
-	tensor->member = N_MEMBERS;
-	if (member == N_MEMBERS || (tensor->seen & (1u << member))) {
-		blame_key(tensor, token, member < N_MEMBERS);
-		return;
-	}
-	tensor->member = member;
-	tensor->seen |= 1u << member;
-	bool dtype_known = (tensor->set & (1u << MEMBER_DTYPE)) && tensor->dtype != LOSS_N_DTYPES;
-	if (member == MEMBER_DATA && dtype_known)
+	if (tensor->members.selected == MEMBER_DATA && tensor->dtype != LOSS_N_DTYPES)
 		json_values_set_dtype(&tensor->elements.values, tensor->dtype);
 }
 
 static void read_member(struct json_tensor *tensor, const struct json_token *token)
 {
-	bool absent = tensor->level == 1 && token->event == JSON_NULL;
-	if (absent)
-		return;
-	switch (tensor->member) {
+	switch (tensor->members.selected) {
 	case MEMBER_DTYPE:
 		read_dtype(tensor, token);
 		break;
 	case MEMBER_SHAPE:
 		read_shape(tensor, token);
 		break;
-	case MEMBER_DATA:
-		tensor->set |= 1u << MEMBER_DATA;
+	default:
 		json_elements_token(&tensor->elements, token);
 		tensor->broken |= tensor->elements.stopped;
-		break;
-	default:
 		break;
 	}
 }
 
-static void blame_missing(struct json_tensor *tensor)
+static void blame_missing(struct json_tensor *tensor, size_t member)
 {
-	int member = 0;
-	while (member < MEMBER_DATA && (tensor->set & (1u << member)))
-		member++;
 	loss_fail(refuse(tensor, LOSS_MISSING_FIELD, members[member]), LOSS_MISSING_FIELD,
 		  tensor->info->name, "%s.%s is missing: a typed tensor has dtype, shape and data",
 		  tensor->info->name, members[member]);
@@ -200,53 +170,55 @@ static void check_count(struct json_tensor *tensor)
 
 static void end_typed(struct json_tensor *tensor)
 {
-	if (tensor->set != ALL_MEMBERS)
-		blame_missing(tensor);
+	size_t missing = json_members_missing(&tensor->members, N_MEMBERS);
+	if (missing < N_MEMBERS)
+		blame_missing(tensor, missing);
 	if (!tensor->broken)
 		check_count(tensor);
 }
 
 static void read_typed(struct json_tensor *tensor, const struct json_token *token)
 {
-	bool opens = token->event == JSON_OBJECT || token->event == JSON_ARRAY;
-	bool closes = token->event == JSON_OBJECT_END || token->event == JSON_ARRAY_END;
-	bool outside = tensor->level == 1; /* of every member's value */
-	if (outside && token->event == JSON_KEY)
-		select_member(tensor, token);
-	else if (outside && closes)
-		end_typed(tensor);
-	else
+	enum json_members_event event = json_members_take(&tensor->members, token);
+	switch (event) {
+	case JSON_MEMBERS_NAME:
+		expect_member(tensor);
+		break;
+	case JSON_MEMBERS_TWICE:
+	case JSON_MEMBERS_UNKNOWN:
+		blame_key(tensor, token, event == JSON_MEMBERS_TWICE);
+		break;
+	case JSON_MEMBERS_VALUE:
 		read_member(tensor, token);
-	tensor->level += opens - closes;
+		break;
+	case JSON_MEMBERS_END:
+		end_typed(tensor);
+		break;
+	default:
+		break;
+	}
 }
 
 /* ---------------------------------------------------------------- tokens */
 
-/* The first token tells the form. True when it needs no more reading. */
-static bool start_value(struct json_tensor *tensor, const struct json_token *token)
+/* The first token tells the form. */
+static void start_value(struct json_tensor *tensor, const struct json_token *token)
 {
-	tensor->started = true;
-	tensor->is_null = token->event == JSON_NULL;
-	if (tensor->is_null)
-		return true;
+	tensor->form = JSON_TENSOR_NESTED;
 	if (token->event == JSON_OBJECT) {
 		tensor->form = JSON_TENSOR_TYPED;
 		tensor->elements.flat = true;
-		tensor->level = 1;
-		return true;
-	}
-	tensor->form = JSON_TENSOR_NESTED;
-	if (tensor->info->role == LOSS_ROLE_INPUT)
+	} else if (tensor->info->role == LOSS_ROLE_INPUT) {
 		json_values_set_dtype(&tensor->elements.values, LOSS_F32);
-	else if (tensor->info->kinds == LOSS_KIND_BOOLEAN)
+	} else if (tensor->info->kinds == LOSS_KIND_BOOLEAN) {
 		json_values_set_dtype(&tensor->elements.values, LOSS_BOOL);
-	return false;
+	}
 }
 
 void json_tensor_token(struct json_tensor *tensor, const struct json_token *token)
 {
-	if (!tensor->started && start_value(tensor, token))
-		return;
+	if (tensor->form == JSON_TENSOR_ABSENT)
+		start_value(tensor, token);
 	if (tensor->form == JSON_TENSOR_TYPED) {
 		read_typed(tensor, token);
 		return;
@@ -258,6 +230,6 @@ void json_tensor_token(struct json_tensor *tensor, const struct json_token *toke
 enum json_taken json_tensor_numbers(struct json_tensor *tensor, const char **p, const char *limit)
 {
 	bool data = tensor->form == JSON_TENSOR_NESTED ||
-		    (tensor->form == JSON_TENSOR_TYPED && tensor->member == MEMBER_DATA);
+		    (tensor->form == JSON_TENSOR_TYPED && tensor->members.selected == MEMBER_DATA);
 	return data ? json_elements_numbers(&tensor->elements, p, limit) : JSON_TAKEN_NOTHING;
 }

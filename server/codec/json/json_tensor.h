@@ -6,10 +6,11 @@
 #define LOSSD_CODEC_JSON_TENSOR_H
 
 #include "json_elements.h"
+#include "json_members.h"
 #include "json_shape.h"
 
 enum json_tensor_form {
-	JSON_TENSOR_ABSENT, /* not in the body, or null */
+	JSON_TENSOR_ABSENT, /* no token has come */
 	JSON_TENSOR_NESTED,
 	JSON_TENSOR_TYPED,
 };
@@ -19,29 +20,26 @@ struct json_tensor {
 	struct json_fault *fault;
 	struct json_elements elements;
 	enum json_tensor_form form;
-	bool started; /* some token has come */
-	bool is_null;
 	bool broken; /* a fault has been noted that leaves no tensor */
 
 	/* Of the typed form. */
-	int level;          /* open arrays and objects */
-	int member;         /* the one whose value is being read */
-	unsigned seen, set; /* bits of members: named, and given a value other than null */
-	loss_dtype dtype;
+	struct json_members members;
+	loss_dtype dtype; /* LOSS_N_DTYPES until it is known */
 	struct json_shape shape;
 };
 
 void json_tensor_start(struct json_tensor *tensor, const struct loss_tensor_info *info,
 		       struct loss_arena *arena, const struct decoder_limits *limits,
 		       struct json_fault *fault);
+/* Any token of a value other than null. */
 void json_tensor_token(struct json_tensor *tensor, const struct json_token *token);
 /* As owner.numbers of a scan. */
 enum json_taken json_tensor_numbers(struct json_tensor *tensor, const char **p, const char *limit);
 
 /*
  * The body is complete: gives *out the dtype, shape and data of a tensor that is in it. `input` is
- * the loss's first tensor, resolved, or NULL where there is none. False when it is absent, null, or
- * a fault has been noted.
+ * the loss's first tensor, resolved, or NULL where there is none. False when it is absent, or a
+ * fault has been noted.
  */
 bool json_tensor_resolve(struct json_tensor *tensor, const struct loss_tensor *input,
 			 struct loss_tensor *out);

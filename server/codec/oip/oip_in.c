@@ -18,12 +18,11 @@ struct oip_in {
 
 	/* Of a body with raw tensors. */
 	bool framed;
-	struct loss_error header;  /* what is wrong with its header; LOSS_OK: nothing */
-	uint64_t document_bytes;   /* of the body, what is JSON */
-	uint64_t received;         /* of the body so far */
-	bool document_done;        /* all of the document is here, and judged: */
-	struct loss_error invalid; /* its syntax */
-	bool wanted;               /* its raw tensors; else there are none, or an error is known */
+	uint64_t document_bytes; /* of the body, what is JSON */
+	uint64_t received;       /* of the body so far */
+	bool document_done;      /* all of the document is here, and judged */
+	bool unreadable;         /* it is not JSON, or is not read to its end */
+	bool wanted;             /* its raw tensors; else there are none, or an error is known */
 
 	struct oip_request request; /* last, for it begins all by itself */
 };
@@ -44,6 +43,11 @@ static bool parse_length(const char *text, uint64_t *length)
 		    __builtin_add_overflow(*length, (unsigned)(*p - '0'), length))
 			return false;
 	return *text != '\0';
+}
+
+static struct fault *fault_of(struct oip_in *in)
+{
+	return &in->request.fault.kept;
 }
 
 static loss_status read_header(struct oip_in *in, struct loss_error *err)
@@ -70,11 +74,6 @@ static loss_status read_header(struct oip_in *in, struct loss_error *err)
 }
 
 /* ---------------------------------------------------------------- the tensors */
-
-static void note(struct oip_in *in, const struct loss_error *err)
-{
-	json_fault_note(&in->request.fault, err);
-}
 
 static loss_status expect_raw(struct oip_in *in, const struct oip_input *input,
 			      const struct loss_tensor *tensor, struct loss_error *err)
@@ -120,9 +119,9 @@ static void set_inputs(struct oip_in *in)
 	struct loss_tensor tensor;
 	struct loss_error err;
 	for (size_t i = 0; i < request->n_inputs && i < OIP_MAX_INPUTS; i++)
-		if (oip_input_resolve(&request->inputs[i], &tensor) &&
-		    set_input(in, &request->inputs[i], &tensor, &err) != LOSS_OK)
-			note(in, &err);
+		if (oip_input_resolve(&request->inputs[i], &tensor))
+			fault_note(fault_of(in), set_input(in, &request->inputs[i], &tensor, &err),
+				   &err);
 }
 
 /* How the reply is wanted. */
@@ -152,8 +151,12 @@ static void tell_wishes(struct oip_in *in)
 static void end_document(struct oip_in *in)
 {
 	struct oip_request *request = &in->request;
+	struct loss_error err;
 	in->document_done = true;
-	if (oip_request_finish(request, &in->invalid) != LOSS_OK)
+	loss_status status = oip_request_finish(request, &err);
+	fault_note(fault_of(in), status, &err);
+	in->unreadable = status != LOSS_OK;
+	if (in->unreadable)
 		return;
 	oip_request_settle(request);
 	set_inputs(in);
@@ -161,17 +164,12 @@ static void end_document(struct oip_in *in)
 					 ? request->parameters.numbers[OIP_TIMEOUT] * NS_PER_US
 					 : 0;
 	tell_wishes(in);
-	in->wanted = in->wanted && request->fault.error.status == LOSS_OK;
+	in->wanted = in->wanted && fault_of(in)->error.status == LOSS_OK;
 	if (in->wanted)
 		in->setup.sink->begin(in->setup.sink);
 }
 
 /* ---------------------------------------------------------------- the body */
-
-static bool is_dead(const struct oip_in *in)
-{
-	return in->header.status != LOSS_OK || oip_request_is_dead(&in->request);
-}
 
 static void feed_framed(struct oip_in *in, const unsigned char *bytes, size_t n)
 {
@@ -190,14 +188,12 @@ static void feed_framed(struct oip_in *in, const unsigned char *bytes, size_t n)
 static void feed(struct decoder *decoder, const unsigned char *bytes, size_t n)
 {
 	struct oip_in *in = in_of(decoder);
-	if (in->header.status != LOSS_OK)
-		return;
 	if (in->framed)
 		feed_framed(in, bytes, n);
 	else
 		oip_request_feed(&in->request, bytes, n);
 	/* Others may need it while the rest of this body is thrown away. */
-	if (is_dead(in))
+	if (oip_request_is_dead(&in->request))
 		loss_arena_release_buffers(in->setup.arena);
 }
 
@@ -218,32 +214,22 @@ static void check_bytes(struct oip_in *in)
 			  "the sizes of the binary inputs add up to %" PRIu64 " bytes, but %" PRIu64
 			  " follow the JSON part of the body",
 			  wanted, got);
-	note(in, &err);
+	fault_note(fault_of(in), err.status, &err);
 }
 
 static loss_status finish(struct decoder *decoder, struct loss_error *err)
 {
 	struct oip_in *in = in_of(decoder);
-	const struct loss_error *fault = &in->request.fault.error;
-	if (in->header.status == LOSS_OK && in->framed && !in->document_done)
-		loss_fail(&in->header, STATUS_INVALID_HEADER, "",
-			  HEADER_NAME " is %" PRIu64 ", but the body has only %" PRIu64 " bytes",
-			  in->document_bytes, in->received);
-	if (in->header.status != LOSS_OK) {
-		*err = in->header;
-		return err->status;
-	}
 	if (!in->framed)
 		end_document(in);
-	if (in->invalid.status != LOSS_OK) {
-		*err = in->invalid;
-		return err->status;
-	}
-	if (in->framed)
+	else if (!in->document_done)
+		loss_fail(fault_claim(fault_of(in), STATUS_INVALID_HEADER), STATUS_INVALID_HEADER,
+			  "",
+			  HEADER_NAME " is %" PRIu64 ", but the body has only %" PRIu64 " bytes",
+			  in->document_bytes, in->received);
+	else if (!in->unreadable)
 		check_bytes(in);
-	if (fault->status != LOSS_OK)
-		*err = *fault;
-	return fault->status;
+	return fault_report(fault_of(in), err);
 }
 
 /* Errors go by the tensor's or argument's name. */
@@ -259,6 +245,7 @@ static void pointer(const struct decoder *decoder, const struct loss_error *err,
 struct decoder *oip_in_create(const struct decoder_setup *setup)
 {
 	struct oip_in *in = loss_arena_array(setup->arena, struct oip_in, 1);
+	struct loss_error err;
 	if (!in)
 		return NULL;
 	memset(in, 0, offsetof(struct oip_in, request));
@@ -272,6 +259,6 @@ struct decoder *oip_in_create(const struct decoder_setup *setup)
 	oip_request_start(&in->request, setup);
 	in->framed = setup->header_length != NULL;
 	if (in->framed)
-		read_header(in, &in->header);
+		fault_note(fault_of(in), read_header(in, &err), &err);
 	return &in->decoder;
 }

@@ -27,11 +27,7 @@ void oip_input_start(struct oip_input *input, size_t i, const struct loss_info *
 	json_fault_label(input->label, "inputs", i);
 	input->tensor = -1;
 	input->broken = false;
-	input->level = 0;
-	input->member = N_MEMBERS;
-	input->named_data = false;
-	input->objects = 0;
-	input->seen = input->set = 0;
+	json_members_start(&input->members, members, N_MEMBERS);
 	input->dtype = LOSS_N_DTYPES;
 	json_shape_start(&input->shape, input->label, limits, fault);
 	oip_parameters_start(&input->parameters, OIP_INPUT, input->label, fault);
@@ -52,7 +48,7 @@ void oip_input_discard(struct oip_input *input)
 static struct loss_error *refuse(struct oip_input *input, loss_status status)
 {
 	input->broken = input->elements.stopped = true;
-	return json_fault_claim(input->fault, status, NULL);
+	return fault_claim(&input->fault->kept, status);
 }
 
 /* Notes a fault; the detail begins with the label. */
@@ -77,8 +73,8 @@ static void blame_type(struct oip_input *input, const struct json_token *token,
 	if (!refuse(input, LOSS_WRONG_TYPE))
 		return;
 	json_fault_show(token, shown);
-	blame(input, LOSS_WRONG_TYPE, ".%s is %s, but must be %s", members[input->member], shown,
-	      expected);
+	blame(input, LOSS_WRONG_TYPE, ".%s is %s, but must be %s", members[input->members.selected],
+	      shown, expected);
 }
 
 /* ---------------------------------------------------------------- members */
@@ -139,33 +135,22 @@ static void read_datatype(struct oip_input *input, const struct json_token *toke
 
 static void read_shape(struct oip_input *input, const struct json_token *token)
 {
-	if (input->level == 0 && token->event != JSON_ARRAY)
+	unsigned level = input->members.level;
+	if (level == 0 && token->event != JSON_ARRAY)
 		blame_type(input, token, "an array of integers");
-	else if (input->level == 1 && token->event == JSON_ARRAY_END)
+	else if (level == 1 && token->event == JSON_ARRAY_END)
 		json_shape_end(&input->shape);
-	else if (input->level == 1)
+	else if (level == 1)
 		json_shape_dimension(&input->shape, token);
 	if (input->shape.broken)
 		input->broken = input->elements.stopped = true;
 }
 
-static void read_parameters(struct oip_input *input, const struct json_token *token)
-{
-	if (input->level == 0 && token->event != JSON_OBJECT)
-		blame_type(input, token, "an object");
-	if (input->level != 1 || token->event == JSON_OBJECT_END)
-		return;
-	if (token->event != JSON_KEY)
-		oip_parameters_value(&input->parameters, token);
-	else if (!oip_parameters_key(&input->parameters, token))
-		oip_parameters_blame_unknown(&input->parameters, NULL, token);
-}
-
 static void read_data(struct oip_input *input, const struct json_token *token)
 {
-	if (input->level == 0 && token->event != JSON_ARRAY) {
+	if (input->members.level == 0 && token->event != JSON_ARRAY) {
 		blame_type(input, token, "an array, flat or nested");
-		input->member = N_MEMBERS;
+		json_members_pass(&input->members);
 		return;
 	}
 	json_elements_token(&input->elements, token);
@@ -182,26 +167,10 @@ static void blame_member(struct oip_input *input, const struct json_token *token
 	      loss_nearest_of(members, N_MEMBERS, token->text, token->size));
 }
 
-/* A name was read: what follows is its value. That of a refused one is skipped. */
-static void select_member(struct oip_input *input, const struct json_token *token)
+/* Data is read as its dtype from the beginning where that is known. */
+static void expect_member(struct oip_input *input)
 {
-	int member = 0;
-	while (member < N_MEMBERS && strcmp(members[member], token->text) != 0)
-		member++;
-	input->member = N_MEMBERS;
-	input->named_data = member == MEMBER_DATA;
-	if (member == N_MEMBERS) {
-		blame_member(input, token);
-		return;
-	}
-	if (input->seen & (1u << member)) {
-		blame(input, LOSS_DUPLICATE_FIELD, ".%s is given twice; give it once",
-		      members[member]);
-		return;
-	}
-	input->member = member;
-	input->seen |= 1u << member;
-	if (member != MEMBER_DATA || input->dtype == LOSS_N_DTYPES)
+	if (input->members.selected != MEMBER_DATA || input->dtype == LOSS_N_DTYPES)
 		return;
 	json_values_set_dtype(&input->elements.values, input->dtype);
 	input->elements.dtype_name = oip_name(input->dtype);
@@ -210,12 +179,8 @@ static void select_member(struct oip_input *input, const struct json_token *toke
 static void read_member(struct oip_input *input, unsigned *tensors_seen,
 			const struct json_token *token)
 {
-	bool begins = input->level == 0;
-	if (input->member == N_MEMBERS || (begins && token->event == JSON_NULL))
-		return;
-	if (begins)
-		input->set |= 1u << input->member;
-	switch (input->member) {
+	bool begins = input->members.level == 0;
+	switch (input->members.selected) {
 	case MEMBER_NAME:
 		if (begins)
 			read_name(input, tensors_seen, token);
@@ -228,7 +193,8 @@ static void read_member(struct oip_input *input, unsigned *tensors_seen,
 		read_shape(input, token);
 		break;
 	case MEMBER_PARAMETERS:
-		read_parameters(input, token);
+		if (!oip_parameters_token(&input->parameters, token))
+			blame_type(input, token, "an object");
 		break;
 	default:
 		read_data(input, token);
@@ -245,20 +211,17 @@ static bool has(const struct oip_input *input, enum oip_parameter parameter)
 
 static bool check_members(struct oip_input *input)
 {
-	for (int member = 0; member <= MEMBER_SHAPE; member++) {
-		if (input->set & (1u << member))
-			continue;
-		blame(input, LOSS_MISSING_FIELD,
-		      ".%s is missing: an input has name, datatype, shape and data",
-		      members[member]);
-		return false;
-	}
-	return true;
+	size_t missing = json_members_missing(&input->members, MEMBER_PARAMETERS);
+	if (missing == MEMBER_PARAMETERS)
+		return true;
+	blame(input, LOSS_MISSING_FIELD,
+	      ".%s is missing: an input has name, datatype, shape and data", members[missing]);
+	return false;
 }
 
 static void check_source(struct oip_input *input)
 {
-	bool data = input->set & (1u << MEMBER_DATA);
+	bool data = json_members_has(&input->members, MEMBER_DATA);
 	bool binary = has(input, OIP_BINARY_DATA_SIZE), region = has(input, OIP_REGION);
 	bool part = has(input, OIP_OFFSET) || has(input, OIP_BYTE_SIZE);
 	if (data + binary + region > 1)
@@ -286,35 +249,41 @@ static void check_source(struct oip_input *input)
 void oip_input_token(struct oip_input *input, unsigned *tensors_seen,
 		     const struct json_token *token)
 {
-	bool opens = token->event == JSON_OBJECT || token->event == JSON_ARRAY;
-	bool closes = token->event == JSON_OBJECT_END || token->event == JSON_ARRAY_END;
-	if (input->level > 0 || (token->event != JSON_KEY && !closes)) {
-		/* A closing bracket belongs to the level that it closes. */
+	switch (json_members_take(&input->members, token)) {
+	case JSON_MEMBERS_NAME:
+		expect_member(input);
+		break;
+	case JSON_MEMBERS_TWICE:
+		blame(input, LOSS_DUPLICATE_FIELD, ".%s is given twice; give it once", token->text);
+		break;
+	case JSON_MEMBERS_UNKNOWN:
+		blame_member(input, token);
+		break;
+	case JSON_MEMBERS_VALUE:
 		read_member(input, tensors_seen, token);
-		input->level += opens;
-		input->level -= closes;
-		input->objects += token->event == JSON_OBJECT;
-		input->objects -= token->event == JSON_OBJECT_END;
-	} else if (!closes) {
-		select_member(input, token);
-	} else if (!input->broken && !input->parameters.bad && check_members(input)) {
-		check_source(input);
+		break;
+	case JSON_MEMBERS_END:
+		if (!input->broken && !input->parameters.bad && check_members(input))
+			check_source(input);
+		break;
+	default:
+		break;
 	}
 }
 
 bool oip_input_in_data(const struct oip_input *input)
 {
-	return input->member == MEMBER_DATA && input->level > 0;
+	return input->members.selected == MEMBER_DATA && input->members.depth > 1;
 }
 
 bool oip_input_nonfinite(const struct oip_input *input)
 {
-	return input->named_data && input->objects == 0;
+	return input->members.named == MEMBER_DATA && input->members.objects == 0;
 }
 
 enum oip_source oip_input_source(const struct oip_input *input)
 {
-	if (input->set & (1u << MEMBER_DATA))
+	if (json_members_has(&input->members, MEMBER_DATA))
 		return OIP_IN_DATA;
 	return has(input, OIP_REGION) ? OIP_IN_SHARED_MEMORY : OIP_IN_BINARY;
 }

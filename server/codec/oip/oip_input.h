@@ -16,28 +16,23 @@ enum oip_source {
 struct oip_input {
 	const struct loss_info *loss;
 	struct json_fault *fault;
-	char label[64];   /* how messages name it: "inputs[1]", once it is known "targets" */
-	int tensor;       /* index among the loss's; -1: not known, or none of them */
-	bool broken;      /* a fault has been noted that leaves no tensor */
-	unsigned level;   /* open arrays and objects inside */
-	int member;       /* the one whose value is being read */
-	bool named_data;  /* its name is "data", even where it is refused */
-	unsigned objects; /* open ones inside it */
-	unsigned seen;    /* bits of members: named */
-	unsigned set;     /* bits of members: given a value other than null */
+	char label[64]; /* how messages name it: "inputs[1]", once it is known "targets" */
+	int tensor;     /* index among the loss's; -1: not known, or none of them */
+	bool broken;    /* a fault has been noted that leaves no tensor */
+	struct json_members members;
 	loss_dtype dtype; /* LOSS_N_DTYPES until it is known */
 	struct json_shape shape;
 	struct oip_parameters parameters;
 	struct json_elements elements;
 };
 
-/* Entry i, after its opening brace. The struct stays where it is. */
+/* Entry i. The struct stays where it is. */
 void oip_input_start(struct oip_input *input, size_t i, const struct loss_info *loss,
 		     struct loss_arena *arena, const struct decoder_limits *limits,
 		     struct json_fault *fault);
 /* Keeps no data: the entry is one too many. */
 void oip_input_discard(struct oip_input *input);
-/* Any token up to the closing brace, that included; tensors_seen: bits of those that other entries
+/* Any token of it; tensors_seen: bits of those that other entries
  * are, to which it adds its own. */
 void oip_input_token(struct oip_input *input, unsigned *tensors_seen,
 		     const struct json_token *token);

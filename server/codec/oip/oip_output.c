@@ -13,16 +13,14 @@ void oip_output_start(struct oip_output *output, size_t i, struct json_fault *fa
 	output->fault = fault;
 	output->name[0] = '\0';
 	json_fault_label(output->label, "outputs", i);
-	output->level = 0;
-	output->member = N_MEMBERS;
-	output->seen = 0;
+	json_members_start(&output->members, members, N_MEMBERS);
 	oip_parameters_start(&output->parameters, OIP_OUTPUT, output->label, fault);
 }
 
 /* Where a fault is written; NULL where nobody would read it. */
 static struct loss_error *refuse(struct oip_output *output, loss_status status)
 {
-	return json_fault_claim(output->fault, status, NULL);
+	return fault_claim(&output->fault->kept, status);
 }
 
 /* Notes a fault; the detail begins with the label. */
@@ -47,13 +45,13 @@ static void blame_type(struct oip_output *output, const struct json_token *token
 	if (!refuse(output, LOSS_WRONG_TYPE))
 		return;
 	json_fault_show(token, shown);
-	blame(output, LOSS_WRONG_TYPE, ".%s is %s, but must be %s", members[output->member], shown,
-	      expected);
+	blame(output, LOSS_WRONG_TYPE, ".%s is %s, but must be %s",
+	      members[output->members.selected], shown, expected);
 }
 
 static void read_name(struct oip_output *output, const struct json_token *token)
 {
-	if (output->level > 0)
+	if (output->members.level > 0)
 		return; /* inside an array or object, which was refused */
 	if (token->event != JSON_STRING)
 		blame_type(output, token, "a string such as \"loss\"");
@@ -61,45 +59,15 @@ static void read_name(struct oip_output *output, const struct json_token *token)
 		json_fault_copy(output->name, sizeof output->name, token->text, token->size);
 }
 
-static void read_parameters(struct oip_output *output, const struct json_token *token)
+static void blame_name(struct oip_output *output, const struct json_token *token, bool known)
 {
-	if (output->level == 0 && token->event != JSON_OBJECT)
-		blame_type(output, token, "an object");
-	if (output->level != 1 || token->event == JSON_OBJECT_END)
-		return;
-	if (token->event != JSON_KEY)
-		oip_parameters_value(&output->parameters, token);
-	else if (!oip_parameters_key(&output->parameters, token))
-		oip_parameters_blame_unknown(&output->parameters, NULL, token);
-}
-
-static void select_member(struct oip_output *output, const struct json_token *token)
-{
+	loss_status status = known ? LOSS_DUPLICATE_FIELD : LOSS_UNKNOWN_FIELD;
 	char name[64];
-	int member = 0;
-	while (member < N_MEMBERS && strcmp(members[member], token->text) != 0)
-		member++;
-	output->member = N_MEMBERS;
 	json_fault_copy(name, sizeof name, token->text, token->size);
-	if (member == N_MEMBERS)
-		blame(output, LOSS_UNKNOWN_FIELD,
-		      " has no member \"%s\": an output has name and parameters", name);
-	else if (output->seen & (1u << member))
-		blame(output, LOSS_DUPLICATE_FIELD, ".%s is given twice; give it once", name);
-	else
-		output->member = member;
-	if (member < N_MEMBERS)
-		output->seen |= 1u << member;
-}
-
-static void read_member(struct oip_output *output, const struct json_token *token)
-{
-	if (output->member == N_MEMBERS || (output->level == 0 && token->event == JSON_NULL))
-		return;
-	if (output->member == MEMBER_NAME)
-		read_name(output, token);
-	else
-		read_parameters(output, token);
+	blame(output, status,
+	      known ? ".%s is given twice; give it once"
+		    : " has no member \"%s\": an output has name and parameters",
+	      name);
 }
 
 static bool has(const struct oip_output *output, enum oip_parameter parameter)
@@ -131,16 +99,22 @@ static void check(struct oip_output *output)
 
 void oip_output_token(struct oip_output *output, const struct json_token *token)
 {
-	bool opens = token->event == JSON_OBJECT || token->event == JSON_ARRAY;
-	bool closes = token->event == JSON_OBJECT_END || token->event == JSON_ARRAY_END;
-	if (output->level > 0 || (token->event != JSON_KEY && !closes)) {
-		/* A closing bracket belongs to the level that it closes. */
-		read_member(output, token);
-		output->level += opens;
-		output->level -= closes;
-	} else if (!closes) {
-		select_member(output, token);
-	} else {
+	enum json_members_event event = json_members_take(&output->members, token);
+	switch (event) {
+	case JSON_MEMBERS_TWICE:
+	case JSON_MEMBERS_UNKNOWN:
+		blame_name(output, token, event == JSON_MEMBERS_TWICE);
+		break;
+	case JSON_MEMBERS_VALUE:
+		if (output->members.selected == MEMBER_NAME)
+			read_name(output, token);
+		else if (!oip_parameters_token(&output->parameters, token))
+			blame_type(output, token, "an object");
+		break;
+	case JSON_MEMBERS_END:
 		check(output);
+		break;
+	default:
+		break;
 	}
 }

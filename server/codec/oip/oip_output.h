@@ -8,15 +8,13 @@ struct oip_output {
 	struct json_fault *fault;
 	char name[64];               /* "" until it is known */
 	char label[JSON_LABEL_SIZE]; /* how messages name it: "outputs[1]" */
-	unsigned level;              /* open arrays and objects inside */
-	int member;                  /* the one whose value is being read */
-	unsigned seen;               /* bits of members: named */
+	struct json_members members;
 	struct oip_parameters parameters;
 };
 
-/* Entry i, after its opening brace. The struct stays where it is. */
+/* Entry i. The struct stays where it is. */
 void oip_output_start(struct oip_output *output, size_t i, struct json_fault *fault);
-/* Any token up to the closing brace, that included. */
+/* Any token of it. */
 void oip_output_token(struct oip_output *output, const struct json_token *token);
 
 #endif

@@ -3,24 +3,27 @@
 #include <stdio.h>
 #include <string.h>
 
-/* More than any loss has. */
-#define MAX_ARGUMENTS 32
+#include "codec/json/json_scalar.h"
 
-enum type { TYPE_BOOLEAN, TYPE_UNSIGNED, TYPE_NAME };
+static const char *const names[OIP_N_PARAMETERS] = {
+	[OIP_TIMEOUT] = "timeout",
+	[OIP_PRIORITY] = "priority",
+	[OIP_BINARY_DATA_OUTPUT] = "binary_data_output",
+	[OIP_BINARY_DATA_SIZE] = "binary_data_size",
+	[OIP_REGION] = "shared_memory_region",
+	[OIP_OFFSET] = "shared_memory_offset",
+	[OIP_BYTE_SIZE] = "shared_memory_byte_size",
+	[OIP_BINARY_DATA] = "binary_data",
+};
 
-static const struct row {
-	const char *name;
-	unsigned owners;
-	enum type type;
-} rows[OIP_N_PARAMETERS] = {
-	[OIP_TIMEOUT] = {"timeout", OIP_REQUEST, TYPE_UNSIGNED},
-	[OIP_PRIORITY] = {"priority", OIP_REQUEST, TYPE_UNSIGNED},
-	[OIP_BINARY_DATA_OUTPUT] = {"binary_data_output", OIP_REQUEST, TYPE_BOOLEAN},
-	[OIP_BINARY_DATA_SIZE] = {"binary_data_size", OIP_INPUT, TYPE_UNSIGNED},
-	[OIP_BINARY_DATA] = {"binary_data", OIP_OUTPUT, TYPE_BOOLEAN},
-	[OIP_REGION] = {"shared_memory_region", OIP_INPUT | OIP_OUTPUT, TYPE_NAME},
-	[OIP_OFFSET] = {"shared_memory_offset", OIP_INPUT | OIP_OUTPUT, TYPE_UNSIGNED},
-	[OIP_BYTE_SIZE] = {"shared_memory_byte_size", OIP_INPUT | OIP_OUTPUT, TYPE_UNSIGNED},
+/* Whose are which of them. */
+static const struct {
+	enum oip_parameter first;
+	size_t n;
+} ranges[] = {
+	[OIP_REQUEST] = {OIP_TIMEOUT, OIP_BINARY_DATA_OUTPUT - OIP_TIMEOUT + 1},
+	[OIP_INPUT] = {OIP_BINARY_DATA_SIZE, OIP_BYTE_SIZE - OIP_BINARY_DATA_SIZE + 1},
+	[OIP_OUTPUT] = {OIP_REGION, OIP_BINARY_DATA - OIP_REGION + 1},
 };
 
 /* What other servers of the protocol have and this one has not. */
@@ -42,8 +45,22 @@ void oip_parameters_start(struct oip_parameters *parameters, enum oip_owner owne
 	parameters->owner = owner;
 	parameters->label = label;
 	parameters->fault = fault;
-	parameters->seen = parameters->set = parameters->bad = 0;
-	parameters->current = OIP_N_PARAMETERS;
+	parameters->problem = NULL;
+	parameters->set = parameters->bad = 0;
+	json_members_start(&parameters->members, &names[ranges[owner].first], ranges[owner].n);
+}
+
+void oip_parameters_start_request(struct oip_parameters *parameters, struct loss_problem *problem,
+				  const char *all[JSON_MEMBERS_MAX], struct json_fault *fault)
+{
+	const struct loss_info *loss = loss_problem_info(problem);
+	size_t n = ranges[OIP_REQUEST].n;
+	oip_parameters_start(parameters, OIP_REQUEST, "", fault);
+	parameters->problem = problem;
+	memcpy(all, parameters->members.names, n * sizeof *all);
+	for (size_t i = 0; i < loss->n_arguments; i++)
+		all[n++] = loss->arguments[i]->name;
+	json_members_start(&parameters->members, all, n);
 }
 
 /* ---------------------------------------------------------------- names */
@@ -51,7 +68,7 @@ void oip_parameters_start(struct oip_parameters *parameters, enum oip_owner owne
 /* Where a fault is written; NULL where nobody would read it. */
 static struct loss_error *refuse(struct oip_parameters *parameters, loss_status status)
 {
-	return json_fault_claim(parameters->fault, status, NULL);
+	return fault_claim(&parameters->fault->kept, status);
 }
 
 /* Notes a fault of the parameter of that name; the detail is the name and `rest`. */
@@ -60,17 +77,6 @@ static void blame(struct oip_parameters *parameters, loss_status status, const c
 {
 	loss_fail(refuse(parameters, status), status, name, "%s%s%s %s", parameters->label,
 		  *parameters->label ? ".parameters." : "parameters.", name, rest);
-}
-
-static void blame_unsupported(struct oip_parameters *parameters, const struct json_token *token,
-			      const char *why)
-{
-	char name[64], rest[160];
-	if (!refuse(parameters, LOSS_UNKNOWN_FIELD))
-		return;
-	json_fault_copy(name, sizeof name, token->text, token->size);
-	snprintf(rest, sizeof rest, "is not supported: %s", why);
-	blame(parameters, LOSS_UNKNOWN_FIELD, name, rest);
 }
 
 static const char *refusal(const struct oip_parameters *parameters, const char *name)
@@ -83,55 +89,23 @@ static const char *refusal(const struct oip_parameters *parameters, const char *
 	return NULL;
 }
 
-bool oip_parameters_key(struct oip_parameters *parameters, const struct json_token *token)
+static void blame_unknown(struct oip_parameters *parameters, const struct json_token *token)
 {
+	const struct json_members *members = &parameters->members;
+	const struct loss_info *loss =
+		parameters->problem ? loss_problem_info(parameters->problem) : NULL;
 	const char *why = refusal(parameters, token->text);
-	int i = 0;
-	parameters->current = OIP_N_PARAMETERS;
-	if (why) {
-		blame_unsupported(parameters, token, why);
-		return true;
-	}
-	while (i < OIP_N_PARAMETERS &&
-	       (!(rows[i].owners & parameters->owner) || strcmp(rows[i].name, token->text) != 0))
-		i++;
-	if (i == OIP_N_PARAMETERS)
-		return false;
-	if (parameters->seen & (1u << i))
-		blame(parameters, LOSS_DUPLICATE_FIELD, rows[i].name,
-		      "is given twice; give it once");
-	else
-		parameters->current = (enum oip_parameter)i;
-	parameters->seen |= 1u << i;
-	return true;
-}
-
-static const char *nearest(const struct oip_parameters *parameters, const struct loss_info *loss,
-			   const struct json_token *token)
-{
-	const char *names[OIP_N_PARAMETERS + MAX_ARGUMENTS];
-	size_t n = 0;
-	for (int i = 0; i < OIP_N_PARAMETERS; i++)
-		if (rows[i].owners & parameters->owner)
-			names[n++] = rows[i].name;
-	for (size_t i = 0; loss && i < loss->n_arguments && i < MAX_ARGUMENTS; i++)
-		names[n++] = loss->arguments[i]->name;
-	return loss_nearest_of(names, n, token->text, token->size);
-}
-
-void oip_parameters_blame_unknown(struct oip_parameters *parameters, const struct loss_info *loss,
-				  const struct json_token *token)
-{
 	char name[64], rest[160];
-	bool tensor = loss && loss_find_tensor(loss, token->text, token->size) >= 0;
 	if (!refuse(parameters, LOSS_UNKNOWN_FIELD))
 		return;
 	json_fault_copy(name, sizeof name, token->text, token->size);
-	if (tensor)
+	if (why)
+		snprintf(rest, sizeof rest, "is not supported: %s", why);
+	else if (loss && loss_find_tensor(loss, token->text, token->size) >= 0)
 		snprintf(rest, sizeof rest, "is a tensor of %s: it stands in inputs", loss->name);
 	else
 		snprintf(rest, sizeof rest, "is unknown; the nearest parameter is \"%s\"",
-			 nearest(parameters, loss, token));
+			 loss_nearest_of(members->names, members->n, token->text, token->size));
 	blame(parameters, LOSS_UNKNOWN_FIELD, name, rest);
 }
 
@@ -141,24 +115,25 @@ static void blame_value(struct oip_parameters *parameters, loss_status status,
 			const struct json_token *token, const char *expected)
 {
 	char shown[JSON_SHOWN_SIZE], rest[JSON_SHOWN_SIZE + 160];
-	parameters->bad |= 1u << parameters->current;
 	if (!refuse(parameters, status))
 		return;
 	json_fault_show(token, shown);
 	snprintf(rest, sizeof rest, "is %s, but must be %s", shown, expected);
-	blame(parameters, status, rows[parameters->current].name, rest);
+	blame(parameters, status, parameters->members.names[parameters->members.selected], rest);
 }
 
-static bool read_boolean(struct oip_parameters *parameters, const struct json_token *token)
+static bool read_boolean(struct oip_parameters *parameters, const struct json_token *token,
+			 uint64_t *value)
 {
 	bool fits = token->event == JSON_TRUE || token->event == JSON_FALSE;
-	parameters->numbers[parameters->current] = token->event == JSON_TRUE;
+	*value = token->event == JSON_TRUE;
 	if (!fits)
 		blame_value(parameters, LOSS_WRONG_TYPE, token, "true or false");
 	return fits;
 }
 
-static bool read_unsigned(struct oip_parameters *parameters, const struct json_token *token)
+static bool read_unsigned(struct oip_parameters *parameters, const struct json_token *token,
+			  uint64_t *value)
 {
 	const struct number *number = &token->number;
 	bool integer = token->event == JSON_NUMBER && number->is_integer;
@@ -169,13 +144,15 @@ static bool read_unsigned(struct oip_parameters *parameters, const struct json_t
 	else if (negative || !number->fits)
 		blame_value(parameters, LOSS_ARGUMENT_OUT_OF_RANGE, token,
 			    "0 to 18446744073709551615");
-	parameters->numbers[parameters->current] = number->magnitude;
+	*value = number->magnitude;
 	return integer && !negative && number->fits;
 }
 
-static bool read_name(struct oip_parameters *parameters, const struct json_token *token)
+static bool read_region(struct oip_parameters *parameters, const struct json_token *token,
+			uint64_t *value)
 {
 	bool fits = token->event == JSON_STRING && token->size > 0;
+	(void)value;
 	if (!fits)
 		blame_value(parameters, LOSS_WRONG_TYPE, token, "the name of a registered region");
 	else
@@ -184,18 +161,62 @@ static bool read_name(struct oip_parameters *parameters, const struct json_token
 	return fits;
 }
 
-void oip_parameters_value(struct oip_parameters *parameters, const struct json_token *token)
+static void read_argument(struct oip_parameters *parameters, size_t i,
+			  const struct json_token *token)
 {
-	typedef bool read_value(struct oip_parameters *, const struct json_token *);
-	static read_value *const readers[] = {
-		[TYPE_BOOLEAN] = read_boolean,
-		[TYPE_UNSIGNED] = read_unsigned,
-		[TYPE_NAME] = read_name,
+	struct loss_error err;
+	char text[JSON_SHOWN_SIZE];
+	struct loss_value value = json_scalar(token, text);
+	fault_note(&parameters->fault->kept,
+		   loss_problem_set_argument(parameters->problem, i, &value, &err), &err);
+}
+
+static void read_value(struct oip_parameters *parameters, const struct json_token *token)
+{
+	typedef bool read_parameter(struct oip_parameters *, const struct json_token *, uint64_t *);
+	static read_parameter *const readers[OIP_N_PARAMETERS] = {
+		[OIP_TIMEOUT] = read_unsigned,
+		[OIP_PRIORITY] = read_unsigned,
+		[OIP_BINARY_DATA_OUTPUT] = read_boolean,
+		[OIP_BINARY_DATA_SIZE] = read_unsigned,
+		[OIP_REGION] = read_region,
+		[OIP_OFFSET] = read_unsigned,
+		[OIP_BYTE_SIZE] = read_unsigned,
+		[OIP_BINARY_DATA] = read_boolean,
 	};
-	if (parameters->current == OIP_N_PARAMETERS || token->event == JSON_NULL)
+	size_t member = parameters->members.selected, n = ranges[parameters->owner].n;
+	if (parameters->members.level > 0)
+		return; /* inside an array or object, which was refused */
+	if (member >= n) {
+		read_argument(parameters, member - n, token);
 		return;
-	if (readers[rows[parameters->current].type](parameters, token))
-		parameters->set |= 1u << parameters->current;
+	}
+	size_t parameter = ranges[parameters->owner].first + member;
+	if (readers[parameter](parameters, token, &parameters->numbers[parameter]))
+		parameters->set |= 1u << parameter;
+	else
+		parameters->bad |= 1u << parameter;
+}
+
+bool oip_parameters_token(struct oip_parameters *parameters, const struct json_token *token)
+{
+	switch (json_members_take(&parameters->members, token)) {
+	case JSON_MEMBERS_NO_OBJECT:
+		return false;
+	case JSON_MEMBERS_TWICE:
+		blame(parameters, LOSS_DUPLICATE_FIELD, token->text,
+		      "is given twice; give it once");
+		break;
+	case JSON_MEMBERS_UNKNOWN:
+		blame_unknown(parameters, token);
+		break;
+	case JSON_MEMBERS_VALUE:
+		read_value(parameters, token);
+		break;
+	default:
+		break;
+	}
+	return true;
 }
 
 struct shm_use oip_parameters_use(const struct oip_parameters *parameters, const char *field)

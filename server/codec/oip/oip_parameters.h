@@ -6,47 +6,45 @@
 #define LOSSD_CODEC_OIP_PARAMETERS_H
 
 #include "codec/json/json_fault.h"
+#include "codec/json/json_members.h"
 #include "shm/shm.h"
 
 /* Whose parameters; bits. */
 enum oip_owner { OIP_REQUEST = 1, OIP_INPUT = 2, OIP_OUTPUT = 4 };
 
+/* Those of each owner stand side by side. */
 enum oip_parameter {
-	OIP_TIMEOUT, /* microseconds; 0: none */
+	OIP_TIMEOUT, /* the request's: microseconds; 0: none */
 	OIP_PRIORITY,
 	OIP_BINARY_DATA_OUTPUT,
-	OIP_BINARY_DATA_SIZE,
-	OIP_BINARY_DATA,
+	OIP_BINARY_DATA_SIZE, /* an input's, with the next three */
 	OIP_REGION,
 	OIP_OFFSET,
 	OIP_BYTE_SIZE,
+	OIP_BINARY_DATA, /* an output's, with the last three */
 	OIP_N_PARAMETERS
 };
 
 struct oip_parameters {
+	struct json_members members; /* the owner's parameters, then the loss's arguments */
 	enum oip_owner owner;
 	const char *label; /* whose they are, in messages: "logits"; "": the request's */
 	struct json_fault *fault;
-	unsigned seen;                      /* bits: named */
+	struct loss_problem *problem;       /* whose arguments may stand here too; NULL: nobody's */
 	unsigned set;                       /* bits: has a value other than null, and of its type */
 	unsigned bad;                       /* bits: has one of another type */
-	enum oip_parameter current;         /* whose value comes next; OIP_N_PARAMETERS: nobody's */
 	uint64_t numbers[OIP_N_PARAMETERS]; /* booleans are 0 and 1 */
 	char region[JSON_TEXT_MAX + 1];
 };
 
-/* label and fault stay valid; what label points to may change. */
+/* An entry's. label and fault stay valid; what label points to may change. */
 void oip_parameters_start(struct oip_parameters *parameters, enum oip_owner owner,
 			  const char *label, struct json_fault *fault);
-/* A name: selects whose value comes next, or notes why nobody's does. False, and nothing noted, for
- * a name that is none of the protocol's. */
-bool oip_parameters_key(struct oip_parameters *parameters, const struct json_token *token);
-/* Notes that the name is nobody's; the nearest is looked for among the loss's arguments too, unless
- * it is NULL. */
-void oip_parameters_blame_unknown(struct oip_parameters *parameters, const struct loss_info *loss,
-				  const struct json_token *token);
-/* The beginning of a value. */
-void oip_parameters_value(struct oip_parameters *parameters, const struct json_token *token);
+/* The request's, among which are the arguments of the problem's loss; names: room for all. */
+void oip_parameters_start_request(struct oip_parameters *parameters, struct loss_problem *problem,
+				  const char *names[JSON_MEMBERS_MAX], struct json_fault *fault);
+/* Any token of the value that they must be. False, and nothing noted, at one that is no object. */
+bool oip_parameters_token(struct oip_parameters *parameters, const struct json_token *token);
 
 static inline bool oip_parameters_has(const struct oip_parameters *parameters,
 				      enum oip_parameter parameter)

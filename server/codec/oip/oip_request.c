@@ -3,8 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "codec/json/json_scalar.h"
-
 /* Tokens that fill no tensor. A document with more is not read to its end: it is wrong already. */
 #define IDLE_TOKENS (UINT64_C(1) << 24)
 /* Of the caller's own deadline, in microseconds: an hour, as in X-Request-Timeout-Ms. */
@@ -24,21 +22,15 @@ static const char *const sections[N_SECTIONS] = {"id", "model_name", "parameters
 
 bool oip_request_is_dead(const struct oip_request *request)
 {
-	return request->deaf || json_fault_is_fatal(&request->fault);
+	return request->deaf || fault_is_fatal(&request->fault.kept);
 }
 
 /* ---------------------------------------------------------------- faults */
 
-/* Keeps an error that others made. */
-static void note(struct oip_request *request, const struct loss_error *err)
-{
-	json_fault_note(&request->fault, err);
-}
-
 /* Where a fault is written; NULL where nobody would read it. */
 static struct loss_error *refuse(struct oip_request *request, loss_status status)
 {
-	return json_fault_claim(&request->fault, status, NULL);
+	return fault_claim(&request->fault.kept, status);
 }
 
 static void blame_type(struct oip_request *request, const struct json_token *token,
@@ -46,7 +38,7 @@ static void blame_type(struct oip_request *request, const struct json_token *tok
 {
 	struct loss_error *err = refuse(request, LOSS_WRONG_TYPE);
 	char shown[JSON_SHOWN_SIZE];
-	const char *section = sections[request->section];
+	const char *section = sections[request->members.selected];
 	if (!err)
 		return;
 	json_fault_show(token, shown);
@@ -58,23 +50,22 @@ static void blame_entry(struct oip_request *request, size_t i, const struct json
 {
 	struct loss_error *err = refuse(request, LOSS_WRONG_TYPE);
 	char shown[JSON_SHOWN_SIZE];
-	const char *section = sections[request->section];
+	const char *section = sections[request->members.selected];
 	if (!err)
 		return;
 	json_fault_show(token, shown);
 	loss_fail(err, LOSS_WRONG_TYPE, section,
 		  "%s[%zu] is %s, but must be an object such as {\"name\": \"%s\"}", section, i,
 		  shown,
-		  request->section == SECTION_INPUTS ? request->loss->tensors[0].name
-						     : request->loss->outputs[0]->name);
+		  request->members.selected == SECTION_INPUTS ? request->loss->tensors[0].name
+							      : request->loss->outputs[0]->name);
 }
 
 /* ---------------------------------------------------------------- names */
 
 static void read_id(struct oip_request *request, const struct json_token *token)
 {
-	struct loss_error err;
-	if (request->depth > 1)
+	if (request->members.level > 0)
 		return; /* inside an array or object, which was refused */
 	if (token->event != JSON_STRING) {
 		blame_type(request, token, "a string");
@@ -83,10 +74,8 @@ static void read_id(struct oip_request *request, const struct json_token *token)
 			  "id", "id is longer than the limit of %d bytes", JSON_TEXT_MAX);
 	} else {
 		request->id = loss_arena_printf(request->arena, "%s", token->text);
-		if (request->id)
-			return;
-		loss_arena_failure(request->arena, &err);
-		note(request, &err);
+		if (!request->id)
+			fault_note_memory(&request->fault.kept, request->arena);
 	}
 }
 
@@ -94,7 +83,7 @@ static void read_id(struct oip_request *request, const struct json_token *token)
 static void read_model_name(struct oip_request *request, const struct json_token *token)
 {
 	const char *name = request->loss->name;
-	if (request->depth > 1)
+	if (request->members.level > 0)
 		return; /* inside an array or object, which was refused */
 	if (token->event != JSON_STRING) {
 		blame_type(request, token, "a string");
@@ -107,48 +96,10 @@ static void read_model_name(struct oip_request *request, const struct json_token
 	}
 }
 
-/* ---------------------------------------------------------------- parameters */
-
-static void select_parameter(struct oip_request *request, const struct json_token *token)
-{
-	const struct loss_info *loss = request->loss;
-	request->argument = loss->n_arguments;
-	if (oip_parameters_key(&request->parameters, token))
-		return;
-	int argument = loss_find_argument(loss, token->text, token->size);
-	if (argument < 0) {
-		oip_parameters_blame_unknown(&request->parameters, loss, token);
-	} else if (request->arguments_seen & (1u << argument)) {
-		loss_fail(refuse(request, LOSS_DUPLICATE_FIELD), LOSS_DUPLICATE_FIELD, token->text,
-			  "parameters.%s is given twice; give it once", token->text);
-	} else {
-		request->argument = (size_t)argument;
-		request->arguments_seen |= 1u << argument;
-	}
-}
-
-static void read_parameter(struct oip_request *request, const struct json_token *token)
-{
-	struct loss_error err;
-	char text[JSON_SHOWN_SIZE];
-	oip_parameters_value(&request->parameters, token);
-	if (request->argument == request->loss->n_arguments || token->event == JSON_NULL)
-		return;
-	struct loss_value value = json_scalar(token, text);
-	if (loss_problem_set_argument(request->problem, request->argument, &value, &err) != LOSS_OK)
-		note(request, &err);
-}
-
 static void read_parameters(struct oip_request *request, const struct json_token *token)
 {
-	if (request->depth == 1 && token->event != JSON_OBJECT)
+	if (!oip_parameters_token(&request->parameters, token))
 		blame_type(request, token, "an object of scalars");
-	if (request->depth != 2 || token->event == JSON_OBJECT_END)
-		return;
-	if (token->event == JSON_KEY)
-		select_parameter(request, token);
-	else
-		read_parameter(request, token);
 }
 
 /* ---------------------------------------------------------------- inputs and outputs */
@@ -165,20 +116,19 @@ static struct oip_output *current_output(struct oip_request *request)
 	return &request->outputs[i < OIP_MAX_OUTPUTS ? i : OIP_MAX_OUTPUTS];
 }
 
-static void start_entry(struct oip_request *request, const struct json_token *token)
+static void start_input(struct oip_request *request)
 {
-	bool input = request->section == SECTION_INPUTS;
-	size_t i = input ? request->n_inputs++ : request->n_outputs++;
-	request->is_entry = token->event == JSON_OBJECT;
-	if (input)
-		oip_input_start(current_input(request), i, request->loss, request->arena,
-				&request->limits, &request->fault);
-	else
-		oip_output_start(current_output(request), i, &request->fault);
-	if (input && i >= OIP_MAX_INPUTS)
+	size_t i = request->n_inputs++;
+	oip_input_start(current_input(request), i, request->loss, request->arena, &request->limits,
+			&request->fault);
+	if (i >= OIP_MAX_INPUTS)
 		oip_input_discard(current_input(request));
-	if (!request->is_entry)
-		blame_entry(request, i, token);
+}
+
+static void start_output(struct oip_request *request)
+{
+	size_t i = request->n_outputs++;
+	oip_output_start(current_output(request), i, &request->fault);
 }
 
 /* Adds up what is announced, also where something else is wrong with the entry. */
@@ -193,30 +143,41 @@ static void end_input(struct oip_request *request)
 		*sum = UINT64_MAX;
 }
 
-static void read_entry(struct oip_request *request, const struct json_token *token)
+/* Whether the token is inside the array of a section's entries, and not its end. */
+static bool is_in_entries(struct oip_request *request, const struct json_token *token)
 {
-	if (!request->is_entry)
-		return;
-	if (request->section == SECTION_OUTPUTS) {
-		oip_output_token(current_output(request), token);
-		return;
+	unsigned level = request->members.level;
+	if (level == 0 && token->event != JSON_ARRAY) {
+		blame_type(request, token, "an array of objects");
+		json_members_pass(&request->members);
 	}
+	return level > 1 || (level == 1 && token->event != JSON_ARRAY_END);
+}
+
+static void read_inputs(struct oip_request *request, const struct json_token *token)
+{
+	unsigned level = request->members.level;
+	if (!is_in_entries(request, token))
+		return;
+	if (level == 1)
+		start_input(request);
+	if (level == 1 && token->event != JSON_OBJECT)
+		blame_entry(request, request->n_inputs - 1, token);
 	oip_input_token(current_input(request), &request->tensors_seen, token);
-	if (request->depth == 3 && token->event == JSON_OBJECT_END)
+	if (level == 2 && token->event == JSON_OBJECT_END)
 		end_input(request);
 }
 
-static void read_entries(struct oip_request *request, const struct json_token *token)
+static void read_outputs(struct oip_request *request, const struct json_token *token)
 {
-	if (request->depth > 2) {
-		read_entry(request, token);
-	} else if (request->depth == 2) {
-		if (token->event != JSON_ARRAY_END)
-			start_entry(request, token);
-	} else if (token->event != JSON_ARRAY) {
-		blame_type(request, token, "an array of objects");
-		request->section = N_SECTIONS;
-	}
+	unsigned level = request->members.level;
+	if (!is_in_entries(request, token))
+		return;
+	if (level == 1)
+		start_output(request);
+	if (level == 1 && token->event != JSON_OBJECT)
+		blame_entry(request, request->n_outputs - 1, token);
+	oip_output_token(current_output(request), token);
 }
 
 /* ---------------------------------------------------------------- tokens */
@@ -233,22 +194,6 @@ static void blame_section(struct oip_request *request, const struct json_token *
 		  loss_nearest_of(sections, N_SECTIONS, token->text, token->size));
 }
 
-static void select_section(struct oip_request *request, const struct json_token *token)
-{
-	int section = 0;
-	while (section < N_SECTIONS && strcmp(sections[section], token->text) != 0)
-		section++;
-	request->section = section;
-	if (section == N_SECTIONS) {
-		blame_section(request, token);
-	} else if (request->seen & (1u << section)) {
-		loss_fail(refuse(request, LOSS_DUPLICATE_FIELD), LOSS_DUPLICATE_FIELD,
-			  sections[section], "%s is given twice; give it once", sections[section]);
-		request->section = N_SECTIONS;
-	}
-	request->seen |= section < N_SECTIONS ? 1u << section : 0;
-}
-
 static void read_value(struct oip_request *request, const struct json_token *token)
 {
 	typedef void read_section(struct oip_request *, const struct json_token *);
@@ -256,30 +201,26 @@ static void read_value(struct oip_request *request, const struct json_token *tok
 		[SECTION_ID] = read_id,
 		[SECTION_MODEL_NAME] = read_model_name,
 		[SECTION_PARAMETERS] = read_parameters,
-		[SECTION_INPUTS] = read_entries,
-		[SECTION_OUTPUTS] = read_entries,
+		[SECTION_INPUTS] = read_inputs,
+		[SECTION_OUTPUTS] = read_outputs,
 	};
-	bool absent = request->depth == 1 && token->event == JSON_NULL;
-	if (!absent && request->section < N_SECTIONS)
-		readers[request->section](request, token);
+	readers[request->members.selected](request, token);
 }
 
-static void read_top(struct oip_request *request, const struct json_token *token)
+static void blame_top(struct oip_request *request, const struct json_token *token)
 {
 	char shown[JSON_SHOWN_SIZE];
-	if (token->event == JSON_OBJECT)
-		return;
 	json_fault_show(token, shown);
 	loss_fail(refuse(request, LOSS_WRONG_TYPE), LOSS_WRONG_TYPE, "",
 		  "the request is %s, but must be an object such as {\"inputs\": [...]}", shown);
-	request->section = N_SECTIONS;
 }
 
 /* The input whose entry is being read, or NULL. */
 static struct oip_input *open_input(struct oip_request *request)
 {
-	bool inside = request->section == SECTION_INPUTS && request->depth > 2;
-	return inside && request->is_entry ? current_input(request) : NULL;
+	const struct json_members *members = &request->members;
+	bool inside = members->selected == SECTION_INPUTS && members->depth > 2;
+	return inside ? current_input(request) : NULL;
 }
 
 /* Counts a token unless it fills a tensor; stops reading at the limit. */
@@ -296,28 +237,32 @@ static void count_idle(struct oip_request *request)
 		  (unsigned long long)IDLE_TOKENS);
 }
 
-static void follow(struct oip_request *request, const struct json_token *token)
-{
-	request->depth += token->event == JSON_OBJECT || token->event == JSON_ARRAY;
-	request->depth -= token->event == JSON_OBJECT_END || token->event == JSON_ARRAY_END;
-	const struct oip_input *input = open_input(request);
-	request->scan.nonfinite = input && oip_input_nonfinite(input);
-	request->scan.numbers = input && oip_input_in_data(input);
-}
-
 static void on_token(void *context, const struct json_token *token)
 {
 	struct oip_request *request = context;
 	if (oip_request_is_dead(request))
 		return;
-	if (request->depth == 0)
-		read_top(request, token);
-	else if (request->depth == 1 && token->event == JSON_KEY)
-		select_section(request, token);
-	else if (request->depth > 1 || token->event != JSON_OBJECT_END)
+	switch (json_members_take(&request->members, token)) {
+	case JSON_MEMBERS_NO_OBJECT:
+		blame_top(request, token);
+		break;
+	case JSON_MEMBERS_TWICE:
+		loss_fail(refuse(request, LOSS_DUPLICATE_FIELD), LOSS_DUPLICATE_FIELD, token->text,
+			  "%s is given twice; give it once", token->text);
+		break;
+	case JSON_MEMBERS_UNKNOWN:
+		blame_section(request, token);
+		break;
+	case JSON_MEMBERS_VALUE:
 		read_value(request, token);
+		break;
+	default:
+		break;
+	}
 	count_idle(request);
-	follow(request, token);
+	const struct oip_input *input = open_input(request);
+	request->scan.nonfinite = input && oip_input_nonfinite(input);
+	request->scan.numbers = input && oip_input_in_data(input);
 }
 
 static enum json_taken on_numbers(void *context, const char **p, const char *limit)
@@ -339,12 +284,12 @@ void oip_request_start(struct oip_request *request, const struct decoder_setup *
 	request->loss = loss_problem_info(setup->problem);
 	request->arena = setup->arena;
 	request->limits = setup->limits;
-	request->section = N_SECTIONS;
-	request->argument = request->loss->n_arguments;
 	request->id = "";
 	request->binary_bytes = 0;
 	request->binary_unknown = false;
-	oip_parameters_start(&request->parameters, OIP_REQUEST, "", &request->fault);
+	json_members_start(&request->members, sections, N_SECTIONS);
+	oip_parameters_start_request(&request->parameters, request->problem,
+				     request->parameter_names, &request->fault);
 	json_scan_start(&request->scan, setup->arena,
 			&(struct json_scan_owner){on_token, on_numbers, request});
 }
@@ -359,8 +304,7 @@ loss_status oip_request_finish(struct oip_request *request, struct loss_error *e
 {
 	if (!oip_request_is_dead(request))
 		return json_scan_finish(&request->scan, err);
-	*err = request->fault.error;
-	return err->status;
+	return fault_report(&request->fault.kept, err);
 }
 
 /* ---------------------------------------------------------------- what it comes to */
@@ -372,8 +316,9 @@ static void set_outputs(struct oip_request *request)
 	size_t n = request->n_outputs < OIP_MAX_OUTPUTS ? request->n_outputs : OIP_MAX_OUTPUTS;
 	for (size_t i = 0; i < n; i++)
 		names[i] = request->outputs[i].name;
-	if (n > 0 && loss_problem_set_outputs(request->problem, names, n, &err) != LOSS_OK)
-		note(request, &err);
+	if (n > 0)
+		fault_note(&request->fault.kept,
+			   loss_problem_set_outputs(request->problem, names, n, &err), &err);
 }
 
 /* A missing tensor goes before a wrong shape, but the loss is not asked about it any more. */

@@ -23,13 +23,9 @@ struct oip_request {
 	bool deaf; /* too many tokens that fill no tensor: the rest is not looked at */
 	uint64_t idle;
 
-	unsigned depth;  /* open arrays and objects */
-	int section;     /* the member whose value is being read */
-	unsigned seen;   /* bits of members: named */
-	bool is_entry;   /* the entry of inputs or outputs that is being read is an object */
-	size_t argument; /* whose value comes next; n_arguments: nobody's */
-	unsigned arguments_seen; /* bits */
-	unsigned tensors_seen;   /* bits */
+	struct json_members members;
+	const char *parameter_names[JSON_MEMBERS_MAX];
+	unsigned tensors_seen; /* bits */
 
 	const char *id; /* "" where there is none */
 	struct oip_parameters parameters;

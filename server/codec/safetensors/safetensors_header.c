@@ -10,7 +10,6 @@
 
 enum member { MEMBER_DTYPE, MEMBER_SHAPE, MEMBER_OFFSETS, N_MEMBERS };
 static const char *const member_names[N_MEMBERS] = {"dtype", "shape", "data_offsets"};
-#define ALL_MEMBERS ((1u << N_MEMBERS) - 1)
 
 #define METADATA "__metadata__"
 
@@ -19,7 +18,7 @@ static const char *const member_names[N_MEMBERS] = {"dtype", "shape", "data_offs
 /* Where a fault is written; NULL where nobody would read it. */
 static struct loss_error *refuse(struct safetensors_header *header, loss_status status)
 {
-	return json_fault_claim(&header->fault, status, NULL);
+	return fault_claim(&header->fault.kept, status);
 }
 
 /* A broken rule of the format; `name` is the tensor's, or NULL where none is to blame. */
@@ -36,13 +35,6 @@ __attribute__((format(printf, 3, 4))) static void blame(struct safetensors_heade
 	va_end(arguments);
 	bool known = name && loss_find_tensor(header->loss, name, strlen(name)) >= 0;
 	loss_fail(err, STATUS_INVALID_SAFETENSORS, known ? name : NULL, "%s", text);
-}
-
-static void fail_for_memory(struct safetensors_header *header)
-{
-	struct loss_error err;
-	loss_arena_failure(header->arena, &err);
-	json_fault_note(&header->fault, &err);
 }
 
 static void note_unknown(struct safetensors_header *header, const struct json_token *token)
@@ -76,34 +68,16 @@ static void start_tensor(struct safetensors_header *header, const struct json_to
 		.name = header->names->size,
 	};
 	if (!loss_buffer_append(header->names, token->text, token->size + 1))
-		fail_for_memory(header);
+		fault_note_memory(&header->fault.kept, header->arena);
 	if (header->entry.i < 0 && !header->in_metadata)
 		note_unknown(header, token);
-	header->seen = 0;
 	header->overflows = false;
 	header->n_offsets = header->n_dimensions = 0;
 	header->elements = 1;
-	header->member = N_MEMBERS;
+	header->dtype = LOSS_N_DTYPES;
+	json_members_start(&header->members, header->in_metadata ? NULL : member_names,
+			   header->in_metadata ? 1 : N_MEMBERS);
 	json_shape_start(&header->shape, header->name, header->limits, &header->fault);
-}
-
-static void start_member(struct safetensors_header *header, const struct json_token *token)
-{
-	int member = 0;
-	while (member < N_MEMBERS && strcmp(member_names[member], token->text) != 0)
-		member++;
-	header->member = member;
-	if (member == N_MEMBERS) {
-		blame(header, header->name,
-		      "the header has \"%.40s\" in \"%s\", where only dtype, shape and "
-		      "data_offsets may stand",
-		      token->text, header->name);
-		return;
-	}
-	if (header->seen & 1u << member)
-		blame(header, header->name, "the header has %s of \"%s\" twice", token->text,
-		      header->name);
-	header->seen |= 1u << member;
 }
 
 /* ---------------------------------------------------------------- values */
@@ -115,17 +89,16 @@ static void blame_value(struct safetensors_header *header, const struct json_tok
 	if (!refuse(header, STATUS_INVALID_SAFETENSORS))
 		return;
 	json_fault_show(token, shown);
-	if (header->member == N_MEMBERS)
+	if (header->in_metadata || header->members.selected == N_MEMBERS)
 		blame(header, header->name, "the header has %s for \"%s\", which must be %s", shown,
 		      header->name, must_be);
 	else
 		blame(header, header->name, "the header has %s in %s of \"%s\", which must be %s",
-		      shown, member_names[header->member], header->name, must_be);
+		      shown, member_names[header->members.selected], header->name, must_be);
 }
 
 static void read_dtype(struct safetensors_header *header, const struct json_token *token)
 {
-	header->dtype = LOSS_N_DTYPES;
 	if (token->event == JSON_STRING)
 		header->dtype = loss_dtype_find(token->text, token->size);
 	if (header->dtype == LOSS_N_DTYPES)
@@ -169,47 +142,40 @@ static void read_offset(struct safetensors_header *header, const struct json_tok
 	header->n_offsets++;
 }
 
-/* Between a tensor's braces. */
 static void read_member(struct safetensors_header *header, const struct json_token *token)
 {
-	bool is_list = header->member == MEMBER_SHAPE || header->member == MEMBER_OFFSETS;
-	if (header->depth == 2 && token->event == JSON_KEY)
-		start_member(header, token);
-	else if (header->depth == 2 && is_list && token->event != JSON_ARRAY)
-		blame_value(header, token, "an array");
-	else if (header->depth == 2 && header->member == MEMBER_DTYPE)
+	unsigned level = header->members.level;
+	size_t member = header->members.selected;
+	if (header->in_metadata) {
+		if (level == 0 && token->event != JSON_STRING)
+			blame_value(header, token, "an object of strings");
+	} else if (level == 0 && member == MEMBER_DTYPE) {
 		read_dtype(header, token);
-	else if (header->depth == 3 && is_list && token->event == JSON_ARRAY_END)
-		return;
-	else if (header->depth == 3 && header->member == MEMBER_SHAPE)
-		read_dimension(header, token);
-	else if (header->depth == 3 && header->member == MEMBER_OFFSETS)
-		read_offset(header, token);
-}
-
-static void read_metadata(struct safetensors_header *header, const struct json_token *token)
-{
-	if (header->depth == 2 && token->event != JSON_KEY && token->event != JSON_STRING)
-		blame_value(header, token, "an object of strings");
+	} else if (level == 0 && token->event != JSON_ARRAY) {
+		blame_value(header, token, "an array");
+	} else if (level == 1 && token->event != JSON_ARRAY_END) {
+		if (member == MEMBER_SHAPE)
+			read_dimension(header, token);
+		else if (member == MEMBER_OFFSETS)
+			read_offset(header, token);
+	}
 }
 
 /* ---------------------------------------------------------------- a tensor ends */
 
 static bool has_all_members(struct safetensors_header *header)
 {
-	for (int member = 0; member < N_MEMBERS; member++)
-		if (!(header->seen & 1u << member)) {
-			blame(header, header->name, "the header has no %s of \"%s\"",
-			      member_names[member], header->name);
-			return false;
-		}
-	if (header->n_offsets == 2)
-		return true;
-	blame(header, header->name,
-	      "the header has %zu data_offsets of \"%s\", which must be two: the begin and the end "
-	      "of its bytes",
-	      header->n_offsets, header->name);
-	return false;
+	size_t missing = json_members_missing(&header->members, N_MEMBERS);
+	if (missing < N_MEMBERS)
+		blame(header, header->name, "the header has no %s of \"%s\"", member_names[missing],
+		      header->name);
+	else if (header->n_offsets != 2)
+		blame(header, header->name,
+		      "the header has %zu data_offsets of \"%s\", which must be two: the begin and "
+		      "the end "
+		      "of its bytes",
+		      header->n_offsets, header->name);
+	return missing == N_MEMBERS && header->n_offsets == 2;
 }
 
 /* dtype and shape make as many bytes as the offsets span. */
@@ -252,35 +218,55 @@ static void end_tensor(struct safetensors_header *header)
 		header->present[entry->i] = true;
 	}
 	if (!loss_buffer_append(header->entries, entry, sizeof *entry))
-		fail_for_memory(header);
+		fault_note_memory(&header->fault.kept, header->arena);
 }
 
 /* ---------------------------------------------------------------- tokens */
 
-static void read_token(struct safetensors_header *header, const struct json_token *token)
+static void read_tensor(struct safetensors_header *header, const struct json_token *token)
 {
-	if (header->depth == 1 && token->event == JSON_KEY)
-		start_tensor(header, token);
-	else if (header->depth == 1 && token->event == JSON_OBJECT_END)
-		return;
-	else if (header->depth == 1 && token->event != JSON_OBJECT)
+	switch (json_members_take(&header->members, token)) {
+	case JSON_MEMBERS_NO_OBJECT:
 		blame_value(header, token, "an object");
-	else if (header->depth == 2 && token->event == JSON_OBJECT_END)
-		end_tensor(header);
-	else if (header->depth >= 2 && header->in_metadata)
-		read_metadata(header, token);
-	else if (header->depth >= 2)
+		break;
+	case JSON_MEMBERS_TWICE:
+		blame(header, header->name, "the header has %s of \"%s\" twice", token->text,
+		      header->name);
+		break;
+	case JSON_MEMBERS_UNKNOWN:
+		blame(header, header->name,
+		      "the header has \"%.40s\" in \"%s\", where only dtype, shape and "
+		      "data_offsets may stand",
+		      token->text, header->name);
+		break;
+	case JSON_MEMBERS_NULL: /* is no way to leave something out */
+	case JSON_MEMBERS_VALUE:
 		read_member(header, token);
+		break;
+	case JSON_MEMBERS_END:
+		end_tensor(header);
+		break;
+	default:
+		break;
+	}
 }
 
 static void on_token(void *context, const struct json_token *token)
 {
 	struct safetensors_header *header = context;
-	if (json_fault_is_fatal(&header->fault))
+	if (fault_is_fatal(&header->fault.kept))
 		return;
-	read_token(header, token);
-	header->depth += token->event == JSON_OBJECT || token->event == JSON_ARRAY;
-	header->depth -= token->event == JSON_OBJECT_END || token->event == JSON_ARRAY_END;
+	switch (json_members_take(&header->by_name, token)) {
+	case JSON_MEMBERS_NAME:
+		start_tensor(header, token);
+		break;
+	case JSON_MEMBERS_NULL:
+	case JSON_MEMBERS_VALUE:
+		read_tensor(header, token);
+		break;
+	default:
+		break;
+	}
 }
 
 bool safetensors_header_start(struct safetensors_header *header, const struct decoder_setup *setup,
@@ -293,6 +279,7 @@ bool safetensors_header_start(struct safetensors_header *header, const struct de
 		.entries = loss_buffer_create(setup->arena),
 		.names = loss_buffer_create(setup->arena),
 	};
+	json_members_start(&header->by_name, NULL, 1);
 	json_scan_start(&header->scan, setup->arena,
 			&(struct json_scan_owner){on_token, NULL, header});
 	return header->entries && header->names;
@@ -398,7 +385,7 @@ static void finish_scan(struct safetensors_header *header)
 	if (status == LOSS_OK)
 		return;
 	if (status_precedes(status, STATUS_EMPTY_BODY))
-		json_fault_note(&header->fault, &err);
+		fault_note(&header->fault.kept, status, &err);
 	else
 		blame(header, NULL, "the header is not valid JSON: %s", err.detail);
 }
@@ -406,12 +393,12 @@ static void finish_scan(struct safetensors_header *header)
 void safetensors_header_finish(struct safetensors_header *header)
 {
 	finish_scan(header);
-	if (json_fault_is_fatal(&header->fault))
+	if (fault_is_fatal(&header->fault.kept))
 		return;
 	check_names(header);
-	if (header->fault.error.status != STATUS_INVALID_SAFETENSORS)
+	if (header->fault.kept.error.status != STATUS_INVALID_SAFETENSORS)
 		check_coverage(header);
-	if (header->fault.error.status != LOSS_OK &&
-	    status_precedes(LOSS_MISSING_FIELD, header->fault.error.status))
+	if (header->fault.kept.error.status != LOSS_OK &&
+	    status_precedes(LOSS_MISSING_FIELD, header->fault.kept.error.status))
 		note_missing(header);
 }

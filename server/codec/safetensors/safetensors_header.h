@@ -11,6 +11,7 @@
 #define LOSSD_CODEC_SAFETENSORS_HEADER_H
 
 #include "codec/decoder.h"
+#include "codec/json/json_members.h"
 #include "codec/json/json_shape.h"
 
 /* A tensor of the header, whether the loss has it or not. */
@@ -34,11 +35,10 @@ struct safetensors_header {
 
 	/* Where the reading is. */
 	const struct decoder_limits *limits;
-	unsigned depth;
+	struct json_members by_name; /* tensors and the metadata */
+	struct json_members members; /* of that one of them */
 	bool in_metadata;
 	bool overflows; /* the shape's elements, or their bytes */
-	int member;     /* whose value is being read */
-	unsigned seen;  /* bits of members */
 	size_t n_offsets;
 	uint64_t offsets[2];
 	uint64_t elements; /* of the shape so far */

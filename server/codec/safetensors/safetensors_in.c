@@ -29,15 +29,10 @@ struct safetensors_in {
 
 /* ---------------------------------------------------------------- errors */
 
-static void note(struct safetensors_in *in, const struct loss_error *err)
-{
-	json_fault_note(&in->header.fault, err);
-}
-
 /* Where nothing tells what the following bytes are. */
 static void lose(struct safetensors_in *in, const struct loss_error *err)
 {
-	note(in, err);
+	fault_note(&in->header.fault.kept, err->status, err);
 	in->part = PART_LOST;
 }
 
@@ -93,7 +88,7 @@ static void expect_tensors(struct safetensors_in *in)
 static void end_header(struct safetensors_in *in)
 {
 	safetensors_header_finish(&in->header);
-	loss_status status = in->header.fault.error.status;
+	loss_status status = in->header.fault.kept.error.status;
 	in->part = status_precedes(STATUS_TRUNCATED_BODY, status) ? PART_TENSORS : PART_LOST;
 	in->done = 0;
 	if (status == LOSS_OK)
@@ -170,18 +165,15 @@ static void check_end(struct safetensors_in *in)
 			  "the body has %" PRIu64 " bytes after the last tensor's end at %" PRIu64
 			  ", which belong to none",
 			  in->extra, data);
-	if (err.status != LOSS_OK)
-		note(in, &err);
+	fault_note(&in->header.fault.kept, err.status, &err);
 }
 
 static loss_status finish(struct decoder *decoder, struct loss_error *err)
 {
 	struct safetensors_in *in = (struct safetensors_in *)decoder;
-	struct json_fault *fault = &in->header.fault;
+	struct fault *fault = &in->header.fault.kept;
 	check_end(in);
-	if (fault->error.status != LOSS_OK)
-		*err = fault->error;
-	return fault->error.status;
+	return fault_report(fault, err);
 }
 
 /* Tensors have no places that a reader could count to: their names are all there is to point at. */

@@ -66,8 +66,8 @@ static void judge(const struct request *request, struct fuzz_outcome *outcome)
 	const char *type = "";
 	bool binary = false; /* something stands after the document */
 	fuzz_check(reply->status >= 200 && reply->status < 600 && reply->status != 500,
-		   "status %u: %s", reply->status, request->error.detail);
-	outcome->err = request->error;
+		   "status %u: %s", reply->status, request->fault.error.detail);
+	outcome->err = request->fault.error;
 	fuzz_hash(outcome, &reply->status, sizeof reply->status);
 	for (size_t i = 0; i < reply->n_headers; i++) {
 		check_header(&reply->headers[i]);
