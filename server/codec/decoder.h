@@ -40,7 +40,7 @@ struct decoder {
 			size_t size);
 	/* After finish: */
 	uint64_t timeout_ns; /* the caller's own deadline, from the request's beginning; 0: none */
-	struct reply_wish wish;
+	struct reply_wish *wish; /* NULL: nothing in particular */
 };
 
 /* One row a body format. */

@@ -95,9 +95,10 @@ loss_status evaluation_decode(struct evaluation *e, struct loss_error *err)
 static loss_status place_outputs(struct evaluation *e, struct loss_error *err)
 {
 	struct loss_output output;
+	struct reply_wish *all = e->decoder->wish;
 	loss_status status = LOSS_OK;
-	for (size_t i = 0; status == LOSS_OK && loss_plan_output(e->plan, i, &output); i++) {
-		struct output_wish *wish = &e->decoder->wish.outputs[i];
+	for (size_t i = 0; all && status == LOSS_OK && loss_plan_output(e->plan, i, &output); i++) {
+		struct output_wish *wish = &all->outputs[i];
 		const struct shm_use use = {.name = wish->region,
 					    .offset = wish->offset,
 					    .size = wish->size,
@@ -195,8 +196,9 @@ static size_t size_of_tensors(const struct encoded *encoded)
 static bool shares_memory(const struct evaluation *e)
 {
 	bool shares = false;
-	for (size_t i = 0; i < e->result.n_outputs; i++)
-		shares |= e->decoder->wish.outputs[i].region != NULL;
+	const struct reply_wish *wish = e->decoder->wish;
+	for (size_t i = 0; wish && i < e->result.n_outputs; i++)
+		shares |= wish->outputs[i].region != NULL;
 	return shares;
 }
 

@@ -25,9 +25,14 @@ static loss_status pin(struct shm_uses *uses, const struct shm_use *use, struct 
 			"%s is in the shared memory region \"%.80s\", but shared memory is "
 			"switched off on this server",
 			use->field, use->name);
-	loss_status status = shm_pin(uses->shm, use, &uses->pins[uses->n], err);
-	if (status == LOSS_OK)
-		uses->uses[uses->n++] = *use;
+	if (!uses->used)
+		uses->used = loss_arena_array(uses->arena, struct shm_used, SHM_MAX_USES);
+	if (!uses->used)
+		return loss_arena_failure(uses->arena, err);
+	struct shm_used *used = &uses->used[uses->n];
+	loss_status status = shm_pin(uses->shm, use, &used->pin, err);
+	used->use = *use;
+	uses->n += status == LOSS_OK;
 	return status;
 }
 
@@ -42,7 +47,7 @@ loss_status shm_uses_read(struct shm_uses *uses, const struct shm_use *use, bool
 	loss_status status = pin(uses, use, err);
 	if (status != LOSS_OK)
 		return status;
-	const struct shm_pin *pinned = &uses->pins[uses->n - 1];
+	const struct shm_pin *pinned = &uses->used[uses->n - 1].pin;
 	tensor->data = pinned->data;
 	if (in_place && is_aligned(pinned->data, tensor->dtype))
 		return LOSS_OK;
@@ -62,10 +67,11 @@ loss_status shm_uses_read(struct shm_uses *uses, const struct shm_use *use, bool
 static loss_status check_apart(const struct shm_uses *uses, struct loss_error *err)
 {
 	size_t last = uses->n - 1;
-	const struct shm_use *use = &uses->uses[last];
+	const struct shm_use *use = &uses->used[last].use;
 	for (size_t i = 0; i < last; i++) {
-		const struct shm_use *other = &uses->uses[i];
-		if (other->for_writing && shm_pins_overlap(&uses->pins[i], &uses->pins[last]))
+		const struct shm_use *other = &uses->used[i].use;
+		if (other->for_writing &&
+		    shm_pins_overlap(&uses->used[i].pin, &uses->used[last].pin))
 			return loss_fail(err, LOSS_ARGUMENT_OUT_OF_RANGE, use->field,
 					 RANGE_FORMAT " and " RANGE_FORMAT
 						      " have bytes in common; give each output "
@@ -85,20 +91,20 @@ loss_status shm_uses_write(struct shm_uses *uses, const struct shm_use *use, siz
 	loss_status status = pin(uses, use, err);
 	if (status != LOSS_OK)
 		return status;
-	*memory = uses->pins[uses->n - 1].data;
+	*memory = uses->used[uses->n - 1].pin.data;
 	return check_apart(uses, err);
 }
 
 loss_status shm_uses_verify(const struct shm_uses *uses, struct loss_error *err)
 {
 	for (size_t i = 0; i < uses->n; i++)
-		if (!shm_pin_intact(&uses->pins[i]))
-			return fail_vanished(uses->uses[i].field, err);
+		if (!shm_pin_intact(&uses->used[i].pin))
+			return fail_vanished(uses->used[i].use.field, err);
 	return LOSS_OK;
 }
 
 void shm_uses_release(struct shm_uses *uses)
 {
 	while (uses->n > 0)
-		shm_unpin(uses->shm, &uses->pins[--uses->n]);
+		shm_unpin(uses->shm, &uses->used[--uses->n].pin);
 }

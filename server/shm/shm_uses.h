@@ -12,8 +12,13 @@ struct shm_uses {
 	const char *foreign; /* the origin of a page that may not name regions; NULL: none */
 	struct loss_arena *arena;
 	size_t n;
-	struct shm_pin pins[SHM_MAX_USES];
-	struct shm_use uses[SHM_MAX_USES]; /* what they were pinned for */
+	struct shm_used *used; /* made with the first */
+};
+
+/* One of them. */
+struct shm_used {
+	struct shm_pin pin;
+	struct shm_use use; /* what it was pinned for */
 };
 
 /*

@@ -87,7 +87,7 @@ static struct reply reply_to(const char *request, struct loss_result result)
 	};
 	const struct decoder *decoder = decode(reply.arena, request);
 	const struct encoder_input input = {loss_find("cross_entropy", 13), &result, &reply.timings,
-					    &decoder->wish, reply.arena};
+					    decoder->wish, reply.arena};
 	reply.encoded = encoded_reply(oip_out_create, &input);
 	reply.out = reply.encoded.out;
 
@@ -360,7 +360,7 @@ static void test_no_memory(void **state)
 		const struct decoder *decoder = decode(arena, cases[i].request);
 		struct loss_result result = result_of(1, &output);
 		const struct encoder_input input = {loss_find("cross_entropy", 13), &result,
-						    &timings, &decoder->wish, arena};
+						    &timings, decoder->wish, arena};
 		struct encoded_reply encoded;
 		assert_int_equal(encoded_run(oip_out_create, &input, false, &encoded),
 				 cases[i].status);
@@ -431,12 +431,12 @@ static bool try_shared(struct shm *shm, const char *request, size_t limit, loss_
 	if (*status == LOSS_OK)
 		*status = loss_plan_create(problem, arena, &plan, &err);
 	if (*status == LOSS_OK)
-		*status = place_loss(&uses, &decoder->wish.outputs[0], &err);
+		*status = place_loss(&uses, decoder->wish->outputs[0], &err);
 	bool tried = *status == LOSS_OK;
 	if (tried) {
 		assert_int_equal(loss_plan_run(plan, 1, NULL, &err), LOSS_OK);
 		loss_plan_finish(plan, &result);
-		const struct encoder_input input = {loss, &result, &timings, &decoder->wish, arena};
+		const struct encoder_input input = {loss, &result, &timings, decoder->wish, arena};
 		struct encoded_reply encoded;
 		*status = encoded_run(oip_out_create, &input, false, &encoded);
 		encoded_free(&encoded);

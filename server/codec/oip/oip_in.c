@@ -22,7 +22,8 @@ struct oip_in {
 	uint64_t received;       /* of the body so far */
 	bool document_done;      /* all of the document is here, and judged */
 	bool unreadable;         /* it is not JSON, or is not read to its end */
-	bool wanted;             /* its raw tensors; else there are none, or an error is known */
+	struct reply_wish wish;
+	bool wanted; /* its raw tensors; else there are none, or an error is known */
 
 	struct oip_request request; /* last, for it begins all by itself */
 };
@@ -128,7 +129,7 @@ static void set_inputs(struct oip_in *in)
 static void tell_wishes(struct oip_in *in)
 {
 	const struct oip_parameters *all = &in->request.parameters;
-	struct reply_wish *wish = &in->decoder.wish;
+	struct reply_wish *wish = &in->wish;
 	bool binary = oip_parameters_has(all, OIP_BINARY_DATA_OUTPUT) &&
 		      all->numbers[OIP_BINARY_DATA_OUTPUT];
 	wish->id = in->request.id[0] != '\0' ? in->request.id : NULL;
@@ -253,6 +254,7 @@ struct decoder *oip_in_create(const struct decoder_setup *setup)
 		.feed = feed,
 		.finish = finish,
 		.pointer = pointer,
+		.wish = &in->wish,
 	};
 	in->setup = *setup;
 	loss_problem_set_ones_are_scalars(setup->problem);
