@@ -291,8 +291,8 @@ void raw_tensors_begin(struct raw_tensors *raw)
 
 static void keep(struct raw_tensors *raw, struct slot *slot, const unsigned char *bytes, size_t n)
 {
-	if (!slot->buffer)
-		slot->buffer = loss_buffer_create(raw->setup.arena);
+	if (!slot->buffer && (slot->buffer = loss_buffer_create(raw->setup.arena)))
+		loss_buffer_expect(slot->buffer, (size_t)slot->bytes);
 	if (!slot->buffer || !loss_buffer_append(slot->buffer, bytes, n))
 		fail_for_memory(raw);
 }

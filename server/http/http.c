@@ -103,7 +103,8 @@ static bool start_connections(struct http *http, struct loss_arena *arena,
 	};
 	http->admission = admission_create(arena, &limits, on_room, http);
 	http->connections = (struct connections){.service = service, .admission = http->admission};
-	service->reaper = reaper_start(arena, &service->config, admission_most(&limits));
+	service->reaper =
+		reaper_start(arena, &service->config, service->budget, admission_most(&limits));
 	return http->admission && service->reaper && connections_start(&http->connections);
 }
 

@@ -200,7 +200,7 @@ static struct decoded decode_one_way(const struct decode_options *options, const
 	if (decoder && decoder->release)
 		decoder->release(attempt.decoder);
 	loss_arena_destroy(arena);
-	assert_int_equal(budget.held, 0);
+	assert_int_equal(loss_budget_held(&budget), 0);
 	return decoded;
 }
 

@@ -309,7 +309,7 @@ static void test_no_memory(void **state)
 		const struct encoder_input input = {loss, &result, &timings, decoder};
 		assert_int_equal(oip_out_write(&input, &out, &err), LOSS_TOO_LARGE_FOR_BUDGET);
 		loss_arena_destroy(arena);
-		assert_int_equal(budget.held, 0);
+		assert_int_equal(loss_budget_held(&budget), 0);
 	}
 	free(data);
 }

@@ -26,6 +26,7 @@
 static struct config config;
 static struct loss_arena *arena;
 static struct reaper *reaper;
+static struct loss_budget *budget; /* NULL but for who needs one */
 static _Atomic uint64_t now_ns;
 
 static uint64_t moved_clock(void)
@@ -65,7 +66,7 @@ static int stop(void **state)
 
 static void begin_with(size_t connections)
 {
-	reaper = reaper_create(arena, &config, connections, moved_clock);
+	reaper = reaper_create(arena, &config, budget, connections, moved_clock);
 	assert_non_null(reaper);
 }
 
@@ -972,7 +973,7 @@ static void threads_share_the_places(void **state)
 	struct tcp_pair pairs[THREADS];
 	pthread_t threads[THREADS];
 	(void)state;
-	struct reaper *running = reaper_start(arena, &config, THREADS);
+	struct reaper *running = reaper_start(arena, &config, NULL, THREADS);
 	assert_non_null(running);
 	struct reaper *mine = reaper;
 	reaper = running;
@@ -997,7 +998,7 @@ static void the_thread_keeps_deadlines(void **state)
 	struct tcp_pair pair = tcp_pair_open();
 	(void)state;
 	config.head_timeout_ms = 60;
-	struct reaper *running = reaper_start(arena, &config, 1);
+	struct reaper *running = reaper_start(arena, &config, NULL, 1);
 	assert_non_null(running);
 	uint64_t opened = clock_ns();
 	struct reaper_entry *entry = reaper_open(running, pair.server);

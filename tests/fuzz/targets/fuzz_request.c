@@ -21,7 +21,7 @@ static void start(void)
 	service.budget = loss_budget_create((size_t)1 << 30);
 	service.reserve = loss_budget_create(SERVICE_RESERVE_BYTES);
 	fuzz_check(service.budget && service.reserve, "no memory for budgets");
-	service.reaper = reaper_start(arena, &service.config, 1);
+	service.reaper = reaper_start(arena, &service.config, NULL, 1);
 	service.scheduler = scheduler_start(arena, 1);
 	fuzz_check(service.reaper && service.scheduler, "no threads");
 	fuzz_check(socketpair(AF_UNIX, SOCK_STREAM, 0, sockets) == 0, "no sockets");
