@@ -42,11 +42,13 @@ static void schedule(struct reaper *r, struct reaper_entry *entry, uint64_t due_
 static uint64_t age_budget(struct reaper *r)
 {
 	uint64_t now = r->clock();
-	if (!r->budget || loss_budget_kept(r->budget) == 0)
-		return r->age_ns = NEVER;
-	if (now >= r->age_ns)
+	if (now >= r->age_ns) {
 		loss_budget_age(r->budget);
-	if (now >= r->age_ns || r->age_ns == NEVER)
+		r->age_ns = NEVER;
+	}
+	if (!r->budget || loss_budget_kept(r->budget) == 0)
+		r->age_ns = NEVER;
+	else if (r->age_ns == NEVER)
 		r->age_ns = now + AGE_NS;
 	return r->age_ns;
 }

@@ -1009,6 +1009,54 @@ static void the_thread_keeps_deadlines(void **state)
 	tcp_pair_close(&pair);
 }
 
+/* ---------------------------------------------------------------- the budget */
+
+/* So much is kept, and was given back just now. */
+static void keep_bytes(size_t n)
+{
+	struct loss_arena *taker = loss_arena_create(budget);
+	assert_non_null(taker);
+	assert_true(loss_buffer_reserve(loss_buffer_create(taker), n));
+	loss_arena_destroy(taker);
+	assert_int_equal(loss_budget_kept(budget), n);
+}
+
+/* It looks after what is kept while something is, and sleeps else. */
+static void kept_memory_goes_after_half_a_minute(void **state)
+{
+	(void)state;
+	const size_t n = (size_t)1 << 20;
+	const uint64_t half = 15 * SECOND;
+	budget = loss_budget_create(16 * n);
+	assert_non_null(budget);
+	begin();
+	assert_true(step() == UINT64_MAX);
+	uint64_t start = atomic_load(&now_ns);
+	keep_bytes(n);
+	assert_true(step() == start + half);
+	/* woken by something else meanwhile: nothing changes */
+	atomic_store(&now_ns, start + half - 1);
+	assert_true(step() == start + half);
+	atomic_store(&now_ns, start + half);
+	assert_true(step() == start + 2 * half);
+	assert_int_equal(loss_budget_kept(budget), n);
+	/* wanted in time, so that it stays for longer */
+	keep_bytes(n);
+	atomic_store(&now_ns, start + 2 * half);
+	assert_true(step() == start + 3 * half);
+	assert_int_equal(loss_budget_kept(budget), n);
+	atomic_store(&now_ns, start + 3 * half);
+	assert_true(step() == UINT64_MAX);
+	assert_int_equal(loss_budget_kept(budget), 0);
+	/* and again */
+	keep_bytes(n);
+	assert_true(step() == start + 4 * half);
+	reaper_destroy(reaper);
+	reaper = NULL;
+	loss_budget_destroy(budget);
+	budget = NULL;
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, start, stop)
@@ -1043,6 +1091,7 @@ int main(void)
 		TEST(after_the_end_all_are_cut),
 		TEST(places_are_limited_and_used_again),
 		TEST(many_deadlines_are_kept),
+		TEST(kept_memory_goes_after_half_a_minute),
 		TEST(threads_share_the_places),
 		TEST(the_thread_keeps_deadlines),
 	};
