@@ -371,6 +371,7 @@ static bool move_to_mapping(struct buffer *buffer, size_t capacity)
 		memcpy(buffer->mapping->pages, shown->data, shown->size); /* once, at 256 KiB */
 	free(shown->data);
 	refund(shown->arena, shown->capacity);
+	shown->data = buffer->mapping->pages;
 	return true;
 }
 
@@ -382,6 +383,7 @@ static bool grow_mapped(struct buffer *buffer, size_t capacity)
 		return false;
 	if (capacity > mapping->size && !mapping_extend(arena->budget, mapping, capacity))
 		return fail(arena, FAILURE_SYSTEM, capacity - mapping->used);
+	buffer->shown.data = mapping->pages; /* which may have moved */
 	return charge_mapping(arena, mapping, capacity);
 }
 
@@ -393,8 +395,6 @@ static bool grow(struct buffer *buffer, size_t capacity)
 	bool grown = buffer->mapping            ? grow_mapped(buffer, capacity)
 		     : capacity >= MAPPED_BYTES ? move_to_mapping(buffer, capacity)
 						: grow_small(buffer, capacity);
-	if (buffer->mapping)
-		shown->data = buffer->mapping->pages; /* which may have moved, even in vain */
 	if (grown)
 		shown->capacity = capacity;
 	return grown;
