@@ -214,23 +214,21 @@ bool mapping_use(struct loss_budget *budget, struct mapping *mapping, size_t use
 	return paid;
 }
 
-static bool extend(struct loss_budget *budget, struct mapping *mapping, size_t size)
+static bool extend(struct mapping *mapping, size_t size)
 {
 #ifndef COPIES_PAGES
-	(void)budget;
 	unsigned char *pages = move(mapping->pages, mapping->size, size);
-	if (!pages)
-		return false;
-	advise(pages, size);
+	if (pages)
+		advise(pages, size);
 #else
 	unsigned char *pages = map(size);
+	if (pages) {
+		memcpy(pages, mapping->pages, mapping->resident); /* so as much is warm as before */
+		munmap(mapping->pages, mapping->size);
+	}
+#endif
 	if (!pages)
 		return false;
-	if (budget)
-		mapping_strip(budget, mapping, SIZE_MAX);
-	memcpy(pages, mapping->pages, mapping->used);
-	munmap(mapping->pages, mapping->size);
-#endif
 	mapping->pages = pages;
 	mapping->size = size;
 	return true;
@@ -244,7 +242,7 @@ bool mapping_extend(struct loss_budget *budget, struct mapping *mapping, size_t 
 	/* Under the lock, since others may strip it. */
 	if (budget)
 		budget_lock(budget);
-	bool extended = extend(budget, mapping, size);
+	bool extended = extend(mapping, size);
 	if (budget)
 		budget_unlock(budget);
 	return extended;

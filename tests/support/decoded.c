@@ -201,6 +201,7 @@ static struct decoded decode_one_way(const struct decode_options *options, const
 		decoder->release(attempt.decoder);
 	loss_arena_destroy(arena);
 	assert_int_equal(loss_budget_held(&budget), 0);
+	loss_budget_trim(&budget);
 	return decoded;
 }
 

@@ -82,6 +82,7 @@ static void all_is_given_back_at_the_end(void **state)
 	assert_int_equal(held(&budget), loss_arena_held(b));
 	loss_arena_destroy(b);
 	assert_int_equal(held(&budget), 0);
+	loss_budget_trim(&budget);
 	loss_arena_destroy(NULL);
 }
 
@@ -132,6 +133,7 @@ static void more_than_the_whole_budget(void **state)
 	assert_non_null(loss_arena_alloc(arena, 60000, 1));
 	loss_arena_destroy(arena);
 	assert_int_equal(held(&budget), 0);
+	loss_budget_trim(&budget);
 }
 
 static void a_budget_that_others_hold(void **state)
@@ -149,6 +151,7 @@ static void a_budget_that_others_hold(void **state)
 	assert_non_null(loss_arena_alloc(b, 120000, 1));
 	loss_arena_destroy(b);
 	assert_int_equal(held(&budget), 0);
+	loss_budget_trim(&budget);
 }
 
 static void a_budget_can_be_used_to_the_last_byte(void **state)
@@ -164,6 +167,7 @@ static void a_budget_can_be_used_to_the_last_byte(void **state)
 	budget.limit = BLOCK - 1;
 	assert_null(loss_arena_create(&budget));
 	assert_int_equal(held(&budget), 0);
+	loss_budget_trim(&budget);
 }
 
 /* More than any machine has, and no budget to say so. */

@@ -53,6 +53,7 @@ static void contents_survive_every_growth(void **state)
 	}
 	loss_arena_destroy(arena);
 	assert_int_equal(held(&budget), 0);
+	loss_budget_trim(&budget);
 }
 
 static void small_buffers_double(void **state)
@@ -159,6 +160,7 @@ static void growth_beyond_the_budget(void **state)
 	assert_int_equal(held(&budget), before);
 	loss_arena_destroy(arena);
 	assert_int_equal(held(&budget), 0);
+	loss_budget_trim(&budget);
 }
 
 static void a_budget_too_full_for_a_buffer(void **state)
@@ -196,6 +198,7 @@ static void released_memory_goes_back(void **state)
 	expect_pattern(buffer, 200);
 	loss_arena_destroy(arena);
 	assert_int_equal(held(&budget), 0);
+	loss_budget_trim(&budget);
 }
 
 static void buffers_end_with_their_arena(void **state)
@@ -212,6 +215,7 @@ static void buffers_end_with_their_arena(void **state)
 		expect_pattern(buffers[i], i * 150000);
 	loss_arena_destroy(arena); /* the address sanitizer sees what is left */
 	assert_int_equal(held(&budget), 0);
+	loss_budget_trim(&budget);
 }
 
 /* ---------------------------------------------------------------- warm memory */

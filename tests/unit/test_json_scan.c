@@ -446,6 +446,7 @@ static void test_no_memory_for_a_cut_number(void **state)
 	free(digits);
 	loss_arena_destroy(arena);
 	assert_int_equal(loss_budget_held(&budget), 0);
+	loss_budget_trim(&budget);
 }
 
 /* ---------------------------------------------------------------- JSONTestSuite */

@@ -289,6 +289,7 @@ static void test_no_memory(void **state)
 		assert_true(status == LOSS_OK || status == LOSS_TOO_LARGE_FOR_BUDGET);
 		loss_arena_destroy(arena);
 		assert_int_equal(loss_budget_held(&budget), 0);
+		loss_budget_trim(&budget);
 	}
 	assert_true(failed && worked);
 }
@@ -313,6 +314,7 @@ static void test_no_memory_for_data(void **state)
 	assert_int_equal(decoder->finish(decoder, &err), LOSS_TOO_LARGE_FOR_BUDGET);
 	loss_arena_destroy(arena);
 	assert_int_equal(loss_budget_held(&budget), 0);
+	loss_budget_trim(&budget);
 }
 
 int main(void)

@@ -310,6 +310,7 @@ static void test_no_memory(void **state)
 		assert_int_equal(oip_out_write(&input, &out, &err), LOSS_TOO_LARGE_FOR_BUDGET);
 		loss_arena_destroy(arena);
 		assert_int_equal(loss_budget_held(&budget), 0);
+		loss_budget_trim(&budget);
 	}
 	free(data);
 }

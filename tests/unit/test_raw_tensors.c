@@ -146,6 +146,7 @@ static void no_memory(const char *output, size_t step)
 			assert_true(loss_budget_held(&budget) <= 40 << 10);
 		loss_arena_destroy(arena);
 		assert_int_equal(loss_budget_held(&budget), 0);
+		loss_budget_trim(&budget);
 	}
 	assert_true(good > 0 && refused > 0);
 	assert_int_equal(good + refused, 60);

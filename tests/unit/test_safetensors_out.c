@@ -173,6 +173,7 @@ static void test_no_memory(void **state)
 			assert_int_equal(err.status, LOSS_TOO_LARGE_FOR_BUDGET);
 		loss_arena_destroy(arena);
 		assert_int_equal(loss_budget_held(&budget), 0);
+		loss_budget_trim(&budget);
 	}
 	assert_true(good > 0);
 }

@@ -174,6 +174,7 @@ void fuzz_evaluate(const struct fuzz_evaluation *way, enum fuzz_cut cut,
 	loss_arena_destroy(arena);
 	fuzz_check(loss_budget_held(&budget) == 0, "%zu bytes of the budget are still held",
 		   loss_budget_held(&budget));
+	loss_budget_trim(&budget);
 }
 
 /* ---------------------------------------------------------------- all ways */
