@@ -162,8 +162,8 @@ static void stop_admission(struct service *service)
 static bool start_reaper(struct service *service)
 {
 	struct server *server = &service->server;
-	server->reaper =
-		reaper_start(service->arena, &server->config, admission_most(&service->limits));
+	server->reaper = reaper_start(service->arena, &server->config, server->budget,
+				      admission_most(&service->limits));
 	return server->reaper != NULL;
 }
 

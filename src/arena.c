@@ -10,8 +10,7 @@
 #define ALIGNMENT ((size_t)64)
 #define PAGE ((size_t)4096)
 #define SLAB_BYTES ((size_t)16384)
-/* From here on memory comes as pages of its own: it grows by remapping and goes back to the system
- * when freed. */
+/* From here on memory comes as pages of its own, which stay warm for the next taker (mapping.h). */
 #define MAPPED_BYTES ((size_t)1 << 18)
 
 struct slab {
@@ -19,6 +18,7 @@ struct slab {
 	size_t size; /* with this header */
 	size_t used;
 	void *memory; /* what malloc gave, at most an alignment before; NULL for a mapping */
+	struct mapping *mapping;
 };
 
 enum failure { FAILURE_NONE, FAILURE_TOO_LARGE, FAILURE_BUDGET, FAILURE_SYSTEM };
@@ -39,73 +39,25 @@ static bool fail(struct loss_arena *arena, enum failure failure, size_t wanted)
 	return false;
 }
 
-/* ---------------------------------------------------------------- the budget */
+/* ---------------------------------------------------------------- the arena */
 
-struct loss_budget *loss_budget_create(size_t limit_bytes)
+/* Whether an arena can ever hold n bytes more, or says that it can not. */
+static bool fits(struct loss_arena *arena, size_t n)
 {
-	struct loss_budget *budget = calloc(1, sizeof *budget);
-	if (budget)
-		budget->limit = limit_bytes;
-	return budget;
-}
-
-void loss_budget_destroy(struct loss_budget *budget)
-{
-	if (budget)
-		loss_budget_trim(budget);
-	free(budget);
-}
-
-size_t loss_budget_limit(const struct loss_budget *budget)
-{
-	return budget->limit;
-}
-
-size_t loss_budget_held(const struct loss_budget *budget)
-{
-	return atomic_load_explicit(&budget->held, memory_order_relaxed);
-}
-
-/* What is only kept gives way to what is needed. */
-static void make_way(struct loss_budget *budget, size_t n)
-{
-	size_t kept = atomic_load_explicit(&budget->kept_bytes, memory_order_relaxed);
-	size_t held = atomic_load_explicit(&budget->held, memory_order_relaxed);
-	if (kept > 0 && (held > budget->limit - kept || n > budget->limit - kept - held))
-		loss_budget_trim(budget);
-}
-
-bool loss_budget_take(struct loss_budget *budget, size_t n)
-{
-	make_way(budget, n);
-	size_t held = atomic_load_explicit(&budget->held, memory_order_relaxed);
-	do {
-		if (held > budget->limit || n > budget->limit - held)
-			return false;
-	} while (!atomic_compare_exchange_weak_explicit(
-		&budget->held, &held, held + n, memory_order_relaxed, memory_order_relaxed));
+	size_t limit = arena->budget ? arena->budget->limit : SIZE_MAX;
+	if (n > limit || arena->held > limit - n)
+		return fail(arena, FAILURE_TOO_LARGE, n);
 	return true;
 }
-
-void loss_budget_give(struct loss_budget *budget, size_t n)
-{
-	atomic_fetch_sub_explicit(&budget->held, n, memory_order_relaxed);
-}
-
-/* ---------------------------------------------------------------- the arena */
 
 /* Charges n bytes to the budget, or says why not. */
 static bool charge(struct loss_arena *arena, size_t n)
 {
-	struct loss_budget *budget = arena->budget;
-	size_t total;
-	if (__builtin_add_overflow(arena->held, n, &total))
-		return fail(arena, FAILURE_TOO_LARGE, n);
-	if (budget && total > budget->limit)
-		return fail(arena, FAILURE_TOO_LARGE, n);
-	if (budget && !loss_budget_take(budget, n))
+	if (!fits(arena, n))
+		return false;
+	if (arena->budget && !loss_budget_take(arena->budget, n))
 		return fail(arena, FAILURE_BUDGET, n);
-	arena->held = total;
+	arena->held += n;
 	return true;
 }
 
@@ -114,6 +66,42 @@ static void refund(struct loss_arena *arena, size_t n)
 	arena->held -= n;
 	if (arena->budget)
 		loss_budget_give(arena->budget, n);
+}
+
+/* The same for what is used of a mapping, of which what is warm is charged already. */
+static bool charge_mapping(struct loss_arena *arena, struct mapping *mapping, size_t used)
+{
+	size_t n = used - mapping->used;
+	if (!fits(arena, n))
+		return false;
+	if (!mapping_use(arena->budget, mapping, used))
+		return fail(arena, FAILURE_BUDGET, n);
+	arena->held += n;
+	return true;
+}
+
+static void refund_mapping(struct loss_arena *arena, struct mapping *mapping)
+{
+	arena->held -= mapping->used;
+	mapping_give(arena->budget, mapping);
+}
+
+/* A mapping with `used` bytes in use and addresses for more; NULL, and says why. */
+static struct mapping *map(struct loss_arena *arena, size_t used, size_t size, size_t most)
+{
+	if (!fits(arena, used))
+		return NULL;
+	struct mapping *mapping = mapping_take(arena->budget, size, most);
+	if (!mapping && size > used)
+		mapping = mapping_take(arena->budget, used, most);
+	if (!mapping) {
+		fail(arena, FAILURE_SYSTEM, used);
+		return NULL;
+	}
+	if (charge_mapping(arena, mapping, used))
+		return mapping;
+	mapping_give(arena->budget, mapping);
+	return NULL;
 }
 
 /* n rounded up to a multiple of a power of two; 0 when that overflows. */
@@ -132,11 +120,44 @@ static struct slab *allocate(size_t size, void **memory)
 		     : NULL;
 }
 
+/* What is much larger than this is left to those who want it. */
+static size_t twice(size_t n)
+{
+	return n > SIZE_MAX / 2 ? SIZE_MAX : 2 * n;
+}
+
+static struct slab *slab_map(struct loss_arena *arena, size_t size)
+{
+	struct mapping *mapping = map(arena, size, size, twice(size));
+	struct slab *slab = mapping ? (struct slab *)(void *)mapping->pages : NULL;
+	if (slab)
+		*slab = (struct slab){.size = size, .used = sizeof *slab, .mapping = mapping};
+	return slab;
+}
+
 /* gcc's analyzer does not see that an aligned slab still knows its memory. */
 #if defined(__GNUC__) && !defined(__clang__)
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wanalyzer-malloc-leak"
 #endif
+static struct slab *slab_allocate(struct loss_arena *arena, size_t size)
+{
+	void *memory = NULL;
+	if (!charge(arena, size))
+		return NULL;
+	struct slab *slab = allocate(size, &memory);
+	if (slab) {
+		*slab = (struct slab){.size = size, .used = sizeof *slab, .memory = memory};
+		return slab;
+	}
+	refund(arena, size);
+	fail(arena, FAILURE_SYSTEM, size);
+	return NULL;
+}
+#if defined(__GNUC__) && !defined(__clang__)
+#pragma GCC diagnostic pop
+#endif
+
 static struct slab *slab_create(struct loss_arena *arena, size_t payload)
 {
 	size_t size = payload > SIZE_MAX - sizeof(struct slab) ? 0 : payload + sizeof(struct slab);
@@ -145,35 +166,23 @@ static struct slab *slab_create(struct loss_arena *arena, size_t payload)
 		fail(arena, FAILURE_TOO_LARGE, payload);
 		return NULL;
 	}
-	if (!charge(arena, size))
-		return NULL;
-	size_t got = size;
-	void *memory = NULL;
-	struct slab *slab = size >= MAPPED_BYTES ? mapping_create(arena->budget, &got)
-						 : allocate(size, &memory);
-	if (!slab) {
-		refund(arena, size);
-		fail(arena, FAILURE_SYSTEM, payload);
-		return NULL;
-	}
-	if (got > size && !charge(arena, got - size)) {
-		mapping_destroy(arena->budget, slab, got);
-		refund(arena, size);
-		return NULL;
-	}
-	*slab = (struct slab){.size = got, .used = sizeof *slab, .memory = memory};
+	struct slab *slab =
+		size >= MAPPED_BYTES ? slab_map(arena, size) : slab_allocate(arena, size);
+	if (!slab)
+		arena->wanted = payload;
 	return slab;
 }
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic pop
-#endif
 
 static void slab_destroy(struct loss_budget *budget, struct slab *slab)
 {
-	if (slab->memory)
-		free(slab->memory);
-	else
-		mapping_destroy(budget, slab, slab->size);
+	if (slab->mapping) {
+		mapping_give(budget, slab->mapping);
+		return;
+	}
+	size_t size = slab->size;
+	free(slab->memory);
+	if (budget)
+		loss_budget_give(budget, size);
 }
 
 struct loss_arena *loss_arena_create(struct loss_budget *budget)
@@ -197,7 +206,6 @@ void loss_arena_destroy(struct loss_arena *arena)
 	loss_arena_release_buffers(arena);
 	struct slab *slab = arena->slabs;
 	struct loss_budget *budget = arena->budget;
-	refund(arena, arena->held);
 	while (slab) {
 		struct slab *next = slab->next;
 		slab_destroy(budget, slab);
@@ -281,7 +289,9 @@ size_t loss_arena_held(const struct loss_arena *arena)
 struct buffer {
 	struct loss_buffer shown;
 	struct buffer *next; /* the arena's list */
-	bool mapped;
+	/* Where its bytes are, all that it has capacity for in use; NULL: malloc's memory. */
+	struct mapping *mapping;
+	size_t expected; /* in all; 0: nobody knows */
 };
 
 static struct buffer *inside(struct loss_buffer *buffer)
@@ -301,66 +311,93 @@ struct loss_buffer *loss_buffer_create(struct loss_arena *arena)
 
 bool buffer_is_mapped(const struct loss_buffer *buffer)
 {
-	return ((const struct buffer *)(const void *)buffer)->mapped;
+	return ((const struct buffer *)(const void *)buffer)->mapping;
 }
 
-/* Small buffers double; mapped ones grow by an eighth, since that costs no copy. 0 on overflow. */
+void loss_buffer_expect(struct loss_buffer *buffer, size_t total)
+{
+	/* More than that will never come. */
+	size_t limit = buffer->arena->budget ? buffer->arena->budget->limit : SIZE_MAX;
+	inside(buffer)->expected = total < limit ? total : limit;
+}
+
+/* What the system gives at a time when bytes are touched for the first time. */
+static size_t step(const struct buffer *buffer, size_t needed)
+{
+	size_t size = buffer->mapping ? buffer->mapping->size : buffer->expected;
+	if (needed < PAGE)
+		return ALIGNMENT;
+	return size >= HUGE_BYTES && needed >= MAPPED_BYTES ? HUGE_PAGE : PAGE;
+}
+
+/* Small buffers double; mapped ones grow by an eighth, since that costs no copy. What is expected
+ * is enough. 0 on overflow. */
 static size_t grown_capacity(const struct buffer *buffer, size_t needed)
 {
 	size_t capacity = buffer->shown.capacity;
-	size_t step = buffer->mapped ? capacity / 8 : capacity;
-	capacity = capacity > SIZE_MAX - step ? needed : capacity + step;
-	return round_up(capacity < needed ? needed : capacity, needed < PAGE ? ALIGNMENT : PAGE);
+	size_t more = buffer->mapping ? capacity / 8 : capacity;
+	capacity = capacity > SIZE_MAX - more ? needed : capacity + more;
+	capacity = round_up(capacity < needed ? needed : capacity, step(buffer, needed));
+	size_t enough = round_up(buffer->expected, needed < PAGE ? ALIGNMENT : PAGE);
+	return capacity > enough && needed <= enough ? enough : capacity;
 }
 
-/* A mapping of at least *capacity bytes that are already paid for; one that was kept may be larger,
- * if that can be paid for too. */
-static void *map_data(struct loss_arena *arena, size_t *capacity)
-{
-	size_t got = *capacity;
-	void *pages = mapping_create(arena->budget, &got);
-	if (pages && got > *capacity && !charge(arena, got - *capacity)) {
-		mapping_destroy(arena->budget, pages, got);
-		return mapping_create(NULL, capacity);
-	}
-	*capacity = got;
-	return pages;
-}
-
-/* Moves to *capacity bytes, or more, that are paid for; NULL leaves the buffer as it was. */
-static unsigned char *move_data(struct buffer *buffer, size_t *capacity, bool mapped)
+/* Malloc's memory, which moves. */
+static bool grow_small(struct buffer *buffer, size_t capacity)
 {
 	struct loss_buffer *shown = &buffer->shown;
-	if (buffer->mapped)
-		return mapping_grow(shown->data, shown->capacity, *capacity);
-	unsigned char *data =
-		mapped ? map_data(buffer->shown.arena, capacity) : realloc(shown->data, *capacity);
-	if (data && mapped) {
-		if (shown->size)
-			memcpy(data, shown->data, shown->size); /* once, at 256 KiB */
-		free(shown->data);
+	size_t growth = capacity - shown->capacity;
+	if (!charge(shown->arena, growth))
+		return false;
+	unsigned char *data = realloc(shown->data, capacity);
+	if (!data) {
+		refund(shown->arena, growth);
+		return fail(shown->arena, FAILURE_SYSTEM, growth);
 	}
-	return data;
+	shown->data = data;
+	return true;
 }
 
-/* Makes the capacity what is asked for, if it can be paid for. */
-static bool grow(struct buffer *buffer, size_t capacity)
+/* From malloc's memory to a mapping, with addresses for all that is expected. */
+static bool move_to_mapping(struct buffer *buffer, size_t capacity)
+{
+	struct loss_buffer *shown = &buffer->shown;
+	bool known = buffer->expected >= capacity;
+	size_t size = known ? buffer->expected : capacity;
+	buffer->mapping = map(shown->arena, capacity, size, known ? twice(size) : SIZE_MAX);
+	if (!buffer->mapping)
+		return false;
+	if (shown->size)
+		memcpy(buffer->mapping->pages, shown->data, shown->size); /* once, at 256 KiB */
+	free(shown->data);
+	refund(shown->arena, shown->capacity);
+	shown->data = buffer->mapping->pages;
+	return true;
+}
+
+static bool grow_mapped(struct buffer *buffer, size_t capacity)
 {
 	struct loss_arena *arena = buffer->shown.arena;
-	assert(capacity > buffer->shown.capacity);
-	size_t growth = capacity - buffer->shown.capacity;
-	if (!charge(arena, growth))
+	struct mapping *mapping = buffer->mapping;
+	if (!fits(arena, capacity - mapping->used))
 		return false;
-	bool mapped = capacity >= MAPPED_BYTES;
-	unsigned char *data = move_data(buffer, &capacity, mapped);
-	if (!data) {
-		refund(arena, growth);
-		return fail(arena, FAILURE_SYSTEM, growth);
-	}
-	buffer->shown.data = data;
-	buffer->shown.capacity = capacity;
-	buffer->mapped = mapped;
-	return true;
+	if (capacity > mapping->size && !mapping_extend(arena->budget, mapping, capacity))
+		return fail(arena, FAILURE_SYSTEM, capacity - mapping->used);
+	buffer->shown.data = mapping->pages; /* which may have moved */
+	return charge_mapping(arena, mapping, capacity);
+}
+
+/* Makes the capacity what is asked for, if it can be paid for; else the buffer is as it was. */
+static bool grow(struct buffer *buffer, size_t capacity)
+{
+	struct loss_buffer *shown = &buffer->shown;
+	assert(capacity > shown->capacity);
+	bool grown = buffer->mapping            ? grow_mapped(buffer, capacity)
+		     : capacity >= MAPPED_BYTES ? move_to_mapping(buffer, capacity)
+						: grow_small(buffer, capacity);
+	if (grown)
+		shown->capacity = capacity;
+	return grown;
 }
 
 bool loss_buffer_reserve(struct loss_buffer *buffer, size_t more)
@@ -389,13 +426,15 @@ bool loss_buffer_append(struct loss_buffer *buffer, const void *bytes, size_t n)
 void loss_buffer_release(struct loss_buffer *buffer)
 {
 	struct loss_arena *arena = buffer->arena;
-	if (inside(buffer)->mapped)
-		mapping_destroy(arena->budget, buffer->data, buffer->capacity);
-	else
+	struct mapping *mapping = inside(buffer)->mapping;
+	if (mapping) {
+		refund_mapping(arena, mapping);
+	} else {
 		free(buffer->data);
-	refund(arena, buffer->capacity);
+		refund(arena, buffer->capacity);
+	}
 	*buffer = (struct loss_buffer){.arena = arena};
-	inside(buffer)->mapped = false;
+	inside(buffer)->mapping = NULL;
 }
 
 void loss_arena_release_buffers(struct loss_arena *arena)

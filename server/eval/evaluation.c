@@ -173,8 +173,9 @@ static void count(const struct evaluation *e)
 
 static bool begin_reply(struct evaluation *e)
 {
-	const struct encoder_input input = {e->kind.loss, &e->result, e->timings, &e->decoder->wish,
-					    e->arena};
+	static const struct reply_wish nothing;
+	const struct reply_wish *wish = e->decoder->wish ? e->decoder->wish : &nothing;
+	const struct encoder_input input = {e->kind.loss, &e->result, e->timings, wish, e->arena};
 	e->encoded = (struct encoded){
 		.text = loss_buffer_create(e->arena),
 		.content_type = e->kind.format->content_type,

@@ -277,8 +277,8 @@ static void begin(struct sink *sink)
 
 static void keep(struct stream *stream, struct slot *slot, const unsigned char *bytes, size_t n)
 {
-	if (!slot->buffer)
-		slot->buffer = loss_buffer_create(stream->setup.arena);
+	if (!slot->buffer && (slot->buffer = loss_buffer_create(stream->setup.arena)))
+		loss_buffer_expect(slot->buffer, (size_t)slot->bytes);
 	if (!slot->buffer || !loss_buffer_append(slot->buffer, bytes, n))
 		fail_for_memory(stream);
 }

@@ -12,6 +12,8 @@
 
 /* Looks that are made before others may have the mutex. */
 #define LOOKS_AT_ONCE 64
+/* Between two looks at what the budget keeps: what is not wanted for twice as long goes. */
+#define AGE_NS (15000 * MS)
 /* Longer ones are slept in pieces: poll takes an int. */
 #define LONGEST_SLEEP_MS 1000000
 
@@ -35,6 +37,22 @@ static void schedule(struct reaper *r, struct reaper_entry *entry, uint64_t due_
 
 /* ---------------------------------------------------------------- the thread */
 
+/* Without the mutex, since giving much memory back takes a while. While nothing is kept there is no
+ * need to look: what will be is a connection's, which wakes the thread. */
+static uint64_t age_budget(struct reaper *r)
+{
+	uint64_t now = r->clock();
+	if (now >= r->age_ns) {
+		loss_budget_age(r->budget);
+		r->age_ns = NEVER;
+	}
+	if (!r->budget || loss_budget_kept(r->budget) == 0)
+		r->age_ns = NEVER;
+	else if (r->age_ns == NEVER)
+		r->age_ns = now + AGE_NS;
+	return r->age_ns;
+}
+
 uint64_t reaper_step(struct reaper *r)
 {
 	pthread_mutex_lock(&r->mutex);
@@ -49,7 +67,7 @@ uint64_t reaper_step(struct reaper *r)
 	uint64_t until = heap->n > 0 ? heap->items[0]->due_ns : NEVER;
 	r->wakes_ns = until;
 	pthread_mutex_unlock(&r->mutex);
-	return until;
+	return earlier(until, age_budget(r));
 }
 
 static int sleep_ms(uint64_t until, uint64_t now)
@@ -88,13 +106,17 @@ static uint64_t shortest_timeout(const struct reaper *r)
 }
 
 struct reaper *reaper_create(struct loss_arena *arena, const struct config *config,
-			     size_t connections, reaper_clock *clock)
+			     struct loss_budget *budget, size_t connections, reaper_clock *clock)
 {
 	struct reaper *r = loss_arena_array(arena, struct reaper, 1);
 	if (!r)
 		return NULL;
-	*r = (struct reaper){
-		.config = config, .clock = clock, .n_entries = connections, .wakes_ns = NEVER};
+	*r = (struct reaper){.config = config,
+			     .budget = budget,
+			     .clock = clock,
+			     .age_ns = NEVER,
+			     .n_entries = connections,
+			     .wakes_ns = NEVER};
 	r->look_ns = shortest_timeout(r);
 	/* Touched as connections come, so that a high limit costs address space only. */
 	r->entries = loss_arena_array(arena, struct reaper_entry, connections);
@@ -113,9 +135,9 @@ void reaper_destroy(struct reaper *reaper)
 }
 
 struct reaper *reaper_start(struct loss_arena *arena, const struct config *config,
-			    size_t connections)
+			    struct loss_budget *budget, size_t connections)
 {
-	struct reaper *r = reaper_create(arena, config, connections, clock_ns);
+	struct reaper *r = reaper_create(arena, config, budget, connections, clock_ns);
 	if (!r || pthread_create(&r->thread, NULL, run, r) == 0)
 		return r;
 	reaper_destroy(r);

@@ -5,7 +5,8 @@
  * (pace.h). One thread looks at each connection twice a second and at its deadline, and shuts the
  * socket down, which libmicrohttpd sees as an end of the connection. The same thread fires the
  * deadlines of requests, notices clients that left while their request was being computed, and
- * ends the slowest transfers where others need the memory.
+ * ends the slowest transfers where others need the memory. And while the budget keeps memory, it
+ * looks every 15 seconds for what nobody has wanted.
  *
  * Threads: a connection belongs to one I/O thread. That thread writes its phase and deadline
  * without a lock (they are atomic); everything else is guarded by the reaper's mutex. A socket is
@@ -41,16 +42,17 @@ typedef void reaper_notice(void *context, enum reaper_event event);
 /* Monotonic, in nanoseconds. */
 typedef uint64_t reaper_clock(void);
 
-/* For at most so many connections at once. NULL when there is no memory or no thread. The arena and
- * the config must outlive it. */
+/* For at most so many connections at once; the budget's is the memory that it ages, NULL: none.
+ * NULL when there is no memory or no thread. The arena, the config and the budget must outlive it.
+ */
 struct reaper *reaper_start(struct loss_arena *arena, const struct config *config,
-			    size_t connections);
+			    struct loss_budget *budget, size_t connections);
 void reaper_stop(struct reaper *reaper); /* all connections are closed by now; NULL is fine */
 
 /* The same without a thread and by another clock, for tests: reaper_step does what is due and
  * returns when to be called again, UINT64_MAX for when something happens. */
 struct reaper *reaper_create(struct loss_arena *arena, const struct config *config,
-			     size_t connections, reaper_clock *clock);
+			     struct loss_budget *budget, size_t connections, reaper_clock *clock);
 uint64_t reaper_step(struct reaper *reaper);
 void reaper_destroy(struct reaper *reaper);
 

@@ -59,6 +59,8 @@ struct reaper_entry {
 
 struct reaper {
 	const struct config *config;
+	struct loss_budget *budget; /* NULL: none is looked after */
+	uint64_t age_ns; /* the thread's: when that is done again; NEVER: nothing is kept */
 	reaper_clock *clock;
 	uint64_t look_ns;         /* between two looks at a connection */
 	_Atomic uint64_t pressed; /* when somebody found no memory; 0: long ago */

@@ -12,8 +12,13 @@ LOSS_API_BEGIN
 
 /*
  * How many bytes the arenas that share it may hold together. Opaque; all that takes one may be
- * called from any thread, at any time but during its end. Large memory that arenas give back is
- * kept for the next one that asks, up to a quarter of the limit; it gives way to what is asked for.
+ * called from any thread, at any time but during its end.
+ *
+ * Large memory that arenas give back (from 256 KiB on) is kept for the next one that asks, who
+ * finds its pages warm. What is held and what is kept are never more than the limit together: what
+ * is kept gives way to what is asked for, as much of it as that takes, that which was taken longest
+ * ago first. So all of the limit may be kept, and nobody is refused for it. loss_budget_age ends
+ * it.
  */
 struct loss_budget;
 
@@ -21,10 +26,15 @@ struct loss_budget;
 struct loss_budget *loss_budget_create(size_t limit_bytes);
 void loss_budget_destroy(struct loss_budget *budget); /* NULL is fine */
 size_t loss_budget_limit(const struct loss_budget *budget);
-/* Bytes that are charged now; what is only kept is not. */
+/* Bytes that arenas and loss_budget_take have; what is only kept is not among them. */
 size_t loss_budget_held(const struct loss_budget *budget);
-/* Returns what is kept to the system, when memory is short. */
+/* Bytes that are kept: of what waits, and of what is in use the warm pages beyond that. */
+size_t loss_budget_kept(const struct loss_budget *budget);
+/* Returns all that is kept to the system. */
 void loss_budget_trim(struct loss_budget *budget);
+/* Returns to the system what has been kept and not been taken since the last call. Called every 15
+ * seconds it leaves nothing that was not wanted for 30. */
+void loss_budget_age(struct loss_budget *budget);
 /* Charges n bytes for memory that no arena has; false, and nothing is charged, when they are not
  * left. loss_budget_give ends it. */
 bool loss_budget_take(struct loss_budget *budget, size_t n);
@@ -60,10 +70,10 @@ loss_status loss_arena_failure(const struct loss_arena *arena, struct loss_error
 size_t loss_arena_held(const struct loss_arena *arena);
 
 /*
- * A growable array of bytes for data whose length is not known before it has arrived. Large buffers
- * grow by remapping pages, without a copy and by an eighth at a time, so that a buffer never costs
- * much more than what is in it. `data` moves when it grows. Only loss_buffer_create makes one.
- * Freed with its arena, or earlier by loss_buffer_release; on its arena's thread.
+ * A growable array of bytes. Large ones are pages of their own, which grow without a copy and by an
+ * eighth at a time, or 2 MiB, so that a buffer never costs much more than what is in it. `data`
+ * moves when it grows, unless it was expected to. Only loss_buffer_create makes one. Freed with its
+ * arena, or earlier by loss_buffer_release; on its arena's thread.
  */
 struct loss_buffer {
 	unsigned char *data;      /* NULL while capacity is 0 */
@@ -73,6 +83,12 @@ struct loss_buffer {
 };
 
 struct loss_buffer *loss_buffer_create(struct loss_arena *arena); /* NULL on failure */
+/*
+ * So many bytes will be in it, which somebody has said and nobody has seen: more or fewer are fine.
+ * It costs nothing. Once the buffer outgrows 256 KiB it has addresses for all of them, warm memory
+ * if there is some, and `data` does not move until there are more; memory is charged as they come.
+ */
+void loss_buffer_expect(struct loss_buffer *buffer, size_t total);
 /* Makes room for `more` bytes after size; false on failure (see loss_arena_failure). */
 bool loss_buffer_reserve(struct loss_buffer *buffer, size_t more);
 /* Copies n bytes after size; false on failure. */

@@ -208,7 +208,8 @@ static struct decoded decode_one_way(const struct decode_options *options, const
 	}
 	shm_uses_release(&attempt.shared);
 	loss_arena_destroy(arena);
-	assert_int_equal(budget.held, 0);
+	assert_int_equal(loss_budget_held(&budget), 0);
+	loss_budget_trim(&budget);
 	return decoded;
 }
 

@@ -23,7 +23,7 @@ struct loss_arena *create_arena(struct loss_budget *budget)
 
 size_t held(struct loss_budget *budget)
 {
-	return atomic_load(&budget->held);
+	return loss_budget_held(budget);
 }
 
 void expect_failure(const struct loss_arena *arena, loss_status status, const char *words)

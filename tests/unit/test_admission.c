@@ -123,7 +123,7 @@ static void the_limit_is_kept(void **state)
 			admission_release(admission, 100 + (int)k);
 		assert_int_equal(atomic_load(&rooms), 1); /* nobody waits any more */
 		assert_int_equal(admission_count(admission), 0);
-		assert_int_equal(budget.held, 0);
+		assert_int_equal(loss_budget_held(&budget), 0);
 		admission_destroy(admission);
 		atomic_store(&rooms, 0);
 	}
@@ -187,9 +187,10 @@ static void shared_places_are_charged(void **state)
 	(void)state;
 	begin(500, 1, 0);
 	fill(0, 100, 20);
-	assert_int_equal(budget.held, (20 - ADMISSION_OWN_PLACES) * BYTES);
+	assert_int_equal(loss_budget_held(&budget), (20 - ADMISSION_OWN_PLACES) * BYTES);
 	/* Requests hold all but room for two; the reserve has room for some more. */
-	assert_true(loss_budget_take(&budget, budget.limit - budget.held - 2 * BYTES));
+	assert_true(
+		loss_budget_take(&budget, budget.limit - loss_budget_held(&budget) - 2 * BYTES));
 	fill(0, 200, 2 + RESERVED);
 	assert_false(admission_lacks_memory(admission));
 	assert_false(admission_open(admission, 0));
@@ -197,16 +198,16 @@ static void shared_places_are_charged(void **state)
 	admission_release(admission, 100);
 	assert_true(connect_as(100, 0, "10.0.0.1"));
 	assert_false(admission_open(admission, 0));
-	assert_int_equal(budget.held, budget.limit);
+	assert_int_equal(loss_budget_held(&budget), budget.limit);
 	loss_budget_give(&budget, BYTES);
 	assert_true(connect_as(400, 0, "10.0.0.1"));
 	/* What becomes free is the reserve's first: the next one gets in while the budget is full.
 	 */
 	for (int i = 0; i < RESERVED; i++)
 		admission_release(admission, 200 + i);
-	assert_int_equal(budget.held, budget.limit);
+	assert_int_equal(loss_budget_held(&budget), budget.limit);
 	admission_release(admission, 200 + RESERVED);
-	assert_int_equal(budget.held, budget.limit - BYTES);
+	assert_int_equal(loss_budget_held(&budget), budget.limit - BYTES);
 }
 
 static void addresses_are_counted(void **state)
@@ -321,10 +322,10 @@ static void threads_keep_count(void **state)
 		assert_int_equal(pthread_create(&threads[i], NULL, come_and_go, &fds[i]), 0);
 	for (int i = 0; i < THREADS; i++)
 		pthread_join(threads[i], NULL);
-	assert_int_equal(budget.held, (20 - ADMISSION_OWN_PLACES) * BYTES);
+	assert_int_equal(loss_budget_held(&budget), (20 - ADMISSION_OWN_PLACES) * BYTES);
 	for (int i = 0; i < 20; i++)
 		admission_release(admission, 1000 + i);
-	assert_int_equal(budget.held, 0);
+	assert_int_equal(loss_budget_held(&budget), 0);
 }
 
 int main(void)

@@ -45,7 +45,7 @@ static void a_budget_of_nothing_and_of_everything(void **state)
 	loss_budget_destroy(all);
 }
 
-/* What an arena holds is the budget's; what is kept of it is not, and ends with the budget. */
+/* What an arena holds is the budget's; what is kept of it is not, and ends by itself. */
 static void arenas_share_a_budget(void **state)
 {
 	(void)state;
@@ -60,9 +60,17 @@ static void arenas_share_a_budget(void **state)
 	assert_int_equal(loss_arena_failure(two, &err), LOSS_TOO_LARGE_FOR_BUDGET);
 	loss_arena_destroy(one);
 	assert_int_equal(loss_budget_held(budget), loss_arena_held(two));
+	assert_true(loss_budget_kept(budget) >= (size_t)8 << 20);
 	assert_non_null(loss_arena_alloc(two, 1, (size_t)60 << 20));
+	assert_true(loss_budget_held(budget) + loss_budget_kept(budget) <= (size_t)64 << 20);
 	loss_arena_destroy(two);
 	assert_int_equal(loss_budget_held(budget), 0);
+	assert_true(loss_budget_kept(budget) >= (size_t)60 << 20);
+	loss_budget_age(budget);
+	assert_true(loss_budget_kept(budget) >= (size_t)60 << 20);
+	loss_budget_age(budget);
+	assert_int_equal(loss_budget_kept(budget), 0);
+	loss_budget_age(budget);
 	loss_budget_trim(budget);
 	loss_budget_destroy(budget);
 }

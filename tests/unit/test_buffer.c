@@ -53,6 +53,7 @@ static void contents_survive_every_growth(void **state)
 	}
 	loss_arena_destroy(arena);
 	assert_int_equal(held(&budget), 0);
+	loss_budget_trim(&budget);
 }
 
 static void small_buffers_double(void **state)
@@ -159,6 +160,7 @@ static void growth_beyond_the_budget(void **state)
 	assert_int_equal(held(&budget), before);
 	loss_arena_destroy(arena);
 	assert_int_equal(held(&budget), 0);
+	loss_budget_trim(&budget);
 }
 
 static void a_budget_too_full_for_a_buffer(void **state)
@@ -196,6 +198,7 @@ static void released_memory_goes_back(void **state)
 	expect_pattern(buffer, 200);
 	loss_arena_destroy(arena);
 	assert_int_equal(held(&budget), 0);
+	loss_budget_trim(&budget);
 }
 
 static void buffers_end_with_their_arena(void **state)
@@ -212,31 +215,202 @@ static void buffers_end_with_their_arena(void **state)
 		expect_pattern(buffers[i], i * 150000);
 	loss_arena_destroy(arena); /* the address sanitizer sees what is left */
 	assert_int_equal(held(&budget), 0);
+	loss_budget_trim(&budget);
 }
 
-/* A buffer that is made large at once takes what an earlier one gave back, and pays for all of it.
- */
+/* ---------------------------------------------------------------- warm memory */
+
+#define MIB ((size_t)1 << 20)
+
+/* A buffer takes what an earlier one gave back, and pays for what it uses. */
 static void kept_memory_is_taken_again(void **state)
 {
 	(void)state;
-	struct loss_budget budget = budget_of((size_t)64 << 20);
-	const size_t large = (size_t)6 << 20;
+	struct loss_budget budget = budget_of(64 * MIB);
 	struct loss_arena *arena = create_arena(&budget);
-	assert_true(loss_buffer_reserve(loss_buffer_create(arena), large));
-	loss_arena_destroy(arena);
-	assert_int_equal(budget.kept_bytes, large);
-	arena = create_arena(&budget);
 	struct loss_buffer *buffer = loss_buffer_create(arena);
-	assert_true(loss_buffer_reserve(buffer, large - 3 * PAGE));
-	assert_int_equal(budget.kept_bytes, 0);
-	assert_int_equal(buffer->capacity, large);
-	assert_int_equal(held(&budget), BLOCK + large);
-	fill(buffer, large);
-	expect_pattern(buffer, large);
+	assert_true(loss_buffer_reserve(buffer, 6 * MIB));
+	const unsigned char *pages = buffer->data;
+	loss_buffer_release(buffer);
+	assert_int_equal(loss_budget_kept(&budget), 6 * MIB);
+	/* smaller, larger, and one that grows */
+	assert_true(loss_buffer_reserve(buffer, 5 * MIB));
+	assert_ptr_equal(buffer->data, pages);
+	assert_int_equal(buffer->capacity, 5 * MIB);
+	assert_int_equal(held(&budget), BLOCK + 5 * MIB);
+	assert_int_equal(loss_budget_kept(&budget), MIB);
+	loss_buffer_release(buffer);
+	fill(buffer, 6 * MIB);
+	assert_ptr_equal(buffer->data, pages);
+	expect_pattern(buffer, 6 * MIB);
+	assert_int_equal(held(&budget), BLOCK + buffer->capacity);
+	loss_buffer_release(buffer);
+	assert_int_equal(budget.free.n, 1);
+	assert_true(loss_buffer_reserve(buffer, 9 * MIB));
+	assert_int_equal(buffer->capacity, 9 * MIB);
+	assert_int_equal(budget.free.n, 0);
+	assert_int_equal(loss_budget_kept(&budget), 0);
 	loss_arena_destroy(arena);
 	assert_int_equal(held(&budget), 0);
-	assert_int_equal(budget.kept_bytes, large);
+	assert_int_equal(loss_budget_kept(&budget), 9 * MIB);
 	loss_budget_trim(&budget);
+}
+
+/* ---------------------------------------------------------------- what is expected */
+
+static void what_is_expected_costs_nothing(void **state)
+{
+	(void)state;
+	struct loss_budget budget = budget_of(64 * MIB);
+	struct loss_arena *arena = create_arena(&budget);
+	struct loss_buffer *buffer = loss_buffer_create(arena);
+	loss_buffer_expect(buffer, 32 * MIB);
+	assert_int_equal(held(&budget), BLOCK);
+	assert_null(buffer->data);
+	fill(buffer, MAPPED / 2);
+	assert_false(buffer_is_mapped(buffer));
+	assert_int_equal(held(&budget), BLOCK + buffer->capacity);
+	assert_true(buffer->capacity < 2 * MAPPED);
+	loss_arena_destroy(arena);
+	assert_int_equal(held(&budget) + loss_budget_kept(&budget), 0);
+}
+
+/* As many bytes as were expected, from below to above where mappings begin: all of them are in one
+ * place from there on, nothing is charged for more than came, and in the end for no more at all. */
+static void what_is_expected_comes(void **state)
+{
+	(void)state;
+	static const size_t sizes[] = {1,           100,     5000,       MAPPED - PAGE,
+				       MAPPED - 1,  MAPPED,  MAPPED + 1, 2 * MAPPED,
+				       3 * MIB + 5, 4 * MIB, 9 * MIB + 1};
+	for (size_t i = 0; i < COUNT(sizes); i++) {
+		struct loss_budget budget = budget_of(64 * MIB);
+		struct loss_arena *arena = create_arena(&budget);
+		struct loss_buffer *buffer = loss_buffer_create(arena);
+		const unsigned char *data = NULL;
+		loss_buffer_expect(buffer, sizes[i]);
+		for (size_t n = 1; n < sizes[i]; n += 1 + n / 3) {
+			fill(buffer, n);
+			if (buffer_is_mapped(buffer) && data)
+				assert_ptr_equal(buffer->data, data);
+			data = buffer_is_mapped(buffer) ? buffer->data : NULL;
+			assert_int_equal(held(&budget), BLOCK + buffer->capacity);
+			assert_true(buffer->capacity <= 2 * n + 64 ||
+				    buffer->capacity <= n + n / 8 + 2 * MIB);
+		}
+		fill(buffer, sizes[i]);
+		expect_pattern(buffer, sizes[i]);
+		assert_int_equal(buffer_is_mapped(buffer), buffer->capacity >= MAPPED);
+		assert_true(buffer->capacity < sizes[i] + PAGE);
+		if (data)
+			assert_ptr_equal(buffer->data, data);
+		loss_arena_destroy(arena);
+		assert_int_equal(held(&budget), 0);
+		loss_budget_trim(&budget);
+	}
+}
+
+static void more_or_fewer_come_than_were_expected(void **state)
+{
+	(void)state;
+	static const size_t sizes[][2] = {
+		{100, 5000},
+		{100, 2 * MIB},
+		{MAPPED, 3 * MAPPED},
+		{5 * MIB, 7 * MIB},
+		{20 * MIB, 3 * MIB},
+		{20 * MIB, 100000},
+		{SIZE_MAX, MIB},
+		{0, MIB},
+		{5 * MIB, 5 * MIB + 1},
+	};
+	for (size_t i = 0; i < COUNT(sizes); i++) {
+		struct loss_budget budget = budget_of(64 * MIB);
+		struct loss_arena *arena = create_arena(&budget);
+		struct loss_buffer *buffer = loss_buffer_create(arena);
+		loss_buffer_expect(buffer, sizes[i][0]);
+		fill(buffer, sizes[i][1]);
+		expect_pattern(buffer, sizes[i][1]);
+		assert_int_equal(held(&budget), BLOCK + buffer->capacity);
+		loss_arena_destroy(arena);
+		assert_int_equal(held(&budget), 0);
+		loss_budget_trim(&budget);
+		assert_int_equal(atomic_load(&budget.charged), 0);
+	}
+}
+
+/* Of a warm mapping that is much too small half would be new. */
+static void what_is_expected_finds_warm_memory(void **state)
+{
+	(void)state;
+	static const struct {
+		size_t kept, expected, taken; /* `taken`: of what is kept */
+	} cases[] = {
+		{8 * MIB, 8 * MIB, 8 * MIB}, {8 * MIB, 5 * MIB, 8 * MIB},
+		{8 * MIB, 9 * MIB, 8 * MIB}, {8 * MIB, 3 * MIB, 0},
+		{8 * MIB, 16 * MIB, 0},
+	};
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct loss_budget budget = budget_of(64 * MIB);
+		struct loss_arena *arena = create_arena(&budget);
+		struct loss_buffer *buffer = loss_buffer_create(arena);
+		fill(buffer, cases[i].kept);
+		size_t all = buffer->capacity;
+		loss_buffer_release(buffer);
+		assert_int_equal(loss_budget_kept(&budget), all);
+		loss_buffer_expect(buffer, cases[i].expected);
+		fill(buffer, MAPPED);
+		const unsigned char *data = buffer->data;
+		assert_int_equal(budget.free.n, cases[i].taken ? 0 : 1);
+		assert_int_equal(held(&budget), BLOCK + buffer->capacity);
+		fill(buffer, cases[i].expected);
+		assert_ptr_equal(buffer->data, data);
+		expect_pattern(buffer, cases[i].expected);
+		loss_arena_destroy(arena);
+		loss_budget_trim(&budget);
+		assert_int_equal(atomic_load(&budget.charged), 0);
+	}
+}
+
+/* To the last byte of the budget, whatever is kept, and not one more. */
+static void what_is_expected_and_does_not_fit(void **state)
+{
+	(void)state;
+	struct loss_budget budget = budget_of(16 * MIB);
+	struct loss_arena *arena = create_arena(&budget);
+	struct loss_buffer *buffer = loss_buffer_create(arena);
+	fill(buffer, 12 * MIB);
+	loss_buffer_release(buffer);
+	loss_buffer_expect(buffer, 100 * MIB);
+	fill(buffer, 16 * MIB - BLOCK);
+	assert_int_equal(held(&budget), 16 * MIB);
+	assert_int_equal(loss_budget_kept(&budget), 0);
+	assert_false(loss_buffer_append(buffer, "x", 1));
+	expect_failure(arena, LOSS_TOO_LARGE_FOR_BUDGET, "16777216 bytes");
+	expect_pattern(buffer, 16 * MIB - BLOCK);
+	loss_buffer_release(buffer);
+	/* Others hold the rest. */
+	assert_true(loss_budget_take(&budget, 13 * MIB));
+	fill(buffer, 3 * MIB - BLOCK);
+	assert_false(loss_buffer_append(buffer, "x", 1));
+	expect_failure(arena, LOSS_TOO_MUCH_MEMORY_IN_FLIGHT, "try again");
+	expect_pattern(buffer, 3 * MIB - BLOCK);
+	loss_budget_give(&budget, 13 * MIB);
+	loss_arena_destroy(arena);
+	loss_budget_trim(&budget);
+	assert_int_equal(atomic_load(&budget.charged), 0);
+}
+
+/* Addresses that the system does not have are done without. */
+static void more_is_expected_than_there_are_addresses(void **state)
+{
+	(void)state;
+	struct loss_arena *arena = create_arena(NULL);
+	struct loss_buffer *buffer = loss_buffer_create(arena);
+	loss_buffer_expect(buffer, (size_t)1 << 62);
+	fill(buffer, 3 * MIB);
+	expect_pattern(buffer, 3 * MIB);
+	loss_arena_destroy(arena);
 }
 
 int main(void)
@@ -252,6 +426,12 @@ int main(void)
 		cmocka_unit_test(released_memory_goes_back),
 		cmocka_unit_test(buffers_end_with_their_arena),
 		cmocka_unit_test(kept_memory_is_taken_again),
+		cmocka_unit_test(what_is_expected_costs_nothing),
+		cmocka_unit_test(what_is_expected_comes),
+		cmocka_unit_test(more_or_fewer_come_than_were_expected),
+		cmocka_unit_test(what_is_expected_finds_warm_memory),
+		cmocka_unit_test(what_is_expected_and_does_not_fit),
+		cmocka_unit_test(more_is_expected_than_there_are_addresses),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

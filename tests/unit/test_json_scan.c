@@ -445,7 +445,8 @@ static void test_no_memory_for_a_cut_number(void **state)
 	free(transcript.text);
 	free(digits);
 	loss_arena_destroy(arena);
-	assert_int_equal(budget.held, 0);
+	assert_int_equal(loss_budget_held(&budget), 0);
+	loss_budget_trim(&budget);
 }
 
 /* ---------------------------------------------------------------- JSONTestSuite */

@@ -366,7 +366,8 @@ static void test_no_memory(void **state)
 				 cases[i].status);
 		encoded_free(&encoded);
 		loss_arena_destroy(arena);
-		assert_int_equal(budget.held, 0);
+		assert_int_equal(loss_budget_held(&budget), 0);
+		loss_budget_trim(&budget);
 	}
 	free(data);
 }
@@ -431,7 +432,7 @@ static bool try_shared(struct shm *shm, const char *request, size_t limit, loss_
 	if (*status == LOSS_OK)
 		*status = loss_plan_create(problem, arena, &plan, &err);
 	if (*status == LOSS_OK)
-		*status = place_loss(&uses, decoder->wish->outputs[0], &err);
+		*status = place_loss(&uses, &decoder->wish->outputs[0], &err);
 	bool tried = *status == LOSS_OK;
 	if (tried) {
 		assert_int_equal(loss_plan_run(plan, 1, NULL, &err), LOSS_OK);

@@ -26,6 +26,7 @@
 static struct config config;
 static struct loss_arena *arena;
 static struct reaper *reaper;
+static struct loss_budget *budget; /* NULL but for who needs one */
 static _Atomic uint64_t now_ns;
 
 static uint64_t moved_clock(void)
@@ -65,7 +66,7 @@ static int stop(void **state)
 
 static void begin_with(size_t connections)
 {
-	reaper = reaper_create(arena, &config, connections, moved_clock);
+	reaper = reaper_create(arena, &config, budget, connections, moved_clock);
 	assert_non_null(reaper);
 }
 
@@ -972,7 +973,7 @@ static void threads_share_the_places(void **state)
 	struct tcp_pair pairs[THREADS];
 	pthread_t threads[THREADS];
 	(void)state;
-	struct reaper *running = reaper_start(arena, &config, THREADS);
+	struct reaper *running = reaper_start(arena, &config, NULL, THREADS);
 	assert_non_null(running);
 	struct reaper *mine = reaper;
 	reaper = running;
@@ -997,7 +998,7 @@ static void the_thread_keeps_deadlines(void **state)
 	struct tcp_pair pair = tcp_pair_open();
 	(void)state;
 	config.head_timeout_ms = 60;
-	struct reaper *running = reaper_start(arena, &config, 1);
+	struct reaper *running = reaper_start(arena, &config, NULL, 1);
 	assert_non_null(running);
 	uint64_t opened = clock_ns();
 	struct reaper_entry *entry = reaper_open(running, pair.server);
@@ -1006,6 +1007,54 @@ static void the_thread_keeps_deadlines(void **state)
 	reaper_close(running, entry);
 	reaper_stop(running);
 	tcp_pair_close(&pair);
+}
+
+/* ---------------------------------------------------------------- the budget */
+
+/* So much is kept, and was given back just now. */
+static void keep_bytes(size_t n)
+{
+	struct loss_arena *taker = loss_arena_create(budget);
+	assert_non_null(taker);
+	assert_true(loss_buffer_reserve(loss_buffer_create(taker), n));
+	loss_arena_destroy(taker);
+	assert_int_equal(loss_budget_kept(budget), n);
+}
+
+/* It looks after what is kept while something is, and sleeps else. */
+static void kept_memory_goes_after_half_a_minute(void **state)
+{
+	(void)state;
+	const size_t n = (size_t)1 << 20;
+	const uint64_t half = 15 * SECOND;
+	budget = loss_budget_create(16 * n);
+	assert_non_null(budget);
+	begin();
+	assert_true(step() == UINT64_MAX);
+	uint64_t start = atomic_load(&now_ns);
+	keep_bytes(n);
+	assert_true(step() == start + half);
+	/* woken by something else meanwhile: nothing changes */
+	atomic_store(&now_ns, start + half - 1);
+	assert_true(step() == start + half);
+	atomic_store(&now_ns, start + half);
+	assert_true(step() == start + 2 * half);
+	assert_int_equal(loss_budget_kept(budget), n);
+	/* wanted in time, so that it stays for longer */
+	keep_bytes(n);
+	atomic_store(&now_ns, start + 2 * half);
+	assert_true(step() == start + 3 * half);
+	assert_int_equal(loss_budget_kept(budget), n);
+	atomic_store(&now_ns, start + 3 * half);
+	assert_true(step() == UINT64_MAX);
+	assert_int_equal(loss_budget_kept(budget), 0);
+	/* and again */
+	keep_bytes(n);
+	assert_true(step() == start + 4 * half);
+	reaper_destroy(reaper);
+	reaper = NULL;
+	loss_budget_destroy(budget);
+	budget = NULL;
 }
 
 int main(void)
@@ -1042,6 +1091,7 @@ int main(void)
 		TEST(after_the_end_all_are_cut),
 		TEST(places_are_limited_and_used_again),
 		TEST(many_deadlines_are_kept),
+		TEST(kept_memory_goes_after_half_a_minute),
 		TEST(threads_share_the_places),
 		TEST(the_thread_keeps_deadlines),
 	};

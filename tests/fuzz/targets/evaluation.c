@@ -185,7 +185,9 @@ void fuzz_evaluate(const struct fuzz_evaluation *way, enum fuzz_cut cut,
 	}
 	evaluation_end(e);
 	loss_arena_destroy(arena);
-	fuzz_check(budget.held == 0, "%zu bytes of the budget are still held", (size_t)budget.held);
+	fuzz_check(loss_budget_held(&budget) == 0, "%zu bytes of the budget are still held",
+		   loss_budget_held(&budget));
+	loss_budget_trim(&budget);
 }
 
 /* ---------------------------------------------------------------- all ways */

@@ -24,7 +24,7 @@ static void start(void)
 	server.budget = loss_budget_create((size_t)1 << 30);
 	server.reserve = loss_budget_create(SERVER_RESERVE_BYTES);
 	fuzz_check(server.budget && server.reserve, "no memory for budgets");
-	server.reaper = reaper_start(arena, &server.config, 1);
+	server.reaper = reaper_start(arena, &server.config, NULL, 1);
 	server.scheduler = scheduler_start(arena, 1);
 	server.workers = workers_start(arena, 1);
 	server.routes = routes;
