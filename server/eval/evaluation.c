@@ -142,8 +142,11 @@ loss_status evaluation_run(struct evaluation *e, int threads, struct loss_error 
 		status = loss_plan_run(e->plan, threads, &e->cancel, err);
 	if (status == LOSS_CANCELLED)
 		loss_fail(err, status, NULL, "the deadline passed before all rows were evaluated");
+	e->result = loss_arena_array(e->arena, struct loss_result, 1);
+	if (status == LOSS_OK && !e->result)
+		status = loss_arena_failure(e->arena, err);
 	if (status == LOSS_OK)
-		loss_plan_finish(e->plan, &e->result);
+		loss_plan_finish(e->plan, e->result);
 	if (status == LOSS_OK)
 		status = shm_uses_verify(&e->shared, err);
 	e->timings->compute_ns += clock_ns() - start;
@@ -161,7 +164,7 @@ static void count(const struct evaluation *e)
 		.dtype = loss_plan_dtype(e->plan),
 		.format = e->kind.media->format,
 		.reply_format = e->kind.format->format,
-		.rows = e->result.totals.rows,
+		.rows = e->result->totals.rows,
 		.elements = loss_plan_elements(e->plan),
 		.decode_seconds = (double)e->timings->decode_ns * SECONDS,
 		.queue_seconds = (double)e->timings->queue_ns * SECONDS,
@@ -175,7 +178,7 @@ static bool begin_reply(struct evaluation *e)
 {
 	static const struct reply_wish nothing;
 	const struct reply_wish *wish = e->decoder->wish ? e->decoder->wish : &nothing;
-	const struct encoder_input input = {e->kind.loss, &e->result, e->timings, wish, e->arena};
+	const struct encoder_input input = {e->kind.loss, e->result, e->timings, wish, e->arena};
 	e->encoded = (struct encoded){
 		.text = loss_buffer_create(e->arena),
 		.content_type = e->kind.format->content_type,
@@ -198,7 +201,7 @@ static bool shares_memory(const struct evaluation *e)
 {
 	bool shares = false;
 	const struct reply_wish *wish = e->decoder->wish;
-	for (size_t i = 0; wish && i < e->result.n_outputs; i++)
+	for (size_t i = 0; wish && i < e->result->n_outputs; i++)
 		shares |= wish->outputs[i].region != NULL;
 	return shares;
 }

@@ -39,7 +39,7 @@ struct evaluation {
 	struct decoder *decoder;
 	struct inflater *inflater; /* before the decoder; NULL: the body comes as it is */
 	struct loss_plan *plan;
-	struct loss_result result;
+	struct loss_result *result; /* once it has run */
 	struct timings *timings;
 	struct loss_cancel cancel; /* set by any thread: stop at the next row block or piece */
 

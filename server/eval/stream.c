@@ -19,10 +19,10 @@ struct stream {
 	struct sink sink; /* first: it is what decoders hold */
 	struct stream_setup setup;
 	size_t n_slots;
-	struct slot slots[LOSS_N_ROLES];
-	size_t current;   /* the slot that the next byte belongs to */
-	uint64_t taken;   /* of its bytes */
-	uint64_t missing; /* of all */
+	struct slot *slots; /* room for one of each role; made with the first */
+	size_t current;     /* the slot that the next byte belongs to */
+	uint64_t taken;     /* of its bytes */
+	uint64_t missing;   /* of all */
 	struct loss_error error;
 
 	/* The input, where its rows are evaluated as they come: */
@@ -254,6 +254,12 @@ static void expect(struct sink *sink, size_t i, const struct loss_tensor *tensor
 {
 	struct stream *stream = stream_of(sink);
 	uint64_t bytes = (uint64_t)tensor->count * loss_dtype_info(tensor->dtype)->size;
+	if (!stream->slots)
+		stream->slots = loss_arena_array(stream->setup.arena, struct slot, LOSS_N_ROLES);
+	if (!stream->slots) {
+		fail_for_memory(stream);
+		return;
+	}
 	stream->slots[stream->n_slots++] = (struct slot){.i = i, .tensor = *tensor, .bytes = bytes};
 	stream->missing += bytes;
 }

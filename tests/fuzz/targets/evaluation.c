@@ -107,7 +107,7 @@ static void write_replies(struct evaluation *e, const struct protocol *protocol,
 		if (!body)
 			return;
 		if (strcmp(format->content_type, "application/x-safetensors") == 0)
-			check_safetensors(&e->result, body);
+			check_safetensors(e->result, body);
 		else
 			check_document(&e->encoded, body);
 	}
@@ -134,7 +134,7 @@ static void run(struct evaluation *e, const struct protocol *protocol, struct fu
 	if (evaluation_run(e, 1, err) != LOSS_OK)
 		return;
 	hash_problem(outcome, e->problem);
-	hash_result(outcome, &e->result);
+	hash_result(outcome, e->result);
 	write_replies(e, protocol, outcome);
 }
 
