@@ -54,7 +54,7 @@ static bool differs(const struct header *header)
 static void hash_result(struct fuzz_outcome *outcome, const struct evaluation *e)
 {
 	for (size_t i = 0; i < e->result->n_outputs; i++) {
-		const struct loss_tensor *tensor = e->result->outputs[i].tensor;
+		const struct loss_tensor *tensor = &e->result->outputs[i].tensor;
 		fuzz_hash(outcome, tensor->data,
 			  tensor->count * loss_dtype_info(tensor->dtype)->size);
 	}
