@@ -33,9 +33,8 @@ struct loss_budget {
 void budget_lock(struct loss_budget *budget);
 void budget_unlock(struct loss_budget *budget);
 
-/* With the lock: charges n bytes, for which what is kept gives way, as much as it takes, that which
- * was taken longest ago first. False, and nothing is charged or given up, when it would not do. */
-bool budget_charge(struct loss_budget *budget, size_t n);
+/* Charges n bytes if that many are not charged yet; what is kept does not give way (mapping.c). */
+bool budget_try(struct loss_budget *budget, size_t n);
 
 /* With the lock: kept bytes become held, or the other way round. */
 void budget_hold(struct loss_budget *budget, size_t kept);

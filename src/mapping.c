@@ -183,6 +183,49 @@ struct mapping *mapping_take(struct loss_budget *budget, size_t size, size_t mos
 	return NULL;
 }
 
+/* ---------------------------------------------------------------- charges */
+
+static size_t lacking(const struct loss_budget *budget, size_t n)
+{
+	size_t room = budget->limit - atomic_load_explicit(&budget->charged, memory_order_relaxed);
+	return n > room ? n - room : 0;
+}
+
+/* What waits goes before what is in use, of which more may be wanted at once. */
+static struct mapping *oldest(const struct loss_budget *budget)
+{
+	struct mapping *mapping = budget->free.last;
+	if (mapping)
+		return mapping;
+	for (mapping = budget->lent.last; mapping && mapping_surplus(mapping) == 0;)
+		mapping = mapping->before;
+	return mapping;
+}
+
+/* With the lock: charges n bytes, for which what is kept gives way, as much as it takes, that which
+ * was taken longest ago first. False, and nothing is charged or given up, when it would not do. */
+static bool charge(struct loss_budget *budget, size_t n)
+{
+	while (!budget_try(budget, n)) {
+		size_t more = lacking(budget, n);
+		struct mapping *mapping = more <= loss_budget_kept(budget) ? oldest(budget) : NULL;
+		if (!mapping)
+			return false;
+		mapping_strip(budget, mapping, more);
+	}
+	return true;
+}
+
+bool loss_budget_take(struct loss_budget *budget, size_t n)
+{
+	if (budget_try(budget, n))
+		return true;
+	budget_lock(budget);
+	bool charged = charge(budget, n);
+	budget_unlock(budget);
+	return charged;
+}
+
 /* ---------------------------------------------------------------- using */
 
 static bool pay(struct loss_budget *budget, struct mapping *mapping, size_t used)
@@ -192,7 +235,7 @@ static bool pay(struct loss_budget *budget, struct mapping *mapping, size_t used
 	size_t warm = used < mapping->resident ? used : mapping->resident;
 	budget_hold(budget, warm - before);
 	mapping->used = warm;
-	if (budget_charge(budget, used - warm))
+	if (charge(budget, used - warm))
 		return true;
 	mapping->used = before;
 	budget_keep(budget, warm - before);
@@ -297,4 +340,41 @@ void mapping_give(struct loss_budget *budget, struct mapping *mapping)
 	else if (budget->free.n > MOST_FREE)
 		mapping_strip(budget, budget->free.last, SIZE_MAX);
 	budget_unlock(budget);
+}
+
+/* ---------------------------------------------------------------- giving up what is kept */
+
+static void strip(struct loss_budget *budget, struct mapping_list *list, bool all)
+{
+	struct mapping *next;
+	for (struct mapping *mapping = list->first; mapping; mapping = next) {
+		next = mapping->next;
+		if (all || mapping->aged)
+			mapping_strip(budget, mapping, SIZE_MAX);
+		else
+			mapping->aged = true;
+	}
+}
+
+void loss_budget_trim(struct loss_budget *budget)
+{
+	budget_lock(budget);
+	strip(budget, &budget->free, true);
+	strip(budget, &budget->lent, true);
+	budget_unlock(budget);
+}
+
+void loss_budget_age(struct loss_budget *budget)
+{
+	budget_lock(budget);
+	strip(budget, &budget->free, false);
+	strip(budget, &budget->lent, false);
+	budget_unlock(budget);
+}
+
+void loss_budget_destroy(struct loss_budget *budget)
+{
+	if (budget)
+		loss_budget_trim(budget);
+	free(budget);
 }

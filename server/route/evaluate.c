@@ -213,8 +213,8 @@ static const struct reply_format *check_reply_type(struct request *request)
 	return &replies[chosen];
 }
 
-static loss_status open(struct request *request, const struct evaluation_kind *kind,
-			struct loss_error *err)
+static loss_status open_evaluation(struct request *request, const struct evaluation_kind *kind,
+				   struct loss_error *err)
 {
 	if (request->over_budget)
 		return loss_fail(err, LOSS_TOO_MUCH_MEMORY_IN_FLIGHT, NULL,
@@ -259,7 +259,7 @@ static void begin(struct request *request)
 	kind.media = check_body_type(request, &kind.coding);
 	kind.format = check_reply_type(request);
 	if (request->fault.error.status == LOSS_OK)
-		request_fail(request, open(request, &kind, &request->found));
+		request_fail(request, open_evaluation(request, &kind, &request->found));
 }
 
 /* ---------------------------------------------------------------- the end */

@@ -258,17 +258,14 @@ static enum encoder_end write_piece(struct encoder *encoder, struct encoded *out
 	struct writer *w = (struct writer *)(void *)encoder;
 	size_t before = out->text->size;
 	bool done = false;
-	switch (w->stage) {
-	case STAGE_BEGIN:
+	if (w->stage == STAGE_BEGIN) {
 		begin_document(w, out->text);
-		w->stage = STAGE_OUTPUTS; /* fall through */
-	case STAGE_OUTPUTS:
-		if (!put_outputs(w))
-			break;
-		w->stage = STAGE_SHARED; /* fall through */
-	case STAGE_SHARED:
-		done = copy_some(w) && end(w, out);
+		w->stage = STAGE_OUTPUTS;
 	}
+	if (w->stage == STAGE_OUTPUTS && put_outputs(w))
+		w->stage = STAGE_SHARED;
+	if (w->stage == STAGE_SHARED)
+		done = copy_some(w) && end(w, out);
 	w->document_bytes += out->text->size - before;
 	if (w->json.failed) {
 		loss_arena_failure(w->input.arena, err);
