@@ -149,4 +149,4 @@ const struct route routes[] = {
 	{0},
 };
 /* clang-format on */
-_Static_assert(sizeof routes / sizeof routes[0] == ROUTES_N + 1, "ROUTES_N");
+_Static_assert(sizeof routes / sizeof routes[0] == ROUTES_N + 1, "raise ROUTES_N in routes.h");
