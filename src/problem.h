@@ -146,6 +146,12 @@ static inline const struct loss_row *loss_row_of(const struct loss_info *info)
 
 /* ---------------------------------------------------------------- problems */
 
+/* Elements of a tensor that fit no integer type, in order. */
+struct beyond {
+	const struct loss_beyond *elements;
+	size_t n;
+};
+
 struct loss_problem {
 	const struct loss_row *loss;
 	struct loss_arena *arena;
@@ -157,6 +163,7 @@ struct loss_problem {
 	bool outputs_given;
 	size_t n_outputs;
 	const char **outputs;
+	struct beyond beyond[LOSS_N_ROLES];
 	/* Not set where they are not present or given. */
 	struct loss_tensor tensors[LOSS_N_ROLES];
 	struct loss_value values[N_ARGUMENTS];
