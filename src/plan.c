@@ -315,6 +315,7 @@ loss_status loss_plan_create(const struct loss_problem *problem, struct loss_are
 	plan->transform.softcap = 0.0;
 	plan->loss = problem->loss;
 	plan->kernels = cpu_kernels(problem->isa);
+	plan->beyond = problem->beyond;
 	take_tensors(plan, problem);
 	TRY(check(plan, problem, err));
 	plan->streams = input_is_awaited(plan);

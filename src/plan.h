@@ -95,6 +95,7 @@ struct loss_plan {
 	struct loss_tensor outputs[N_OUTPUTS];
 	const struct output_row *requested[N_OUTPUTS]; /* in the order asked for */
 	const char *warnings[LOSS_MAX_WARNINGS];
+	const struct beyond *beyond; /* of the problem, by role; for values_check */
 };
 
 /* Index of class 0 of row r in the input, and in outputs of the input's shape. */

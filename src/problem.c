@@ -28,6 +28,12 @@ void loss_problem_set_data(struct loss_problem *problem, size_t i, void *data)
 	problem->tensors[problem->loss->info.tensors[i].role].data = data;
 }
 
+void loss_problem_set_beyond(struct loss_problem *problem, size_t i,
+			     const struct loss_beyond *elements, size_t n)
+{
+	problem->beyond[problem->loss->info.tensors[i].role] = (struct beyond){elements, n};
+}
+
 void loss_problem_set_isa(struct loss_problem *problem, const char *isa)
 {
 	problem->isa = isa;

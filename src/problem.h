@@ -152,6 +152,12 @@ struct wish {
 	const struct output_row *row; /* NULL: the loss has none of that name */
 };
 
+/* Elements of a tensor that fit no integer type, in order. */
+struct beyond {
+	const struct loss_beyond *elements;
+	size_t n;
+};
+
 struct loss_problem {
 	const struct loss_row *loss;
 	struct loss_arena *arena;
@@ -163,6 +169,7 @@ struct loss_problem {
 	bool outputs_given;
 	size_t n_outputs;
 	struct wish *outputs;
+	struct beyond beyond[LOSS_N_ROLES];
 	/* Not set where they are not present or given. */
 	struct loss_tensor tensors[LOSS_N_ROLES];
 	struct loss_value values[N_ARGUMENTS];

@@ -34,12 +34,45 @@ static bool are_within(const float *x, size_t n, const struct loss_range *range)
 	return outside == 0;
 }
 
-/* Whether element i of a tensor is of something that counts: of all else nothing is checked. Of
- * rows that are shifted the first has no element. */
+/* Whether the entry i of what has one a row is read: of rows that are shifted the first is not, and
+ * what the mask leaves out is not. */
+static bool entry_is_read(const struct loss_plan *plan, size_t i)
+{
+	if (plan->shift_rows && i % plan->shift_rows == 0)
+		return false;
+	return !plan_is_masked(plan, i - (plan->shift_rows > 0));
+}
+
+/* What element i of a tensor is where it fits no integer type; else NULL. */
+static const char *beyond_text(const struct loss_plan *plan, loss_role role, size_t i)
+{
+	const struct beyond *beyond = &plan->beyond[role];
+	size_t first = 0, end = beyond->n;
+	while (first < end) {
+		size_t middle = first + (end - first) / 2;
+		if (beyond->elements[middle].flat_index < i)
+			first = middle + 1;
+		else
+			end = middle;
+	}
+	bool found = first < beyond->n && beyond->elements[first].flat_index == i;
+	return found ? beyond->elements[first].text : NULL;
+}
+
+static bool is_ignored(const struct loss_plan *plan, size_t r)
+{
+	int64_t class;
+	if (plan->target_kind != TARGETS_INDICES ||
+	    beyond_text(plan, LOSS_ROLE_TARGETS, plan_target_row(plan, r)))
+		return false;
+	targets_read(plan, r, 1, &class);
+	return class == TARGET_IGNORED;
+}
+
+/* Whether element i of a tensor is of something that counts: of all else nothing is checked. */
 static bool element_counts(const struct loss_plan *plan, const struct loss_tensor_info *info,
 			   size_t i)
 {
-	int64_t class = 0;
 	if (plan->loss->info.element_wise)
 		return info->extent != LOSS_EXTENT_INPUT ||
 		       element_factor(plan, LOSS_ROLE_MASK, i) != 0.0;
@@ -47,12 +80,7 @@ static bool element_counts(const struct loss_plan *plan, const struct loss_tenso
 		return true;
 	if (info->extra_axis)
 		i /= plan->extra;
-	if (plan->shift_rows && i % plan->shift_rows == 0)
-		return false;
-	size_t r = i - (plan->shift_rows > 0);
-	if (plan->target_kind == TARGETS_INDICES)
-		targets_read(plan, r, 1, &class);
-	return class != TARGET_IGNORED && !plan_is_masked(plan, r);
+	return entry_is_read(plan, i) && !is_ignored(plan, i - (plan->shift_rows > 0));
 }
 
 /* The first of the elements [i, end) that counts and is not in its range, or end. NaN is in none.
@@ -105,17 +133,21 @@ static loss_status check_range(const struct loss_plan *plan, const struct loss_t
 	return LOSS_OK;
 }
 
+/* Element i, which is `text`, or what is stored there where that is NULL. */
 static loss_status index_out_of_bounds(const struct loss_plan *plan,
 				       const struct loss_tensor_info *info, size_t i,
-				       struct class_index y, struct loss_error *err)
+				       const char *text, struct loss_error *err)
 {
 	const struct loss_tensor *targets = &plan->tensors[info->role];
+	struct class_index y = tensor_class_index(targets, i);
 	struct loss_error place = {0};
 	loss_error_set_index(&place, i, targets->shape, targets->rank);
 	char at[INDEX_CHARS];
 	format_index(&place, at, sizeof at);
-	char value[24];
-	if (y.negative)
+	char value[80];
+	if (text)
+		snprintf(value, sizeof value, "%s", text);
+	else if (y.negative)
 		snprintf(value, sizeof value, "%lld", (long long)y.value);
 	else
 		snprintf(value, sizeof value, "%llu", (unsigned long long)y.value);
@@ -126,17 +158,30 @@ static loss_status index_out_of_bounds(const struct loss_plan *plan,
 	return status;
 }
 
-static loss_status first_invalid_target(const struct loss_plan *plan, struct loss_error *err)
+/* The first target that is read and fits no integer type; NULL: none. */
+static const struct loss_beyond *first_beyond(const struct loss_plan *plan)
 {
-	size_t r = 0;
-	int64_t class;
-	do
+	const struct beyond *beyond = &plan->beyond[LOSS_ROLE_TARGETS];
+	for (size_t k = 0; k < beyond->n; k++)
+		if (entry_is_read(plan, beyond->elements[k].flat_index))
+			return &beyond->elements[k];
+	return NULL;
+}
+
+/* The first target that is no class, at `beyond` at the latest, unless that is NULL. */
+static loss_status first_invalid_target(const struct loss_plan *plan,
+					const struct loss_beyond *beyond, struct loss_error *err)
+{
+	size_t r = 0, i = 0;
+	int64_t class = 0;
+	while (class != TARGET_INVALID) {
+		i = plan_target_row(plan, r);
+		if (beyond && beyond->flat_index == i)
+			break;
 		targets_read(plan, r++, 1, &class);
-	while (class != TARGET_INVALID);
-	size_t i = plan_target_row(plan, r - 1);
+	}
 	return index_out_of_bounds(plan, names_tensor_of_role(&plan->loss->info, LOSS_ROLE_TARGETS),
-				   i, tensor_class_index(&plan->tensors[LOSS_ROLE_TARGETS], i),
-				   err);
+				   i, beyond_text(plan, LOSS_ROLE_TARGETS, i), err);
 }
 
 /* Bytes of BOOL are 0 or 1: everything after trusts that. */
@@ -171,10 +216,11 @@ static loss_status check_indices(const struct loss_plan *plan, const struct loss
 	const struct loss_tensor *tensor = &plan->tensors[info->role];
 	for (size_t i = 0; i < tensor->count; i++) {
 		struct class_index y = tensor_class_index(tensor, i);
+		const char *text = beyond_text(plan, info->role, i);
 		bool empty = y.negative && y.value == UINT64_MAX && info->range.min == -1.0;
 		bool valid = !y.negative && y.value < plan->classes;
-		if (!valid && !empty && element_counts(plan, info, i))
-			return index_out_of_bounds(plan, info, i, y, err);
+		if ((text || (!valid && !empty)) && element_counts(plan, info, i))
+			return index_out_of_bounds(plan, info, i, text, err);
 	}
 	return LOSS_OK;
 }
@@ -242,8 +288,9 @@ static struct sum sum_weights(const struct loss_plan *plan)
 static loss_status check_targets(struct loss_plan *plan, struct loss_error *err)
 {
 	size_t ignored;
-	if (!targets_count(plan, &ignored))
-		return first_invalid_target(plan, err);
+	const struct loss_beyond *beyond = first_beyond(plan);
+	if (!targets_count(plan, &ignored) || beyond)
+		return first_invalid_target(plan, beyond, err);
 	plan->counted = plan->rows - ignored;
 	plan->denominator = (double)plan->counted;
 	if (plan->present[LOSS_ROLE_WEIGHT] || plan->present[LOSS_ROLE_ROW_WEIGHT]) {

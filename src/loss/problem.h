@@ -92,6 +92,20 @@ loss_status loss_problem_set_argument(struct loss_problem *problem, size_t i,
 /* Gives the input, tensor i, which was set without its data, the data: for all its elements. */
 void loss_problem_set_data(struct loss_problem *problem, size_t i, void *data);
 
+/* An integer that fits no integer type, and so is no class: `text` is how messages show it. */
+struct loss_beyond {
+	size_t flat_index; /* whose place it has, below the tensor's count */
+	const char *text;  /* terminated: "18446744073709551616" */
+};
+/*
+ * Says which elements of tensor i, which holds class indices, are such integers, whatever is stored
+ * in their places: n of them, in the order of their places, borrowed as the tensor's data is.
+ * loss_plan_create refuses them as all others that are no classes, whatever ignore_index is: of the
+ * rows that shift and mask leave, the first wrong one is reported. Once a tensor.
+ */
+void loss_problem_set_beyond(struct loss_problem *problem, size_t i,
+			     const struct loss_beyond *elements, size_t n);
+
 /* ---------------------------------------------------------------- how */
 
 /* Makes the problem use kernels of a lower instruction set, as loss_isa_find gave it (NULL: of the

@@ -74,6 +74,15 @@ static void test_targets_by_shape(void **state)
 		 "18446744073709551615\n"},
 		{NULL, "{\"targets\":[5,-0,-3],\"logits\":[[1],[2],[3]]}",
 		 "logits F32 (3, 1): 1 2 3\ntargets I64 (3): 5 0 -3\n"},
+		/* exact after what is stored as a double, too */
+		{NULL, "{\"targets\":[-0,9007199254740993,-3],\"logits\":[[1],[2],[3]]}",
+		 "logits F32 (3, 1): 1 2 3\ntargets I64 (3): 0 9007199254740993 -3\n"},
+		{NULL,
+		 "{\"targets\":{\"data\":[-0,9007199254740993],\"dtype\":\"I64\",\"shape\":[2]},"
+		 "\"logits\":[[1],[2]]}",
+		 "logits F32 (2, 1): 1 2\ntargets I64 (2): 0 9007199254740993\n"},
+		{NULL, "{\"targets\":[18446744073709551615,-3],\"logits\":[[1],[2]]}",
+		 "logits F32 (2, 1): 1 2\ntargets I64 (2): -1 -3\n"},
 		/* nll_loss knows no probabilities, binary cross entropy no class indices */
 		{"nll_loss", "{\"targets\":[0,1],\"log_probs\":[1,2]}",
 		 "log_probs F32 (2): 1 2\ntargets I64 (2): 0 1\n"},
@@ -292,6 +301,21 @@ static void test_class_index_faults(void **state)
 		 "9223372036854775807}",
 		 LOSS_TARGET_OUT_OF_BOUNDS, "/targets/1",
 		 "targets[1] is 99999999999999999999, but there are 2 classes (0..1)"},
+		/* the first that the mask leaves */
+		{NULL,
+		 "{\"logits\":[[1,2],[3,4]],\"targets\":[18446744073709551616,"
+		 "18446744073709551617],\"mask\":[false,true]}",
+		 LOSS_TARGET_OUT_OF_BOUNDS, "/targets/1",
+		 "targets[1] is 18446744073709551617, but there are 2 classes (0..1)"},
+		/* also where others are below 0, which fit no U64 */
+		{NULL,
+		 "{\"logits\":[[1,2],[3,4]],\"targets\":[18446744073709551615,-3],"
+		 "\"mask\":[false,true]}",
+		 LOSS_TARGET_OUT_OF_BOUNDS, "/targets/1",
+		 "targets[1] is -3, but there are 2 classes (0..1)"},
+		{NULL, "{\"logits\":[[1,2],[3,4]],\"targets\":[18446744073709551615,-3]}",
+		 LOSS_TARGET_OUT_OF_BOUNDS, "/targets/0",
+		 "targets[0] is 18446744073709551615, but there are 2 classes (0..1)"},
 		{NULL,
 		 "{\"logits\":[[1,2],[3,4]],\"targets\":[0,99999999999999999999],\"label_"
 		 "smoothing\":"

@@ -1,7 +1,6 @@
 /* The members of the body, and the end of it. What is inside a tensor is json_tensor's. */
 #include "json_in.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -236,8 +235,12 @@ static enum json_taken on_numbers(void *context, const char **p, const char *lim
 
 static void set_tensor(struct json_in *in, size_t i, const struct loss_tensor *tensor)
 {
+	const struct loss_buffer *beyond = in->tensors[i].elements.values.beyond;
 	struct loss_error err;
 	fault_note(&in->fault.kept, in->sink->set(in->sink, i, tensor, &err), &err);
+	if (beyond)
+		loss_problem_set_beyond(in->problem, i, (const void *)beyond->data,
+					beyond->size / sizeof(struct loss_beyond));
 }
 
 static bool is_null(const struct json_in *in, size_t member)
@@ -274,53 +277,13 @@ static void note_missing(struct json_in *in)
 	}
 }
 
-/* In a message about the largest value of a dtype, writes what it stands for. */
-static void restore_digits(struct loss_error *err, const struct json_mark *beyond, int64_t stored)
-{
-	char digits[24], rest[sizeof err->detail];
-	snprintf(digits, sizeof digits, "%" PRId64, stored);
-	char *place = strstr(err->detail, digits);
-	if (err->status != LOSS_TARGET_OUT_OF_BOUNDS || err->flat_index != beyond->index || !place)
-		return;
-	json_fault_copy(rest, sizeof rest, place + strlen(digits), strlen(place + strlen(digits)));
-	snprintf(place, sizeof err->detail - (size_t)(place - err->detail), "%s%s", beyond->text,
-		 rest);
-}
-
-/*
- * Class indices beyond every integer dtype are stored as one that is no class either. Whether that
- * is the first thing wrong, only the loss can tell; its message then shows the wrong digits.
- */
-static loss_status plan_beyond(struct json_in *in, size_t i, const struct json_mark *beyond,
-			       struct loss_error *err)
-{
-	struct json_values *values = &in->tensors[i].elements.values;
-	struct loss_plan *plan;
-	for (int64_t stored = INT64_MAX; stored >= INT64_MAX - 1; stored--) {
-		if (loss_plan_create(in->problem, in->arena, &plan, err) != LOSS_OK) {
-			restore_digits(err, beyond, stored);
-			return err->status;
-		}
-		json_values_avoid_largest(values); /* it is ignore_index */
-	}
-	return loss_fail(err, LOSS_TARGET_OUT_OF_BOUNDS, in->tensors[i].info->name,
-			 "%s has the class index %s", in->tensors[i].info->name, beyond->text);
-}
-
 static loss_status end_problem(struct json_in *in, struct loss_error *err)
 {
 	set_tensors(in);
 	if (in->fault.kept.error.status != LOSS_OK &&
 	    status_precedes(LOSS_MISSING_FIELD, in->fault.kept.error.status))
 		note_missing(in);
-	if (fault_report(&in->fault.kept, err) != LOSS_OK)
-		return err->status;
-	for (size_t i = 0; i < in->loss->n_tensors; i++) {
-		const struct json_mark *beyond = json_tensor_beyond(&in->tensors[i]);
-		if (beyond)
-			return plan_beyond(in, i, beyond, err);
-	}
-	return LOSS_OK;
+	return fault_report(&in->fault.kept, err);
 }
 
 /* ---------------------------------------------------------------- the decoder */

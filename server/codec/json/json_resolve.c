@@ -107,8 +107,10 @@ static void resolve_nested(struct json_tensor *tensor, const struct loss_tensor 
 		json_values_resolve(values, wide ? LOSS_F64 : LOSS_F32, &first);
 	else if (values->fraction.set)
 		blame_fraction(tensor, shape, input);
-	else
-		json_values_resolve_indices(values);
+	else if (!json_values_resolve_indices(values)) {
+		tensor->broken = true;
+		fault_note_memory(&tensor->fault->kept, values->arena);
+	}
 }
 
 bool json_tensor_resolve(struct json_tensor *tensor, const struct loss_tensor *input,
@@ -130,12 +132,4 @@ bool json_tensor_resolve(struct json_tensor *tensor, const struct loss_tensor *i
 	out->dtype = elements->values.dtype;
 	out->data = elements->values.buffer ? elements->values.buffer->data : NULL;
 	return !tensor->broken;
-}
-
-const struct json_mark *json_tensor_beyond(const struct json_tensor *tensor)
-{
-	const struct json_values *values = &tensor->elements.values;
-	bool indices = tensor->form == JSON_TENSOR_NESTED && !values->open &&
-		       values->dtype == LOSS_I64 && !tensor->broken;
-	return indices && values->inexact.set ? &values->inexact : NULL;
 }

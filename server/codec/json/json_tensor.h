@@ -43,7 +43,5 @@ enum json_taken json_tensor_numbers(struct json_tensor *tensor, const char **p, 
  */
 bool json_tensor_resolve(struct json_tensor *tensor, const struct loss_tensor *input,
 			 struct loss_tensor *out);
-/* After that: the first class index beyond every integer dtype, or NULL. */
-const struct json_mark *json_tensor_beyond(const struct json_tensor *tensor);
 
 #endif

@@ -8,7 +8,7 @@
 #include "codec/number/number_run.h"
 
 /* Integers up to here are doubles without an error. */
-#define EXACT_IN_DOUBLE 0x1p53
+#define EXACT_IN_DOUBLE (UINT64_C(1) << 53)
 /* Elements that room is made for at once. */
 #define BATCH ((size_t)4096)
 
@@ -26,10 +26,11 @@ void json_values_set_dtype(struct json_values *values, loss_dtype dtype)
 void json_mark_set(struct json_mark *mark, size_t index, const char *text, size_t size)
 {
 	bool cut = size >= sizeof mark->text;
-	int shown = (int)(cut ? sizeof mark->text - sizeof "..." : size);
+	size_t shown = cut ? sizeof mark->text - sizeof "..." : size;
 	mark->set = true;
 	mark->index = index;
-	snprintf(mark->text, sizeof mark->text, "%.*s%s", shown, text, cut ? "..." : "");
+	memcpy(mark->text, text, shown);
+	strcpy(mark->text + shown, cut ? "..." : "");
 }
 
 static size_t element_size(const struct json_values *values)
@@ -105,35 +106,46 @@ static bool joins_integers(const struct json_values *values, const struct number
 	return number->magnitude <= INT64_MAX || !values->negative;
 }
 
-/* Stores an open element. Returns the mark that it may have to set. */
-static struct json_mark *store_open(struct json_values *values, const struct number *number,
-				    unsigned char *out)
+static bool add_inexact(struct json_values *values, const char *text, size_t size)
 {
+	struct json_mark mark;
+	json_mark_set(&mark, values->count, text, size);
+	if (!values->inexact)
+		values->inexact = loss_buffer_create(values->arena);
+	return values->inexact && loss_buffer_append(values->inexact, &mark, sizeof mark);
+}
+
+/* Stores an open element; false when there is no memory. */
+static bool store_open(struct json_values *values, const struct number *number, const char *text,
+		       size_t size)
+{
+	unsigned char *out = values->buffer->data + values->buffer->size;
 	if (!values->split && joins_integers(values, number)) {
 		uint64_t bits = bits_of(number);
 		memcpy(out, &bits, sizeof bits);
 		values->negative |= number->negative;
 		values->huge |= !number->negative && number->magnitude > INT64_MAX;
 		values->n_integers++;
-		return NULL;
+		return true;
 	}
 	values->split = true;
 	memcpy(out, &number->value, sizeof number->value);
-	if (!number->is_integer)
-		return &values->fraction;
-	return fabs(number->value) > EXACT_IN_DOUBLE || !number->fits ? &values->inexact : NULL;
+	if (!number->is_integer && !values->fraction.set)
+		json_mark_set(&values->fraction, values->count, text, size);
+	bool inexact = !number->fits || number->magnitude > EXACT_IN_DOUBLE;
+	return !number->is_integer || !inexact || add_inexact(values, text, size);
 }
 
-/* Stores one element, for which there is room; false when it does not fit the dtype. */
+/* Stores one element, for which there is room; false when it does not fit the dtype, or, of open
+ * ones, when there is no memory to remember how it was written. */
 static inline bool store(struct json_values *values, const struct number *number, const char *text,
 			 size_t size)
 {
 	unsigned char *out = values->buffer->data + values->buffer->size;
 	size_t width = sizeof(uint64_t);
 	if (values->open) {
-		struct json_mark *mark = store_open(values, number, out);
-		if (mark && !mark->set)
-			json_mark_set(mark, values->count, text, size);
+		if (!store_open(values, number, text, size))
+			return false;
 	} else if (values->dtype == LOSS_F32) {
 		float value = (float)number->value;
 		width = sizeof value;
@@ -196,7 +208,9 @@ loss_status json_values_put(struct json_values *values, const struct json_token 
 		return loss_arena_failure(values->arena, err);
 	if (boolean && !values->boolean.set)
 		json_mark_set(&values->boolean, values->count, token->text, token->size);
-	return store(values, &number, token->text, token->size) ? LOSS_OK : LOSS_DTYPE_MISMATCH;
+	if (store(values, &number, token->text, token->size))
+		return LOSS_OK;
+	return values->open ? loss_arena_failure(values->arena, err) : LOSS_DTYPE_MISMATCH;
 }
 
 /* ---------------------------------------------------------------- the fast way */
@@ -284,16 +298,29 @@ static double double_at(const struct json_values *values, size_t i)
 	return values->huge ? (double)bits : (double)(int64_t)bits;
 }
 
-/* The integer that element i is; not one that fits where a double may not be what was written. */
-static struct number integer_at(const struct json_values *values, size_t i)
+/* Of those not stored exactly the k-th, if that is element i; else NULL. */
+static const struct json_mark *inexact_at(const struct json_values *values, size_t k, size_t i)
+{
+	const struct json_mark *marks =
+		values->inexact ? (const void *)values->inexact->data : NULL;
+	bool is_there = marks && k < values->inexact->size / sizeof *marks && marks[k].index == i;
+	return is_there ? &marks[k] : NULL;
+}
+
+/* The integer that element i is, of which k before it are not stored exactly. Not one that fits
+ * where it is none, or has more digits than a mark. */
+static struct number integer_at(const struct json_values *values, size_t k, size_t i)
 {
 	struct number number = {.value = double_at(values, i)};
+	const struct json_mark *inexact = inexact_at(values, k, i);
 	uint64_t bits;
+	if (inexact && number_parse(inexact->text, strlen(inexact->text), &number) == NUMBER_OK)
+		return number;
 	memcpy(&bits, values->buffer->data + i * sizeof bits, sizeof bits);
 	number.negative = signbit(number.value) != 0;
 	if (i < values->n_integers)
 		number.magnitude = number.negative ? -bits : bits;
-	else if (fabs(number.value) <= EXACT_IN_DOUBLE)
+	else if (!inexact && fabs(number.value) <= (double)EXACT_IN_DOUBLE)
 		number.magnitude = (uint64_t)fabs(number.value);
 	else
 		return number;
@@ -307,30 +334,31 @@ static void resolve_floats(struct json_values *values, loss_dtype dtype)
 		loss_float_put(dtype, values->buffer->data, i, double_at(values, i));
 }
 
-/* How an element that fits nowhere was written. */
-static void describe(const struct json_values *values, size_t i, struct json_mark *first)
+/* How an element that does not fit was written. */
+static void describe(const struct json_values *values, size_t k, size_t i, struct json_mark *mark)
 {
-	struct number number = integer_at(values, i);
-	char text[32];
-	int size = snprintf(text, sizeof text, "%s%" PRIu64, number.negative ? "-" : "",
-			    number.magnitude);
-	json_mark_set(first, i, text, (size_t)size);
+	struct number number = integer_at(values, k, i);
+	const struct json_mark *inexact = inexact_at(values, k, i);
+	char text[32] = "-", *digits = text + number.negative;
+	size_t size = number_format_u64(number.magnitude, digits);
+	json_mark_set(mark, i, text, (size_t)(digits - text) + size);
 	if (values->fraction.set && values->fraction.index == i)
-		*first = values->fraction;
-	else if (values->inexact.set && values->inexact.index == i)
-		*first = values->inexact;
+		*mark = values->fraction;
+	else if (inexact)
+		*mark = *inexact;
 }
 
 static loss_status resolve_integers(struct json_values *values, loss_dtype dtype,
 				    struct json_mark *first)
 {
-	size_t size = loss_dtype_info(dtype)->size;
+	size_t size = loss_dtype_info(dtype)->size, k = 0;
 	for (size_t i = 0; i < values->count; i++) {
-		struct number number = integer_at(values, i);
+		struct number number = integer_at(values, k, i);
 		if (!fits(dtype, &number)) {
-			describe(values, i, first);
+			describe(values, k, i, first);
 			return LOSS_DTYPE_MISMATCH;
 		}
+		k += inexact_at(values, k, i) != NULL;
 		write_integer(values->buffer->data + i * size, size, bits_of(&number));
 	}
 	return LOSS_OK;
@@ -363,24 +391,45 @@ loss_status json_values_resolve(struct json_values *values, loss_dtype dtype,
 	return status;
 }
 
-void json_values_resolve_indices(struct json_values *values)
+/* Element i fits no integer dtype. */
+static bool add_beyond(struct json_values *values, size_t k, size_t i)
 {
-	loss_dtype dtype = values->huge ? LOSS_U64 : LOSS_I64;
-	for (size_t i = values->n_integers; i < values->count; i++) {
-		struct number number = integer_at(values, i);
-		uint64_t bits = fits(dtype, &number) ? bits_of(&number) : largest(dtype, false);
+	const struct json_mark *inexact = inexact_at(values, k, i);
+	struct loss_beyond beyond = {.flat_index = i, .text = inexact ? inexact->text : NULL};
+	if (!values->beyond)
+		values->beyond = loss_buffer_create(values->arena);
+	if (!inexact) {
+		struct json_mark *mark = loss_arena_array(values->arena, struct json_mark, 1);
+		if (!mark)
+			return false;
+		describe(values, k, i, mark);
+		beyond.text = mark->text;
+	}
+	return values->beyond && loss_buffer_append(values->beyond, &beyond, sizeof beyond);
+}
+
+/* Whether some integer is below 0 where others are above INT64_MAX. */
+static bool are_mixed(const struct json_values *values)
+{
+	bool negative = false;
+	for (size_t i = values->n_integers; values->huge && i < values->count; i++)
+		negative |= double_at(values, i) < 0.0;
+	return negative;
+}
+
+bool json_values_resolve_indices(struct json_values *values)
+{
+	bool mixed = are_mixed(values);
+	loss_dtype dtype = values->huge && !mixed ? LOSS_U64 : LOSS_I64;
+	/* The integers before the split are of that dtype already, unless they are mixed. */
+	for (size_t k = 0, i = mixed ? 0 : values->n_integers; i < values->count; i++) {
+		struct number number = integer_at(values, k, i);
+		uint64_t bits = bits_of(&number);
+		if (!fits(dtype, &number) && !add_beyond(values, k, i))
+			return false;
+		k += inexact_at(values, k, i) != NULL;
 		memcpy(values->buffer->data + i * sizeof bits, &bits, sizeof bits);
 	}
 	close(values, dtype);
-}
-
-void json_values_avoid_largest(struct json_values *values)
-{
-	for (size_t i = values->n_integers; i < values->count; i++) {
-		int64_t value;
-		unsigned char *at = values->buffer->data + i * sizeof value;
-		memcpy(&value, at, sizeof value);
-		value -= value == INT64_MAX;
-		memcpy(at, &value, sizeof value);
-	}
+	return true;
 }

@@ -28,9 +28,12 @@ struct json_values {
 	bool split;        /* all others are stored as doubles */
 	bool negative;     /* some integer is below 0: all of n_integers are int64 */
 	bool huge;         /* some integer is above INT64_MAX: all of n_integers are uint64 */
-	/* The first element that is: not an integer; an integer that is not stored exactly; a
-	 * boolean. */
-	struct json_mark fraction, inexact, boolean;
+	struct json_mark fraction, boolean; /* the first that is not an integer; or a boolean */
+	/* Of struct json_mark: all integers that are not stored exactly. NULL: none. */
+	struct loss_buffer *inexact;
+	/* Of struct loss_beyond, once they are class indices: what fits no integer dtype. NULL:
+	 * nothing does. */
+	struct loss_buffer *beyond;
 };
 
 void json_values_start(struct json_values *values, struct loss_arena *arena);
@@ -61,12 +64,10 @@ loss_status json_values_resolve(struct json_values *values, loss_dtype dtype,
 
 /*
  * Turns open integers into class indices, of the dtype that they become: I64, or U64 where some are
- * above INT64_MAX. What the dtype does not hold exactly becomes its largest value, which is no
- * class; `inexact` tells the first. Only if no fraction is set.
+ * above INT64_MAX and none is below 0. `beyond` tells what that dtype does not hold. Only if no
+ * fraction is set. False when there is no memory.
  */
-void json_values_resolve_indices(struct json_values *values);
-/* For an ignore_index that is INT64_MAX: makes those the largest value but one. */
-void json_values_avoid_largest(struct json_values *values);
+bool json_values_resolve_indices(struct json_values *values);
 
 /* What an integer dtype holds, "-128..127". */
 void json_values_range(loss_dtype dtype, char *out, size_t size);
