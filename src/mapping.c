@@ -203,7 +203,8 @@ static struct mapping *oldest(const struct loss_budget *budget)
 }
 
 /* With the lock: charges n bytes, for which what is kept gives way, as much as it takes, that which
- * was taken longest ago first. False, and nothing is charged or given up, when it would not do. */
+ * was taken longest ago first. False, and nothing is charged or given up, when it would not do;
+ * unless somebody takes what has just been given up. */
 static bool charge(struct loss_budget *budget, size_t n)
 {
 	while (!budget_try(budget, n)) {

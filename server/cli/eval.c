@@ -121,7 +121,8 @@ static struct evaluation *create(struct run *run, struct loss_error *err)
 	return e;
 }
 
-/* Reads the file to its end. Of what is wrong with arguments and file, the lower status counts. */
+/* Reads the file to its end. Of what is wrong with arguments and file, what takes
+ * precedence counts. */
 static bool decode(struct run *run, struct evaluation *e, struct loss_error *err)
 {
 	const struct loss_buffer *query = run->options->query;

@@ -30,6 +30,9 @@ bool inflater_feed(struct inflater *inflater, const unsigned char *bytes, size_t
  */
 loss_status inflater_finish(struct inflater *inflater, struct loss_error *err);
 
+/* Replies of so many bytes, and more, are worth it. */
+#define DEFLATER_MIN_BYTES ((size_t)1025)
+
 /* Makes gzip of what it is fed, in pieces. In the arena; nothing else must be freed. */
 struct deflater;
 

@@ -29,7 +29,8 @@ struct decoder_setup {
 };
 
 struct decoder {
-	/* Takes the next n bytes; what is wrong is remembered for finish. Never blocks. */
+	/* Takes the next n bytes; what is wrong is remembered for finish. Waits for nothing
+	 * but the sink. */
 	void (*feed)(struct decoder *decoder, const unsigned char *bytes, size_t n);
 	/* The body is complete: all tensors are with the sink, or the error that takes precedence.
 	 */

@@ -21,9 +21,9 @@ struct sink {
 	/* No more tensors will be expected, everything else of the problem (other tensors,
 	 * arguments, outputs) is set: the bytes come. */
 	void (*begin)(struct sink *sink);
-	/* Takes what belongs to the expected tensors, in pieces of any size, from any address;
-	 * returns how many of the n bytes that was. */
-	size_t (*feed)(struct sink *sink, const unsigned char *bytes, size_t n);
+	/* Takes what belongs to the expected tensors, in pieces of any size, from any address. May
+	 * wait for another thread that evaluates rows: some tens of microseconds. */
+	void (*feed)(struct sink *sink, const unsigned char *bytes, size_t n);
 };
 
 #endif

@@ -3,8 +3,6 @@
 #include "metrics/metrics.h"
 
 #define SECONDS 1e-9 /* in a nanosecond */
-/* Replies from here on are compressed for those who ask. */
-#define COMPRESSED_BYTES ((size_t)1025)
 /* Tensors of a reply up to here are copied after its text, to be sent in one piece with it. */
 #define COPIED_BYTES ((size_t)65536)
 /* Bytes of tensors that are compressed at a time. */
@@ -82,6 +80,7 @@ loss_status evaluation_decode(struct evaluation *e, struct loss_error *err)
 		status = e->decoder->finish(e->decoder, err);
 	if (status == LOSS_OK)
 		status = stream_finish(e->stream, err);
+	stream_settle(e->stream); /* an error may have left a task under way */
 	uint64_t compute_ns = stream_compute_ns(e->stream);
 	e->timings->decode_ns += clock_ns() - start;
 	e->timings->decode_ns -= compute_ns;
@@ -210,7 +209,7 @@ static bool shares_memory(const struct evaluation *e)
 static void choose_coding(struct evaluation *e, bool more)
 {
 	struct loss_buffer *text = e->encoded.text;
-	bool worthwhile = more || text->size + size_of_tensors(&e->encoded) >= COMPRESSED_BYTES;
+	bool worthwhile = more || text->size + size_of_tensors(&e->encoded) >= DEFLATER_MIN_BYTES;
 	e->compressible =
 		worthwhile && (!e->encoder->binary || e->wish.compress) && !shares_memory(e);
 	if (e->compressible && e->kind.takes_gzip)

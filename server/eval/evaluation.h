@@ -75,8 +75,8 @@ loss_status evaluation_run(struct evaluation *evaluation, int threads, struct lo
 /* Writes the next piece of the reply, about a millisecond's work; ENCODER_DONE: body is complete,
  * in the arena, and the evaluation is counted. */
 enum encoder_end evaluation_write(struct evaluation *evaluation, struct loss_error *err);
-/* Gives back what has been received: the evaluation has failed, and nothing more is done to it but
- * evaluation_end. */
+/* Gives back what has been received: the evaluation has failed. What is fed to it after that is for
+ * nothing, but does no harm; again is fine. */
 void evaluation_drop(struct evaluation *evaluation);
 /* Lets go of what does not lie in the arena. */
 void evaluation_end(struct evaluation *evaluation);

@@ -48,7 +48,7 @@ static void run_job(struct scheduler *s)
 	s->due_ns = 0;
 }
 
-static void run_errand(struct scheduler *s)
+static void run_task(struct scheduler *s)
 {
 	struct task *task = s->task;
 	s->task = NULL;
@@ -71,7 +71,7 @@ static void *compute(void *context)
 		while (!s->first && !s->task && !s->stopping)
 			pthread_cond_wait(&s->work, &s->mutex);
 		if (s->task)
-			run_errand(s);
+			run_task(s);
 		else if (s->first)
 			run_job(s);
 		else

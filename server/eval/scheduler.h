@@ -17,7 +17,7 @@
 
 /*
  * A job that runs longer than this hangs: a fixed time, and so much for each element, some hundred
- * times what computing it and writing the reply take.
+ * times what computing it takes.
  */
 #define SCHEDULER_PATIENCE_NS UINT64_C(30000000000)
 #define SCHEDULER_ELEMENT_NS UINT64_C(1000)

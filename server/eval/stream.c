@@ -289,7 +289,7 @@ static void keep(struct stream *stream, struct slot *slot, const unsigned char *
 		fail_for_memory(stream);
 }
 
-static size_t feed(struct sink *sink, const unsigned char *bytes, size_t n)
+static void feed(struct sink *sink, const unsigned char *bytes, size_t n)
 {
 	struct stream *stream = stream_of(sink);
 	size_t used = 0;
@@ -309,7 +309,6 @@ static size_t feed(struct sink *sink, const unsigned char *bytes, size_t n)
 			advance(stream);
 		}
 	}
-	return used;
 }
 
 /* ---------------------------------------------------------------- the whole */

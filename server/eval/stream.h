@@ -30,7 +30,8 @@ loss_status stream_finish(struct stream *stream, struct loss_error *err);
 /* After that: the plan whose rows were all evaluated while the body arrived; NULL when the problem
  * is still to be planned and run. */
 struct loss_plan *stream_plan(const struct stream *stream);
-/* Nanoseconds spent on evaluating rows: on the thread that feeds, and meanwhile by another one. */
+/* Nanoseconds spent on evaluating rows: on the thread that feeds, and meanwhile by another one.
+ * Once the stream has been finished or settled. */
 uint64_t stream_compute_ns(const struct stream *stream);
 uint64_t stream_beside_ns(const struct stream *stream);
 /* Returns when no other thread evaluates rows: before buffers of the arena, or the arena, are given

@@ -219,8 +219,12 @@ static enum MHD_Result suspend(struct connections *connections, struct MHD_Conne
 static enum MHD_Result proceed(struct connections *connections, struct MHD_Connection *connection,
 			       struct request *request)
 {
-	/* libmicrohttpd may ask before it is resumed; the connection then stays suspended. */
-	if (!atomic_load_explicit(&request->ended, memory_order_acquire))
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_SUSPENDED);
+	/* libmicrohttpd may ask before it has resumed the connection, which then stays suspended.
+	 */
+	if ((info && info->suspended == MHD_YES) ||
+	    !atomic_load_explicit(&request->ended, memory_order_acquire))
 		return MHD_YES;
 	enum request_stage stage = exchange_proceed(request);
 	/* It has been in this state already. */

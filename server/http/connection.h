@@ -1,7 +1,7 @@
 /*
  * Connections as libmicrohttpd serves them, with epoll and a pool of threads: its callbacks feed
  * requests (request.h) and tell the reaper and the admission what becomes of a connection.
- * connection.c, http.c and raw_head.[ch] are the only files that know libmicrohttpd.
+ * connection.[ch] and raw_head.[ch] are the only files that know libmicrohttpd.
  */
 #ifndef LOSSD_CONNECTION_H
 #define LOSSD_CONNECTION_H
@@ -22,7 +22,7 @@ struct connections {
 	char unbegun[2];
 };
 
-/* service and admission are set. False when there is no memory or there are no threads; then too
+/* server and admission are set. False when there is no memory or there are no threads; then too
  * connections_stop frees what there is. */
 bool connections_start(struct connections *connections);
 /* Takes over an accepted connection, which has its place, or closes it. Any thread. */

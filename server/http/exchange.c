@@ -233,6 +233,13 @@ static void note_received(struct request *request)
 	t->receive_ns = elapsed > t->decode_ns ? elapsed - t->decode_ns : 0;
 }
 
+/* What has been done stands, whatever the deadline. */
+static bool is_late(const struct request *request)
+{
+	bool stands = request->endpoint && request->endpoint->handler->ends_what_it_begins;
+	return !stands && atomic_load(&request->expired);
+}
+
 /* What the handler has come to. */
 static enum request_stage follow(struct request *request, enum handler_end end)
 {
@@ -245,7 +252,7 @@ static enum request_stage follow(struct request *request, enum handler_end end)
 		request->stage = REQUEST_GONE;
 		return request->stage;
 	}
-	if (request->fault.error.status == LOSS_OK && atomic_load(&request->expired))
+	if (request->fault.error.status == LOSS_OK && is_late(request))
 		request_fail(request, deadline_fail(request, "while the request was being answered",
 						    &request->found));
 	if (request->fault.error.status == LOSS_OK)
@@ -288,7 +295,7 @@ void exchange_start(struct request *request, void (*resume)(void *connection), v
 enum request_stage exchange_proceed(struct request *request)
 {
 	bool over = atomic_load(&request->gone) || request->fault.error.status != LOSS_OK;
-	if (!over && atomic_load(&request->expired)) {
+	if (!over && is_late(request)) {
 		request_fail(request,
 			     deadline_fail(request,
 					   request->timings.threads == 0

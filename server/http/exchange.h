@@ -9,7 +9,7 @@
 #ifndef LOSSD_EXCHANGE_H
 #define LOSSD_EXCHANGE_H
 
-#include "raw_head.h"
+#include "guard.h"
 #include "request.h"
 
 /* The head is complete. REQUEST_BODY, or REQUEST_REPLY when the request must be refused without its
@@ -17,12 +17,12 @@
 enum request_stage exchange_begin(struct request *request, const struct raw_head *raw);
 /* Some of the body. False: it is too long to be waited for, close the connection without a word. */
 bool exchange_feed(struct request *request, const void *bytes, size_t n);
-/* The body is complete. REQUEST_REPLY, or REQUEST_WAIT: suspend the connection, then call
- * exchange_start. */
+/* The body is complete. REQUEST_REPLY; or REQUEST_WAIT: suspend the connection, then call
+ * exchange_start; or REQUEST_GONE when the client has left: close. */
 enum request_stage exchange_end(struct request *request);
 /* resume(connection) is called once there is reason to proceed, by any thread. */
 void exchange_start(struct request *request, void (*resume)(void *connection), void *connection);
-/* As exchange_end; or REQUEST_GONE when the client has left: close. */
+/* As exchange_end. */
 enum request_stage exchange_proceed(struct request *request);
 
 #endif

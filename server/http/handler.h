@@ -13,24 +13,31 @@ struct reply;
 struct request;
 
 enum handler_end {
-	HANDLER_DONE,  /* the reply is complete, or request->fault.error says why there is none */
+	/* The reply is complete, or request->fault.error says why there is none, or the deadline
+	 * has passed, or nobody waits any more. */
+	HANDLER_DONE,
 	HANDLER_WAITS, /* suspend the connection, then call start */
 };
 
 struct handler {
-	uint64_t max_body_bytes; /* of the bodies that it reads; 0: the setting of that name */
-	const char *needs_body;  /* what must have one: "an evaluation"; NULL: nothing must */
+	uint64_t max_body_bytes;  /* of the bodies that it reads; 0: the setting of that name */
+	const char *needs_body;   /* what must have one: "an evaluation"; NULL: nothing must */
+	bool ends_what_it_begins; /* a deadline that passes meanwhile changes nothing */
 	/* The head is complete: keeps what in it is wrong with request_fail, and where nothing is,
-	 * neither here nor before, prepares for the body. */
+	 * neither here nor before, prepares for the body: sets request->state. Without that feed,
+	 * drop, stop and point have nothing to do, and the first, second and last are not called.
+	 */
 	void (*begin)(struct request *request);
-	/* The next n bytes of the body, while nothing is known to be wrong with its head. */
+	/* The next n bytes of the body. */
 	void (*feed)(struct request *request, const unsigned char *bytes, size_t n);
 	/* What has been received is not needed any more. */
 	void (*drop)(struct request *request);
-	/* The body is complete, and nothing is wrong so far. */
+	/* The body is complete. Something may be wrong with the request already; what is found here
+	 * may take precedence. */
 	enum handler_end (*end)(struct request *request);
 	/* After HANDLER_WAITS: begins what takes its time. When it has ended any thread calls
-	 * request_done, which is the last touch of the request, and `proceed` follows. */
+	 * request_done, which is the last touch of the request, and `proceed` follows, unless the
+	 * deadline has passed, the client has left, or something turned out wrong. */
 	void (*start)(struct request *request);
 	enum handler_end (*proceed)(struct request *request);
 	/* Nobody waits for the reply any more, or nobody may: what start began is to end soon. On
@@ -42,7 +49,8 @@ struct handler {
 	void (*release)(struct request *request);
 };
 
-/* Fills a reply of status 200 (headers, another status, the text) or fails. */
+/* Fills a reply of status 200 (headers, another status, the text) or fails. It may be called twice,
+ * the second time with other memory; once it has changed something it does not fail any more. */
 typedef loss_status page(struct request *request, struct reply *reply, struct loss_error *err);
 
 /* Answers with the endpoint's page: what GET does. */

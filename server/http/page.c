@@ -7,6 +7,8 @@
 
 /* Bytes of a document. */
 #define DOCUMENT_BYTES ((uint64_t)65536)
+/* Of text that every page has room for: more than those write that change something. */
+#define PAGE_BYTES ((size_t)1024)
 
 /* ---------------------------------------------------------------- the head */
 
@@ -75,7 +77,7 @@ static void compress(struct request *request)
 	const struct body_part *text = &reply->body.parts[0];
 	/* The reserve is for what must be said, not for saying it in few bytes. */
 	bool scarce = request->over_budget || request->spare;
-	reply->varies = text->size >= REPLY_COMPRESSED_BYTES;
+	reply->varies = text->size >= DEFLATER_MIN_BYTES;
 	if (!reply->varies || scarce || !head_takes_gzip(&request->head))
 		return;
 	struct deflater *deflater = deflater_create(request->arena);
@@ -95,6 +97,9 @@ static loss_status write_page(struct request *request, struct loss_arena *arena)
 		.content_type = request->endpoint->content_type,
 		.text = arena ? loss_buffer_create(arena) : NULL,
 	};
+	/* Room first: a page that changes something must not fail for want of it afterwards. */
+	if (reply->text && !loss_buffer_reserve(reply->text, PAGE_BYTES))
+		return loss_arena_failure(arena, &request->found);
 	if (!reply->text)
 		return arena ? loss_arena_failure(arena, &request->found)
 			     : LOSS_TOO_MUCH_MEMORY_IN_FLIGHT;
@@ -175,8 +180,8 @@ static void release(struct request *request)
 }
 
 #define PAGES                                                                                      \
-	.drop = drop, .end = end, .start = start, .proceed = proceed, .stop = stop,                \
-	.point = point, .release = release
+	.ends_what_it_begins = true, .drop = drop, .end = end, .start = start, .proceed = proceed, \
+	.stop = stop, .point = point, .release = release
 
 const struct handler page_handler = {
 	.begin = check_accept,

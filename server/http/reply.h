@@ -6,8 +6,6 @@
 #include "guard.h"
 
 #define REPLY_MAX_HEADERS 16
-/* Texts from here on are compressed for those who ask. */
-#define REPLY_COMPRESSED_BYTES ((size_t)1025)
 
 struct reply {
 	unsigned status; /* 0: none yet */

@@ -28,7 +28,7 @@ struct server {
 	const char *isa; /* that kernels are to use, or NULL for the best */
 	struct loss_budget *budget;
 	/* Beside it, for what must be said when it is used up: pages that are always answered, and
-	 * the documents of errors. */
+	 * the documents of errors. Too little for what it keeps warm to be given back. */
 	struct loss_budget *reserve;
 	struct reaper *reaper;
 	struct scheduler *scheduler;

@@ -1,6 +1,6 @@
 /*
- * What GET /metrics shows, in Prometheus' text format. Counters live in shards, one a thread,
- * written by their thread alone (relaxed atomics) and summed when scraped; no lock. No label has
+ * What GET /metrics shows, in Prometheus' text format. Counters live in shards, one a thread
+ * up to as many as there are (relaxed atomics), and are summed when scraped; no lock. No label has
  * values that a caller can make up.
  */
 #ifndef LOSSD_METRICS_H
@@ -40,7 +40,7 @@ struct metrics_request {
 	uint64_t bytes_in, bytes_out;
 };
 
-/* One evaluation. */
+/* One evaluation whose reply has been written; whether it could still be sent, requests tell. */
 struct metrics_evaluation {
 	const struct loss_info *loss;
 	loss_dtype dtype;

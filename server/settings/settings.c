@@ -75,7 +75,7 @@ const struct setting settings[] = {
 	AUTO(SETTING_INTEGER, threads, limits_cores, 1, 1024,
 	     "threads that evaluate a large problem; auto: the cores available"),
 	AUTO(SETTING_INTEGER, io_threads, limits_cores, 1, 1024,
-	     "threads that serve connections; auto: the cores available"),
+	     "threads that serve connections, and as many that write long replies; auto: the cores available"),
 	INTEGER(connections, "20000", 1, 1000000,
 		"connections open at once"),
 	INTEGER(connections_per_address, "0", 0, 1000000,

@@ -111,7 +111,7 @@ static void test_coded_bodies_evaluate_alike(void **state)
 }
 
 /* The other protocol too: the length of its JSON header is that in the decoded body. */
-static void test_coded_bodies_of_the_other_door(void **state)
+static void test_coded_bodies_of_the_other_protocol(void **state)
 {
 	(void)state;
 	static const char json[] =
@@ -459,7 +459,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_coded_bodies_evaluate_alike),
-		cmocka_unit_test(test_coded_bodies_of_the_other_door),
+		cmocka_unit_test(test_coded_bodies_of_the_other_protocol),
 		cmocka_unit_test(test_large_coded_body),
 		cmocka_unit_test(test_wrong_codings),
 		cmocka_unit_test(test_bomb),

@@ -10,7 +10,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-/* Of a thousand errors the sentences are made that go before those before them. */
+/* Of many errors the sentences are made that go before those before them. */
 static void an_error_is_claimed_by_what_goes_before_it(void **state)
 {
 	static const struct {

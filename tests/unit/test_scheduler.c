@@ -238,7 +238,7 @@ static void walk(void *context)
 	it->plain++;
 }
 
-static void errands_run_once_each(void **state)
+static void tasks_run_once_each(void **state)
 {
 	struct walk it = {.task = {walk, &it, false}};
 	int n = 0;
@@ -258,7 +258,7 @@ static void errands_run_once_each(void **state)
 }
 
 /* The compute thread runs it though nobody awaits it yet. */
-static void an_errand_runs_meanwhile(void **state)
+static void a_task_runs_meanwhile(void **state)
 {
 	struct walk it = {.task = {walk, &it, false}};
 	(void)state;
@@ -269,7 +269,7 @@ static void an_errand_runs_meanwhile(void **state)
 	assert_int_equal(it.plain, 1);
 }
 
-static void a_busy_thread_takes_no_errand(void **state)
+static void a_busy_thread_takes_no_task(void **state)
 {
 	struct chore busy = {.job = {.elements = 1}}, next = {.job = {.elements = 1}};
 	struct walk it = {.task = {walk, &it, false}};
@@ -294,9 +294,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(jobs_that_wait_are_counted, start, stop),
 		cmocka_unit_test_setup_teardown(the_queue_may_be_asked_at_any_time, start, stop),
 		cmocka_unit_test_setup_teardown(a_job_that_hangs_is_noticed, start, stop),
-		cmocka_unit_test_setup_teardown(errands_run_once_each, start, stop),
-		cmocka_unit_test_setup_teardown(an_errand_runs_meanwhile, start, stop),
-		cmocka_unit_test_setup_teardown(a_busy_thread_takes_no_errand, start, stop),
+		cmocka_unit_test_setup_teardown(tasks_run_once_each, start, stop),
+		cmocka_unit_test_setup_teardown(a_task_runs_meanwhile, start, stop),
+		cmocka_unit_test_setup_teardown(a_busy_thread_takes_no_task, start, stop),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

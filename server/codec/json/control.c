@@ -46,6 +46,13 @@ static void blame_key(struct reading *reading, const struct json_token *token)
 	char names[JSON_TEXT_MAX * 2];
 	if (!err)
 		return;
+	if (reading->members.n == 0) {
+		loss_fail(err, LOSS_UNKNOWN_FIELD, token->text,
+			  "there is a member \"%.80s\", but this document has none: send {}, or no "
+			  "body",
+			  token->text);
+		return;
+	}
 	list_names(reading, names, sizeof names);
 	loss_fail(err, LOSS_UNKNOWN_FIELD, token->text,
 		  "there is no member \"%.80s\" here; there may be %s", token->text, names);

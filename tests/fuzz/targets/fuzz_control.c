@@ -1,4 +1,4 @@
-/* Small control documents (codec/control.h): the body alone. */
+/* Small control documents (codec/json/control.h): the body alone. */
 #include <string.h>
 
 #include "../../../server/codec/json/control.h"
