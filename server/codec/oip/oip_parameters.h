@@ -39,9 +39,9 @@ struct oip_parameters {
 /* An entry's. label and fault stay valid; what label points to may change. */
 void oip_parameters_start(struct oip_parameters *parameters, enum oip_owner owner,
 			  const char *label, struct json_fault *fault);
-/* The request's, among which are the arguments of the problem's loss; names: room for all. */
+/* The request's, among which are the arguments of the problem's loss; all: room for their names. */
 void oip_parameters_start_request(struct oip_parameters *parameters, struct loss_problem *problem,
-				  const char *names[JSON_MEMBERS_MAX], struct json_fault *fault);
+				  const char *all[JSON_MEMBERS_MAX], struct json_fault *fault);
 /* Any token of the value that they must be. False, and nothing noted, at one that is no object. */
 bool oip_parameters_token(struct oip_parameters *parameters, const struct json_token *token);
 
