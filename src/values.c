@@ -209,17 +209,22 @@ static loss_status check_booleans(const struct loss_plan *plan, const struct los
 	return status;
 }
 
-/* Class indices that are no targets: of what counts, classes; or -1, where the table allows it. */
+/* Whether what is stored as element i is a class; or -1, where the table allows it. */
+static bool is_index(const struct loss_plan *plan, const struct loss_tensor_info *info, size_t i)
+{
+	struct class_index y = tensor_class_index(&plan->tensors[info->role], i);
+	if (y.negative)
+		return y.value == UINT64_MAX && info->range.min == -1.0;
+	return y.value < plan->classes;
+}
+
+/* Class indices that are no targets, of what counts. */
 static loss_status check_indices(const struct loss_plan *plan, const struct loss_tensor_info *info,
 				 struct loss_error *err)
 {
-	const struct loss_tensor *tensor = &plan->tensors[info->role];
-	for (size_t i = 0; i < tensor->count; i++) {
-		struct class_index y = tensor_class_index(tensor, i);
+	for (size_t i = 0; i < plan->tensors[info->role].count; i++) {
 		const char *text = beyond_text(plan, info->role, i);
-		bool empty = y.negative && y.value == UINT64_MAX && info->range.min == -1.0;
-		bool valid = !y.negative && y.value < plan->classes;
-		if ((text || (!valid && !empty)) && element_counts(plan, info, i))
+		if ((text || !is_index(plan, info, i)) && element_counts(plan, info, i))
 			return index_out_of_bounds(plan, info, i, text, err);
 	}
 	return LOSS_OK;

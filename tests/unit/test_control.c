@@ -56,6 +56,18 @@ static loss_status read_body(const char *text)
 	return control_read(body_of(text), fields, sizeof fields / sizeof *fields, &err);
 }
 
+/* A document that may have no members says so. */
+static void a_document_without_members(void **state)
+{
+	(void)state;
+	assert_int_equal(control_read(body_of("{}"), NULL, 0, &err), LOSS_OK);
+	assert_int_equal(control_read(NULL, NULL, 0, &err), LOSS_OK);
+	assert_int_equal(control_read(body_of("{\"x\": 1}"), NULL, 0, &err), LOSS_UNKNOWN_FIELD);
+	assert_string_equal(err.detail,
+			    "there is a member \"x\", but this document has none: send {}, "
+			    "or no body");
+}
+
 static void members_fill_their_values(void **state)
 {
 	(void)state;
@@ -198,10 +210,15 @@ static void long_texts_and_names_are_refused(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(members_fill_their_values),        TEST(sizes_are_exact),
-		TEST(what_is_left_out_stays_as_it_was), TEST(objects_are_not_looked_into),
-		TEST(an_empty_body_is_an_empty_object), TEST(wrong_documents_say_what_is_wrong),
-		TEST(an_escaped_nul_is_part_of_a_text), TEST(long_texts_and_names_are_refused),
+		TEST(a_document_without_members),
+		TEST(members_fill_their_values),
+		TEST(sizes_are_exact),
+		TEST(what_is_left_out_stays_as_it_was),
+		TEST(objects_are_not_looked_into),
+		TEST(an_empty_body_is_an_empty_object),
+		TEST(wrong_documents_say_what_is_wrong),
+		TEST(an_escaped_nul_is_part_of_a_text),
+		TEST(long_texts_and_names_are_refused),
 	};
 	return cmocka_run_group_tests_name("control", tests, NULL, NULL);
 }

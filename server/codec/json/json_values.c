@@ -30,7 +30,9 @@ void json_mark_set(struct json_mark *mark, size_t index, const char *text, size_
 	mark->set = true;
 	mark->index = index;
 	memcpy(mark->text, text, shown);
-	strcpy(mark->text + shown, cut ? "..." : "");
+	memset(mark->text + shown, '\0', sizeof mark->text - shown);
+	if (cut)
+		memcpy(mark->text + shown, "...", sizeof "...");
 }
 
 static size_t element_size(const struct json_values *values)
