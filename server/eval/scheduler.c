@@ -107,14 +107,34 @@ void scheduler_stop(struct scheduler *scheduler)
 	pthread_mutex_destroy(&scheduler->mutex);
 }
 
+static bool lets_pass(const struct job *job, const struct job *next)
+{
+	return job->overtaken < SCHEDULER_OVERTAKEN_MAX && job->elements > next->elements &&
+	       job->elements / SCHEDULER_OVERTAKES_FROM >= next->elements;
+}
+
+/* After the last one that does not let it pass. */
+static void enqueue(struct scheduler *s, struct job *job)
+{
+	struct job **link = &s->first;
+	for (struct job **at = link; *at; at = &(*at)->next)
+		if (!lets_pass(*at, job))
+			link = &(*at)->next;
+	for (struct job *passed = *link; passed; passed = passed->next)
+		passed->overtaken++;
+	job->next = *link;
+	job->overtaken = 0;
+	*link = job;
+	if (!job->next)
+		s->last = &job->next;
+}
+
 void scheduler_submit(struct scheduler *scheduler, struct job *job)
 {
-	job->next = NULL;
 	pthread_mutex_lock(&scheduler->mutex);
 	job->queued = true;
 	scheduler->depth++;
-	*scheduler->last = job;
-	scheduler->last = &job->next;
+	enqueue(scheduler, job);
 	pthread_cond_signal(&scheduler->work);
 	pthread_mutex_unlock(&scheduler->mutex);
 }

@@ -22,6 +22,13 @@
 #define SCHEDULER_PATIENCE_NS UINT64_C(30000000000)
 #define SCHEDULER_ELEMENT_NS UINT64_C(1000)
 
+/*
+ * Jobs run in the order in which they come, but that one goes before those that are at least so
+ * many times as large, and each of these lets at most so many pass.
+ */
+#define SCHEDULER_OVERTAKES_FROM 4
+#define SCHEDULER_OVERTAKEN_MAX 8
+
 struct scheduler;
 
 /* Something short that the compute thread may do meanwhile: while a body is received, say. */
@@ -41,6 +48,7 @@ struct job {
 	uint64_t elements; /* how large it is */
 	/* The scheduler's. */
 	struct job *next;
+	unsigned overtaken; /* so many times */
 	bool queued;
 };
 

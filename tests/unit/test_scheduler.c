@@ -114,6 +114,36 @@ static void jobs_run_in_order(void **state)
 	}
 }
 
+/* What is much smaller goes first, among equals who came first; what is large is passed by so many
+ * and no more. */
+static void small_jobs_pass_large_ones(void **state)
+{
+	struct chore first = {0}, large = {.job.elements = 4000}, middle = {.job.elements = 1001};
+	struct chore small[SCHEDULER_OVERTAKEN_MAX + 2] = {0};
+	const int n = SCHEDULER_OVERTAKEN_MAX + 2;
+	(void)state;
+	occupy(&first);
+	submit(&large);
+	submit(&middle); /* a little too large to pass */
+	for (int i = 0; i < n; i++) {
+		small[i].job.elements = i == 0 ? 1000 : 200;
+		submit(&small[i]);
+	}
+	open_gate();
+	wait_done(&small[n - 1]);
+	wait_done(&middle);
+	/* The first of the small ones passes the large one, but not the middle one after it. */
+	assert_true(large.ran < middle.ran);
+	int before_large = 0, before_middle = 0;
+	for (int i = 0; i < n; i++) {
+		before_large += small[i].ran < large.ran;
+		before_middle += small[i].ran < middle.ran;
+		assert_true(i < 2 || small[i].ran > small[i - 1].ran);
+	}
+	assert_int_equal(before_large, SCHEDULER_OVERTAKEN_MAX);
+	assert_int_equal(before_middle, SCHEDULER_OVERTAKEN_MAX);
+}
+
 static void withdrawn_jobs_are_done_without_a_run(void **state)
 {
 	(void)state;
@@ -289,6 +319,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(jobs_run_in_order, start, stop),
+		cmocka_unit_test_setup_teardown(small_jobs_pass_large_ones, start, stop),
 		cmocka_unit_test_setup_teardown(withdrawn_jobs_are_done_without_a_run, start, stop),
 		cmocka_unit_test_setup_teardown(a_running_job_is_left_alone, start, stop),
 		cmocka_unit_test_setup_teardown(jobs_that_wait_are_counted, start, stop),
