@@ -60,12 +60,17 @@ static void send_one(const struct request *request, size_t least)
 	reply_free(&reply);
 }
 
-static void expect_warm(const struct request *request, size_t least)
+/* Before anything is made that a test would have to free. */
+static void need_counts(void)
 {
 	if (built_with_sanitizer() || faults() < 0) {
 		print_message("the pages of the server can not be counted here\n");
 		skip();
 	}
+}
+
+static void expect_warm(const struct request *request, size_t least)
+{
 	for (int i = 0; i < WARM_UP; i++)
 		send_one(request, least);
 	long before = faults();
@@ -104,6 +109,7 @@ static char *make_safetensors(bool targets_first, size_t *size)
 static void safetensors_with_a_gradient(void **state)
 {
 	(void)state;
+	need_counts();
 	for (int first = 0; first < 2; first++) {
 		struct request request = {.path = SAFETENSORS, .headers = safetensors};
 		char *body = make_safetensors(first, &request.body_size);
@@ -133,6 +139,7 @@ static size_t upload(void *context, char *out, size_t n)
 static void a_chunked_upload(void **state)
 {
 	(void)state;
+	need_counts();
 	struct upload chunks = {0};
 	char *body = make_safetensors(false, &chunks.size);
 	chunks.body = body;
@@ -145,6 +152,7 @@ static void a_chunked_upload(void **state)
 static void open_inference_with_a_gradient(void **state)
 {
 	(void)state;
+	need_counts();
 	char document[1024], length[64];
 	int n = snprintf(
 		document, sizeof document,
@@ -172,6 +180,7 @@ static void open_inference_with_a_gradient(void **state)
 static void json_with_a_gradient(void **state)
 {
 	(void)state;
+	need_counts();
 	static const char *const headers[] = {"Content-Type: application/json", NULL};
 	char *body = malloc((size_t)TEXT_ROWS * (TEXT_CLASSES * 4 + 16)), *end = body;
 	assert_non_null(body);
@@ -198,6 +207,7 @@ static void json_with_a_gradient(void **state)
 static void all_of_them_in_turn(void **state)
 {
 	(void)state;
+	need_counts();
 	safetensors_with_a_gradient(state);
 	json_with_a_gradient(state);
 	a_chunked_upload(state);

@@ -17,8 +17,9 @@ void json_elements_start(struct json_elements *elements, struct loss_arena *aren
 		.max_rank =
 			limits->max_rank < LOSS_MAX_RANK ? (int)limits->max_rank : LOSS_MAX_RANK,
 		.rank = -1,
+		/* As json_values_start does, which would clear them once more. */
+		.values = {.arena = arena, .open = true},
 	};
-	json_values_start(&elements->values, arena);
 }
 
 /* ---------------------------------------------------------------- faults */
