@@ -256,7 +256,7 @@ static void descriptors_run_out_and_come_back(void **state)
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
 	wait_until(&taker.taken, 1);
 	/* The acceptor has a place in hand while it looks for the next one. */
-	for (int i = 0; i < 60000 && admission_count(admission) != 1; i++)
+	for (int i = 0; i < WAIT_MS && admission_count(admission) != 1; i++)
 		poll(NULL, 0, 1);
 	assert_int_equal(admission_count(admission), 1);
 	close(waiting);
