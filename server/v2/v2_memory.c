@@ -104,12 +104,16 @@ static loss_status check_empty(const struct request *request, struct loss_error 
 	return control_read(request->document, NULL, 0, err);
 }
 
+static loss_status check_on_and_empty(const struct request *request, struct loss_error *err)
+{
+	loss_status status = check_on(request, err);
+	return status == LOSS_OK ? check_empty(request, err) : status;
+}
+
 loss_status v2_memory_unregister_page(struct request *request, struct reply *reply,
 				      struct loss_error *err)
 {
-	loss_status status = check_on(request, err);
-	if (status == LOSS_OK)
-		status = check_empty(request, err);
+	loss_status status = check_on_and_empty(request, err);
 	if (status != LOSS_OK)
 		return status;
 	const char *name = name_of(request);
@@ -122,9 +126,7 @@ loss_status v2_memory_unregister_page(struct request *request, struct reply *rep
 loss_status v2_memory_unregister_all_page(struct request *request, struct reply *reply,
 					  struct loss_error *err)
 {
-	loss_status status = check_on(request, err);
-	if (status == LOSS_OK)
-		status = check_empty(request, err);
+	loss_status status = check_on_and_empty(request, err);
 	if (status != LOSS_OK)
 		return status;
 	shm_unregister_all(request->server->shm);
