@@ -12,7 +12,6 @@
 
 #include <cmocka.h>
 
-#include "../support/server.h"
 #include "documents.h"
 #include "loss.h"
 
@@ -25,8 +24,6 @@
 /* Steps a byte: of texts that come in one piece, and byte by byte. All take less than two thirds of
  * that; one sentence for each fault, or a search for each name, is more. */
 #define MOST_WHOLE 100.0
-/* With a sanitizer structs are cleared by calls of memset, whose bytes count. */
-#define MOST_WHOLE_SANITIZED 125.0
 #define MOST_CUT 220.0
 /* A sentence for each status, in up to three parts, and a list of outputs. */
 #define MOST_SENTENCES (4 * (LOSS_MAX_OUTPUTS + 1))
@@ -53,8 +50,7 @@ static void check(const struct document *document, size_t piece)
 {
 	double small = measure(document, SMALL, piece);
 	double large = measure(document, SMALL * GROWTH, piece);
-	double whole = built_with_sanitizer() ? MOST_WHOLE_SANITIZED : MOST_WHOLE;
-	double most = piece ? MOST_CUT : whole;
+	double most = piece ? MOST_CUT : MOST_WHOLE;
 	if (small > most || large > most || large > 1.25 * small + 1.0)
 		fail_msg("%s%s%s in pieces of %zu bytes: %.1f steps a byte, %.1f of %d times the "
 			 "size",

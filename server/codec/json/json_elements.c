@@ -12,14 +12,14 @@
 void json_elements_start(struct json_elements *elements, struct loss_arena *arena,
 			 const struct decoder_limits *limits)
 {
-	*elements = (struct json_elements){
-		.max_elements = limits->max_elements,
-		.max_rank =
-			limits->max_rank < LOSS_MAX_RANK ? (int)limits->max_rank : LOSS_MAX_RANK,
-		.rank = -1,
-		/* As json_values_start does, which would clear them once more. */
-		.values = {.arena = arena, .open = true},
-	};
+	memset(elements, 0, offsetof(struct json_elements, filled));
+	elements->max_elements = limits->max_elements;
+	elements->max_rank =
+		limits->max_rank < LOSS_MAX_RANK ? (int)limits->max_rank : LOSS_MAX_RANK;
+	elements->rank = -1;
+	/* As json_values_start does, which would clear them once more. */
+	elements->values.arena = arena;
+	elements->values.open = true;
 }
 
 /* ---------------------------------------------------------------- faults */

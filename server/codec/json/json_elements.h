@@ -27,10 +27,10 @@ struct json_elements {
 	bool stopped;
 	int rank; /* -1 until the first element has been seen */
 	int depth;
-	size_t skipped;                /* open arrays and objects of a value that can not be here */
-	size_t filled[JSON_MAX_DEPTH]; /* entries so far of each open array */
+	size_t skipped; /* open arrays and objects of a value that can not be here */
 	unsigned known; /* bit i: shape[i] is known, some array of level i has ended */
 	size_t shape[LOSS_MAX_RANK];
+	size_t filled[JSON_MAX_DEPTH]; /* entries so far of each open array; last: not cleared */
 };
 
 void json_elements_start(struct json_elements *elements, struct loss_arena *arena,
