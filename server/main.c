@@ -16,7 +16,10 @@
 #define STOP_STEP_MS 10
 /* What cut connections get to go; work stops at its next row block. */
 #define CUT_MS 5000
+/* How often it is looked whether the server is ready. */
+#define LOOK_MS 1000
 
+/* For people, and not in the way of who collects lines of JSON. */
 static void print_ready(const struct listeners *listeners)
 {
 	const char *url = listeners->urls[0];
@@ -28,10 +31,11 @@ static void print_ready(const struct listeners *listeners)
 	fflush(stdout);
 }
 
-static void wait_for_stop(void)
+static void wait_for_stop(struct service *service)
 {
 	for (;;) {
-		int number = signals_wait(-1);
+		int number = signals_wait(LOOK_MS);
+		service_look(service);
 		if (number == SIGTERM || number == SIGINT)
 			return;
 		if (number == SIGHUP)
@@ -103,8 +107,10 @@ int main(int argc, char **argv)
 		return 2;
 	}
 	signals_take();
-	print_ready(&listeners);
-	wait_for_stop();
+	service_log_ready(service);
+	if (config.log_format == LOG_TEXT)
+		print_ready(&listeners);
+	wait_for_stop(service);
 	if (!stop(service, &config))
 		return 1;
 	loss_arena_destroy(arena);

@@ -2,13 +2,16 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "eval/scheduler.h"
 #include "http/acceptor.h"
 #include "http/capacity.h"
 #include "http/connection.h"
+#include "http/readiness.h"
 #include "http/reaper.h"
 #include "http/request_id.h"
+#include "log/log.h"
 #include "metrics/metrics.h"
 #include "os/clock.h"
 #include "os/workers.h"
@@ -82,14 +85,30 @@ static void stop_memory(struct service *service)
 	loss_budget_destroy(service->server.budget);
 }
 
+static bool start_log(struct service *service)
+{
+	(void)service;
+	return log_start_writer();
+}
+
+static void stop_log(struct service *service)
+{
+	(void)service;
+	log_stop_writer();
+}
+
+static const char *isa_of(const struct server *server)
+{
+	return server->isa ? server->isa : loss_isa();
+}
+
 static bool start_metrics(struct service *service)
 {
-	const char *isa = service->server.isa;
 	size_t n = 0;
 	for (const struct route *route = routes; route->path; route++)
 		service->labels[n++] = route->path;
 	service->labels[n++] = ROUTE_OTHER;
-	return metrics_start(service->labels, n, isa ? isa : loss_isa());
+	return metrics_start(service->labels, n, isa_of(&service->server));
 }
 
 static bool start_shm(struct service *service)
@@ -213,6 +232,7 @@ static const struct part {
 	bool (*start)(struct service *service);
 	void (*stop)(struct service *service); /* NULL: nothing is to be done */
 } parts[] = {
+	{"thread that writes the log", start_log, stop_log},
 	{"memory", start_memory, stop_memory},
 	{"room for the metrics", start_metrics, NULL},
 	{"shared memory", start_shm, stop_shm},
@@ -254,11 +274,38 @@ struct service *service_start(struct loss_arena *arena, const struct config *con
 	return NULL;
 }
 
+void service_log_ready(struct service *service)
+{
+	const struct server *server = &service->server;
+	const struct config *config = &server->config;
+	char listeners[CONFIG_MAX_LISTENERS * LISTENER_URL_SIZE];
+	size_t n = 0;
+	for (size_t i = 0; i < service->listeners->n; i++)
+		n += (size_t)snprintf(listeners + n, sizeof listeners - n, "%s%s", i > 0 ? "," : "",
+				      service->listeners->urls[i]);
+	const struct log_field fields[] = {
+		{"version", LOSS_VERSION, 0},
+		{"isa", isa_of(server), 0},
+		{"threads", NULL, (double)config->threads},
+		{"io_threads", NULL, (double)config->io_threads},
+		{"memory_budget_bytes", NULL, (double)config->memory_budget_bytes},
+		{"listeners", listeners, 0},
+		{"pid", NULL, (double)getpid()},
+	};
+	log_notice("ready", fields, sizeof fields / sizeof fields[0]);
+}
+
+bool service_look(struct service *service)
+{
+	return readiness_look(&service->server);
+}
+
 /* ---------------------------------------------------------------- stop */
 
 void service_leave(struct service *service)
 {
 	atomic_store(&service->server.stage, SERVER_LEAVING);
+	readiness_look(&service->server);
 }
 
 void service_drain(struct service *service)

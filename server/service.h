@@ -15,6 +15,11 @@ struct service;
 struct service *service_start(struct loss_arena *arena, const struct config *config,
 			      struct listeners *listeners);
 
+/* One line of the log: what serves, and where. */
+void service_log_ready(struct service *service);
+/* Whether it is ready; what has changed is logged. */
+bool service_look(struct service *service);
+
 /* The steps of a stop, in this order; each returns at once. */
 void service_leave(struct service *service); /* not ready any more; all requests are still served */
 /* No new connections. Who has connected, and what has been asked, is answered; what is asked later

@@ -1,4 +1,4 @@
-/* Where the time of one request goes. */
+/* Where the time of one request goes, and what for. */
 #ifndef LOSSD_CODEC_TIMINGS_H
 #define LOSSD_CODEC_TIMINGS_H
 
@@ -14,7 +14,8 @@ struct timings {
 	uint64_t encode_ns; /* of the pieces written so far */
 	uint64_t piece_ns;  /* when the piece began that is being written */
 	uint64_t bytes_in;
-	unsigned threads; /* that computed */
+	unsigned threads; /* that computed; 0: nothing was */
+	uint64_t rows;    /* that were computed */
 	const char *isa;  /* whose kernels computed */
 };
 

@@ -144,8 +144,10 @@ loss_status evaluation_run(struct evaluation *e, int threads, struct loss_error 
 	e->result = loss_arena_array(e->arena, struct loss_result, 1);
 	if (status == LOSS_OK && !e->result)
 		status = loss_arena_failure(e->arena, err);
-	if (status == LOSS_OK)
+	if (status == LOSS_OK) {
 		loss_plan_finish(e->plan, e->result);
+		e->timings->rows = e->result->totals.rows;
+	}
 	if (status == LOSS_OK)
 		status = shm_uses_verify(&e->shared, err);
 	e->timings->compute_ns += clock_ns() - start;

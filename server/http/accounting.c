@@ -2,8 +2,8 @@
 
 #include "accounting.h"
 
+#include "access_log.h"
 #include "eval/protocols.h"
-#include "log/log.h"
 #include "metrics/metrics.h"
 #include "status/status.h"
 
@@ -24,27 +24,6 @@ void accounting_inference(const struct request *request)
 	metrics_inference(&counted);
 }
 
-static void log_request(const struct request *request, double seconds)
-{
-	const struct reply *reply = &request->reply;
-	enum log_level level = reply->status >= 500 ? LOG_INFO : LOG_DEBUG;
-	if (!log_enabled(level))
-		return;
-	const struct log_field fields[] = {
-		{"id", request->id ? request->id : "", 0},
-		{"method", route_method_name(request->method), 0},
-		{"target", request->target.text, 0},
-		{"status", NULL, (double)reply->status},
-		{"milliseconds", NULL, seconds * 1e3},
-		{"bytes_in", NULL, (double)request->timings.bytes_in},
-		{"bytes_out", NULL, (double)reply_size(reply)},
-		{"code", status_words(request->fault.error.status)->code, 0},
-		{"traceparent", request->head.traceparent ? request->head.traceparent : "", 0},
-	};
-	size_t n = sizeof fields / sizeof fields[0];
-	log_event(level, "request", fields, request->head.traceparent ? n : n - 1);
-}
-
 static void count_request(const struct request *request, double seconds)
 {
 	const struct metrics_request counted = {
@@ -53,7 +32,7 @@ static void count_request(const struct request *request, double seconds)
 		.code = request->reply.status,
 		.seconds = seconds,
 		.bytes_in = request->timings.bytes_in,
-		.bytes_out = request->method == METHOD_HEAD ? 0 : reply_size(&request->reply),
+		.bytes_out = request_bytes_out(request),
 	};
 	metrics_request(&counted);
 }
@@ -73,29 +52,43 @@ static enum metrics_reject reason_of(loss_status status)
 	}
 }
 
-/* Ended without a reply, or before all of it was sent: who is to blame, where it has not been
- * counted yet. */
-static void count_loss(const struct request *request, enum accounting_end end)
+/* It was cut, or too long: where that was decided it has been counted. */
+static bool is_counted(const struct request *request)
 {
-	bool replied = request->reply.status != 0;
-	if (reaper_was_cut(request->server->reaper, request->entry) ||
-	    (!replied && request->fault.error.status == STATUS_BODY_TOO_LARGE))
-		return;
-	/* Without a word from us, while its client is there: libmicrohttpd has refused it. */
-	bool refused = !replied && end == ACCOUNTING_REFUSED && !atomic_load(&request->gone) &&
-		       !reaper_has_left(request->server->reaper, request->entry);
-	metrics_reject(refused ? METRICS_REJECT_FRAMING : METRICS_REJECT_CLIENT_GONE);
+	return reaper_was_cut(request->server->reaper, request->entry) ||
+	       (request->reply.status == 0 && request->fault.error.status == STATUS_BODY_TOO_LARGE);
 }
 
-void accounting_request(const struct request *request, enum accounting_end end)
+/* Without a word from us, while its client is there: libmicrohttpd has refused it. */
+static bool is_refused(const struct request *request, enum accounting_end end)
+{
+	return request->reply.status == 0 && end == ACCOUNTING_REFUSED &&
+	       !atomic_load(&request->gone) &&
+	       !reaper_has_left(request->server->reaper, request->entry);
+}
+
+/* Ended without a reply, or before all of it was sent: who is to blame, where it has not been
+ * counted yet. Returns that in a word. */
+static const char *count_loss(const struct request *request, enum accounting_end end)
+{
+	if (is_counted(request))
+		return "cut";
+	bool refused = is_refused(request, end);
+	metrics_reject(refused ? METRICS_REJECT_FRAMING : METRICS_REJECT_CLIENT_GONE);
+	return refused ? "refused" : "client_gone";
+}
+
+void accounting_request(const struct request *request, enum accounting_end end,
+			const struct sockaddr *peer)
 {
 	double seconds = (double)(clock_ns() - request->timings.start_ns) * 1e-9;
 	enum metrics_reject reason = reason_of(request->fault.error.status);
+	const char *lost = NULL;
 	if (request->reply.status != 0)
 		count_request(request, seconds);
 	if (request->reply.status != 0 && reason != METRICS_N_REJECTS)
 		metrics_reject(reason);
 	if (end != ACCOUNTING_COMPLETE)
-		count_loss(request, end);
-	log_request(request, seconds);
+		lost = count_loss(request, end);
+	access_log_request(request, peer, lost, seconds);
 }

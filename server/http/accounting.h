@@ -2,6 +2,8 @@
 #ifndef LOSSD_ACCOUNTING_H
 #define LOSSD_ACCOUNTING_H
 
+#include <sys/socket.h>
+
 #include "request.h"
 
 /* Before its client can know of the reply, and ask how often there was one. */
@@ -12,7 +14,8 @@ enum accounting_end {
 	ACCOUNTING_CUT,      /* the connection ended before that */
 	ACCOUNTING_REFUSED,  /* the library did not like the request, or could not go on */
 };
-/* The request has ended. */
-void accounting_request(const struct request *request, enum accounting_end end);
+/* The request has ended. peer: its client's address, or NULL. */
+void accounting_request(const struct request *request, enum accounting_end end,
+			const struct sockaddr *peer);
 
 #endif

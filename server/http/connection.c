@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "access_log.h"
 #include "accounting.h"
 #include "exchange.h"
 #include "log/log.h"
@@ -17,6 +18,13 @@ static struct reaper_entry *entry_of(struct MHD_Connection *connection)
 	const union MHD_ConnectionInfo *info =
 		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
 	return info ? (struct reaper_entry *)info->socket_context : NULL;
+}
+
+static const struct sockaddr *peer_of(struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	return info ? info->client_addr : NULL;
 }
 
 static void on_connection(void *context, struct MHD_Connection *connection, void **socket_context,
@@ -126,15 +134,17 @@ static enum MHD_Result send_reply(struct connections *connections,
 }
 
 static enum MHD_Result refuse_for_memory(struct connections *connections,
-					 struct MHD_Connection *connection, const char *url,
-					 bool budget)
+					 struct MHD_Connection *connection, const char *method,
+					 const char *url, bool budget)
 {
 	bool v2 = route_is_v2(url, strlen(url));
+	loss_status why = budget ? LOSS_TOO_MUCH_MEMORY_IN_FLIGHT : LOSS_OUT_OF_MEMORY;
+	unsigned status = (unsigned)status_http(why);
 	metrics_reject(METRICS_REJECT_MEMORY);
 	reaper_press(connections->server->reaper);
-	return MHD_queue_response(
-		connection, budget ? MHD_HTTP_TOO_MANY_REQUESTS : MHD_HTTP_SERVICE_UNAVAILABLE,
-		connections->refusals[v2][budget]);
+	access_log_unbegun(&connections->server->config, peer_of(connection), method, url, status,
+			   status_words(why)->code);
+	return MHD_queue_response(connection, status, connections->refusals[v2][budget]);
 }
 
 /* ---------------------------------------------------------------- requests */
@@ -169,7 +179,7 @@ static enum MHD_Result begin(struct connections *connections, struct MHD_Connect
 	struct raw_head head = *line;
 	if (!raw_head_read(connection, request->arena, &head))
 		return refuse_for_memory(
-			connections, connection, line->target,
+			connections, connection, line->method, line->target,
 			loss_arena_failure(request->arena, &(struct loss_error){0}) !=
 				LOSS_OUT_OF_MEMORY);
 	if (exchange_begin(request, &head) == REQUEST_REPLY)
@@ -250,7 +260,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 	struct request *request = request_of(connections, *request_context);
 
 	if (!request)
-		return refuse_for_memory(connections, connection, url,
+		return refuse_for_memory(connections, connection, method, url,
 					 *request_context == &connections->unbegun[1]);
 	if (*n > 0)
 		return feed(request, bytes, n);
@@ -286,7 +296,8 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
 		accounting_request(request,
 				   code == MHD_REQUEST_TERMINATED_COMPLETED_OK ? ACCOUNTING_COMPLETE
 				   : code == MHD_REQUEST_TERMINATED_WITH_ERROR ? ACCOUNTING_REFUSED
-									       : ACCOUNTING_CUT);
+									       : ACCOUNTING_CUT,
+				   peer_of(connection));
 		request_destroy(request);
 	}
 	if (entry)

@@ -61,3 +61,8 @@ void request_done(struct request *request)
 	atomic_store_explicit(&request->ended, true, memory_order_release);
 	resume(connection);
 }
+
+uint64_t request_bytes_out(const struct request *request)
+{
+	return request->method == METHOD_HEAD ? 0 : reply_size(&request->reply);
+}

@@ -80,6 +80,8 @@ void request_destroy(struct request *request); /* NULL is fine */
 /* A check has failed, or not (LOSS_OK): of all that is wrong the error that takes precedence is
  * told. What it says is in request->found. */
 void request_fail(struct request *request, loss_status status);
+/* Of its reply's body, as sent. */
+uint64_t request_bytes_out(const struct request *request);
 /* What the handler began with `start` has ended; any thread, and its last touch of the request. */
 void request_done(struct request *request);
 

@@ -36,6 +36,7 @@ struct server {
 	const struct route *routes; /* ends with a NULL path */
 	struct shm *shm;            /* NULL: switched off */
 	atomic_int stage;           /* enum server_stage */
+	atomic_bool unready;        /* at the last look: readiness.h */
 };
 
 static inline enum server_stage server_stage(const struct server *server)

@@ -1,29 +1,32 @@
 #include "log.h"
 
 #include <errno.h>
-#include <inttypes.h>
-#include <math.h>
-#include <stdio.h>
-#include <string.h>
+#include <poll.h>
+#include <pthread.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "codec/text/utf8.h"
+#include "log_line.h"
+#include "log_ring.h"
 
-#define LINE_BYTES 4096
-/* Kept free for what closes a line that was cut: "\",\"cut\":true}\n". */
-#define TAIL_BYTES 16
-#define EXACT_DOUBLE 9007199254740992.0 /* 2^53 */
+/* Who reads the lines gets so long to take what is left when the program ends. */
+#define STOP_SECONDS 1
 
 static enum log_level least_level = LOG_INFO;
 static enum log_format line_format = LOG_TEXT;
-static const char *const level_names[] = {"debug", "info", "warning", "error"};
 
-/* A line on the caller's stack. What does not fit is left out, and the line says so. */
-struct line {
-	char bytes[LINE_BYTES];
-	size_t size;
-	bool cut;
+/* The mutex guards the rest but the thread, which belongs to who starts and stops it. */
+static struct writer {
+	pthread_t thread;
+	pthread_mutex_t mutex;
+	pthread_cond_t filled, ended;
+	bool runs, stops, has_ended;
+	uint64_t told; /* of ring.lost, as far as a line has said it */
+	struct log_ring ring;
+} writer = {
+	.mutex = PTHREAD_MUTEX_INITIALIZER,
+	.filled = PTHREAD_COND_INITIALIZER,
+	.ended = PTHREAD_COND_INITIALIZER,
 };
 
 void log_start(enum log_level level, enum log_format format)
@@ -37,192 +40,134 @@ bool log_enabled(enum log_level level)
 	return level >= least_level;
 }
 
-/* All of it or nothing, so that no escape sequence is cut in two. */
-static void put(struct line *line, const char *bytes, size_t n)
+/* True when it is worth another try. */
+static bool may_write_again(void)
 {
-	if (line->cut || line->size + n > LINE_BYTES - TAIL_BYTES) {
-		line->cut = true;
-		return;
-	}
-	memcpy(line->bytes + line->size, bytes, n);
-	line->size += n;
+	struct pollfd state = {.fd = STDERR_FILENO, .events = POLLOUT};
+	if (errno == EAGAIN)
+		poll(&state, 1, -1);
+	return errno == EAGAIN || errno == EINTR;
 }
 
-static void put_text(struct line *line, const char *text)
-{
-	put(line, text, strlen(text));
-}
-
-/*
- * Bytes of the character at `at`, 0 when it is none. C1 control characters (U+0080 to U+009F) are
- * none here: terminals obey them.
- */
-static size_t character_length(const char *at)
-{
-	bool whole;
-	size_t n = utf8_measure(at, &whole);
-	bool c1 = (unsigned char)at[0] == 0xc2 && (unsigned char)at[1] < 0xa0;
-	return whole && !c1 ? n : 0;
-}
-
-static void put_escaped_byte(struct line *line, unsigned char byte)
-{
-	static const char named[] = "\"\"\\\\\nn\rr\tt"; /* pairs: the byte, its letter */
-	char escape[8];
-	for (size_t i = 0; named[i]; i += 2) {
-		if ((unsigned char)named[i] == byte) {
-			escape[0] = '\\';
-			escape[1] = named[i + 1];
-			put(line, escape, 2);
-			return;
-		}
-	}
-	int n = snprintf(escape, sizeof escape, "\\u%04x", byte);
-	put(line, escape, (size_t)n);
-}
-
-/*
- * A string between quotes, as JSON has it. A byte that is not UTF-8 is shown as the character of
- * its number. False: there was no room even to begin.
- */
-static bool put_quoted(struct line *line, const char *text)
-{
-	put_text(line, "\"");
-	if (line->cut)
-		return false;
-	const unsigned char *at = (const unsigned char *)text;
-	while (*at && !line->cut) {
-		bool plain = *at >= 0x20 && *at < 0x7f && *at != '"' && *at != '\\';
-		size_t n = plain ? 1 : character_length((const char *)at);
-		if (n > 0)
-			put(line, (const char *)at, n);
-		else
-			put_escaped_byte(line, *at);
-		at += n > 0 ? n : 1;
-	}
-	/* Also after a text that was cut: TAIL_BYTES keeps room for it. */
-	line->bytes[line->size++] = '"';
-	return true;
-}
-
-/* Text lines go without quotes where a reader needs none to see where the value ends. */
-static bool is_plain_word(const char *text)
-{
-	for (const char *at = text; *at; at++)
-		if (*at <= ' ' || *at >= 0x7f || *at == '"' || *at == '\\' || *at == '=')
-			return false;
-	return *text != '\0';
-}
-
-static bool put_number(struct line *line, double number)
-{
-	char text[40];
-	if (isfinite(number) && fabs(number) < EXACT_DOUBLE && number == trunc(number))
-		snprintf(text, sizeof text, "%" PRId64, (int64_t)number);
-	else if (isfinite(number) || line_format == LOG_TEXT)
-		snprintf(text, sizeof text, "%.6g", number);
-	else
-		snprintf(text, sizeof text, "null"); /* JSON has no other word for it */
-	put_text(line, text);
-	return !line->cut;
-}
-
-/* RFC 3339, UTC, milliseconds. */
-static void put_time(struct line *line)
-{
-	struct timespec now;
-	struct tm parts;
-	char text[40], date[24];
-	clock_gettime(CLOCK_REALTIME, &now);
-	gmtime_r(&now.tv_sec, &parts);
-	strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%S", &parts);
-	snprintf(text, sizeof text, "%s.%03dZ", date, (int)(now.tv_nsec / 1000000));
-	put_text(line, text);
-}
-
-static void put_field_text(struct line *line, const struct log_field *field)
-{
-	put_text(line, " ");
-	put_text(line, field->name);
-	put_text(line, "=");
-	if (!field->text)
-		put_number(line, field->number);
-	else if (is_plain_word(field->text))
-		put_text(line, field->text);
-	else
-		put_quoted(line, field->text);
-}
-
-static void put_field_json(struct line *line, const struct log_field *field)
-{
-	size_t before = line->size;
-	put_text(line, ",\"");
-	put_text(line, field->name);
-	put_text(line, "\":");
-	bool whole = !line->cut && (field->text ? put_quoted(line, field->text)
-						: put_number(line, field->number));
-	if (!whole) /* a name without its value would not be JSON */
-		line->size = before;
-}
-
-static void compose_text(struct line *line, enum log_level level, const char *message,
-			 const struct log_field *fields, size_t n)
-{
-	put_time(line);
-	put_text(line, " ");
-	put_text(line, level_names[level]);
-	put_text(line, " ");
-	put_text(line, message);
-	for (size_t i = 0; i < n && !line->cut; i++)
-		put_field_text(line, &fields[i]);
-	if (line->cut) {
-		memcpy(line->bytes + line->size, " ...", 4);
-		line->size += 4;
-	}
-}
-
-static void compose_json(struct line *line, enum log_level level, const char *message,
-			 const struct log_field *fields, size_t n)
-{
-	put_text(line, "{\"time\":\"");
-	put_time(line);
-	put_text(line, "\",\"level\":\"");
-	put_text(line, level_names[level]);
-	put_text(line, "\",\"message\":");
-	put_quoted(line, message);
-	for (size_t i = 0; i < n && !line->cut; i++)
-		put_field_json(line, &fields[i]);
-	const char *end = line->cut ? ",\"cut\":true}" : "}";
-	memcpy(line->bytes + line->size, end, strlen(end));
-	line->size += strlen(end);
-}
-
-/* A line that can not be written (a full disk, a closed pipe) is lost: there is nowhere to say so.
- */
-static void write_line(const struct line *line)
+/* What can not be written (a full disk, a closed pipe) is lost: there is nowhere to say so. */
+static void write_lines(const char *bytes, size_t size)
 {
 	size_t n = 0;
-	while (n < line->size) {
-		ssize_t wrote = write(STDERR_FILENO, line->bytes + n, line->size - n);
-		if (wrote < 0 && errno != EINTR)
+	while (n < size) {
+		ssize_t wrote = write(STDERR_FILENO, bytes + n, size - n);
+		if (wrote < 0 && !may_write_again())
 			return;
 		n += wrote > 0 ? (size_t)wrote : 0;
 	}
 }
 
+/* ---------------------------------------------------------------- the writer */
+
+/* Waits for lines and takes as many as are written in one piece; 0: there are none, nor will be. */
+static size_t take_lines(char *out, size_t size, uint64_t *lost)
+{
+	pthread_mutex_lock(&writer.mutex);
+	while (writer.ring.size == 0 && !writer.stops)
+		pthread_cond_wait(&writer.filled, &writer.mutex);
+	size_t n = log_ring_take(&writer.ring, out, size);
+	*lost = writer.ring.lost - writer.told;
+	writer.told = writer.ring.lost;
+	pthread_mutex_unlock(&writer.mutex);
+	return n;
+}
+
+static void tell_lost(uint64_t lost)
+{
+	struct log_line line;
+	const struct log_field field = {"lines", NULL, (double)lost};
+	log_line_compose(&line, line_format, LOG_WARNING, "lines were lost here", &field, 1);
+	write_lines(line.bytes, line.size);
+}
+
+static void *write_them_all(void *argument)
+{
+	char bytes[LOG_LINE_BYTES];
+	uint64_t lost;
+	(void)argument;
+	for (size_t n; (n = take_lines(bytes, sizeof bytes, &lost)) > 0;) {
+		write_lines(bytes, n);
+		if (lost > 0)
+			tell_lost(lost);
+	}
+	pthread_mutex_lock(&writer.mutex);
+	writer.has_ended = true;
+	pthread_cond_signal(&writer.ended);
+	pthread_mutex_unlock(&writer.mutex);
+	return NULL;
+}
+
+bool log_start_writer(void)
+{
+	writer.stops = writer.has_ended = false;
+	writer.runs = pthread_create(&writer.thread, NULL, write_them_all, NULL) == 0;
+	return writer.runs;
+}
+
+void log_stop_writer(void)
+{
+	struct timespec end;
+	if (!writer.runs)
+		return;
+	clock_gettime(CLOCK_REALTIME, &end);
+	end.tv_sec += STOP_SECONDS;
+	pthread_mutex_lock(&writer.mutex);
+	writer.runs = false;
+	writer.stops = true;
+	pthread_cond_signal(&writer.filled);
+	while (!writer.has_ended &&
+	       pthread_cond_timedwait(&writer.ended, &writer.mutex, &end) != ETIMEDOUT)
+		;
+	bool ended = writer.has_ended;
+	pthread_mutex_unlock(&writer.mutex);
+	if (ended)
+		pthread_join(writer.thread, NULL);
+	else
+		pthread_detach(writer.thread);
+}
+
+uint64_t log_lost(void)
+{
+	pthread_mutex_lock(&writer.mutex);
+	uint64_t lost = writer.ring.lost;
+	pthread_mutex_unlock(&writer.mutex);
+	return lost;
+}
+
+/* ---------------------------------------------------------------- lines */
+
+/* False: there is no writer. */
+static bool give_to_writer(const struct log_line *line)
+{
+	pthread_mutex_lock(&writer.mutex);
+	bool runs = writer.runs;
+	if (runs && log_ring_put(&writer.ring, line->bytes, line->size))
+		pthread_cond_signal(&writer.filled);
+	pthread_mutex_unlock(&writer.mutex);
+	return runs;
+}
+
+static void say(enum log_level level, const char *message, const struct log_field *fields, size_t n)
+{
+	int kept = errno; /* who logs an error often looks at errno afterwards */
+	struct log_line line;
+	log_line_compose(&line, line_format, level, message, fields, n);
+	if (!give_to_writer(&line))
+		write_lines(line.bytes, line.size);
+	errno = kept;
+}
+
 void log_event(enum log_level level, const char *message, const struct log_field *fields, size_t n)
 {
-	if (!log_enabled(level))
-		return;
-	int kept = errno; /* who logs an error often looks at errno afterwards */
-	struct line line;
-	line.size = 0;
-	line.cut = false;
-	if (line_format == LOG_JSON)
-		compose_json(&line, level, message, fields, n);
-	else
-		compose_text(&line, level, message, fields, n);
-	line.bytes[line.size++] = '\n';
-	write_line(&line);
-	errno = kept;
+	if (log_enabled(level))
+		say(level, message, fields, n);
+}
+
+void log_notice(const char *message, const struct log_field *fields, size_t n)
+{
+	say(LOG_INFO, message, fields, n);
 }

@@ -1,6 +1,7 @@
 /* The page of GET /metrics: sums over the shards, in Prometheus' text format. */
 #include "metrics_shard.h"
 
+#include "log/log.h"
 #include "os/process.h"
 
 #include <inttypes.h>
@@ -232,6 +233,9 @@ static void print_server(struct page *page, const struct metrics_now *now)
 	print_gauge(page, "lossd_memory_budget_bytes",
 		    "The memory budget, which lossd_inflight_bytes stays within.",
 		    (double)now->budget_bytes);
+	print_head(page, "lossd_log_lines_lost_total", "counter",
+		   "Lines of the log that nobody took in time.");
+	print(page, "lossd_log_lines_lost_total %" PRIu64 "\n", log_lost());
 	print_gauge(page, "lossd_connections", "Connections open.", (double)connections_open());
 	print_head(page, "lossd_build_info", "gauge", "1, with what was built and what runs.");
 	print(page, "lossd_build_info{version=\"%s\",isa=\"%s\"} 1\n", LOSS_VERSION,

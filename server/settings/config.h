@@ -35,6 +35,7 @@ struct config {
 	uint64_t isa;             /* see config_isa */
 	uint64_t log_level;       /* enum log_level */
 	uint64_t log_format;      /* enum log_format */
+	uint64_t access_log;      /* enum log_access */
 	char hosts[1024];         /* a list as hosts.h has it */
 	char cors_origins[1024];  /* a list as cors.h has it */
 	char shm_key_prefix[128]; /* as shm_rules.h has it; "none": no shared memory */

@@ -26,8 +26,10 @@ static uint64_t half_of_memory(void)
 
 static const char *const log_levels[] = {"debug", "info", "warning", "error", NULL};
 static const char *const log_formats[] = {"text", "json", NULL};
+static const char *const access_logs[] = {"errors", "on", "off", NULL};
 _Static_assert(LOG_DEBUG == 0 && LOG_ERROR == 3, "the order of log_levels");
 _Static_assert(LOG_TEXT == 0 && LOG_JSON == 1, "the order of log_formats");
+_Static_assert(LOG_ACCESS_ERRORS == 0 && LOG_ACCESS_OFF == 2, "the order of access_logs");
 
 static bool isa_is_usable(const char *name)
 {
@@ -115,6 +117,8 @@ const struct setting settings[] = {
 	       "least important lines to log"),
 	CHOICE(log_format, "text", log_formats,
 	       "how lines are logged, on standard error"),
+	CHOICE(access_log, "errors", access_logs,
+	       "requests that get a line of level info: those with an error, all, or none"),
 	LIST(hosts, HOSTS_AUTO, hosts_is_list, "",
 	     "auto, *, or hosts like loss.example:8080 or loopback, with commas and no spaces between them",
 	     "hosts that requests may be for; auto: loopback if that is all it listens on, else *"),

@@ -2,7 +2,7 @@
 
 #include "codec/json/control.h"
 #include "codec/json/json_out.h"
-#include "eval/scheduler.h"
+#include "http/readiness.h"
 #include "http/request.h"
 #include "metrics/metrics.h"
 #include "v2_model.h"
@@ -34,12 +34,6 @@ loss_status v2_server_page(struct request *request, struct reply *reply, struct 
 	return written(!json.failed, reply->text, err);
 }
 
-static bool is_ready(const struct request *request)
-{
-	return server_stage(request->server) == SERVER_RUNNING &&
-	       scheduler_answers(request->server->scheduler, clock_ns());
-}
-
 static loss_status write_flag(struct loss_buffer *out, const char *name, bool value,
 			      struct loss_error *err)
 {
@@ -60,7 +54,7 @@ loss_status v2_live_page(struct request *request, struct reply *reply, struct lo
 
 loss_status v2_ready_page(struct request *request, struct reply *reply, struct loss_error *err)
 {
-	bool ready = is_ready(request);
+	bool ready = readiness_look(request->server);
 	if (!ready)
 		reply->status = 503;
 	return write_flag(reply->text, "ready", ready, err);
@@ -83,7 +77,7 @@ loss_status v2_model_ready_page(struct request *request, struct reply *reply,
 				struct loss_error *err)
 {
 	struct json_out json;
-	bool ready = is_ready(request);
+	bool ready = readiness_look(request->server);
 	if (!ready)
 		reply->status = 503;
 	json_out_start(&json, reply->text);

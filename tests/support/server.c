@@ -17,6 +17,7 @@
 #define STOP_MS 60000
 #define RUN_MS 30000
 #define READY "lossd: ready on http://"
+#define LISTENERS "\"listeners\":\""
 
 #ifdef __APPLE__
 extern char **environ; /* elsewhere unistd.h has it */
@@ -194,22 +195,51 @@ bool server_line(struct server *server, char *line, size_t size)
 	return false;
 }
 
+/* The port after the last colon of a text that begins with a URL and ends after it. */
+static bool take_port(struct server *server, const char *text)
+{
+	const char *colon = strrchr(text, ':');
+	unsigned long port = colon ? strtoul(colon + 1, NULL, 10) : 0;
+	if (port == 0 || port > UINT16_MAX)
+		return false;
+	server->port = (uint16_t)port;
+	snprintf(server->url, sizeof(server->url), "http://127.0.0.1:%u", (unsigned)server->port);
+	return true;
+}
+
 /* Reads lines until the ready line; false when there is none. */
 static bool read_ready_line(struct server *server)
 {
 	char line[512];
-	while (server_line(server, line, sizeof(line))) {
-		const char *colon = strrchr(line, ':');
-		if (strncmp(line, READY, strlen(READY)) != 0 || colon == NULL)
-			continue;
-		unsigned long port = strtoul(colon + 1, NULL, 10);
-		if (port == 0 || port > UINT16_MAX)
-			return false;
-		server->port = (uint16_t)port;
-		snprintf(server->url, sizeof(server->url), "http://127.0.0.1:%u",
-			 (unsigned)server->port);
-		return true;
+	while (server_line(server, line, sizeof(line)))
+		if (strncmp(line, READY, strlen(READY)) == 0)
+			return take_port(server, line);
+	return false;
+}
+
+/* With log_format json it is a line of the log. */
+static bool find_ready_line(struct server *server)
+{
+	bool found = false;
+	for (int64_t until = now_ms() + START_MS; !found && now_ms() < until;) {
+		char *log = server_log(server);
+		char *url = log ? strstr(log, LISTENERS) : NULL;
+		char *end = url ? strchr(url + strlen(LISTENERS), '"') : NULL;
+		if (end) {
+			*end = '\0';
+			found = take_port(server, url + strlen(LISTENERS));
+		}
+		free(log);
+		poll(NULL, 0, found ? 0 : 5);
 	}
+	return found;
+}
+
+static bool logs_json(const char *const *flags)
+{
+	for (; flags && *flags; flags++)
+		if (strcmp(*flags, "--log-format") == 0 && flags[1])
+			return strcmp(flags[1], "json") == 0;
 	return false;
 }
 
@@ -229,7 +259,7 @@ int server_start(struct server *server, const char *const *flags, const char *co
 	free(all);
 	if (launched != 0)
 		return -1;
-	if (read_ready_line(server))
+	if (logs_json(flags) ? find_ready_line(server) : read_ready_line(server))
 		return 0;
 	fprintf(stderr, "lossd did not say that it is ready\n");
 	print_log(server);

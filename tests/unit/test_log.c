@@ -11,7 +11,9 @@
 #include <errno.h>
 #include <math.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -275,6 +277,97 @@ static void lines_of_threads_do_not_mix(void **state)
 		assert_int_equal(counts[i], N_LINES);
 }
 
+/* ---------------------------------------------------------------- the writer */
+
+static void the_writer_has_written_all_when_it_stops(void **state)
+{
+	(void)state;
+	log_start(LOG_INFO, LOG_TEXT);
+	capture_begin(&caught, STDERR_FILENO);
+	assert_true(log_start_writer());
+	for (int i = 0; i < 500; i++) {
+		const struct log_field field = {"i", NULL, i};
+		log_event(LOG_INFO, "kept", &field, 1);
+	}
+	log_stop_writer();
+	log_event(LOG_INFO, "at once", NULL, 0);
+	capture_end(&caught);
+	int n = 0;
+	char *rest = NULL;
+	for (char *line = strtok_r(caught.text, "\n", &rest); line;
+	     line = strtok_r(NULL, "\n", &rest), n++) {
+		char end[40];
+		snprintf(end, sizeof end, n < 500 ? " info kept i=%d" : " info at once", n);
+		assert_string_equal(line + strlen(STAMP), end);
+	}
+	assert_int_equal(n, 501);
+}
+
+#define BURST 40000
+
+/* Reads until all lines of the burst have come or were said to be lost; what was lost, or -1. */
+static double read_burst(FILE *lines)
+{
+	char line[4096];
+	double lost = 0, came = 0;
+	while (came + lost < BURST && fgets(line, sizeof line, lines)) {
+		const char *said = strstr(line, "lines were lost here lines=");
+		if (said)
+			lost += strtod(strchr(said, '=') + 1, NULL);
+		else
+			came += strstr(line, " info burst i=") != NULL;
+	}
+	return came + lost == BURST ? lost : -1;
+}
+
+/* Nobody reads: nobody waits. Once somebody does, what was lost is said. */
+static void who_logs_does_not_wait_for_who_reads(void **state)
+{
+	int ends[2], kept = dup(STDERR_FILENO);
+	double said = -1;
+	(void)state;
+	assert_int_equal(pipe(ends), 0);
+	FILE *lines = fdopen(ends[0], "r");
+	assert_non_null(lines);
+	log_start(LOG_INFO, LOG_TEXT);
+	dup2(ends[1], STDERR_FILENO);
+	uint64_t before = log_lost();
+	bool started = log_start_writer();
+	for (int i = 0; i < BURST && started; i++) {
+		const struct log_field field = {"i", NULL, i};
+		log_event(LOG_INFO, "burst", &field, 1);
+	}
+	double lost = (double)(log_lost() - before);
+	if (started)
+		said = read_burst(lines);
+	log_stop_writer();
+	dup2(kept, STDERR_FILENO);
+	close(kept);
+	close(ends[1]);
+	fclose(lines);
+	assert_true(started);
+	assert_true(lost > 0 && lost < BURST);
+	assert_true(said == lost);
+}
+
+/* Nobody reads, and the program ends: it does not wait for ever. */
+static void a_stop_does_not_wait_for_ever(void **state)
+{
+	int ends[2], kept = dup(STDERR_FILENO);
+	(void)state;
+	assert_int_equal(pipe(ends), 0);
+	dup2(ends[1], STDERR_FILENO);
+	bool started = log_start_writer();
+	for (int i = 0; i < BURST && started; i++)
+		log_event(LOG_INFO, "burst", NULL, 0);
+	log_stop_writer();
+	dup2(kept, STDERR_FILENO);
+	close(kept);
+	close(ends[1]);
+	close(ends[0]); /* who still writes is told that nobody reads */
+	assert_true(started);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -288,6 +381,11 @@ int main(void)
 		cmocka_unit_test(lines_below_the_level_are_not_logged),
 		cmocka_unit_test(errno_survives_even_when_nobody_can_read_the_line),
 		cmocka_unit_test(lines_of_threads_do_not_mix),
+		cmocka_unit_test(the_writer_has_written_all_when_it_stops),
+		cmocka_unit_test(who_logs_does_not_wait_for_who_reads),
+		cmocka_unit_test(
+			a_stop_does_not_wait_for_ever), /* the last: its writer may be left */
 	};
+	signal(SIGPIPE, SIG_IGN);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,124 @@
+#include "access_log.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "log/log.h"
+#include "status/status.h"
+
+#define MOST_FIELDS 20
+#define MS 1e-6 /* in nanoseconds */
+/* "00-TRACE-PARENT-FLAGS" (W3C Trace Context). */
+#define TRACE_ID_AT 3
+#define TRACE_ID_LENGTH 32
+
+struct fields {
+	struct log_field list[MOST_FIELDS];
+	size_t n;
+};
+
+static void add_number(struct fields *fields, const char *name, double number)
+{
+	fields->list[fields->n++] = (struct log_field){name, NULL, number};
+}
+
+/* Where there is no such text the line has no such field. */
+static void add_text(struct fields *fields, const char *name, const char *text)
+{
+	if (text)
+		fields->list[fields->n++] = (struct log_field){name, text, 0};
+}
+
+/* "192.0.2.1:1234", "[2001:db8::1]:1234"; IPv4 over a socket of IPv6 is shown as IPv4. */
+static const char *show_peer(const struct sockaddr *peer, char *out, size_t size)
+{
+	char text[INET6_ADDRSTRLEN];
+	if (peer && peer->sa_family == AF_INET) {
+		const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)peer;
+		inet_ntop(AF_INET, &v4->sin_addr, text, sizeof text);
+		snprintf(out, size, "%s:%u", text, ntohs(v4->sin_port));
+		return out;
+	}
+	if (peer && peer->sa_family == AF_INET6) {
+		const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)peer;
+		bool mapped = IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr);
+		if (mapped)
+			inet_ntop(AF_INET, &v6->sin6_addr.s6_addr[12], text, sizeof text);
+		else
+			inet_ntop(AF_INET6, &v6->sin6_addr, text, sizeof text);
+		snprintf(out, size, mapped ? "%s:%u" : "[%s]:%u", text, ntohs(v6->sin6_port));
+		return out;
+	}
+	return NULL;
+}
+
+static bool is_wanted(const struct config *config, bool failed)
+{
+	bool asked = config->access_log == LOG_ACCESS_ON ||
+		     (config->access_log == LOG_ACCESS_ERRORS && failed);
+	return asked && log_enabled(LOG_INFO);
+}
+
+static void add_phases(struct fields *fields, const struct timings *t, double seconds)
+{
+	add_number(fields, "total_ms", seconds * 1e3);
+	add_number(fields, "receive_ms", (double)t->receive_ns * MS);
+	add_number(fields, "decode_ms", (double)t->decode_ns * MS);
+	add_number(fields, "queue_ms", (double)t->queue_ns * MS);
+	add_number(fields, "compute_ms", (double)t->compute_ns * MS);
+	add_number(fields, "encode_ms", (double)t->encode_ns * MS);
+}
+
+/* The head has checked its form. */
+static void add_trace(struct fields *fields, const char *traceparent, char out[TRACE_ID_LENGTH + 1])
+{
+	if (!traceparent)
+		return;
+	memcpy(out, traceparent + TRACE_ID_AT, TRACE_ID_LENGTH);
+	out[TRACE_ID_LENGTH] = '\0';
+	add_text(fields, "trace_id", out);
+}
+
+void access_log_request(const struct request *request, const struct sockaddr *peer,
+			const char *lost, double seconds)
+{
+	const struct reply *reply = &request->reply;
+	loss_status status = request->fault.error.status;
+	char peer_text[INET6_ADDRSTRLEN + 10], trace[TRACE_ID_LENGTH + 1];
+	struct fields fields = {.n = 0};
+	if (!is_wanted(&request->server->config, lost || reply->status >= 400))
+		return;
+	add_text(&fields, "peer", show_peer(peer, peer_text, sizeof peer_text));
+	add_text(&fields, "method", route_method_name(request->method));
+	add_text(&fields, "target", request->target.text);
+	if (reply->status != 0)
+		add_number(&fields, "status", (double)reply->status);
+	add_text(&fields, "lost", lost);
+	add_text(&fields, "code", status == LOSS_OK ? NULL : status_words(status)->code);
+	add_text(&fields, "loss", request->loss ? request->loss->name : NULL);
+	if (request->timings.threads > 0)
+		add_number(&fields, "rows", (double)request->timings.rows);
+	add_phases(&fields, &request->timings, seconds);
+	add_number(&fields, "bytes_in", (double)request->timings.bytes_in);
+	add_number(&fields, "bytes_out", (double)request_bytes_out(request));
+	add_text(&fields, "request_id", request->id);
+	add_trace(&fields, request->head.traceparent, trace);
+	log_event(LOG_INFO, "request", fields.list, fields.n);
+}
+
+void access_log_unbegun(const struct config *config, const struct sockaddr *peer,
+			const char *method, const char *path, unsigned status, const char *code)
+{
+	char peer_text[INET6_ADDRSTRLEN + 10];
+	struct fields fields = {.n = 0};
+	if (!is_wanted(config, true))
+		return;
+	add_text(&fields, "peer", show_peer(peer, peer_text, sizeof peer_text));
+	add_text(&fields, "method", method);
+	add_text(&fields, "target", path);
+	add_number(&fields, "status", (double)status);
+	add_text(&fields, "code", code);
+	log_event(LOG_INFO, "request", fields.list, fields.n);
+}
