@@ -240,6 +240,7 @@ static void all_is_json_from_start_to_stop(void **state)
 	(void)state;
 	begin("on", "json");
 	ask("GET", "/v2/health/ready", NULL);
+	free(line_with("\"message\":\"request\"", 0));
 	client_close(client);
 	kill(server.pid, SIGTERM);
 	char line[512];
