@@ -30,7 +30,7 @@ loss_status v2_server_page(struct request *request, struct reply *reply, struct 
 	if (request->server->shm)
 		json_out_string(&json, "system_shared_memory");
 	json_out_close(&json, ']');
-	json_out_close(&json, '}');
+	json_out_end(&json, '}');
 	return written(!json.failed, reply->text, err);
 }
 
@@ -48,7 +48,7 @@ static loss_status write_flag(struct loss_buffer *out, const char *name, bool va
 	json_out_open(&json, '{');
 	json_out_key(&json, name);
 	json_out_boolean(&json, value);
-	json_out_close(&json, '}');
+	json_out_end(&json, '}');
 	return written(!json.failed, out, err);
 }
 
@@ -91,7 +91,7 @@ loss_status v2_model_ready_page(struct request *request, struct reply *reply,
 	json_out_string_member(&json, "name", request->loss->name);
 	json_out_key(&json, "ready");
 	json_out_boolean(&json, ready);
-	json_out_close(&json, '}');
+	json_out_end(&json, '}');
 	return written(!json.failed, reply->text, err);
 }
 
@@ -154,7 +154,7 @@ static loss_status write_stats(const struct loss_info *only, struct loss_buffer 
 		if (!only || only == loss)
 			put_stats(&json, loss);
 	json_out_close(&json, ']');
-	json_out_close(&json, '}');
+	json_out_end(&json, '}');
 	return written(!json.failed, out, err);
 }
 
@@ -195,7 +195,7 @@ loss_status v2_index_page(struct request *request, struct reply *reply, struct l
 	json_out_open(&json, '[');
 	for (size_t i = 0; (loss = loss_at(i)); i++)
 		put_index_entry(&json, loss);
-	json_out_close(&json, ']');
+	json_out_end(&json, ']');
 	return written(!json.failed, reply->text, err);
 }
 
@@ -206,5 +206,5 @@ loss_status v2_load_page(struct request *request, struct reply *reply, struct lo
 	loss_status status = control_read(request->document, fields, 1, err);
 	if (status != LOSS_OK)
 		return status;
-	return written(loss_buffer_append(reply->text, "{}", 2), reply->text, err);
+	return written(loss_buffer_append(reply->text, "{}\n", 3), reply->text, err);
 }
