@@ -92,7 +92,7 @@ without_times() {
 curl_replies() { # block
   local next
   next=$(grep -lF '{"loss":1.3447266,' "$scratch"/blocks/README.md.* | head -n 1)
-  paste "$(cat "$1")" && [ "$(without_times <"$scratch/out")" = "$(without_times <"$next")" ]
+  [ -n "$next" ] && paste "$(cat "$1")" && [ "$(without_times <"$scratch/out")" = "$(without_times <"$next")" ]
 }
 
 safetensors_replies() {
@@ -105,8 +105,8 @@ tritonclient_replies() {
 
 # The files that the lines read: eight rows of ten classes; the third line's is a request of the protocol.
 write_batches() {
-  local row='[0,-1,-2,-3,-4,-5,-6,-7,-8,-9]' i rows=
-  for i in 1 2 3 4 5 6 7; do rows+=$row,; done
+  local row='[0,-1,-2,-3,-4,-5,-6,-7,-8,-9]' rows=
+  for _ in 1 2 3 4 5 6 7; do rows+=$row,; done
   printf '{"log_probs":[%s],"targets":[0,1,2,3,4,5,6,7]}' "$rows$row" | gzip >"$folder/batch.json.gz"
   printf '{"inputs":[{"name":"logits","shape":[1,2],"datatype":"FP32","data":[0,0]},%s]}' \
     '{"name":"targets","shape":[1],"datatype":"INT64","data":[1]}' >"$folder/request.json"
@@ -131,7 +131,7 @@ library_replies() {
   paste "$(sed 1d "$1")"
   status=$?
   unset PKG_CONFIG_PATH LD_LIBRARY_PATH
-  [ $status -eq 0 ] && [ "$(grep -c 1.3447266 "$scratch/out")" -eq 2 ]
+  [ "$status" -eq 0 ] && [ "$(grep -c 1.3447266 "$scratch/out")" -eq 2 ]
 }
 
 # Served, the first line would never end: --check-config says what it would serve with.
