@@ -10,6 +10,7 @@
 #include "os/signals.h"
 #include "service.h"
 #include "settings/config_load.h"
+#include "settings/config_warn.h"
 
 #define MS UINT64_C(1000000)
 /* How often a stop looks whether the last connection has gone. */
@@ -29,6 +30,11 @@ static void print_ready(const struct listeners *listeners)
 	       "-d '{\"logits\": [[-0.7715, -0.6205, -0.2562]], \"targets\": [0]}'\n",
 	       url);
 	fflush(stdout);
+}
+
+static void log_sentence(enum log_level level, const char *sentence)
+{
+	log_event(level, sentence, NULL, 0);
 }
 
 static void wait_for_stop(struct service *service)
@@ -93,6 +99,7 @@ int main(int argc, char **argv)
 		return action == CONFIG_EXIT_0 ? 0 : 2;
 
 	log_start((enum log_level)config.log_level, (enum log_format)config.log_format);
+	config_warn(&config, log_sentence);
 	if (!listeners_open(config.listen, &listeners))
 		return 2;
 	capacity_fit(&config, listeners.n);

@@ -157,7 +157,7 @@ static int print(const struct body *body)
 		const struct body_part *part = &body->parts[i];
 		good = fwrite(part->data, 1, part->size, stdout) == part->size;
 	}
-	if (good && putchar('\n') != EOF && fflush(stdout) == 0)
+	if (good && fflush(stdout) == 0)
 		return EXIT_GOOD;
 	fprintf(stderr, "lossd eval: standard output: %s\n", strerror(errno));
 	return EXIT_USAGE;

@@ -60,6 +60,10 @@ static void print_arguments(const struct loss_info *loss)
 	for (size_t i = 0; i < loss->n_outputs; i++)
 		printf("%s%s", i ? ", " : "", loss->outputs[i]->name);
 	printf(" (%s)\n", loss->outputs[0]->name);
+	printf("  --%-18s how NaN and infinities are written:", NON_FINITE_NAME);
+	for (size_t i = 0; i < N_NON_FINITE; i++)
+		printf("%s %s", i ? "," : "", non_finite_names[i]);
+	printf(" (%s)\n", non_finite_names[0]);
 }
 
 static void print_help(const struct loss_info *loss)
@@ -155,19 +159,22 @@ static bool add_argument(struct eval_options *options, const char *name, size_t 
 	return good || complain("there is no memory");
 }
 
-static bool is_outputs(const char *name, size_t n)
+/* What evaluations of every loss take. */
+static bool is_general(const char *name, size_t n)
 {
 	static const char outputs[] = "outputs";
-	return n == sizeof outputs - 1 && memcmp(name, outputs, n) == 0;
+	return non_finite_is_name(name, n) ||
+	       (n == sizeof outputs - 1 && memcmp(name, outputs, n) == 0);
 }
 
 static bool take_argument(struct eval_options *options, const char *name, size_t n,
 			  const char *value)
 {
-	if (loss_find_argument(options->loss, name, n) >= 0 || is_outputs(name, n))
+	if (loss_find_argument(options->loss, name, n) >= 0 || is_general(name, n))
 		return add_argument(options, name, n, value);
 	return complain("%s has no argument --%.*s; the nearest is --%s", options->loss->name,
-			(int)(n < 60 ? n : 60), name, loss_nearest_field(options->loss, name, n));
+			(int)(n < 60 ? n : 60), name,
+			non_finite_nearest_field(options->loss, name, n));
 }
 
 /* ---------------------------------------------------------------- the command line */

@@ -6,6 +6,7 @@
 #ifndef LOSSD_CODEC_DECODER_H
 #define LOSSD_CODEC_DECODER_H
 
+#include "non_finite.h"
 #include "sink.h"
 #include "wish.h"
 
@@ -25,7 +26,8 @@ struct decoder_setup {
 	struct decoder_limits limits;
 	/* The value of Inference-Header-Content-Length as it came; NULL: absent. */
 	const char *header_length;
-	struct shm_uses *shared; /* ranges of shared memory that the request uses */
+	struct non_finite_wish *non_finite; /* as the query string has it */
+	struct shm_uses *shared;            /* ranges of shared memory that the request uses */
 };
 
 struct decoder {

@@ -6,6 +6,7 @@
 #ifndef LOSSD_CODEC_ENCODER_H
 #define LOSSD_CODEC_ENCODER_H
 
+#include "non_finite.h"
 #include "timings.h"
 #include "wish.h"
 
@@ -16,6 +17,7 @@ struct encoder_input {
 	const struct timings *timings;
 	const struct reply_wish *wish;
 	struct loss_arena *arena;
+	enum non_finite non_finite; /* in whatever is JSON */
 };
 
 /* Bytes of a body, one part after the other. */

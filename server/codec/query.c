@@ -27,7 +27,8 @@ struct query {
 	struct fault fault;
 	unsigned arguments_seen; /* bits */
 	bool outputs_given;
-	bool compress, compress_given;
+	struct query_wish *wish;
+	bool compress_given;
 	size_t n_outputs;
 	const char *outputs[OUTPUTS_KEPT];
 };
@@ -189,13 +190,20 @@ static void set_compress(struct query *query, const struct text *text)
 	bool good = !query->compress_given && value.type == LOSS_VALUE_BOOLEAN;
 	struct loss_error *err = good ? NULL : refuse(query, status);
 	if (good)
-		query->compress = value.boolean;
+		query->wish->compress = value.boolean;
 	else if (err && query->compress_given)
 		loss_fail(err, status, "compress", "compress is given twice; give it once");
 	else if (err)
 		loss_fail(err, status, "compress",
 			  "compress is \"%.60s\", but must be true or false", text->bytes);
 	query->compress_given = true;
+}
+
+static void set_non_finite(struct query *query, const struct text *text)
+{
+	struct loss_value value = {.type = LOSS_VALUE_STRING, .text = text->bytes};
+	struct loss_error err;
+	fault_note(&query->fault, non_finite_set(&query->wish->non_finite, &value, &err), &err);
 }
 
 /* ---------------------------------------------------------------- parts */
@@ -213,7 +221,7 @@ static void blame_name(struct query *query, const struct text *name)
 		loss_fail(err, LOSS_UNKNOWN_FIELD, name->bytes,
 			  "%s has no argument \"%.60s\"; the nearest field is \"%s\"",
 			  query->loss->name, name->bytes,
-			  loss_nearest_field(query->loss, name->bytes, name->size));
+			  non_finite_nearest_field(query->loss, name->bytes, name->size));
 }
 
 /* A part is name=value, or a name alone, whose value is "". */
@@ -236,6 +244,8 @@ static void read_part(struct query *query, const char *p, const char *limit)
 		add_outputs(query, &value);
 	else if (strcmp(name.bytes, "compress") == 0)
 		set_compress(query, &value);
+	else if (non_finite_is_name(name.bytes, name.size))
+		set_non_finite(query, &value);
 	else if (argument >= 0)
 		set_argument(query, (size_t)argument, &value);
 	else
@@ -245,8 +255,11 @@ static void read_part(struct query *query, const char *p, const char *limit)
 loss_status query_apply(const char *text, size_t n, struct loss_problem *problem,
 			struct loss_arena *arena, struct query_wish *wish, struct loss_error *err)
 {
-	struct query query = {
-		.problem = problem, .loss = loss_problem_info(problem), .arena = arena};
+	struct query query = {.problem = problem,
+			      .loss = loss_problem_info(problem),
+			      .arena = arena,
+			      .wish = wish};
+	*wish = (struct query_wish){.compress = false};
 	const char *p = text, *limit = text + n;
 	while (n > 0 && p) {
 		const char *end = memchr(p, '&', (size_t)(limit - p));
@@ -254,6 +267,5 @@ loss_status query_apply(const char *text, size_t n, struct loss_problem *problem
 		p = end ? end + 1 : NULL;
 	}
 	set_outputs(&query);
-	*wish = (struct query_wish){.compress = query.compress};
 	return fault_report(&query.fault, err);
 }

@@ -49,6 +49,7 @@ loss_status evaluation_query(struct evaluation *e, const char *query, size_t n,
 		.sink = stream_sink(e->stream),
 		.limits = e->kind.limits,
 		.header_length = e->kind.header_length,
+		.non_finite = &e->wish.non_finite,
 		.shared = &e->shared,
 	};
 	loss_status status = query_apply(query, n, e->problem, e->arena, &e->wish, err);
@@ -179,7 +180,14 @@ static bool begin_reply(struct evaluation *e)
 {
 	static const struct reply_wish nothing;
 	const struct reply_wish *wish = e->decoder->wish ? e->decoder->wish : &nothing;
-	const struct encoder_input input = {e->kind.loss, e->result, e->timings, wish, e->arena};
+	const struct encoder_input input = {
+		.loss = e->kind.loss,
+		.result = e->result,
+		.timings = e->timings,
+		.wish = wish,
+		.arena = e->arena,
+		.non_finite = e->wish.non_finite.style,
+	};
 	e->encoded = (struct encoded){
 		.text = loss_buffer_create(e->arena),
 		.content_type = e->kind.format->content_type,

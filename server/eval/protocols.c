@@ -22,10 +22,12 @@ static const struct reply_format v1_replies[] = {
 const struct protocol protocol_v1 = {v1_requests, v1_replies};
 
 /* A client that sends JSON and bytes after it may call it either; the header that gives the
- * document's length decides. */
+ * document's length decides. curl -d, and HTTP libraries of clients that say nothing, call all a
+ * form. */
 static const struct media_type v2_requests[] = {
 	{"application/json", "oip", oip_in_create},
 	{"application/octet-stream", "oip", oip_in_create},
+	{"application/x-www-form-urlencoded", "oip", oip_in_create},
 	{NULL, NULL, NULL},
 };
 static const struct reply_format v2_replies[] = {

@@ -92,7 +92,7 @@ static bool write_v2_error(struct loss_buffer *out, const char *detail)
 	json_out_start(&json, out);
 	json_out_open(&json, '{');
 	json_out_string_member(&json, "error", detail);
-	json_out_close(&json, '}');
+	json_out_end(&json, '}');
 	return !json.failed;
 }
 

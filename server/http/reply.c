@@ -26,14 +26,14 @@ const char *reply_no_memory(bool v2, bool budget, size_t *size)
 	static const char *const documents[2][2] = {
 		{"{\"type\": \"/problems/out_of_memory\", \"title\": \"An allocation failed\", "
 		 "\"status\": 503, \"detail\": \"There was no memory to say more.\", "
-		 "\"code\": \"out_of_memory\"}",
+		 "\"code\": \"out_of_memory\"}\n",
 		 "{\"type\": \"/problems/too_much_memory_in_flight\", \"title\": \"Too much memory "
 		 "in flight\", \"status\": 429, \"detail\": \"The requests being served "
 		 "hold the whole memory budget (memory_budget_bytes); send this one again "
-		 "later.\", \"code\": \"too_much_memory_in_flight\"}"},
-		{"{\"error\": \"There was no memory to say more.\"}",
+		 "later.\", \"code\": \"too_much_memory_in_flight\"}\n"},
+		{"{\"error\": \"There was no memory to say more.\"}\n",
 		 "{\"error\": \"The requests being served hold the whole memory budget "
-		 "(memory_budget_bytes); send this one again later.\"}"},
+		 "(memory_budget_bytes); send this one again later.\"}\n"},
 	};
 	*size = strlen(documents[v2][budget]);
 	return documents[v2][budget];

@@ -71,6 +71,23 @@ static void put_argument(struct json_out *out, const struct loss_info *loss, siz
 	json_out_close(out, '}');
 }
 
+/* What every evaluation takes and no loss has. */
+static void put_reply_arguments(struct json_out *out)
+{
+	open_list(out, "reply_arguments");
+	json_out_open(out, '{');
+	json_out_string_member(out, "name", NON_FINITE_NAME);
+	json_out_string_member(out, "type", "string");
+	open_list(out, "choices");
+	for (int i = 0; i < N_NON_FINITE; i++)
+		json_out_string(out, non_finite_names[i]);
+	json_out_close(out, ']');
+	json_out_string_member(out, "default", non_finite_names[0]);
+	json_out_string_member(out, "help", "how NaN and infinities are written in JSON");
+	json_out_close(out, '}');
+	json_out_close(out, ']');
+}
+
 static void put_output(struct json_out *out, const struct loss_info *loss, size_t i)
 {
 	const struct loss_output_info *output = loss->outputs[i];
@@ -108,6 +125,7 @@ static void open_loss(struct json_out *out, const struct loss_info *loss)
 	for (size_t i = 0; i < loss->n_outputs; i++)
 		put_output(out, loss, i);
 	json_out_close(out, ']');
+	put_reply_arguments(out);
 }
 
 bool pages_losses(struct loss_buffer *buffer, const struct config *config)
@@ -123,7 +141,7 @@ bool pages_losses(struct loss_buffer *buffer, const struct config *config)
 	}
 	json_out_close(&out, ']');
 	put_limits(&out, config);
-	json_out_close(&out, '}');
+	json_out_end(&out, '}');
 	return !out.failed;
 }
 
@@ -134,7 +152,7 @@ bool pages_loss(struct loss_buffer *buffer, const struct loss_info *loss,
 	json_out_start(&out, buffer);
 	open_loss(&out, loss);
 	put_limits(&out, config);
-	json_out_close(&out, '}');
+	json_out_end(&out, '}');
 	return !out.failed;
 }
 

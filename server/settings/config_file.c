@@ -8,8 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Overwrites comments by spaces, so that the rest keeps its lines. False: one has no end. */
-static bool blank_comments(char *text)
+/* Overwrites comments by spaces, so that the rest keeps its lines. The beginning of one that has no
+ * end, or NULL. */
+static const char *blank_comments(char *text)
 {
 	char *at = text;
 	while (*at) {
@@ -24,7 +25,7 @@ static bool blank_comments(char *text)
 		} else if (at[0] == '/' && at[1] == '*') {
 			char *end = strstr(at + 2, "*/");
 			if (!end)
-				return false;
+				return at;
 			for (; at < end + 2; at++)
 				if (*at != '\n')
 					*at = ' ';
@@ -32,15 +33,21 @@ static bool blank_comments(char *text)
 			at++;
 		}
 	}
-	return true;
+	return NULL;
 }
 
-static unsigned line_of(const char *text, const char *place)
+/* Says what is wrong at a place of the text; columns count characters, in
+ * comments bytes. False. */
+static bool complain_at(const char *path, const char *text, const char *place, const char *what)
 {
-	unsigned line = 1;
-	for (const char *at = text; at < place && *at; at++)
+	unsigned line = 1, column = 1;
+	for (const char *at = text; at < place && *at; at++) {
+		bool begins = ((unsigned char)*at & 0xc0) != 0x80; /* a character of UTF-8 */
+		column = *at == '\n' ? 1 : column + begins;
 		line += *at == '\n';
-	return line;
+	}
+	config_complain("file %s: line %u, column %u: %s", path, line, column, what);
+	return false;
 }
 
 /* Strings with commas between them; `empty` where there are none. NULL when something else is among
@@ -79,19 +86,27 @@ static const char *text_of(const struct setting *setting, const cJSON *item, cha
 	return out;
 }
 
+static bool refuse_key(const char *source, const char *key)
+{
+	char shown[80], hint[80];
+	const struct setting *nearest = setting_nearest(key);
+	if (nearest)
+		snprintf(hint, sizeof hint, "the nearest is \"%s\"", nearest->key);
+	config_complain("%s: unknown key \"%s\"; %s", source, config_show(key, shown, sizeof shown),
+			nearest ? hint : "lossd --help lists them");
+	return false;
+}
+
 static bool take_member(const char *path, cJSON *item, bool *seen, struct config *config)
 {
 	char source[512], shown[80], made[sizeof config->cors_origins], bound[256];
 	snprintf(source, sizeof source, "file %s", path);
 	const struct setting *setting = setting_find(item->string);
-	if (!setting) {
-		config_complain("%s: unknown key \"%s\"; lossd --help lists them", source,
-				config_show(item->string, shown, sizeof shown));
-		return false;
-	}
+	if (!setting)
+		return refuse_key(source, item->string);
 	bool *mark = &seen[setting - settings];
 	if (*mark) {
-		config_complain("%s: %s is there twice", source, setting->key);
+		config_complain("%s: %s is given twice; give it once", source, setting->key);
 		return false;
 	}
 	*mark = true;
@@ -119,6 +134,17 @@ static bool take_document(const char *path, cJSON *document, struct config *conf
 	return true;
 }
 
+/* Where the text stops being JSON. Of what stands in place of a key, cJSON tells the byte after. */
+static const char *blame(const char *text, const char *end)
+{
+	const char *key = end - 1, *before = key;
+	if (end == text || strchr("\" \t\r\n", *key))
+		return end;
+	while (before > text && strchr(" \t\r\n", before[-1]))
+		before--;
+	return before > text && strchr("{,", before[-1]) ? key : end;
+}
+
 bool config_file_load(const char *path, struct config *config)
 {
 	static char text[256 * 1024];
@@ -128,21 +154,15 @@ bool config_file_load(const char *path, struct config *config)
 				errno == EFBIG ? "is larger than 256KiB" : strerror(errno));
 		return false;
 	}
-	if (strlen(text) != (size_t)n) {
-		config_complain("file %s: line %u: holds a NUL byte", path,
-				line_of(text, text + strlen(text)));
-		return false;
-	}
-	if (!blank_comments(text)) {
-		config_complain("file %s: a /* comment has no end", path);
-		return false;
-	}
+	if (strlen(text) != (size_t)n)
+		return complain_at(path, text, text + strlen(text), "holds a NUL byte");
+	const char *comment = blank_comments(text);
+	if (comment)
+		return complain_at(path, text, comment, "a /* comment begins here and has no end");
 	const char *end = text;
 	cJSON *document = cJSON_ParseWithOpts(text, &end, true);
-	if (!document) {
-		config_complain("file %s: line %u: is not valid JSON", path, line_of(text, end));
-		return false;
-	}
+	if (!document)
+		return complain_at(path, text, blame(text, end), "is not valid JSON");
 	bool good = take_document(path, document, config);
 	cJSON_Delete(document);
 	return good;

@@ -1,6 +1,7 @@
 #include "config_load.h"
 
 #include "config_file.h"
+#include "config_warn.h"
 #include "loss.h"
 #include "settings.h"
 
@@ -10,8 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NAME_BYTES 64
-
 /* What stood on the command line; values point into argv. */
 struct flags {
 	const char *values[SETTINGS_MAX];                /* by index into settings */
@@ -20,22 +19,11 @@ struct flags {
 	bool check_config, help, version;
 };
 
-/* "LOSSD_LOG_LEVEL" or "--log-level" of "log_level". */
-static void spell(const char *prefix, const char *key, bool as_flag, char *out)
+static void spell_flag(const char *key, char out[SETTING_NAME_SIZE])
 {
-	int n = snprintf(out, NAME_BYTES, "%s%s", prefix, key);
-	for (char *at = out + strlen(prefix); n > 0 && *at; at++)
-		*at = as_flag ? (*at == '_' ? '-' : *at) : (char)toupper((unsigned char)*at);
-}
-
-static void spell_flag(const char *key, char *out)
-{
-	spell("--", key, true, out);
-}
-
-static void spell_variable(const char *key, char *out)
-{
-	spell("LOSSD_", key, false, out);
+	int n = snprintf(out, SETTING_NAME_SIZE, "--%s", key);
+	for (char *at = out; n > 0 && *at; at++)
+		*at = *at == '_' ? '-' : *at;
 }
 
 /* ---------------------------------------------------------------- the command line */
@@ -43,7 +31,7 @@ static void spell_variable(const char *key, char *out)
 /* Where the value of the flag `name` (n bytes) goes, or NULL when it is no flag that takes one. */
 static const char **flag_value(struct flags *flags, const char *name, size_t n)
 {
-	char flag[NAME_BYTES];
+	char flag[SETTING_NAME_SIZE];
 	for (size_t i = 0; i < n_settings; i++) {
 		spell_flag(settings[i].key, flag);
 		if (strlen(flag) == n && memcmp(flag, name, n) == 0)
@@ -137,9 +125,9 @@ static bool set_defaults(struct config *config)
 
 static bool set_from_environment(struct config *config)
 {
-	char name[NAME_BYTES], source[NAME_BYTES + 32];
+	char name[SETTING_NAME_SIZE], source[SETTING_NAME_SIZE + 32];
 	for (size_t i = 0; i < n_settings; i++) {
-		spell_variable(settings[i].key, name);
+		setting_variable(settings[i].key, name);
 		const char *value = getenv(name);
 		snprintf(source, sizeof source, "environment variable %s", name);
 		if (value && !setting_set(&settings[i], value, source, config))
@@ -150,7 +138,7 @@ static bool set_from_environment(struct config *config)
 
 static bool set_from_flags(const struct flags *flags, struct config *config)
 {
-	char name[NAME_BYTES], source[NAME_BYTES + 8];
+	char name[SETTING_NAME_SIZE], source[SETTING_NAME_SIZE + 8];
 	for (size_t i = 0; i < n_settings; i++) {
 		spell_flag(settings[i].key, name);
 		snprintf(source, sizeof source, "flag %s", name);
@@ -190,7 +178,7 @@ static bool load(const struct flags *flags, struct config *config)
 
 static void print_help(void)
 {
-	char flag[NAME_BYTES], values[256];
+	char flag[SETTING_NAME_SIZE], values[256];
 	printf("lossd %s: evaluates losses over HTTP\n\n"
 	       "usage: lossd [FLAG VALUE | FLAG=VALUE]...\n"
 	       "       lossd eval FILE ...    evaluates a file without a server; see lossd eval "
@@ -231,6 +219,12 @@ static void print_settings(const struct config *config)
 	puts("}");
 }
 
+static void print_warning(enum log_level level, const char *message)
+{
+	if (level >= LOG_WARNING)
+		config_complain("warning: %s", message);
+}
+
 enum config_action config_load(struct config *config, int argc, char **argv)
 {
 	struct flags flags = {.config = NULL};
@@ -248,6 +242,7 @@ enum config_action config_load(struct config *config, int argc, char **argv)
 		return CONFIG_EXIT_2;
 	if (flags.check_config) {
 		print_settings(config);
+		config_warn(config, print_warning);
 		return CONFIG_EXIT_0;
 	}
 	return CONFIG_SERVE;

@@ -7,6 +7,7 @@
 #include "os/limits.h"
 #include "shm/shm_rules.h"
 
+#include <ctype.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -146,6 +147,22 @@ const struct setting *setting_find(const char *key)
 		if (strcmp(settings[i].key, key) == 0)
 			return &settings[i];
 	return NULL;
+}
+
+const struct setting *setting_nearest(const char *key)
+{
+	const char *keys[SETTINGS_MAX];
+	for (size_t i = 0; i < n_settings; i++)
+		keys[i] = settings[i].key;
+	const char *nearest = loss_nearest_of(keys, n_settings, key, strlen(key));
+	return nearest ? setting_find(nearest) : NULL;
+}
+
+void setting_variable(const char *key, char out[SETTING_NAME_SIZE])
+{
+	int n = snprintf(out, SETTING_NAME_SIZE, "LOSSD_%s", key);
+	for (char *at = out; n > 0 && *at; at++)
+		*at = (char)toupper((unsigned char)*at);
 }
 
 static uint64_t *number_field(const struct setting *setting, struct config *config)
@@ -303,7 +320,7 @@ bool setting_set(const struct setting *setting, const char *text, const char *so
 }
 
 /* In the largest unit that divides it, so that it can be pasted back. */
-static void format_bytes(uint64_t bytes, char *out, size_t size)
+void setting_format_bytes(uint64_t bytes, char *out, size_t size)
 {
 	for (size_t i = 0; i < sizeof units / sizeof *units; i++) {
 		if (bytes % units[i].bytes == 0) {
@@ -345,8 +362,8 @@ void setting_describe(const struct setting *setting, char *out, size_t size)
 			 setting->min, setting->max, or_auto);
 		return;
 	case SETTING_BYTES:
-		format_bytes(setting->min, low, sizeof low);
-		format_bytes(setting->max, high, sizeof high);
+		setting_format_bytes(setting->min, low, sizeof low);
+		setting_format_bytes(setting->max, high, sizeof high);
 		snprintf(out, size, "a number of bytes from %s to %s, plain or in KiB, MiB, GiB%s",
 			 low, high, or_auto);
 		return;

@@ -7,7 +7,8 @@
 
 #include "config.h"
 
-#define SETTINGS_MAX 64 /* room for marks, one a setting */
+#define SETTINGS_MAX 64      /* room for marks, one a setting */
+#define SETTING_NAME_SIZE 64 /* of its flag or variable, terminated */
 
 enum setting_type {
 	SETTING_LISTEN,  /* ADDR:PORT; the field is a char array, as that of texts; every other
@@ -41,12 +42,18 @@ extern const size_t n_settings;
 
 /* NULL when there is none of that name, which is matched with case. */
 const struct setting *setting_find(const char *key);
+/* The one whose name is nearest to a mistyped one; NULL when none is near. */
+const struct setting *setting_nearest(const char *key);
+/* The name of its environment variable: "LOSSD_LOG_LEVEL" of "log_level". */
+void setting_variable(const char *key, char out[SETTING_NAME_SIZE]);
 /* Sets the field from text and returns true, or says on standard error what is wrong with it where.
  */
 bool setting_set(const struct setting *setting, const char *text, const char *source,
 		 struct config *config);
 /* What its values may be, for people: "a whole number from 1 to 1024, or auto". */
 void setting_describe(const struct setting *setting, char *out, size_t size);
+/* A number of bytes as one would write it: "36KiB". */
+void setting_format_bytes(uint64_t bytes, char *out, size_t size);
 /* Replaces "auto" by what it stands for. */
 void settings_resolve(struct config *config);
 /* The text in its field, where it has one; NULL where that is a number. */

@@ -17,7 +17,7 @@ static loss_status check_on(const struct request *request, struct loss_error *er
 
 static loss_status write_done(struct loss_buffer *out, struct loss_error *err)
 {
-	return loss_buffer_append(out, "{}", 2) ? LOSS_OK : loss_arena_failure(out->arena, err);
+	return loss_buffer_append(out, "{}\n", 3) ? LOSS_OK : loss_arena_failure(out->arena, err);
 }
 
 /* The region's name from the path, terminated; NULL when there is no memory. */
@@ -50,7 +50,7 @@ loss_status v2_memory_page(struct request *request, struct reply *reply, struct 
 	json_out_open(&json, '[');
 	for (size_t i = 0; shm_at(request->server->shm, i, &info); i++)
 		put_region(&json, &info);
-	json_out_close(&json, ']');
+	json_out_end(&json, ']');
 	return json.failed ? loss_arena_failure(reply->text->arena, err) : LOSS_OK;
 }
 
@@ -71,7 +71,7 @@ loss_status v2_memory_region_page(struct request *request, struct reply *reply,
 	json_out_start(&json, reply->text);
 	json_out_open(&json, '[');
 	put_region(&json, &info);
-	json_out_close(&json, ']');
+	json_out_end(&json, ']');
 	return json.failed ? loss_arena_failure(reply->text->arena, err) : LOSS_OK;
 }
 

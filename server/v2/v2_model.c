@@ -120,7 +120,7 @@ bool v2_write_metadata(struct loss_buffer *buffer, const struct loss_info *loss)
 	for (size_t i = 0; i < loss->n_outputs; i++)
 		put_tensor(&out, v2_output(loss, i));
 	json_out_close(&out, ']');
-	json_out_close(&out, '}');
+	json_out_end(&out, '}');
 	return !out.failed;
 }
 
@@ -160,6 +160,6 @@ bool v2_write_config(struct loss_buffer *buffer, const struct loss_info *loss)
 		json_out_close(&out, '}');
 	}
 	json_out_close(&out, ']');
-	json_out_close(&out, '}');
+	json_out_end(&out, '}');
 	return !out.failed;
 }

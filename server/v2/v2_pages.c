@@ -30,7 +30,7 @@ loss_status v2_server_page(struct request *request, struct reply *reply, struct 
 	if (request->server->shm)
 		json_out_string(&json, "system_shared_memory");
 	json_out_close(&json, ']');
-	json_out_close(&json, '}');
+	json_out_end(&json, '}');
 	return written(!json.failed, reply->text, err);
 }
 
@@ -42,7 +42,7 @@ static loss_status write_flag(struct loss_buffer *out, const char *name, bool va
 	json_out_open(&json, '{');
 	json_out_key(&json, name);
 	json_out_boolean(&json, value);
-	json_out_close(&json, '}');
+	json_out_end(&json, '}');
 	return written(!json.failed, out, err);
 }
 
@@ -85,7 +85,7 @@ loss_status v2_model_ready_page(struct request *request, struct reply *reply,
 	json_out_string_member(&json, "name", request->loss->name);
 	json_out_key(&json, "ready");
 	json_out_boolean(&json, ready);
-	json_out_close(&json, '}');
+	json_out_end(&json, '}');
 	return written(!json.failed, reply->text, err);
 }
 
@@ -148,7 +148,7 @@ static loss_status write_stats(const struct loss_info *only, struct loss_buffer 
 		if (!only || only == loss)
 			put_stats(&json, loss);
 	json_out_close(&json, ']');
-	json_out_close(&json, '}');
+	json_out_end(&json, '}');
 	return written(!json.failed, out, err);
 }
 
@@ -189,7 +189,7 @@ loss_status v2_index_page(struct request *request, struct reply *reply, struct l
 	json_out_open(&json, '[');
 	for (size_t i = 0; (loss = loss_at(i)); i++)
 		put_index_entry(&json, loss);
-	json_out_close(&json, ']');
+	json_out_end(&json, ']');
 	return written(!json.failed, reply->text, err);
 }
 
@@ -200,5 +200,5 @@ loss_status v2_load_page(struct request *request, struct reply *reply, struct lo
 	loss_status status = control_read(request->document, fields, 1, err);
 	if (status != LOSS_OK)
 		return status;
-	return written(loss_buffer_append(reply->text, "{}", 2), reply->text, err);
+	return written(loss_buffer_append(reply->text, "{}\n", 3), reply->text, err);
 }

@@ -190,8 +190,9 @@ static void check_fields(const struct loss_info *loss)
 	for (size_t i = 0; i < loss->n_arguments; i++)
 		assert_key(properties, loss->arguments[i]->name);
 	assert_key(properties, "outputs");
+	assert_key(properties, "non_finite");
 	assert_int_equal(count_items(required), n_required);
-	assert_int_equal(count_keys(properties), loss->n_tensors + loss->n_arguments + 1);
+	assert_int_equal(count_keys(properties), loss->n_tensors + loss->n_arguments + 2);
 }
 
 static void the_fields_of_each_loss_are_the_tables(void **state)
@@ -323,7 +324,8 @@ static void the_arguments_are_the_tables(void **state)
 	for (size_t i = 0; (name = yaml_key(contract, "components>parameters", i)); i++) {
 		const char *place = yaml_value(contract, node("components>parameters>%s>in", name));
 		assert_non_null(place);
-		bool of_reply = strcmp(name, "outputs") == 0 || strcmp(name, "compress") == 0;
+		bool of_reply = strcmp(name, "outputs") == 0 || strcmp(name, "compress") == 0 ||
+				strcmp(name, "non_finite") == 0;
 		if (strcmp(place, "query") == 0 && !of_reply)
 			assert_non_null(find_argument(name));
 	}
@@ -353,6 +355,16 @@ static void the_datatypes_are_the_tables(void **state)
 	assert_int_equal(count_items(list), n);
 }
 
+static bool is_the_protocols(const char *name)
+{
+	static const char *const names[] = {"timeout",    "priority",     "binary_data_output",
+					    "non_finite", "content_type", "headers"};
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+		if (strcmp(names[i], name) == 0)
+			return true;
+	return false;
+}
+
 /* Every argument of every loss is a parameter of an inference, and all others are the protocol's.
  */
 static void the_parameters_of_an_inference_are_the_tables(void **state)
@@ -365,9 +377,7 @@ static void the_parameters_of_an_inference_are_the_tables(void **state)
 			assert_key(properties, loss->arguments[j]->name);
 	for (size_t i = 0; i < count_keys(properties); i++) {
 		const char *name = yaml_key(contract, properties, i);
-		bool protocols = strcmp(name, "timeout") == 0 || strcmp(name, "priority") == 0 ||
-				 strcmp(name, "binary_data_output") == 0;
-		assert_true(protocols || find_argument(name));
+		assert_true(is_the_protocols(name) || find_argument(name));
 	}
 }
 

@@ -166,6 +166,25 @@ static void test_arguments(void **state)
 	write_file("plain", JSON, sizeof JSON - 1);
 }
 
+static void test_non_finite(void **state)
+{
+	static const char body[] = "{\"logits\": [NaN, 1]}";
+	static const char *const words[][2] = {
+		{"--non_finite=string", "{\"probs\":[\"NaN\",\"NaN\"],"},
+		{"--non_finite=null", "{\"probs\":[null,null],"},
+		{"--non_finite=python", "{\"probs\":[NaN,NaN],"}};
+	(void)state;
+	write_file("plain", body, sizeof body - 1);
+	for (size_t i = 0; i < 3; i++) {
+		const char *const more[] = {"--loss", "softmax", words[i][0], NULL};
+		struct server_run run = eval(path_of("plain"), more);
+		assert_int_equal(run.code, 0);
+		assert_memory_equal(run.out, words[i][1], strlen(words[i][1]));
+		server_run_free(&run);
+	}
+	write_file("plain", JSON, sizeof JSON - 1);
+}
+
 /* As a pipeline of a shell has it. */
 static void test_standard_input(void **state)
 {
@@ -214,6 +233,8 @@ static void test_what_is_wrong(void **state)
 		 "unknown_field: nll_loss has no field \"logits\""},
 		{{"a.json", "--loss", "crossentropy"}, 2, "the nearest is \"cross_entropy\"\n"},
 		{{"a.json", "--labelsmoothing", "0"}, 2, "the nearest is --label_smoothing\n"},
+		{{"a.json", "--nonfinite", "null"}, 2, "the nearest is --non_finite\n"},
+		{{"a.json", "--non_finite", "none"}, 1, "out_of_range: non_finite is \"none\""},
 		{{"a.json", "--logits", "0"}, 2, "has no argument --logits"},
 		{{"a.json", "--output", "loss"}, 2, "has no argument --output"},
 		{{"a.json", "--inwards", "loss"}, 2, "has no argument --inwards"},
@@ -266,6 +287,7 @@ int main(void)
 		cmocka_unit_test(test_every_format_gives_the_same),
 		cmocka_unit_test(test_metrics),
 		cmocka_unit_test(test_arguments),
+		cmocka_unit_test(test_non_finite),
 		cmocka_unit_test(test_standard_input),
 		cmocka_unit_test(test_what_is_wrong),
 		cmocka_unit_test(test_no_file_is_a_question),

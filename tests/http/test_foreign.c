@@ -108,9 +108,9 @@ static void a_foreign_page_registers_nothing(void **state)
 	assert_int_equal(post_status(MEMORY "/region/a/register", foreign[0], body, "Origin"), 403);
 	struct reply reply;
 	client_get(client, MEMORY "/status", &reply);
-	assert_string_equal(reply.body, "[]");
+	assert_string_equal(reply.body, "[]\n");
 	reply_free(&reply);
-	assert_int_equal(post_status(MEMORY "/region/a/register", own, body, "{}"), 200);
+	assert_int_equal(post_status(MEMORY "/region/a/register", own, body, "{}\n"), 200);
 	assert_int_equal(post_status(MEMORY "/unregister", foreign[0], "", "Origin"), 403);
 	client_get(client, MEMORY "/region/a/status", &reply);
 	assert_int_equal(reply.status, 200);

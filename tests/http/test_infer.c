@@ -272,8 +272,8 @@ static void test_refusals(void **state)
 		 "/v1/losses lists them all"},
 		{{.document = "{" INPUTS "}", .content_type = "Content-Type: text/plain"},
 		 415,
-		 "Content-Type is \"text/plain\"; this path reads application/json or "
-		 "application/octet-stream"},
+		 "Content-Type is \"text/plain\"; this path reads application/json, "
+		 "application/octet-stream or application/x-www-form-urlencoded"},
 		{{.document = PARAMETERS_OF_INPUT("\"shared_memory_region\":\"a\",\"shared_memory_"
 						  "byte_size\":24")},
 		 400,

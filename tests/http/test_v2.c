@@ -195,7 +195,7 @@ static void loading_and_unloading_change_nothing(void **state)
 			snprintf(path, sizeof path, "/v2/repository/models/softmax/%s", verbs[i]);
 			client_post(client, path, bodies[k], &reply);
 			assert_int_equal(reply.status, 200);
-			assert_string_equal(reply.body, "{}");
+			assert_string_equal(reply.body, "{}\n");
 			reply_free(&reply);
 		}
 	cJSON_Delete(get_json("/v2/models/softmax/ready"));

@@ -1,11 +1,8 @@
 #!/usr/bin/env python3
-"""What the pages show is so: the bytes of api/wire-formats.md, measured numbers aside, and README's commands."""
+"""What the pages show is so: the bytes of api/wire-formats.md, measured numbers aside."""
 
 import http.client
-import os
 import re
-import subprocess
-import tempfile
 
 from harness import tap
 from harness.daemon import daemon
@@ -100,30 +97,6 @@ def test_text_beside_the_bytes_is_theirs(server):
                 data = bytes.fromhex(row[2])
                 text = "".join(chr(b) if 32 <= b < 127 else "." for b in data)
                 tap.expect(line[59:].ljust(16)[: len(text)].rstrip() == text.rstrip(), line)
-
-
-def commands_of_the_readme():
-    """The blocks of the section on ways to send tensors, as a reader would paste them."""
-    with open("README.md", encoding="utf-8") as page:
-        section = page.read().partition("## Ways to send tensors\n")[2].partition("\n## ")[0]
-    blocks = re.findall(r"(?:^    .*\n)+", section, re.MULTILINE)
-    return [re.sub(r"^    ", "", block, flags=re.MULTILINE) for block in blocks]
-
-
-def test_commands_of_the_readme(server):
-    try:
-        import safetensors.numpy, tritonclient.http
-    except ImportError as error:
-        raise tap.Skip(f"{error}: {os.environ.get('INTEROP_WHY', '')}") from error
-    commands = [text.replace("127.0.0.1:8080", server.address) for text in commands_of_the_readme()]
-    tap.expect(len(commands) == 2, commands)
-    with tempfile.TemporaryDirectory() as folder:
-        for command, word in zip(commands, ('"accuracy":1.0', "5.909472")):
-            done = subprocess.run(
-                ["bash", "-euc", command], cwd=folder, capture_output=True, text=True, check=False
-            )
-            tap.expect(done.returncode == 0, command, done.stderr)
-            tap.expect(word in done.stdout, command, done.stdout)
 
 
 if __name__ == "__main__":

@@ -123,6 +123,7 @@ struct attempt {
 	struct stream *stream; /* NULL, as the decoder, where the query is refused */
 	struct decoder *decoder;
 	struct shm_uses shared;
+	struct non_finite_wish non_finite;
 	struct loss_result result;
 	struct loss_error err;
 };
@@ -144,6 +145,7 @@ static void create(struct attempt *a)
 			   .max_header_bytes =
 				   options->max_header_bytes ? options->max_header_bytes : 65536},
 		.header_length = options->header_length,
+		.non_finite = &a->non_finite,
 		.shared = &a->shared,
 	};
 	a->decoder = (options->create ? options->create : json_in_create)(&setup);

@@ -67,7 +67,7 @@ void object_register(struct client *client, const char *name, const char *key, s
 	client_post(client, path, body, &reply);
 	if (reply.status != 200)
 		fail_msg("%s", reply.body);
-	assert_string_equal(reply.body, "{}");
+	assert_string_equal(reply.body, "{}\n");
 	reply_free(&reply);
 }
 

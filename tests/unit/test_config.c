@@ -4,6 +4,7 @@
 #include "log/log.h"
 #include "loss.h"
 #include "settings/config_load.h"
+#include "settings/config_warn.h"
 #include "settings/settings.h"
 
 #include <setjmp.h>
@@ -248,14 +249,132 @@ static void the_environment_may_name_the_file_and_a_flag_another(void **state)
 	assert_int_equal(config.max_rank, 8);
 }
 
-static void unknown_variables_are_none_of_our_business(void **state)
+/* The end of a message about a name that none of ours is near to, or is: as loss_nearest_of says.
+ */
+static const char *hint(const char *name, const char *before, const char *after, const char *none)
 {
+	static char text[128];
+	const struct setting *nearest = setting_nearest(name);
+	snprintf(text, sizeof text, "%s%s%s", before, nearest ? nearest->key : "", after);
+	for (char *at = text + strlen(before); after[0] == '\0' && *at; at++)
+		*at = (char)(*at >= 'a' && *at <= 'z' ? *at - 'a' + 'A' : *at);
+	return nearest ? text : none;
+}
+
+/* Names that are no settings are told by --check-config, and nothing else changes. */
+static void unknown_variables_are_told(void **state)
+{
+	static const struct {
+		const char *name, *nearest; /* NULL: whatever is near, if anything is */
+	} cases[] = {
+		{"LOSSD_THREAD", "LOSSD_THREADS"},
+		{"LOSSD_MAX_BODY_BYTE", "LOSSD_MAX_BODY_BYTES"},
+		{"LOSSD_threads", "LOSSD_THREADS"},
+		{"LOSSD_ANYTHING", NULL},
+		{"LOSSD_", NULL},
+	};
 	(void)state;
-	setenv("LOSSD_ANYTHING", "base", 1);
-	setenv("LOSSD_SOMETHING", "else", 1);
-	LOAD_NOTHING();
-	assert_int_equal(action, CONFIG_SERVE);
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		char whole[256], key[64];
+		const char *name = cases[i].name, *end = cases[i].nearest;
+		snprintf(key, sizeof key, "%s", name + strlen("LOSSD_"));
+		for (char *at = key; *at; at++)
+			*at = (char)(*at >= 'A' && *at <= 'Z' ? *at - 'A' + 'a' : *at);
+		snprintf(whole, sizeof whole,
+			 "lossd: warning: environment variable %s is no setting: %s%s\n", name,
+			 end ? "the nearest is " : "",
+			 end ? end
+			     : hint(key, "the nearest is LOSSD_", "", "lossd --help lists them"));
+		setenv(name, "1", 1);
+		LOAD("--check-config", "--max-body-bytes=1KiB");
+		assert_int_equal(action, CONFIG_EXIT_0);
+		assert_string_equal(err.text, whole);
+		LOAD_NOTHING();
+		assert_int_equal(action, CONFIG_SERVE);
+		assert_string_equal(err.text, "");
+		unsetenv(name);
+	}
+}
+
+static char said[8][256];
+static enum log_level said_level[8];
+static size_t n_said;
+
+static void note(enum log_level level, const char *sentence)
+{
+	assert_true(n_said < 8);
+	said_level[n_said] = level;
+	snprintf(said[n_said++], sizeof said[0], "%s", sentence);
+}
+
+/* In a cluster with Services named lossd and lossd-a. */
+static void variables_of_kubernetes_are_no_mistakes(void **state)
+{
+	static const char *const services[][2] = {
+		{"LOSSD_SERVICE_HOST", "10.0.0.1"},
+		{"LOSSD_SERVICE_PORT", "8080"},
+		{"LOSSD_SERVICE_PORT_HTTP", "8080"},
+		{"LOSSD_PORT", "tcp://10.0.0.1:8080"},
+		{"LOSSD_PORT_8080_TCP", "tcp://10.0.0.1:8080"},
+		{"LOSSD_PORT_8080_TCP_PROTO", "tcp"},
+		{"LOSSD_PORT_8080_TCP_PORT", "8080"},
+		{"LOSSD_PORT_8080_TCP_ADDR", "10.0.0.1"},
+		{"LOSSD_PORT_53_UDP", "udp://10.0.0.1:53"},
+		{"LOSSD_A_SERVICE_HOST", "10.0.0.2"},
+		{"LOSSD_A_PORT_1_SCTP_ADDR", "10.0.0.2"},
+		{"LOSSD_URL", "http://127.0.0.1:8080"},
+	};
+	static const char *const mistakes[][2] = {
+		{"LOSSD_PORT", "8080"},           {"LOSSD_PORT_TCP", "1"},
+		{"LOSSD_PORT_8080_TCP_URL", "1"}, {"LOSSD_PORT_8080_ABC", "1"},
+		{"LOSSD_SERVICE_PORT_", "1"},     {"LOSSD_SERVICE_HOSTS", "1"},
+		{"LOSSD_SERVICE_PORTS", "1"},
+	};
+	(void)state;
+	LOAD("--max-body-bytes=1KiB");
+	for (size_t i = 0; i < sizeof services / sizeof *services; i++)
+		setenv(services[i][0], services[i][1], 1);
+	n_said = 0;
+	config_warn(&config, note);
+	assert_int_equal(n_said, 1);
+	assert_int_equal(said_level[0], LOG_DEBUG);
+	assert_string_equal(said[0], "environment variables of a Kubernetes Service named lossd "
+				     "(LOSSD_PORT, LOSSD_SERVICE_HOST, ...) are no settings");
+	LOAD("--check-config", "--max-body-bytes=1KiB");
 	assert_string_equal(err.text, "");
+	for (size_t i = 0; i < sizeof services / sizeof *services; i++)
+		unsetenv(services[i][0]);
+	for (size_t i = 0; i < sizeof mistakes / sizeof *mistakes; i++) {
+		setenv(mistakes[i][0], mistakes[i][1], 1);
+		n_said = 0;
+		config_warn(&config, note);
+		unsetenv(mistakes[i][0]);
+		assert_int_equal(n_said, 1);
+		assert_int_equal(said_level[0], LOG_WARNING);
+		assert_non_null(strstr(said[0], mistakes[i][0]));
+	}
+}
+
+static void a_body_beyond_the_budget_is_told(void **state)
+{
+	static const struct {
+		const char *body;
+		bool told;
+	} cases[] = {{"16777215", false}, {"16MiB", false}, {"16777217", true}, {"1GiB", true}};
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		char whole[320] = "";
+		if (cases[i].told)
+			snprintf(whole, sizeof whole,
+				 "lossd: warning: max_body_bytes is %s, but memory_budget_bytes is "
+				 "16MiB: bodies that must be kept and are beyond the budget are "
+				 "refused; raise memory_budget_bytes or lower max_body_bytes\n",
+				 cases[i].body);
+		LOAD("--check-config", "--memory-budget-bytes=16MiB", "--max-body-bytes",
+		     cases[i].body);
+		assert_int_equal(action, CONFIG_EXIT_0);
+		assert_string_equal(err.text, whole);
+	}
 }
 
 static void auto_stands_for_what_the_machine_has(void **state)
@@ -522,43 +641,82 @@ static void comment_signs_inside_strings_are_text(void **state)
 	ASSERT_REFUSED("log_level", "a\"//b/*c*/");
 }
 
+/* Of what is wrong with files, the whole line after "lossd: file PATH: ". */
 static void wrong_files_are_one_line_with_file_key_value_and_bound(void **state)
 {
+#define THREADS "threads must be a whole number from 1 to 1024, or auto, not "
+#define LEVEL "log_level must be one of debug, info, warning, error, not "
+#define NOT_JSON "is not valid JSON"
 	static const struct {
-		const char *text, *words[3];
+		const char *text, *line;
 	} cases[] = {
-		{"{\"threads\": 0}", {"threads must be", "from 1 to 1024", "\"0\""}},
-		{"{\"threads\": 1.5}", {"threads", "\"1.5\"", "whole"}},
-		{"{\"threads\": -1}", {"threads", "\"-1\"", ""}},
-		{"{\"threads\": 1e400}", {"threads", "inf", ""}},
-		{"{\"threads\": \"8\"}", {"threads", "\"8\"", "whole number"}},
-		{"{\"threads\": null}", {"threads", "not null", ""}},
-		{"{\"threads\": [1]}", {"threads", "not [1]", ""}},
-		{"{\"threads\": true}", {"threads", "not true", ""}},
-		{"{\"log_level\": 1}", {"log_level", "not 1", "one of debug"}},
-		{"{\"listen\": 8080}", {"listen", "not 8080", "ADDR:PORT"}},
+		{"{\"threads\": 0}", THREADS "\"0\""},
+		{"{\"threads\": 1025}", THREADS "\"1025\""},
+		{"{\"threads\": 1.5}", THREADS "\"1.5\""},
+		{"{\"threads\": -1}", THREADS "\"-1\""},
+		{"{\"threads\": 1e400}", THREADS "\"inf\""},
+		{"{\"threads\": \"8\"}", THREADS "\"8\""},
+		{"{\"threads\": null}", THREADS "null"},
+		{"{\"threads\": [1]}", THREADS "[1]"},
+		{"{\"threads\": {\"of\": 1}}", THREADS "{\"of\":1}"},
+		{"{\"threads\": true}", THREADS "true"},
+		{"{\"max_body_bytes\": \"1 MB\"}", "max_body_bytes must be a number of bytes from "
+						   "1 to 1024GiB, plain or in KiB, MiB, "
+						   "GiB, not \"1 MB\""},
+		{"{\"log_level\": 1}", LEVEL "1"},
+		{"{\"listen\": 8080}",
+		 "listen must be ADDR:PORT or [IPV6]:PORT, like 127.0.0.1:8080, or up to 8 of them "
+		 "with commas and no spaces between them, not 8080"},
 		{"{\"log_level\": "
 		 "[\"012345678901234567890123456789012345678901234567890123456789\", "
 		 "\"012345678901234567890123456789012345678901234567890123456789\"]}",
-		 {"log_level", "not a value of another kind", ""}},
-		{"{\"thread\": 1}", {"unknown key \"thread\"", "--help", ""}},
-		{"{\"Threads\": 1}", {"unknown key \"Threads\"", "", ""}},
-		{"{\"threads\": 1, \"threads\": 1}", {"threads is there twice", "", ""}},
-		{"[]", {"one JSON object", "", ""}},
-		{"\"threads\"", {"one JSON object", "", ""}},
-		{"", {"line 1", "not valid JSON", ""}},
-		{"{\n\"threads\": 1,\n\n}", {"line 4", "not valid JSON", ""}},
-		{"{\n\"threads\" 1}", {"line 2", "not valid JSON", ""}},
-		{"{} {}", {"line 1", "not valid JSON", ""}},
-		{"{\"threads\": /4}", {"not valid JSON", "", ""}},
-		{"{} /* no end", {"comment has no end", "", ""}},
-		{"{} \"no end \\", {"not valid JSON", "", ""}},
+		 LEVEL "a value of another kind"},
+		{"{\"thread\": 1}", "unknown key \"thread\"; the nearest is \"threads\""},
+		{"{\"Threads\": 1}", "unknown key \"Threads\"; the nearest is \"threads\""},
+		{"{\"maxbodybytes\": 1}",
+		 "unknown key \"maxbodybytes\"; the nearest is \"max_body_bytes\""},
+		{"{\"threads\": 1, \"threads\": 1}", "threads is given twice; give it once"},
+		{"[]", "must be one JSON object, {\"key\": value, ...}"},
+		{"\"threads\"", "must be one JSON object, {\"key\": value, ...}"},
+		{"", "line 1, column 1: " NOT_JSON},
+		{"{\n\"threads\": 1,\n\n}", "line 4, column 1: " NOT_JSON},
+		{"{\n\"threads\" 1}", "line 2, column 11: " NOT_JSON},
+		{"{\n/* b */ \"ä\" 1}", "line 2, column 13: " NOT_JSON},
+		{"{threads: 1}", "line 1, column 2: " NOT_JSON},
+		{"{\"threads\": 1,, }", "line 1, column 15: " NOT_JSON},
+		{"{\"threads\": }", "line 1, column 13: " NOT_JSON},
+		{"{} {}", "line 1, column 4: " NOT_JSON},
+		{"{\"threads\": /4}", "line 1, column 13: " NOT_JSON},
+		{"{}\n /* no end", "line 2, column 2: a /* comment begins here and has no end"},
+		{"{} \"no end \\", "line 1, column 4: " NOT_JSON},
 	};
 	(void)state;
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		char whole[1024];
 		const char *path = file_with(cases[i].text);
+		snprintf(whole, sizeof whole, "lossd: file %s: %s\n", path, cases[i].line);
 		LOAD("--config", path);
-		ASSERT_REFUSED(path, cases[i].words[0], cases[i].words[1], cases[i].words[2]);
+		assert_int_equal(action, CONFIG_EXIT_2);
+		assert_string_equal(out.text, "");
+		assert_string_equal(err.text, whole);
+	}
+}
+
+/* What is near depends on the rule of loss_nearest_of alone. */
+static void a_key_that_is_near_to_none_is_refused_all_the_same(void **state)
+{
+	static const char *const keys[] = {"", "_comment", "//", "tls_certificate"};
+	(void)state;
+	for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+		char text[64], whole[1024];
+		snprintf(text, sizeof text, "{\"%s\": 1}", keys[i]);
+		const char *path = file_with(text);
+		snprintf(whole, sizeof whole, "lossd: file %s: unknown key \"%s\"; %s\n", path,
+			 keys[i],
+			 hint(keys[i], "the nearest is \"", "\"", "lossd --help lists them"));
+		LOAD("--config", path);
+		assert_int_equal(action, CONFIG_EXIT_2);
+		assert_string_equal(err.text, whole);
 	}
 }
 
@@ -577,7 +735,7 @@ static void files_that_can_not_be_read_say_why(void **state)
 	fwrite("{\n}\0{", 1, 5, file);
 	fclose(file);
 	LOAD("--config", path);
-	ASSERT_REFUSED(path, "line 2", "NUL");
+	ASSERT_REFUSED(path, "line 2, column 2: holds a NUL byte");
 
 	file = fopen(path, "w");
 	assert_non_null(file);
@@ -716,7 +874,9 @@ int main(void)
 		TEST(listeners_are_a_list),
 		TEST(flags_win_over_environment_over_file_over_defaults),
 		TEST(the_environment_may_name_the_file_and_a_flag_another),
-		TEST(unknown_variables_are_none_of_our_business),
+		TEST(unknown_variables_are_told),
+		TEST(variables_of_kubernetes_are_no_mistakes),
+		TEST(a_body_beyond_the_budget_is_told),
 		TEST(auto_stands_for_what_the_machine_has),
 		TEST(sizes_take_units),
 		TEST(a_wrong_flag_is_one_line_with_source_value_and_bound),
@@ -731,6 +891,7 @@ int main(void)
 		TEST(texts_are_judged_by_their_own_rule),
 		TEST(comment_signs_inside_strings_are_text),
 		TEST(wrong_files_are_one_line_with_file_key_value_and_bound),
+		TEST(a_key_that_is_near_to_none_is_refused_all_the_same),
 		TEST(files_that_can_not_be_read_say_why),
 		TEST(check_config_prints_what_results_as_json),
 		TEST(what_check_config_prints_is_a_file_that_says_the_same),

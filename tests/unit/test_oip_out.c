@@ -86,8 +86,12 @@ static struct reply reply_to(const char *request, struct loss_result result)
 			    .isa = "avx2"},
 	};
 	const struct decoder *decoder = decode(reply.arena, request);
-	const struct encoder_input input = {loss_find("cross_entropy", 13), &result, &reply.timings,
-					    decoder->wish, reply.arena};
+	const struct encoder_input input = {loss_find("cross_entropy", 13),
+					    &result,
+					    &reply.timings,
+					    decoder->wish,
+					    reply.arena,
+					    NON_FINITE_STRING};
 	reply.encoded = encoded_reply(oip_out_create, &input);
 	reply.out = reply.encoded.out;
 
@@ -359,8 +363,12 @@ static void test_no_memory(void **state)
 		struct timings timings = {.isa = "base"};
 		const struct decoder *decoder = decode(arena, cases[i].request);
 		struct loss_result result = result_of(1, &output);
-		const struct encoder_input input = {loss_find("cross_entropy", 13), &result,
-						    &timings, decoder->wish, arena};
+		const struct encoder_input input = {loss_find("cross_entropy", 13),
+						    &result,
+						    &timings,
+						    decoder->wish,
+						    arena,
+						    NON_FINITE_STRING};
 		struct encoded_reply encoded;
 		assert_int_equal(encoded_run(oip_out_create, &input, false, &encoded),
 				 cases[i].status);
@@ -437,7 +445,8 @@ static bool try_shared(struct shm *shm, const char *request, size_t limit, loss_
 	if (tried) {
 		assert_int_equal(loss_plan_run(plan, 1, NULL, &err), LOSS_OK);
 		loss_plan_finish(plan, &result);
-		const struct encoder_input input = {loss, &result, &timings, decoder->wish, arena};
+		const struct encoder_input input = {loss,          &result, &timings,
+						    decoder->wish, arena,   NON_FINITE_STRING};
 		struct encoded_reply encoded;
 		*status = encoded_run(oip_out_create, &input, false, &encoded);
 		encoded_free(&encoded);
@@ -490,8 +499,8 @@ static bool write_with_id(const char *id)
 	float shared = untouched;
 	const struct reply_wish wish = {
 		.id = id, .outputs = {{.region = "r", .size = sizeof shared, .memory = &shared}}};
-	const struct encoder_input input = {loss_find("cross_entropy", 13), &result, &timings,
-					    &wish, arena};
+	const struct encoder_input input = {
+		loss_find("cross_entropy", 13), &result, &timings, &wish, arena, NON_FINITE_STRING};
 	struct encoded_reply encoded;
 	bool done = encoded_run(oip_out_create, &input, false, &encoded) == LOSS_OK;
 	assert_true(shared == (done ? loss_data[0] : untouched));

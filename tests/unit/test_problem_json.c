@@ -37,7 +37,7 @@ static void test_the_whole_document(void **state)
 			    "\"title\":\"Target out of bounds\",\"status\":422,"
 			    "\"detail\":\"targets[3] is 7, but there are 5 classes (0..4)\","
 			    "\"code\":\"target_out_of_bounds\",\"pointer\":\"/targets/3\","
-			    "\"request_id\":\"id-1\"}");
+			    "\"request_id\":\"id-1\"}\n");
 	loss_arena_destroy(arena);
 }
 

@@ -161,6 +161,8 @@ static void test_metadata_is_ignored(void **state)
 	snprintf(header, sizeof header, "%.*s,\"__metadata__\":{}}  ",
 		 (int)strlen(layout.header) - 1, layout.header);
 	assert_body((struct decode_options){0}, header, layout.data, layout.n, KEPT);
+	snprintf(header, sizeof header, "{\"__metadata__\":null,%s", layout.header + 1);
+	assert_body((struct decode_options){0}, header, layout.data, layout.n, KEPT);
 }
 
 static void test_every_dtype(void **state)

@@ -24,11 +24,12 @@ struct json_in {
 	struct sink *sink;
 	const struct loss_info *loss;
 	struct loss_arena *arena;
+	struct non_finite_wish *non_finite;
 	struct json_fault fault;
 	bool deaf; /* too many idle tokens: the rest is not looked at */
 	uint64_t idle;
 
-	/* The loss's tensors, then its arguments, then "outputs". */
+	/* The loss's tensors, then its arguments, then what it has not alone. */
 	struct json_members members;
 	const char *names[JSON_MEMBERS_MAX];
 	bool in_data; /* of a typed tensor, also of one that is passed over */
@@ -58,6 +59,7 @@ static void list_names(struct json_in *in)
 	for (size_t i = 0; i < in->loss->n_arguments; i++)
 		in->names[n++] = in->loss->arguments[i]->name;
 	in->names[n++] = "outputs";
+	in->names[n++] = NON_FINITE_NAME;
 	json_members_start(&in->members, in->names, n);
 }
 
@@ -73,7 +75,7 @@ static void note_key(struct json_in *in, loss_status status, const struct json_t
 	else
 		loss_fail(err, status, name, "%s has no field \"%s\"; the nearest is \"%s\"",
 			  in->loss->name, name,
-			  loss_nearest_field(in->loss, token->text, token->size));
+			  non_finite_nearest_field(in->loss, token->text, token->size));
 }
 
 /* ---------------------------------------------------------------- arguments */
@@ -86,6 +88,16 @@ static void read_argument(struct json_in *in, size_t i, const struct json_token 
 		return; /* inside an array or object, which was refused */
 	struct loss_value value = json_scalar(token, text);
 	fault_note(&in->fault.kept, loss_problem_set_argument(in->problem, i, &value, &err), &err);
+}
+
+static void read_non_finite(struct json_in *in, const struct json_token *token)
+{
+	struct loss_error err;
+	char text[JSON_SHOWN_SIZE];
+	if (in->members.level > 0)
+		return; /* inside an array or object, which was refused */
+	struct loss_value value = json_scalar(token, text);
+	fault_note(&in->fault.kept, non_finite_set(in->non_finite, &value, &err), &err);
 }
 
 /* ---------------------------------------------------------------- outputs */
@@ -163,10 +175,13 @@ static void note_top(struct json_in *in, const struct json_token *token)
 static void read_value(struct json_in *in, const struct json_token *token)
 {
 	size_t member = in->members.selected, n_tensors = in->loss->n_tensors;
+	size_t outputs = n_tensors + in->loss->n_arguments;
 	if (is_tensor(in, member))
 		json_tensor_token(&in->tensors[member], token);
-	else if (member < n_tensors + in->loss->n_arguments)
+	else if (member < outputs)
 		read_argument(in, member - n_tensors, token);
+	else if (member > outputs)
+		read_non_finite(in, token);
 	else
 		read_outputs(in, token);
 }
@@ -330,6 +345,7 @@ struct decoder *json_in_create(const struct decoder_setup *setup)
 		.sink = setup->sink,
 		.loss = loss_problem_info(setup->problem),
 		.arena = arena,
+		.non_finite = setup->non_finite,
 	};
 	list_names(in);
 	json_scan_start(&in->scan, arena, &(struct json_scan_owner){on_token, on_numbers, in});

@@ -45,6 +45,12 @@ void json_out_close(struct json_out *out, char bracket)
 	out->comma = true;
 }
 
+void json_out_end(struct json_out *out, char bracket)
+{
+	json_out_close(out, bracket);
+	put(out, "\n", 1);
+}
+
 void json_out_raw(struct json_out *out, const char *json)
 {
 	begin_value(out);
@@ -121,7 +127,8 @@ void json_out_key(struct json_out *out, const char *key)
 
 /* ---------------------------------------------------------------- numbers */
 
-/* Writes element i of data; returns its length, at most NUMBER_MAX_CHARS. */
+/* Writes element i of data; returns its length, at most NUMBER_MAX_CHARS; 0 where it is not finite.
+ */
 typedef size_t (*format_element)(const void *data, size_t i, char *out);
 
 static size_t format_text(const char *text, char *out)
@@ -131,33 +138,23 @@ static size_t format_text(const char *text, char *out)
 	return n;
 }
 
-static size_t format_non_finite(double value, char *out)
-{
-	return format_text(isnan(value) ? "\"NaN\""
-			   : value > 0  ? "\"Infinity\""
-					: "\"-Infinity\"",
-			   out);
-}
-
 static size_t format_f64(const void *data, size_t i, char *out)
 {
 	double value = ((const double *)data)[i];
-	return isfinite(value) ? number_format_f64(value, out) : format_non_finite(value, out);
+	return isfinite(value) ? number_format_f64(value, out) : 0;
 }
 
 static size_t format_f32(const void *data, size_t i, char *out)
 {
 	float value = ((const float *)data)[i];
-	return isfinite(value) ? number_format_f32(value, out)
-			       : format_non_finite((double)value, out);
+	return isfinite(value) ? number_format_f32(value, out) : 0;
 }
 
 #define NARROW_FORMAT(name, type, dtype)                                                           \
 	static size_t format_##name(const void *data, size_t i, char *out)                         \
 	{                                                                                          \
-		double value = loss_float_get(dtype, data, i);                                     \
-		return isfinite(value) ? number_format_##name(((const type *)data)[i], out)        \
-				       : format_non_finite(value, out);                            \
+		bool finite = isfinite(loss_float_get(dtype, data, i));                            \
+		return finite ? number_format_##name(((const type *)data)[i], out) : 0;            \
 	}
 NARROW_FORMAT(f16, uint16_t, LOSS_F16)
 NARROW_FORMAT(bf16, uint16_t, LOSS_BF16)
@@ -193,30 +190,48 @@ static const format_element formats[LOSS_N_DTYPES] = {
 	[LOSS_U16] = format_u16,   [LOSS_U8] = format_u8,           [LOSS_BOOL] = format_bool,
 };
 
-static void put_element(struct json_out *out, format_element format, const void *data, size_t i)
+/* NaN, infinity and minus infinity. */
+static const char *const words[N_NON_FINITE][3] = {
+	[NON_FINITE_STRING] = {"\"NaN\"", "\"Infinity\"", "\"-Infinity\""},
+	[NON_FINITE_NULL] = {"null", "null", "null"},
+	[NON_FINITE_PYTHON] = {"NaN", "Infinity", "-Infinity"},
+};
+
+/* Any element; returns its length. */
+static size_t format_any(const struct json_out *out, loss_dtype dtype, const void *data, size_t i,
+			 char *p)
+{
+	size_t n = formats[dtype](data, i, p);
+	if (n > 0)
+		return n;
+	double value = loss_float_get(dtype, data, i);
+	return format_text(words[out->non_finite][isnan(value) ? 0 : value > 0 ? 1 : 2], p);
+}
+
+static void put_element(struct json_out *out, loss_dtype dtype, const void *data, size_t i)
 {
 	char *p = room(out, NUMBER_MAX_CHARS);
 	if (p)
-		out->buffer->size += format(data, i, p);
+		out->buffer->size += format_any(out, dtype, data, i, p);
 }
 
 void json_out_integer(struct json_out *out, int64_t value)
 {
 	begin_value(out);
-	put_element(out, format_i64, &value, 0);
+	put_element(out, LOSS_I64, &value, 0);
 }
 
 void json_out_size(struct json_out *out, size_t value)
 {
 	uint64_t wide = value;
 	begin_value(out);
-	put_element(out, format_u64, &wide, 0);
+	put_element(out, LOSS_U64, &wide, 0);
 }
 
 void json_out_f64(struct json_out *out, double value)
 {
 	begin_value(out);
-	put_element(out, format_f64, &value, 0);
+	put_element(out, LOSS_F64, &value, 0);
 }
 
 void json_out_string_member(struct json_out *out, const char *key, const char *text)
@@ -237,18 +252,18 @@ void json_out_size_member(struct json_out *out, const char *key, size_t value)
 #define PIECE 256
 
 /* Writes n elements with a comma after each; returns the end of them. */
-static char *write_elements(struct json_tensor_out *walk, size_t n, char *p)
+static char *write_elements(const struct json_out *out, struct json_tensor_out *walk, size_t n,
+			    char *p)
 {
 	const void *data = walk->tensor.data;
 	size_t end = walk->next + n;
-	format_element format = formats[walk->tensor.dtype];
 	while (walk->next < end) {
 		if (walk->tensor.dtype == LOSS_F32)
 			walk->next += number_format_run_f32((const float *)data + walk->next,
 							    end - walk->next, &p);
 		if (walk->next == end)
 			break;
-		p += format(data, walk->next++, p);
+		p += format_any(out, walk->tensor.dtype, data, walk->next++, p);
 		*p++ = ',';
 	}
 	return p;
@@ -262,7 +277,7 @@ static void put_elements(struct json_out *out, struct json_tensor_out *walk, siz
 		char *start = room(out, piece * (NUMBER_MAX_CHARS + 1));
 		if (!start)
 			return;
-		char *end = write_elements(walk, piece, start);
+		char *end = write_elements(out, walk, piece, start);
 		n -= piece;
 		/* No comma after the last. */
 		out->buffer->size += (size_t)(end - start) - (last && n == 0);
@@ -321,7 +336,7 @@ bool json_out_tensor_piece(struct json_out *out, struct json_tensor_out *walk, s
 	if (walk->row == 0 && walk->column == 0)
 		begin_value(out);
 	if (walk->rank == 0) {
-		put_element(out, formats[walk->tensor.dtype], walk->tensor.data, 0);
+		put_element(out, walk->tensor.dtype, walk->tensor.data, 0);
 		return true;
 	}
 	/* A row without elements is a piece of work, too. */

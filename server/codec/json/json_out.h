@@ -1,15 +1,16 @@
 /*
- * Strictly valid JSON text into a growable buffer. Numbers are the shortest digits of their type;
- * non-finite ones are the strings "NaN", "Infinity", "-Infinity". A writer that ran out of memory
+ * JSON text into a growable buffer, strictly valid unless non_finite is NON_FINITE_PYTHON. Numbers
+ * are the shortest digits of their type. A writer that ran out of memory
  * stays failed and writes nothing more: check once, at the end.
  */
 #ifndef LOSSD_CODEC_JSON_OUT_H
 #define LOSSD_CODEC_JSON_OUT_H
 
-#include "loss.h"
+#include "codec/non_finite.h"
 
 struct json_out {
 	struct loss_buffer *buffer;
+	enum non_finite non_finite; /* how such numbers are written: as strings from the start */
 	bool failed;
 	bool comma; /* a value stands before the next one */
 };
@@ -17,6 +18,8 @@ struct json_out {
 void json_out_start(struct json_out *out, struct loss_buffer *buffer);
 void json_out_open(struct json_out *out, char bracket);  /* '{' or '[' */
 void json_out_close(struct json_out *out, char bracket); /* '}' or ']' */
+/* The closing bracket of the whole, and the end of the line. */
+void json_out_end(struct json_out *out, char bracket);
 void json_out_key(struct json_out *out, const char *key);
 void json_out_string(struct json_out *out, const char *text);
 void json_out_boolean(struct json_out *out, bool value);

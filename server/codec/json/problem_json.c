@@ -24,6 +24,6 @@ bool problem_json_write(struct loss_buffer *buffer, const struct loss_error *err
 	if (pointer[0] != '\0')
 		json_out_string_member(&out, "pointer", pointer);
 	json_out_string_member(&out, "request_id", request_id);
-	json_out_close(&out, '}');
+	json_out_end(&out, '}');
 	return !out.failed;
 }

@@ -90,7 +90,7 @@ static void put_rest(struct reply_json *reply)
 	if (input->result->n_warnings > 0)
 		put_member(out, "warnings", input, reply_json_put_warnings);
 	put_member(out, "metrics", input, reply_json_put_metrics);
-	json_out_close(out, '}');
+	json_out_end(out, '}');
 }
 
 static enum encoder_end write_piece(struct encoder *encoder, struct encoded *encoded,
@@ -100,6 +100,7 @@ static enum encoder_end write_piece(struct encoder *encoder, struct encoded *enc
 	struct json_out *out = &reply->out;
 	if (!out->buffer) {
 		json_out_start(out, encoded->text);
+		out->non_finite = reply->input.non_finite;
 		json_out_open(out, '{');
 	}
 	/* Outputs without elements are a piece together with others. */

@@ -199,6 +199,7 @@ static void begin_document(struct writer *w, struct loss_buffer *text)
 {
 	struct json_out *json = &w->json;
 	json_out_start(json, text);
+	json->non_finite = w->input.non_finite;
 	json_out_open(json, '{');
 	json_out_string_member(json, "model_name", w->input.loss->name);
 	json_out_string_member(json, "model_version", "1");
@@ -231,7 +232,11 @@ static bool put_outputs(struct writer *w)
 static bool end(struct writer *w, struct encoded *out)
 {
 	put_parameters(w);
-	json_out_close(&w->json, '}');
+	/* A document with bytes after it ends with its brace: its length is in a header. */
+	if (w->encoder.binary)
+		json_out_close(&w->json, '}');
+	else
+		json_out_end(&w->json, '}');
 	out->content_type = "application/json";
 	for (size_t i = 0; i < w->input.result->n_outputs; i++) {
 		const struct loss_tensor *tensor = &w->input.result->outputs[i].tensor;

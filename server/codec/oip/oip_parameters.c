@@ -9,11 +9,16 @@ static const char *const names[OIP_N_PARAMETERS] = {
 	[OIP_TIMEOUT] = "timeout",
 	[OIP_PRIORITY] = "priority",
 	[OIP_BINARY_DATA_OUTPUT] = "binary_data_output",
+	[OIP_NON_FINITE] = NON_FINITE_NAME,
+	[OIP_CONTENT_TYPE] = "content_type",
+	[OIP_HEADERS] = "headers",
 	[OIP_BINARY_DATA_SIZE] = "binary_data_size",
 	[OIP_REGION] = "shared_memory_region",
 	[OIP_OFFSET] = "shared_memory_offset",
 	[OIP_BYTE_SIZE] = "shared_memory_byte_size",
 	[OIP_BINARY_DATA] = "binary_data",
+	[OIP_OUTPUT_CONTENT_TYPE] = "content_type",
+	[OIP_OUTPUT_HEADERS] = "headers",
 };
 
 /* Whose are which of them. */
@@ -21,9 +26,9 @@ static const struct {
 	enum oip_parameter first;
 	size_t n;
 } ranges[] = {
-	[OIP_REQUEST] = {OIP_TIMEOUT, OIP_BINARY_DATA_OUTPUT - OIP_TIMEOUT + 1},
-	[OIP_INPUT] = {OIP_BINARY_DATA_SIZE, OIP_BYTE_SIZE - OIP_BINARY_DATA_SIZE + 1},
-	[OIP_OUTPUT] = {OIP_REGION, OIP_BINARY_DATA - OIP_REGION + 1},
+	[OIP_REQUEST] = {OIP_TIMEOUT, OIP_HEADERS - OIP_TIMEOUT + 1},
+	[OIP_INPUT] = {OIP_CONTENT_TYPE, OIP_BYTE_SIZE - OIP_CONTENT_TYPE + 1},
+	[OIP_OUTPUT] = {OIP_REGION, OIP_OUTPUT_HEADERS - OIP_REGION + 1},
 };
 
 /* What other servers of the protocol have and this one has not. */
@@ -46,17 +51,20 @@ void oip_parameters_start(struct oip_parameters *parameters, enum oip_owner owne
 	parameters->label = label;
 	parameters->fault = fault;
 	parameters->problem = NULL;
+	parameters->non_finite = NULL;
 	parameters->set = parameters->bad = 0;
 	json_members_start(&parameters->members, &names[ranges[owner].first], ranges[owner].n);
 }
 
-void oip_parameters_start_request(struct oip_parameters *parameters, struct loss_problem *problem,
+void oip_parameters_start_request(struct oip_parameters *parameters,
+				  const struct decoder_setup *setup,
 				  const char *all[JSON_MEMBERS_MAX], struct json_fault *fault)
 {
-	const struct loss_info *loss = loss_problem_info(problem);
+	const struct loss_info *loss = loss_problem_info(setup->problem);
 	size_t n = ranges[OIP_REQUEST].n;
 	oip_parameters_start(parameters, OIP_REQUEST, "", fault);
-	parameters->problem = problem;
+	parameters->problem = setup->problem;
+	parameters->non_finite = setup->non_finite;
 	memcpy(all, parameters->members.names, n * sizeof *all);
 	for (size_t i = 0; i < loss->n_arguments; i++)
 		all[n++] = loss->arguments[i]->name;
@@ -161,6 +169,36 @@ static bool read_region(struct oip_parameters *parameters, const struct json_tok
 	return fits;
 }
 
+static bool read_non_finite(struct oip_parameters *parameters, const struct json_token *token,
+			    uint64_t *value)
+{
+	struct loss_error err;
+	char text[JSON_SHOWN_SIZE];
+	struct loss_value scalar = json_scalar(token, text);
+	loss_status status = non_finite_set(parameters->non_finite, &scalar, &err);
+	(void)value;
+	fault_note(&parameters->fault->kept, status, &err);
+	return status == LOSS_OK;
+}
+
+static bool pass_text(struct oip_parameters *parameters, const struct json_token *token,
+		      uint64_t *value)
+{
+	(void)value;
+	if (token->event != JSON_STRING)
+		blame_value(parameters, LOSS_WRONG_TYPE, token, "a string");
+	return token->event == JSON_STRING;
+}
+
+static bool pass_object(struct oip_parameters *parameters, const struct json_token *token,
+			uint64_t *value)
+{
+	(void)value;
+	if (token->event != JSON_OBJECT)
+		blame_value(parameters, LOSS_WRONG_TYPE, token, "an object");
+	return token->event == JSON_OBJECT;
+}
+
 static void read_argument(struct oip_parameters *parameters, size_t i,
 			  const struct json_token *token)
 {
@@ -178,15 +216,20 @@ static void read_value(struct oip_parameters *parameters, const struct json_toke
 		[OIP_TIMEOUT] = read_unsigned,
 		[OIP_PRIORITY] = read_unsigned,
 		[OIP_BINARY_DATA_OUTPUT] = read_boolean,
+		[OIP_NON_FINITE] = read_non_finite,
+		[OIP_CONTENT_TYPE] = pass_text,
+		[OIP_HEADERS] = pass_object,
 		[OIP_BINARY_DATA_SIZE] = read_unsigned,
 		[OIP_REGION] = read_region,
 		[OIP_OFFSET] = read_unsigned,
 		[OIP_BYTE_SIZE] = read_unsigned,
 		[OIP_BINARY_DATA] = read_boolean,
+		[OIP_OUTPUT_CONTENT_TYPE] = pass_text,
+		[OIP_OUTPUT_HEADERS] = pass_object,
 	};
 	size_t member = parameters->members.selected, n = ranges[parameters->owner].n;
 	if (parameters->members.level > 0)
-		return; /* inside an array or object, which was refused */
+		return; /* inside an array or object, which was refused or is passed over */
 	if (member >= n) {
 		read_argument(parameters, member - n, token);
 		return;

@@ -5,6 +5,7 @@
 #ifndef LOSSD_CODEC_OIP_PARAMETERS_H
 #define LOSSD_CODEC_OIP_PARAMETERS_H
 
+#include "codec/decoder.h"
 #include "codec/json/json_fault.h"
 #include "codec/json/json_members.h"
 #include "shm/shm.h"
@@ -12,16 +13,22 @@
 /* Whose parameters; bits. */
 enum oip_owner { OIP_REQUEST = 1, OIP_INPUT = 2, OIP_OUTPUT = 4 };
 
-/* Those of each owner stand side by side. */
+/* Those of each owner stand side by side. What MLServer's clients say of how they made a tensor is
+ * everybody's, and changes nothing. */
 enum oip_parameter {
-	OIP_TIMEOUT, /* the request's: microseconds; 0: none */
+	OIP_TIMEOUT, /* the request's, with the next five: microseconds; 0: none */
 	OIP_PRIORITY,
 	OIP_BINARY_DATA_OUTPUT,
-	OIP_BINARY_DATA_SIZE, /* an input's, with the next three */
-	OIP_REGION,
+	OIP_NON_FINITE,
+	OIP_CONTENT_TYPE, /* an input's, with the next five */
+	OIP_HEADERS,
+	OIP_BINARY_DATA_SIZE,
+	OIP_REGION, /* an output's, with the next five */
 	OIP_OFFSET,
 	OIP_BYTE_SIZE,
-	OIP_BINARY_DATA, /* an output's, with the last three */
+	OIP_BINARY_DATA,
+	OIP_OUTPUT_CONTENT_TYPE,
+	OIP_OUTPUT_HEADERS,
 	OIP_N_PARAMETERS
 };
 
@@ -31,6 +38,7 @@ struct oip_parameters {
 	const char *label; /* whose they are, in messages: "logits"; "": the request's */
 	struct json_fault *fault;
 	struct loss_problem *problem;       /* whose arguments may stand here too; NULL: nobody's */
+	struct non_finite_wish *non_finite; /* the request's */
 	unsigned set;                       /* bits: has a value other than null, and of its type */
 	unsigned bad;                       /* bits: has one of another type */
 	uint64_t numbers[OIP_N_PARAMETERS]; /* booleans are 0 and 1 */
@@ -40,9 +48,10 @@ struct oip_parameters {
 /* An entry's. label and fault stay valid; what label points to may change. */
 void oip_parameters_start(struct oip_parameters *parameters, enum oip_owner owner,
 			  const char *label, struct json_fault *fault);
-/* The request's, among which are the arguments of the problem's loss; `all`: room for their
+/* The request's, among which are the arguments of the setup's problem; `all`: room for their
  * names. */
-void oip_parameters_start_request(struct oip_parameters *parameters, struct loss_problem *problem,
+void oip_parameters_start_request(struct oip_parameters *parameters,
+				  const struct decoder_setup *setup,
 				  const char *all[JSON_MEMBERS_MAX], struct json_fault *fault);
 /* Any token of the value that they must be. False, and nothing noted, at one that is no object. */
 bool oip_parameters_token(struct oip_parameters *parameters, const struct json_token *token);

@@ -11,14 +11,15 @@
 enum section {
 	SECTION_ID,
 	SECTION_MODEL_NAME,
+	SECTION_MODEL_VERSION,
 	SECTION_PARAMETERS,
 	SECTION_INPUTS,
 	SECTION_OUTPUTS,
 	N_SECTIONS
 };
 
-static const char *const sections[N_SECTIONS] = {"id", "model_name", "parameters", "inputs",
-						 "outputs"};
+static const char *const sections[N_SECTIONS] = {"id",         "model_name", "model_version",
+						 "parameters", "inputs",     "outputs"};
 
 bool oip_request_is_dead(const struct oip_request *request)
 {
@@ -93,6 +94,23 @@ static void read_model_name(struct oip_request *request, const struct json_token
 			  "model_name is \"%.60s\", but the path has %s: leave it out, or name the "
 			  "same",
 			  token->text, name);
+	}
+}
+
+/* Likewise; there is one version, and "" is any. */
+static void read_model_version(struct oip_request *request, const struct json_token *token)
+{
+	if (request->members.level > 0)
+		return; /* inside an array or object, which was refused */
+	if (token->event != JSON_STRING) {
+		blame_type(request, token, "a string");
+	} else if (token->size > 0 && strcmp(token->text, "1") != 0) {
+		loss_fail(refuse(request, LOSS_ARGUMENT_OUT_OF_RANGE), LOSS_ARGUMENT_OUT_OF_RANGE,
+			  "model_version",
+			  "model_version is \"%.60s\", but the only version is \"1\": leave it "
+			  "out, or "
+			  "give that",
+			  token->text);
 	}
 }
 
@@ -200,6 +218,7 @@ static void read_value(struct oip_request *request, const struct json_token *tok
 	static read_section *const readers[N_SECTIONS] = {
 		[SECTION_ID] = read_id,
 		[SECTION_MODEL_NAME] = read_model_name,
+		[SECTION_MODEL_VERSION] = read_model_version,
 		[SECTION_PARAMETERS] = read_parameters,
 		[SECTION_INPUTS] = read_inputs,
 		[SECTION_OUTPUTS] = read_outputs,
@@ -288,8 +307,8 @@ void oip_request_start(struct oip_request *request, const struct decoder_setup *
 	request->binary_bytes = 0;
 	request->binary_unknown = false;
 	json_members_start(&request->members, sections, N_SECTIONS);
-	oip_parameters_start_request(&request->parameters, request->problem,
-				     request->parameter_names, &request->fault);
+	oip_parameters_start_request(&request->parameters, setup, request->parameter_names,
+				     &request->fault);
 	json_scan_start(&request->scan, setup->arena,
 			&(struct json_scan_owner){on_token, on_numbers, request});
 }

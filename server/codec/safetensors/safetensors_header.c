@@ -227,7 +227,10 @@ static void read_tensor(struct safetensors_header *header, const struct json_tok
 {
 	switch (json_members_take(&header->members, token)) {
 	case JSON_MEMBERS_NO_OBJECT:
-		blame_value(header, token, "an object");
+		if (header->in_metadata && token->event == JSON_NULL)
+			end_tensor(header); /* some writers' word for none */
+		else
+			blame_value(header, token, "an object");
 		break;
 	case JSON_MEMBERS_TWICE:
 		blame(header, header->name, "the header has %s of \"%s\" twice", token->text,

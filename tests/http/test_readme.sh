@@ -1,0 +1,206 @@
+#!/usr/bin/env bash
+# Every block of README.md and api/README.md is one that is run here as it is printed, or one that is listed with the
+# reason why it is not. They run in a folder of their own, against a server of their own whose address takes the place of
+# 127.0.0.1:8080, with the built program on PATH. What needs a program or a Python package that is not here is skipped.
+# Output: TAP.
+# shellcheck disable=SC2317  # functions are called by name, by run and trap
+set -u
+
+cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
+root=$PWD
+build=$(cd "${BUILD:-build}" && pwd) || exit 1
+scratch=$(mktemp -d)
+folder=$scratch/folder
+server=
+
+finish() {
+  [ -n "$server" ] && kill "$server" 2>/dev/null && wait "$server"
+  rm -rf "$scratch"
+}
+trap finish EXIT
+
+# Starts the server and sets `address` from its ready line; gives up when it ends, or says nothing for a minute.
+start_server() {
+  mkfifo "$scratch/ready" || return 1
+  "$build/lossd" --listen 127.0.0.1:0 >"$scratch/ready" 2>"$scratch/log" &
+  server=$!
+  exec 3<"$scratch/ready"
+  while IFS= read -r -t 60 -u 3 line; do
+    case $line in
+    *'ready on http://'*)
+      address=${line##*http://}
+      return 0
+      ;;
+    esac
+  done
+  return 1
+}
+
+# Writes each block of a page, indented or fenced, into a file of its own below $scratch/blocks.
+split_page() { # page
+  awk -v to="$scratch/blocks/$(echo "$1" | tr / -)" '
+    function out(line) { if (!open) { file = sprintf("%s.%02d", to, ++n); open = 1 }; print line >file }
+    /^```/ { fenced = !fenced; open = 0; next }
+    fenced { out($0); next }
+    /^    / { if (open || blank) { for (; open && gap > 0; gap--) out(""); gap = 0; out(substr($0, 5)) }; blank = 0; next }
+    /^$/ { blank = 1; gap++; next }
+    { open = 0; blank = 0; gap = 0 }' "$1"
+}
+
+# ---------------------------------------------------------------- what blocks are
+
+# Blocks that are not run: how they begin, and why.
+not_run='
+apt-get update && apt-get install -y make && make run|installs packages, and never ends
+apt-get update && apt-get install -y make && make test|installs packages, and runs this test
+lossd: ready on http://127.0.0.1:8080|is what make run prints
+{"loss":1.3447266,|is a reply, which the block before it is held against
+server/    the daemon|is a list of folders
+POST /v1/losses/cross_entropy HTTP/1.1|is a request with remarks
+HTTP/1.1 200 OK|is a reply with remarks
+POST /v1/losses/cross_entropy?reduction=sum&outputs=loss,grad HTTP/1.1|is a head with remarks
+HTTP/1.1 422 Unprocessable Content|is a reply
+'
+
+# Blocks that are run: how they begin, the function that judges them, and what succeeds where all is there that it needs.
+runs='
+curl http://127.0.0.1:8080/v1/losses/cross_entropy|curl_replies|command -v curl
+python3 -c '\''import numpy, safetensors|safetensors_replies|command -v curl && python3 -c "import numpy, safetensors"
+python3 -c '\''import numpy, tritonclient|tritonclient_replies|python3 -c "import numpy, tritonclient.http"
+lossd eval batch.safetensors|eval_replies|command -v gzip
+make setup-run && make|library_replies|command -v cc && command -v c++ && command -v pkg-config
+build/lossd --listen|settings_result|true
+'
+
+# ---------------------------------------------------------------- how they are run
+
+# Runs text as a reader would paste it; what it prints goes to $scratch/out.
+paste() { # text
+  (cd "$folder" && bash -euc "${1//127.0.0.1:8080/$address}") >"$scratch/out" 2>"$scratch/err" </dev/null
+}
+
+holds() { # text
+  grep -qF -e "$1" "$scratch/out"
+}
+
+# A reply in one line without what is measured.
+without_times() {
+  tr -d '\n' | sed -E 's/ +"/"/g; s/("[a-z_]*seconds":)[0-9.e+-]+/\1/g; s/("(threads|isa)":)[^,}]*/\1/g'
+}
+
+# The page shows the reply in the block after the command.
+curl_replies() { # block
+  local next
+  next=$(grep -lF '{"loss":1.3447266,' "$scratch"/blocks/README.md.* | head -n 1)
+  [ -n "$next" ] && paste "$(cat "$1")" && [ "$(without_times <"$scratch/out")" = "$(without_times <"$next")" ]
+}
+
+safetensors_replies() {
+  paste "$(cat "$1")" && holds '"accuracy":1.0'
+}
+
+tritonclient_replies() {
+  paste "$(cat "$1")" && holds 5.909472
+}
+
+# The files that the lines read: eight rows of ten classes; the third line's is a request of the protocol.
+write_batches() {
+  local row='[0,-1,-2,-3,-4,-5,-6,-7,-8,-9]' rows=
+  for _ in 1 2 3 4 5 6 7; do rows+=$row,; done
+  printf '{"log_probs":[%s],"targets":[0,1,2,3,4,5,6,7]}' "$rows$row" | gzip >"$folder/batch.json.gz"
+  printf '{"inputs":[{"name":"logits","shape":[1,2],"datatype":"FP32","data":[0,0]},%s]}' \
+    '{"name":"targets","shape":[1],"datatype":"INT64","data":[1]}' >"$folder/request.json"
+  local header='{"targets":{"dtype":"I64","shape":[1],"data_offsets":[0,8]},"logits":{"dtype":"F32","shape":[1,2],"data_offsets":[8,16]}}'
+  {
+    printf '%b\0\0\0\0\0\0\0%s' "\\0$(printf %o ${#header})" "$header"
+    printf '\0%.0s' {1..16}
+  } >"$folder/batch.safetensors"
+}
+
+eval_replies() {
+  write_batches
+  paste "$(cat "$1")" && [ "$(wc -l <"$scratch/out")" -eq 3 ] && holds '{"loss":0.6931472,"accuracy":1.0,' &&
+    holds '{"loss":3.5,' && tail -n 1 "$scratch/out" | grep -qF '{"loss":0.6931472,'
+}
+
+# Its first line installs packages and below /usr/local: here what is built goes into the folder.
+library_replies() {
+  local status
+  MAKEFLAGS='' make -s BUILD="${BUILD:-build}" PREFIX="$scratch/usr" install-built >"$scratch/out" 2>&1 || return 1
+  export PKG_CONFIG_PATH=$scratch/usr/lib/pkgconfig LD_LIBRARY_PATH=$scratch/usr/lib
+  paste "$(sed 1d "$1")"
+  status=$?
+  unset PKG_CONFIG_PATH LD_LIBRARY_PATH
+  [ "$status" -eq 0 ] && [ "$(grep -c 1.3447266 "$scratch/out")" -eq 2 ]
+}
+
+# Served, the first line would never end: --check-config says what it would serve with.
+settings_result() {
+  paste "$(sed '1s/$/ --check-config/' "$1")" && [ "$(grep -c '^{$' "$scratch/out")" -eq "$(wc -l <"$1")" ] &&
+    [ "$(grep -c '"listen": "127.0.0.1:9000"' "$scratch/out")" -eq 2 ] && holds '"threads": 4'
+}
+
+# ---------------------------------------------------------------- the test
+
+count=0 failed=0
+
+tap() { # status name
+  count=$((count + 1))
+  [ "$1" -eq 0 ] || { printf 'not '; failed=$((failed + 1)); }
+  echo "ok $count - $2"
+}
+
+run() { # block function probe
+  local name
+  name=$(head -n 1 "$1")
+  if [ "$2" = library_replies ] && grep -q fsanitize "$build/flags"; then
+    tap 0 "$name # SKIP the library is instrumented: test_install.sh links it"
+  elif ! sh -c "$3" >/dev/null 2>&1; then
+    tap 0 "$name # SKIP it needs what is not here ($3)"
+  else
+    "$2" "$1"
+    local status=$?
+    tap $status "$name"
+    [ $status -eq 0 ] || sed 's/^/# /' "$scratch/out" "$scratch/err"
+  fi
+}
+
+# The one entry of a list that the block begins with, after its beginning.
+entry() { # block list
+  local start rest first
+  first=$(head -n 1 "$1")
+  while IFS='|' read -r start rest; do
+    [ -n "$start" ] && [ "${first#"$start"}" != "$first" ] && echo "$rest" && return
+  done <<<"$2"
+  return 1
+}
+
+mkdir -p "$scratch/blocks" "$folder"
+for page in README.md api/README.md; do split_page "$page"; done
+ln -s "$build" "$folder/build"
+ln -s "$root/api" "$folder/api"
+cp config/lossd.json "$folder/lossd.json"
+export PATH=$build:$PATH
+if ! start_server; then
+  echo "Bail out! $build/lossd did not become ready: $(tail -n 1 "$scratch/log" 2>/dev/null)"
+  exit 1
+fi
+blocks=("$scratch"/blocks/*)
+echo "1..$((${#blocks[@]} + 1))"
+for block in "${blocks[@]}"; do
+  if why=$(entry "$block" "$not_run"); then
+    tap 0 "$(head -n 1 "$block") is not run: it $why"
+  elif how=$(entry "$block" "$runs"); then
+    run "$block" "${how%%|*}" "${how#*|}"
+  else
+    tap 1 "$(basename "$block") is in neither list: $(head -n 1 "$block")"
+  fi
+done
+# An entry that no block begins with has lost its block, or is misspelt.
+astray=0
+while IFS='|' read -r start _; do
+  [ -z "$start" ] || head -qn 1 "$scratch"/blocks/* | awk -v start="$start" 'index($0, start) == 1 { n++ } END { exit n != 1 }' ||
+    { echo "# not one block begins with $start"; astray=1; }
+done <<<"$not_run$runs"
+tap $astray 'every entry has its block'
+exit $((failed > 0))
