@@ -118,7 +118,8 @@ static const struct bad_head heads[] = {
 	 {STATUS_NOT_ACCEPTABLE, NULL, "application/json"}},
 	{"POST",
 	 CROSS_ENTROPY,
-	 "Accept: */*, application/json;q=0.000, application/x-safetensors;q=0",
+	 "Accept: */*, application/json;q=0.000, application/x-safetensors;q=0, "
+	 "application/vnd.safetensors;q=0",
 	 GOOD,
 	 {STATUS_NOT_ACCEPTABLE, NULL, "application/json"}},
 	{"POST",
