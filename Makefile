@@ -154,7 +154,7 @@ $(BUILD)/tests/%: $(BUILD)/tests/%.o $(TESTED_OBJ) $(INSIDE)
 STEPS_SRC := $(wildcard src/*.c server/codec/*.c server/codec/*/*.c) $(addprefix server/http/,guard.c head.c target.c)
 STEPS_OBJ := $(STEPS_SRC:%.c=$(BUILD)/steps/%.o)
 COUNTED   := strlen strnlen strspn strcspn strchr strpbrk strstr memchr memcmp strcmp strncmp strcasecmp \
-	strncasecmp memcpy memmove memset stpcpy realloc snprintf vsnprintf loss_nearest_field loss_nearest_of
+	strncasecmp memcpy memmove memset stpcpy realloc snprintf vsnprintf loss_hint_name
 $(BUILD)/steps/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	@echo "  CC $< (counted)"

@@ -264,8 +264,9 @@ loss_status loss_arena_failure(const struct loss_arena *arena, struct loss_error
 	case FAILURE_TOO_LARGE:
 		return loss_fail(
 			err, LOSS_TOO_LARGE_FOR_BUDGET, NULL,
-			"more is needed than the whole memory budget of %zu bytes; split the batch",
-			limit);
+			"%zu bytes are needed beside the %zu held so far, but the whole memory "
+			"budget is %zu bytes; split the batch",
+			arena->wanted, loss_arena_held(arena), limit);
 	case FAILURE_BUDGET:
 		return loss_fail(
 			err, LOSS_TOO_MUCH_MEMORY_IN_FLIGHT, NULL,

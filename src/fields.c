@@ -6,19 +6,23 @@
 #include "problem.h"
 #include "status.h"
 
-/* There is no tensor, or no argument, of that name: it is of the other kind, or of none. */
-static loss_status unknown(const struct loss_problem *problem, const char *name, const char *wanted,
+/* There is no tensor, or no argument, of that name: it is of another kind, or of none. */
+static loss_status unknown(const struct loss_problem *problem, const char *name, unsigned kind,
 			   struct loss_error *err)
 {
 	const struct loss_info *loss = &problem->loss->info;
-	size_t n = strlen(name);
-	bool is_tensor = loss_find_tensor(loss, name, n) >= 0;
-	if (is_tensor || loss_find_argument(loss, name, n) >= 0)
-		return loss_fail(err, LOSS_UNKNOWN_FIELD, name, "%s of %s is %s, not %s", name,
-				 loss->name, is_tensor ? "a tensor" : "an argument", wanted);
-	return loss_fail(err, LOSS_UNKNOWN_FIELD, name,
-			 "%s has no field \"%.60s\"; the nearest is \"%s\"", loss->name, name,
-			 loss_nearest_field(loss, name, n));
+	const struct loss_place place = {.loss = loss,
+					 .kinds = kind,
+					 .to_tensors = "set it by loss_problem_set",
+					 .to_arguments = "set it by loss_problem_set_number, "
+							 "_integer, _boolean or _text",
+					 .to_outputs = "ask for it by loss_problem_set_outputs"};
+	char hint[LOSS_HINT_CHARS];
+	if (!err)
+		return LOSS_UNKNOWN_FIELD;
+	loss_hint_name(&place, name, strlen(name), hint, sizeof hint);
+	return loss_fail(err, LOSS_UNKNOWN_FIELD, name, "%s has no %s \"%.60s\"; %s", loss->name,
+			 kind == LOSS_NAME_TENSOR ? "tensor" : "argument", name, hint);
 }
 
 loss_status loss_problem_set(struct loss_problem *problem, const char *name,
@@ -26,7 +30,7 @@ loss_status loss_problem_set(struct loss_problem *problem, const char *name,
 {
 	int i = loss_find_tensor(&problem->loss->info, name, strlen(name));
 	if (i < 0)
-		return unknown(problem, name, "a tensor", err);
+		return unknown(problem, name, LOSS_NAME_TENSOR, err);
 	return loss_problem_set_tensor(problem, (size_t)i, tensor, err);
 }
 
@@ -35,7 +39,7 @@ static loss_status set_argument(struct loss_problem *problem, const char *name,
 {
 	int i = loss_find_argument(&problem->loss->info, name, strlen(name));
 	if (i < 0)
-		return unknown(problem, name, "an argument", err);
+		return unknown(problem, name, LOSS_NAME_ARGUMENT, err);
 	return loss_problem_set_argument(problem, (size_t)i, value, err);
 }
 

@@ -1,4 +1,4 @@
-/* Comparison of names, for finding them and for naming the nearest to one that is not there. */
+/* Comparison of names. */
 #ifndef LOSS_NAMES_H
 #define LOSS_NAMES_H
 
@@ -11,8 +11,5 @@ const struct loss_tensor_info *names_tensor_of_role(const struct loss_info *loss
 
 /* Insertions, deletions and substitutions from one to the other; only the first 40 bytes count. */
 size_t names_distance(const char *a, size_t a_length, const char *b);
-
-/* The output of the loss whose name is nearest; never NULL. */
-const char *names_nearest_output(const struct loss_info *loss, const char *name);
 
 #endif

@@ -8,7 +8,6 @@
 
 #include "describe.h"
 #include "layout.h"
-#include "names.h"
 #include "results.h"
 #include "scalars.h"
 #include "shapes.h"
@@ -176,9 +175,14 @@ static loss_status unknown_output(const struct loss_problem *problem, size_t i,
 				  struct loss_error *err)
 {
 	const struct loss_info *loss = &problem->loss->info;
-	char why[160];
-	snprintf(why, sizeof why, "which %s does not have; the nearest is \"%s\"", loss->name,
-		 names_nearest_output(loss, problem->outputs[i].name));
+	const char *name = problem->outputs[i].name;
+	const struct loss_place place = {.loss = loss,
+					 .kinds = LOSS_NAME_OUTPUT,
+					 .to_tensors = "give it beside the others",
+					 .to_arguments = "give it as one"};
+	char hint[LOSS_HINT_CHARS], why[LOSS_HINT_CHARS + 80];
+	loss_hint_name(&place, name, strlen(name), hint, sizeof hint);
+	snprintf(why, sizeof why, "which %s does not have; %s", loss->name, hint);
 	return bad_output(problem, i, why, err);
 }
 
@@ -251,6 +255,16 @@ static void settle_divisor(struct loss_plan *plan)
 
 /* ---------------------------------------------------------------- the plan */
 
+/* Which axis -1 is is what a wrong class_axis wants to know. */
+static void tell_last_axis(const struct loss_plan *plan, struct loss_error *err)
+{
+	int rank = plan->tensors[LOSS_ROLE_INPUT].rank;
+	size_t used = strlen(err->detail);
+	if (strcmp(err->field, "class_axis") == 0)
+		snprintf(err->detail + used, sizeof err->detail - used,
+			 "; -1 is the last axis, which is %d here", rank - 1);
+}
+
 static loss_status check(struct loss_plan *plan, const struct loss_problem *problem,
 			 struct loss_error *err)
 {
@@ -262,8 +276,10 @@ static loss_status check(struct loss_plan *plan, const struct loss_problem *prob
 	if (problem->ones_are_scalars)
 		scalars_shrink(plan);
 	TRY(shapes_check(plan, err));
-	if (arguments != LOSS_OK && err)
+	if (arguments != LOSS_OK && err) {
 		*err = argument_error;
+		tell_last_axis(plan, err);
+	}
 	TRY(arguments);
 	TRY(check_ignore_index(plan, err));
 	TRY(check_gamma(plan, err));

@@ -21,7 +21,7 @@ static loss_status wrong_shape(const char *name, const struct loss_tensor *tenso
 			       struct loss_error *err)
 {
 	char shape[SHAPE_CHARS];
-	char must_be[SHAPE_CHARS + 200];
+	char must_be[SHAPE_CHARS + 320];
 	loss_tensor_format_shape(expected, shape, sizeof shape);
 	snprintf(must_be, sizeof must_be, "%s, %s", shape, because);
 	return shape_mismatch(name, tensor, must_be, err);
@@ -201,8 +201,9 @@ static loss_status check_target_dtype(const struct loss_plan *plan,
 	dtypes_format(LOSS_FLOAT_DTYPES, floats, sizeof floats);
 	return loss_fail(err, LOSS_DTYPE_MISMATCH, info->name,
 			 "%s have the shape of %s, so they are probabilities and must be "
-			 "one of %s, not %s; class indices have one axis less",
-			 info->name, input_name(plan), floats, dtype->name);
+			 "one of %s, not %s; class indices have one axis less%s",
+			 info->name, input_name(plan), floats, dtype->name,
+			 plan->rows_shape.rank == 0 ? ", and what has one axis is one row" : "");
 }
 
 /* One axis more than `expected`, as long as in the loss's other tensors that have it. */
@@ -222,13 +223,80 @@ static loss_status check_extra_axis(struct loss_plan *plan, const struct loss_te
 	return LOSS_OK;
 }
 
+/* The shape of what is left without the axis. */
+static void drop_axis(const struct loss_tensor *input, int axis, struct loss_tensor *rest)
+{
+	*rest = (struct loss_tensor){.count = input->count / input->shape[axis]};
+	for (int i = 0; i < input->rank; i++)
+		if (i != axis)
+			rest->shape[rest->rank++] = input->shape[i];
+}
+
+/* Whether the tensor would have the right shape if the classes were on the input's other axis. */
+static bool fits_other_axis(const struct loss_plan *plan, const struct loss_tensor_info *info)
+{
+	const struct loss_tensor *input = &plan->tensors[LOSS_ROLE_INPUT];
+	const struct loss_tensor *tensor = &plan->tensors[info->role];
+	int axis = plan->args.class_axis == -1 ? 1 : input->rank - 1;
+	bool rows = info->extent == LOSS_EXTENT_ROWS || info->extent == LOSS_EXTENT_TARGETS ||
+		    (info->extent == LOSS_EXTENT_LOSS && plan->reduction == REDUCTION_NONE);
+	struct loss_tensor rest;
+	if (plan->loss->info.element_wise || input->rank < 3 || input->shape[axis] == 0 ||
+	    info->extra_axis)
+		return false;
+	if (info->extent == LOSS_EXTENT_CLASSES)
+		return tensor->rank == 1 && tensor->shape[0] == input->shape[axis];
+	drop_axis(input, axis, &rest);
+	return rows && tensor_same_shape(tensor, &rest);
+}
+
+/* The axis at i or after it that is not of length 1, or the rank. */
+static int next_axis(const struct loss_tensor *tensor, int i)
+{
+	while (i < tensor->rank && tensor->shape[i] == 1)
+		i++;
+	return i;
+}
+
+/* Whether the same elements in the same order would do: some axes of length 1 are too many or
+ * missing, or all are in one axis. */
+static bool fits_reshaped(const struct loss_tensor *tensor, const struct loss_tensor *expected)
+{
+	bool flat = tensor->rank == 1 || expected->rank == 1;
+	int i = next_axis(tensor, 0), j = next_axis(expected, 0);
+	if (tensor->count != expected->count || tensor->count == 0)
+		return false;
+	while (i < tensor->rank && j < expected->rank && tensor->shape[i] == expected->shape[j]) {
+		i = next_axis(tensor, i + 1);
+		j = next_axis(expected, j + 1);
+	}
+	return flat || (i == tensor->rank && j == expected->rank);
+}
+
+/* What most likely was meant: after the sentence, or "". */
+static void advise(const struct loss_plan *plan, const struct loss_tensor_info *info,
+		   const struct loss_tensor *expected, char *out, size_t size)
+{
+	const struct loss_tensor *tensor = &plan->tensors[info->role];
+	bool last = plan->args.class_axis == -1;
+	out[0] = '\0';
+	if (fits_other_axis(plan, info))
+		snprintf(out, size, "; it fits with class_axis=%s",
+			 last ? "1" : "-1, classes last");
+	else if (fits_reshaped(tensor, expected))
+		snprintf(out, size, "; it has as many elements: reshape it");
+}
+
 static loss_status not_expected(const struct loss_plan *plan, const struct loss_tensor_info *info,
 				const struct loss_tensor *expected, struct loss_error *err)
 {
-	char because[180], axis[] = " and one axis more";
-	explain(plan, info->extent, because, sizeof because - sizeof axis);
+	char because[300];
+	explain(plan, info->extent, because, sizeof because);
+	size_t used = strlen(because);
 	if (info->extra_axis)
-		memcpy(because + strlen(because), axis, sizeof axis);
+		snprintf(because + used, sizeof because - used, " and one axis more");
+	else
+		advise(plan, info, expected, because + used, sizeof because - used);
 	return wrong_shape(info->name, &plan->tensors[info->role], expected, because, err);
 }
 

@@ -151,9 +151,18 @@ static loss_status index_out_of_bounds(const struct loss_plan *plan,
 		snprintf(value, sizeof value, "%lld", (long long)y.value);
 	else
 		snprintf(value, sizeof value, "%llu", (unsigned long long)y.value);
-	loss_status status = loss_fail(err, LOSS_TARGET_OUT_OF_BOUNDS, info->name,
-				       "%s%s is %s, but there are %zu classes (0..%zu)", info->name,
-				       at, value, plan->classes, plan->classes - 1);
+	bool padding = value[0] == '-' && info->role == LOSS_ROLE_TARGETS && !text;
+	char advice[120] = "";
+	if (padding)
+		snprintf(advice, sizeof advice, "; ignore_index=%s leaves such rows out", value);
+	else if (plan->classes == 1)
+		snprintf(advice, sizeof advice,
+			 "; binary_cross_entropy_with_logits has one logit for two classes");
+	loss_status status =
+		loss_fail(err, LOSS_TARGET_OUT_OF_BOUNDS, info->name,
+			  "%s%s is %s, but there %s %zu class%s (0..%zu)%s", info->name, at, value,
+			  plan->classes == 1 ? "is" : "are", plan->classes,
+			  plan->classes == 1 ? "" : "es", plan->classes - 1, advice);
 	loss_error_set_index(err, i, targets->shape, targets->rank);
 	return status;
 }

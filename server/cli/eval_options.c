@@ -89,10 +89,11 @@ static void print_help(const struct loss_info *loss)
 
 static bool set_loss(struct eval_options *options, const char *value)
 {
+	char hint[LOSS_HINT_CHARS];
 	options->loss = loss_find(value, strlen(value));
-	return options->loss || complain("--loss: there is no loss \"%.60s\"; the nearest is "
-					 "\"%s\"",
-					 value, loss_nearest(value, strlen(value)));
+	if (!options->loss)
+		loss_hint_loss(value, strlen(value), hint, sizeof hint);
+	return options->loss || complain("--loss: there is no loss \"%.60s\"; %s", value, hint);
 }
 
 static bool set_format(struct eval_options *options, const char *value)
@@ -172,9 +173,21 @@ static bool take_argument(struct eval_options *options, const char *name, size_t
 {
 	if (loss_find_argument(options->loss, name, n) >= 0 || is_general(name, n))
 		return add_argument(options, name, n, value);
-	return complain("%s has no argument --%.*s; the nearest is --%s", options->loss->name,
-			(int)(n < 60 ? n : 60), name,
-			non_finite_nearest_field(options->loss, name, n));
+	static const char *const own[] = {"outputs", NON_FINITE_NAME, "loss",
+					  "format",  "threads",       "isa"};
+	const struct loss_place place = {
+		.loss = options->loss,
+		.kinds = LOSS_NAME_ARGUMENT,
+		.to_tensors = "the file has it",
+		.to_outputs = "name it in --outputs",
+		.names = own,
+		.n_names = sizeof own / sizeof *own,
+		.options = true,
+	};
+	char hint[LOSS_HINT_CHARS];
+	loss_hint_name(&place, name, n, hint, sizeof hint);
+	return complain("%s has no argument --%.*s; %s", options->loss->name,
+			(int)(n < 60 ? n : 60), name, hint);
 }
 
 /* ---------------------------------------------------------------- the command line */

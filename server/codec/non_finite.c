@@ -32,11 +32,3 @@ bool non_finite_is_name(const char *name, size_t n)
 {
 	return n == strlen(NON_FINITE_NAME) && memcmp(name, NON_FINITE_NAME, n) == 0;
 }
-
-const char *non_finite_nearest_field(const struct loss_info *loss, const char *name, size_t n)
-{
-	const char *field = loss_nearest_field(loss, name, n);
-	const char *const both[] = {NON_FINITE_NAME, field};
-	const char *nearest = loss_nearest_of(both, field ? 2 : 1, name, n);
-	return nearest ? nearest : field;
-}

@@ -28,7 +28,5 @@ loss_status non_finite_set(struct non_finite_wish *wish, const struct loss_value
 			   struct loss_error *err);
 /* Whether this is the argument's name. */
 bool non_finite_is_name(const char *name, size_t n);
-/* loss_nearest_field, among whose fields this one is. */
-const char *non_finite_nearest_field(const struct loss_info *loss, const char *name, size_t n);
 
 #endif

@@ -210,18 +210,22 @@ static void set_non_finite(struct query *query, const struct text *text)
 
 static void blame_name(struct query *query, const struct text *name)
 {
+	static const char *const names[] = {"outputs", "compress", NON_FINITE_NAME};
+	const struct loss_place place = {
+		.loss = query->loss,
+		.kinds = LOSS_NAME_ARGUMENT,
+		.to_tensors = "give it in the body",
+		.to_outputs = "name it in outputs, as in ?outputs=loss,grad",
+		.names = names,
+		.n_names = sizeof names / sizeof *names,
+	};
 	struct loss_error *err = refuse(query, LOSS_UNKNOWN_FIELD);
+	char hint[LOSS_HINT_CHARS];
 	if (!err)
 		return;
-	if (loss_find_tensor(query->loss, name->bytes, name->size) >= 0)
-		loss_fail(err, LOSS_UNKNOWN_FIELD, name->bytes,
-			  "%s is a tensor, which the body must give, not the query string",
-			  name->bytes);
-	else
-		loss_fail(err, LOSS_UNKNOWN_FIELD, name->bytes,
-			  "%s has no argument \"%.60s\"; the nearest field is \"%s\"",
-			  query->loss->name, name->bytes,
-			  non_finite_nearest_field(query->loss, name->bytes, name->size));
+	loss_hint_name(&place, name->bytes, name->size, hint, sizeof hint);
+	loss_fail(err, LOSS_UNKNOWN_FIELD, name->bytes, "%s has no argument \"%.60s\"; %s",
+		  query->loss->name, name->bytes, hint);
 }
 
 /* A part is name=value, or a name alone, whose value is "". */

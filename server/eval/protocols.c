@@ -17,6 +17,7 @@ static const struct media_type v1_requests[] = {
 static const struct reply_format v1_replies[] = {
 	{"application/json", "json", reply_json_create},
 	{"application/x-safetensors", "safetensors", safetensors_out_create},
+	{"application/vnd.safetensors", "safetensors", safetensors_out_create},
 	{NULL, NULL, NULL},
 };
 const struct protocol protocol_v1 = {v1_requests, v1_replies};

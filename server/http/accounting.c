@@ -45,6 +45,7 @@ static enum metrics_reject reason_of(loss_status status)
 	case STATUS_BODY_TOO_LARGE:
 		return METRICS_REJECT_BODY_TOO_LARGE;
 	case LOSS_TOO_MUCH_MEMORY_IN_FLIGHT:
+	case LOSS_TOO_LARGE_FOR_BUDGET:
 	case LOSS_OUT_OF_MEMORY:
 		return METRICS_REJECT_MEMORY;
 	default:

@@ -72,11 +72,11 @@ static loss_status check_loss(struct request *request, struct loss_error *err)
 	request->loss = loss_find(name, n);
 	if (request->loss)
 		return check_version(request, err);
-	return loss_fail(
-		err, STATUS_UNKNOWN_LOSS, NULL,
-		"there is no loss \"%.*s\"; the nearest is \"%s\", and GET /v1/losses lists "
-		"them all",
-		shown(n), name, loss_nearest(name, n));
+	char hint[LOSS_HINT_CHARS];
+	loss_hint_loss(name, n, hint, sizeof hint);
+	return loss_fail(err, STATUS_UNKNOWN_LOSS, NULL,
+			 "there is no loss \"%.*s\"; %s, and GET /v1/losses lists them all",
+			 shown(n), name, hint);
 }
 
 static loss_status check_method(struct request *request, const char *method, struct loss_error *err)

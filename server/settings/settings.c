@@ -154,7 +154,7 @@ const struct setting *setting_nearest(const char *key)
 	const char *keys[SETTINGS_MAX];
 	for (size_t i = 0; i < n_settings; i++)
 		keys[i] = settings[i].key;
-	const char *nearest = loss_nearest_of(keys, n_settings, key, strlen(key));
+	const char *nearest = loss_nearest(keys, n_settings, key, strlen(key));
 	return nearest ? setting_find(nearest) : NULL;
 }
 

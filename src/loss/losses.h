@@ -131,15 +131,55 @@ struct loss_info {
 const struct loss_info *loss_at(size_t i);
 /* NULL when there is none of that name, matched with case. */
 const struct loss_info *loss_find(const char *name, size_t n);
-/* The name nearest to a mistyped one, never NULL: among losses, or among the tensors, arguments and
- * "outputs" of one loss. */
-const char *loss_nearest(const char *name, size_t n);
-const char *loss_nearest_field(const struct loss_info *loss, const char *name, size_t n);
-/* Likewise among n_names (at least one) names of the caller's own. */
-const char *loss_nearest_of(const char *const *names, size_t n_names, const char *name, size_t n);
 /* Indices into tensors / arguments, or -1. */
 int loss_find_tensor(const struct loss_info *loss, const char *name, size_t n);
 int loss_find_argument(const struct loss_info *loss, const char *name, size_t n);
+
+/*
+ * Half a sentence about a name that is none where it stands; what goes before it ends with "; ".
+ * Letters of either case are the same to it, and so are '_', '-', '.' and a space, of which none is
+ * needed. The first of these that is so:
+ *
+ *  - It is the name of something that stands elsewhere: "it is an output: name it in outputs".
+ *  - A name of the caller's own is one letter away: `the nearest is "outputs"`.
+ *  - Other libraries, or other losses, call so what the loss has: `use "targets": class indices`.
+ *    What the loss does not have is never offered.
+ *  - A name that may stand there is at most a third of its length away, rounded down, by
+ *    insertions, deletions and substitutions of a byte: one for three to five bytes, two for six to
+ *    eight; none for fewer than three, or more than 40: `the nearest is "logits"`.
+ *  - Else the list of what may stand there, as far as there is room: "there are a, b and c".
+ *
+ * Terminated, within `size` bytes (LOSS_HINT_CHARS are always enough for all but the list).
+ */
+#define LOSS_HINT_CHARS 384
+
+/* The kinds of names that a loss has. */
+enum { LOSS_NAME_TENSOR = 1, LOSS_NAME_ARGUMENT = 2, LOSS_NAME_OUTPUT = 4 };
+
+/* A name of the caller's own, and where it goes: "outputs", "it is a member of the request". */
+struct loss_word {
+	const char *name, *advice;
+};
+
+/* What may stand in a place, and what to tell of the rest. */
+struct loss_place {
+	const struct loss_info *loss; /* NULL: names of a loss mean nothing there */
+	unsigned kinds;               /* LOSS_NAME_s that may stand there */
+	const char *to_tensors, *to_arguments, *to_outputs; /* what to do with those that may not,
+							       "give it in the body" */
+	const char *const *names; /* the caller's own that may stand there */
+	size_t n_names;
+	const struct loss_word *words; /* the caller's own that go elsewhere */
+	size_t n_words;
+	bool options; /* names are shown as --name */
+};
+void loss_hint_name(const struct loss_place *place, const char *name, size_t n, char *out,
+		    size_t size);
+/* Likewise about the name of a loss. What stands before a last dot in it does not count:
+ * "F.cross_entropy". */
+void loss_hint_loss(const char *name, size_t n, char *out, size_t size);
+/* The nearest of some names, by the same distances, or NULL. */
+const char *loss_nearest(const char *const *names, size_t n_names, const char *name, size_t n);
 
 /*
  * The facts for people, terminated, within `size` bytes (LOSS_PHRASE_CHARS suffice): the shape of

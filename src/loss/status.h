@@ -30,8 +30,8 @@ LOSS_API_BEGIN
 	  "The arena alone needs more than the whole budget. Split the batch, ask for "            \
 	  "fewer outputs, or raise the limit.")                                                    \
 	X(LOSS_UNKNOWN_FIELD, "unknown_field", "Unknown field",                                    \
-	  "The loss has no tensor or argument of that name. The detail names the "                 \
-	  "nearest one.")                                                                          \
+	  "The loss has no tensor or argument of that name. The detail says "                      \
+	  "what it is called here, the nearest one, or what there is.")                            \
 	X(LOSS_DUPLICATE_FIELD, "duplicate_field", "Field given twice",                            \
 	  "A tensor or an argument of the problem was set before; each is set once.")              \
 	X(LOSS_WRONG_TYPE, "wrong_type", "Value of the wrong type",                                \

@@ -118,7 +118,8 @@ static const struct bad_head heads[] = {
 	 {STATUS_NOT_ACCEPTABLE, NULL, "application/json"}},
 	{"POST",
 	 CROSS_ENTROPY,
-	 "Accept: */*, application/json;q=0.000, application/x-safetensors;q=0",
+	 "Accept: */*, application/json;q=0.000, application/x-safetensors;q=0, "
+	 "application/vnd.safetensors;q=0",
 	 GOOD,
 	 {STATUS_NOT_ACCEPTABLE, NULL, "application/json"}},
 	{"POST",
@@ -336,7 +337,9 @@ static void test_too_large_for_the_server(void **state)
 	(void)state;
 	struct limited limited;
 	start_limited(&limited, "LOSSD_MEMORY_BUDGET_BYTES=16777216");
-	static const struct refusal wanted = {LOSS_TOO_LARGE_FOR_BUDGET, NULL, "16777216"};
+	static const struct refusal wanted = {
+		LOSS_TOO_LARGE_FOR_BUDGET, NULL,
+		"held so far, but the whole memory budget is 16777216 bytes"};
 	struct reply reply;
 	char *body = make_body(5 * MIB); /* 20 MiB of float32 */
 	client_post(limited.client, CROSS_ENTROPY, body, &reply);
@@ -346,6 +349,8 @@ static void test_too_large_for_the_server(void **state)
 	client_post(limited.client, CROSS_ENTROPY "?outputs=grad,probs,log_probs", body, &reply);
 	assert_int_equal(refusal_check("a reply", &wanted, &reply), 0);
 	free(body);
+	double counted = server_metric(&limited.server, "lossd_rejected_total{reason=\"memory\"}");
+	assert_true(counted == 2.0);
 	stop_limited(&limited);
 }
 

@@ -201,15 +201,9 @@ int __wrap_snprintf(char *out, size_t size, const char *format, ...)
 	return n;
 }
 
-WRAP(const char *, loss_nearest_field, (const struct loss_info *loss, const char *name, size_t n))
+WRAP(void, loss_hint_name,
+     (const struct loss_place *place, const char *name, size_t n, char *out, size_t size))
 {
 	count_sentence();
-	return __real_loss_nearest_field(loss, name, n);
-}
-
-WRAP(const char *, loss_nearest_of,
-     (const char *const *names, size_t n_names, const char *name, size_t n))
-{
-	count_sentence();
-	return __real_loss_nearest_of(names, n_names, name, n);
+	__real_loss_hint_name(place, name, n, out, size);
 }

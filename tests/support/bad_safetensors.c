@@ -48,8 +48,8 @@ const struct bad_safetensors bad_safetensors[] = {
 	 "the header is not valid JSON: line 1, column 41: the body ends here, but a string is not "
 	 "closed"},
 	{H(LOGITS ","), 0, 40, FORMAT, NULL,
-	 "the header is not valid JSON: line 1, column 64: found '}', but a name in double quotes "
-	 "is expected"},
+	 "the header is not valid JSON: line 1, column 64: found '}', but a name is expected: no "
+	 "comma stands before the end"},
 	{H(TARGETS "," LOGITS) "x", 0, 40, FORMAT, NULL,
 	 "the header is not valid JSON: line 1, column 124: found 'x', but nothing may follow the "
 	 "document"},
@@ -194,12 +194,16 @@ const struct bad_safetensors bad_safetensors[] = {
 	{H(TARGETS "," LOGITS "," T("l\\u006fgits", "F32", "", "40,44")), 0, 44, FORMAT, "logits",
 	 "the header has \"logits\" twice"},
 	{H(TARGETS "," LOGITS "," T("masks", "U8", "1", "40,41")), 0, 41, LOSS_UNKNOWN_FIELD,
-	 "masks", "cross_entropy has no tensor \"masks\"; the nearest is \"mask\""},
+	 "masks",
+	 "cross_entropy has no tensor \"masks\"; use \"mask\": false where something is not to "
+	 "count: it has loss 0 and gradient 0, whatever it holds"},
 	{H(TARGETS "," LOGITS "," T("", "U8", "0", "40,40")), 0, 40, LOSS_UNKNOWN_FIELD, NULL,
-	 "cross_entropy has no tensor \"\"; the nearest is \"mask\""},
+	 "cross_entropy has no tensor \"\"; there are logits, targets, weight, row_weight, mask "
+	 "and grad_output"},
 	{H(TARGETS "," LOGITS "," T("reduction", "U8", "1", "40,41")), 0, 41, LOSS_UNKNOWN_FIELD,
 	 "reduction",
-	 "reduction is an argument of cross_entropy, not a tensor; give it in the query string"},
+	 "cross_entropy has no tensor \"reduction\"; it is an argument: give it in the query "
+	 "string"},
 	{H(TARGETS "," T("Logits", "F32", "2,3", "16,40")), 0, 40, LOSS_UNKNOWN_FIELD, "Logits",
 	 "cross_entropy has no tensor \"Logits\"; the nearest is \"logits\""},
 	{H(TARGETS "," LOGITS "," T("masks", "U8", "1", "40,41")), 0, 40, CUT, NULL,

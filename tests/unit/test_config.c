@@ -702,7 +702,7 @@ static void wrong_files_are_one_line_with_file_key_value_and_bound(void **state)
 	}
 }
 
-/* What is near depends on the rule of loss_nearest_of alone. */
+/* What is near depends on the rule of loss_nearest alone. */
 static void a_key_that_is_near_to_none_is_refused_all_the_same(void **state)
 {
 	static const char *const keys[] = {"", "_comment", "//", "tls_certificate"};

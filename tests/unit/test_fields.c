@@ -68,17 +68,20 @@ static void names_that_are_none(void **state)
 	float one = 1;
 	struct loss_tensor scalar = loss_tensor_make(LOSS_F32, 0, NULL, &one);
 	expect(&eval, loss_problem_set(problem, "logit", &scalar, err), LOSS_UNKNOWN_FIELD, "logit",
-	       "cross_entropy has no field \"logit\"; the nearest is \"logits\"");
+	       "cross_entropy has no tensor \"logit\"; use \"logits\": unnormalised scores");
 	expect(&eval, loss_problem_set_number(problem, "label_smooting", 0, err),
 	       LOSS_UNKNOWN_FIELD, "label_smooting", "the nearest is \"label_smoothing\"");
 	expect(&eval, loss_problem_set_integer(problem, "ignore", 0, err), LOSS_UNKNOWN_FIELD,
-	       "ignore", "the nearest is \"ignore_index\"");
+	       "ignore", "use \"ignore_index\": rows with this target count neither");
 	expect(&eval, loss_problem_set_text(problem, "", "mean", err), LOSS_UNKNOWN_FIELD, "",
-	       "no field \"\"");
+	       "no argument \"\"; there are size_average, ");
 	expect(&eval, loss_problem_set(problem, "shift", &scalar, err), LOSS_UNKNOWN_FIELD, "shift",
-	       "shift of cross_entropy is an argument, not a tensor");
+	       "cross_entropy has no tensor \"shift\"; it is an argument: set it by "
+	       "loss_problem_set_number, _integer, _boolean or _text");
 	expect(&eval, loss_problem_set_boolean(problem, "targets", true, err), LOSS_UNKNOWN_FIELD,
-	       "targets", "targets of cross_entropy is a tensor, not an argument");
+	       "targets",
+	       "cross_entropy has no argument \"targets\"; it is a tensor: set it by "
+	       "loss_problem_set");
 	/* Nobody is told, and nothing has been set by all this. */
 	assert_int_equal(loss_problem_set(problem, "nothing", &scalar, NULL), LOSS_UNKNOWN_FIELD);
 	assert_int_equal(loss_problem_set_boolean(problem, "shift", true, err), LOSS_OK);

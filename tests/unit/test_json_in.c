@@ -64,14 +64,18 @@ static void test_member_faults(void **state)
 	(void)state;
 	static const struct refused cases[] = {
 		{NULL, "{\"logit\":[1]}", LOSS_UNKNOWN_FIELD, "logit",
-		 "cross_entropy has no field \"logit\"; the nearest is \"logits\""},
+		 "cross_entropy has no field \"logit\"; use \"logits\": unnormalised scores"},
 		{NULL, "{\"output\":[\"loss\"]}", LOSS_UNKNOWN_FIELD, "output",
 		 "cross_entropy has no field \"output\"; the nearest is \"outputs\""},
 		{NULL, "{\"Reduction\":{\"a\":[{},[1,\"x\"]]},\"outputs\":[]}", LOSS_UNKNOWN_FIELD,
 		 "Reduction",
 		 "cross_entropy has no field \"Reduction\"; the nearest is \"reduction\""},
 		{NULL, "{\"a~/b\":1}", LOSS_UNKNOWN_FIELD, "a~/b",
-		 "cross_entropy has no field \"a~/b\"; the nearest is \"mask\""},
+		 "cross_entropy has no field \"a~/b\"; there are logits, targets, weight, "
+		 "row_weight, mask, grad_output, size_average, ignore_index, reduce, reduction, "
+		 "label_smoothing, denominator, empty_mean, class_axis, grad_dtype, softcap, "
+		 "temperature, z_loss, shift, logit_scale, gamma, k, ece_bins, ece_norm and "
+		 "outputs"},
 		{NULL, "{\"logits\":[1],\"targets\":0,\"logits\":[NaN]}", LOSS_DUPLICATE_FIELD,
 		 "logits", "logits is given twice; give it once"},
 		{NULL, "{\"logits\":null,\"logits\":[1]}", LOSS_DUPLICATE_FIELD, "logits",
@@ -136,7 +140,8 @@ static void test_argument_faults(void **state)
 		{NULL, "{\"label_smoothing\":false}", LOSS_WRONG_TYPE, "label_smoothing",
 		 "label_smoothing is false, but must be a number"},
 		{NULL, "{\"label_smoothing\":[0.1,[NaNa]]}", STATUS_INVALID_JSON, "",
-		 "line 1, column 26: found 'N', but NaN and Infinity may stand in tensors only"},
+		 "line 1, column 26: found 'N', but NaN may stand in tensors only, and Python's "
+		 "None is null"},
 		{NULL, "{\"label_smoothing\":[0.1,[2]]}", LOSS_WRONG_TYPE, "label_smoothing",
 		 "label_smoothing is an array, but must be a number"},
 		{NULL, "{\"reduction\":{\"a\":1}}", LOSS_WRONG_TYPE, "reduction",
@@ -174,8 +179,8 @@ static void test_output_faults(void **state)
 		 "outputs[0] is an array, but must be a string such as \"loss\""},
 		{NULL, "{\"logits\":[1],\"targets\":0,\"outputs\":[\"loss\",\"grads\"]}",
 		 LOSS_ARGUMENT_OUT_OF_RANGE, "/outputs/1",
-		 "outputs[1] is \"grads\", which cross_entropy does not have; the nearest is "
-		 "\"grad\""},
+		 "outputs[1] is \"grads\", which cross_entropy does not have; use \"grad\": the "
+		 "gradient with respect to the first tensor, times grad_output if given"},
 		{NULL, "{\"logits\":[1],\"targets\":0,\"outputs\":[\"loss\",\"loss\"]}",
 		 LOSS_ARGUMENT_OUT_OF_RANGE, "/outputs/1",
 		 "outputs[1] is \"loss\", which is asked for twice"},
@@ -208,21 +213,27 @@ static void test_syntax_wins(void **state)
 		 "the body is empty, but a JSON object is expected"},
 		/* words for non-finite numbers stand in tensors and nowhere else */
 		{NULL, "{\"label_smoothing\":NaN}", STATUS_INVALID_JSON, "",
-		 "line 1, column 20: found 'N', but NaN and Infinity may stand in tensors only"},
+		 "line 1, column 20: found 'N', but NaN may stand in tensors only, and Python's "
+		 "None is null"},
 		{NULL, "{\"label_smoothing\":-Infinity}", STATUS_INVALID_JSON, "",
 		 "line 1, column 21: found 'I', but Infinity may stand in tensors only"},
 		{NULL, "{\"logits\":{\"shape\":[NaN]}}", STATUS_INVALID_JSON, "",
-		 "line 1, column 21: found 'N', but NaN and Infinity may stand in tensors only"},
+		 "line 1, column 21: found 'N', but NaN may stand in tensors only, and Python's "
+		 "None is null"},
 		{NULL, "{\"logits\":{\"data\":[1],\"x\":Infinity}}", STATUS_INVALID_JSON, "",
-		 "line 1, column 27: found 'I', but NaN and Infinity may stand in tensors only"},
+		 "line 1, column 27: found 'I', but Infinity may stand in tensors only"},
 		{NULL, "{\"logits\":[{\"data\":NaN}]}", STATUS_INVALID_JSON, "",
-		 "line 1, column 20: found 'N', but NaN and Infinity may stand in tensors only"},
+		 "line 1, column 20: found 'N', but NaN may stand in tensors only, and Python's "
+		 "None is null"},
 		{NULL, "{\"logits\":{\"data\":{\"a\":NaN}}}", STATUS_INVALID_JSON, "",
-		 "line 1, column 24: found 'N', but NaN and Infinity may stand in tensors only"},
+		 "line 1, column 24: found 'N', but NaN may stand in tensors only, and Python's "
+		 "None is null"},
 		{NULL, "{\"logits\":[NaN],\"nope\":NaN}", STATUS_INVALID_JSON, "",
-		 "line 1, column 24: found 'N', but NaN and Infinity may stand in tensors only"},
+		 "line 1, column 24: found 'N', but NaN may stand in tensors only, and Python's "
+		 "None is null"},
 		{NULL, "[NaN]", STATUS_INVALID_JSON, "",
-		 "line 1, column 2: found 'N', but NaN and Infinity may stand in tensors only"},
+		 "line 1, column 2: found 'N', but NaN may stand in tensors only, and Python's "
+		 "None is null"},
 	};
 	check_refused(cases, COUNT(cases));
 }
@@ -232,7 +243,12 @@ static void test_lowest_status_wins(void **state)
 	(void)state;
 	static const struct refused cases[] = {
 		{NULL, "{\"logits\":[[1],[1,2],[true]],\"reduce\":1,\"a\":1,\"b\":2}",
-		 LOSS_UNKNOWN_FIELD, "a", "cross_entropy has no field \"a\"; the nearest is \"k\""},
+		 LOSS_UNKNOWN_FIELD, "a",
+		 "cross_entropy has no field \"a\"; there are logits, targets, weight, row_weight, "
+		 "mask, grad_output, size_average, ignore_index, reduce, reduction, "
+		 "label_smoothing, denominator, empty_mean, class_axis, grad_dtype, softcap, "
+		 "temperature, z_loss, shift, logit_scale, gamma, k, ece_bins, ece_norm and "
+		 "outputs"},
 		{NULL, "{\"logits\":[[1],[1,2]],\"reduce\":1,\"reduce\":2}", LOSS_DUPLICATE_FIELD,
 		 "reduce", "reduce is given twice; give it once"},
 		{NULL, "{\"logits\":[[1],[1,2]],\"reduce\":1,\"ignore_index\":[]}", LOSS_WRONG_TYPE,

@@ -134,7 +134,7 @@ static void test_syntax(void **state)
 		{NULL, "{\"mask\":[true", STATUS_TRUNCATED_BODY, "",
 		 "line 1, column 14: the body ends here, but ',' or ']' is expected"},
 		{NULL, "{\"mask\":[True]}", STATUS_INVALID_JSON, "",
-		 "line 1, column 10: found 'T', but a value or ']' is expected"},
+		 "line 1, column 10: found 'T', but true is written in small letters"},
 		{NULL, "{\"mask\":[true],\"mask\":null}", LOSS_DUPLICATE_FIELD, "mask",
 		 "mask is given twice; give it once"},
 	};

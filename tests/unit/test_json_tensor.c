@@ -231,9 +231,9 @@ static void test_nested_faults(void **state)
 		{NULL, "{\"logits\":[[1,true]]}", LOSS_WRONG_TYPE, "/logits/0/1",
 		 "logits[0][1] is true, but must be a number"},
 		{NULL, "{\"logits\":[[1,null]]}", LOSS_WRONG_TYPE, "/logits/0/1",
-		 "logits[0][1] is null, but must be a number"},
+		 "logits[0][1] is null, but must be a number; what is not a number is written NaN"},
 		{NULL, "{\"logits\":[[1,\"nan\"]]}", LOSS_WRONG_TYPE, "/logits/0/1",
-		 "logits[0][1] is \"nan\", but must be a number"},
+		 "logits[0][1] is \"nan\", but must be a number; it is written NaN"},
 		{NULL, "{\"logits\":[[1,{\"a\":[1,{}]},3]]}", LOSS_WRONG_TYPE, "/logits/0/1",
 		 "logits[0][1] is an object, but must be a number"},
 		{NULL, "{\"logits\":true}", LOSS_WRONG_TYPE, "logits",
@@ -312,7 +312,8 @@ static void test_class_index_faults(void **state)
 		 "{\"logits\":[[1,2],[3,4]],\"targets\":[18446744073709551615,-3],"
 		 "\"mask\":[false,true]}",
 		 LOSS_TARGET_OUT_OF_BOUNDS, "/targets/1",
-		 "targets[1] is -3, but there are 2 classes (0..1)"},
+		 "targets[1] is -3, but there are 2 classes (0..1); ignore_index=-3 leaves such "
+		 "rows out"},
 		{NULL, "{\"logits\":[[1,2],[3,4]],\"targets\":[18446744073709551615,-3]}",
 		 LOSS_TARGET_OUT_OF_BOUNDS, "/targets/0",
 		 "targets[0] is 18446744073709551615, but there are 2 classes (0..1)"},

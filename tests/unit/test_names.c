@@ -1,4 +1,4 @@
-/* Finding names in the tables, exactly and nearly. */
+/* Finding names in the tables, and what is said of those that are not there. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "../support/random.h"
+#include "aliases.h"
 #include "names.h"
 
 static const struct loss_info *loss_of(const char *name)
@@ -34,7 +35,8 @@ static void distances(void **state)
 		{"kitten", "sitting", 3},
 		{"flaw", "lawn", 2},
 		{"intention", "execution", 5},
-		{"logits", "Logits", 1},
+		{"logits", "Logits", 0}, /* of either case, and with other separators */
+		{"grad-output", "grad_output", 0},
 	};
 	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		const char *a = rows[i].a, *b = rows[i].b;
@@ -87,79 +89,226 @@ static void a_distance_is_a_metric(void **state)
 	}
 }
 
-static void the_nearest_loss(void **state)
+/* ---------------------------------------------------------------- hints */
+
+static void check_hint(const struct loss_place *place, const char *name, const char *wanted)
+{
+	char hint[LOSS_HINT_CHARS];
+	loss_hint_name(place, name, strlen(name), hint, sizeof(hint));
+	if (strcmp(hint, wanted) != 0)
+		fail_msg("%s: \"%s\", not \"%s\"", name, hint, wanted);
+}
+
+/* A place of a loss for what is of these kinds. */
+static struct loss_place place_of(const char *loss, unsigned kinds)
+{
+	return (struct loss_place){
+		.loss = loss_of(loss),
+		.kinds = kinds,
+		.to_tensors = "to the tensors",
+		.to_arguments = "to the arguments",
+		.to_outputs = "to the outputs",
+	};
+}
+
+#define FIELDS (LOSS_NAME_TENSOR | LOSS_NAME_ARGUMENT)
+#define TARGETS                                                                                    \
+	"use \"targets\": class indices (integers), or a probability for each class (floats)"
+#define ROW_WEIGHT                                                                                 \
+	"use \"row_weight\": a factor for each row, in its loss, its gradient and the denominator"
+#define SMOOTHING "use \"label_smoothing\": the share of the target that is spread over all classes"
+#define OF_SOFTMAX "there are logits, grad_output, class_axis and grad_dtype"
+#define OF_KL_DIV                                                                                  \
+	"there are log_probs, targets, mask, grad_output, size_average, reduce, reduction, "       \
+	"log_target, denominator, empty_mean and grad_dtype"
+#define TENSORS_OF_BCE "there are logits, targets, weight, pos_weight, mask and grad_output"
+
+static void hints_by_name(void **state)
 {
 	(void)state;
 	static const struct {
-		const char *name, *nearest;
+		const char *loss;
+		unsigned kinds;
+		const char *name, *hint;
 	} rows[] = {
-		{"crossentropy", "cross_entropy"},
-		{"cross-entropy", "cross_entropy"},
-		{"CROSS_entropy", "cross_entropy"},
-		{"nll", "nll_loss"},
-		{"entropy", "cross_entropy"},
-		{"entropy_with_logits", "binary_cross_entropy_with_logits"},
-		{"softmx", "softmax"},
-		{"logsoftmax", "log_softmax"},
-		{"binary_cross_entropy_with_logit", "binary_cross_entropy_with_logits"},
-		{"", "kl_div"},
-		{"kldiv", "kl_div"},
-		{"sigmoid_focal", "sigmoid_focal_loss"},
+		/* what others call so */
+		{"cross_entropy", FIELDS, "labels", TARGETS},
+		{"cross_entropy", LOSS_NAME_TENSOR, "yTrue", TARGETS},
+		{"cross_entropy", FIELDS, "Y", TARGETS},
+		{"cross_entropy", FIELDS, "sample-weight", ROW_WEIGHT},
+		{"cross_entropy", FIELDS, "class_weights",
+		 "use \"weight\": a factor for each class"},
+		{"cross_entropy", FIELDS, "eps", SMOOTHING},
+		{"nll_loss", FIELDS, "labels", "use \"targets\": class indices"},
+		{"nll_loss", FIELDS, "input",
+		 "use \"log_probs\": logarithms of probabilities, as log_softmax gives them"},
+		/* and other losses */
+		{"nll_loss", FIELDS, "logits",
+		 "use \"log_probs\": logarithms of probabilities, as log_softmax gives them"},
+		{"cross_entropy", FIELDS, "log_probs", "it is an output: to the outputs"},
+		{"cross_entropy", LOSS_NAME_TENSOR, "probs", "it is an output: to the outputs"},
+		/* one name of several things */
+		{"cross_entropy", LOSS_NAME_OUTPUT, "predictions",
+		 "use \"predicted\": the class of the largest logit, the lowest index of equal "
+		 "ones"},
+		{"cross_entropy", LOSS_NAME_TENSOR, "predictions",
+		 "use \"logits\": unnormalised scores"},
+		{"cross_entropy", LOSS_NAME_ARGUMENT, "predictions",
+		 "it is called \"logits\", a tensor: to the tensors"},
+		{"cross_entropy", LOSS_NAME_ARGUMENT, "top_k",
+		 "use \"k\": how many classes topk_accuracy looks at, at most all of them"},
+		{"cross_entropy", LOSS_NAME_TENSOR, "top_k",
+		 "it is called \"k\", an argument: to the arguments"},
+		/* what the loss has not is not offered, nor what only looks like it */
+		{"softmax", FIELDS, "labels", OF_SOFTMAX},
+		{"softmax", FIELDS, "sample_weight", OF_SOFTMAX},
+		{"kl_div", FIELDS, "eps", OF_KL_DIV},
+		{"kl_div", FIELDS, "weight", OF_KL_DIV},
+		{"binary_cross_entropy_with_logits", LOSS_NAME_TENSOR, "sample_weight",
+		 TENSORS_OF_BCE},
+		{"binary_cross_entropy_with_logits", LOSS_NAME_TENSOR, "class_weight",
+		 TENSORS_OF_BCE},
+		{"cross_entropy", LOSS_NAME_TENSOR, "pos_weight",
+		 "there are logits, targets, weight, row_weight, mask and grad_output"},
+		{"softmax", FIELDS, "num_classes",
+		 "the shapes of the tensors tell it: leave it out"},
+		/* what stands elsewhere */
+		{"cross_entropy", LOSS_NAME_ARGUMENT, "logits", "it is a tensor: to the tensors"},
+		{"cross_entropy", LOSS_NAME_TENSOR, "reduction",
+		 "it is an argument: to the arguments"},
+		{"cross_entropy", FIELDS, "grad", "it is an output: to the outputs"},
+		{"cross_entropy", FIELDS, "gradient",
+		 "it is called \"grad\", an output: to the outputs"},
+		/* the nearest, within a third of the name */
+		{"cross_entropy", FIELDS, "Reduction", "the nearest is \"reduction\""},
+		{"cross_entropy", FIELDS, "ignoreIndex", "the nearest is \"ignore_index\""},
+		{"cross_entropy", FIELDS, "K", "the nearest is \"k\""},
+		{"softmax", FIELDS, "lo", OF_SOFTMAX},
+		{"softmax", FIELDS, "logit_s", "the nearest is \"logits\""},
+		{"softmax", FIELDS, "lxgxts", "the nearest is \"logits\""},
+		{"softmax", FIELDS, "lxgxt", OF_SOFTMAX},
+		{"softmax", FIELDS, "xxgits", "the nearest is \"logits\""},
+		{"softmax", FIELDS, "xxgixs", OF_SOFTMAX},
+		{"softmax", FIELDS, "", OF_SOFTMAX},
+		{"softmax", FIELDS, "class_axisxxxx", "the nearest is \"class_axis\""},
+		{"softmax", FIELDS, "class_axisxxxxx", "the nearest is \"class_axis\""},
+		{"softmax", FIELDS, "class_axisxxxxxx", OF_SOFTMAX},
+		{"softmax", FIELDS, "gradoutput_gradoutput_gradoutput_gradoutput", OF_SOFTMAX},
 	};
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		assert_string_equal(loss_nearest(rows[i].name, strlen(rows[i].name)),
-				    rows[i].nearest);
-	for (size_t i = 0; loss_at(i); i++)
-		assert_string_equal(loss_nearest(loss_at(i)->name, strlen(loss_at(i)->name)),
-				    loss_at(i)->name);
-	assert_string_equal(loss_nearest("softmaxXXXX", 7), "softmax");
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct loss_place place = place_of(rows[i].loss, rows[i].kinds);
+		check_hint(&place, rows[i].name, rows[i].hint);
+	}
 }
 
-static void the_nearest_field(void **state)
+static void hints_of_the_callers_own_names(void **state)
 {
 	(void)state;
+	static const char *const names[] = {"outputs", "compress"};
+	static const struct loss_word words[] = {{"logits", "they are elsewhere"},
+						 {"timeout", "it is a header"}};
+	struct loss_place place = place_of("softmax", LOSS_NAME_ARGUMENT);
+	place.names = names;
+	place.n_names = 2;
+	place.words = words;
+	place.n_words = 2;
+	check_hint(&place, "compres", "the nearest is \"compress\"");
+	check_hint(&place, "output", "the nearest is \"outputs\"");
+	check_hint(&place, "return", "use \"outputs\"");
+	check_hint(&place, "outpu", "there are class_axis, grad_dtype, outputs and compress");
+	check_hint(&place, "zz", "there are class_axis, grad_dtype, outputs and compress");
+	check_hint(&place, "timeout", "it is a header");
+	check_hint(&place, "logits", "they are elsewhere");
+	place.options = true;
+	check_hint(&place, "compres", "the nearest is --compress");
+	check_hint(&place, "zz", "there are --class_axis, --grad_dtype, --outputs and --compress");
+	check_hint(
+		&place, "axis",
+		"use --class_axis: where the classes are: axis 1 (0 when unbatched), or the last");
+	/* Of no loss: nothing is an alias. */
+	place = (struct loss_place){.names = names, .n_names = 2};
+	check_hint(&place, "return", "there are outputs and compress");
+	place.n_names = 1;
+	check_hint(&place, "labels", "there are outputs");
+}
+
+/* Only n bytes of a name count; the hint has an end within its size. */
+static void hints_within_their_size(void **state)
+{
+	(void)state;
+	char hint[80];
+	struct loss_place place = place_of("softmax", FIELDS);
+	loss_hint_name(&place, "logitXXXX", 5, hint, sizeof(hint));
+	assert_string_equal(hint, "use \"logits\": unnormalised scores");
+	loss_hint_name(&place, "zz", 2, hint, sizeof(hint));
+	assert_string_equal(hint, OF_SOFTMAX);
+	loss_hint_name(&place, "zz", 2, hint, 40);
+	assert_string_equal(hint, "there are logits, grad_output and more");
+	for (size_t size = 30; size < sizeof(hint); size++) {
+		memset(hint, 'x', sizeof(hint));
+		loss_hint_name(&place, "zz", 2, hint, size);
+		assert_non_null(memchr(hint, '\0', size));
+	}
+}
+
+/* Whatever the loss and the alias, something that the loss has is offered, or nothing. */
+static void every_alias_is_of_what_a_loss_has(void **state)
+{
+	(void)state;
+	for (const struct alias *alias = aliases; alias->name; alias++) {
+		size_t uses = alias->of >= ALIAS_OWN;
+		for (size_t l = 0; loss_at(l); l++) {
+			struct loss_place place =
+				place_of(loss_at(l)->name, FIELDS | LOSS_NAME_OUTPUT);
+			char hint[LOSS_HINT_CHARS];
+			loss_hint_name(&place, alias->name, strlen(alias->name), hint,
+				       sizeof(hint));
+			require(strncmp(hint, "the nearest", 11) != 0, "%s of %s: %s", alias->name,
+				loss_at(l)->name, hint);
+			uses += strncmp(hint, "use \"", 5) == 0;
+		}
+		require(uses > 0, "%s is of no loss", alias->name);
+	}
+}
+
+static void hints_of_losses(void **state)
+{
+	(void)state;
+#define CALLED(name) "it is called \"" name "\" here"
+#define ALL                                                                                        \
+	"there are cross_entropy, nll_loss, log_softmax, softmax, "                                \
+	"binary_cross_entropy_with_logits, binary_cross_entropy, kl_div and sigmoid_focal_loss"
 	static const struct {
-		const char *loss, *name, *nearest;
+		const char *name, *hint;
 	} rows[] = {
-		{"cross_entropy", "logit", "logits"},
-		{"cross_entropy", "target", "targets"},
-		{"cross_entropy", "labels_smoothing", "label_smoothing"},
-		{"cross_entropy", "output", "outputs"},
-		{"cross_entropy", "ignoreindex", "ignore_index"},
-		{"cross_entropy", "grad_outputs", "grad_output"},
-		{"nll_loss", "logprobs", "log_probs"},
-		/* what another loss calls the same */
-		{"nll_loss", "logits", "log_probs"},
-		{"cross_entropy", "log_probs", "logits"},
-		{"log_softmax", "log_probs", "logits"},
-		{"softmax", "pos_weight", "logits"}, /* it has none */
-		/* a part left out */
-		{"cross_entropy", "ignore", "ignore_index"},
-		{"cross_entropy", "axis", "class_axis"},
-		{"cross_entropy", "smoothing", "label_smoothing"},
-		{"cross_entropy", "weights", "weight"},
-		{"softmax", "weights", "logits"},
-		{"binary_cross_entropy_with_logits", "posweight", "pos_weight"},
+		{"CrossEntropyLoss", CALLED("cross_entropy")},
+		{"cross-entropy", CALLED("cross_entropy")},
+		{"F.cross_entropy", CALLED("cross_entropy")},
+		{"ce", CALLED("cross_entropy")},
+		{"sparse_categorical_crossentropy", CALLED("cross_entropy")},
+		{"SparseCategoricalCrossentropy", CALLED("cross_entropy")},
+		{"BCEWithLogitsLoss", CALLED("binary_cross_entropy_with_logits")},
+		{"bce", CALLED("binary_cross_entropy")},
+		{"nll", CALLED("nll_loss")},
+		{"torch.nn.KLDivLoss", CALLED("kl_div")},
+		{"focal_loss", CALLED("sigmoid_focal_loss")},
+		{"LogSoftmax", CALLED("log_softmax")},
+		{"softmx", "the nearest is \"softmax\""},
+		{"cross_entropi", "the nearest is \"cross_entropy\""},
+		{"entropy", ALL},
+		{"mse", ALL},
+		{"l1_loss", ALL}, /* two letters from nll_loss */
+		{"nope", ALL},
+		{"", ALL},
+		{"x.", ALL},
 	};
-	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		assert_string_equal(loss_nearest_field(loss_of(rows[i].loss), rows[i].name,
-						       strlen(rows[i].name)),
-				    rows[i].nearest);
-	assert_non_null(loss_nearest_field(loss_of("softmax"), "", 0));
-}
-
-static void the_nearest_output(void **state)
-{
-	(void)state;
-	const struct loss_info *loss = loss_of("cross_entropy");
-	assert_string_equal(names_nearest_output(loss, "gradient"), "grad");
-	assert_string_equal(names_nearest_output(loss, "logprobs"), "log_probs");
-	assert_string_equal(names_nearest_output(loss, "prediction"), "predicted");
-	assert_string_equal(names_nearest_output(loss_of("softmax"), "loss"), "lse");
-	assert_string_equal(names_nearest_output(loss_of("nll_loss"), "probs"), "loss");
-	assert_non_null(names_nearest_output(loss, ""));
-	/* The first of equally near ones: probs, grad and lse are 3 away. */
-	assert_string_equal(names_nearest_output(loss_of("softmax"), "pr"), "probs");
+	char hint[LOSS_HINT_CHARS];
+	for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		loss_hint_loss(rows[i].name, strlen(rows[i].name), hint, sizeof(hint));
+		assert_string_equal(hint, rows[i].hint);
+	}
+	loss_hint_loss("softmaxXXXX", 6, hint, sizeof(hint));
+	assert_string_equal(hint, "the nearest is \"softmax\"");
 }
 
 static void equality_is_of_all_bytes(void **state)
@@ -184,18 +333,13 @@ static void every_field_is_found_at_its_place(void **state)
 			assert_int_equal(loss_find_tensor(loss, name, strlen(name)), i);
 			assert_int_equal(loss_find_tensor(loss, name, strlen(name) - 1), -1);
 			assert_int_equal(loss_find_argument(loss, name, strlen(name)), -1);
-			assert_string_equal(loss_nearest_field(loss, name, strlen(name)), name);
 		}
 		for (size_t i = 0; i < loss->n_arguments; i++) {
 			const char *name = loss->arguments[i]->name;
 			assert_int_equal(loss_find_argument(loss, name, strlen(name)), i);
 			assert_int_equal(loss_find_argument(loss, name, strlen(name) + 1), -1);
 			assert_int_equal(loss_find_tensor(loss, name, strlen(name)), -1);
-			assert_string_equal(loss_nearest_field(loss, name, strlen(name)), name);
 		}
-		for (size_t i = 0; i < loss->n_outputs; i++)
-			assert_string_equal(names_nearest_output(loss, loss->outputs[i]->name),
-					    loss->outputs[i]->name);
 		assert_int_equal(loss_find_tensor(loss, "", 0), -1);
 		assert_int_equal(loss_find_argument(loss, "", 0), -1);
 	}
@@ -207,9 +351,11 @@ int main(void)
 		cmocka_unit_test(distances),
 		cmocka_unit_test(only_the_beginning_of_long_names_counts),
 		cmocka_unit_test(a_distance_is_a_metric),
-		cmocka_unit_test(the_nearest_loss),
-		cmocka_unit_test(the_nearest_field),
-		cmocka_unit_test(the_nearest_output),
+		cmocka_unit_test(hints_by_name),
+		cmocka_unit_test(hints_of_the_callers_own_names),
+		cmocka_unit_test(hints_within_their_size),
+		cmocka_unit_test(every_alias_is_of_what_a_loss_has),
+		cmocka_unit_test(hints_of_losses),
 		cmocka_unit_test(equality_is_of_all_bytes),
 		cmocka_unit_test(every_field_is_found_at_its_place),
 	};

@@ -140,8 +140,8 @@ static void test_binary_faults(void **state)
 		 "fraction or exponent"},
 		{"{\"inputs\":[" RAW("logit", "FP32", "[2,3]", "24") "," TARGETS "]}", 24,
 		 LOSS_UNKNOWN_FIELD,
-		 "inputs[0].name is \"logit\", but cross_entropy has no such input; the nearest is "
-		 "\"logits\""},
+		 "inputs[0].name is \"logit\", but cross_entropy has no such input; use "
+		 "\"logits\": unnormalised scores"},
 		{"{\"inputs\":[" RAW("logit", "FP32", "[2,3]", "24") "," TARGETS "]}", 20,
 		 STATUS_TRUNCATED_BODY,
 		 "the sizes of the binary inputs add up to 24 bytes, but only 20 follow the JSON "

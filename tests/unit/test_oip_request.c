@@ -95,14 +95,16 @@ static void test_parameter_faults(void **state)
 	(void)state;
 	static const struct oip_refused cases[] = {
 		{PARAMETERS("\"reductoin\":\"sum\""), LOSS_UNKNOWN_FIELD, "reductoin",
-		 "parameters.reductoin is unknown; the nearest parameter is \"reduction\""},
+		 "parameters.reductoin is unknown; the nearest is \"reduction\""},
 		{PARAMETERS("\"time\":5"), LOSS_UNKNOWN_FIELD, "time",
-		 "parameters.time is unknown; the nearest parameter is \"timeout\""},
+		 "parameters.time is unknown; there are size_average, ignore_index, reduce, "
+		 "reduction, label_smoothing, denominator, empty_mean, class_axis, grad_dtype, "
+		 "softcap, temperature, z_loss, shift, logit_scale, gamma, k, ece_bins, ece_norm, "
+		 "timeout, priority and binary_data_output"},
 		{PARAMETERS("\"logits\":[[1]]"), LOSS_UNKNOWN_FIELD, "logits",
-		 "parameters.logits is a tensor of cross_entropy: it stands in inputs"},
+		 "parameters.logits is unknown; it is a tensor: it stands in inputs"},
 		{PARAMETERS("\"binary_data\":true"), LOSS_UNKNOWN_FIELD, "binary_data",
-		 "parameters.binary_data is unknown; the nearest parameter is "
-		 "\"binary_data_output\""},
+		 "parameters.binary_data is unknown; it stands in an output's parameters"},
 		{PARAMETERS("\"triton_enable_empty_final_response\":true"), LOSS_UNKNOWN_FIELD,
 		 "triton_enable_empty_final_response",
 		 "parameters.triton_enable_empty_final_response is not supported: names with "
@@ -141,7 +143,8 @@ static void test_parameter_faults(void **state)
 		{PARAMETERS("\"binary_data_output\":1"), LOSS_WRONG_TYPE, "binary_data_output",
 		 "parameters.binary_data_output is 1, but must be true or false"},
 		{PARAMETERS("\"label_smoothing\":NaN"), STATUS_INVALID_JSON, "",
-		 "line 1, column 179: found 'N', but NaN and Infinity may stand in tensors only"},
+		 "line 1, column 179: found 'N', but NaN may stand in tensors only, and Python's "
+		 "None is null"},
 	};
 	oip_check_refused(cases, COUNT(cases));
 	assert_refused(&(struct decode_options){.create = oip_in_create, .query = "reduction=sum"},
@@ -182,16 +185,16 @@ static void test_output_faults(void **state)
 		 "outputs[0].parameters is an array, but must be an object"},
 		{OUTPUTS("{\"name\":\"loss\"},{\"name\":\"grads\"}"), LOSS_ARGUMENT_OUT_OF_RANGE,
 		 "outputs",
-		 "outputs[1] is \"grads\", which cross_entropy does not have; the nearest is "
-		 "\"grad\""},
+		 "outputs[1] is \"grads\", which cross_entropy does not have; use \"grad\": the "
+		 "gradient with respect to the first tensor, times grad_output if given"},
 		{OUTPUTS("{\"name\":\"loss\"},{\"name\":\"loss\"}"), LOSS_ARGUMENT_OUT_OF_RANGE,
 		 "outputs", "outputs[1] is \"loss\", which is asked for twice"},
 		{OUTPUT("\"classification\":3"), LOSS_UNKNOWN_FIELD, "classification",
 		 "outputs[0].parameters.classification is not supported: outputs are tensors; ask "
 		 "for \"predicted\" instead"},
 		{OUTPUT("\"binary_data_size\":3"), LOSS_UNKNOWN_FIELD, "binary_data_size",
-		 "outputs[0].parameters.binary_data_size is unknown; the nearest parameter is "
-		 "\"binary_data\""},
+		 "outputs[0].parameters.binary_data_size is unknown; it stands in an input's "
+		 "parameters"},
 		{OUTPUT("\"binary_data\":\"yes\""), LOSS_WRONG_TYPE, "binary_data",
 		 "outputs[0].parameters.binary_data is \"yes\", but must be true or false"},
 		{OUTPUT("\"binary_data\":true,\"shared_memory_region\":\"a\","
@@ -286,7 +289,8 @@ static void test_precedence(void **state)
 		 ","
 		 "[1,2]],\"foo\":1}]}",
 		 LOSS_UNKNOWN_FIELD, "logits",
-		 "logits has no member \"foo\"; the nearest is \"name\""},
+		 "logits has no member \"foo\"; there are name, datatype, shape, parameters and "
+		 "data"},
 		{"{\"inputs\":[{\"name\":\"logits\",\"shape\":[2],\"datatype\":\"FP32\",\"data\":["
 		 "1]"
 		 "}],\"parameters\":{\"reduction\":5}}",

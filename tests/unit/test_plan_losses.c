@@ -128,7 +128,7 @@ static void shapes_that_do_not_fit(void **state)
 		      "class axis"),
 		SHAPE(CE ROWS "row_weight:F32:2,1", "row_weight",
 		      "row_weight has shape (2, 1), but must have (2), that of logits without the "
-		      "class axis"),
+		      "class axis; it has as many elements: reshape it"),
 		SHAPE(CE ROWS "mask:BOOL:2,3", "mask",
 		      "mask has shape (2, 3), but must have (2), that of logits without the class "
 		      "axis"),
@@ -301,7 +301,8 @@ static void shifted_targets_are_checked_from_the_second_on(void **state)
 		{SHIFTED "99,0,4,1,1,1", LOSS_TARGET_OUT_OF_BOUNDS, "targets",
 		 "targets[0][2] is 4, but there are 4 classes (0..3)"},
 		{SHIFTED "0,0,0,-7,-1,1", LOSS_TARGET_OUT_OF_BOUNDS, "targets",
-		 "targets[1][1] is -1, but there are 4 classes (0..3)"},
+		 "targets[1][1] is -1, but there are 4 classes (0..3); ignore_index=-1 leaves such "
+		 "rows out"},
 	};
 	expect_refusals(rows, COUNT(rows));
 	struct eval eval;

@@ -90,11 +90,11 @@ static void test_refused(void **state)
 		{"reduce=1&", STATUS_INVALID_QUERY, "", NO_NAME},
 		{"&", STATUS_INVALID_QUERY, "", NO_NAME},
 		{"reducton=sum", LOSS_UNKNOWN_FIELD, "reducton",
-		 "cross_entropy has no argument \"reducton\"; the nearest field is \"reduction\""},
+		 "cross_entropy has no argument \"reducton\"; the nearest is \"reduction\""},
 		{"Reduction=sum", LOSS_UNKNOWN_FIELD, "Reduction",
-		 "cross_entropy has no argument \"Reduction\"; the nearest field is \"reduction\""},
+		 "cross_entropy has no argument \"Reduction\"; the nearest is \"reduction\""},
 		{"logits=1", LOSS_UNKNOWN_FIELD, "logits",
-		 "logits is a tensor, which the body must give, not the query string"},
+		 "cross_entropy has no argument \"logits\"; it is a tensor: give it in the body"},
 		{"reduction=sum&reduction=sum", LOSS_DUPLICATE_FIELD, "reduction",
 		 "reduction is given twice; give it once"},
 		{"reduce=yes", LOSS_WRONG_TYPE, "reduce",
@@ -126,7 +126,10 @@ static void test_refused(void **state)
 		{"compress=%zz", STATUS_INVALID_QUERY, "", BAD_ESCAPE("%zz")},
 		/* several: the lowest status, then the first */
 		{"reduce=yes&reduction=a&reduction=b&nope=1&nope2=2", LOSS_UNKNOWN_FIELD, "nope",
-		 "cross_entropy has no argument \"nope\"; the nearest field is \"mask\""},
+		 "cross_entropy has no argument \"nope\"; there are size_average, ignore_index, "
+		 "reduce, reduction, label_smoothing, denominator, empty_mean, class_axis, "
+		 "grad_dtype, softcap, temperature, z_loss, shift, logit_scale, gamma, k, "
+		 "ece_bins, ece_norm, outputs and compress"},
 		{"reducton=1&a=%", STATUS_INVALID_QUERY, "", BAD_ESCAPE("%")},
 	};
 	for (size_t i = 0; i < COUNT(cases); i++)

@@ -92,10 +92,12 @@ static void blame_type(struct json_elements *elements, const struct json_token *
 	if (!refuse(elements, elements->depth, LOSS_WRONG_TYPE))
 		return;
 	json_fault_show(token, shown);
-	blame(elements, elements->depth, LOSS_WRONG_TYPE, "is %s, but must be %s", shown,
-	      flat_array               ? "a flat array, in row-major order"
-	      : are_booleans(elements) ? "true, false, 0 or 1"
-				       : "a number");
+	bool number = !flat_array && !are_booleans(elements);
+	blame(elements, elements->depth, LOSS_WRONG_TYPE, "is %s, but must be %s%s", shown,
+	      flat_array ? "a flat array, in row-major order"
+	      : number   ? "a number"
+			 : "true, false, 0 or 1",
+	      number ? json_fault_number(token) : "");
 }
 
 static void blame_misfit(struct json_elements *elements, const struct json_token *token)

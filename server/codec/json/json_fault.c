@@ -2,6 +2,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "status/status.h"
 
@@ -102,6 +103,36 @@ void json_fault_pointer(const struct json_fault *fault, const struct loss_error 
 }
 
 /* ---------------------------------------------------------------- values in messages */
+
+/* As other languages write what is not finite; without case. */
+static const struct {
+	const char *text, *advice;
+} numbers[] = {
+	{"nan", "; it is written NaN"},
+	{"+nan", "; it is written NaN"},
+	{"-nan", "; it is written NaN"},
+	{"inf", "; it is written Infinity"},
+	{"+inf", "; it is written Infinity"},
+	{"infinity", "; it is written Infinity"},
+	{"+infinity", "; it is written Infinity"},
+	{"-inf", "; it is written -Infinity"},
+	{"-infinity", "; it is written -Infinity"},
+	{"none", "; what is not a number is written NaN"},
+	{"null", "; what is not a number is written NaN"},
+};
+
+const char *json_fault_number(const struct json_token *token)
+{
+	if (token->event == JSON_NULL)
+		return "; what is not a number is written NaN";
+	if (token->event != JSON_STRING)
+		return "";
+	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+		if (strcasecmp(numbers[i].text, token->text) == 0)
+			return numbers[i].advice;
+	bool digits = token->size > 0 && strspn(token->text, "+-.0123456789eE") == token->size;
+	return digits ? "; a number stands without quotes" : "";
+}
 
 void json_fault_show(const struct json_token *token, char out[JSON_SHOWN_SIZE])
 {

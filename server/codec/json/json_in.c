@@ -63,19 +63,40 @@ static void list_names(struct json_in *in)
 	json_members_start(&in->members, in->names, n);
 }
 
+/* What is told of names that are none. */
+static void hint_key(const struct json_in *in, const struct json_token *token, char *out,
+		     size_t size)
+{
+	static const char *const names[] = {"outputs", NON_FINITE_NAME};
+	static const struct loss_word words[] = {
+		{"compress", "it is a parameter of the query string: ?compress=true"},
+		{"timeout", "a time limit is the header X-Request-Timeout-Ms"},
+	};
+	const struct loss_place place = {
+		.loss = in->loss,
+		.kinds = LOSS_NAME_TENSOR | LOSS_NAME_ARGUMENT,
+		.to_outputs = "name it in \"outputs\"",
+		.names = names,
+		.n_names = sizeof names / sizeof *names,
+		.words = words,
+		.n_words = sizeof words / sizeof *words,
+	};
+	loss_hint_name(&place, token->text, token->size, out, size);
+}
+
 static void note_key(struct json_in *in, loss_status status, const struct json_token *token)
 {
 	struct loss_error *err = fault_claim(&in->fault.kept, status);
-	char name[sizeof err->field];
+	char name[sizeof err->field], hint[LOSS_HINT_CHARS];
 	if (!err)
 		return;
 	json_fault_copy(name, sizeof name, token->text, token->size);
-	if (status == LOSS_DUPLICATE_FIELD)
+	if (status == LOSS_DUPLICATE_FIELD) {
 		loss_fail(err, status, name, "%s is given twice; give it once", name);
-	else
-		loss_fail(err, status, name, "%s has no field \"%s\"; the nearest is \"%s\"",
-			  in->loss->name, name,
-			  non_finite_nearest_field(in->loss, token->text, token->size));
+		return;
+	}
+	hint_key(in, token, hint, sizeof hint);
+	loss_fail(err, status, name, "%s has no field \"%s\"; %s", in->loss->name, name, hint);
 }
 
 /* ---------------------------------------------------------------- arguments */

@@ -37,7 +37,7 @@ void json_scan_start(struct json_scan *scan, struct loss_arena *arena,
 	scan->state = STATE_VALUE;
 	scan->depth = 0;
 	scan->objects = 0;
-	scan->offset = scan->line_start = 0;
+	scan->offset = scan->line_start = scan->end = 0;
 	scan->line = 1;
 	scan->carry = NULL;
 	scan->error.status = LOSS_OK;
@@ -129,7 +129,8 @@ static const char *open(struct json_scan *scan, const char *p)
 static const char *close(struct json_scan *scan, const char *p)
 {
 	enum json_event event = in_object(scan) ? JSON_OBJECT_END : JSON_ARRAY_END;
-	scan->depth--;
+	if (--scan->depth == 0)
+		scan->end = offset_of(scan, p) + 1;
 	emit(scan, &(struct json_token){.event = event, .text = p, .size = 1});
 	return p + 1;
 }
@@ -172,13 +173,28 @@ static const char *start_literal(struct json_scan *scan, const char *p, int lite
 	return p;
 }
 
+/* What the word was meant for, where another language's begins as it does. */
+static const char *confusion(const struct json_scan *scan, char found)
+{
+	bool second = scan->literal_size == 1;
+	enum json_event event = literals[scan->literal].event;
+	if (event == JSON_NULL && second && found == 'a')
+		return "; what is not a number is written NaN, in tensors only";
+	if (event == JSON_NAN && second && found == 'o')
+		return "; Python's None is null";
+	if (event == JSON_NAN && second && found == 'U')
+		return "; null is written in small letters";
+	return "";
+}
+
 static const char *read_literal(struct json_scan *scan, const char *p, const char *limit)
 {
 	const struct literal *literal = &literals[scan->literal];
 	for (; p < limit; p++) {
 		if (*p != literal->word[scan->literal_size]) {
-			char expected[32];
-			snprintf(expected, sizeof expected, "%s is expected", literal->word);
+			char expected[96];
+			snprintf(expected, sizeof expected, "%s is expected%s", literal->word,
+				 confusion(scan, *p));
 			return refuse(scan, p, expected);
 		}
 		if (literal->word[++scan->literal_size] == '\0') {
@@ -209,6 +225,11 @@ static void scan_number(struct piece_of_number *piece)
 	piece->size = (size_t)(end - piece->text);
 }
 
+static bool is_digit(char byte)
+{
+	return byte >= '0' && byte <= '9';
+}
+
 /* False when the number is refused, or turns out to be a word. */
 static bool take_number(struct json_scan *scan, const struct piece_of_number *piece)
 {
@@ -225,7 +246,12 @@ static bool take_number(struct json_scan *scan, const struct piece_of_number *pi
 		else
 			refuse_at(scan, piece->offset + piece->size, next,
 				  word ? "Infinity may stand in tensors only"
-				       : "a number can not go on so");
+				  : next == 'i'
+					  ? "what is infinite is written -Infinity, in tensors only"
+				  : next == '.' ? "a number begins with a digit, as in -0.5"
+				  : is_digit(next)
+					  ? "a number does not begin with 0 before other digits"
+					  : "a number can not go on so");
 		return false;
 	}
 	emit(scan, &(struct json_token){.event = JSON_NUMBER,
@@ -301,6 +327,37 @@ static bool starts_number(char byte)
 	return byte == '-' || (byte >= '0' && byte <= '9');
 }
 
+/* What other languages write where a value is expected: its first byte, and what JSON has. */
+static const struct {
+	char byte;
+	const char *expected;
+} foreign[] = {
+	{'\'', "a text stands in double quotes"},
+	{'+', "a number has no '+' before it"},
+	{'.', "a number begins with a digit, as in 0.5"},
+	{'(', "an array stands in [ and ]"},
+	{'T', "true is written in small letters"},
+	{'F', "false is written in small letters"},
+	{'N', "NaN may stand in tensors only, and Python's None is null"},
+	{'I', "Infinity may stand in tensors only"},
+	{'i', "what is infinite is written Infinity, in tensors only"},
+	{'u', "what is undefined is written null, or left out"},
+	{'#', "JSON has no comments"},
+	{'/', "JSON has no comments"},
+};
+enum { N_FOREIGN = sizeof foreign / sizeof *foreign };
+
+static const char *refuse_foreign(struct json_scan *scan, const char *p)
+{
+	/* In an array a value is waited for, and not the first one, after a comma only. */
+	if (*p == ']' && scan->state == STATE_VALUE && scan->depth > 0 && !in_object(scan))
+		return refuse(scan, p, "a value is expected: no comma stands before the end");
+	for (int i = 0; i < N_FOREIGN; i++)
+		if (foreign[i].byte == *p)
+			return refuse(scan, p, foreign[i].expected);
+	return refuse(scan, p, expectation(scan));
+}
+
 static const char *read_other_value(struct json_scan *scan, const char *p)
 {
 	for (int i = 0; i < N_LITERALS; i++)
@@ -309,9 +366,7 @@ static const char *read_other_value(struct json_scan *scan, const char *p)
 			return start_literal(scan, p, i, 0);
 	if ((unsigned char)*p == 0xef && offset_of(scan, p) == 0)
 		return refuse(scan, p, "a body has no byte order mark");
-	if (*p == 'N' || *p == 'I')
-		return refuse(scan, p, "NaN and Infinity may stand in tensors only");
-	return refuse(scan, p, expectation(scan));
+	return refuse_foreign(scan, p);
 }
 
 static const char *read_value(struct json_scan *scan, const char *p, const char *limit)
@@ -345,6 +400,8 @@ static const char *read_key(struct json_scan *scan, const char *p)
 		return start_string(scan, p, true);
 	if (*p == '}' && scan->state == STATE_FIRST_KEY)
 		return close(scan, p);
+	if (*p == '}')
+		return refuse(scan, p, "a name is expected: no comma stands before the end");
 	return refuse(scan, p, expectation(scan));
 }
 
@@ -357,6 +414,8 @@ static const char *read_after(struct json_scan *scan, const char *p)
 	}
 	if (*p == (object ? '}' : ']'))
 		return close(scan, p);
+	if (*p == 'x' || *p == 'X' || *p == '_')
+		return refuse(scan, p, "a number is decimal, without 0x and without '_'");
 	return refuse(scan, p, expectation(scan));
 }
 

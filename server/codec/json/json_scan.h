@@ -70,6 +70,7 @@ struct json_scan {
 	uint32_t objects;          /* bit i: level i is an object */
 	uint64_t offset;           /* of the piece in the text */
 	const char *piece;         /* the piece being read */
+	uint64_t end;              /* where the document ended; 0: it has not */
 	uint64_t line, line_start; /* counted from 1; the offset of the line's first byte */
 	struct json_text text;
 	bool text_is_key;

@@ -85,8 +85,10 @@ static loss_status expect_raw(struct oip_in *in, const struct oip_input *input,
 	if (!in->framed)
 		return loss_fail(err, STATUS_INVALID_HEADER, input->label,
 				 "%s is binary (its binary_data_size is %" PRIu64
-				 "), but the request has no " HEADER_NAME " header",
-				 input->label, input->parameters.numbers[OIP_BINARY_DATA_SIZE]);
+				 "), but the request has no " HEADER_NAME
+				 " header; it should be %" PRIu64 ", the bytes of the JSON part",
+				 input->label, input->parameters.numbers[OIP_BINARY_DATA_SIZE],
+				 in->request.scan.end);
 	sink->expect(sink, (size_t)input->tensor, tensor);
 	in->wanted = true;
 	return LOSS_OK;
@@ -148,6 +150,17 @@ static void tell_wishes(struct oip_in *in)
 	}
 }
 
+/* Bytes follow the document, which announces them, but the header does not. */
+static loss_status header_missing(const struct oip_in *in, struct loss_error *err)
+{
+	return loss_fail(
+		err, STATUS_INVALID_HEADER, "",
+		"bytes follow the JSON part, as the inputs' binary_data_size announces, but "
+		"the request has no " HEADER_NAME " header; it should be %" PRIu64
+		", the bytes of the JSON part",
+		in->request.scan.end);
+}
+
 /* The document is complete. Raw tensors are only taken while nothing is wrong. */
 static void end_document(struct oip_in *in)
 {
@@ -155,6 +168,9 @@ static void end_document(struct oip_in *in)
 	struct loss_error err;
 	in->document_done = true;
 	loss_status status = oip_request_finish(request, &err);
+	if (status == STATUS_INVALID_JSON && !in->framed && request->scan.end > 0 &&
+	    request->binary_bytes > 0)
+		status = header_missing(in, &err);
 	fault_note(fault_of(in), status, &err);
 	in->unreadable = status != LOSS_OK;
 	if (in->unreadable)

@@ -82,16 +82,21 @@ static void blame_type(struct oip_input *input, const struct json_token *token,
 static void blame_name(struct oip_input *input, const struct json_token *token)
 {
 	const struct loss_info *loss = input->loss;
-	char name[64];
+	const struct loss_place place = {
+		.loss = loss,
+		.kinds = LOSS_NAME_TENSOR,
+		.to_arguments = "it stands in the request's parameters",
+		.to_outputs = "it stands in the request's outputs",
+		.words = oip_words,
+		.n_words = OIP_N_WORDS,
+	};
+	char name[64], hint[LOSS_HINT_CHARS];
 	if (!refuse(input, LOSS_UNKNOWN_FIELD))
 		return;
 	json_fault_copy(name, sizeof name, token->text, token->size);
-	bool argument = loss_find_argument(loss, token->text, token->size) >= 0;
-	blame(input, LOSS_UNKNOWN_FIELD,
-	      argument ? ".name is \"%s\", which is an argument of %s: it stands in the "
-			 "request's parameters"
-		       : ".name is \"%s\", but %s has no such input; the nearest is \"%s\"",
-	      name, loss->name, loss_nearest_field(loss, token->text, token->size));
+	loss_hint_name(&place, token->text, token->size, hint, sizeof hint);
+	blame(input, LOSS_UNKNOWN_FIELD, ".name is \"%s\", but %s has no such input; %s", name,
+	      loss->name, hint);
 }
 
 static void read_name(struct oip_input *input, unsigned *tensors_seen,
@@ -115,9 +120,29 @@ static void read_name(struct oip_input *input, unsigned *tensors_seen,
 	*tensors_seen |= 1u << input->tensor;
 }
 
+#define DTYPES_SIZE 128
+
+/* What the input may be; where its name has not come yet, what any input of the loss may be. */
+static void list_dtypes(const struct oip_input *input, char out[DTYPES_SIZE])
+{
+	const struct loss_info *loss = input->loss;
+	unsigned dtypes = 0;
+	size_t used = 0;
+	for (size_t i = 0; i < loss->n_tensors; i++)
+		if (input->tensor < 0 || (size_t)input->tensor == i)
+			dtypes |= loss->tensors[i].dtypes;
+	snprintf(out, DTYPES_SIZE, "%s", dtypes & (dtypes - 1) ? "one of " : "");
+	used = strlen(out);
+	size_t first = used;
+	for (int i = 0; i < LOSS_N_DTYPES && used < DTYPES_SIZE; i++)
+		if ((dtypes & LOSS_DTYPE_BIT(i)) && oip_name((loss_dtype)i))
+			used += (size_t)snprintf(out + used, DTYPES_SIZE - used, "%s%s",
+						 used > first ? ", " : "", oip_name((loss_dtype)i));
+}
+
 static void read_datatype(struct oip_input *input, const struct json_token *token)
 {
-	char shown[JSON_SHOWN_SIZE];
+	char shown[JSON_SHOWN_SIZE], allowed[DTYPES_SIZE];
 	if (token->event != JSON_STRING) {
 		blame_type(input, token, "a string such as \"FP32\"");
 		return;
@@ -128,8 +153,8 @@ static void read_datatype(struct oip_input *input, const struct json_token *toke
 	if (!refuse(input, LOSS_DTYPE_MISMATCH))
 		return;
 	json_fault_show(token, shown);
-	blame(input, LOSS_DTYPE_MISMATCH, ".datatype is %s, but must be one of %s%s", shown,
-	      oip_names(),
+	list_dtypes(input, allowed);
+	blame(input, LOSS_DTYPE_MISMATCH, ".datatype is %s, but must be %s%s", shown, allowed,
 	      strcmp(token->text, "BYTES") == 0 ? "; BYTES is text, which no loss takes" : "");
 }
 
@@ -159,12 +184,13 @@ static void read_data(struct oip_input *input, const struct json_token *token)
 
 static void blame_member(struct oip_input *input, const struct json_token *token)
 {
-	char name[64];
+	const struct loss_place place = {.names = members, .n_names = N_MEMBERS};
+	char name[64], hint[LOSS_HINT_CHARS];
 	if (!refuse(input, LOSS_UNKNOWN_FIELD))
 		return;
 	json_fault_copy(name, sizeof name, token->text, token->size);
-	blame(input, LOSS_UNKNOWN_FIELD, " has no member \"%s\"; the nearest is \"%s\"", name,
-	      loss_nearest_of(members, N_MEMBERS, token->text, token->size));
+	loss_hint_name(&place, token->text, token->size, hint, sizeof hint);
+	blame(input, LOSS_UNKNOWN_FIELD, " has no member \"%s\"; %s", name, hint);
 }
 
 /* Data is read as its dtype from the beginning where that is known. */
@@ -292,17 +318,12 @@ enum oip_source oip_input_source(const struct oip_input *input)
 
 static bool check_dtype(struct oip_input *input)
 {
-	unsigned dtypes = input->loss->tensors[input->tensor].dtypes;
-	char allowed[128] = "";
-	size_t used = 0;
-	if (dtypes & LOSS_DTYPE_BIT(input->dtype))
+	char allowed[DTYPES_SIZE];
+	if (input->loss->tensors[input->tensor].dtypes & LOSS_DTYPE_BIT(input->dtype))
 		return true;
-	for (int i = 0; i < LOSS_N_DTYPES && used < sizeof allowed; i++)
-		if ((dtypes & LOSS_DTYPE_BIT(i)) && oip_name((loss_dtype)i))
-			used += (size_t)snprintf(allowed + used, sizeof allowed - used, "%s%s",
-						 used ? ", " : "", oip_name((loss_dtype)i));
-	blame(input, LOSS_DTYPE_MISMATCH, ".datatype is %s, but must be one of %s",
-	      oip_name(input->dtype), allowed);
+	list_dtypes(input, allowed);
+	blame(input, LOSS_DTYPE_MISMATCH, ".datatype is %s, but must be %s", oip_name(input->dtype),
+	      allowed);
 	return false;
 }
 

@@ -44,6 +44,20 @@ static const struct {
 };
 enum { N_REFUSED = sizeof refused / sizeof *refused };
 
+const struct loss_word oip_words[OIP_N_WORDS] = {
+	{"inputs", "it is a member of the request"},
+	{"outputs", "it is a member of the request"},
+	{"compress", "it stands in the query string: ?compress=true"},
+	{"timeout", "it stands in the request's parameters"},
+	{"priority", "it stands in the request's parameters"},
+	{"binary_data_output", "it stands in the request's parameters"},
+	{"binary_data_size", "it stands in an input's parameters"},
+	{"binary_data", "it stands in an output's parameters"},
+	{"shared_memory_region", "it stands in the parameters of an input or output"},
+	{"shared_memory_offset", "it stands in the parameters of an input or output"},
+	{"shared_memory_byte_size", "it stands in the parameters of an input or output"},
+};
+
 void oip_parameters_start(struct oip_parameters *parameters, enum oip_owner owner,
 			  const char *label, struct json_fault *fault)
 {
@@ -97,23 +111,38 @@ static const char *refusal(const struct oip_parameters *parameters, const char *
 	return NULL;
 }
 
-static void blame_unknown(struct oip_parameters *parameters, const struct json_token *token)
+/* What is told of a name that is no parameter. */
+static void hint_unknown(const struct oip_parameters *parameters, const struct json_token *token,
+			 char *out, size_t size)
 {
-	const struct json_members *members = &parameters->members;
 	const struct loss_info *loss =
 		parameters->problem ? loss_problem_info(parameters->problem) : NULL;
+	const struct loss_place place = {
+		.loss = loss,
+		.kinds = loss ? LOSS_NAME_ARGUMENT : 0,
+		.to_tensors = "it stands in inputs",
+		.to_outputs = "it stands in outputs",
+		.names = &names[ranges[parameters->owner].first],
+		.n_names = ranges[parameters->owner].n,
+		.words = oip_words,
+		.n_words = OIP_N_WORDS,
+	};
+	loss_hint_name(&place, token->text, token->size, out, size);
+}
+
+static void blame_unknown(struct oip_parameters *parameters, const struct json_token *token)
+{
 	const char *why = refusal(parameters, token->text);
-	char name[64], rest[160];
+	char name[64], hint[LOSS_HINT_CHARS], rest[LOSS_HINT_CHARS + 32];
 	if (!refuse(parameters, LOSS_UNKNOWN_FIELD))
 		return;
 	json_fault_copy(name, sizeof name, token->text, token->size);
+	if (!why)
+		hint_unknown(parameters, token, hint, sizeof hint);
 	if (why)
 		snprintf(rest, sizeof rest, "is not supported: %s", why);
-	else if (loss && loss_find_tensor(loss, token->text, token->size) >= 0)
-		snprintf(rest, sizeof rest, "is a tensor of %s: it stands in inputs", loss->name);
 	else
-		snprintf(rest, sizeof rest, "is unknown; the nearest parameter is \"%s\"",
-			 loss_nearest_of(members->names, members->n, token->text, token->size));
+		snprintf(rest, sizeof rest, "is unknown; %s", hint);
 	blame(parameters, LOSS_UNKNOWN_FIELD, name, rest);
 }
 

@@ -66,4 +66,8 @@ static inline bool oip_parameters_has(const struct oip_parameters *parameters,
  * are borrowed. */
 struct shm_use oip_parameters_use(const struct oip_parameters *parameters, const char *field);
 
+/* Names of the protocol that are none of a loss, and where they stand. */
+#define OIP_N_WORDS 11
+extern const struct loss_word oip_words[OIP_N_WORDS];
+
 #endif

@@ -203,13 +203,22 @@ static void read_outputs(struct oip_request *request, const struct json_token *t
 static void blame_section(struct oip_request *request, const struct json_token *token)
 {
 	struct loss_error *err = refuse(request, LOSS_UNKNOWN_FIELD);
-	char name[64];
+	const struct loss_place place = {
+		.loss = request->loss,
+		.to_tensors = "it stands in inputs",
+		.to_arguments = "it stands in parameters",
+		.to_outputs = "it stands in outputs",
+		.names = sections,
+		.n_names = N_SECTIONS,
+		.words = oip_words,
+		.n_words = OIP_N_WORDS,
+	};
+	char name[64], hint[LOSS_HINT_CHARS];
 	if (!err)
 		return;
 	json_fault_copy(name, sizeof name, token->text, token->size);
-	loss_fail(err, LOSS_UNKNOWN_FIELD, name,
-		  "a request has no member \"%s\"; the nearest is \"%s\"", name,
-		  loss_nearest_of(sections, N_SECTIONS, token->text, token->size));
+	loss_hint_name(&place, token->text, token->size, hint, sizeof hint);
+	loss_fail(err, LOSS_UNKNOWN_FIELD, name, "a request has no member \"%s\"; %s", name, hint);
 }
 
 static void read_value(struct oip_request *request, const struct json_token *token)

@@ -39,22 +39,25 @@ __attribute__((format(printf, 3, 4))) static void blame(struct safetensors_heade
 
 static void note_unknown(struct safetensors_header *header, const struct json_token *token)
 {
+	static const struct loss_word words[] = {
+		{"outputs", "it stands in the query string: ?outputs=loss,grad"},
+		{"compress", "it stands in the query string: ?compress=true"},
+	};
 	struct loss_error *err = refuse(header, LOSS_UNKNOWN_FIELD);
-	const struct loss_info *loss = header->loss;
-	const char *names[LOSS_N_ROLES];
+	const struct loss_place place = {
+		.loss = header->loss,
+		.kinds = LOSS_NAME_TENSOR,
+		.to_arguments = "give it in the query string",
+		.to_outputs = "name it in the query string, as in ?outputs=loss,grad",
+		.words = words,
+		.n_words = sizeof words / sizeof *words,
+	};
+	char hint[LOSS_HINT_CHARS];
 	if (!err)
 		return;
-	for (size_t i = 0; i < loss->n_tensors; i++)
-		names[i] = loss->tensors[i].name;
-	if (loss_find_argument(loss, token->text, token->size) >= 0)
-		loss_fail(err, LOSS_UNKNOWN_FIELD, header->name,
-			  "%s is an argument of %s, not a tensor; give it in the query string",
-			  header->name, loss->name);
-	else
-		loss_fail(err, LOSS_UNKNOWN_FIELD, header->name,
-			  "%s has no tensor \"%s\"; the nearest is \"%s\"", loss->name,
-			  header->name,
-			  loss_nearest_of(names, loss->n_tensors, token->text, token->size));
+	loss_hint_name(&place, token->text, token->size, hint, sizeof hint);
+	loss_fail(err, LOSS_UNKNOWN_FIELD, header->name, "%s has no tensor \"%s\"; %s",
+		  header->loss->name, header->name, hint);
 }
 
 /* ---------------------------------------------------------------- a tensor begins */
