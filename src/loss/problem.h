@@ -45,7 +45,7 @@ const struct loss_info *loss_problem_info(const struct loss_problem *problem);
 /*
  * Sets the tensor, or the argument, of that name. Each may be set once: LOSS_DUPLICATE_FIELD the
  * second time. A name that is not one of the loss's, or of the other kind, is LOSS_UNKNOWN_FIELD,
- * and the sentence has the nearest one.
+ * and the sentence says what is meant, where it goes, or what there is (loss_hint_name).
  *
  * A tensor is one that loss_tensor_make could have made, else it is refused: LOSS_DTYPE_MISMATCH
  * for a dtype that is none, LOSS_SHAPE_MISMATCH for a rank out of 0 to LOSS_MAX_RANK or a count

@@ -442,8 +442,7 @@ static const struct named inferences[] = {
 	 "a request has no member \"reduction\"; it is an argument: it stands in parameters"},
 	{"{\"input\":1,\"inputs\":[{\"name\":\"logits\",\"shape\":[1,2],\"datatype\":\"FP32\","
 	 "\"data\":[1,2]}]}",
-	 "a request has no member \"input\"; it is called \"logits\", a tensor: it stands in "
-	 "inputs"},
+	 "a request has no member \"input\"; the nearest is \"inputs\""},
 	{"{\"timeout\":1,\"inputs\":[{\"name\":\"logits\",\"shape\":[1,2],\"datatype\":\"FP32\","
 	 "\"data\":[1,2]}]}",
 	 "a request has no member \"timeout\"; it stands in the request's parameters"},

@@ -98,7 +98,8 @@ static void what_is_wrong_is_pointed_at(void **state)
 		{EXAMPLE ",\"mask\":[true,null,true]}", "wrong_type", "/mask/1",
 		 "mask[1] is null, but must be true, false, 0 or 1"},
 		{EXAMPLE ",\"mask\":[[true,true,true]]}", "shape_mismatch", "mask",
-		 "mask has shape (1, 3), but must have (3), that of logits without the class axis"},
+		 "mask has shape (1, 3), but must have (3), that of logits without the class axis; "
+		 "it has as many elements: reshape it"},
 		{EXAMPLE ",\"mask\":{\"dtype\":\"F32\",\"shape\":[3],\"data\":[1,0,1]}}",
 		 "dtype_mismatch", "mask", "mask is F32, but must be BOOL"},
 		{EXAMPLE ",\"row_weight\":[1,-1,1]}", "argument_out_of_range", "/row_weight/1",

@@ -26,7 +26,6 @@ static void each_type_has_its_name(void **state)
 	for (size_t i = 0; i < N_NAMES; i++) {
 		assert_string_equal(oip_name(table[i].dtype), table[i].name);
 		assert_int_equal(oip_find(table[i].name, strlen(table[i].name)), table[i].dtype);
-		assert_non_null(strstr(oip_names(), table[i].name));
 	}
 }
 

@@ -21,9 +21,3 @@ loss_dtype oip_find(const char *name, size_t n)
 			return (loss_dtype)dtype;
 	return LOSS_N_DTYPES;
 }
-
-const char *oip_names(void)
-{
-	return "FP64, FP32, FP16, BF16, INT64, INT32, INT16, INT8, UINT64, UINT32, UINT16, UINT8, "
-	       "BOOL";
-}

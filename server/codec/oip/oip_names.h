@@ -8,7 +8,5 @@
 const char *oip_name(loss_dtype dtype);
 /* LOSS_N_DTYPES when there is none of that name (n bytes, not terminated, matched with case). */
 loss_dtype oip_find(const char *name, size_t n);
-/* For messages: all the names, separated by commas. */
-const char *oip_names(void);
 
 #endif

@@ -1,5 +1,6 @@
 /* One evaluation as a request has it: query, decoder, plan, kernels, encoders. */
 #include "../../../server/eval/evaluation.h"
+#include "../../../server/codec/safetensors/safetensors_out.h"
 
 #include <string.h>
 
@@ -106,7 +107,7 @@ static void write_replies(struct evaluation *e, const struct protocol *protocol,
 		const struct loss_buffer *body = write_reply(e, &outcome->err);
 		if (!body)
 			return;
-		if (strcmp(format->content_type, "application/x-safetensors") == 0)
+		if (format->create == safetensors_out_create)
 			check_safetensors(e->result, body);
 		else
 			check_document(&e->encoded, body);
