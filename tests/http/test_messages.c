@@ -64,7 +64,7 @@ static const struct said names[] = {
 	 "cross_entropy has no field \"pos_weight\"; there are logits, targets, weight, "
 	 "row_weight, mask, grad_output, size_average, ignore_index, reduce, reduction, "
 	 "label_smoothing, denominator, empty_mean, class_axis, grad_dtype, softcap, temperature, "
-	 "z_loss, shift, logit_scale, gamma, k, ece_bins, ece_norm and outputs"},
+	 "z_loss, shift, logit_scale, gamma, k, ece_bins, ece_norm, outputs and non_finite"},
 	{"cross_entropy",
 	 "{\"logits\": [[1, 2, 3], [4, 5, 6]], \"targets\": [0, 1], \"smoothing\": 1}",
 	 "cross_entropy has no field \"smoothing\"; use \"label_smoothing\": the share of the "
@@ -120,21 +120,21 @@ static const struct said names[] = {
 	 "cross_entropy has no field \"zzzz\"; there are logits, targets, weight, row_weight, "
 	 "mask, grad_output, size_average, ignore_index, reduce, reduction, label_smoothing, "
 	 "denominator, empty_mean, class_axis, grad_dtype, softcap, temperature, z_loss, shift, "
-	 "logit_scale, gamma, k, ece_bins, ece_norm and outputs"},
+	 "logit_scale, gamma, k, ece_bins, ece_norm, outputs and non_finite"},
 	{"nll_loss", "{\"logits\": 1}",
 	 "nll_loss has no field \"logits\"; use \"log_probs\": logarithms of probabilities, as "
 	 "log_softmax gives them"},
 	{"softmax", "{\"labels\": 1}",
-	 "softmax has no field \"labels\"; there are logits, grad_output, class_axis, grad_dtype "
-	 "and outputs"},
+	 "softmax has no field \"labels\"; there are logits, grad_output, class_axis, grad_dtype, "
+	 "outputs and non_finite"},
 	{"kl_div", "{\"eps\": 1}",
 	 "kl_div has no field \"eps\"; there are log_probs, targets, mask, grad_output, "
-	 "size_average, reduce, reduction, log_target, denominator, empty_mean, grad_dtype and "
-	 "outputs"},
+	 "size_average, reduce, reduction, log_target, denominator, empty_mean, grad_dtype, "
+	 "outputs and non_finite"},
 	{"binary_cross_entropy_with_logits", "{\"sample_weight\": 1}",
 	 "binary_cross_entropy_with_logits has no field \"sample_weight\"; there are logits, "
 	 "targets, weight, pos_weight, mask, grad_output, size_average, reduce, reduction, "
-	 "denominator, empty_mean, grad_dtype, ece_bins, ece_norm and outputs"},
+	 "denominator, empty_mean, grad_dtype, ece_bins, ece_norm, outputs and non_finite"},
 	{"cross_entropy",
 	 "{\"logits\": [[1, 2, 3], [4, 5, 6]], \"targets\": [0, 1], \"outputs\": [\"gradient\"]}",
 	 "outputs[0] is \"gradient\", which cross_entropy does not have; use \"grad\": the "
@@ -336,7 +336,7 @@ static const struct named queries[] = {
 	{"nope", "cross_entropy has no argument \"nope\"; there are size_average, ignore_index, "
 		 "reduce, reduction, label_smoothing, denominator, empty_mean, class_axis, "
 		 "grad_dtype, softcap, temperature, z_loss, shift, logit_scale, gamma, k, "
-		 "ece_bins, ece_norm, outputs and compress"},
+		 "ece_bins, ece_norm, outputs, compress and non_finite"},
 };
 
 static void names_in_the_query(void **state)
@@ -448,7 +448,8 @@ static const struct named inferences[] = {
 	 "a request has no member \"timeout\"; it stands in the request's parameters"},
 	{"{\"zz\":1,\"inputs\":[{\"name\":\"logits\",\"shape\":[1,2],\"datatype\":\"FP32\","
 	 "\"data\":[1,2]}]}",
-	 "a request has no member \"zz\"; there are id, model_name, parameters, inputs and "
+	 "a request has no member \"zz\"; there are id, model_name, model_version, parameters, "
+	 "inputs and "
 	 "outputs"},
 	{"{\"inputs\":[{\"name\":\"logits\",\"shape\":[1,2],\"datatype\":\"FP8\",\"data\":[1,2]}]}",
 	 "logits.datatype is \"FP8\", but must be one of FP64, FP32, FP16, BF16"},
