@@ -75,6 +75,22 @@ static void the_contract_served_is_the_file(void **state)
 	finish(&reply);
 }
 
+/* The one made of the other when the server was built. */
+static void the_contract_as_json_is_the_file(void **state)
+{
+	(void)state;
+	struct reply reply;
+	client_get(client, "/openapi.json", &reply);
+	assert_int_equal(reply.status, 200);
+	cJSON *json = reply_json(&reply);
+	assert_true(yaml_is_json(contract, json));
+	cJSON *info = cJSON_GetObjectItemCaseSensitive(json, "info");
+	assert_true(cJSON_ReplaceItemInObject(info, "title", cJSON_CreateString("another")));
+	assert_false(yaml_is_json(contract, json));
+	cJSON_Delete(json);
+	finish(&reply);
+}
+
 /* Every documented GET answers with a documented media type, and HEAD with the same but the body.
  */
 static void every_documented_page_answers(void **state)
@@ -169,6 +185,8 @@ static void undocumented_paths_are_404(void **state)
 		"/v1/",
 		"/v1/losses/",
 		"/openapi.yaml/",
+		"/openapi.json/",
+		"/openapi",
 		"/metrics/",
 		"/problems/",
 		"/v1/losses/cross_entropy/",
@@ -284,6 +302,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_contract_served_is_the_file),
+		cmocka_unit_test(the_contract_as_json_is_the_file),
 		cmocka_unit_test(every_documented_page_answers),
 		cmocka_unit_test(every_documented_post_without_a_body_answers),
 		cmocka_unit_test(allow_lists_the_documented_methods),

@@ -25,7 +25,7 @@ bool contract_load(void)
 
 void contract_free(void)
 {
-	yaml_free(contract);
+	yaml_unload(contract);
 	contract = NULL;
 }
 
