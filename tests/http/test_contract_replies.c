@@ -235,16 +235,17 @@ static void an_evaluation_has_the_documented_members(void **state)
 	cJSON *json = reply_json(&reply);
 	size_t n = 0;
 	for (const cJSON *member = json->child; member; member = member->next, n++) {
-		assert_key("components>schemas>evaluation>properties", member->string);
+		assert_key("components>schemas>EvaluationReply>properties", member->string);
 		char schema[CONTRACT_NODE];
-		snprintf(schema, sizeof schema, "components>schemas>%s>properties", member->string);
+		snprintf(schema, sizeof schema, "components>schemas>%s>properties",
+			 schema_name("", member->string, ""));
 		for (const cJSON *child = member->child; cJSON_IsObject(member) && child;
 		     child = child->next)
 			assert_key(schema, child->string);
 		if (cJSON_IsObject(member))
 			assert_int_equal(cJSON_GetArraySize(member), count_keys(schema));
 	}
-	assert_int_equal(n, count_keys("components>schemas>evaluation>properties"));
+	assert_int_equal(n, count_keys("components>schemas>EvaluationReply>properties"));
 	cJSON_Delete(json);
 	finish(&reply);
 }
@@ -252,7 +253,7 @@ static void an_evaluation_has_the_documented_members(void **state)
 static void an_error_has_the_documented_members(void **state)
 {
 	(void)state;
-	const char *schema = "components>schemas>problem";
+	const char *schema = "components>schemas>Problem";
 	struct reply reply;
 	char type[CONTRACT_NODE];
 	client_post(client, "/v1/losses/cross_entropy", "{\"logits\": [[1, 2]], \"targets\": [2]}",
