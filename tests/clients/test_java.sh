@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# openapi-generator, Java.
+. "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+need curl java javac mvn
+begin java Main.java
+generator=7.25.0
+plugin=org.apache.maven.plugins:maven-dependency-plugin:3.6.1
+maven() { mvn -q -B -Dmaven.repo.local="$work/m2" "$@"; }
+fetch maven "$plugin:copy" -Dartifact="org.openapitools:openapi-generator-cli:$generator" -DoutputDirectory="$work"
+serve
+generate() {
+	rm -rf "$work/client"
+	java -jar "$work/openapi-generator-cli-$generator.jar" generate -g java --library okhttp-gson -i "$work/openapi.json" \
+		-o "$work/client" --invoker-package lossd.client --api-package lossd.client.api --model-package lossd.client.model \
+		--additional-properties=useSingleRequestParameter=true,openApiNullable=false \
+		--global-property apiTests=false,modelTests=false,apiDocs=false,modelDocs=false &&
+		cp "$work/Main.java" "$work/client/src/main/java"
+}
+must "it generates" generate
+libraries() { maven -f "$work/client" "$plugin:copy-dependencies" "$plugin:resolve-plugins"; }
+fetch libraries
+must "it compiles" maven -f "$work/client" compile
+ask java -cp "$work/client/target/classes:$work/client/target/dependency/*" Main
