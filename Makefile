@@ -8,6 +8,7 @@
 #   make test-tsan  the same under the thread sanitizer, with clang and libomp
 #   make test-isa   the tests again with the kernels of each instruction set that the machine has
 #   make test-interop  other people's clients (tritonclient, KServe, safetensors, Go, ...) against the server
+#   make test-clients  clients that generators make of /openapi.json: Go, TypeScript, Python, Java (RUN=java)
 #   make test-proxies  HAProxy and nginx, as docker/ configures them, in front of the server
 #   make test-neon  the kernels cross-compiled for aarch64, under qemu: the same bits as here
 #   make golden     writes tests/isa/golden.sha256 anew: the results that every machine must come to
@@ -263,7 +264,7 @@ uninstall:
 
 # ---------------------------------------------------------------- run and test
 
-.PHONY: setup-run setup-test setup-tsan setup-lint setup-neon setup-fuzz setup-interop setup-proxies \
+.PHONY: setup-run setup-test setup-tsan setup-lint setup-neon setup-fuzz setup-interop setup-clients setup-proxies \
 	setup-attack setup-mutation
 setup-run:
 	@.ci/packages build run
@@ -286,6 +287,10 @@ setup-neon:
 # Without these tests/interop skips what needs Python's clients.
 setup-interop:
 	@.ci/packages build test interop || true
+
+# Without these tests/clients skips Python's.
+setup-clients:
+	@.ci/packages build run interop || true
 
 # Without these tests/proxies skips.
 setup-proxies: setup-test
@@ -314,6 +319,12 @@ test-tsan: setup-tsan
 test-interop: setup-interop
 	@$(MAKE) --no-print-directory all
 	@BUILD=$(BUILD) tests/interop/run
+
+# Has generators make clients of the contract, and compiles them, in $(BUILD)/clients; RUN=java runs those of that name.
+.PHONY: test-clients
+test-clients: setup-clients
+	@$(MAKE) --no-print-directory $(BUILD)/lossd
+	@BUILD=$(BUILD) tests/clients/run
 
 # HAProxy and nginx in front of the server, with the configurations of docker/.
 .PHONY: test-proxies

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # oapi-codegen.
+# shellcheck source=tests/clients/common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 need curl go
 begin go go.mod main.go

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # openapi-typescript and openapi-fetch.
+# shellcheck source=tests/clients/common.sh
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 need curl node npm
 begin typescript package.json tsconfig.json main.ts
