@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # openapi-python-client.
-# shellcheck source=tests/clients/common.sh
+# shellcheck source=tests/clients/common.sh disable=SC2317 # functions are called by name
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 need curl python3
 begin python requirements.txt config.yaml main.py
