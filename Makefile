@@ -8,6 +8,7 @@
 #   make test-tsan  the same under the thread sanitizer, with clang and libomp
 #   make test-isa   the tests again with the kernels of each instruction set that the machine has
 #   make test-interop  other people's clients (tritonclient, KServe, safetensors, Go, ...) against the server
+#   make test-clients  clients that generators make of /openapi.json: Go, TypeScript, Python, Java (RUN=java)
 #   make test-proxies  HAProxy and nginx, as docker/ configures them, in front of the server
 #   make test-neon  the kernels cross-compiled for aarch64, under qemu: the same bits as here
 #   make golden     writes tests/isa/golden.sha256 anew: the results that every machine must come to
@@ -62,7 +63,7 @@ SHORT_COPIES := $(shell $(CC) $(SHORT_COPIES) -E -x c /dev/null >/dev/null 2>&1 
 # Fused multiply-add is written where it is meant: the same bits from every compiler (docs/numerics.md).
 ALL_CFLAGS = -std=c17 $(CFLAGS) $(OPTIMIZE) $(SHORT_COPIES) -ffp-contract=off $(POSITION) $(OPENMP) $(WARNINGS) $(HARDENING) $(EXTRA_CFLAGS)
 LIBS      := -lmicrohttpd -lcjson -lz -lpthread -lm
-TEST_LIBS := -lcurl -lcmocka
+TEST_LIBS := -lcurl -lcmocka -lyaml
 
 # Kernels for processors of another family than the one compiled for.
 FOREIGN_ISA := $(if $(filter x86_64,$(ARCH)),,%_avx2.c %_avx512.c) $(if $(filter aarch64 arm64,$(ARCH)),,%_neon.c)
@@ -189,11 +190,25 @@ $(BUILD)/tests/numbers/check: $(NUMBERS_OBJ) $(BUILD)/tests/support/random.o
 	@echo "  LD $@"
 	$(Q)$(CC) $(ALL_CFLAGS) $(LINK_MODE) -o $@ $^ -lm
 
-# The contract that the server serves at /openapi.yaml, as the bytes of a C array.
+# The contract that the server serves at /openapi.yaml and /openapi.json, as the bytes of C arrays. What turns the one
+# into the other runs here, whatever CC compiles for.
+HOST_CC ?= cc
+$(BUILD)/gen/yaml_to_json: api/yaml_to_json.c
+	@mkdir -p $(@D)
+	@echo "  HOST_CC $<"
+	$(Q)$(HOST_CC) -std=c17 -D_GNU_SOURCE -O1 $(WARNINGS) -o $@ $< -lyaml
+$(BUILD)/gen/openapi.json: api/openapi.yaml $(BUILD)/gen/yaml_to_json
+	$(Q)$(BUILD)/gen/yaml_to_json <$< >$@ || { echo "$< can not be made into JSON" >&2; rm $@; exit 1; }
+AS_ARRAY = od -An -v -tu1 $< | sed 's/  *\([0-9][0-9]*\)/\1,/g' > $@
 $(BUILD)/gen/openapi_yaml.h: api/openapi.yaml
 	@mkdir -p $(@D)
-	@od -An -v -tu1 $< | sed 's/  *\([0-9][0-9]*\)/\1,/g' > $@
-$(BUILD)/server/route/pages.o: $(BUILD)/gen/openapi_yaml.h
+	@$(AS_ARRAY)
+$(BUILD)/gen/openapi_json.h: $(BUILD)/gen/openapi.json
+	@$(AS_ARRAY)
+CONTRACT := $(BUILD)/gen/openapi_yaml.h $(BUILD)/gen/openapi_json.h
+$(BUILD)/server/route/pages.o: $(CONTRACT)
+.PHONY: contract
+contract: $(CONTRACT)
 
 -include $(LIB_OBJ:.o=.d) $(FUZZ_OBJ:.o=.d) $(TARGET_OBJ:.o=.d) $(BUILD)/tests/fuzz/targets/libfuzzer.d $(NUMBERS_OBJ:.o=.d) $(BUILD)/tests/isa/hashes.d $(ORACLE_OBJ:.o=.d) $(SERVER_OBJ:.o=.d) $(SUPPORT_OBJ:.o=.d) $(STEPS_OBJ:.o=.d) $(TEST_BIN:=.d) $(wildcard $(BUILD)/tests/steps/*.d)
 
@@ -249,7 +264,7 @@ uninstall:
 
 # ---------------------------------------------------------------- run and test
 
-.PHONY: setup-run setup-test setup-tsan setup-lint setup-neon setup-fuzz setup-interop setup-proxies \
+.PHONY: setup-run setup-test setup-tsan setup-lint setup-neon setup-fuzz setup-interop setup-clients setup-proxies \
 	setup-attack setup-mutation
 setup-run:
 	@.ci/packages build run
@@ -272,6 +287,10 @@ setup-neon:
 # Without these tests/interop skips what needs Python's clients.
 setup-interop:
 	@.ci/packages build test interop || true
+
+# Without these tests/clients skips Python's.
+setup-clients:
+	@.ci/packages build run interop || true
 
 # Without these tests/proxies skips.
 setup-proxies: setup-test
@@ -300,6 +319,12 @@ test-tsan: setup-tsan
 test-interop: setup-interop
 	@$(MAKE) --no-print-directory all
 	@BUILD=$(BUILD) tests/interop/run
+
+# Has generators make clients of the contract, and compiles them, in $(BUILD)/clients; RUN=java runs those of that name.
+.PHONY: test-clients
+test-clients: setup-clients
+	@$(MAKE) --no-print-directory $(BUILD)/lossd
+	@BUILD=$(BUILD) tests/clients/run
 
 # HAProxy and nginx in front of the server, with the configurations of docker/.
 .PHONY: test-proxies

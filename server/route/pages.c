@@ -229,8 +229,9 @@ static const char index_end[] =
 	"<tr><td><a href=\"/v1/losses\"><code>/v1/losses</code></a></td>"
 	"<td>the losses and this server's limits, as JSON</td></tr>\n"
 	"<tr><td><code>/v1/losses/{loss}</code></td><td>describe (GET), evaluate (POST)</td></tr>\n"
-	"<tr><td><a href=\"/openapi.yaml\"><code>/openapi.yaml</code></a></td>"
-	"<td>the whole contract, OpenAPI 3.1</td></tr>\n"
+	"<tr><td><a href=\"/openapi.yaml\"><code>/openapi.yaml</code></a>, "
+	"<a href=\"/openapi.json\"><code>/openapi.json</code></a></td>"
+	"<td>the whole contract, OpenAPI 3.1, to read and to generate clients from</td></tr>\n"
 	"<tr><td><a href=\"/metrics\"><code>/metrics</code></a></td>"
 	"<td>counters and times, for Prometheus</td></tr>\n"
 	"<tr><td><a href=\"/v2/health/live\"><code>/v2/health/live</code></a>, "
@@ -272,12 +273,21 @@ bool pages_index(struct loss_buffer *out)
 
 /* ---------------------------------------------------------------- the contract */
 
-static const unsigned char openapi[] = {
+static const unsigned char openapi_yaml[] = {
 #include "openapi_yaml.h"
 };
+static const unsigned char openapi_json[] = {
+#include "openapi_json.h"
+};
 
-const unsigned char *pages_openapi(size_t *size)
+const unsigned char *pages_openapi_yaml(size_t *size)
 {
-	*size = sizeof openapi;
-	return openapi;
+	*size = sizeof openapi_yaml;
+	return openapi_yaml;
+}
+
+const unsigned char *pages_openapi_json(size_t *size)
+{
+	*size = sizeof openapi_json;
+	return openapi_json;
 }

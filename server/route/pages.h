@@ -12,7 +12,8 @@ bool pages_loss(struct loss_buffer *out, const struct loss_info *loss, const str
 bool pages_problem(struct loss_buffer *out, loss_status status); /* text/html */
 bool pages_index(struct loss_buffer *out);                       /* text/html */
 
-/* api/openapi.yaml as it was at build time; static. */
-const unsigned char *pages_openapi(size_t *size);
+/* api/openapi.yaml as it was at build time, and the same document as JSON; static. */
+const unsigned char *pages_openapi_yaml(size_t *size);
+const unsigned char *pages_openapi_json(size_t *size);
 
 #endif

@@ -26,11 +26,20 @@ static loss_status index_page(struct request *request, struct reply *reply, stru
 	return written(pages_index(reply->text), reply->text, err);
 }
 
-static loss_status openapi_page(struct request *request, struct reply *reply,
-				struct loss_error *err)
+static loss_status yaml_page(struct request *request, struct reply *reply, struct loss_error *err)
 {
 	size_t size;
-	const unsigned char *document = pages_openapi(&size);
+	const unsigned char *document = pages_openapi_yaml(&size);
+	(void)request;
+	(void)err;
+	reply_set_body(reply, document, size);
+	return LOSS_OK;
+}
+
+static loss_status json_page(struct request *request, struct reply *reply, struct loss_error *err)
+{
+	size_t size;
+	const unsigned char *document = pages_openapi_json(&size);
 	(void)request;
 	(void)err;
 	reply_set_body(reply, document, size);
@@ -118,7 +127,8 @@ static loss_status loss_page(struct request *request, struct reply *reply, struc
 /* clang-format off */
 const struct route routes[] = {
 	GET("/", HTML, index_page),
-	GET("/openapi.yaml", "application/yaml", openapi_page),
+	GET("/openapi.yaml", "application/yaml", yaml_page),
+	GET("/openapi.json", JSON, json_page),
 	{.path = "/metrics", .always = true, .on = {[METHOD_GET] = PAGE(TEXT, metrics_page)}},
 	GET("/problems/{code}", HTML, problem_page),
 	GET("/v1/losses", JSON, losses_page),

@@ -396,13 +396,13 @@ static void test_tensors_are_compressed_only_if_asked_for(void **state)
 	}
 }
 
-/* Pages too, the static one as well; and HEAD says of each what GET does. */
+/* Pages too, the static ones as well; and HEAD says of each what GET does. */
 static void test_pages(void **state)
 {
 	(void)state;
-	static const char *const paths[] = {"/openapi.yaml", "/v1/losses"};
+	static const char *const paths[] = {"/openapi.yaml", "/openapi.json", "/v1/losses"};
 	static const char *const headers[] = {"Accept-Encoding: gzip", NULL};
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
 		struct reply plain, coded, head;
 		client_get(client, paths[i], &plain);
 		client_send(client, &(struct request){.path = paths[i], .headers = headers},

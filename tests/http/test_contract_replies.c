@@ -75,6 +75,22 @@ static void the_contract_served_is_the_file(void **state)
 	finish(&reply);
 }
 
+/* The one made of the other when the server was built. */
+static void the_contract_as_json_is_the_file(void **state)
+{
+	(void)state;
+	struct reply reply;
+	client_get(client, "/openapi.json", &reply);
+	assert_int_equal(reply.status, 200);
+	cJSON *json = reply_json(&reply);
+	assert_true(yaml_is_json(contract, json));
+	cJSON *info = cJSON_GetObjectItemCaseSensitive(json, "info");
+	assert_true(cJSON_ReplaceItemInObject(info, "title", cJSON_CreateString("another")));
+	assert_false(yaml_is_json(contract, json));
+	cJSON_Delete(json);
+	finish(&reply);
+}
+
 /* Every documented GET answers with a documented media type, and HEAD with the same but the body.
  */
 static void every_documented_page_answers(void **state)
@@ -169,6 +185,8 @@ static void undocumented_paths_are_404(void **state)
 		"/v1/",
 		"/v1/losses/",
 		"/openapi.yaml/",
+		"/openapi.json/",
+		"/openapi",
 		"/metrics/",
 		"/problems/",
 		"/v1/losses/cross_entropy/",
@@ -217,16 +235,17 @@ static void an_evaluation_has_the_documented_members(void **state)
 	cJSON *json = reply_json(&reply);
 	size_t n = 0;
 	for (const cJSON *member = json->child; member; member = member->next, n++) {
-		assert_key("components>schemas>evaluation>properties", member->string);
+		assert_key("components>schemas>EvaluationReply>properties", member->string);
 		char schema[CONTRACT_NODE];
-		snprintf(schema, sizeof schema, "components>schemas>%s>properties", member->string);
+		snprintf(schema, sizeof schema, "components>schemas>%s>properties",
+			 schema_name("", member->string, ""));
 		for (const cJSON *child = member->child; cJSON_IsObject(member) && child;
 		     child = child->next)
 			assert_key(schema, child->string);
 		if (cJSON_IsObject(member))
 			assert_int_equal(cJSON_GetArraySize(member), count_keys(schema));
 	}
-	assert_int_equal(n, count_keys("components>schemas>evaluation>properties"));
+	assert_int_equal(n, count_keys("components>schemas>EvaluationReply>properties"));
 	cJSON_Delete(json);
 	finish(&reply);
 }
@@ -234,7 +253,7 @@ static void an_evaluation_has_the_documented_members(void **state)
 static void an_error_has_the_documented_members(void **state)
 {
 	(void)state;
-	const char *schema = "components>schemas>problem";
+	const char *schema = "components>schemas>Problem";
 	struct reply reply;
 	char type[CONTRACT_NODE];
 	client_post(client, "/v1/losses/cross_entropy", "{\"logits\": [[1, 2]], \"targets\": [2]}",
@@ -284,6 +303,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_contract_served_is_the_file),
+		cmocka_unit_test(the_contract_as_json_is_the_file),
 		cmocka_unit_test(every_documented_page_answers),
 		cmocka_unit_test(every_documented_post_without_a_body_answers),
 		cmocka_unit_test(allow_lists_the_documented_methods),

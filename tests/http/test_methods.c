@@ -115,10 +115,16 @@ static void test_request_ids(void **state)
 static void test_head_is_get_without_a_body(void **state)
 {
 	(void)state;
-	static const char *const paths[] = {
-		"/",        "/v1/losses",      CROSS_ENTROPY,
-		"/v2",      "/v2/health/live", "/v2/health/ready",
-		"/metrics", "/openapi.yaml",   "/problems/invalid_json"};
+	static const char *const paths[] = {"/",
+					    "/v1/losses",
+					    CROSS_ENTROPY,
+					    "/v2",
+					    "/v2/health/live",
+					    "/v2/health/ready",
+					    "/metrics",
+					    "/openapi.yaml",
+					    "/openapi.json",
+					    "/problems/invalid_json"};
 	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
 		struct reply get, head;
 		char type[128], length[64], expected[64];
@@ -162,10 +168,15 @@ static void test_options_and_405_carry_allow(void **state)
 	static const struct {
 		const char *path;
 		const char *const *methods;
-	} table[] = {{CROSS_ENTROPY, both},        {"/v1/losses", reading},
-		     {"/metrics", reading},        {"/v2", reading},
-		     {"/v2/health/live", reading}, {"/", reading},
-		     {"/openapi.yaml", reading},   {"/problems/invalid_json", reading}};
+	} table[] = {{CROSS_ENTROPY, both},
+		     {"/v1/losses", reading},
+		     {"/metrics", reading},
+		     {"/v2", reading},
+		     {"/v2/health/live", reading},
+		     {"/", reading},
+		     {"/openapi.yaml", reading},
+		     {"/openapi.json", reading},
+		     {"/problems/invalid_json", reading}};
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
 		struct reply reply;
 		client_send(client, &(struct request){.method = "OPTIONS", .path = table[i].path},

@@ -1,5 +1,6 @@
 #include "contract.h"
 
+#include <ctype.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -25,21 +26,35 @@ bool contract_load(void)
 
 void contract_free(void)
 {
-	yaml_free(contract);
+	yaml_unload(contract);
 	contract = NULL;
 }
 
 const char *node(const char *format, ...)
 {
-	static char texts[4][CONTRACT_NODE];
+	static char texts[8][CONTRACT_NODE];
 	static unsigned next;
-	char *text = texts[next++ % 4];
+	char *text = texts[next++ % 8];
 	va_list args;
 	va_start(args, format);
 	int n = vsnprintf(text, CONTRACT_NODE, format, args);
 	va_end(args);
 	assert_in_range(n, 1, CONTRACT_NODE - 1);
 	return text;
+}
+
+const char *schema_name(const char *before, const char *name, const char *after)
+{
+	char pascal[CONTRACT_NODE];
+	size_t n = 0;
+	for (const char *c = name; *c; c++) {
+		bool starts = c == name || c[-1] == '_';
+		if (*c != '_')
+			pascal[n++] = starts ? (char)toupper((unsigned char)*c) : *c;
+		assert_in_range(n, 0, sizeof pascal - 1);
+	}
+	pascal[n] = '\0';
+	return node("%s%s%s", before, pascal, after);
 }
 
 size_t count_items(const char *path)

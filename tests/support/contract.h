@@ -17,8 +17,11 @@ extern struct yaml *contract;
 bool contract_load(void);
 void contract_free(void);
 
-/* A node's name by printf's arguments; valid until the next call but three. */
+/* A node's name by printf's arguments; valid until the eighth call after it. */
 __attribute__((format(printf, 1, 2))) const char *node(const char *format, ...);
+
+/* "nll_loss" between the two as a schema is called: "NllLoss". Valid as a node's name is. */
+const char *schema_name(const char *before, const char *name, const char *after);
 
 size_t count_items(const char *path);
 size_t count_keys(const char *path);

@@ -4,139 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_DEPTH 24
-#define MAX_PATH_BYTES 256
-#define ITEM "-" /* the key of every list item */
-
-struct entry {
-	char *parent; /* the path of the node that it stands in */
-	char *key;
-	char *value;
-};
+#include <yaml.h>
 
 struct yaml {
-	struct entry *entries;
-	size_t n, capacity;
+	yaml_document_t document;
 };
-
-/* Where the reader stands: the open nodes, outermost first. */
-struct reader {
-	struct yaml *yaml;
-	size_t depth;
-	size_t indents[MAX_DEPTH];
-	char keys[MAX_DEPTH][MAX_PATH_BYTES];
-	bool in_text; /* inside a block text, whose lines are deeper than text_indent */
-	size_t text_indent;
-};
-
-static char *duplicate(const char *text)
-{
-	char *copy = strdup(text);
-	if (!copy)
-		abort();
-	return copy;
-}
-
-static void add(struct yaml *yaml, const char *parent, const char *key, const char *value)
-{
-	if (yaml->n == yaml->capacity) {
-		yaml->capacity = yaml->capacity ? 2 * yaml->capacity : 1024;
-		yaml->entries = realloc(yaml->entries, yaml->capacity * sizeof *yaml->entries);
-		if (!yaml->entries)
-			abort();
-	}
-	yaml->entries[yaml->n++] =
-		(struct entry){duplicate(parent), duplicate(key), duplicate(value)};
-}
-
-/* Takes the quotes off in place. */
-static char *unquote(char *text)
-{
-	size_t n = strlen(text);
-	bool quoted = n >= 2 && (*text == '\'' || *text == '"') && text[n - 1] == *text;
-	if (quoted)
-		text[n - 1] = '\0';
-	return quoted ? text + 1 : text;
-}
-
-/* "[a, b]" as the items of `parent`. */
-static void add_inline_items(struct yaml *yaml, const char *parent, char *list)
-{
-	char *rest = NULL;
-	for (char *item = strtok_r(list, "[], ", &rest); item; item = strtok_r(NULL, "[], ", &rest))
-		add(yaml, parent, ITEM, unquote(item));
-}
-
-static void open_path(const struct reader *reader, char *out)
-{
-	size_t used = 0;
-	out[0] = '\0';
-	for (size_t i = 0; i < reader->depth && used < MAX_PATH_BYTES; i++)
-		used += (size_t)snprintf(out + used, MAX_PATH_BYTES - used, "%s%s", i ? ">" : "",
-					 reader->keys[i]);
-}
-
-/* "key: value", where the key may be quoted; the value is "" when there is none. False for no
- * mapping. */
-static bool split(char *line, char **key, char **value)
-{
-	size_t n = strlen(line);
-	char *colon = strstr(line, ": ");
-	if (!colon && n && line[n - 1] == ':')
-		colon = line + n - 1;
-	if (!colon)
-		return false;
-	*colon = '\0';
-	*key = unquote(line);
-	*value = colon[1] ? colon + 1 + strspn(colon + 1, " ") : colon + 1;
-	return true;
-}
-
-static void open_node(struct reader *reader, size_t indent, const char *key)
-{
-	if (reader->depth == MAX_DEPTH || strlen(key) >= MAX_PATH_BYTES)
-		abort(); /* the document has outgrown this reader */
-	reader->indents[reader->depth] = indent;
-	strcpy(reader->keys[reader->depth++], key);
-}
-
-static void read_mapping(struct reader *reader, size_t indent, char *line)
-{
-	char parent[MAX_PATH_BYTES], node[MAX_PATH_BYTES];
-	char *key, *value;
-	open_path(reader, parent);
-	if (!split(line, &key, &value))
-		return;
-	open_node(reader, indent, key);
-	open_path(reader, node);
-	reader->in_text = strcmp(value, "|") == 0;
-	reader->text_indent = indent;
-	if (value[0] == '[') {
-		add(reader->yaml, parent, key, "");
-		add_inline_items(reader->yaml, node, value);
-	} else {
-		add(reader->yaml, parent, key, unquote(value));
-	}
-}
-
-static void read_line(struct reader *reader, char *line)
-{
-	size_t indent = strspn(line, " ");
-	char *text = line + indent;
-	text[strcspn(text, "\n")] = '\0';
-	if (!*text || *text == '#' || (reader->in_text && indent > reader->text_indent))
-		return;
-	reader->in_text = false;
-	while (reader->depth && reader->indents[reader->depth - 1] >= indent)
-		reader->depth--;
-	if (strncmp(text, "- ", 2) == 0) {
-		char parent[MAX_PATH_BYTES];
-		open_path(reader, parent);
-		add(reader->yaml, parent, ITEM, unquote(text + 2));
-	} else {
-		read_mapping(reader, indent, text);
-	}
-}
 
 struct yaml *yaml_load(const char *file)
 {
@@ -146,69 +18,98 @@ struct yaml *yaml_load(const char *file)
 		return NULL;
 	}
 	struct yaml *yaml = calloc(1, sizeof *yaml);
-	struct reader *reader = calloc(1, sizeof *reader);
-	if (!yaml || !reader)
+	yaml_parser_t parser;
+	if (!yaml || !yaml_parser_initialize(&parser))
 		abort();
-	reader->yaml = yaml;
-	char *line = NULL;
-	size_t capacity = 0;
-	while (getline(&line, &capacity, in) >= 0)
-		read_line(reader, line);
-	free(line);
-	free(reader);
+	yaml_parser_set_input_file(&parser, in);
+	if (!yaml_parser_load(&parser, &yaml->document)) {
+		fprintf(stderr, "%s:%zu: %s\n", file, parser.problem_mark.line + 1, parser.problem);
+		free(yaml);
+		yaml = NULL;
+	}
+	yaml_parser_delete(&parser);
 	fclose(in);
 	return yaml;
 }
 
-void yaml_free(struct yaml *yaml)
+void yaml_unload(struct yaml *yaml)
 {
 	if (!yaml)
 		return;
-	for (size_t i = 0; i < yaml->n; i++) {
-		free(yaml->entries[i].parent);
-		free(yaml->entries[i].key);
-		free(yaml->entries[i].value);
-	}
-	free(yaml->entries);
+	yaml_document_delete(&yaml->document);
 	free(yaml);
 }
 
-const char *yaml_value(const struct yaml *yaml, const char *path)
+/* ---------------------------------------------------------------- nodes */
+
+/* The library reads documents, and takes them as if to change them. */
+static const yaml_node_t *node_at(const struct yaml *yaml, int index)
 {
-	const char *last = strrchr(path, '>');
-	size_t parent_length = last ? (size_t)(last - path) : 0;
-	const char *key = last ? last + 1 : path;
-	for (size_t i = 0; i < yaml->n; i++) {
-		const struct entry *entry = &yaml->entries[i];
-		if (strcmp(entry->key, key) == 0 && strlen(entry->parent) == parent_length &&
-		    strncmp(entry->parent, path, parent_length) == 0)
-			return entry->value;
+	return &yaml->document.nodes.start[index - 1];
+}
+
+static const char *text_of(const yaml_node_t *node)
+{
+	return node->type == YAML_SCALAR_NODE ? (const char *)node->data.scalar.value : "";
+}
+
+static size_t count(const yaml_node_t *node)
+{
+	if (node->type == YAML_MAPPING_NODE)
+		return (size_t)(node->data.mapping.pairs.top - node->data.mapping.pairs.start);
+	if (node->type == YAML_SEQUENCE_NODE)
+		return (size_t)(node->data.sequence.items.top - node->data.sequence.items.start);
+	return 0;
+}
+
+/* The value of a mapping's key of `size` bytes, or NULL. */
+static const yaml_node_t *member(const struct yaml *yaml, const yaml_node_t *node, const char *key,
+				 size_t size)
+{
+	for (size_t i = 0; node->type == YAML_MAPPING_NODE && i < count(node); i++) {
+		const yaml_node_pair_t *pair = &node->data.mapping.pairs.start[i];
+		const char *text = text_of(node_at(yaml, pair->key));
+		if (strlen(text) == size && memcmp(text, key, size) == 0)
+			return node_at(yaml, pair->value);
 	}
 	return NULL;
 }
 
-/* The i-th entry below a node that is (or is not) a list item. */
-static const struct entry *child(const struct yaml *yaml, const char *path, bool item, size_t i)
+static const yaml_node_t *find(const struct yaml *yaml, const char *path)
 {
-	for (size_t e = 0; e < yaml->n; e++) {
-		const struct entry *entry = &yaml->entries[e];
-		bool is_item = strcmp(entry->key, ITEM) == 0;
-		if (is_item == item && strcmp(entry->parent, path) == 0 && i-- == 0)
-			return entry;
+	const yaml_node_t *node = node_at(yaml, 1);
+	while (node && *path) {
+		size_t size = strcspn(path, ">");
+		node = member(yaml, node, path, size);
+		path += size + (path[size] == '>');
 	}
-	return NULL;
+	return node;
+}
+
+/* ---------------------------------------------------------------- by their names */
+
+const char *yaml_value(const struct yaml *yaml, const char *path)
+{
+	const yaml_node_t *node = find(yaml, path);
+	return node ? text_of(node) : NULL;
 }
 
 const char *yaml_key(const struct yaml *yaml, const char *path, size_t i)
 {
-	const struct entry *entry = child(yaml, path, false, i);
-	return entry ? entry->key : NULL;
+	const yaml_node_t *node = find(yaml, path);
+	if (!node || node->type != YAML_MAPPING_NODE || i >= count(node))
+		return NULL;
+	return text_of(node_at(yaml, node->data.mapping.pairs.start[i].key));
 }
 
 const char *yaml_item(const struct yaml *yaml, const char *path, size_t i)
 {
-	const struct entry *entry = child(yaml, path, true, i);
-	return entry ? entry->value : NULL;
+	const yaml_node_t *node = find(yaml, path);
+	if (!node || node->type != YAML_SEQUENCE_NODE || i >= count(node))
+		return NULL;
+	const yaml_node_t *item = node_at(yaml, node->data.sequence.items.start[i]);
+	const yaml_node_t *reference = member(yaml, item, "$ref", strlen("$ref"));
+	return text_of(reference ? reference : item);
 }
 
 bool yaml_has_item(const struct yaml *yaml, const char *path, const char *item)
@@ -218,4 +119,48 @@ bool yaml_has_item(const struct yaml *yaml, const char *path, const char *item)
 		if (strcmp(found, item) == 0)
 			return true;
 	return false;
+}
+
+/* ---------------------------------------------------------------- beside JSON */
+
+static bool scalar_is(const yaml_node_t *node, const cJSON *json)
+{
+	const char *text = text_of(node);
+	bool plain = node->data.scalar.style == YAML_PLAIN_SCALAR_STYLE;
+	char *end;
+	double number = strtod(text, &end);
+	bool is_number = plain && strchr("-0123456789", *text) && end != text && *end == '\0';
+	bool is_word = plain && (strcmp(text, "null") == 0 || strcmp(text, "true") == 0 ||
+				 strcmp(text, "false") == 0 || *text == '\0');
+	if (cJSON_IsNumber(json))
+		return is_number && number == json->valuedouble;
+	if (cJSON_IsString(json))
+		return !is_number && !is_word && strcmp(text, json->valuestring) == 0;
+	return is_word && strcmp(*text ? text : "null", cJSON_IsTrue(json)    ? "true"
+							: cJSON_IsFalse(json) ? "false"
+									      : "null") == 0;
+}
+
+static bool node_is(const struct yaml *yaml, const yaml_node_t *node, const cJSON *json)
+{
+	if (node->type == YAML_SCALAR_NODE)
+		return !cJSON_IsObject(json) && !cJSON_IsArray(json) && scalar_is(node, json);
+	if ((node->type == YAML_MAPPING_NODE) != cJSON_IsObject(json) ||
+	    (node->type == YAML_SEQUENCE_NODE) != cJSON_IsArray(json) ||
+	    count(node) != (size_t)cJSON_GetArraySize(json))
+		return false;
+	const cJSON *child = json->child;
+	for (size_t i = 0; child; i++, child = child->next) {
+		const yaml_node_t *value =
+			child->string ? member(yaml, node, child->string, strlen(child->string))
+				      : node_at(yaml, node->data.sequence.items.start[i]);
+		if (!value || !node_is(yaml, value, child))
+			return false;
+	}
+	return true;
+}
+
+bool yaml_is_json(const struct yaml *yaml, const cJSON *json)
+{
+	return node_is(yaml, node_at(yaml, 1), json);
 }

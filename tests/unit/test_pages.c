@@ -302,6 +302,7 @@ static void test_index(void **state)
 		"curl ",
 		"href=\"/v1/losses\"",
 		"href=\"/openapi.yaml\"",
+		"href=\"/openapi.json\"",
 		"href=\"/metrics\"",
 		"href=\"/v2/health/ready\"",
 		"'{\"logits\": [[-0.7715, -0.6205, -0.2562]], \"targets\": [0], "};
@@ -319,7 +320,7 @@ static void test_openapi_is_the_file(void **state)
 {
 	(void)state;
 	size_t size = 0;
-	const unsigned char *bytes = pages_openapi(&size);
+	const unsigned char *bytes = pages_openapi_yaml(&size);
 	FILE *file = fopen("api/openapi.yaml", "rb");
 	assert_non_null(file);
 	char *text = malloc(size + 1);
