@@ -210,6 +210,12 @@ def seeds():
         for bad in (coded, coded + coded, coded[:-3], zlib.compress(body, 0)):
             yield "coding", b"deflate\n" + bad
     yield "coding", b"gzip\n" + gzip.compress(bytes(1 << 21), mtime=0)
+    for path in sorted(glob.glob(os.path.join(ROOT, "tests/fixtures/zstd/*.zst"))):
+        with open(path, "rb") as file:
+            coded = file.read()
+        for bad in (coded, coded + coded, coded[:-3], b"\x50\x2a\x4d\x18\x01\0\0\0a" + coded):
+            yield "coding", b"zstd\n" + bad
+    yield "coding", b"zstd\n\x28\xb5\x2f\xfd\0\x68" + 64 * b"\x02\0\x10 " + b"\1\0\0"
     for head in HEADS:
         yield "head", head
         yield "request", head
