@@ -113,7 +113,7 @@ static struct evaluation *create(struct run *run, struct loss_error *err)
 		.isa = options->isa,
 		.coding = is_gzip(run) ? CODING_GZIP : CODING_IDENTITY,
 		.max_body_bytes = UINT64_MAX,
-		.limits = {MAX_ELEMENTS, LOSS_MAX_RANK, MAX_HEADER_BYTES},
+		.limits = {MAX_ELEMENTS, LOSS_MAX_RANK, MAX_HEADER_BYTES, true},
 	};
 	struct evaluation *e = evaluation_create(&kind, run->arena, &run->timings);
 	if (!e)

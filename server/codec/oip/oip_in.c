@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "codec/signature.h"
 #include "oip_request.h"
 #include "shm/shm_uses.h"
 #include "status/status.h"
@@ -25,6 +26,7 @@ struct oip_in {
 	struct reply_wish wish;
 	bool wanted; /* its raw tensors; else there are none, or an error is known */
 
+	struct beginning beginning;
 	struct oip_request request; /* last, for it begins all by itself */
 };
 
@@ -155,6 +157,8 @@ static void end_document(struct oip_in *in)
 	struct loss_error err;
 	in->document_done = true;
 	loss_status status = oip_request_finish(request, &err);
+	if (status == STATUS_INVALID_JSON)
+		signature_tell(&in->beginning, "json", in->setup.limits.of_eval, &err);
 	fault_note(fault_of(in), status, &err);
 	in->unreadable = status != LOSS_OK;
 	if (in->unreadable)
@@ -189,6 +193,7 @@ static void feed_framed(struct oip_in *in, const unsigned char *bytes, size_t n)
 static void feed(struct decoder *decoder, const unsigned char *bytes, size_t n)
 {
 	struct oip_in *in = in_of(decoder);
+	beginning_feed(&in->beginning, bytes, n);
 	if (in->framed)
 		feed_framed(in, bytes, n);
 	else
