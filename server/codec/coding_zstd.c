@@ -1,7 +1,8 @@
 /*
  * zstd (RFC 8878), of a window as content codings have it (RFC 9659). The arithmetic is libzstd's.
  *
- * libzstd is handed what one block, or one header, still lacks at a time: so what has been decoded
+ * libzstd is handed what one block, or one header, still lacks at a time, and that only when it has
+ * given out what it holds: so what has been decoded
  * when it finds an error does not depend on the pieces that the body came in, for it forgets what
  * it wrote in the same call.
  */
@@ -35,6 +36,7 @@ struct zstd {
 	struct loss_arena *arena;
 	ZSTD_DCtx *context;
 	bool no_memory;
+	bool holds;        /* decoded bytes that there was no room for, perhaps */
 	size_t wants;      /* bytes of the block or header that is being read; 0: any number */
 	unsigned magic;    /* bytes of it that were seen */
 	bool is_skippable; /* by them */
@@ -146,11 +148,13 @@ static enum coding_end blame(const struct zstd *zstd, size_t result, struct codi
 	return zstd->no_memory ? CODING_NO_MEMORY : CODING_CORRUPT;
 }
 
-/* What is to be handed over at once: not the header of the next block, which is asked for too. */
+/* What is to be handed over at once: not the header of the next block, which is asked for too, and
+ * nothing before what is held has come out. */
 static size_t part_of(const struct zstd *zstd, size_t n)
 {
 	size_t wants =
 		zstd->wants > BLOCK_HEADER_BYTES ? zstd->wants - BLOCK_HEADER_BYTES : zstd->wants;
+	wants = zstd->holds ? 0 : wants;
 	return n < wants ? n : wants;
 }
 
@@ -173,6 +177,7 @@ static enum coding_end decode(void *state, struct coding_io *io)
 		io->out += out.pos;
 		io->n_out -= out.pos;
 		zstd->wants = result;
+		zstd->holds = io->n_out == 0;
 		if (result == 0)
 			return CODING_ENDS;
 	} while (io->n_in > 0 && io->n_out > 0);

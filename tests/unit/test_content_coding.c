@@ -471,6 +471,26 @@ static void test_zstd_bombs(void **state)
 	loss_arena_destroy(arena);
 }
 
+/* What is decoded comes out although the next header is wrong, also where it takes more than one
+ * piece. */
+static void test_zstd_wrong_header_after_a_long_block(void **state)
+{
+	(void)state;
+	struct loss_arena *arena = create_arena(NULL);
+	unsigned char body[] = {0x28, 0xb5, 0x2f, 0xfd, 0, (23 - 10) << 3,
+				/* 512 of a byte, 128 KiB of another, and no block */
+				2, 0x10, 0, 'a', 2, 0, 0x10, 'b', 0xff, 0xff, 0xff};
+	for (size_t step = 1; step <= sizeof body; step++) {
+		struct outcome outcome = decode(arena, CODING_ZSTD, NO_LIMIT,
+						(struct bytes){body, sizeof body}, step);
+		expect_error(&outcome, STATUS_INVALID_ENCODING,
+			     "corrupt after 131584 decoded bytes");
+		assert_int_equal(outcome.decoded->size, 131584);
+		loss_buffer_release(outcome.decoded);
+	}
+	loss_arena_destroy(arena);
+}
+
 /* A block that is wrong after some that are right: as many bytes have been decoded, however it was
  * cut. */
 static void test_zstd_wrong_in_the_middle(void **state)
@@ -659,6 +679,7 @@ int main(void)
 		cmocka_unit_test(test_zstd_windows),
 		cmocka_unit_test(test_zstd_windows_do_not_add_up),
 		cmocka_unit_test(test_zstd_bombs),
+		cmocka_unit_test(test_zstd_wrong_header_after_a_long_block),
 		cmocka_unit_test(test_zstd_wrong_in_the_middle),
 		cmocka_unit_test(test_deflates_in_pieces_of_any_size),
 		cmocka_unit_test(test_deflates_noise),
