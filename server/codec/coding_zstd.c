@@ -154,6 +154,9 @@ static size_t part_of(const struct zstd *zstd, size_t n)
 {
 	size_t wants =
 		zstd->wants > BLOCK_HEADER_BYTES ? zstd->wants - BLOCK_HEADER_BYTES : zstd->wants;
+	/* The last byte comes alone: those of a block that is stored come out as they come, and
+	 * only the last one's can be forgotten. */
+	wants -= wants > 1;
 	wants = zstd->holds ? 0 : wants;
 	return n < wants ? n : wants;
 }

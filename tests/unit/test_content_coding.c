@@ -491,6 +491,22 @@ static void test_zstd_wrong_header_after_a_long_block(void **state)
 	loss_arena_destroy(arena);
 }
 
+/* A stored block of 8 bytes in a frame that is said to have 9: all but the last come out. */
+static void test_zstd_wrong_size_after_a_stored_block(void **state)
+{
+	(void)state;
+	struct loss_arena *arena = create_arena(NULL);
+	unsigned char body[] = {0x28, 0xb5, 0x2f, 0xfd, 0x20, 9,   8 << 3 | 1, 0,  0,
+				'a',  'b',  'c',  'd',  'e',  'f', 'g',        'h'};
+	for (size_t step = 1; step <= sizeof body; step++) {
+		struct outcome outcome = decode(arena, CODING_ZSTD, NO_LIMIT,
+						(struct bytes){body, sizeof body}, step);
+		expect_error(&outcome, STATUS_INVALID_ENCODING, "corrupt after 7 decoded bytes");
+		loss_buffer_release(outcome.decoded);
+	}
+	loss_arena_destroy(arena);
+}
+
 /* A block that is wrong after some that are right: as many bytes have been decoded, however it was
  * cut. */
 static void test_zstd_wrong_in_the_middle(void **state)
@@ -680,6 +696,7 @@ int main(void)
 		cmocka_unit_test(test_zstd_windows_do_not_add_up),
 		cmocka_unit_test(test_zstd_bombs),
 		cmocka_unit_test(test_zstd_wrong_header_after_a_long_block),
+		cmocka_unit_test(test_zstd_wrong_size_after_a_stored_block),
 		cmocka_unit_test(test_zstd_wrong_in_the_middle),
 		cmocka_unit_test(test_deflates_in_pieces_of_any_size),
 		cmocka_unit_test(test_deflates_noise),

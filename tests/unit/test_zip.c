@@ -35,7 +35,7 @@ struct archive {
 static void put(struct archive *archive, uint64_t value, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		archive->bytes[archive->n++] = (unsigned char)(value >> 8 * i);
+		archive->bytes[archive->n++] = (unsigned char)(i < 8 ? value >> 8 * i : 0);
 }
 
 static void put_text(struct archive *archive, const char *text)
