@@ -62,7 +62,7 @@ SHORT_COPIES := -mmemset-strategy=vector_loop:512:noalign,libcall:-1:noalign \
 SHORT_COPIES := $(shell $(CC) $(SHORT_COPIES) -E -x c /dev/null >/dev/null 2>&1 && echo '$(SHORT_COPIES)')
 # Fused multiply-add is written where it is meant: the same bits from every compiler (docs/numerics.md).
 ALL_CFLAGS = -std=c17 $(CFLAGS) $(OPTIMIZE) $(SHORT_COPIES) -ffp-contract=off $(POSITION) $(OPENMP) $(WARNINGS) $(HARDENING) $(EXTRA_CFLAGS)
-LIBS      := -lmicrohttpd -lcjson -lz -lpthread -lm
+LIBS      := -lmicrohttpd -lcjson -lz -lzstd -lpthread -lm
 TEST_LIBS := -lcurl -lcmocka -lyaml
 
 # Kernels for processors of another family than the one compiled for.

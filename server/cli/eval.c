@@ -1,210 +1,318 @@
 #include "eval.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
-#include "eval/evaluation.h"
-#include "eval_options.h"
-#include "status/status.h"
+#include "codec/numpy/numpy_in.h"
+#include "problem.h"
+#include "source.h"
 
-/* Nobody who calls this has to be guarded against: the limits are the library's own. */
-#define MAX_ELEMENTS (UINT64_C(1) << 40)
-#define MAX_HEADER_BYTES (UINT64_C(16) << 20)
+static const struct loss_error nothing = {.status = LOSS_OK};
 
-#define READ_BYTES ((size_t)1 << 18)
-
-enum { EXIT_GOOD, EXIT_PROBLEM, EXIT_USAGE };
-
-struct run {
-	const struct eval_options *options;
-	struct loss_arena *arena;
-	struct timings timings;
-	int file;
-	unsigned char *bytes; /* the last READ_BYTES or fewer */
-	size_t n;
-};
-
-/* ---------------------------------------------------------------- the file */
-
-static int fail_file(const struct run *run)
+static enum exit_status worse(enum exit_status a, enum exit_status b)
 {
-	fprintf(stderr, "lossd eval: %s: %s\n", run->options->path, strerror(errno));
+	return a > b ? a : b;
+}
+
+/* ---------------------------------------------------------------- what is wrong with a file */
+
+static enum exit_status fail_file(const char *path, const char *why)
+{
+	fprintf(stderr, "lossd eval: %s: %s\n", path, why);
 	return EXIT_USAGE;
 }
 
-static bool open_file(struct run *run)
+/* As sentences and replies name it, among several or where it has lines. */
+static const char *label_of(const struct eval_options *options, const struct source *source,
+			    bool lines)
 {
-	const char *path = run->options->path;
-	run->file = strcmp(path, "-") == 0 ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
-	return run->file >= 0;
+	return options->n_paths > 1 || lines ? source->path : NULL;
 }
 
-/* Fills run->bytes, but at the end of the file; false when the file can not be read. */
-static bool read_some(struct run *run)
+/* ---------------------------------------------------------------- formats */
+
+static bool ends_with(const char *text, size_t n, const char *ending)
 {
-	uint64_t start = clock_ns();
-	run->n = 0;
-	while (run->n < READ_BYTES) {
-		ssize_t got = read(run->file, run->bytes + run->n, READ_BYTES - run->n);
-		if (got < 0 && errno == EINTR)
-			continue;
-		if (got < 0)
-			return false;
-		if (got == 0)
-			break;
-		run->n += (size_t)got;
-	}
-	run->timings.bytes_in += run->n;
-	run->timings.receive_ns += clock_ns() - start;
-	return true;
+	size_t length = strlen(ending);
+	return n > length && memcmp(text + n - length, ending, length) == 0;
 }
 
-/* ---------------------------------------------------------------- its format */
-
-static bool is_gzip(const struct run *run)
-{
-	return run->n >= 2 && run->bytes[0] == 0x1f && run->bytes[1] == 0x8b;
-}
-
-/* What stands after the last dot, but for .gz: "json" of "batch.json.gz". */
-static const struct media_type *format_of_name(const char *path)
+/* What stands after the last dot, but for a coding's ending: "json" of "batch.json.gz". */
+static const struct eval_format *format_of_name(const char *path)
 {
 	const char *name = strrchr(path, '/');
 	size_t n = strlen(name ? name = name + 1 : (name = path));
-	if (n > 3 && strcmp(name + n - 3, ".gz") == 0)
+	if (ends_with(name, n, ".gz"))
 		n -= 3;
+	else if (ends_with(name, n, ".zst"))
+		n -= 4;
 	size_t dot = n;
 	while (dot > 0 && name[dot - 1] != '.')
 		dot--;
 	return dot > 0 ? eval_format_find(name + dot, n - dot) : NULL;
 }
 
-/* JSON begins with a bracket or white space, which a safetensors header of fewer than 2^56 bytes
- * may have as its length's first byte as well. What is compressed is more likely JSON. */
-static const struct media_type *format_of_bytes(const struct run *run)
+/*
+ * What the first bytes say counts, whatever the name; of what they leave open, whether JSON is one
+ * problem or one a line, the name. NULL: a format that is not evaluated by itself.
+ */
+static const struct eval_format *format_of(const struct eval_options *options,
+					   const struct source *source)
 {
-	if (is_gzip(run))
-		return eval_format_find("json", 4);
-	bool json = run->n == 0 || memchr("{[ \t\r\n", run->bytes[0], 6);
-	bool raw = run->n > 8 && run->bytes[7] == 0 && run->bytes[8] == '{';
-	return json && !raw ? eval_format_find("json", 4) : eval_format_find("safetensors", 11);
+	const struct eval_format *named = format_of_name(source->path);
+	const struct signature *found = signature_find(&source->beginning);
+	if (options->format)
+		return options->format;
+	if (found && found->format && !(named && strcmp(named->base, found->format) == 0))
+		return eval_format_find(found->format, strlen(found->format));
+	if (named)
+		return named;
+	return source->n == 0 ? eval_format_find("json", 4) : eval_format_find("safetensors", 11);
 }
 
-static const struct media_type *format_of(const struct run *run)
-{
-	const struct media_type *media = run->options->media;
-	if (!media)
-		media = format_of_name(run->options->path);
-	return media ? media : format_of_bytes(run);
-}
+/* ---------------------------------------------------------------- one problem a file */
 
-/* ---------------------------------------------------------------- the evaluation */
-
-static struct evaluation *create(struct run *run, struct loss_error *err)
+static enum exit_status end_stream(struct problem *problem, const struct source *source,
+				   enum source_status status)
 {
-	const struct eval_options *options = run->options;
-	const struct evaluation_kind kind = {
-		.loss = options->loss,
-		.media = format_of(run),
-		.format = protocol_v1.replies,
-		.isa = options->isa,
-		.coding = is_gzip(run) ? CODING_GZIP : CODING_IDENTITY,
-		.max_body_bytes = UINT64_MAX,
-		.limits = {MAX_ELEMENTS, LOSS_MAX_RANK, MAX_HEADER_BYTES},
-	};
-	struct evaluation *e = evaluation_create(&kind, run->arena, &run->timings);
-	if (!e)
-		loss_arena_failure(run->arena, err);
-	return e;
-}
-
-/* Reads the file to its end. Of what is wrong with arguments and file, what takes
- * precedence counts. */
-static bool decode(struct run *run, struct evaluation *e, struct loss_error *err)
-{
-	const struct loss_buffer *query = run->options->query;
-	struct loss_error found;
-	loss_status status = evaluation_query(e, (const char *)query->data, query->size, err);
-	while (e->decoder && run->n > 0) {
-		evaluation_feed(e, run->bytes, run->n);
-		if (!read_some(run))
-			return false;
+	if (status == SOURCE_UNREADABLE) {
+		problem_drop(problem);
+		return fail_file(source->path, strerror(errno));
 	}
-	if (e->decoder && evaluation_decode(e, &found) != LOSS_OK &&
-	    status_precedes(found.status, status))
-		*err = found;
+	problem->timings.bytes_in = source->bytes_in;
+	problem->timings.receive_ns = source->receive_ns;
+	problem->timings.decode_ns += source->decode_ns;
+	return problem_end(problem, &source->error);
+}
+
+static enum exit_status evaluate_stream(const struct eval_options *options, struct source *source,
+					const struct media_type *media)
+{
+	struct problem problem = {.options = options, .file = label_of(options, source, false)};
+	enum source_status status = SOURCE_GOOD;
+	problem_begin(&problem, media);
+	while (status == SOURCE_GOOD && source->n > 0) {
+		problem_feed(&problem, source->bytes, source->n);
+		status = source_next(source);
+	}
+	return end_stream(&problem, source, status);
+}
+
+static enum exit_status evaluate_archive(const struct eval_options *options, struct source *source,
+					 const struct media_type *media)
+{
+	struct problem problem = {.options = options, .file = label_of(options, source, false)};
+	problem_begin(&problem, media);
+	enum source_status status = source_read_all(source);
+	if (status == SOURCE_GOOD && problem_decoder(&problem))
+		numpy_in_set_archive(problem_decoder(&problem), source->bytes, source->n);
+	return end_stream(&problem, source, status);
+}
+
+/* ---------------------------------------------------------------- one problem a line */
+
+struct lines {
+	const struct eval_options *options;
+	const struct source *source;
+	const struct media_type *media;
+	struct problem problem; /* of this line, once something stands in it */
+	bool begun;
+	size_t line;
+	enum exit_status status;
+};
+
+static void end_line(struct lines *lines, const struct loss_error *found)
+{
+	if (lines->begun)
+		lines->status = worse(lines->status, problem_end(&lines->problem, found));
+	lines->begun = false;
+	lines->line++;
+}
+
+/* Some of a line, which is blank while there is nothing but space. */
+static void feed_line(struct lines *lines, const unsigned char *bytes, size_t n)
+{
+	size_t blank = 0;
+	while (!lines->begun && blank < n && memchr(" \t\r", bytes[blank], 3))
+		blank++;
+	if (!lines->begun && blank < n) {
+		lines->problem =
+			(struct problem){.options = lines->options,
+					 .file = label_of(lines->options, lines->source, true),
+					 .line = lines->line};
+		problem_begin(&lines->problem, lines->media);
+		lines->begun = true;
+	}
+	if (lines->begun) {
+		problem_feed(&lines->problem, bytes + blank, n - blank);
+		lines->problem.timings.bytes_in += n - blank;
+	}
+}
+
+static void feed_lines(struct lines *lines, const unsigned char *bytes, size_t n)
+{
+	while (n > 0) {
+		const unsigned char *end = memchr(bytes, '\n', n);
+		size_t part = end ? (size_t)(end - bytes) : n;
+		feed_line(lines, bytes, part);
+		if (end)
+			end_line(lines, &nothing);
+		bytes += part + (end ? 1 : 0);
+		n -= part + (end ? 1 : 0);
+	}
+}
+
+static enum exit_status evaluate_lines(const struct eval_options *options, struct source *source,
+				       const struct media_type *media)
+{
+	struct lines lines = {.options = options,
+			      .source = source,
+			      .media = media,
+			      .line = 1,
+			      .status = EXIT_GOOD};
+	enum source_status status = SOURCE_GOOD;
+	while (status == SOURCE_GOOD && source->n > 0) {
+		feed_lines(&lines, source->bytes, source->n);
+		status = source_next(source);
+	}
+	/* A line that was cut by an error of the coding is wrong by that. */
+	if (status == SOURCE_CORRUPT && !lines.begun)
+		feed_line(&lines, (const unsigned char *)"{", 1);
+	if (status == SOURCE_UNREADABLE && lines.begun)
+		problem_drop(&lines.problem);
+	else
+		end_line(&lines, &source->error);
+	return status == SOURCE_UNREADABLE ? fail_file(source->path, strerror(errno))
+					   : lines.status;
+}
+
+/* ---------------------------------------------------------------- files */
+
+static enum exit_status evaluate_as(const struct eval_options *options, struct source *source,
+				    const struct eval_format *format)
+{
+	const struct media_type *media = &format->protocol->requests[format->media];
+	switch (format->way) {
+	case EVAL_LINES:
+		return evaluate_lines(options, source, media);
+	case EVAL_ARCHIVE:
+		return evaluate_archive(options, source, media);
+	default:
+		return evaluate_stream(options, source, media);
+	}
+}
+
+static enum exit_status evaluate_source(const struct eval_options *options, struct source *source)
+{
+	const struct eval_format *format = format_of(options, source);
+	const struct signature *found = signature_find(&source->beginning);
+	char why[256];
+	if (format)
+		return evaluate_as(options, source, format);
+	snprintf(why, sizeof why, "this looks like %s: %s", found->what, found->in_file);
+	return fail_file(source->path, why);
+}
+
+/* What is wrong with the coding from the first piece on is the problem's to say. */
+static enum exit_status refuse_source(const struct eval_options *options,
+				      const struct source *source)
+{
+	struct problem problem = {.options = options, .file = label_of(options, source, false)};
+	problem_begin(&problem, protocol_v1.requests);
+	return problem_end(&problem, &source->error);
+}
+
+static enum exit_status evaluate_file(const struct eval_options *options, const char *path)
+{
+	struct loss_arena *arena = loss_arena_create(NULL);
+	struct source source;
+	if (!arena)
+		return fail_file(path, "there is no memory");
+	enum source_status opened = source_open(&source, path, arena);
+	enum exit_status status = opened == SOURCE_GOOD         ? evaluate_source(options, &source)
+				  : opened == SOURCE_UNREADABLE ? fail_file(path, strerror(errno))
+								: refuse_source(options, &source);
+	source_close(&source);
+	loss_arena_destroy(arena);
+	return status;
+}
+
+/* ---------------------------------------------------------------- a file a tensor */
+
+/* Opens the k-th and gives it to the decoder; false when it can not be read, which has been said.
+ */
+static bool add_tensor(struct problem *problem, size_t k, struct source *source,
+		       struct loss_arena *arena, struct loss_error *found)
+{
+	const struct eval_tensor *tensor = &problem->options->tensors[k];
+	enum source_status status = source_open(source, tensor->path, arena);
+	if (status == SOURCE_GOOD)
+		status = source_read_all(source);
+	if (status == SOURCE_UNREADABLE) {
+		fail_file(tensor->path, strerror(errno));
+		return false;
+	}
+	if (status == SOURCE_CORRUPT)
+		*found = source->error;
+	problem->timings.bytes_in += source->bytes_in;
+	problem->timings.receive_ns += source->receive_ns;
+	if (problem_decoder(problem))
+		numpy_in_set_array(problem_decoder(problem), tensor->i, tensor->path, source->bytes,
+				   source->n);
 	return true;
 }
 
-static loss_status compute(struct run *run, struct evaluation *e, struct loss_error *err)
+static enum exit_status evaluate_tensors(const struct eval_options *options)
 {
-	int threads = run->options->threads;
-	enum encoder_end end = ENCODER_MORE;
-	if (evaluation_plan(e, err) == LOSS_OK &&
-	    evaluation_run(e, evaluation_is_large(e) ? threads : 1, err) == LOSS_OK)
-		while (end == ENCODER_MORE)
-			end = evaluation_write(e, err);
-	return err->status;
-}
-
-static int print(const struct body *body)
-{
-	bool good = true;
-	for (size_t i = 0; good && i < body->n_parts; i++) {
-		const struct body_part *part = &body->parts[i];
-		good = fwrite(part->data, 1, part->size, stdout) == part->size;
+	struct problem problem = {.options = options};
+	struct source sources[LOSS_N_ROLES];
+	struct loss_arena *arena = loss_arena_create(NULL);
+	struct loss_error found = nothing;
+	enum exit_status status = EXIT_USAGE;
+	size_t n = 0;
+	bool good = arena != NULL;
+	problem_begin(&problem, protocol_files.requests);
+	while (good && n < options->n_tensors) {
+		good = add_tensor(&problem, n, &sources[n], arena, &found);
+		n++;
 	}
-	if (good && fflush(stdout) == 0)
-		return EXIT_GOOD;
-	fprintf(stderr, "lossd eval: standard output: %s\n", strerror(errno));
-	return EXIT_USAGE;
+	if (good)
+		status = problem_end(&problem, &found);
+	else
+		problem_drop(&problem);
+	while (n > 0)
+		source_close(&sources[--n]);
+	loss_arena_destroy(arena);
+	return status;
 }
 
-static int say(const struct loss_error *err)
-{
-	fprintf(stderr, "lossd eval: %s: %s\n", status_words(err->status)->code, err->detail);
-	return EXIT_PROBLEM;
-}
+/* ---------------------------------------------------------------- the command */
 
-static int evaluate(struct run *run)
+static enum exit_status evaluate_all(const struct eval_options *options)
 {
-	struct loss_error err = {.status = LOSS_OK};
-	if (!read_some(run))
-		return fail_file(run);
-	struct evaluation *e = create(run, &err);
-	if (!e)
-		return say(&err);
-	bool read_all = decode(run, e, &err);
-	if (read_all && err.status == LOSS_OK)
-		compute(run, e, &err);
-	int status = !read_all               ? fail_file(run)
-		     : err.status == LOSS_OK ? print(&e->body)
-					     : say(&err);
-	evaluation_end(e);
+	enum exit_status status = EXIT_GOOD;
+	if (options->n_tensors > 0)
+		return evaluate_tensors(options);
+	for (size_t i = 0; i < options->n_paths; i++)
+		status = worse(status, evaluate_file(options, options->paths[i]));
 	return status;
 }
 
 int eval_main(int argc, char **argv)
 {
 	struct eval_options options;
-	struct run run = {.options = &options, .arena = loss_arena_create(NULL)};
+	struct loss_arena *arena = loss_arena_create(NULL);
 	int status = EXIT_USAGE;
-	if (run.arena)
-		run.bytes = loss_arena_array(run.arena, unsigned char, READ_BYTES);
-	if (!run.bytes) {
+	if (!arena) {
 		fputs("lossd eval: there is no memory\n", stderr);
-		loss_arena_destroy(run.arena);
 		return EXIT_USAGE;
 	}
-	enum eval_action action = eval_options_read(&options, run.arena, argc, argv);
-	run.timings.start_ns = clock_ns();
+	enum eval_action action = eval_options_read(&options, arena, argc, argv);
 	if (action == EVAL_EXIT_0)
 		status = EXIT_GOOD;
 	else if (action == EVAL_RUN)
-		status = open_file(&run) ? evaluate(&run) : fail_file(&run);
-	loss_arena_destroy(run.arena);
+		status = (int)evaluate_all(&options);
+	loss_arena_destroy(arena);
 	return status;
 }

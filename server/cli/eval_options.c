@@ -10,9 +10,6 @@
 #define DEFAULT_LOSS "cross_entropy"
 #define MOST_THREADS 1024
 
-static const struct protocol *const protocols[] = {&protocol_v1, &protocol_v2};
-#define N_PROTOCOLS (sizeof protocols / sizeof protocols[0])
-
 /* One line on standard error; false. */
 __attribute__((format(printf, 1, 2))) static bool complain(const char *format, ...)
 {
@@ -27,27 +24,32 @@ __attribute__((format(printf, 1, 2))) static bool complain(const char *format, .
 
 /* ---------------------------------------------------------------- formats */
 
-const struct media_type *eval_format_find(const char *name, size_t n)
+static const struct eval_format formats[] = {
+	{"json", "json", EVAL_STREAM, &protocol_v1, 0},
+	{"jsonl", "json", EVAL_LINES, &protocol_v1, 0},
+	{"ndjson", "json", EVAL_LINES, &protocol_v1, 0},
+	{"safetensors", "safetensors", EVAL_STREAM, &protocol_v1, 1},
+	{"npz", "npz", EVAL_ARCHIVE, &protocol_files, 0},
+	{"oip", "json", EVAL_STREAM, &protocol_v2, 0},
+};
+#define N_FORMATS (sizeof formats / sizeof formats[0])
+
+const struct eval_format *eval_format_find(const char *name, size_t n)
 {
-	for (size_t i = 0; i < N_PROTOCOLS; i++)
-		for (const struct media_type *type = protocols[i]->requests; type->name; type++)
-			if (strlen(type->format) == n && memcmp(type->format, name, n) == 0)
-				return type;
+	for (size_t i = 0; i < N_FORMATS; i++)
+		if (strlen(formats[i].name) == n && memcmp(formats[i].name, name, n) == 0)
+			return &formats[i];
 	return NULL;
 }
 
-static void print_formats(void)
-{
-	const char *last = "";
-	for (size_t i = 0; i < N_PROTOCOLS; i++)
-		for (const struct media_type *type = protocols[i]->requests; type->name; type++) {
-			if (strcmp(type->format, last) != 0)
-				printf("%s%s", *last ? ", " : "", type->format);
-			last = type->format;
-		}
-}
-
 /* ---------------------------------------------------------------- help */
+
+static void print_tensors(const struct loss_info *loss)
+{
+	for (size_t i = 0; i < loss->n_tensors; i++)
+		printf("  --%-18s a NumPy array (.npy)%s\n", loss->tensors[i].name,
+		       loss->tensors[i].required ? "" : ", optional");
+}
 
 static void print_arguments(const struct loss_info *loss)
 {
@@ -68,20 +70,27 @@ static void print_arguments(const struct loss_info *loss)
 
 static void print_help(const struct loss_info *loss)
 {
-	printf("usage: lossd eval FILE [--loss NAME] [--ARGUMENT VALUE]... [--outputs A,B]\n\n"
-	       "Evaluates the tensors in FILE (- for standard input) and prints the JSON reply.\n"
-	       "The exit status is 0; 1 when the problem is wrong; 2 when the command is.\n\n"
+	printf("usage: lossd eval FILE... [--loss NAME] [--ARGUMENT VALUE]... [--outputs A,B]\n"
+	       "       lossd eval --TENSOR FILE.npy... [--loss NAME] [--ARGUMENT VALUE]...\n\n"
+	       "Evaluates the tensors in FILE (- for standard input) and prints the JSON reply, a\n"
+	       "line for each problem. Of several files each reply has its \"file\", and of JSON\n"
+	       "lines its \"line\". Files may be compressed by gzip or zstd.\n"
+	       "The exit status is 0; 1 when a problem is wrong; 2 when the command or a file "
+	       "is.\n\n"
 	       "  --%-18s the loss (" DEFAULT_LOSS "):",
 	       "loss");
 	for (size_t i = 0; loss_at(i); i++)
 		printf("%s %s", i ? "," : "", loss_at(i)->name);
-	printf("\n  --%-18s of the file: ", "format");
-	print_formats();
-	printf(" (by its name or its first bytes;\n  %-20s either may be compressed by gzip)\n",
+	printf("\n  --%-18s of the files: ", "format");
+	for (size_t i = 0; i < N_FORMATS; i++)
+		printf("%s%s", i ? ", " : "", formats[i].name);
+	printf(" (by their\n  %-20s first bytes; jsonl and ndjson by their names too, oip only by "
+	       "this)\n",
 	       "");
 	printf("  --%-18s that compute (the cores available)\n", "threads");
 	printf("  --%-18s instruction set (the best that the machine has)\n", "isa");
-	printf("\nof %s:\n", loss->name);
+	printf("\nof %s, with - or _ in their names:\n", loss->name);
+	print_tensors(loss);
 	print_arguments(loss);
 }
 
@@ -98,8 +107,8 @@ static bool set_loss(struct eval_options *options, const char *value)
 
 static bool set_format(struct eval_options *options, const char *value)
 {
-	options->media = eval_format_find(value, strlen(value));
-	return options->media ||
+	options->format = eval_format_find(value, strlen(value));
+	return options->format ||
 	       complain("--format: there is no format \"%.60s\"; lossd eval --help lists them",
 			value);
 }
@@ -168,17 +177,33 @@ static bool is_general(const char *name, size_t n)
 	       (n == sizeof outputs - 1 && memcmp(name, outputs, n) == 0);
 }
 
+static bool add_tensor(struct eval_options *options, size_t i, const char *path)
+{
+	const char *name = options->loss->tensors[i].name;
+	if (options->n_paths > 0)
+		return complain("there is a file, \"%.60s\", and --%s: give either files, or a "
+				"NumPy array for each tensor",
+				options->paths[0], name);
+	for (size_t k = 0; k < options->n_tensors; k++)
+		if (options->tensors[k].i == i)
+			return complain("--%s is given twice; give it once", name);
+	options->tensors[options->n_tensors++] = (struct eval_tensor){i, path};
+	return true;
+}
+
 static bool take_argument(struct eval_options *options, const char *name, size_t n,
 			  const char *value)
 {
+	int tensor = loss_find_tensor(options->loss, name, n);
+	if (tensor >= 0)
+		return add_tensor(options, (size_t)tensor, value);
 	if (loss_find_argument(options->loss, name, n) >= 0 || is_general(name, n))
 		return add_argument(options, name, n, value);
 	static const char *const own[] = {"outputs", NON_FINITE_NAME, "loss",
 					  "format",  "threads",       "isa"};
 	const struct loss_place place = {
 		.loss = options->loss,
-		.kinds = LOSS_NAME_ARGUMENT,
-		.to_tensors = "the file has it",
+		.kinds = LOSS_NAME_TENSOR | LOSS_NAME_ARGUMENT,
 		.to_outputs = "name it in --outputs",
 		.names = own,
 		.n_names = sizeof own / sizeof *own,
@@ -194,35 +219,42 @@ static bool take_argument(struct eval_options *options, const char *name, size_t
 
 /* What one word, or two, of the command line say. */
 struct word {
-	const char *name; /* NULL: a file */
+	const char *name; /* of an option, as below; NULL: a file */
 	size_t n;
 	const char *value;
+	char text[64]; /* the name with _ for -; a longer one is none of an option, and is cut */
 };
+
+static void set_name(struct word *word, const char *text)
+{
+	size_t n = strcspn(text, "=");
+	word->n = n < sizeof word->text ? n : sizeof word->text - 1;
+	for (size_t i = 0; i < word->n; i++)
+		word->text[i] = text[i] == '-' ? '_' : text[i];
+	word->name = word->text;
+}
 
 /* Reads argv[*i] and moves after what it read; false where a value is missing. */
 static bool next_word(char **argv, int *i, struct word *word)
 {
 	const char *text = argv[(*i)++];
 	bool is_flag = strncmp(text, "--", 2) == 0 && text[2] != '\0';
-	*word = (struct word){.value = text};
+	word->name = NULL;
+	word->value = text;
 	if (!is_flag)
 		return text[0] != '-' || text[1] == '\0' ||
 		       complain("\"%.40s\" is no option; options begin with --", text);
-	word->name = text + 2;
-	word->n = strcspn(word->name, "=");
-	word->value = word->name[word->n] ? word->name + word->n + 1 : argv[*i];
+	set_name(word, text + 2);
+	const char *equals = strchr(text, '=');
+	word->value = equals ? equals + 1 : argv[*i];
 	if (word->value == argv[*i] && word->value)
 		++*i;
 	return word->value || complain("%s needs a value", text);
 }
 
-static bool set_path(struct eval_options *options, const char *path)
+static bool add_path(struct eval_options *options, const char *path)
 {
-	if (options->path)
-		return complain("there are two files, \"%.60s\" and \"%.60s\"; one is evaluated at "
-				"a time",
-				options->path, path);
-	options->path = path;
+	options->paths[options->n_paths++] = path;
 	return true;
 }
 
@@ -236,7 +268,7 @@ static bool read_words(struct eval_options *options, char **argv, bool arguments
 		const struct option *option = word.name ? find_option(word.name, word.n) : NULL;
 		bool good = true;
 		if (!word.name)
-			good = arguments || set_path(options, word.value);
+			good = arguments || add_path(options, word.value);
 		else if (option)
 			good = arguments || option->set(options, word.value);
 		else if (arguments)
@@ -267,20 +299,20 @@ static const struct loss_info *loss_of_help(char **argv)
 enum eval_action eval_options_read(struct eval_options *options, struct loss_arena *arena, int argc,
 				   char **argv)
 {
-	(void)argc;
 	*options = (struct eval_options){
 		.loss = loss_find(DEFAULT_LOSS, sizeof DEFAULT_LOSS - 1),
 		.threads = (int)limits_cores(),
 		.query = loss_buffer_create(arena),
+		.paths = loss_arena_array(arena, const char *, (size_t)argc),
 	};
 	if (asks_for_help(argv)) {
 		print_help(loss_of_help(argv));
 		return EVAL_EXIT_0;
 	}
-	if (!options->query || !read_words(options, argv, false) ||
+	if (!options->query || !options->paths || !read_words(options, argv, false) ||
 	    !read_words(options, argv, true))
 		return EVAL_EXIT_2;
-	if (options->path)
+	if (options->n_paths > 0 || options->n_tensors > 0)
 		return EVAL_RUN;
 	complain("which file? (lossd eval FILE, or - for standard input; --help says more)");
 	return EVAL_EXIT_2;

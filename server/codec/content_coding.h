@@ -1,14 +1,14 @@
 /*
- * Content codings of bodies and replies: gzip and deflate (zlib's format) in, gzip out. The
- * arithmetic is zlib's. Decoded bytes are counted as they come: against the limit on bodies, and
- * against the coded ones, so that a small body can not become a huge one.
+ * Content codings of bodies and replies: gzip, deflate (zlib's format) and zstd in, gzip out.
+ * Decoded bytes are counted as they come: against the limit on bodies, and against the coded ones,
+ * so that a small body can not become a huge one.
  */
 #ifndef LOSSD_CODEC_CONTENT_CODING_H
 #define LOSSD_CODEC_CONTENT_CODING_H
 
 #include "loss.h"
 
-enum content_coding { CODING_IDENTITY, CODING_GZIP, CODING_DEFLATE };
+enum content_coding { CODING_IDENTITY, CODING_GZIP, CODING_DEFLATE, CODING_ZSTD };
 
 /* Takes decoded bytes, in order. */
 typedef void inflate_sink(void *context, const unsigned char *bytes, size_t n);
@@ -24,9 +24,9 @@ bool inflater_feed(struct inflater *inflater, const unsigned char *bytes, size_t
 		   inflate_sink *sink, void *context);
 /*
  * The coded body is complete. STATUS_INVALID_ENCODING: corrupt, cut, or bytes after its end (of
- * gzip, another gzip body may stand there); STATUS_BODY_TOO_LARGE: more than max_bytes, or more
- * than 100 times the coded bytes past the first MiB; or no memory. However the body was cut, the
- * result is the same. No bytes at all are an empty body, and fine.
+ * gzip and zstd, another one of the same may stand there); STATUS_BODY_TOO_LARGE: more than
+ * max_bytes, or more than 100 times the coded bytes past the first MiB; or no memory. However the
+ * body was cut, the result is the same. No bytes at all are an empty body, and fine.
  */
 loss_status inflater_finish(struct inflater *inflater, struct loss_error *err);
 

@@ -16,7 +16,14 @@ struct decoder_limits {
 	uint64_t max_elements; /* of one tensor */
 	uint64_t max_rank;
 	uint64_t max_header_bytes; /* of what stands before binary tensors */
+	bool of_eval;              /* they are those of `lossd eval`, and no setting's */
 };
+
+/* Whose they are, for sentences: "... more than 3 elements, which is the server's limit". */
+static inline const char *decoder_limits_owner(const struct decoder_limits *limits)
+{
+	return limits->of_eval ? "lossd eval's" : "the server's";
+}
 
 /* What a decoder is made from; the decoder keeps what it needs of it, the pointers stay valid. */
 struct decoder_setup {

@@ -2,6 +2,7 @@
 
 #include "codec/json/json_in.h"
 #include "codec/json/reply_json.h"
+#include "codec/numpy/numpy_in.h"
 #include "codec/oip/oip_in.h"
 #include "codec/oip/oip_out.h"
 #include "codec/safetensors/safetensors_in.h"
@@ -37,6 +38,13 @@ static const struct reply_format v2_replies[] = {
 	{NULL, NULL, NULL},
 };
 const struct protocol protocol_v2 = {v2_requests, v2_replies};
+
+/* No server takes them: they are read to their end before anything is known of them. */
+static const struct media_type file_requests[] = {
+	{"application/x-npz", "npz", numpy_in_create},
+	{NULL, NULL, NULL},
+};
+const struct protocol protocol_files = {file_requests, v1_replies};
 
 #define FITS(table, max)                                                                           \
 	_Static_assert(sizeof(table) / sizeof(table)[0] <= (max) + 1, "raise " #max)

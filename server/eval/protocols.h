@@ -10,7 +10,8 @@ struct protocol {
 	const struct media_type *requests;  /* ends with a NULL name; the first is the default */
 	const struct reply_format *replies; /* ends with a NULL content type; likewise */
 };
-extern const struct protocol protocol_v1; /* /v1/losses/{loss} */
-extern const struct protocol protocol_v2; /* /v2/models/{loss}/infer */
+extern const struct protocol protocol_v1;    /* /v1/losses/{loss} */
+extern const struct protocol protocol_v2;    /* /v2/models/{loss}/infer */
+extern const struct protocol protocol_files; /* what only `lossd eval` reads */
 
 #endif

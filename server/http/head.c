@@ -298,10 +298,8 @@ loss_status head_encoding(const struct head *head, enum content_coding *coding,
 		const char *name;
 		enum content_coding coding;
 	} codings[] = {
-		{"identity", CODING_IDENTITY},
-		{"gzip", CODING_GZIP},
-		{"x-gzip", CODING_GZIP},
-		{"deflate", CODING_DEFLATE},
+		{"identity", CODING_IDENTITY}, {"gzip", CODING_GZIP}, {"x-gzip", CODING_GZIP},
+		{"deflate", CODING_DEFLATE},   {"zstd", CODING_ZSTD},
 	};
 	const size_t n_codings = sizeof codings / sizeof codings[0];
 	*coding = CODING_IDENTITY;
@@ -317,7 +315,7 @@ loss_status head_encoding(const struct head *head, enum content_coding *coding,
 		if (!known || another)
 			return loss_fail(err, STATUS_UNSUPPORTED_ENCODING, NULL,
 					 "Content-Encoding is \"%.80s\"; this server decodes one "
-					 "of gzip and deflate, or send the body as it is",
+					 "of gzip, deflate and zstd, or send the body as it is",
 					 text);
 		if (name.n > 0 && i > 0)
 			*coding = codings[i].coding;

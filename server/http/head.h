@@ -41,7 +41,7 @@ loss_status head_encoding(const struct head *head, enum content_coding *coding,
 /* Whether Accept-Encoding asks for gzip, and not rather for the reply as it is. */
 bool head_takes_gzip(const struct head *head);
 /* The codings of bodies, as Accept-Encoding of a reply lists them. */
-#define HEAD_ENCODINGS "gzip, deflate"
+#define HEAD_ENCODINGS "gzip, deflate, zstd"
 /* Which of n media types (at least one, with or without parameters) Accept asks for: the one of the
  * largest weight, of equal ones the one named most closely, then the first. STATUS_NOT_ACCEPTABLE
  * when it excludes them all. */

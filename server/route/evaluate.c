@@ -250,7 +250,7 @@ static void begin(struct request *request)
 		.isa = server->isa,
 		.max_body_bytes = config->max_body_bytes,
 		.takes_gzip = head_takes_gzip(&request->head),
-		.limits = {config->max_elements, config->max_rank, config->max_header_bytes},
+		.limits = {config->max_elements, config->max_rank, config->max_header_bytes, false},
 		.header_length = request->head.header_length,
 		.scheduler = server->scheduler,
 		.shm = server->shm,

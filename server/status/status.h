@@ -40,8 +40,8 @@
 	  "The Content-Type is not one that this path reads. With curl, add -H "                   \
 	  "'Content-Type: application/json'.")                                                     \
 	X(STATUS_UNSUPPORTED_ENCODING, "unsupported_encoding", "Unsupported content encoding",     \
-	  "The Content-Encoding is not one that this server decodes, which are gzip "              \
-	  "and deflate, one at a time. Or send the body as it is.")                                \
+	  "The Content-Encoding is not one that this server decodes, which are "                   \
+	  "gzip, deflate and zstd, one at a time. Or send the body as it is.")                     \
 	X(STATUS_NOT_ACCEPTABLE, "not_acceptable", "Nothing acceptable to reply with",             \
 	  "The Accept header excludes every media type that this path can reply with. "            \
 	  "Accept application/json, or leave the header out.")                                     \

@@ -180,7 +180,7 @@ static void test_wrong_codings(void **state)
 	struct coded text = code(GZIP, "{", 1);
 	struct reply reply;
 	post(CROSS_ENTROPY, "Content-Encoding: br", GOOD, 0, &reply);
-	assert_true(has(&reply, "Accept-Encoding", "gzip, deflate"));
+	assert_true(has(&reply, "Accept-Encoding", "gzip, deflate, zstd"));
 	assert_int_equal(refusal_check("br",
 				       &(struct refusal){STATUS_UNSUPPORTED_ENCODING, NULL, "br"},
 				       &reply),
@@ -227,6 +227,95 @@ static void test_bomb(void **state)
 	free(coded.data);
 	free(zeros);
 }
+
+/* ---------------------------------------------------------------- zstd */
+
+#define ZSTD "Content-Encoding: zstd"
+
+/* A file of tests/fixtures/zstd, which the program zstd has written. */
+static struct coded fixture(const char *name)
+{
+	char path[128];
+	struct coded coded = {malloc(4096), 0};
+	assert_non_null(coded.data);
+	snprintf(path, sizeof path, "tests/fixtures/zstd/%s", name);
+	FILE *file = fopen(path, "rb");
+	assert_non_null(file);
+	coded.size = fread(coded.data, 1, 4096, file);
+	fclose(file);
+	assert_true(coded.size > 0 && coded.size < 4096);
+	return coded;
+}
+
+static void test_what_zstd_writes(void **state)
+{
+	(void)state;
+	static const char *const names[] = {"fast.zst", "checked.zst", "window_8m.zst",
+					    "two_frames.zst", "several_blocks.zst"};
+	struct coded body = fixture("body.json");
+	struct reply plain, reply;
+	post(CROSS_ENTROPY, NULL, body.data, body.size, &plain);
+	assert_int_equal(plain.status, 200);
+	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+		struct coded coded = fixture(names[i]);
+		post(CROSS_ENTROPY, ZSTD, coded.data, coded.size, &reply);
+		if (reply.status != 200)
+			fail_msg("%s: %s", names[i], reply.body);
+		assert_same_results(reply.body, plain.body);
+		reply_free(&reply);
+		free(coded.data);
+	}
+	reply_free(&plain);
+	free(body.data);
+}
+
+static void test_wrong_zstd(void **state)
+{
+	(void)state;
+	struct coded good = fixture("checked.zst"), wide = fixture("window_16m.zst");
+	struct coded gzip = code(GZIP, GOOD, strlen(GOOD)), bad = fixture("checked.zst");
+	bad.data[bad.size - 6] ^= 1;
+	const struct {
+		const char *about;
+		struct coded coded;
+		size_t less;
+		const char *words;
+	} cases[] = {
+		{"cut", good, 1, "the zstd body ends too early"},
+		{"corrupt", bad, 0, "the zstd body is corrupt after"},
+		{"wide", wide, 0, "needs a window of more than 8 MiB, which is the most; compress"},
+		{"gzip", gzip, 0, "does not begin as zstd does"},
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		const struct refusal refusal = {STATUS_INVALID_ENCODING, NULL, cases[i].words};
+		struct reply reply;
+		post(CROSS_ENTROPY, ZSTD, cases[i].coded.data, cases[i].coded.size - cases[i].less,
+		     &reply);
+		assert_int_equal(reply.status, 400);
+		assert_int_equal(refusal_check(cases[i].about, &refusal, &reply), 0);
+	}
+	free(good.data);
+	free(wide.data);
+	free(gzip.data);
+	free(bad.data);
+}
+
+static void test_zstd_bomb(void **state)
+{
+	(void)state;
+	struct reply reply;
+	char bomb[6 + 4000 * 4] = "\x28\xb5\x2f\xfd\0\x68";
+	for (size_t i = 6; i < sizeof bomb; i += 4)
+		memcpy(bomb + i, "\x02\0\x10 ", 4); /* 128 KiB of spaces */
+	post(CROSS_ENTROPY, ZSTD, bomb, sizeof bomb, &reply);
+	assert_int_equal(reply.status, 413);
+	assert_int_equal(refusal_check("a bomb",
+				       &(struct refusal){STATUS_BODY_TOO_LARGE, NULL, "100"},
+				       &reply),
+			 0);
+}
+
+/* ---------------------------------------------------------------- limits */
 
 static void test_limit_holds_for_decoded_bytes(void **state)
 {
@@ -463,6 +552,9 @@ int main(void)
 		cmocka_unit_test(test_large_coded_body),
 		cmocka_unit_test(test_wrong_codings),
 		cmocka_unit_test(test_bomb),
+		cmocka_unit_test(test_what_zstd_writes),
+		cmocka_unit_test(test_wrong_zstd),
+		cmocka_unit_test(test_zstd_bomb),
 		cmocka_unit_test(test_limit_holds_for_decoded_bytes),
 		cmocka_unit_test(test_every_refusal_is_met),
 		cmocka_unit_test(test_replies_are_compressed_on_demand),

@@ -16,6 +16,7 @@
 
 #include <cmocka.h>
 #include <zlib.h>
+#include <zstd.h>
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 #define TIMEOUT_MS 20000
@@ -38,7 +39,7 @@
 	"{\"inputs\":[" RAW_LOGITS "," RAW_TARGETS                                                 \
 	"],\"outputs\":[{\"name\":\"grad\",\"parameters\":{\"binary_data\":true}}]}"
 
-enum form { PLAIN, GZIP, CUT_GZIP, WITH_LENGTH, WITH_HEADER };
+enum form { PLAIN, GZIP, CUT_GZIP, ZSTD, CUT_ZSTD, WITH_LENGTH, WITH_HEADER };
 
 struct body {
 	const char *path, *type, *text;
@@ -55,6 +56,8 @@ static const struct body bodies[] = {
 	{V1, JSON, "{\"logits\":[[1,2],[3]],\"targets\":[0,9]}", 0, PLAIN, 422},
 	{V1, JSON, "{\"logits\":[[1,2,3],[4,5,6]],\"targets\":[0,2]}", 0, GZIP, 200},
 	{V1, JSON, "{\"logits\":[[1,2,3],[4,5,6]],\"targets\":[0,2]}", 0, CUT_GZIP, 400},
+	{V1, JSON, "{\"logits\":[[1,2,3],[4,5,6]],\"targets\":[0,2]}", 0, ZSTD, 200},
+	{V1, JSON, "{\"logits\":[[1,2,3],[4,5,6]],\"targets\":[0,2]}", 0, CUT_ZSTD, 400},
 	{V1, SAFETENSORS, HEADER, 40, WITH_LENGTH, 200},
 	{V1, SAFETENSORS, HEADER, 39, WITH_LENGTH, 400},
 	{V1, SAFETENSORS, HEADER, 41, WITH_LENGTH, 400},
@@ -74,7 +77,23 @@ struct bytes {
 	size_t n;
 };
 
-static void compress_into(struct bytes *out, const char *text)
+static bool is_gzip(const struct body *body)
+{
+	return body->form == GZIP || body->form == CUT_GZIP;
+}
+
+static bool is_zstd(const struct body *body)
+{
+	return body->form == ZSTD || body->form == CUT_ZSTD;
+}
+
+static void zstd_into(struct bytes *out, const char *text)
+{
+	out->n = ZSTD_compress(out->data, MAX_BODY, text, strlen(text), 3);
+	assert_false(ZSTD_isError(out->n));
+}
+
+static void gzip_into(struct bytes *out, const char *text)
 {
 	z_stream stream = {0};
 	assert_int_equal(deflateInit2(&stream, 6, Z_DEFLATED, 15 + 16, 8, 0), Z_OK);
@@ -91,9 +110,9 @@ static void make(const struct body *body, struct bytes *out)
 {
 	uint64_t length = strlen(body->text);
 	*out = (struct bytes){.n = 0};
-	if (body->form == GZIP || body->form == CUT_GZIP) {
-		compress_into(out, body->text);
-		out->n -= body->form == CUT_GZIP;
+	if (is_gzip(body) || is_zstd(body)) {
+		(is_gzip(body) ? gzip_into : zstd_into)(out, body->text);
+		out->n -= body->form == CUT_GZIP || body->form == CUT_ZSTD;
 		return;
 	}
 	if (body->form == WITH_LENGTH) {
@@ -133,8 +152,9 @@ static void send_head(int fd, const struct body *body, size_t n, enum way way)
 {
 	char head[512], length[64], form[64] = "";
 	snprintf(length, sizeof length, "Content-Length: %zu\r\n", n);
-	if (body->form == GZIP || body->form == CUT_GZIP)
-		snprintf(form, sizeof form, "Content-Encoding: gzip\r\n");
+	if (is_gzip(body) || is_zstd(body))
+		snprintf(form, sizeof form, "Content-Encoding: %s\r\n",
+			 is_gzip(body) ? "gzip" : "zstd");
 	if (body->form == WITH_HEADER)
 		snprintf(form, sizeof form, "Inference-Header-Content-Length: %zu\r\n",
 			 strlen(body->text));

@@ -60,6 +60,7 @@ POST /v1/losses/cross_entropy HTTP/1.1|is a request with remarks
 HTTP/1.1 200 OK|is a reply with remarks
 POST /v1/losses/cross_entropy?reduction=sum&outputs=loss,grad HTTP/1.1|is a head with remarks
 HTTP/1.1 422 Unprocessable Content|is a reply
+curl -so openapi.json|fetches generators, which make test-clients runs
 '
 
 # Blocks that are run: how they begin, the function that judges them, and what succeeds where all is there that it needs.
@@ -67,7 +68,7 @@ runs='
 curl http://127.0.0.1:8080/v1/losses/cross_entropy|curl_replies|command -v curl
 python3 -c '\''import numpy, safetensors|safetensors_replies|command -v curl && python3 -c "import numpy, safetensors"
 python3 -c '\''import numpy, tritonclient|tritonclient_replies|python3 -c "import numpy, tritonclient.http"
-lossd eval batch.safetensors|eval_replies|command -v gzip
+lossd eval batch.safetensors|eval_replies|command -v python3
 make setup-run && make|library_replies|command -v cc && command -v c++ && command -v pkg-config
 build/lossd --listen|settings_result|true
 '
@@ -103,24 +104,40 @@ tritonclient_replies() {
   paste "$(cat "$1")" && holds 5.909472
 }
 
-# The files that the lines read: eight rows of ten classes; the third line's is a request of the protocol.
+# The files that the lines read: logits of two classes, one row each, whose loss is log 2.
 write_batches() {
-  local row='[0,-1,-2,-3,-4,-5,-6,-7,-8,-9]' rows=
-  for _ in 1 2 3 4 5 6 7; do rows+=$row,; done
-  printf '{"log_probs":[%s],"targets":[0,1,2,3,4,5,6,7]}' "$rows$row" | gzip >"$folder/batch.json.gz"
-  printf '{"inputs":[{"name":"logits","shape":[1,2],"datatype":"FP32","data":[0,0]},%s]}' \
-    '{"name":"targets","shape":[1],"datatype":"INT64","data":[1]}' >"$folder/request.json"
-  local header='{"targets":{"dtype":"I64","shape":[1],"data_offsets":[0,8]},"logits":{"dtype":"F32","shape":[1,2],"data_offsets":[8,16]}}'
-  {
-    printf '%b\0\0\0\0\0\0\0%s' "\\0$(printf %o ${#header})" "$header"
-    printf '\0%.0s' {1..16}
-  } >"$folder/batch.safetensors"
+  python3 - "$folder" <<'END'
+import json, os, struct, sys, zipfile
+
+def npy(descr, shape, data):
+    header = repr({"descr": descr, "fortran_order": False, "shape": shape}).encode()
+    header += b" " * (-(len(header) + 11) % 64) + b"\n"
+    return b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header + data
+
+def zstd(data):  # one frame of one raw block
+    return b"\x28\xb5\x2f\xfd\x60" + struct.pack("<H", len(data) - 256) + (len(data) << 3 | 1).to_bytes(3, "little") + data
+
+os.chdir(sys.argv[1])
+logits, targets = npy("<f4", (1, 2), bytes(8)), npy("<i8", (1,), bytes(8))
+header = json.dumps({"targets": {"dtype": "I64", "shape": [1], "data_offsets": [0, 8]},
+                     "logits": {"dtype": "F32", "shape": [1, 2], "data_offsets": [8, 16]}}).encode()
+for name in "batch", "monday", "tuesday":
+    open(name + ".safetensors", "wb").write(struct.pack("<Q", len(header)) + header + bytes(16))
+open("logits.npy", "wb").write(logits)
+open("targets.npy", "wb").write(targets)
+with zipfile.ZipFile("batch.npz", "w") as archive:
+    archive.writestr("logits.npy", logits)
+    archive.writestr("targets.npy", targets)
+open("batch.json.zst", "wb").write(zstd(json.dumps(
+    {"log_probs": [[0, -3.5]], "targets": [1]}).encode().ljust(300)))
+open("batches.jsonl", "w").write('{"logits": [[0, 0]], "targets": [1]}\n' * 2)
+END
 }
 
 eval_replies() {
-  write_batches
-  paste "$(cat "$1")" && [ "$(wc -l <"$scratch/out")" -eq 3 ] && holds '{"loss":0.6931472,"accuracy":1.0,' &&
-    holds '{"loss":3.5,' && tail -n 1 "$scratch/out" | grep -qF '{"loss":0.6931472,'
+  write_batches && paste "$(cat "$1")" && [ "$(wc -l <"$scratch/out")" -eq 8 ] &&
+    [ "$(grep -c '"loss":0.6931472,' "$scratch/out")" -eq 7 ] && holds '{"loss":0.6931472,"accuracy":1.0,' &&
+    holds '{"loss":3.5,' && holds '{"file":"tuesday.safetensors","loss":' && holds '{"line":2,"loss":'
 }
 
 # Its first line installs packages and below /usr/local: here what is built goes into the folder.

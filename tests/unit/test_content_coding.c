@@ -1,4 +1,5 @@
-/* gzip and deflate: what is taken, what is refused and why, and that cutting changes nothing. */
+/* gzip, deflate and zstd: what is taken, what is refused and why, and that cutting changes nothing.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,6 +9,7 @@
 
 #include <string.h>
 #include <zlib.h>
+#include <zstd.h>
 
 #include "../../server/codec/content_coding.h"
 #include "../support/memory.h"
@@ -47,6 +49,21 @@ static struct bytes code(struct loss_arena *arena, int window_bits, int level, c
 static struct bytes gzip(struct loss_arena *arena, const void *data, size_t n)
 {
 	return code(arena, 15 + 16, 6, data, n);
+}
+
+/* Codes with libzstd itself. */
+static struct bytes zstd(struct loss_arena *arena, const void *data, size_t n)
+{
+	ZSTD_CCtx *context = ZSTD_createCCtx();
+	assert_non_null(context);
+	ZSTD_CCtx_setParameter(context, ZSTD_c_checksumFlag, 1);
+	size_t bound = ZSTD_compressBound(n);
+	struct bytes coded = {loss_arena_array(arena, unsigned char, bound), 0};
+	assert_non_null(coded.data);
+	coded.size = ZSTD_compress2(context, coded.data, bound, data, n);
+	assert_false(ZSTD_isError(coded.size));
+	ZSTD_freeCCtx(context);
+	return coded;
 }
 
 static void append(void *context, const unsigned char *bytes, size_t n)
@@ -109,7 +126,19 @@ static struct bytes zeros(struct loss_arena *arena, size_t n)
 static const struct {
 	enum content_coding coding;
 	int window_bits;
-} codings[] = {{CODING_GZIP, 15 + 16}, {CODING_DEFLATE, 15}};
+	const char *after; /* about bytes behind the end */
+} codings[] = {
+	{CODING_GZIP, 15 + 16, "incorrect header check"},
+	{CODING_DEFLATE, 15, "bytes after its end"},
+	{CODING_ZSTD, 0, "does not begin as zstd does"},
+};
+#define N_CODINGS (sizeof codings / sizeof codings[0])
+
+static struct bytes code_as(struct loss_arena *arena, size_t i, const void *data, size_t n)
+{
+	return codings[i].coding == CODING_ZSTD ? zstd(arena, data, n)
+						: code(arena, codings[i].window_bits, 6, data, n);
+}
 
 /* ---------------------------------------------------------------- in */
 
@@ -118,15 +147,14 @@ static void test_decodes_in_pieces_of_any_size(void **state)
 	(void)state;
 	static const size_t sizes[] = {0, 1, 100, 32767, 32768, 32769, 200000};
 	static const size_t steps[] = {1, 3, 4095, 4096, 4097, SIZE_MAX};
-	for (size_t i = 0; i < sizeof sizes / sizeof *sizes * 2; i++) {
+	for (size_t i = 0; i < sizeof sizes / sizeof *sizes * N_CODINGS; i++) {
 		struct loss_arena *arena = create_arena(NULL);
-		struct bytes text = digits(arena, sizes[i / 2]);
-		struct bytes coded =
-			code(arena, codings[i % 2].window_bits, 6, text.data, text.size);
+		struct bytes text = digits(arena, sizes[i / N_CODINGS]);
+		struct bytes coded = code_as(arena, i % N_CODINGS, text.data, text.size);
 		for (size_t j = 0; j < sizeof steps / sizeof *steps; j++) {
 			size_t step = steps[j] < coded.size ? steps[j] : coded.size;
-			struct outcome outcome =
-				decode(arena, codings[i % 2].coding, text.size, coded, step);
+			struct outcome outcome = decode(arena, codings[i % N_CODINGS].coding,
+							text.size, coded, step);
 			assert_int_equal(outcome.status, LOSS_OK);
 			assert_int_equal(outcome.decoded->size, text.size);
 			if (text.size > 0)
@@ -147,27 +175,26 @@ static void test_nothing_at_all_is_an_empty_body(void **state)
 	loss_arena_destroy(arena);
 }
 
-static void test_gzip_bodies_may_follow_each_other(void **state)
+/* As `cat a.gz b.gz` makes them. */
+static void test_bodies_may_follow_each_other(void **state)
 {
 	(void)state;
 	struct loss_arena *arena = create_arena(NULL);
-	struct bytes first = gzip(arena, "one", 3), none = gzip(arena, "", 0);
-	struct bytes second = gzip(arena, " and two", 8);
-	unsigned char all[256];
-	size_t n = 0;
-	memcpy(all, first.data, first.size);
-	n += first.size;
-	memcpy(all + n, none.data, none.size);
-	n += none.size;
-	memcpy(all + n, second.data, second.size);
-	n += second.size;
-	for (size_t step = 1; step <= n; step++) {
-		struct outcome outcome =
-			decode(arena, CODING_GZIP, 11, (struct bytes){all, n}, step);
-		assert_int_equal(outcome.status, LOSS_OK);
-		assert_int_equal(outcome.decoded->size, 11);
-		assert_memory_equal(outcome.decoded->data, "one and two", 11);
-		loss_buffer_release(outcome.decoded);
+	for (size_t i = 0; i < N_CODINGS; i += 2) {
+		const struct bytes parts[] = {code_as(arena, i, "one", 3), code_as(arena, i, "", 0),
+					      code_as(arena, i, " and two", 8)};
+		unsigned char all[256];
+		size_t n = 0;
+		for (size_t k = 0; k < 3; n += parts[k++].size)
+			memcpy(all + n, parts[k].data, parts[k].size);
+		for (size_t step = 1; step <= n; step++) {
+			struct outcome outcome =
+				decode(arena, codings[i].coding, 11, (struct bytes){all, n}, step);
+			assert_int_equal(outcome.status, LOSS_OK);
+			assert_int_equal(outcome.decoded->size, 11);
+			assert_memory_equal(outcome.decoded->data, "one and two", 11);
+			loss_buffer_release(outcome.decoded);
+		}
 	}
 	loss_arena_destroy(arena);
 }
@@ -176,17 +203,16 @@ static void test_bytes_behind_the_end(void **state)
 {
 	(void)state;
 	struct loss_arena *arena = create_arena(NULL);
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < N_CODINGS; i++) {
 		unsigned char all[64];
-		struct bytes coded = code(arena, codings[i].window_bits, 6, "text", 4);
+		struct bytes coded = code_as(arena, i, "text", 4);
 		memcpy(all, coded.data, coded.size);
 		all[coded.size] = 0;
 		all[coded.size + 1] = 0;
 		for (size_t step = 1; step <= coded.size + 2; step++) {
 			struct outcome outcome = decode(arena, codings[i].coding, NO_LIMIT,
 							(struct bytes){all, coded.size + 2}, step);
-			expect_error(&outcome, STATUS_INVALID_ENCODING,
-				     i == 0 ? "incorrect header check" : "bytes after its end");
+			expect_error(&outcome, STATUS_INVALID_ENCODING, codings[i].after);
 		}
 	}
 	loss_arena_destroy(arena);
@@ -197,8 +223,8 @@ static void test_cut_at_every_byte(void **state)
 	(void)state;
 	struct loss_arena *arena = create_arena(NULL);
 	struct bytes text = digits(arena, 300);
-	for (size_t i = 0; i < 2; i++) {
-		struct bytes coded = code(arena, codings[i].window_bits, 6, text.data, text.size);
+	for (size_t i = 0; i < N_CODINGS; i++) {
+		struct bytes coded = code_as(arena, i, text.data, text.size);
 		for (size_t n = 1; n < coded.size; n++) {
 			struct outcome outcome = decode(arena, codings[i].coding, NO_LIMIT,
 							(struct bytes){coded.data, n}, n);
@@ -216,8 +242,8 @@ static void test_every_changed_byte_is_found(void **state)
 	(void)state;
 	struct loss_arena *arena = create_arena(NULL);
 	struct bytes text = digits(arena, 100);
-	for (size_t i = 0; i < 2; i++) {
-		struct bytes coded = code(arena, codings[i].window_bits, 6, text.data, text.size);
+	for (size_t i = 0; i < N_CODINGS; i++) {
+		struct bytes coded = code_as(arena, i, text.data, text.size);
 		for (size_t at = i == 0 ? 10 : 0; at < coded.size; at++) {
 			coded.data[at] ^= 0x41;
 			struct outcome whole =
@@ -326,30 +352,215 @@ static void test_what_is_no_bomb(void **state)
 	loss_arena_destroy(arena);
 }
 
+static const unsigned char skippable[] = {0x5f, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 'a', 'b', 'c'};
+
+static void test_zstd_skips_what_is_to_be_skipped(void **state)
+{
+	(void)state;
+	struct loss_arena *arena = create_arena(NULL);
+	struct bytes coded = zstd(arena, "text", 4);
+	unsigned char all[128];
+	size_t n = 0;
+	memcpy(all, skippable, sizeof skippable);
+	n += sizeof skippable;
+	memcpy(all + n, coded.data, coded.size);
+	n += coded.size;
+	memcpy(all + n, skippable, sizeof skippable);
+	n += sizeof skippable;
+	for (size_t step = 1; step <= n; step++) {
+		struct outcome outcome =
+			decode(arena, CODING_ZSTD, 4, (struct bytes){all, n}, step);
+		assert_int_equal(outcome.status, LOSS_OK);
+		assert_int_equal(outcome.decoded->size, 4);
+		outcome = decode(arena, CODING_ZSTD, 4, (struct bytes){all, n - 1}, step);
+		expect_error(&outcome, STATUS_INVALID_ENCODING, "ends too early");
+	}
+	loss_arena_destroy(arena);
+}
+
+/* Forms that libzstd may still know from before RFC 8878. */
+static void test_zstd_of_old_forms_is_refused(void **state)
+{
+	(void)state;
+	struct loss_arena *arena = create_arena(NULL);
+	for (unsigned char byte = 0x1e; byte < 0x28; byte++) {
+		unsigned char old[16] = {byte, 0xb5, 0x2f, 0xfd};
+		for (size_t step = 1; step <= sizeof old; step++) {
+			struct outcome outcome = decode(arena, CODING_ZSTD, 4,
+							(struct bytes){old, sizeof old}, step);
+			expect_error(&outcome, STATUS_INVALID_ENCODING,
+				     "corrupt after 0 decoded bytes: it does not begin as");
+		}
+	}
+	loss_arena_destroy(arena);
+}
+
+/* As headers have them: of so many powers of two, and eighths beside. */
+static void test_zstd_windows(void **state)
+{
+	(void)state;
+	struct loss_arena *arena = create_arena(NULL);
+	static const struct {
+		unsigned log, eighths;
+		bool good;
+	} cases[] = {{10, 0, true},  {22, 7, true},  {23, 0, true}, {23, 1, false},
+		     {24, 0, false}, {27, 0, false}, {41, 7, false}};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		unsigned window = (cases[i].log - 10) << 3 | cases[i].eighths;
+		unsigned char empty[] = {0x28, 0xb5, 0x2f, 0xfd, 0, (unsigned char)window, 1, 0, 0};
+		for (size_t step = 1; step <= sizeof empty; step++) {
+			struct outcome outcome = decode(arena, CODING_ZSTD, NO_LIMIT,
+							(struct bytes){empty, sizeof empty}, step);
+			if (cases[i].good)
+				assert_int_equal(outcome.status, LOSS_OK);
+			else
+				expect_error(
+					&outcome, STATUS_INVALID_ENCODING,
+					"needs a window of more than 8 MiB, which is the most; "
+					"compress it again without --ultra and --long");
+		}
+	}
+	loss_arena_destroy(arena);
+}
+
+/* Of frames with larger and larger windows, and smaller ones again, memory is used again. */
+static void test_zstd_windows_do_not_add_up(void **state)
+{
+	(void)state;
+	struct loss_budget budget = budget_of(64 * MIB);
+	struct loss_arena *rich = create_arena(NULL), *arena = create_arena(&budget);
+	struct loss_buffer *all = loss_buffer_create(rich), *out = loss_buffer_create(rich);
+	for (int i = 0; i < 2 * 14 * 8; i++) {
+		unsigned char empty[] = {0x28, 0xb5, 0x2f, 0xfd, 0, 0, 1, 0, 0};
+		empty[5] = (unsigned char)(i % 112 > 104 ? 104 : i % 112);
+		assert_true(loss_buffer_append(all, empty, sizeof empty));
+	}
+	struct inflater *inflater = inflater_create(CODING_ZSTD, NO_LIMIT, arena);
+	assert_non_null(inflater);
+	struct loss_error err = {0};
+	inflater_feed(inflater, all->data, all->size, append, out);
+	if (inflater_finish(inflater, &err) != LOSS_OK)
+		fail_msg("%s", err.detail);
+	assert_true(held(&budget) < 40 * MIB);
+	loss_arena_destroy(arena);
+	loss_budget_trim(&budget);
+	loss_arena_destroy(rich);
+}
+
+/* Blocks of four bytes that make 128 KiB each: the quickest bomb that the format has. */
+static void test_zstd_bombs(void **state)
+{
+	(void)state;
+	struct loss_arena *arena = create_arena(NULL);
+	unsigned char bomb[6 + 4000 * 4] = {0x28, 0xb5, 0x2f, 0xfd, 0, (23 - 10) << 3};
+	const unsigned header = 131072 << 3 | 1 << 1; /* size, a byte repeated, not the last */
+	for (size_t i = 6; i < sizeof bomb; i += 4)
+		memcpy(bomb + i,
+		       (unsigned char[]){header & 255, header >> 8 & 255, header >> 16, '0'}, 4);
+	static const size_t steps[] = {sizeof bomb, 1, 3, 127, 128, 129, 4096};
+	for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+		struct outcome outcome = decode(arena, CODING_ZSTD, NO_LIMIT,
+						(struct bytes){bomb, sizeof bomb}, steps[i]);
+		expect_error(&outcome, STATUS_BODY_TOO_LARGE, "bytes of its first 128; after");
+		assert_true(outcome.decoded->size < 5 * MIB);
+		loss_buffer_release(outcome.decoded);
+		/* And the limit goes before it. */
+		outcome = decode(arena, CODING_ZSTD, 3 * MIB, (struct bytes){bomb, sizeof bomb},
+				 steps[i]);
+		expect_error(&outcome, STATUS_BODY_TOO_LARGE, "more than 3145728 bytes");
+	}
+	loss_arena_destroy(arena);
+}
+
+/* What is decoded comes out although the next header is wrong, also where it takes more than one
+ * piece. */
+static void test_zstd_wrong_header_after_a_long_block(void **state)
+{
+	(void)state;
+	struct loss_arena *arena = create_arena(NULL);
+	unsigned char body[] = {0x28, 0xb5, 0x2f, 0xfd, 0, (23 - 10) << 3,
+				/* 512 of a byte, 128 KiB of another, and no block */
+				2, 0x10, 0, 'a', 2, 0, 0x10, 'b', 0xff, 0xff, 0xff};
+	for (size_t step = 1; step <= sizeof body; step++) {
+		struct outcome outcome = decode(arena, CODING_ZSTD, NO_LIMIT,
+						(struct bytes){body, sizeof body}, step);
+		expect_error(&outcome, STATUS_INVALID_ENCODING,
+			     "corrupt after 131584 decoded bytes");
+		assert_int_equal(outcome.decoded->size, 131584);
+		loss_buffer_release(outcome.decoded);
+	}
+	loss_arena_destroy(arena);
+}
+
+/* A stored block of 8 bytes in a frame that is said to have 9: all but the last come out. */
+static void test_zstd_wrong_size_after_a_stored_block(void **state)
+{
+	(void)state;
+	struct loss_arena *arena = create_arena(NULL);
+	unsigned char body[] = {0x28, 0xb5, 0x2f, 0xfd, 0x20, 9,   8 << 3 | 1, 0,  0,
+				'a',  'b',  'c',  'd',  'e',  'f', 'g',        'h'};
+	for (size_t step = 1; step <= sizeof body; step++) {
+		struct outcome outcome = decode(arena, CODING_ZSTD, NO_LIMIT,
+						(struct bytes){body, sizeof body}, step);
+		expect_error(&outcome, STATUS_INVALID_ENCODING, "corrupt after 7 decoded bytes");
+		loss_buffer_release(outcome.decoded);
+	}
+	loss_arena_destroy(arena);
+}
+
+/* A block that is wrong after some that are right: as many bytes have been decoded, however it was
+ * cut. */
+static void test_zstd_wrong_in_the_middle(void **state)
+{
+	(void)state;
+	struct loss_arena *arena = create_arena(NULL);
+	struct bytes text = digits(arena, 300000), coded = zstd(arena, text.data, text.size);
+	static const size_t steps[] = {1, 2, 3, 1000, 40000, 70000};
+	for (size_t at = coded.size / 2; at < coded.size; at += 7919) {
+		coded.data[at] ^= 0x10;
+		struct outcome whole = decode(arena, CODING_ZSTD, NO_LIMIT, coded, coded.size);
+		assert_int_equal(whole.status, STATUS_INVALID_ENCODING);
+		for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
+			struct outcome cut = decode(arena, CODING_ZSTD, NO_LIMIT, coded, steps[i]);
+			assert_string_equal(cut.err.detail, whole.err.detail);
+			assert_int_equal(cut.decoded->size, whole.decoded->size);
+			loss_buffer_release(cut.decoded);
+		}
+		loss_buffer_release(whole.decoded);
+		coded.data[at] ^= 0x10;
+	}
+	loss_arena_destroy(arena);
+}
+
 /* The window is made when the first output asks for it. */
 static void test_no_memory(void **state)
 {
 	(void)state;
 	struct loss_arena *rich = create_arena(NULL);
-	struct bytes coded = gzip(rich, "text", 4);
-	bool created = false, decoded = false;
-	for (size_t limit = BLOCK; !decoded; limit += PAGE) {
-		struct loss_budget budget = budget_of(limit);
-		struct loss_arena *arena = create_arena(&budget);
-		struct loss_buffer *buffer = loss_buffer_create(rich);
-		struct inflater *inflater = inflater_create(CODING_GZIP, NO_LIMIT, arena);
-		created |= inflater != NULL;
-		if (inflater) {
-			struct loss_error err;
-			inflater_feed(inflater, coded.data, 1, append, buffer);
-			inflater_feed(inflater, coded.data + 1, coded.size - 1, append, buffer);
-			loss_status status = inflater_finish(inflater, &err);
-			assert_true(status == LOSS_OK || status == LOSS_TOO_LARGE_FOR_BUDGET);
-			decoded = status == LOSS_OK;
+	for (size_t i = 0; i < N_CODINGS; i++) {
+		struct bytes coded = code_as(rich, i, "text", 4);
+		bool created = false, decoded = false;
+		for (size_t limit = BLOCK; !decoded; limit += PAGE) {
+			struct loss_budget budget = budget_of(limit);
+			struct loss_arena *arena = create_arena(&budget);
+			struct loss_buffer *buffer = loss_buffer_create(rich);
+			struct inflater *inflater =
+				inflater_create(codings[i].coding, NO_LIMIT, arena);
+			created |= inflater != NULL;
+			if (inflater) {
+				struct loss_error err;
+				inflater_feed(inflater, coded.data, 1, append, buffer);
+				inflater_feed(inflater, coded.data + 1, coded.size - 1, append,
+					      buffer);
+				loss_status status = inflater_finish(inflater, &err);
+				assert_true(status == LOSS_OK ||
+					    status == LOSS_TOO_LARGE_FOR_BUDGET);
+				decoded = status == LOSS_OK;
+			}
+			assert_true(inflater || !created);
+			loss_arena_destroy(arena);
+			assert_int_equal(held(&budget), 0);
 		}
-		assert_true(inflater || !created);
-		loss_arena_destroy(arena);
-		assert_int_equal(held(&budget), 0);
 	}
 	loss_arena_destroy(rich);
 }
@@ -471,7 +682,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_decodes_in_pieces_of_any_size),
 		cmocka_unit_test(test_nothing_at_all_is_an_empty_body),
-		cmocka_unit_test(test_gzip_bodies_may_follow_each_other),
+		cmocka_unit_test(test_bodies_may_follow_each_other),
 		cmocka_unit_test(test_bytes_behind_the_end),
 		cmocka_unit_test(test_cut_at_every_byte),
 		cmocka_unit_test(test_every_changed_byte_is_found),
@@ -480,6 +691,14 @@ int main(void)
 		cmocka_unit_test(test_bombs),
 		cmocka_unit_test(test_what_is_no_bomb),
 		cmocka_unit_test(test_no_memory),
+		cmocka_unit_test(test_zstd_skips_what_is_to_be_skipped),
+		cmocka_unit_test(test_zstd_of_old_forms_is_refused),
+		cmocka_unit_test(test_zstd_windows),
+		cmocka_unit_test(test_zstd_windows_do_not_add_up),
+		cmocka_unit_test(test_zstd_bombs),
+		cmocka_unit_test(test_zstd_wrong_header_after_a_long_block),
+		cmocka_unit_test(test_zstd_wrong_size_after_a_stored_block),
+		cmocka_unit_test(test_zstd_wrong_in_the_middle),
 		cmocka_unit_test(test_deflates_in_pieces_of_any_size),
 		cmocka_unit_test(test_deflates_noise),
 		cmocka_unit_test(test_deflates_empty_pieces),

@@ -335,7 +335,7 @@ static struct run start(size_t limit)
 
 static void create(struct run *run)
 {
-	static const struct decoder_limits limits = {UINT64_C(1) << 33, 8, 1 << 16};
+	static const struct decoder_limits limits = {UINT64_C(1) << 33, 8, 1 << 16, false};
 	run->arena = loss_arena_create(&run->budget);
 	assert_non_null(run->arena);
 	struct loss_problem *problem =
@@ -418,7 +418,7 @@ static void test_no_memory(void **state)
 static void test_no_memory_for_the_decoder(void **state)
 {
 	(void)state;
-	static const struct decoder_limits limits = {100, 8, 1 << 16};
+	static const struct decoder_limits limits = {100, 8, 1 << 16, false};
 	struct loss_budget budget = {.limit = 1 << 15};
 	struct loss_arena *arena = loss_arena_create(&budget);
 	struct loss_problem *problem = loss_problem_create(loss_find("softmax", 7), arena);

@@ -14,6 +14,7 @@ void json_elements_start(struct json_elements *elements, struct loss_arena *aren
 {
 	memset(elements, 0, offsetof(struct json_elements, filled));
 	elements->max_elements = limits->max_elements;
+	elements->limits_owner = decoder_limits_owner(limits);
 	elements->max_rank =
 		limits->max_rank < LOSS_MAX_RANK ? (int)limits->max_rank : LOSS_MAX_RANK;
 	elements->rank = -1;
@@ -76,8 +77,8 @@ static void blame_size(struct json_elements *elements, const char *what, uint64_
 	elements->stopped = true;
 	loss_fail(fault_claim(&elements->fault->kept, STATUS_TOO_MANY_ELEMENTS),
 		  STATUS_TOO_MANY_ELEMENTS, elements->field,
-		  "%s has more than %llu %s, which is the server's limit (%s)", elements->field,
-		  (unsigned long long)limit, what, setting);
+		  "%s has more than %llu %s, which is %s limit (%s)", elements->field,
+		  (unsigned long long)limit, what, elements->limits_owner, setting);
 }
 
 static bool are_booleans(const struct json_elements *elements)

@@ -20,6 +20,7 @@ struct json_elements {
 	bool shaped;
 	const char *dtype_name; /* the format's name of the dtype; NULL: the library's */
 	uint64_t max_elements;
+	const char *limits_owner; /* for sentences: "the server's" */
 	int max_rank;
 
 	/* After a fault nothing is stored and no shape is checked, but types still are: they go

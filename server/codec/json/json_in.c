@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "codec/signature.h"
 #include "json_members.h"
 #include "json_scalar.h"
 #include "json_tensor.h"
@@ -28,6 +29,8 @@ struct json_in {
 	struct json_fault fault;
 	bool deaf; /* too many idle tokens: the rest is not looked at */
 	uint64_t idle;
+	struct beginning beginning;
+	bool of_eval; /* the body is a file of lossd eval */
 
 	/* The loss's tensors, then its arguments, then what it has not alone. */
 	struct json_members members;
@@ -327,6 +330,7 @@ static loss_status end_problem(struct json_in *in, struct loss_error *err)
 static void feed(struct decoder *decoder, const unsigned char *bytes, size_t n)
 {
 	struct json_in *in = (struct json_in *)decoder;
+	beginning_feed(&in->beginning, bytes, n);
 	if (!is_dead(in))
 		json_scan_feed(&in->scan, (const char *)bytes, n);
 	/* Others may need it while the rest of this body is thrown away. */
@@ -340,6 +344,8 @@ static loss_status finish(struct decoder *decoder, struct loss_error *err)
 	if (is_dead(in))
 		return fault_report(&in->fault.kept, err);
 	loss_status status = json_scan_finish(&in->scan, err);
+	if (status == STATUS_INVALID_JSON && err)
+		signature_tell(&in->beginning, "json", in->of_eval, err);
 	return status == LOSS_OK ? end_problem(in, err) : status;
 }
 
@@ -367,6 +373,7 @@ struct decoder *json_in_create(const struct decoder_setup *setup)
 		.loss = loss_problem_info(setup->problem),
 		.arena = arena,
 		.non_finite = setup->non_finite,
+		.of_eval = setup->limits.of_eval,
 	};
 	list_names(in);
 	json_scan_start(&in->scan, arena, &(struct json_scan_owner){on_token, on_numbers, in});

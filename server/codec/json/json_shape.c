@@ -17,6 +17,7 @@ void json_shape_start(struct json_shape *shape, const char *field,
 		.field = field,
 		.fault = fault,
 		.max_elements = limits->max_elements,
+		.limits_owner = decoder_limits_owner(limits),
 		.max_rank = limits->max_rank < LOSS_MAX_RANK ? limits->max_rank : LOSS_MAX_RANK,
 	};
 }
@@ -46,8 +47,8 @@ static void blame_dimension(struct json_shape *shape, loss_status status,
 static void blame_size(struct json_shape *shape, uint64_t limit, const char *what)
 {
 	loss_fail(refuse(shape, STATUS_TOO_MANY_ELEMENTS), STATUS_TOO_MANY_ELEMENTS, shape->field,
-		  "%s.shape has more than %" PRIu64 " %s, which is the server's limit",
-		  shape->field, limit, what);
+		  "%s.shape has more than %" PRIu64 " %s, which is %s limit", shape->field, limit,
+		  what, shape->limits_owner);
 }
 
 void json_shape_dimension(struct json_shape *shape, const struct json_token *token)

@@ -9,6 +9,7 @@ struct json_shape {
 	const char *field; /* the tensor's name; the owner may change what it points to */
 	struct json_fault *fault;
 	uint64_t max_elements;
+	const char *limits_owner; /* for sentences: "the server's" */
 	size_t max_rank;
 	bool broken;               /* a fault has been noted */
 	size_t n_dimensions;       /* so far, those too many included */

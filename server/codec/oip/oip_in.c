@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "codec/signature.h"
 #include "oip_request.h"
 #include "shm/shm_uses.h"
 #include "status/status.h"
@@ -25,6 +26,7 @@ struct oip_in {
 	struct reply_wish wish;
 	bool wanted; /* its raw tensors; else there are none, or an error is known */
 
+	struct beginning beginning;
 	struct oip_request request; /* last, for it begins all by itself */
 };
 
@@ -171,6 +173,8 @@ static void end_document(struct oip_in *in)
 	if (status == STATUS_INVALID_JSON && !in->framed && request->scan.end > 0 &&
 	    request->binary_bytes > 0)
 		status = header_missing(in, &err);
+	else if (status == STATUS_INVALID_JSON)
+		signature_tell(&in->beginning, "json", in->setup.limits.of_eval, &err);
 	fault_note(fault_of(in), status, &err);
 	in->unreadable = status != LOSS_OK;
 	if (in->unreadable)
@@ -205,6 +209,7 @@ static void feed_framed(struct oip_in *in, const unsigned char *bytes, size_t n)
 static void feed(struct decoder *decoder, const unsigned char *bytes, size_t n)
 {
 	struct oip_in *in = in_of(decoder);
+	beginning_feed(&in->beginning, bytes, n);
 	if (in->framed)
 		feed_framed(in, bytes, n);
 	else

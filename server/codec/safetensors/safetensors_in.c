@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "codec/signature.h"
 #include "safetensors_header.h"
 #include "status/status.h"
 
@@ -25,15 +26,18 @@ struct safetensors_in {
 	uint64_t done;  /* bytes of it */
 	uint64_t header_bytes;
 	uint64_t extra; /* bytes after the last tensor */
+	struct beginning beginning;
+	bool foreign; /* it does not begin as the format does */
 };
 
 /* ---------------------------------------------------------------- errors */
 
-/* Where nothing tells what the following bytes are. */
+/* The body does not begin as it must, and nothing tells what the following bytes are. */
 static void lose(struct safetensors_in *in, const struct loss_error *err)
 {
 	fault_note(&in->header.fault.kept, err->status, err);
 	in->part = PART_LOST;
+	in->foreign = true;
 }
 
 /* ---------------------------------------------------------------- the header's length */
@@ -55,8 +59,8 @@ static void check_length(struct safetensors_in *in)
 	else
 		loss_fail(&err, STATUS_INVALID_SAFETENSORS, NULL,
 			  "the header's length, the first 8 bytes of the body, is %" PRIu64
-			  ", but the server's limit (max_header_bytes) is %" PRIu64,
-			  n, most);
+			  ", but %s limit (max_header_bytes) is %" PRIu64,
+			  n, decoder_limits_owner(&in->setup.limits), most);
 	lose(in, &err);
 }
 
@@ -134,6 +138,7 @@ static void feed(struct decoder *decoder, const unsigned char *bytes, size_t n)
 {
 	struct safetensors_in *in = (struct safetensors_in *)decoder;
 	size_t used = 0;
+	beginning_feed(&in->beginning, bytes, n);
 	while (used < n && in->part == PART_LENGTH)
 		used += read_length(in, bytes + used, n - used);
 	while (used < n && in->part == PART_HEADER)
@@ -173,6 +178,9 @@ static loss_status finish(struct decoder *decoder, struct loss_error *err)
 	struct safetensors_in *in = (struct safetensors_in *)decoder;
 	struct fault *fault = &in->header.fault.kept;
 	check_end(in);
+	if (in->foreign || in->part == PART_LENGTH)
+		signature_tell(&in->beginning, "safetensors", in->setup.limits.of_eval,
+			       &fault->error);
 	return fault_report(fault, err);
 }
 

@@ -1,6 +1,7 @@
 /*
- * Content codings: "gzip\n" or "deflate\n", then a coded body; or "plain LOSS?QUERY\n", then a JSON
- * body that is coded here: what comes out must be what went in, and evaluate to the same.
+ * Content codings: "gzip\n", "deflate\n" or "zstd\n", then a coded body; or "plain LOSS?QUERY\n",
+ * then a JSON body that is coded here: what comes out must be what went in, and evaluate to the
+ * same.
  */
 #include <string.h>
 
@@ -82,6 +83,13 @@ static void code_and_back(const struct fuzz_input *plain, char *loss_and_query)
 	loss_arena_destroy(arena);
 }
 
+static enum content_coding coding_of(const char *word)
+{
+	return strcmp(word, "deflate") == 0 ? CODING_DEFLATE
+	       : strcmp(word, "zstd") == 0  ? CODING_ZSTD
+					    : CODING_GZIP;
+}
+
 void fuzz_coding(const unsigned char *bytes, size_t n)
 {
 	char line[FUZZ_LINE_SIZE], *rest = line;
@@ -92,6 +100,5 @@ void fuzz_coding(const unsigned char *bytes, size_t n)
 	if (strcmp(coding, "plain") == 0)
 		code_and_back(&input, fuzz_word(&rest));
 	else
-		decode_all(&input, strcmp(coding, "deflate") == 0 ? CODING_DEFLATE : CODING_GZIP,
-			   &outcome);
+		decode_all(&input, coding_of(coding), &outcome);
 }

@@ -210,6 +210,20 @@ def seeds():
         for bad in (coded, coded + coded, coded[:-3], zlib.compress(body, 0)):
             yield "coding", b"deflate\n" + bad
     yield "coding", b"gzip\n" + gzip.compress(bytes(1 << 21), mtime=0)
+    for path in sorted(glob.glob(os.path.join(ROOT, "tests/fixtures/numpy/*.np?"))):
+        with open(path, "rb") as file:
+            yield "numpy", (b"npz cross_entropy?outputs=loss,grad\n" if path.endswith("z") else b"npy\n") + file.read()
+    for header in (b"{}", b"{'descr': '<f4', 'fortran_order': False, 'shape': (1,), }" + b" " * 20,
+                   b"{'shape': (4294967296, 4294967296, 2), 'descr': '<f8', 'fortran_order': False}",
+                   b"{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': ()}",
+                   b"{'descr': '|O', 'fortran_order': True, 'shape': (0, 99999999999)}"):
+        yield "numpy", b"npy\n\x93NUMPY\1\0" + struct.pack("<H", len(header)) + header + bytes(4)
+    for path in sorted(glob.glob(os.path.join(ROOT, "tests/fixtures/zstd/*.zst"))):
+        with open(path, "rb") as file:
+            coded = file.read()
+        for bad in (coded, coded + coded, coded[:-3], b"\x50\x2a\x4d\x18\x01\0\0\0a" + coded):
+            yield "coding", b"zstd\n" + bad
+    yield "coding", b"zstd\n\x28\xb5\x2f\xfd\0\x68" + 64 * b"\x02\0\x10 " + b"\1\0\0"
     for head in HEADS:
         yield "head", head
         yield "request", head

@@ -7,6 +7,7 @@ const struct fuzz_target fuzz_targets[] = {
 	{"safetensors", fuzz_safetensors},
 	{"oip_json", fuzz_oip_json},
 	{"oip_binary", fuzz_oip_binary},
+	{"numpy", fuzz_numpy},
 	{"coding", fuzz_coding},
 	{"head", fuzz_head},
 	{"control", fuzz_control},
