@@ -152,7 +152,7 @@ static void every_request_gets_a_line(void **state)
 			sum += json_number(json_member(line, phases[p]));
 		assert_true(total > 0 && sum <= total * 1.001);
 		assert_true(json_number(json_member(line, "bytes_in")) ==
-			    (cases[i].body ? strlen(cases[i].body) : 0));
+			    (double)(cases[i].body ? strlen(cases[i].body) : 0));
 		bool has_body = strcmp(cases[i].method, "HEAD") != 0 && cases[i].status != 204;
 		assert_int_equal(json_number(json_member(line, "bytes_out")) > 0, has_body);
 		cJSON_Delete(line);

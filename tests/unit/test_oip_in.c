@@ -273,7 +273,7 @@ static loss_status decode_binary(const struct binary *b, struct loss_arena *aren
 		decoder = oip_in_create(&(struct decoder_setup){.problem = problem,
 								.arena = arena,
 								.sink = stream_sink(stream),
-								.limits = {1000, 8, 1000},
+								.limits = {1000, 8, 1000, false},
 								.header_length = b->header});
 	if (!decoder)
 		return loss_arena_failure(arena, err);
@@ -318,7 +318,7 @@ static void test_no_memory_for_data(void **state)
 	struct loss_arena *arena = loss_arena_create(&budget);
 	struct loss_problem *problem = loss_problem_create(loss_find("cross_entropy", 13), arena);
 	struct decoder *decoder = oip_in_create(&(struct decoder_setup){
-		.problem = problem, .arena = arena, .limits = {1 << 20, 8, 1000}});
+		.problem = problem, .arena = arena, .limits = {1 << 20, 8, 1000, false}});
 	static const char start[] = "{\"inputs\":[{\"data\":[";
 	for (size_t i = 0; i < sizeof numbers; i++)
 		numbers[i] = i % 2 ? ',' : '1';

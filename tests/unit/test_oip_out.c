@@ -62,10 +62,11 @@ static struct decoder *decode(struct loss_arena *arena, const char *document)
 	struct stream *stream =
 		stream_create(&(struct stream_setup){.problem = problem, .arena = arena});
 	assert_non_null(stream);
-	struct decoder *decoder = oip_in_create(&(struct decoder_setup){.problem = problem,
-									.arena = arena,
-									.sink = stream_sink(stream),
-									.limits = {1000, 8, 1000}});
+	struct decoder *decoder =
+		oip_in_create(&(struct decoder_setup){.problem = problem,
+						      .arena = arena,
+						      .sink = stream_sink(stream),
+						      .limits = {1000, 8, 1000, false}});
 	assert_non_null(decoder);
 	decoder->feed(decoder, (const unsigned char *)document, strlen(document));
 	decoder->finish(decoder, &err);
@@ -430,11 +431,12 @@ static bool try_shared(struct shm *shm, const char *request, size_t limit, loss_
 	struct shm_uses uses = {.shm = shm, .arena = arena};
 	struct stream *stream =
 		stream_create(&(struct stream_setup){.problem = problem, .arena = arena});
-	struct decoder *decoder = oip_in_create(&(struct decoder_setup){.problem = problem,
-									.arena = arena,
-									.sink = stream_sink(stream),
-									.limits = {10000, 8, 1000},
-									.shared = &uses});
+	struct decoder *decoder =
+		oip_in_create(&(struct decoder_setup){.problem = problem,
+						      .arena = arena,
+						      .sink = stream_sink(stream),
+						      .limits = {10000, 8, 1000, false},
+						      .shared = &uses});
 	decoder->feed(decoder, (const unsigned char *)request, strlen(request));
 	*status = decoder->finish(decoder, &err);
 	if (*status == LOSS_OK)

@@ -227,7 +227,7 @@ static void test_places_of_outputs(void **state)
 	const struct evaluation_kind kind = {.loss = loss_find("cross_entropy", 13),
 					     .media = &protocol_v2.requests[0],
 					     .format = &protocol_v2.replies[0],
-					     .limits = {1000, 8, 1000}};
+					     .limits = {1000, 8, 1000, false}};
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct loss_arena *arena = loss_arena_create(NULL);
 		struct timings timings = {0};
@@ -269,7 +269,7 @@ static void test_many_outputs(void **state)
 	decoder = oip_in_create(&(struct decoder_setup){.problem = problem,
 							.arena = arena,
 							.sink = stream_sink(stream),
-							.limits = {1000, 8, 1000}});
+							.limits = {1000, 8, 1000, false}});
 	decoder->feed(decoder, (const unsigned char *)body, strlen(body));
 	assert_int_equal(decoder->finish(decoder, &err), LOSS_OK);
 	assert_int_equal(loss_plan_create(problem, arena, &plan, &err), LOSS_ARGUMENT_OUT_OF_RANGE);
@@ -320,7 +320,7 @@ static void test_idle_tokens(void **state)
 		struct loss_problem *problem =
 			loss_problem_create(loss_find("cross_entropy", 13), arena);
 		struct decoder *decoder = oip_in_create(&(struct decoder_setup){
-			.problem = problem, .arena = arena, .limits = {1000, 8, 1000}});
+			.problem = problem, .arena = arena, .limits = {1000, 8, 1000, false}});
 		struct loss_error err;
 		size_t n = strlen(bodies[i][1]), fits = sizeof chunk / n;
 		for (size_t k = 0; k < fits; k++)

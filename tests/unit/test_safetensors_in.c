@@ -353,7 +353,7 @@ static loss_status decode_beside(size_t filler, struct loss_arena *arena, const 
 	if (!problem)
 		return err.status;
 	struct decoder_setup setup = {
-		.problem = problem, .arena = arena, .limits = {1000, 8, 65536}};
+		.problem = problem, .arena = arena, .limits = {1000, 8, 65536, false}};
 	struct stream *stream = start_stream(&setup);
 	return stream ? decode_into(stream, &setup, body, size, size, &err) : err.status;
 }
@@ -429,7 +429,7 @@ static void check_spec(struct eval *source, const loss_role *order)
 		copy_arguments(source->problem, eval.problem);
 		struct decoder_setup setup = {.problem = eval.problem,
 					      .arena = eval.arena,
-					      .limits = {UINT64_C(1) << 33, 8, 65536}};
+					      .limits = {UINT64_C(1) << 33, 8, 65536, false}};
 		struct stream *stream = start_stream(&setup);
 		assert_non_null(stream);
 		assert_int_equal(decode_into(stream, &setup, body, size, piece, &eval.error),

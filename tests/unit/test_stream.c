@@ -42,7 +42,7 @@ static struct streamed feed_rows(const struct stream_setup *setup, int n_fed)
 		&(struct decoder_setup){.problem = setup->problem,
 					.arena = setup->arena,
 					.sink = stream_sink(s.stream),
-					.limits = {UINT64_C(1) << 33, 8, 65536}});
+					.limits = {UINT64_C(1) << 33, 8, 65536, false}});
 	assert_non_null(s.decoder);
 	s.decoder->feed(s.decoder, (const unsigned char *)head, size);
 	for (int i = 0; i < n_fed; i++)
