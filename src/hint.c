@@ -289,6 +289,9 @@ static bool hint_thing(const struct loss_place *place, const char *name, size_t 
 	bool called = !thing.kind;
 	if (called)
 		thing = meant(loss, place->kinds, name, n);
+	/* z_loss is both an argument and an output: what may stand here is meant. */
+	if (thing.kind && find(loss, place->kinds, thing.name, strlen(thing.name)).kind)
+		thing = find(loss, place->kinds, thing.name, strlen(thing.name));
 	/* Nobody who asks for an output means a tensor by another name. */
 	if (called && place->kinds == LOSS_NAME_OUTPUT && thing.kind != LOSS_NAME_OUTPUT)
 		return false;

@@ -241,8 +241,9 @@ static bool fits_other_axis(const struct loss_plan *plan, const struct loss_tens
 	bool rows = info->extent == LOSS_EXTENT_ROWS || info->extent == LOSS_EXTENT_TARGETS ||
 		    (info->extent == LOSS_EXTENT_LOSS && plan->reduction == REDUCTION_NONE);
 	struct loss_tensor rest;
-	if (plan->loss->info.element_wise || input->rank < 3 || input->shape[axis] == 0 ||
-	    info->extra_axis)
+	/* What is shifted has its classes last, whatever else is wrong. */
+	if (plan->args.shift || plan->loss->info.element_wise || input->rank < 3 ||
+	    input->shape[axis] == 0 || info->extra_axis)
 		return false;
 	if (info->extent == LOSS_EXTENT_CLASSES)
 		return tensor->rank == 1 && tensor->shape[0] == input->shape[axis];

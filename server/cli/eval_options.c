@@ -51,11 +51,32 @@ static void print_tensors(const struct loss_info *loss)
 		       loss->tensors[i].required ? "" : ", optional");
 }
 
+/* What argument i may be: " One of a, b." or " 0 to 1.", or "" where its type says it all. */
+static void describe_values(const struct loss_info *loss, size_t i, char *out, size_t size)
+{
+	const struct loss_argument_info *argument = loss->arguments[i];
+	char range[LOSS_PHRASE_CHARS - 8];
+	size_t n = 0;
+	out[0] = '\0';
+	if (argument->type != LOSS_ARGUMENT_CHOICE) {
+		loss_describe_argument_range(loss, i, range, sizeof range);
+		if (range[0])
+			snprintf(out, size, " %s.", range);
+		return;
+	}
+	for (const char *const *choice = argument->choices; *choice && n < size; choice++)
+		n += (size_t)snprintf(out + n, size - n, "%s%s%s",
+				      choice == argument->choices ? " One of " : ", ", *choice,
+				      choice[1] ? "" : ".");
+}
+
 static void print_arguments(const struct loss_info *loss)
 {
 	for (size_t i = 0; i < loss->n_arguments; i++) {
 		const struct loss_argument_info *argument = loss->arguments[i];
-		printf("  --%-18s %s (%s)\n", argument->name, argument->help,
+		char values[LOSS_PHRASE_CHARS];
+		describe_values(loss, i, values, sizeof values);
+		printf("  --%-18s %s%s (%s)\n", argument->name, argument->help, values,
 		       argument->default_json);
 	}
 	printf("  --%-18s what to compute, with commas between: ", "outputs");

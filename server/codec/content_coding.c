@@ -50,8 +50,11 @@ struct inflater *inflater_create(enum content_coding coding, uint64_t max_bytes,
 static void blame_corrupt(struct inflater *inflater, const char *why)
 {
 	loss_fail(&inflater->error, STATUS_INVALID_ENCODING, "",
-		  "the %s body is corrupt after %" PRIu64 " decoded bytes: %s",
-		  inflater->coding->name, inflater->decoded, why);
+		  "the %s body is corrupt after %" PRIu64 " decoded bytes: %s%s",
+		  inflater->coding->name, inflater->decoded, why,
+		  inflater->decoded == 0
+			  ? "; what is not compressed goes without a Content-Encoding"
+			  : "");
 }
 
 static void check_size(struct inflater *inflater)

@@ -283,7 +283,8 @@ loss_status head_media_type(const struct head *head, const char *const *names, s
 		return loss_fail(
 			err, STATUS_UNSUPPORTED_MEDIA_TYPE, NULL,
 			"Content-Type is \"%.60s\", which is what curl sends for -d alone; add "
-			"-H 'Content-Type: %s' (or use curl --json)",
+			"-H 'Content-Type: %s' (or use curl --json), or of safetensors "
+			"-H 'Content-Type: application/x-safetensors'",
 			head->content_type, names[0]);
 	char list[LIST_SIZE];
 	list_names(names, n, list, sizeof list);

@@ -72,11 +72,25 @@ static const char *join(struct flags *flags, const char *before, const char *giv
 	return flags->listen;
 }
 
+/* A flag that is none, of n bytes and perhaps a value; or no flag. */
+static void complain_unknown(const char *argument, size_t n)
+{
+	char shown[80], key[SETTING_NAME_SIZE] = "", flag[SETTING_NAME_SIZE] = "";
+	size_t dashes = strspn(argument, "-");
+	for (size_t i = 0; dashes > 0 && i < n - dashes && i < sizeof key - 1; i++)
+		key[i] = argument[dashes + i] == '-' ? '_' : argument[dashes + i];
+	const struct setting *nearest = setting_nearest(key);
+	if (nearest)
+		spell_flag(nearest->key, flag);
+	config_complain("unknown %s \"%s\"; %s%s", dashes > 0 ? "flag" : "argument",
+			config_show(argument, shown, sizeof shown),
+			nearest ? "the nearest is " : "lossd --help lists the flags", flag);
+}
+
 /* Takes the argument at argv[*i], and the one after it if that is its value. */
 static bool take_flag(struct flags *flags, int argc, char **argv, int *i)
 {
 	const char *argument = argv[*i];
-	char shown[80];
 	bool *on = flag_switch(flags, argument);
 	if (on) {
 		*on = true;
@@ -85,9 +99,7 @@ static bool take_flag(struct flags *flags, int argc, char **argv, int *i)
 	size_t n = strcspn(argument, "=");
 	const char **value = flag_value(flags, argument, n);
 	if (!value) {
-		config_complain("unknown %s \"%s\"; lossd --help lists the flags",
-				argument[0] == '-' ? "flag" : "argument",
-				config_show(argument, shown, sizeof shown));
+		complain_unknown(argument, n);
 		return false;
 	}
 	const char *given = argument[n] == '=' ? argument + n + 1

@@ -149,8 +149,22 @@ const struct setting *setting_find(const char *key)
 	return NULL;
 }
 
+/* What other servers call some of them. */
+static const struct {
+	const char *name, *key;
+} others[] = {
+	{"address", "listen"},      {"addr", "listen"},
+	{"bind", "listen"},         {"host", "listen"},
+	{"port", "listen"},         {"workers", "io_threads"},
+	{"num_threads", "threads"}, {"max_body_size", "max_body_bytes"},
+	{"log", "log_level"},       {"memory", "memory_budget_bytes"},
+};
+
 const struct setting *setting_nearest(const char *key)
 {
+	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+		if (strcmp(others[i].name, key) == 0)
+			return setting_find(others[i].key);
 	const char *keys[SETTINGS_MAX];
 	for (size_t i = 0; i < n_settings; i++)
 		keys[i] = settings[i].key;

@@ -104,11 +104,13 @@ void json_fault_pointer(const struct json_fault *fault, const struct loss_error 
 
 /* ---------------------------------------------------------------- values in messages */
 
+#define NOT_A_NUMBER "; what is not a number is written NaN or \"NaN\""
+
 /* As other languages write what is not finite; without case. */
 static const struct {
 	const char *text, *advice;
 } numbers[] = {
-	{"nan", "; it is written NaN"},
+	{"nan", "; it is written NaN or \"NaN\""},
 	{"+nan", "; it is written NaN"},
 	{"-nan", "; it is written NaN"},
 	{"inf", "; it is written Infinity"},
@@ -117,14 +119,14 @@ static const struct {
 	{"+infinity", "; it is written Infinity"},
 	{"-inf", "; it is written -Infinity"},
 	{"-infinity", "; it is written -Infinity"},
-	{"none", "; what is not a number is written NaN"},
-	{"null", "; what is not a number is written NaN"},
+	{"none", NOT_A_NUMBER},
+	{"null", NOT_A_NUMBER},
 };
 
 const char *json_fault_number(const struct json_token *token)
 {
 	if (token->event == JSON_NULL)
-		return "; what is not a number is written NaN";
+		return NOT_A_NUMBER;
 	if (token->event != JSON_STRING)
 		return "";
 	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)

@@ -72,6 +72,10 @@ static void hint_key(const struct json_in *in, const struct json_token *token, c
 {
 	static const char *const names[] = {"outputs", NON_FINITE_NAME};
 	static const struct loss_word words[] = {
+		{"loss", "the path names the loss (--loss that of lossd eval); as an output it "
+			 "stands in \"outputs\""},
+		{"inputs", "requests of the Open Inference Protocol go to "
+			   "/v2/models/{loss}/infer"},
 		{"compress", "it is a parameter of the query string: ?compress=true"},
 		{"timeout", "a time limit is the header X-Request-Timeout-Ms"},
 	};
@@ -338,6 +342,14 @@ static void feed(struct decoder *decoder, const unsigned char *bytes, size_t n)
 		loss_arena_release_buffers(in->arena);
 }
 
+/* A second document follows: the file is likely one of lines. */
+static void tell_lines(struct loss_error *err)
+{
+	size_t n = strlen(err->detail);
+	snprintf(err->detail + n, sizeof err->detail - n,
+		 "; JSON lines, one problem each, are --format jsonl");
+}
+
 static loss_status finish(struct decoder *decoder, struct loss_error *err)
 {
 	struct json_in *in = (struct json_in *)decoder;
@@ -346,6 +358,8 @@ static loss_status finish(struct decoder *decoder, struct loss_error *err)
 	loss_status status = json_scan_finish(&in->scan, err);
 	if (status == STATUS_INVALID_JSON && err)
 		signature_tell(&in->beginning, "json", in->of_eval, err);
+	if (status == STATUS_INVALID_JSON && err && in->of_eval && in->scan.end > 0)
+		tell_lines(err);
 	return status == LOSS_OK ? end_problem(in, err) : status;
 }
 
