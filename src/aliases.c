@@ -24,8 +24,8 @@
 	}
 
 #define LOGITS_OR_NOT                                                                              \
-	"each loss takes one of them: binary_cross_entropy_with_logits logits, "                   \
-	"binary_cross_entropy probabilities"
+	"leave it out: the name of a loss's first tensor says what it takes; of two classes "      \
+	"binary_cross_entropy_with_logits logits, binary_cross_entropy probabilities"
 #define NO_COUNT "the shapes of the tensors tell it: leave it out"
 
 /* Compared without case, '_', '-', spaces and dots: "y_true" is "yTrue" too. */
