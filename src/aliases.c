@@ -203,8 +203,8 @@ const struct alias aliases[] = {
 	NOTHING("batch_size", NO_COUNT),
 	NOTHING("vocab_size", NO_COUNT),
 	NOTHING("requires_grad", "a gradient is the output \"grad\""),
-	NOTHING("device", "the server has none: leave it out"),
-	NOTHING("name", "the path names the loss: leave it out"),
+	NOTHING("device", "losses are computed on processors alone: leave it out"),
+	NOTHING("name", "the loss has been named already: leave it out"),
 	{NULL, ALIAS_ROLE, LOSS_ROLE_INPUT, NULL},
 };
 

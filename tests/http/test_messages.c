@@ -107,6 +107,10 @@ static const struct said names[] = {
 	 "cross_entropy has no field \"from_logits\"; leave it out: the name of a "
 	 "loss's first tensor says what it takes; of two classes binary_cross_entropy_with_logits "
 	 "logits, binary_cross_entropy probabilities"},
+	{"softmax", "{\"device\": \"cuda\"}",
+	 "softmax has no field \"device\"; losses are computed on processors alone: leave it out"},
+	{"softmax", "{\"name\": \"a\"}",
+	 "softmax has no field \"name\"; the loss has been named already: leave it out"},
 	{"cross_entropy",
 	 "{\"logits\": [[1, 2, 3], [4, 5, 6]], \"targets\": [0, 1], \"num_classes\": 1}",
 	 "cross_entropy has no field \"num_classes\"; the shapes of the tensors tell it: leave it "
