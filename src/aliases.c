@@ -24,8 +24,8 @@
 	}
 
 #define LOGITS_OR_NOT                                                                              \
-	"each loss takes one of them: binary_cross_entropy_with_logits logits, "                   \
-	"binary_cross_entropy probabilities"
+	"leave it out: the name of a loss's first tensor says what it takes; of two classes "      \
+	"binary_cross_entropy_with_logits logits, binary_cross_entropy probabilities"
 #define NO_COUNT "the shapes of the tensors tell it: leave it out"
 
 /* Compared without case, '_', '-', spaces and dots: "y_true" is "yTrue" too. */
@@ -203,8 +203,8 @@ const struct alias aliases[] = {
 	NOTHING("batch_size", NO_COUNT),
 	NOTHING("vocab_size", NO_COUNT),
 	NOTHING("requires_grad", "a gradient is the output \"grad\""),
-	NOTHING("device", "the server has none: leave it out"),
-	NOTHING("name", "the path names the loss: leave it out"),
+	NOTHING("device", "losses are computed on processors alone: leave it out"),
+	NOTHING("name", "the loss has been named already: leave it out"),
 	{NULL, ALIAS_ROLE, LOSS_ROLE_INPUT, NULL},
 };
 

@@ -178,8 +178,9 @@ static loss_status unknown_output(const struct loss_problem *problem, size_t i,
 	const char *name = problem->outputs[i].name;
 	const struct loss_place place = {.loss = loss,
 					 .kinds = LOSS_NAME_OUTPUT,
-					 .to_tensors = "give it beside the others",
-					 .to_arguments = "give it as one"};
+					 .to_tensors =
+						 "give it with the others, and leave it out here",
+					 .to_arguments = "give it as one, and leave it out here"};
 	char hint[LOSS_HINT_CHARS], why[LOSS_HINT_CHARS + 80];
 	loss_hint_name(&place, name, strlen(name), hint, sizeof hint);
 	snprintf(why, sizeof why, "which %s does not have; %s", loss->name, hint);

@@ -2,9 +2,8 @@
  * zstd (RFC 8878), of a window as content codings have it (RFC 9659). The arithmetic is libzstd's.
  *
  * libzstd is handed what one block, or one header, still lacks at a time, and that only when it has
- * given out what it holds: so what has been decoded
- * when it finds an error does not depend on the pieces that the body came in, for it forgets what
- * it wrote in the same call.
+ * given out what it holds: so what has been decoded when it finds an error does not depend on the
+ * pieces that the body came in, for it forgets what it wrote in the same call.
  */
 #define ZSTD_STATIC_LINKING_ONLY /* memory of our own */
 #include <zstd.h>

@@ -15,7 +15,8 @@
 static enum log_level least_level = LOG_INFO;
 static enum log_format line_format = LOG_TEXT;
 
-/* The mutex guards the rest but the thread, which belongs to who starts and stops it. */
+/* The mutex guards the rest but the thread, which belongs to who starts and stops it; before the
+ * thread starts nobody else is there. */
 static struct writer {
 	pthread_t thread;
 	pthread_mutex_t mutex;

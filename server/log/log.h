@@ -20,12 +20,13 @@ enum log_access { LOG_ACCESS_ERRORS, LOG_ACCESS_ON, LOG_ACCESS_OFF };
 void log_start(enum log_level level, enum log_format format);
 bool log_enabled(enum log_level level);
 
-/* False: there is no thread; lines are written at once, as before. */
+/* Before other threads start. False: there is no thread; lines are written at once, as before. */
 bool log_start_writer(void);
 /* What has been logged is written, unless nobody takes it within a second. Lines that come later
- * are written at once. */
+ * are written at once. The thread that started the writer, when no other one logs any more; nothing
+ * is done where there is no writer. */
 void log_stop_writer(void);
-/* Lines that were lost so far. */
+/* Lines that were lost since the program began. */
 uint64_t log_lost(void);
 
 /* A string or a number that goes with a message. */

@@ -36,8 +36,7 @@ static const char *blank_comments(char *text)
 	return NULL;
 }
 
-/* Says what is wrong at a place of the text; columns count characters, in
- * comments bytes. False. */
+/* Says what is wrong at a place of the text; columns count characters, in comments bytes. False. */
 static bool complain_at(const char *path, const char *text, const char *place, const char *what)
 {
 	unsigned line = 1, column = 1;

@@ -248,6 +248,8 @@ static void test_wrong_numpy(void **state)
 		{NUMPY "logits_f4.npy", 2,
 		 "logits_f4.npy: this looks like a NumPy array (.npy): say "},
 		{NUMPY "unnamed.npz", 1, "unknown_field: cross_entropy has no tensor \"arr_0\""},
+		{NUMPY "unnamed.npz --loss kl_div", 1,
+		 "; numpy.savez(FILE, log_probs=..., ...) names"},
 		{NUMPY "batch.npz --loss nll_loss", 1,
 		 "unknown_field: nll_loss has no tensor \"logits\""},
 		{NUMPY "batch.npz --format json", 1,

@@ -104,8 +104,13 @@ static const struct said names[] = {
 	 "cross_entropy has no field \"timeout\"; a time limit is the header X-Request-Timeout-Ms"},
 	{"cross_entropy",
 	 "{\"logits\": [[1, 2, 3], [4, 5, 6]], \"targets\": [0, 1], \"from_logits\": 1}",
-	 "cross_entropy has no field \"from_logits\"; each loss takes one of them: "
-	 "binary_cross_entropy_with_logits logits, binary_cross_entropy probabilities"},
+	 "cross_entropy has no field \"from_logits\"; leave it out: the name of a "
+	 "loss's first tensor says what it takes; of two classes binary_cross_entropy_with_logits "
+	 "logits, binary_cross_entropy probabilities"},
+	{"softmax", "{\"device\": \"cuda\"}",
+	 "softmax has no field \"device\"; losses are computed on processors alone: leave it out"},
+	{"softmax", "{\"name\": \"a\"}",
+	 "softmax has no field \"name\"; the loss has been named already: leave it out"},
 	{"cross_entropy",
 	 "{\"logits\": [[1, 2, 3], [4, 5, 6]], \"targets\": [0, 1], \"num_classes\": 1}",
 	 "cross_entropy has no field \"num_classes\"; the shapes of the tensors tell it: leave it "
@@ -142,7 +147,7 @@ static const struct said names[] = {
 	{"cross_entropy",
 	 "{\"logits\": [[1, 2, 3], [4, 5, 6]], \"targets\": [0, 1], \"outputs\": [\"logits\"]}",
 	 "outputs[0] is \"logits\", which cross_entropy does not have; it is a tensor: give it "
-	 "beside the others"},
+	 "with the others, and leave it out here"},
 	{"cross_entropy",
 	 "{\"logits\": [[1, 2, 3], [4, 5, 6]], \"targets\": [0, 1], \"outputs\": [\"zz\"]}",
 	 "outputs[0] is \"zz\", which cross_entropy does not have; there are loss, grad, "
@@ -266,7 +271,7 @@ static const struct said numbers[] = {
 	{"cross_entropy", "{\"logits\": [[1, undefined]], \"targets\": [1]}",
 	 "line 1, column 17: found 'u', but what is undefined is written null, or left out"},
 	{"cross_entropy", "{\"logits\": [[1, 0x10]], \"targets\": [1]}",
-	 "line 1, column 18: found 'x', but a number is decimal, without 0x and without '_'"},
+	 "line 1, column 18: found 'x', but ',' or ']' is expected; a number has no 0x and no '_'"},
 	{"cross_entropy", "{\"logits\": [[1, +1]], \"targets\": [1]}",
 	 "line 1, column 17: found '+', but a number has no '+' before it"},
 	{"cross_entropy", "{\"logits\": [[1, .5]], \"targets\": [1]}",
@@ -276,7 +281,13 @@ static const struct said numbers[] = {
 	{"cross_entropy", "{\"logits\": [[1, 2,]], \"targets\": [1]}",
 	 "line 1, column 19: found ']', but a value is expected: no comma stands before the end"},
 	{"cross_entropy", "{\"logits\": [[1, 1_000]], \"targets\": [1]}",
-	 "line 1, column 18: found '_', but a number is decimal, without 0x and without '_'"},
+	 "line 1, column 18: found '_', but ',' or ']' is expected; a number has no 0x and no '_'"},
+	{"cross_entropy", "{\"logits\": [[1, 2]], \"reduction\": \"sum\"x}",
+	 "line 1, column 40: found 'x', but ',' or '}' is expected; a number has no 0x and no '_'"},
+	{"cross_entropy", "{\"logits\": [[1, 1..5]], \"targets\": [1]}",
+	 "line 1, column 19: found '.', but a number can not go on so"},
+	{"cross_entropy", "{\"logits\": [[1, 1ei]], \"targets\": [1]}",
+	 "line 1, column 19: found 'i', but a number can not go on so"},
 	{"cross_entropy", "{\"logits\": [[1, 'a']], \"targets\": [1]}",
 	 "line 1, column 17: found ''', but a text stands in double quotes"},
 	{"cross_entropy", "{\"logits\": [[1, (1, 2)]], \"targets\": [1]}",

@@ -190,8 +190,8 @@ static void test_refused(void **state)
 		{"1-2", STATUS_INVALID_JSON,
 		 "line 1, column 2: found '-', but nothing may follow the document"},
 		{"[0x1]", STATUS_INVALID_JSON,
-		 "line 1, column 3: found 'x', but a number is decimal, without 0x and without "
-		 "'_'"},
+		 "line 1, column 3: found 'x', but ',' or ']' is expected; a number has no 0x and "
+		 "no '_'"},
 		{"[tru]", STATUS_INVALID_JSON, "line 1, column 5: found ']', but true is expected"},
 		{"[True]", STATUS_INVALID_JSON,
 		 "line 1, column 2: found 'T', but true is written in small letters"},

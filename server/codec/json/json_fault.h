@@ -24,12 +24,12 @@ struct loss_error *json_fault_claim(struct json_fault *fault, loss_status status
 void json_fault_pointer(const struct json_fault *fault, const struct loss_error *err, bool typed,
 			char *out, size_t size);
 
-/* How a message names a value: `12`, `"mean"`, `true`, `an array`. */
-#define JSON_SHOWN_SIZE 80
-/* What a message says after "must be a number" of a token that is none: how it is written, "; not
- * a number is written NaN", or "". */
+/* What a message says after "must be a number" of a token that is none: how what was meant is
+ * written, "; it is written NaN", or "". */
 const char *json_fault_number(const struct json_token *token);
 
+/* How a message names a value: `12`, `"mean"`, `true`, `an array`. */
+#define JSON_SHOWN_SIZE 80
 void json_fault_show(const struct json_token *token, char out[JSON_SHOWN_SIZE]);
 
 /* What messages call entry i of a list, "inputs[1]": made for every entry, wrong or not. */

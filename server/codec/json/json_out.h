@@ -1,7 +1,7 @@
 /*
  * JSON text into a growable buffer, strictly valid unless non_finite is NON_FINITE_PYTHON. Numbers
- * are the shortest digits of their type. A writer that ran out of memory
- * stays failed and writes nothing more: check once, at the end.
+ * are the shortest digits of their type. A writer that ran out of memory stays failed and writes
+ * nothing more: check once, at the end.
  */
 #ifndef LOSSD_CODEC_JSON_OUT_H
 #define LOSSD_CODEC_JSON_OUT_H

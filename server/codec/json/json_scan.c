@@ -230,6 +230,20 @@ static bool is_digit(char byte)
 	return byte >= '0' && byte <= '9';
 }
 
+/* What to say of a number that can not go on with the byte `next`; minus: it is no more than that
+ * so far. */
+static const char *number_advice(bool minus, char next)
+{
+	if (minus && next == 'I')
+		return "Infinity may stand in tensors only";
+	if (minus && next == 'i')
+		return "what is infinite is written -Infinity, in tensors only";
+	if (minus && next == '.')
+		return "a number begins with a digit, as in -0.5";
+	return is_digit(next) ? "a number does not begin with 0 before other digits"
+			      : "a number can not go on so";
+}
+
 /* False when the number is refused, or turns out to be a word. */
 static bool take_number(struct json_scan *scan, const struct piece_of_number *piece)
 {
@@ -240,18 +254,12 @@ static bool take_number(struct json_scan *scan, const struct piece_of_number *pi
 	}
 	if (piece->status == NUMBER_BAD) {
 		char next = piece->text[piece->size];
-		bool word = piece->size == 1 && piece->text[0] == '-' && next == 'I';
-		if (word && scan->nonfinite)
+		bool minus = piece->size == 1 && piece->text[0] == '-';
+		if (minus && next == 'I' && scan->nonfinite)
 			start_literal(scan, NULL, LITERAL_MINUS_INFINITY, 1);
 		else
 			refuse_at(scan, piece->offset + piece->size, next,
-				  word ? "Infinity may stand in tensors only"
-				  : next == 'i'
-					  ? "what is infinite is written -Infinity, in tensors only"
-				  : next == '.' ? "a number begins with a digit, as in -0.5"
-				  : is_digit(next)
-					  ? "a number does not begin with 0 before other digits"
-					  : "a number can not go on so");
+				  number_advice(minus, next));
 		return false;
 	}
 	emit(scan, &(struct json_token){.event = JSON_NUMBER,
@@ -414,9 +422,12 @@ static const char *read_after(struct json_scan *scan, const char *p)
 	}
 	if (*p == (object ? '}' : ']'))
 		return close(scan, p);
-	if (*p == 'x' || *p == 'X' || *p == '_')
-		return refuse(scan, p, "a number is decimal, without 0x and without '_'");
-	return refuse(scan, p, expectation(scan));
+	if (*p != 'x' && *p != 'X' && *p != '_')
+		return refuse(scan, p, expectation(scan));
+	/* It may follow something else than a number. */
+	char expected[80];
+	snprintf(expected, sizeof expected, "%s; a number has no 0x and no '_'", expectation(scan));
+	return refuse(scan, p, expected);
 }
 
 static const char *read_colon(struct json_scan *scan, const char *p)

@@ -57,8 +57,8 @@ static void note_unknown(struct numpy_in *in, const char *name, size_t n)
 	loss_hint_name(&place, name, n, hint, sizeof hint);
 	loss_fail(err, LOSS_UNKNOWN_FIELD, NULL,
 		  "%s has no tensor \"%.*s\", which is in the archive; %s; "
-		  "numpy.savez(FILE, logits=..., targets=...) names arrays",
-		  in->loss->name, (int)(n < 60 ? n : 60), name, hint);
+		  "numpy.savez(FILE, %s=..., ...) names arrays",
+		  in->loss->name, (int)(n < 60 ? n : 60), name, hint, in->loss->tensors[0].name);
 }
 
 static void take_member(struct numpy_in *in, const struct zip_member *member)
