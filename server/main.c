@@ -7,6 +7,7 @@
 #include "http/capacity.h"
 #include "log/log.h"
 #include "os/clock.h"
+#include "os/file.h"
 #include "os/signals.h"
 #include "service.h"
 #include "settings/config_load.h"
@@ -85,13 +86,26 @@ static bool stop(struct service *service, const struct config *config)
 	}
 	service_stop(service);
 	log_event(LOG_INFO, "stopped", NULL, 0);
+	log_stop_writer();
 	return true;
+}
+
+/* NULL: what has been said is why. */
+static struct service *start(struct loss_arena *arena, struct config *config,
+			     struct listeners *listeners)
+{
+	config_warn(config, log_sentence);
+	if (!listeners_open(config->listen, listeners))
+		return NULL;
+	capacity_fit(config, listeners->n);
+	return service_start(arena, config, listeners);
 }
 
 int main(int argc, char **argv)
 {
 	struct config config;
 	struct listeners listeners;
+	file_reserve_standard();
 	if (argc > 1 && strcmp(argv[1], "eval") == 0)
 		return eval_main(argc - 1, argv + 1);
 	enum config_action action = config_load(&config, argc, argv);
@@ -99,17 +113,15 @@ int main(int argc, char **argv)
 		return action == CONFIG_EXIT_0 ? 0 : 2;
 
 	log_start((enum log_level)config.log_level, (enum log_format)config.log_format);
-	config_warn(&config, log_sentence);
-	if (!listeners_open(config.listen, &listeners))
-		return 2;
-	capacity_fit(&config, listeners.n);
 	struct loss_arena *arena = loss_arena_create(NULL);
-	struct service *service = NULL;
-	if (!arena || !signals_start())
-		fprintf(stderr, "lossd: start: no memory, or no way to take signals\n");
-	else
-		service = service_start(arena, &config, &listeners);
+	if (!arena || !signals_start() || !log_start_writer()) {
+		fprintf(stderr, "lossd: start: no memory or thread, or no way to take signals\n");
+		loss_arena_destroy(arena);
+		return 2;
+	}
+	struct service *service = start(arena, &config, &listeners);
 	if (!service) {
+		log_stop_writer();
 		loss_arena_destroy(arena);
 		return 2;
 	}

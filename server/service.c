@@ -85,18 +85,6 @@ static void stop_memory(struct service *service)
 	loss_budget_destroy(service->server.budget);
 }
 
-static bool start_log(struct service *service)
-{
-	(void)service;
-	return log_start_writer();
-}
-
-static void stop_log(struct service *service)
-{
-	(void)service;
-	log_stop_writer();
-}
-
 static const char *isa_of(const struct server *server)
 {
 	return server->isa ? server->isa : loss_isa();
@@ -232,7 +220,6 @@ static const struct part {
 	bool (*start)(struct service *service);
 	void (*stop)(struct service *service); /* NULL: nothing is to be done */
 } parts[] = {
-	{"thread that writes the log", start_log, stop_log},
 	{"memory", start_memory, stop_memory},
 	{"room for the metrics", start_metrics, NULL},
 	{"shared memory", start_shm, stop_shm},

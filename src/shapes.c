@@ -232,23 +232,35 @@ static void drop_axis(const struct loss_tensor *input, int axis, struct loss_ten
 			rest->shape[rest->rank++] = input->shape[i];
 }
 
-/* Whether the tensor would have the right shape if the classes were on the input's other axis. */
-static bool fits_other_axis(const struct loss_plan *plan, const struct loss_tensor_info *info)
+/* Whether the tensor would have the right shape if the classes were on that axis of the input. */
+static bool fits_axis(const struct loss_plan *plan, const struct loss_tensor_info *info, int axis)
 {
 	const struct loss_tensor *input = &plan->tensors[LOSS_ROLE_INPUT];
 	const struct loss_tensor *tensor = &plan->tensors[info->role];
-	int axis = plan->args.class_axis == -1 ? 1 : input->rank - 1;
+	bool all = info->extent == LOSS_EXTENT_TARGETS && tensor_same_shape(tensor, input);
 	bool rows = info->extent == LOSS_EXTENT_ROWS || info->extent == LOSS_EXTENT_TARGETS ||
 		    (info->extent == LOSS_EXTENT_LOSS && plan->reduction == REDUCTION_NONE);
 	struct loss_tensor rest;
-	/* What is shifted has its classes last, whatever else is wrong. */
-	if (plan->args.shift || plan->loss->info.element_wise || input->rank < 3 ||
-	    input->shape[axis] == 0 || info->extra_axis)
-		return false;
 	if (info->extent == LOSS_EXTENT_CLASSES)
 		return tensor->rank == 1 && tensor->shape[0] == input->shape[axis];
 	drop_axis(input, axis, &rest);
-	return rows && tensor_same_shape(tensor, &rest);
+	return all || !rows || (!info->extra_axis && tensor_same_shape(tensor, &rest));
+}
+
+/* Whether all tensors would have the right shapes if the classes were on the input's other axis. */
+static bool fit_other_axis(const struct loss_plan *plan)
+{
+	const struct loss_tensor *input = &plan->tensors[LOSS_ROLE_INPUT];
+	const struct loss_info *loss = &plan->loss->info;
+	int axis = plan->args.class_axis == -1 ? 1 : input->rank - 1;
+	/* What is shifted has its classes last, whatever else is wrong. */
+	if (plan->args.shift || loss->element_wise || input->rank < 3 || input->shape[axis] == 0)
+		return false;
+	for (size_t i = 1; i < loss->n_tensors; i++)
+		if (plan->present[loss->tensors[i].role] &&
+		    !fits_axis(plan, &loss->tensors[i], axis))
+			return false;
+	return true;
 }
 
 /* The axis at i or after it that is not of length 1, or the rank. */
@@ -281,7 +293,7 @@ static void advise(const struct loss_plan *plan, const struct loss_tensor_info *
 	const struct loss_tensor *tensor = &plan->tensors[info->role];
 	bool last = plan->args.class_axis == -1;
 	out[0] = '\0';
-	if (fits_other_axis(plan, info))
+	if (fit_other_axis(plan))
 		snprintf(out, size, "; it fits with class_axis=%s",
 			 last ? "1" : "-1, classes last");
 	else if (fits_reshaped(tensor, expected))

@@ -171,9 +171,13 @@ static enum exit_status evaluate_lines(const struct eval_options *options, struc
 			      .media = media,
 			      .line = 1,
 			      .status = EXIT_GOOD};
-	enum source_status status = SOURCE_GOOD;
-	while (status == SOURCE_GOOD && source->n > 0) {
+	bool corrupt = source->error.status != LOSS_OK;
+	enum source_status status = corrupt ? SOURCE_CORRUPT : SOURCE_GOOD;
+	/* What came before an error of the coding counts. */
+	while (status != SOURCE_UNREADABLE && source->n > 0) {
 		feed_lines(&lines, source->bytes, source->n);
+		if (status == SOURCE_CORRUPT)
+			break;
 		status = source_next(source);
 	}
 	/* A line that was cut by an error of the coding is wrong by that. */
@@ -215,9 +219,11 @@ static enum exit_status evaluate_source(const struct eval_options *options, stru
 }
 
 /* What is wrong with the coding from the first piece on is the problem's to say. */
-static enum exit_status refuse_source(const struct eval_options *options,
-				      const struct source *source)
+static enum exit_status refuse_source(const struct eval_options *options, struct source *source)
 {
+	const struct eval_format *format = format_of(options, source);
+	if (format && format->way == EVAL_LINES)
+		return evaluate_as(options, source, format);
 	struct problem problem = {.options = options, .file = label_of(options, source, false)};
 	problem_begin(&problem, protocol_v1.requests);
 	return problem_end(&problem, &source->error);

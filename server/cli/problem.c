@@ -47,6 +47,17 @@ void problem_feed(struct problem *problem, const unsigned char *bytes, size_t n)
 
 /* ---------------------------------------------------------------- what is printed */
 
+/* What a sentence has of a file is not to command the terminal: of control characters, C1's in
+ * UTF-8 among them, there is a '?'. */
+static void put_plain(const char *text)
+{
+	for (const unsigned char *at = (const unsigned char *)text; *at; at++) {
+		bool c1 = at[0] == 0xc2 && at[1] >= 0x80 && at[1] < 0xa0;
+		fputc(*at < 0x20 || *at == 0x7f || c1 ? '?' : *at, stderr);
+		at += c1;
+	}
+}
+
 /* Where it is: "FILE:LINE: ", after whose line its text has no other. */
 static void say(const struct problem *problem, const struct loss_error *err)
 {
@@ -58,7 +69,9 @@ static void say(const struct problem *problem, const struct loss_error *err)
 		fprintf(stderr, "%s:%zu: ", problem->file, problem->line);
 	else
 		fprintf(stderr, "%s: ", problem->file ? problem->file : "lossd eval");
-	fprintf(stderr, "%s: %s\n", status_words(err->status)->code, detail);
+	fprintf(stderr, "%s: ", status_words(err->status)->code);
+	put_plain(detail);
+	fputc('\n', stderr);
 }
 
 /* The members that say which problem a reply is of, in place of its first bracket. */

@@ -73,7 +73,7 @@ static enum source_status decode(struct source *source, size_t least)
 
 static enum source_status start_decoding(struct source *source, enum content_coding coding)
 {
-	source->inflater = inflater_create(coding, UINT64_MAX, source->arena);
+	source->inflater = inflater_create(coding, INFLATER_NO_LIMIT, source->arena);
 	source->decoded = loss_buffer_create(source->arena);
 	if (!source->inflater || !source->decoded)
 		return fail_memory(source);

@@ -52,7 +52,7 @@ static void blame_corrupt(struct inflater *inflater, const char *why)
 	loss_fail(&inflater->error, STATUS_INVALID_ENCODING, "",
 		  "the %s body is corrupt after %" PRIu64 " decoded bytes: %s%s",
 		  inflater->coding->name, inflater->decoded, why,
-		  inflater->decoded == 0
+		  inflater->decoded == 0 && inflater->max_bytes != INFLATER_NO_LIMIT
 			  ? "; what is not compressed goes without a Content-Encoding"
 			  : "");
 }
@@ -68,7 +68,8 @@ static void check_size(struct inflater *inflater)
 
 static void check_ratio(struct inflater *inflater)
 {
-	if (inflater->decoded > FREE_BYTES && inflater->decoded > MAX_RATIO * inflater->coded)
+	if (inflater->max_bytes != INFLATER_NO_LIMIT && inflater->decoded > FREE_BYTES &&
+	    inflater->decoded > MAX_RATIO * inflater->coded)
 		loss_fail(&inflater->error, STATUS_BODY_TOO_LARGE, "",
 			  "the %s body makes %" PRIu64 " bytes of its first %" PRIu64
 			  "; after the first MiB at most %d of each are decoded",

@@ -15,6 +15,9 @@ typedef void inflate_sink(void *context, const unsigned char *bytes, size_t n);
 
 struct inflater; /* in the arena; its memory is charged against the arena's budget */
 
+/* For files of the caller's own: as many bytes as they make, of however few. */
+#define INFLATER_NO_LIMIT UINT64_MAX
+
 /* NULL when there is no memory. max_bytes: of the decoded body. */
 struct inflater *inflater_create(enum content_coding coding, uint64_t max_bytes,
 				 struct loss_arena *arena);

@@ -9,6 +9,8 @@
 #include "status/status.h"
 
 #define MOST_FIELDS 20
+/* Each may take six in the line. */
+#define TARGET_CHARS 400
 #define MS 1e-6 /* in nanoseconds */
 /* "00-TRACE-PARENT-FLAGS" (W3C Trace Context). */
 #define TRACE_ID_AT 3
@@ -54,6 +56,16 @@ static const char *show_peer(const struct sockaddr *peer, char *out, size_t size
 	return NULL;
 }
 
+/* Its beginning, so that no client can push the rest out of its line. */
+static const char *show_target(const char *text, char out[TARGET_CHARS])
+{
+	size_t n = strlen(text);
+	if (n < TARGET_CHARS)
+		return text;
+	snprintf(out, TARGET_CHARS, "%.*s...", TARGET_CHARS - 4, text);
+	return out;
+}
+
 static bool is_wanted(const struct config *config, bool failed)
 {
 	bool asked = config->access_log == LOG_ACCESS_ON ||
@@ -86,13 +98,13 @@ void access_log_request(const struct request *request, const struct sockaddr *pe
 {
 	const struct reply *reply = &request->reply;
 	loss_status status = request->fault.error.status;
-	char peer_text[INET6_ADDRSTRLEN + 10], trace[TRACE_ID_LENGTH + 1];
+	char peer_text[INET6_ADDRSTRLEN + 10], trace[TRACE_ID_LENGTH + 1], target[TARGET_CHARS];
 	struct fields fields = {.n = 0};
 	if (!is_wanted(&request->server->config, lost || reply->status >= 400))
 		return;
 	add_text(&fields, "peer", show_peer(peer, peer_text, sizeof peer_text));
 	add_text(&fields, "method", route_method_name(request->method));
-	add_text(&fields, "target", request->target.text);
+	add_text(&fields, "target", show_target(request->target.text, target));
 	if (reply->status != 0)
 		add_number(&fields, "status", (double)reply->status);
 	add_text(&fields, "lost", lost);
@@ -111,13 +123,13 @@ void access_log_request(const struct request *request, const struct sockaddr *pe
 void access_log_unbegun(const struct config *config, const struct sockaddr *peer,
 			const char *method, const char *path, unsigned status, const char *code)
 {
-	char peer_text[INET6_ADDRSTRLEN + 10];
+	char peer_text[INET6_ADDRSTRLEN + 10], target[TARGET_CHARS];
 	struct fields fields = {.n = 0};
 	if (!is_wanted(config, true))
 		return;
 	add_text(&fields, "peer", show_peer(peer, peer_text, sizeof peer_text));
 	add_text(&fields, "method", method);
-	add_text(&fields, "target", path);
+	add_text(&fields, "target", show_target(path, target));
 	add_number(&fields, "status", (double)status);
 	add_text(&fields, "code", code);
 	log_event(LOG_INFO, "request", fields.list, fields.n);

@@ -13,7 +13,8 @@ bool readiness_look(struct server *server)
 	bool before = !atomic_exchange(&server->unready, !ready);
 	if (before && !ready)
 		log_event(stops ? LOG_INFO : LOG_WARNING, "not ready", &why, 1);
-	if (!before && ready)
+	/* What was found before a stop is not told after it. */
+	if (!before && ready && server_stage(server) == SERVER_RUNNING)
 		log_event(LOG_INFO, "ready again", NULL, 0);
 	return ready;
 }

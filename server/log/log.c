@@ -50,29 +50,34 @@ static bool may_write_again(void)
 	return errno == EAGAIN || errno == EINTR;
 }
 
-/* What can not be written (a full disk, a closed pipe) is lost: there is nowhere to say so. */
-static void write_lines(const char *bytes, size_t size)
+/* What can not be written (a full disk, a closed pipe) is lost: there is nowhere to say so.
+ * Returns how many lines were. */
+static size_t write_lines(const char *bytes, size_t size)
 {
-	size_t n = 0;
+	size_t n = 0, lost = 0;
 	while (n < size) {
 		ssize_t wrote = write(STDERR_FILENO, bytes + n, size - n);
 		if (wrote < 0 && !may_write_again())
-			return;
+			break;
 		n += wrote > 0 ? (size_t)wrote : 0;
 	}
+	for (; n < size; n++)
+		lost += bytes[n] == '\n';
+	return lost;
 }
 
 /* ---------------------------------------------------------------- the writer */
 
-/* Waits for lines and takes as many as are written in one piece; 0: there are none, nor will be. */
+/* Waits for lines, and takes as many as are written in one piece; 0: none waits. Then, and only
+ * then, *lost is how many were lost after all that has been written. */
 static size_t take_lines(char *out, size_t size, uint64_t *lost)
 {
 	pthread_mutex_lock(&writer.mutex);
-	while (writer.ring.size == 0 && !writer.stops)
+	while (writer.ring.size == 0 && writer.ring.lost == writer.told && !writer.stops)
 		pthread_cond_wait(&writer.filled, &writer.mutex);
 	size_t n = log_ring_take(&writer.ring, out, size);
-	*lost = writer.ring.lost - writer.told;
-	writer.told = writer.ring.lost;
+	*lost = n == 0 ? writer.ring.lost - writer.told : 0;
+	writer.told += *lost;
 	pthread_mutex_unlock(&writer.mutex);
 	return n;
 }
@@ -85,13 +90,25 @@ static void tell_lost(uint64_t lost)
 	write_lines(line.bytes, line.size);
 }
 
+/* Those that could not be written: what is said of them could not be either. */
+static void note_lost(size_t n)
+{
+	pthread_mutex_lock(&writer.mutex);
+	writer.ring.lost += n;
+	writer.told += n;
+	pthread_mutex_unlock(&writer.mutex);
+}
+
 static void *write_them_all(void *argument)
 {
 	char bytes[LOG_LINE_BYTES];
 	uint64_t lost;
 	(void)argument;
-	for (size_t n; (n = take_lines(bytes, sizeof bytes, &lost)) > 0;) {
-		write_lines(bytes, n);
+	for (;;) {
+		size_t n = take_lines(bytes, sizeof bytes, &lost);
+		if (n == 0 && lost == 0)
+			break;
+		note_lost(write_lines(bytes, n));
 		if (lost > 0)
 			tell_lost(lost);
 	}
@@ -117,13 +134,15 @@ void log_stop_writer(void)
 	clock_gettime(CLOCK_REALTIME, &end);
 	end.tv_sec += STOP_SECONDS;
 	pthread_mutex_lock(&writer.mutex);
-	writer.runs = false;
 	writer.stops = true;
 	pthread_cond_signal(&writer.filled);
 	while (!writer.has_ended &&
 	       pthread_cond_timedwait(&writer.ended, &writer.mutex, &end) != ETIMEDOUT)
 		;
+	/* Where nobody reads, who wrote at once would wait for ever: later lines wait, or are lost.
+	 */
 	bool ended = writer.has_ended;
+	writer.runs = !ended;
 	pthread_mutex_unlock(&writer.mutex);
 	if (ended)
 		pthread_join(writer.thread, NULL);
@@ -141,12 +160,15 @@ uint64_t log_lost(void)
 
 /* ---------------------------------------------------------------- lines */
 
-/* False: there is no writer. */
+/* False: there is no writer. After a line that was lost all are, until that has been told: so it is
+ * told in its place. */
 static bool give_to_writer(const struct log_line *line)
 {
 	pthread_mutex_lock(&writer.mutex);
-	bool runs = writer.runs;
-	if (runs && log_ring_put(&writer.ring, line->bytes, line->size))
+	bool runs = writer.runs, losing = writer.ring.lost > writer.told;
+	if (runs && losing)
+		writer.ring.lost++;
+	else if (runs && log_ring_put(&writer.ring, line->bytes, line->size))
 		pthread_cond_signal(&writer.filled);
 	pthread_mutex_unlock(&writer.mutex);
 	return runs;

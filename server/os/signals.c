@@ -43,7 +43,8 @@ bool signals_start(void)
 	sigemptyset(&action.sa_mask);
 	sigemptyset(&ignore.sa_mask);
 	return sigaction(SIGTERM, &action, NULL) == 0 && sigaction(SIGINT, &action, NULL) == 0 &&
-	       sigaction(SIGHUP, &action, NULL) == 0 && sigaction(SIGPIPE, &ignore, NULL) == 0;
+	       sigaction(SIGHUP, &action, NULL) == 0 && sigaction(SIGPIPE, &ignore, NULL) == 0 &&
+	       sigaction(SIGXFSZ, &ignore, NULL) == 0;
 }
 
 void signals_take(void)

@@ -5,9 +5,9 @@
 #include <stdbool.h>
 
 /*
- * SIGTERM, SIGINT and SIGHUP are from now on reported by signals_wait, and SIGPIPE is ignored. A
- * second SIGTERM or SIGINT ends the process at once, with exit code 1, whatever it is doing. Before
- * threads start; they are blocked until signals_take. False on failure.
+ * SIGTERM, SIGINT and SIGHUP are from now on reported by signals_wait, and SIGPIPE and SIGXFSZ are
+ * ignored. A second SIGTERM or SIGINT ends the process at once, with exit code 1, whatever it is
+ * doing. Before threads start; they are blocked until signals_take. False on failure.
  */
 bool signals_start(void);
 /* The main thread takes them, once all other threads run; those, which were started while signals

@@ -155,6 +155,10 @@ bool config_file_load(const char *path, struct config *config)
 	}
 	if (strlen(text) != (size_t)n)
 		return complain_at(path, text, text + strlen(text), "holds a NUL byte");
+	/* It would end the text that holds it. */
+	const char *escape = strstr(text, "\\u0000");
+	if (escape)
+		return complain_at(path, text, escape, "holds a NUL, which no setting may");
 	const char *comment = blank_comments(text);
 	if (comment)
 		return complain_at(path, text, comment, "a /* comment begins here and has no end");

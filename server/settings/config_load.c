@@ -82,9 +82,10 @@ static void complain_unknown(const char *argument, size_t n)
 	const struct setting *nearest = setting_nearest(key);
 	if (nearest)
 		spell_flag(nearest->key, flag);
-	config_complain("unknown %s \"%s\"; %s%s", dashes > 0 ? "flag" : "argument",
+	config_complain("unknown %s \"%s\"; %s%s%slossd --help lists the flags",
+			dashes > 0 ? "flag" : "argument",
 			config_show(argument, shown, sizeof shown),
-			nearest ? "the nearest is " : "lossd --help lists the flags", flag);
+			nearest ? "the nearest is " : "", flag, nearest ? "; " : "");
 }
 
 /* Takes the argument at argv[*i], and the one after it if that is its value. */

@@ -94,7 +94,8 @@ static const struct said names[] = {
 	 "cross_entropy has no field \"gradient\"; it is called \"grad\", an output: name it in "
 	 "\"outputs\""},
 	{"cross_entropy", "{\"logits\": [[1, 2, 3], [4, 5, 6]], \"targets\": [0, 1], \"loss\": 1}",
-	 "cross_entropy has no field \"loss\"; it is an output: name it in \"outputs\""},
+	 "cross_entropy has no field \"loss\"; the path names the loss (--loss that of lossd "
+	 "eval); as an output it stands in \"outputs\""},
 	{"cross_entropy",
 	 "{\"logits\": [[1, 2, 3], [4, 5, 6]], \"targets\": [0, 1], \"compress\": 1}",
 	 "cross_entropy has no field \"compress\"; it is a parameter of the query string: "
@@ -192,22 +193,20 @@ static const struct said shapes[] = {
 	 "0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]}, \"targets\": {\"dtype\": \"I64\", "
 	 "\"shape\": [2, 4], \"data\": [0, 0, 0, 0, 0, 0, 0, 0]}, \"weight\": {\"dtype\": \"F32\", "
 	 "\"shape\": [4], \"data\": [0, 0, 0, 0]}}",
-	 "weight has shape (4), but must have (3), one factor for each class; it fits with "
-	 "class_axis=-1, classes last"},
+	 "weight has shape (4), but must have (3), one factor for each class"},
 	{"cross_entropy",
 	 "{\"logits\": {\"dtype\": \"F32\", \"shape\": [2, 3, 4], \"data\": [0, 0, 0, 0, 0, 0, 0, "
 	 "0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]}, \"targets\": {\"dtype\": \"I64\", "
 	 "\"shape\": [2, 4], \"data\": [0, 0, 0, 0, 0, 0, 0, 0]}, \"row_weight\": {\"dtype\": "
 	 "\"F32\", \"shape\": [2, 3], \"data\": [0, 0, 0, 0, 0, 0]}}",
 	 "row_weight has shape (2, 3), but must have (2, 4), that of logits without the class "
-	 "axis; it fits with class_axis=-1, classes last"},
+	 "axis"},
 	{"cross_entropy",
 	 "{\"logits\": {\"dtype\": \"F32\", \"shape\": [2, 3, 4], \"data\": [0, 0, 0, 0, 0, 0, 0, "
 	 "0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]}, \"targets\": {\"dtype\": \"I64\", "
 	 "\"shape\": [2, 4], \"data\": [0, 0, 0, 0, 0, 0, 0, 0]}, \"mask\": {\"dtype\": \"BOOL\", "
 	 "\"shape\": [2, 3], \"data\": [0, 0, 0, 0, 0, 0]}}",
-	 "mask has shape (2, 3), but must have (2, 4), that of logits without the class axis; it "
-	 "fits with class_axis=-1, classes last"},
+	 "mask has shape (2, 3), but must have (2, 4), that of logits without the class axis"},
 	{"cross_entropy",
 	 "{\"logits\": {\"dtype\": \"F32\", \"shape\": [2, 3], \"data\": [0, 0, 0, 0, 0, 0]}, "
 	 "\"targets\": {\"dtype\": \"I64\", \"shape\": [2, 1], \"data\": [0, 0]}}",
@@ -247,7 +246,8 @@ static void shapes_in_json(void **state)
 
 static const struct said numbers[] = {
 	{"cross_entropy", "{\"logits\": [[1, null]], \"targets\": [1]}",
-	 "logits[0][1] is null, but must be a number; what is not a number is written NaN"},
+	 "logits[0][1] is null, but must be a number; what is not a number is written NaN or "
+	 "\"NaN\""},
 	{"cross_entropy", "{\"logits\": [[1, nan]], \"targets\": [1]}",
 	 "line 1, column 18: found 'a', but null is expected; what is not a number is written NaN, "
 	 "in tensors only"},
@@ -257,11 +257,12 @@ static const struct said numbers[] = {
 	 "line 1, column 18: found 'i', but what is infinite is written -Infinity, in tensors "
 	 "only"},
 	{"cross_entropy", "{\"logits\": [[1, None]], \"targets\": [1]}",
-	 "line 1, column 18: found 'o', but NaN is expected; Python's None is null"},
+	 "line 1, column 18: found 'o', but NaN is expected; Python's None is null, and NaN as an "
+	 "element"},
 	{"cross_entropy", "{\"logits\": [[1, true]], \"targets\": [1]}",
 	 "logits[0][1] is true, but must be a number"},
 	{"cross_entropy", "{\"logits\": [[1, \"nan\"]], \"targets\": [1]}",
-	 "logits[0][1] is \"nan\", but must be a number; it is written NaN"},
+	 "logits[0][1] is \"nan\", but must be a number; it is written NaN or \"NaN\""},
 	{"cross_entropy", "{\"logits\": [[1, \"-inf\"]], \"targets\": [1]}",
 	 "logits[0][1] is \"-inf\", but must be a number; it is written -Infinity"},
 	{"cross_entropy", "{\"logits\": [[1, \"abc\"]], \"targets\": [1]}",
@@ -305,7 +306,8 @@ static const struct said numbers[] = {
 	{"cross_entropy", "{\"logits\": [[1, 2]], \"targets\": [0],}",
 	 "line 1, column 37: found '}', but a name is expected: no comma stands before the end"},
 	{"cross_entropy", "{\"weight\": None}",
-	 "line 1, column 13: found 'o', but NaN is expected; Python's None is null"},
+	 "line 1, column 13: found 'o', but NaN is expected; Python's None is null, and NaN as an "
+	 "element"},
 	{"cross_entropy", "{\"label_smoothing\": nan}",
 	 "line 1, column 22: found 'a', but null is expected; what is not a number is written NaN, "
 	 "in tensors only"},
@@ -318,7 +320,8 @@ static const struct said numbers[] = {
 	{"cross_entropy", "{\"shift\": True}",
 	 "line 1, column 11: found 'T', but true is written in small letters"},
 	{"cross_entropy", "{\"logits\": [[1, 2]], \"targets\": [null]}",
-	 "targets[0] is null, but must be a number; what is not a number is written NaN"},
+	 "targets[0] is null, but must be a number; a row that does not count has ignore_index as "
+	 "its target"},
 	{"cross_entropy", "{\"logits\": [[1, 2]],\n \"targets\": [NaN,]}",
 	 "line 2, column 18: found ']', but a value is expected: no comma stands before the end"},
 };

@@ -17,7 +17,7 @@
 #include "budget.h"
 #include "status/status.h"
 
-#define NO_LIMIT UINT64_MAX
+#define NO_LIMIT (UINT64_MAX - 1)
 #define MIB ((size_t)1 << 20)
 
 /* ---------------------------------------------------------------- support */

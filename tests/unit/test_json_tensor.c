@@ -231,9 +231,10 @@ static void test_nested_faults(void **state)
 		{NULL, "{\"logits\":[[1,true]]}", LOSS_WRONG_TYPE, "/logits/0/1",
 		 "logits[0][1] is true, but must be a number"},
 		{NULL, "{\"logits\":[[1,null]]}", LOSS_WRONG_TYPE, "/logits/0/1",
-		 "logits[0][1] is null, but must be a number; what is not a number is written NaN"},
+		 "logits[0][1] is null, but must be a number; what is not a number is written NaN "
+		 "or \"NaN\""},
 		{NULL, "{\"logits\":[[1,\"nan\"]]}", LOSS_WRONG_TYPE, "/logits/0/1",
-		 "logits[0][1] is \"nan\", but must be a number; it is written NaN"},
+		 "logits[0][1] is \"nan\", but must be a number; it is written NaN or \"NaN\""},
 		{NULL, "{\"logits\":[[1,{\"a\":[1,{}]},3]]}", LOSS_WRONG_TYPE, "/logits/0/1",
 		 "logits[0][1] is an object, but must be a number"},
 		{NULL, "{\"logits\":true}", LOSS_WRONG_TYPE, "logits",

@@ -305,19 +305,22 @@ static void the_writer_has_written_all_when_it_stops(void **state)
 
 #define BURST 40000
 
-/* Reads until all lines of the burst have come or were said to be lost; what was lost, or -1. */
+/* Reads until all lines of the burst have come, in order, or were said, in their place, to be lost;
+ * what was lost, or -1. */
 static double read_burst(FILE *lines)
 {
+	static const char lost_here[] = "lines were lost here lines=", came[] = " info burst i=";
 	char line[4096];
-	double lost = 0, came = 0;
-	while (came + lost < BURST && fgets(line, sizeof line, lines)) {
-		const char *said = strstr(line, "lines were lost here lines=");
-		if (said)
-			lost += strtod(strchr(said, '=') + 1, NULL);
-		else
-			came += strstr(line, " info burst i=") != NULL;
+	double lost = 0, next = 0;
+	while (next < BURST && fgets(line, sizeof line, lines)) {
+		const char *said = strstr(line, lost_here), *one = strstr(line, came);
+		double n = said ? strtod(said + sizeof lost_here - 1, NULL) : 1;
+		if (!said && (!one || strtod(one + sizeof came - 1, NULL) != next))
+			return -1;
+		lost += said ? n : 0;
+		next += n;
 	}
-	return came + lost == BURST ? lost : -1;
+	return next == BURST ? lost : -1;
 }
 
 /* Nobody reads: nobody waits. Once somebody does, what was lost is said. */
@@ -361,6 +364,7 @@ static void a_stop_does_not_wait_for_ever(void **state)
 	for (int i = 0; i < BURST && started; i++)
 		log_event(LOG_INFO, "burst", NULL, 0);
 	log_stop_writer();
+	log_event(LOG_INFO, "stopped", NULL, 0);
 	dup2(kept, STDERR_FILENO);
 	close(kept);
 	close(ends[1]);

@@ -168,16 +168,23 @@ static void shapes_of_inputs_and_targets_that_do_not_fit(void **state)
 		 "targets has shape (2, 3), but must have (2, 4)" THAT_OF CLASSES_LAST},
 		{CE "logits:F32:2,3,4 targets:I64:2,4 row_weight:F32:2,3", "row_weight",
 		 "row_weight has shape (2, 3), but must have (2, 4), that of logits without the "
-		 "class axis" CLASSES_LAST},
+		 "class axis"},
+		/* What fits with the other axis only without the rest is not told so. */
+		{CE "logits:F32:2,3,4 targets:I64:2,3 weight:F32:4 row_weight:F32:2,3", "targets",
+		 "targets has shape (2, 3), but must have (2, 4)" WITHOUT CLASSES_LAST},
+		{CE "logits:F32:2,3,4 targets:I64:2,3 weight:F32:3", "targets",
+		 "targets has shape (2, 3), but must have (2, 4)" WITHOUT},
+		{CE "logits:F32:2,3,4 targets:I64:2,3 row_weight:F32:2,4", "targets",
+		 "targets has shape (2, 3), but must have (2, 4)" WITHOUT},
 		{CE "logits:F32:2,3,4 targets:I64:2,4 mask:BOOL:2,3", "mask",
 		 "mask has shape (2, 3), but must have (2, 4), that of logits without the class "
-		 "axis" CLASSES_LAST},
+		 "axis"},
 		{CE "logits:F32:2,3,4 targets:I64:2,4 weight:F32:4", "weight",
-		 "weight has shape (4), but must have (3), one factor for each class" CLASSES_LAST},
+		 "weight has shape (4), but must have (3), one factor for each class"},
 		{CE "logits:F32:2,3,4 targets:I64:2,4 grad_output:F32:2,3 reduction=none",
 		 "grad_output",
 		 "grad_output has shape (2, 3), but must have (2, 4), the shape of what it is the "
-		 "gradient of" CLASSES_LAST},
+		 "gradient of"},
 		{CE "logits:F32:2,3,4 targets:I64:2,4 grad_output:F32:2,3", "grad_output",
 		 "grad_output has shape (2, 3), but must have (), the shape of what it is the "
 		 "gradient of"},

@@ -98,7 +98,10 @@ static void blame_type(struct json_elements *elements, const struct json_token *
 	      flat_array ? "a flat array, in row-major order"
 	      : number   ? "a number"
 			 : "true, false, 0 or 1",
-	      number ? json_fault_number(token) : "");
+	      !number ? ""
+	      : token->event == JSON_NULL && elements->values.open
+		      ? "; a row that does not count has ignore_index as its target"
+		      : json_fault_number(token));
 }
 
 static void blame_misfit(struct json_elements *elements, const struct json_token *token)

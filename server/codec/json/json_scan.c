@@ -181,7 +181,7 @@ static const char *confusion(const struct json_scan *scan, char found)
 	if (event == JSON_NULL && second && found == 'a')
 		return "; what is not a number is written NaN, in tensors only";
 	if (event == JSON_NAN && second && found == 'o')
-		return "; Python's None is null";
+		return "; Python's None is null, and NaN as an element";
 	if (event == JSON_NAN && second && found == 'U')
 		return "; null is written in small letters";
 	return "";
