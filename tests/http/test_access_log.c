@@ -194,6 +194,32 @@ static void the_setting_says_which(void **state)
 	assert_int_equal(lines_of("on", "warning"), 0);
 }
 
+/* No client pushes the rest out of its line. */
+static void a_long_target_is_cut(void **state)
+{
+	static const size_t sizes[] = {399, 400, 401, 5000};
+	char path[5001];
+	(void)state;
+	begin("on", "text");
+	for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+		memset(path, 'a', sizes[i]);
+		path[0] = '/';
+		path[sizes[i]] = '\0';
+		ask("GET", path, NULL);
+		char *line = line_with(" request ", (int)i);
+		const char *target = strstr(line, " target=/");
+		assert_non_null(target);
+		size_t n = strcspn(target + strlen(" target="), " ");
+		bool cut = strstr(line, "aaa... status=404 ") != NULL;
+		assert_int_equal(cut, sizes[i] > 399);
+		assert_int_equal(n, cut ? 399 : sizes[i]);
+		assert_non_null(strstr(line, " status=404 "));
+		assert_non_null(strstr(line, " trace_id=" TRACE));
+		free(line);
+	}
+	end();
+}
+
 static void errors_are_what_is_logged_unasked(void **state)
 {
 	(void)state;
@@ -298,6 +324,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_request_gets_a_line),
 		cmocka_unit_test(the_setting_says_which),
+		cmocka_unit_test(a_long_target_is_cut),
 		cmocka_unit_test(errors_are_what_is_logged_unasked),
 		cmocka_unit_test(who_leaves_is_logged),
 		cmocka_unit_test(all_is_json_from_start_to_stop),

@@ -325,6 +325,63 @@ static void test_lines(void **state)
 	       "a.ndjson.gz:7: invalid_encoding: the gzip body ends too early");
 }
 
+/* An error of the coding after whole lines: they count. */
+static void test_lines_before_an_error(void **state)
+{
+	(void)state;
+	static struct output output;
+	static const char lines[] = JSON "\n" JSON "\n" JSON "\n";
+	char coded[1024], command[256];
+	size_t n = gzip(lines, sizeof lines - 1, coded, sizeof coded);
+	coded[n - 8] ^= 1; /* of the checksum */
+	write_file("a.jsonl.gz", coded, n);
+	snprintf(command, sizeof command, "%s/a.jsonl.gz", folder);
+	run(&output, command, "");
+	expect(&output, "checksum", 1, "{\"line\":1,\"loss\":1.0548629,",
+	       "a.jsonl.gz:4: invalid_encoding: the gzip body is corrupt after ");
+	assert_non_null(strstr(output.out, "}\n{\"line\":3,\"loss\":1.0548629,"));
+}
+
+/* Two documents in a file that does not say that it is one of lines. */
+static void test_lines_by_another_name(void **state)
+{
+	(void)state;
+	static struct output output;
+	run(&output, "-", "printf '" JSON "\n" JSON "\n' |");
+	expect(&output, "lines", 1, "",
+	       "nothing may follow the document; JSON lines, one problem each, are --format jsonl");
+}
+
+/* A server stops what is compressed to less than a hundredth; a file is its owner's. */
+static void test_any_ratio(void **state)
+{
+	(void)state;
+	enum { WIDTH = 4 << 20 };
+	char *text = malloc(WIDTH + sizeof JSON), *coded = malloc(WIDTH / 16);
+	assert_true(text && coded);
+	memcpy(text, JSON, sizeof JSON - 1);
+	memset(text + sizeof JSON - 1, ' ', WIDTH);
+	size_t n = gzip(text, WIDTH + sizeof JSON - 1, coded, WIDTH / 16);
+	assert_true(n < WIDTH / 200);
+	write_file("a.json.gz", coded, n);
+	free(text);
+	free(coded);
+	char command[256];
+	snprintf(command, sizeof command, "%s/a.json.gz", folder);
+	expect_run(command, 0, LOSS, "");
+}
+
+/* What a sentence has of a file does not command the terminal. */
+static void test_control_characters_are_not_printed(void **state)
+{
+	(void)state;
+	static struct output output;
+	run(&output, "-", "printf '{\"\\\\u001b[2J\\\\u009b\": 1}' |");
+	expect(&output, "escape", 1, "", "has no field \"?[2J?\"");
+	for (const char *at = output.err; *at; at++)
+		assert_true((unsigned char)*at >= ' ' || *at == '\n');
+}
+
 static void test_options_with_either_dash(void **state)
 {
 	(void)state;
@@ -482,6 +539,10 @@ int main(void)
 		cmocka_unit_test(test_wrong_numpy),
 		cmocka_unit_test(test_several_files),
 		cmocka_unit_test(test_lines),
+		cmocka_unit_test(test_lines_before_an_error),
+		cmocka_unit_test(test_lines_by_another_name),
+		cmocka_unit_test(test_any_ratio),
+		cmocka_unit_test(test_control_characters_are_not_printed),
 		cmocka_unit_test(test_options_with_either_dash),
 		cmocka_unit_test(test_strangers_as_files),
 		cmocka_unit_test(test_strangers_as_bodies),

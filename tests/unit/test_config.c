@@ -267,11 +267,9 @@ static void unknown_variables_are_told(void **state)
 	static const struct {
 		const char *name, *nearest; /* NULL: whatever is near, if anything is */
 	} cases[] = {
-		{"LOSSD_THREAD", "LOSSD_THREADS"},
-		{"LOSSD_MAX_BODY_BYTE", "LOSSD_MAX_BODY_BYTES"},
-		{"LOSSD_threads", "LOSSD_THREADS"},
-		{"LOSSD_ANYTHING", NULL},
-		{"LOSSD_", NULL},
+		{"LOSSD_THREAD", "LOSSD_THREADS"},  {"LOSSD_MAX_BODY_BYTE", "LOSSD_MAX_BODY_BYTES"},
+		{"LOSSD_threads", "LOSSD_THREADS"}, {"LOSSD_HOST", "LOSSD_LISTEN"},
+		{"LOSSD_ANYTHING", NULL},           {"LOSSD_", NULL},
 	};
 	(void)state;
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
@@ -515,6 +513,21 @@ static void unknown_flags_and_missing_values_are_refused(void **state)
 		LOAD(unknown[i]);
 		ASSERT_REFUSED("unknown", unknown[i], "--help");
 	}
+	static const char *const near[][2] = {
+		{"--host", "--listen"},         {"--port=1", "--listen"},
+		{"--log_level", "--log-level"}, {"--max-body-byte", "--max-body-bytes"},
+		{"-threads", "--threads"},
+	};
+	for (size_t i = 0; i < sizeof near / sizeof *near; i++) {
+		char whole[256];
+		snprintf(whole, sizeof whole,
+			 "lossd: unknown flag \"%s\"; the nearest is %s; lossd --help lists the "
+			 "flags\n",
+			 near[i][0], near[i][1]);
+		LOAD(near[i][0]);
+		assert_int_equal(action, CONFIG_EXIT_2);
+		assert_string_equal(err.text, whole);
+	}
 	LOAD("serve");
 	ASSERT_REFUSED("unknown argument \"serve\"");
 	LOAD("--threads");
@@ -675,6 +688,12 @@ static void wrong_files_are_one_line_with_file_key_value_and_bound(void **state)
 		{"{\"Threads\": 1}", "unknown key \"Threads\"; the nearest is \"threads\""},
 		{"{\"maxbodybytes\": 1}",
 		 "unknown key \"maxbodybytes\"; the nearest is \"max_body_bytes\""},
+		{"{\"host\": 1}", "unknown key \"host\"; the nearest is \"listen\""},
+		{"{\"port\": 1}", "unknown key \"port\"; the nearest is \"listen\""},
+		{"{\"threads\\u0000x\": 1}",
+		 "line 1, column 10: holds a NUL, which no setting may"},
+		{"{\"hosts\": \"a\\u0000b\"}",
+		 "line 1, column 13: holds a NUL, which no setting may"},
 		{"{\"threads\": 1, \"threads\": 1}", "threads is given twice; give it once"},
 		{"[]", "must be one JSON object, {\"key\": value, ...}"},
 		{"\"threads\"", "must be one JSON object, {\"key\": value, ...}"},
