@@ -506,6 +506,50 @@ static void inferences_without_length(void **state)
 	assert_int_equal(bad, 0);
 }
 
+/* Lengths before what they are the lengths of. */
+static void lengths_that_are_wrong(void **state)
+{
+#define SOFTMAX "/v1/losses/softmax"
+#define INFER "/v2/models/softmax/infer"
+#define TENSOR                                                                                     \
+	"{\"inputs\":[{\"name\":\"logits\",\"shape\":[1,2],\"datatype\":\"FP32\",\"parameters\":"  \
+	"{\"binary_data_size\":8}}]}"
+	static const struct {
+		const char *path, *length, *body;
+		size_t size;
+		const char *sentence;
+	} cases[] = {
+		{SOFTMAX, NULL, "\0\0\0\0\0\0\0\173{}", 10,
+		 "the header's length, the first 8 bytes of the body, is 8863084066665136128 as it "
+		 "must be read, little-endian, and 123 the other way round: write it, and the "
+		 "tensors, little-endian"},
+		{SOFTMAX, NULL, "\4\0\0\0\0\0\0\0{}xyz", 13,
+		 "the header is not valid JSON: line 1, column 3: found 'x', but nothing may "
+		 "follow "
+		 "the document; it ends after 2 bytes, and the body's first 8 must say so"},
+		{INFER, "Inference-Header-Content-Length: 100", TENSOR "12345678",
+		 sizeof TENSOR - 1 + 8,
+		 "line 1, column 99: found '1', but nothing may follow the document; it ends after "
+		 "98 bytes, but Inference-Header-Content-Length is 100"},
+	};
+	(void)state;
+	int bad = 0;
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		const char *const headers[] = {"Content-Type: application/octet-stream",
+					       cases[i].length, NULL};
+		struct reply reply;
+		client_send(client,
+			    &(struct request){.path = cases[i].path,
+					      .headers = headers,
+					      .body = cases[i].body,
+					      .body_size = cases[i].size},
+			    &reply);
+		bad += check(cases[i].path, cases[i].length ? "error" : "detail", &reply,
+			     cases[i].sentence);
+	}
+	assert_int_equal(bad, 0);
+}
+
 static const struct named losses[] = {
 	{"CrossEntropyLoss", "there is no loss \"CrossEntropyLoss\"; it is called "
 			     "\"cross_entropy\" here, and GET /v1/losses lists them all"},
@@ -574,6 +618,7 @@ int main(void)
 		cmocka_unit_test(names_in_the_query),
 		cmocka_unit_test(names_in_safetensors),
 		cmocka_unit_test(inferences_without_length),
+		cmocka_unit_test(lengths_that_are_wrong),
 		cmocka_unit_test(names_of_losses),
 		cmocka_unit_test(a_reply_in_vnd_safetensors),
 	};

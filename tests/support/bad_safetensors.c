@@ -31,7 +31,19 @@ const struct bad_safetensors bad_safetensors[] = {
 	 "the header's length, the first 8 bytes of the body, is 65537, but the server's limit "
 	 "(max_header_bytes) is 65536"},
 	{H(TARGETS "," LOGITS), UINT64_C(1) << 63, 40, FORMAT, NULL,
-	 "the header's length, the first 8 bytes of the body, is 9223372036854775808, but the "
+	 "the header's length, the first 8 bytes of the body, is 9223372036854775808 as it must "
+	 "be read, little-endian, and 128 the other way round: write it, and the tensors, "
+	 "little-endian"},
+	{H(TARGETS "," LOGITS), (UINT64_C(1) << 63) + 1, 40, FORMAT, NULL,
+	 "the header's length, the first 8 bytes of the body, is 9223372036854775809, but the "
+	 "server's limit (max_header_bytes) is 65536"},
+	/* The other way round, the limit, and one more. */
+	{H(TARGETS "," LOGITS), UINT64_C(0x10000000000), 40, FORMAT, NULL,
+	 "the header's length, the first 8 bytes of the body, is 1099511627776 as it must be "
+	 "read, little-endian, and 65536 the other way round: write it, and the tensors, "
+	 "little-endian"},
+	{H(TARGETS "," LOGITS), UINT64_C(0x100010000000000), 40, FORMAT, NULL,
+	 "the header's length, the first 8 bytes of the body, is 72058693549555712, but the "
 	 "server's limit (max_header_bytes) is 65536"},
 	{H(TARGETS "," LOGITS), UINT64_MAX, 40, FORMAT, NULL,
 	 "the header's length, the first 8 bytes of the body, is 18446744073709551615, but the "
@@ -52,7 +64,7 @@ const struct bad_safetensors bad_safetensors[] = {
 	 "comma stands before the end"},
 	{H(TARGETS "," LOGITS) "x", 0, 40, FORMAT, NULL,
 	 "the header is not valid JSON: line 1, column 124: found 'x', but nothing may follow the "
-	 "document"},
+	 "document; it ends after 123 bytes, and the body's first 8 must say so"},
 	{H("\"\xff\":{}"), 0, 0, FORMAT, NULL,
 	 "the header is not valid JSON: line 1, column 3: found the byte 0xff, but a string must "
 	 "be valid UTF-8"},

@@ -149,7 +149,9 @@ static void test_binary_faults(void **state)
 		{"{\"inputs\":[" RAW_LOGITS "," TARGETS "]", 24, STATUS_TRUNCATED_BODY,
 		 "line 1, column 162: the body ends here, but ',' or '}' is expected"},
 		{"{\"inputs\":[" RAW_LOGITS "," TARGETS "]}}", 24, STATUS_INVALID_JSON,
-		 "line 1, column 163: found '}', but nothing may follow the document"},
+		 "line 1, column 163: found '}', but nothing may follow the document; it ends "
+		 "after "
+		 "162 bytes, but Inference-Header-Content-Length is 163"},
 	};
 	char zeros[64] = {0};
 	for (size_t i = 0; i < COUNT(cases); i++) {

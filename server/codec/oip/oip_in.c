@@ -163,6 +163,15 @@ static loss_status header_missing(const struct oip_in *in, struct loss_error *er
 		in->request.scan.end);
 }
 
+/* The document ends before the header says. */
+static void tell_length(const struct oip_in *in, struct loss_error *err)
+{
+	size_t n = strlen(err->detail);
+	snprintf(err->detail + n, sizeof err->detail - n,
+		 "; it ends after %" PRIu64 " bytes, but " HEADER_NAME " is %" PRIu64,
+		 in->request.scan.end, in->document_bytes);
+}
+
 /* The document is complete. Raw tensors are only taken while nothing is wrong. */
 static void end_document(struct oip_in *in)
 {
@@ -173,6 +182,8 @@ static void end_document(struct oip_in *in)
 	if (status == STATUS_INVALID_JSON && !in->framed && request->scan.end > 0 &&
 	    request->binary_bytes > 0)
 		status = header_missing(in, &err);
+	else if (status == STATUS_INVALID_JSON && in->framed && request->scan.end > 0)
+		tell_length(in, &err);
 	else if (status == STATUS_INVALID_JSON)
 		signature_tell(&in->beginning, "json", in->setup.limits.of_eval, &err);
 	fault_note(fault_of(in), status, &err);

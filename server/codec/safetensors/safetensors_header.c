@@ -392,6 +392,11 @@ static void finish_scan(struct safetensors_header *header)
 		return;
 	if (status_precedes(status, STATUS_EMPTY_BODY))
 		fault_note(&header->fault.kept, status, &err);
+	else if (header->scan.end > 0)
+		blame(header, NULL,
+		      "the header is not valid JSON: %.300s; it ends after %" PRIu64
+		      " bytes, and the body's first 8 must say so",
+		      err.detail, header->scan.end);
 	else
 		blame(header, NULL, "the header is not valid JSON: %s", err.detail);
 }

@@ -46,6 +46,7 @@ static void check_length(struct safetensors_in *in)
 {
 	struct loss_error err;
 	uint64_t n = in->header_bytes, most = in->setup.limits.max_header_bytes;
+	uint64_t swapped = __builtin_bswap64(n);
 	if (n > 0 && n <= most) {
 		in->part = PART_HEADER;
 		in->done = 0;
@@ -56,6 +57,13 @@ static void check_length(struct safetensors_in *in)
 			&err, STATUS_INVALID_SAFETENSORS, NULL,
 			"the header's length, the first 8 bytes of the body, is 0, but a header is "
 			"at least {}");
+	else if (swapped > 0 && swapped <= most)
+		loss_fail(&err, STATUS_INVALID_SAFETENSORS, NULL,
+			  "the header's length, the first 8 bytes of the body, is %" PRIu64
+			  " as it must be read, little-endian, and %" PRIu64
+			  " the other way round: "
+			  "write it, and the tensors, little-endian",
+			  n, swapped);
 	else
 		loss_fail(&err, STATUS_INVALID_SAFETENSORS, NULL,
 			  "the header's length, the first 8 bytes of the body, is %" PRIu64
