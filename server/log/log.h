@@ -23,8 +23,8 @@ bool log_enabled(enum log_level level);
 /* Before other threads start. False: there is no thread; lines are written at once, as before. */
 bool log_start_writer(void);
 /* What has been logged is written, unless nobody takes it within a second. Lines that come later
- * are written at once. The thread that started the writer, when no other one logs any more; nothing
- * is done where there is no writer. */
+ * are written at once, or, in that case, lost. The thread that started the writer, when no other
+ * one logs any more; nothing is done where there is no writer. */
 void log_stop_writer(void);
 /* Lines that were lost since the program began. */
 uint64_t log_lost(void);
