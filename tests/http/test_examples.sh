@@ -7,32 +7,8 @@ set -u
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
 lossd=${LOSSD:-${BUILD:-build}/lossd}
 examples=api/examples
-scratch=$(mktemp -d)
-server=
-
-finish() {
-  [ -n "$server" ] && kill "$server" 2>/dev/null && wait "$server"
-  rm -rf "$scratch"
-}
-trap finish EXIT
-
-# Starts the server and sets LOSSD_URL from its ready line; gives up when it ends, or says nothing for a minute.
-start_server() {
-  mkfifo "$scratch/ready" || return 1
-  "$lossd" --listen 127.0.0.1:0 >"$scratch/ready" 2>"$scratch/log" &
-  server=$!
-  exec 3<"$scratch/ready"
-  while IFS= read -r -t 60 -u 3 line; do
-    case $line in
-    *'ready on http://'*)
-      LOSSD_URL=http://${line##*http://}
-      export LOSSD_URL
-      return 0
-      ;;
-    esac
-  done
-  return 1
-}
+# shellcheck source=tests/support/server.sh
+. tests/support/server.sh
 
 # Whether a file holds the right loss and the gradient to within 4 ulp of float32.
 check() {
@@ -81,6 +57,7 @@ if ! start_server; then
   echo "Bail out! $lossd did not become ready: $(tail -n 1 "$scratch/log" 2>/dev/null)"
   exit 1
 fi
+export LOSSD_URL=http://$address
 example 'curl' 'command -v curl' sh "$examples/curl.sh"
 example 'Python, requests' "python3 -c 'import requests'" python3 "$examples/python_requests.py"
 example 'Python, safetensors' "python3 -c 'import numpy, requests, safetensors'" python3 "$examples/python_safetensors.py"

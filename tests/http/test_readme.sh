@@ -9,32 +9,10 @@ set -u
 cd "$(dirname "${BASH_SOURCE[0]}")/../.." || exit 1
 root=$PWD
 build=$(cd "${BUILD:-build}" && pwd) || exit 1
-scratch=$(mktemp -d)
+lossd=$build/lossd
+# shellcheck source=tests/support/server.sh
+. tests/support/server.sh
 folder=$scratch/folder
-server=
-
-finish() {
-  [ -n "$server" ] && kill "$server" 2>/dev/null && wait "$server"
-  rm -rf "$scratch"
-}
-trap finish EXIT
-
-# Starts the server and sets `address` from its ready line; gives up when it ends, or says nothing for a minute.
-start_server() {
-  mkfifo "$scratch/ready" || return 1
-  "$build/lossd" --listen 127.0.0.1:0 >"$scratch/ready" 2>"$scratch/log" &
-  server=$!
-  exec 3<"$scratch/ready"
-  while IFS= read -r -t 60 -u 3 line; do
-    case $line in
-    *'ready on http://'*)
-      address=${line##*http://}
-      return 0
-      ;;
-    esac
-  done
-  return 1
-}
 
 # Writes each block of a page, indented or fenced, into a file of its own below $scratch/blocks.
 split_page() { # page
