@@ -42,7 +42,7 @@ endif
 WARNINGS += -Wno-psabi
 # A sanitizer replaces the hardening, which would hide its findings: make SANITIZE=address,undefined
 ifdef SANITIZE
-HARDENING := -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer -g
+HARDENING := -fsanitize=$(SANITIZE) -fno-sanitize-recover=all -fno-omit-frame-pointer -g1
 LINK_MODE := -fsanitize=$(SANITIZE)
 else
 ifeq ($(SYSTEM),Linux)
@@ -62,8 +62,8 @@ SHORT_COPIES := -mmemset-strategy=vector_loop:512:noalign,libcall:-1:noalign \
 SHORT_COPIES := $(shell $(CC) $(SHORT_COPIES) -E -x c /dev/null >/dev/null 2>&1 && echo '$(SHORT_COPIES)')
 # Fused multiply-add is written where it is meant: the same bits from every compiler (docs/numerics.md).
 ALL_CFLAGS = -std=c17 $(CFLAGS) $(OPTIMIZE) $(SHORT_COPIES) -ffp-contract=off $(POSITION) $(OPENMP) $(WARNINGS) $(HARDENING) $(EXTRA_CFLAGS)
-LIBS      := -lmicrohttpd -lcjson -lz -lzstd -lpthread -lm
-TEST_LIBS := -lcurl -lcmocka -lyaml
+LIBS      := -lmicrohttpd -lgnutls -lcurl -lcjson -lz -lzstd -lpthread -lm
+TEST_LIBS := -lcmocka -lyaml
 
 # Kernels for processors of another family than the one compiled for.
 FOREIGN_ISA := $(if $(filter x86_64,$(ARCH)),,%_avx2.c %_avx512.c) $(if $(filter aarch64 arm64,$(ARCH)),,%_neon.c)
@@ -80,7 +80,6 @@ ORACLE_OBJ  := $(ORACLE_SRC:%.c=$(BUILD)/%.o)
 SERVER_OBJ  := $(SERVER_SRC:%.c=$(BUILD)/%.o)
 SUPPORT_OBJ := $(SUPPORT_SRC:%.c=$(BUILD)/%.o)
 TEST_BIN    := $(TEST_SRC:%.c=$(BUILD)/%)
-# What a test may link: everything but main.
 TESTED_OBJ  := $(filter-out $(BUILD)/server/main.o,$(SERVER_OBJ)) $(ORACLE_OBJ) $(SUPPORT_OBJ)
 
 # The shared library's version and, of an interface that may still change, its soname.
@@ -91,9 +90,12 @@ SHARED  := $(if $(filter Linux,$(SYSTEM)),$(BUILD)/libloss.so)
 .PHONY: all
 all: $(BUILD)/lossd $(BUILD)/libloss.a $(SHARED) $(BUILD)/lossd.pc
 
-# For tests: the library with its insides.
+# For tests, of which each links what it calls: the library with its insides, and everything else but main.
 INSIDE := $(BUILD)/inside.a
+TESTED := $(BUILD)/tested.a
 $(INSIDE): $(LIB_OBJ)
+$(TESTED): $(TESTED_OBJ)
+$(INSIDE) $(TESTED):
 	@rm -f $@
 	$(Q)$(AR) rcs $@ $^
 
@@ -146,9 +148,9 @@ $(BUILD)/%.o: %.c $(BUILD)/flags
 	@echo "  CC $<"
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
-$(BUILD)/tests/%: $(BUILD)/tests/%.o $(TESTED_OBJ) $(INSIDE)
+$(BUILD)/tests/%: $(BUILD)/tests/%.o $(TESTED) $(INSIDE)
 	@echo "  LD $@"
-	$(Q)$(CC) $(ALL_CFLAGS) $(LINK_MODE) -o $@ $^ $(LIBS) $(TEST_LIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LINK_MODE) -o $@ $(filter %.o,$^) $(filter %.a,$^) $(LIBS) $(TEST_LIBS)
 
 # What reads a stranger's bytes, once more, with a call in every basic block and the C library's
 # functions in reach of the counter: tests/steps/counter.h.

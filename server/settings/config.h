@@ -11,10 +11,13 @@
 /* "ADDR:PORT" of one listener, terminated. */
 #define CONFIG_LISTEN_SIZE 128
 
+#define CONFIG_PATH_SIZE 1024
+
 struct config {
-	char listen[1024];   /* up to CONFIG_MAX_LISTENERS, with commas: "127.0.0.1:8080,[::1]:0" */
-	uint64_t threads;    /* of the OpenMP team; default: available cores */
-	uint64_t io_threads; /* of libmicrohttpd; default: available cores */
+	char listen[1024]; /* up to CONFIG_MAX_LISTENERS, with commas: "127.0.0.1:8080,[::1]:0" */
+	char unix_socket_mode[8]; /* octal: setting_mode */
+	uint64_t threads;         /* of the OpenMP team; default: available cores */
+	uint64_t io_threads;      /* of libmicrohttpd; default: available cores */
 	uint64_t connections;
 	uint64_t connections_per_address; /* 0: no limit */
 	uint64_t connection_memory_bytes;
@@ -27,17 +30,24 @@ struct config {
 	uint64_t max_body_bytes;
 	uint64_t memory_budget_bytes; /* default: half of the memory available by cgroup or machine
 				       */
+	uint64_t queue_length;        /* large problems that wait at once */
+	uint64_t queue_cost;          /* their estimated work, in seconds */
 	uint64_t max_elements;
 	uint64_t max_rank;
 	uint64_t max_header_bytes; /* of safetensors and of the Open Inference Protocol */
 	uint64_t drain_delay_ms;
 	uint64_t drain_timeout_ms;
-	uint64_t isa;             /* see config_isa */
-	uint64_t log_level;       /* enum log_level */
-	uint64_t log_format;      /* enum log_format */
-	uint64_t access_log;      /* enum log_access */
-	char hosts[1024];         /* a list as hosts.h has it */
-	char cors_origins[1024];  /* a list as cors.h has it */
+	uint64_t isa;                     /* see config_isa */
+	uint64_t log_level;               /* enum log_level */
+	uint64_t log_format;              /* enum log_format */
+	uint64_t access_log;              /* enum log_access */
+	char keys_file[CONFIG_PATH_SIZE]; /* "none" */
+	uint64_t metrics_open;            /* 1: /metrics needs no key */
+	char tls_certificate[CONFIG_PATH_SIZE], tls_key[CONFIG_PATH_SIZE],
+		tls_client_ca[CONFIG_PATH_SIZE]; /* PEM files; "none" */
+	char otlp_endpoint[1024];                /* a URL; "none" */
+	char hosts[1024];                        /* a list as hosts.h has it */
+	char cors_origins[1024];                 /* a list as cors.h has it */
 	char shm_key_prefix[128]; /* as shm_rules.h has it; "none": no shared memory */
 	char shm_owners[256];     /* likewise */
 	uint64_t shm_max_regions;

@@ -2,6 +2,7 @@
 
 #include "auth/cors.h"
 #include "auth/hosts.h"
+#include "forms.h"
 #include "log/log.h"
 #include "loss.h"
 #include "os/limits.h"
@@ -27,6 +28,7 @@ static uint64_t half_of_memory(void)
 
 static const char *const log_levels[] = {"debug", "info", "warning", "error", NULL};
 static const char *const log_formats[] = {"text", "json", NULL};
+static const char *const booleans[] = {"false", "true", NULL};
 static const char *const access_logs[] = {"errors", "on", "off", NULL};
 _Static_assert(LOG_DEBUG == 0 && LOG_ERROR == 3, "the order of log_levels");
 _Static_assert(LOG_TEXT == 0 && LOG_JSON == 1, "the order of log_formats");
@@ -75,6 +77,9 @@ static bool isa_is_usable(const char *name)
 const struct setting settings[] = {
 	{.key = FIELD(listen), .type = SETTING_LISTEN, .fallback = "127.0.0.1:8080", .empty = "",
 	 .help = "addresses and ports to serve, up to eight, also one a flag; port 0 picks a free one"},
+	TEXT(unix_socket_mode, "0660", form_is_mode,
+	     "an octal number from 0 to 0777",
+	     "permissions of Unix sockets"),
 	AUTO(SETTING_INTEGER, threads, limits_cores, 1, 1024,
 	     "threads that evaluate a large problem; auto: the cores available"),
 	AUTO(SETTING_INTEGER, io_threads, limits_cores, 1, 1024,
@@ -101,6 +106,10 @@ const struct setting settings[] = {
 	      "size of the largest body that is read"),
 	AUTO(SETTING_BYTES, memory_budget_bytes, half_of_memory, MIN_MEMORY_BUDGET, 65536 * GIB,
 	     "memory that all requests and connections may hold; auto: half of what is available"),
+	INTEGER(queue_length, "64", 1, 65536,
+		"large problems that may wait to be computed"),
+	INTEGER(queue_cost, "10", 1, 86400,
+		"seconds of work that may wait to be computed, as it is estimated"),
 	INTEGER(max_elements, "8589934592", 1, (uint64_t)1 << 40,
 		"elements of the largest tensor"),
 	INTEGER(max_rank, "8", 1, 8,
@@ -120,6 +129,19 @@ const struct setting settings[] = {
 	       "how lines are logged, on standard error"),
 	CHOICE(access_log, "errors", access_logs,
 	       "requests that get a line of level info: those with an error, all, or none"),
+	TEXT(keys_file, "none", form_is_path, "none, or a file's path",
+	     "keys of clients, as lossd key writes them, read again on SIGHUP; none: whoever connects is served"),
+	CHOICE(metrics_open, "false", booleans,
+	       "whether /metrics is served without a key"),
+	TEXT(tls_certificate, "none", form_is_path, "none, or a file's path",
+	     "certificate chain of listeners of TLS, in PEM, read again on SIGHUP"),
+	TEXT(tls_key, "none", form_is_path, "none, or a file's path",
+	     "private key of that certificate, in PEM, read again on SIGHUP"),
+	TEXT(tls_client_ca, "none", form_is_path, "none, or a file's path",
+	     "authorities of whose certificates clients of TLS must have one, in PEM, read again on SIGHUP"),
+	TEXT(otlp_endpoint, "none", form_is_http_url,
+	     "none, or a URL that begins with http:// or https://",
+	     "collector of traces that takes OTLP over HTTP"),
 	LIST(hosts, HOSTS_AUTO, hosts_is_list, "",
 	     "auto, *, or hosts like loss.example:8080 or loopback, with commas and no spaces between them",
 	     "hosts that requests may be for; auto: loopback if that is all it listens on, else *"),
