@@ -38,7 +38,23 @@ static void log_sentence(enum log_level level, const char *sentence)
 	log_event(level, sentence, NULL, 0);
 }
 
-static void wait_for_stop(struct service *service)
+static void log_wrong(const char *sentence)
+{
+	log_event(LOG_ERROR, sentence, NULL, 0);
+}
+
+/* What may change while it serves: the level of the log, and what its parts read again. */
+static void reload(struct service *service, int argc, char **argv)
+{
+	struct config fresh;
+	bool good = config_load_again(&fresh, argc, argv, log_wrong);
+	if (good)
+		log_set_level((enum log_level)fresh.log_level);
+	service_log_reload("log_level", good);
+	service_reload(service);
+}
+
+static void wait_for_stop(struct service *service, int argc, char **argv)
 {
 	for (;;) {
 		int number = signals_wait(LOOK_MS);
@@ -46,7 +62,7 @@ static void wait_for_stop(struct service *service)
 		if (number == SIGTERM || number == SIGINT)
 			return;
 		if (number == SIGHUP)
-			log_event(LOG_INFO, "SIGHUP: nothing to reload", NULL, 0);
+			reload(service, argc, argv);
 	}
 }
 
@@ -129,7 +145,7 @@ int main(int argc, char **argv)
 	service_log_ready(service);
 	if (config.log_format == LOG_TEXT)
 		print_ready(&listeners);
-	wait_for_stop(service);
+	wait_for_stop(service, argc, argv);
 	if (!stop(service, &config))
 		return 1;
 	loss_arena_destroy(arena);

@@ -21,7 +21,7 @@
 struct service {
 	struct server server;
 	struct loss_arena *arena;
-	struct listeners *listeners; /* the caller's until the acceptor has them */
+	struct listeners listeners;
 	struct admission_limits limits;
 	struct admission *admission;
 	struct connections connections;
@@ -38,10 +38,11 @@ struct service {
 
 /* ---------------------------------------------------------------- the acceptor's calls */
 
-static void on_accepted(void *context, int fd, const struct sockaddr *address, socklen_t size)
+static void on_accepted(void *context, size_t listener, int fd, const struct sockaddr *address,
+			socklen_t size)
 {
 	struct service *service = (struct service *)context;
-	connections_add(&service->connections, fd, address, size);
+	connections_add(&service->connections, service->listeners.tls[listener], fd, address, size);
 }
 
 /* Idle connections make room for newcomers. Memory comes back by itself, or slow transfers make
@@ -148,7 +149,7 @@ static void stop_workers(struct service *service)
 static bool start_admission(struct service *service)
 {
 	const struct config *config = &service->server.config;
-	size_t listeners = service->listeners->n;
+	size_t listeners = service->listeners.n;
 	service->limits = (struct admission_limits){
 		.connections = (size_t)config->connections,
 		.per_address = (size_t)config->connections_per_address,
@@ -198,8 +199,7 @@ static void stop_connections(struct service *service)
 static bool start_acceptor(struct service *service)
 {
 	const struct acceptor_setup setup = {
-		.listeners = service->listeners->fds,
-		.n_listeners = service->listeners->n,
+		.listeners = &service->listeners,
 		.admission = service->admission,
 		.context = service,
 		.connected = on_accepted,
@@ -216,19 +216,23 @@ static void stop_acceptor(struct service *service)
 
 /* Started in this order, stopped in reverse; stopping a part that did not start is fine. */
 static const struct part {
-	const char *name; /* what there is none of, where it does not start */
+	const char *name; /* what there is none of, where it does not start; reloads are told by it
+			   */
 	bool (*start)(struct service *service);
 	void (*stop)(struct service *service); /* NULL: nothing is to be done */
+	/* Reads its files again. False: they are wrong, which it has logged, and it keeps what it
+	 * had. NULL: it has none. */
+	bool (*reload)(struct service *service);
 } parts[] = {
-	{"memory", start_memory, stop_memory},
-	{"room for the metrics", start_metrics, NULL},
-	{"shared memory", start_shm, stop_shm},
-	{"compute thread", start_scheduler, stop_scheduler},
-	{"workers", start_workers, stop_workers},
-	{"memory to admit connections", start_admission, stop_admission},
-	{"timer thread", start_reaper, stop_reaper},
-	{"threads that serve connections", start_connections, stop_connections},
-	{"thread that accepts connections", start_acceptor, stop_acceptor},
+	{"memory", start_memory, stop_memory, NULL},
+	{"room for the metrics", start_metrics, NULL, NULL},
+	{"shared memory", start_shm, stop_shm, NULL},
+	{"compute thread", start_scheduler, stop_scheduler, NULL},
+	{"workers", start_workers, stop_workers, NULL},
+	{"memory to admit connections", start_admission, stop_admission, NULL},
+	{"timer thread", start_reaper, stop_reaper, NULL},
+	{"threads that serve connections", start_connections, stop_connections, NULL},
+	{"thread that accepts connections", start_acceptor, stop_acceptor, NULL},
 };
 #define N_PARTS (sizeof parts / sizeof parts[0])
 
@@ -246,7 +250,7 @@ struct service *service_start(struct loss_arena *arena, const struct config *con
 	size_t n = 0;
 	request_id_start();
 	if (service) {
-		*service = (struct service){.arena = arena, .listeners = listeners};
+		*service = (struct service){.arena = arena, .listeners = *listeners};
 		service->server.config = *config;
 		service->server.isa = config_isa(config);
 		service->server.routes = routes;
@@ -261,15 +265,31 @@ struct service *service_start(struct loss_arena *arena, const struct config *con
 	return NULL;
 }
 
+void service_reload(struct service *service)
+{
+	for (size_t i = 0; i < N_PARTS; i++)
+		if (parts[i].reload)
+			service_log_reload(parts[i].name, parts[i].reload(service));
+}
+
+void service_log_reload(const char *what, bool done)
+{
+	const struct log_field field = {"what", what, 0};
+	if (done)
+		log_notice("reloaded", &field, 1);
+	else
+		log_event(LOG_WARNING, "kept as it was", &field, 1);
+}
+
 void service_log_ready(struct service *service)
 {
 	const struct server *server = &service->server;
 	const struct config *config = &server->config;
 	char listeners[CONFIG_MAX_LISTENERS * LISTENER_URL_SIZE];
 	size_t n = 0;
-	for (size_t i = 0; i < service->listeners->n; i++)
+	for (size_t i = 0; i < service->listeners.n; i++)
 		n += (size_t)snprintf(listeners + n, sizeof listeners - n, "%s%s", i > 0 ? "," : "",
-				      service->listeners->urls[i]);
+				      service->listeners.urls[i]);
 	const struct log_field fields[] = {
 		{"version", LOSS_VERSION, 0},
 		{"isa", isa_of(server), 0},

@@ -15,6 +15,15 @@ struct service;
 struct service *service_start(struct loss_arena *arena, const struct config *config,
 			      struct listeners *listeners);
 
+/*
+ * Its parts read the files again that may change while it runs (keys, certificates), each for
+ * itself: what is right is in force for what comes from now on, a wrong one leaves its part as it
+ * was. Lines of the log say which. The main thread.
+ */
+void service_reload(struct service *service);
+/* Such a line; not done: what was wrong has been logged. */
+void service_log_reload(const char *what, bool done);
+
 /* One line of the log: what serves, and where. */
 void service_log_ready(struct service *service);
 /* Whether it is ready; what has changed is logged. */

@@ -56,22 +56,9 @@ bool hosts_is_list(const char *text)
 	}
 }
 
-bool hosts_are_loopback(const char *listen)
+const char *hosts_auto(bool local)
 {
-	for (;;) {
-		struct authority address;
-		size_t n = strcspn(listen, ",");
-		if (!authority_split(listen, n, &address) || !authority_is_loopback(&address))
-			return false;
-		if (listen[n] == '\0')
-			return true;
-		listen += n + 1;
-	}
-}
-
-const char *hosts_auto(const char *listen)
-{
-	return hosts_are_loopback(listen) ? LOOPBACK : ANY;
+	return local ? LOOPBACK : ANY;
 }
 
 /* An entry without a port stands for any. */

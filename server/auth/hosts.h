@@ -13,11 +13,9 @@
 #define HOSTS_AUTO "auto"
 
 bool hosts_is_list(const char *text); /* true of "auto", too */
-/* Whether all of the addresses, "ADDR:PORT" between commas, can be reached from this machine only.
- */
-bool hosts_are_loopback(const char *listen);
-/* The list that "auto" stands for: "loopback" or "*". */
-const char *hosts_auto(const char *listen);
+/* The list that "auto" stands for: "loopback" where the server can be reached from this machine
+ * only, else "*". */
+const char *hosts_auto(bool local);
 /* Whether a request may have this Host. */
 bool hosts_allow(const char *list, const char *host);
 

@@ -25,7 +25,7 @@ enum stage { ACCEPTING, DRAINING, STOPPING };
 
 struct acceptor {
 	struct acceptor_setup setup;
-	int listeners[CONFIG_MAX_LISTENERS];
+	struct listeners *listeners;
 	bool waits[CONFIG_MAX_LISTENERS];     /* a client does, and there was no room */
 	unsigned times[CONFIG_MAX_LISTENERS]; /* it has found none in a row */
 	int wake[2];                          /* a byte ends the thread's sleep */
@@ -67,7 +67,7 @@ static bool has_client(int listener)
 
 static bool anybody_waits(const struct acceptor *a)
 {
-	for (size_t i = 0; i < a->setup.n_listeners; i++)
+	for (size_t i = 0; i < a->listeners->n; i++)
 		if (a->waits[i])
 			return true;
 	return false;
@@ -78,10 +78,10 @@ static void hand_over(const struct acceptor *a, size_t i, int fd, const struct s
 {
 	/* The last of a crowd is not kept from its next request by its own coming. */
 	if (admission_is_crowded(a->setup.admission) && !anybody_waits(a) &&
-	    !has_client(a->listeners[i]))
+	    !has_client(a->listeners->fds[i]))
 		admission_crowd(a->setup.admission, false);
 	if (admission_take(a->setup.admission, i, fd, address))
-		a->setup.connected(a->setup.context, fd, address, size);
+		a->setup.connected(a->setup.context, i, fd, address, size);
 	else
 		close(fd);
 }
@@ -92,7 +92,7 @@ static bool find_place(struct acceptor *a, size_t i)
 {
 	if (admission_open(a->setup.admission, i))
 		return true;
-	if (!has_client(a->listeners[i]))
+	if (!has_client(a->listeners->fds[i]))
 		return false;
 	admission_crowd(a->setup.admission, true);
 	if (admission_open(a->setup.admission, i))
@@ -108,7 +108,7 @@ static bool serve_one(struct acceptor *a, size_t i)
 	socklen_t size;
 	if (!find_place(a, i))
 		return false;
-	int fd = accept_one(a->listeners[i], &address, &size);
+	int fd = accept_one(a->listeners->fds[i], &address, &size);
 	int error = errno;
 	if (fd >= 0) {
 		hand_over(a, i, fd, (struct sockaddr *)&address, size);
@@ -133,12 +133,12 @@ static void empty_pipe(const struct acceptor *a)
 static bool poll_listeners(struct acceptor *a, int milliseconds, bool *ready)
 {
 	struct pollfd fds[CONFIG_MAX_LISTENERS + 1];
-	size_t n = a->setup.n_listeners;
+	size_t n = a->listeners->n;
 	bool any = false;
 	fds[n] = (struct pollfd){.fd = a->wake[0], .events = POLLIN};
 	for (size_t i = 0; i < n; i++)
-		fds[i] =
-			(struct pollfd){.fd = a->waits[i] ? -1 : a->listeners[i], .events = POLLIN};
+		fds[i] = (struct pollfd){.fd = a->waits[i] ? -1 : a->listeners->fds[i],
+					 .events = POLLIN};
 	int found = poll(fds, (nfds_t)n + 1, milliseconds);
 	for (size_t i = 0; i < n; i++) {
 		ready[i] = found > 0 && fds[i].revents != 0;
@@ -164,7 +164,7 @@ static bool serve_all(struct acceptor *a, int milliseconds)
 {
 	bool ready[CONFIG_MAX_LISTENERS] = {false};
 	bool any = poll_listeners(a, milliseconds, ready);
-	for (size_t i = 0; any && i < a->setup.n_listeners; i++)
+	for (size_t i = 0; any && i < a->listeners->n; i++)
 		if (ready[i])
 			take_turn(a, i);
 	return any;
@@ -174,7 +174,7 @@ static bool serve_all(struct acceptor *a, int milliseconds)
 static void wait_for_room(struct acceptor *a)
 {
 	serve_all(a, RETRY_MS);
-	for (size_t i = 0; i < a->setup.n_listeners; i++)
+	for (size_t i = 0; i < a->listeners->n; i++)
 		a->waits[i] = false;
 }
 
@@ -197,8 +197,8 @@ static void drain(struct acceptor *a)
 {
 	bool told = false;
 	uint64_t last_ns = clock_ns(); /* when the last client came */
-	for (size_t i = 0; i < a->setup.n_listeners; i++)
-		socket_shut_backlog(a->listeners[i]);
+	for (size_t i = 0; i < a->listeners->n; i++)
+		socket_shut_backlog(a->listeners->fds[i]);
 	while (stage_of(a) == DRAINING) {
 		if (anybody_waits(a)) {
 			if (!told)
@@ -222,8 +222,7 @@ static void *run(void *argument)
 	if (stage_of(a) == DRAINING)
 		drain(a);
 	admission_crowd(a->setup.admission, false);
-	for (size_t i = 0; i < a->setup.n_listeners; i++)
-		close(a->listeners[i]);
+	listeners_close(a->listeners);
 	atomic_store(&a->closed, true);
 	return NULL;
 }
@@ -237,9 +236,7 @@ bool acceptor_start(struct loss_arena *arena, const struct acceptor_setup *setup
 	*acceptor = NULL;
 	if (!a)
 		return false;
-	*a = (struct acceptor){.setup = *setup};
-	for (size_t i = 0; i < setup->n_listeners; i++)
-		a->listeners[i] = setup->listeners[i];
+	*a = (struct acceptor){.setup = *setup, .listeners = setup->listeners};
 	if (!pipe_open(a->wake))
 		return false;
 	*acceptor = a;

@@ -11,20 +11,21 @@
 #include <stddef.h>
 #include <sys/socket.h>
 
+#include "listener.h"
 #include "loss.h"
-#include "settings/config.h"
 
 struct acceptor;
 struct admission;
 
 /* What to do with connections: all calls come from the acceptor's thread. */
 struct acceptor_setup {
-	const int *listeners; /* non-blocking; the acceptor's from its start on */
-	size_t n_listeners;   /* at most CONFIG_MAX_LISTENERS */
+	struct listeners *listeners; /* the acceptor's from its start on, which closes them */
 	struct admission *admission;
 	void *context;
-	/* Takes over a non-blocking connection, which has its place, or closes it. */
-	void (*connected)(void *context, int fd, const struct sockaddr *address, socklen_t size);
+	/* Takes over a non-blocking connection, which has its place, or closes it. It came by the
+	 * listener of that index. */
+	void (*connected)(void *context, size_t listener, int fd, const struct sockaddr *address,
+			  socklen_t size);
 	/* A client waits, and there is no room for it. Again after a while, if that is still so:
 	 * `times` counts the calls in a row. */
 	void (*crowded)(void *context, unsigned times);

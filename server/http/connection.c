@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "access_log.h"
 #include "accounting.h"
@@ -47,9 +48,14 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
 		reaper_made_room(reaper);
 }
 
-void connections_add(struct connections *connections, int fd, const struct sockaddr *address,
-		     socklen_t size)
+void connections_add(struct connections *connections, bool tls, int fd,
+		     const struct sockaddr *address, socklen_t size)
 {
+	if (tls) { /* there is none yet */
+		admission_release(connections->admission, fd);
+		close(fd);
+		return;
+	}
 	if (MHD_add_connection(connections->daemon, fd, address, size) != MHD_YES)
 		admission_release(connections->admission, fd);
 }

@@ -25,9 +25,10 @@ struct connections {
 /* server and admission are set. False when there is no memory or there are no threads; then too
  * connections_stop frees what there is. */
 bool connections_start(struct connections *connections);
-/* Takes over an accepted connection, which has its place, or closes it. Any thread. */
-void connections_add(struct connections *connections, int fd, const struct sockaddr *address,
-		     socklen_t size);
+/* Takes over an accepted connection, which has its place, or closes it. tls: it is to speak TLS.
+ * Any thread. */
+void connections_add(struct connections *connections, bool tls, int fd,
+		     const struct sockaddr *address, socklen_t size);
 void connections_stop(struct connections *connections); /* none is left */
 
 #endif

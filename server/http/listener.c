@@ -9,34 +9,32 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "settings/address.h"
+
 /* Connections that the kernel completes while all I/O threads are busy; it lowers this to its own
  * limit. */
 #define BACKLOG 4096
 
-static int fail(const char *listen_on, const char *reason)
+static bool fail(const struct address *address, const char *reason)
 {
-	fprintf(stderr, "lossd: listen: %s: %s\n", listen_on, reason);
-	return -1;
+	fprintf(stderr, "lossd: listen: %.*s: %s\n", address->n_written, address->written, reason);
+	return false;
 }
 
-static struct addrinfo *resolve(const char *listen_on, char *host, size_t size)
+/* ---------------------------------------------------------------- TCP */
+
+static struct addrinfo *resolve(const struct address *address)
 {
 	struct addrinfo hints = {.ai_socktype = SOCK_STREAM,
 				 .ai_flags = AI_PASSIVE | AI_NUMERICSERV};
 	struct addrinfo *found = NULL;
-	uint16_t port = 0;
 	char service[8];
-	if (!config_split_listen(listen_on, host, size, &port)) {
-		fail(listen_on, "not of the form ADDR:PORT");
-		return NULL;
-	}
-	snprintf(service, sizeof service, "%u", (unsigned)port);
-	int error = getaddrinfo(host, service, &hints, &found);
-	if (error != 0) {
-		fail(listen_on, error == EAI_SYSTEM ? strerror(errno) : gai_strerror(error));
-		return NULL;
-	}
-	return found;
+	snprintf(service, sizeof service, "%u", (unsigned)address->port);
+	int error = getaddrinfo(address->name, service, &hints, &found);
+	if (error == 0)
+		return found;
+	fail(address, error == EAI_SYSTEM ? strerror(errno) : gai_strerror(error));
+	return NULL;
 }
 
 static int bind_socket(const struct addrinfo *address)
@@ -76,29 +74,43 @@ static unsigned bound_port(int fd)
 						       : address.v4.sin_port);
 }
 
-int listener_open(const char *listen_on, char *url, size_t size)
+static bool open_tcp(const struct address *address, struct listeners *listeners)
 {
-	char host[128];
-	struct addrinfo *addresses = resolve(listen_on, host, sizeof host);
+	struct addrinfo *addresses = resolve(address);
 	if (!addresses)
-		return -1;
+		return false;
 	int fd = bind_socket(addresses);
 	int error = errno;
 	freeaddrinfo(addresses);
 	if (fd < 0)
-		return fail(listen_on, strerror(error));
-	bool v6 = strchr(host, ':') != NULL;
-	snprintf(url, size, "http://%s%s%s:%u", v6 ? "[" : "", host, v6 ? "]" : "", bound_port(fd));
-	return fd;
+		return fail(address, strerror(error));
+	bool v6 = strchr(address->name, ':') != NULL;
+	snprintf(listeners->urls[listeners->n], LISTENER_URL_SIZE, "%s://%s%s%s:%u",
+		 address->tls ? "https" : "http", v6 ? "[" : "", address->name, v6 ? "]" : "",
+		 bound_port(fd));
+	listeners->tls[listeners->n] = address->tls;
+	listeners->fds[listeners->n++] = fd;
+	return true;
+}
+
+/* ---------------------------------------------------------------- the list */
+
+static bool open_one(const struct address *address, struct listeners *listeners)
+{
+	if (address->kind != ADDRESS_TCP)
+		return fail(address, "only TCP is served yet");
+	return open_tcp(address, listeners);
 }
 
 bool listeners_open(const char *list, struct listeners *listeners)
 {
-	char one[CONFIG_LISTEN_SIZE];
-	size_t *n = &listeners->n;
-	for (*n = 0; *n < CONFIG_MAX_LISTENERS && config_listener(list, *n, one); ++*n) {
-		listeners->fds[*n] = listener_open(one, listeners->urls[*n], LISTENER_URL_SIZE);
-		if (listeners->fds[*n] >= 0)
+	struct address address;
+	const char *why;
+	listeners->n = 0;
+	while (list) {
+		bool good = address_next(&list, &address, &why);
+		if (good ? open_one(&address, listeners)
+			 : fail(&address, why ? why : "not of the form ADDR:PORT"))
 			continue;
 		listeners_close(listeners);
 		return false;

@@ -7,22 +7,19 @@
 
 #include "settings/config.h"
 
-/*
- * Listens on "ADDR:PORT"; port 0 picks one. Returns the socket, or -1 when one line on standard
- * error has said why not. url gets "http://ADDR:PORT" with the real port, brackets around an IPv6
- * address.
- */
-int listener_open(const char *listen_on, char *url, size_t size);
-
 #define LISTENER_URL_SIZE 192
 
 struct listeners {
 	size_t n;
 	int fds[CONFIG_MAX_LISTENERS];
+	bool tls[CONFIG_MAX_LISTENERS]; /* what is accepted there speaks TLS */
+	/* "http://ADDR:PORT" with the real port and brackets around an IPv6 address, https: where
+	 * that is TLS, or "unix:PATH". */
 	char urls[CONFIG_MAX_LISTENERS][LISTENER_URL_SIZE];
 };
-/* All of a list with commas between them; false, and none is open, when one line has said why not.
- */
+
+/* All of a list as address.h has it; port 0 picks one. False, and none is open, when one line on
+ * standard error has said why not. */
 bool listeners_open(const char *list, struct listeners *listeners);
 void listeners_close(struct listeners *listeners);
 

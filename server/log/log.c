@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -12,7 +13,7 @@
 /* Who reads the lines gets so long to take what is left when the program ends. */
 #define STOP_SECONDS 1
 
-static enum log_level least_level = LOG_INFO;
+static atomic_int least_level = LOG_INFO; /* enum log_level */
 static enum log_format line_format = LOG_TEXT;
 
 /* The mutex guards the rest but the thread, which belongs to who starts and stops it; before the
@@ -32,13 +33,18 @@ static struct writer {
 
 void log_start(enum log_level level, enum log_format format)
 {
-	least_level = level;
+	log_set_level(level);
 	line_format = format;
 }
 
 bool log_enabled(enum log_level level)
 {
-	return level >= least_level;
+	return (int)level >= atomic_load_explicit(&least_level, memory_order_relaxed);
+}
+
+void log_set_level(enum log_level level)
+{
+	atomic_store(&least_level, (int)level);
 }
 
 /* True when it is worth another try. */

@@ -19,6 +19,8 @@ enum log_access { LOG_ACCESS_ERRORS, LOG_ACCESS_ON, LOG_ACCESS_OFF };
 /* Called once, before threads start. */
 void log_start(enum log_level level, enum log_format format);
 bool log_enabled(enum log_level level);
+/* Another level from now on. Any thread. */
+void log_set_level(enum log_level level);
 
 /* Before other threads start. False: there is no thread; lines are written at once, as before. */
 bool log_start_writer(void);

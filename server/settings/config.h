@@ -8,14 +8,12 @@
 #include <stdint.h>
 
 #define CONFIG_MAX_LISTENERS 8
-/* "ADDR:PORT" of one listener, terminated. */
-#define CONFIG_LISTEN_SIZE 128
 
 #define CONFIG_PATH_SIZE 1024
 
 struct config {
-	char listen[1024]; /* up to CONFIG_MAX_LISTENERS, with commas: "127.0.0.1:8080,[::1]:0" */
-	char unix_socket_mode[8]; /* octal: setting_mode */
+	char listen[1024];        /* a list of up to CONFIG_MAX_LISTENERS, as address.h has it */
+	char unix_socket_mode[8]; /* octal: form_is_mode */
 	uint64_t threads;         /* of the OpenMP team; default: available cores */
 	uint64_t io_threads;      /* of libmicrohttpd; default: available cores */
 	uint64_t connections;
@@ -59,17 +57,10 @@ struct config {
 const char *config_isa(const struct config *config);
 extern const char *const config_isas[]; /* the words that config->isa is an index of */
 
-/* Copies the i-th of the list `listen`; false: there is none, or it is longer than that. */
-bool config_listener(const char *listen, size_t i, char out[CONFIG_LISTEN_SIZE]);
-
-/*
- * Splits "ADDR:PORT" ("[v6]:PORT" too) into a terminated host without brackets and a port; false
- * when malformed.
- */
-bool config_split_listen(const char *listen, char *host, size_t host_size, uint16_t *port);
-
-/* One line on standard error, after the program's name. */
+/* One line on standard error, after the program's name, or what config_complain_to has named. */
 __attribute__((format(printf, 1, 2))) void config_complain(const char *format, ...);
+/* Gets the lines from now on, without the program's name; NULL: standard error does. One thread. */
+void config_complain_to(void (*say)(const char *sentence));
 /* A value made fit for a message: control characters as '?', cut at the size, ending "...". */
 const char *config_show(const char *value, char *out, size_t size);
 

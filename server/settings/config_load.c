@@ -1,5 +1,6 @@
 #include "config_load.h"
 
+#include "config_check.h"
 #include "config_file.h"
 #include "config_warn.h"
 #include "loss.h"
@@ -184,7 +185,7 @@ static bool load(const struct flags *flags, struct config *config)
 	const char *path = flags->config ? flags->config : getenv("LOSSD_CONFIG");
 	return set_defaults(config) && (!path || config_file_load(path, config)) &&
 	       set_from_environment(config) && set_from_flags(flags, config) &&
-	       fit_threads_to_connections(config);
+	       fit_threads_to_connections(config) && config_check(config);
 }
 
 /* ---------------------------------------------------------------- what it prints */
@@ -259,4 +260,14 @@ enum config_action config_load(struct config *config, int argc, char **argv)
 		return CONFIG_EXIT_0;
 	}
 	return CONFIG_SERVE;
+}
+
+bool config_load_again(struct config *config, int argc, char **argv,
+		       void (*say)(const char *sentence))
+{
+	struct flags flags = {.config = NULL};
+	config_complain_to(say);
+	bool good = read_flags(&flags, argc, argv) && load(&flags, config);
+	config_complain_to(NULL);
+	return good;
 }

@@ -16,5 +16,9 @@ enum config_action {
 
 /* Reads flags, environment and file. */
 enum config_action config_load(struct config *config, int argc, char **argv);
+/* The same again while it serves, with the file as it is now. False: it is wrong, which `say` has
+ * been told, and what config holds is of no use. */
+bool config_load_again(struct config *config, int argc, char **argv,
+		       void (*say)(const char *sentence));
 
 #endif

@@ -1,5 +1,6 @@
 #include "settings.h"
 
+#include "address.h"
 #include "auth/cors.h"
 #include "auth/hosts.h"
 #include "forms.h"
@@ -76,7 +77,7 @@ static bool isa_is_usable(const char *name)
 /* clang-format off */
 const struct setting settings[] = {
 	{.key = FIELD(listen), .type = SETTING_LISTEN, .fallback = "127.0.0.1:8080", .empty = "",
-	 .help = "addresses and ports to serve, up to eight, also one a flag; port 0 picks a free one"},
+	 .help = "where to listen, up to eight places, also one a flag; port 0 picks a free one"},
 	TEXT(unix_socket_mode, "0660", form_is_mode,
 	     "an octal number from 0 to 0777",
 	     "permissions of Unix sockets"),
@@ -278,25 +279,15 @@ static bool parse_choice(const struct setting *setting, const char *text, uint64
 	return false;
 }
 
-static size_t n_commas(const char *text)
-{
-	size_t n = 0;
-	for (; *text; text++)
-		n += *text == ',';
-	return n;
-}
-
 static bool parse_listen(const char *text, struct config *config)
 {
-	char one[CONFIG_LISTEN_SIZE], host[CONFIG_LISTEN_SIZE];
-	uint16_t port;
+	struct address address;
+	const char *why, *at = text;
 	size_t n = 0;
-	for (; config_listener(text, n, one); n++)
-		if (!config_split_listen(one, host, sizeof host, &port))
+	for (; at && n < CONFIG_MAX_LISTENERS; n++)
+		if (!address_next(&at, &address, &why))
 			return false;
-	/* Each was looked at: one that is too long ends the loop early. */
-	if (n == 0 || n > CONFIG_MAX_LISTENERS || n_commas(text) + 1 != n ||
-	    strlen(text) >= sizeof config->listen)
+	if (at || strlen(text) >= sizeof config->listen)
 		return false;
 	memcpy(config->listen, text, strlen(text) + 1);
 	return true;
@@ -340,14 +331,31 @@ static bool refuse_unusable(const struct setting *setting, const char *text, con
 	return false;
 }
 
+/* Says what is wrong with one of a list of addresses, where more can be said of it than what it
+ * should be. */
+static bool refuse_address(const char *text, const char *source)
+{
+	struct address address;
+	const char *why = NULL, *at = text;
+	char one[256], shown[80];
+	while (at && address_next(&at, &address, &why))
+		continue;
+	if (!why)
+		return false;
+	snprintf(one, sizeof one, "%.*s", address.n_written, address.written);
+	config_complain("%s: listen has \"%s\": %s", source, config_show(one, shown, sizeof shown),
+			why);
+	return true;
+}
+
 bool setting_set(const struct setting *setting, const char *text, const char *source,
 		 struct config *config)
 {
 	bool good = parse(setting, text, config);
 	if (good && setting->usable && !setting->usable(text))
 		return refuse_unusable(setting, text, source);
-	if (good)
-		return true;
+	if (good || (setting->type == SETTING_LISTEN && refuse_address(text, source)))
+		return good;
 	char bound[256], shown[80];
 	setting_describe(setting, bound, sizeof bound);
 	config_complain("%s: %s must be %s, not \"%s\"", source, setting->key, bound,
@@ -382,10 +390,13 @@ void setting_describe(const struct setting *setting, char *out, size_t size)
 	const char *or_auto = setting->automatic ? ", or auto" : "";
 	switch (setting->type) {
 	case SETTING_LISTEN:
-		snprintf(out, size,
-			 "ADDR:PORT or [IPV6]:PORT, like 127.0.0.1:8080, or up to %d of them with "
-			 "commas and no spaces between them",
-			 CONFIG_MAX_LISTENERS);
+		snprintf(
+			out, size,
+			"ADDR:PORT or [IPV6]:PORT, like 127.0.0.1:8080, unix:PATH or fd:NAME, or "
+			"up "
+			"to %d of them with commas and no spaces between them; tls: before what is "
+			"TLS",
+			CONFIG_MAX_LISTENERS);
 		return;
 	case SETTING_CHOICE:
 		describe_choices(setting, out, size);
@@ -416,5 +427,6 @@ void settings_resolve(struct config *config)
 		*number_field(setting, config) = value < setting->max ? value : setting->max;
 	}
 	if (strcmp(config->hosts, HOSTS_AUTO) == 0)
-		snprintf(config->hosts, sizeof config->hosts, "%s", hosts_auto(config->listen));
+		snprintf(config->hosts, sizeof config->hosts, "%s",
+			 hosts_auto(addresses_are_local(config->listen)));
 }

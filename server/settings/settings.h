@@ -11,8 +11,8 @@
 #define SETTING_NAME_SIZE 64 /* of its flag or variable, terminated */
 
 enum setting_type {
-	SETTING_LISTEN,  /* ADDR:PORT; the field is a char array, as that of texts; every other
-			  * one is a uint64_t */
+	SETTING_LISTEN,  /* a list of address.h; the field is a char array, as that of texts;
+			  * every other one is a uint64_t */
 	SETTING_INTEGER, /* a whole number */
 	SETTING_BYTES,   /* a whole number, or one with KiB, MiB or GiB after it */
 	SETTING_CHOICE,  /* a word of a list; the field holds its index */

@@ -29,13 +29,16 @@ struct taker {
 	unsigned times; /* as told last */
 	atomic_int fds[64];
 	atomic_int families[64];
+	atomic_int listeners[64];
 };
 
-static void connected(void *context, int fd, const struct sockaddr *address, socklen_t size)
+static void connected(void *context, size_t listener, int fd, const struct sockaddr *address,
+		      socklen_t size)
 {
 	struct taker *taker = (struct taker *)context;
 	(void)size;
 	int i = atomic_load(&taker->taken);
+	atomic_store(&taker->listeners[i], (int)listener);
 	atomic_store(&taker->fds[i], fd);
 	atomic_store(&taker->families[i], address->sa_family);
 	atomic_fetch_add(&taker->taken, 1);
@@ -98,8 +101,7 @@ static void start(const char *list, size_t connections)
 						.budget = &budget};
 	admission = admission_create(arena, &limits, room, NULL);
 	assert_non_null(admission);
-	const struct acceptor_setup setup = {.listeners = listeners.fds,
-					     .n_listeners = listeners.n,
+	const struct acceptor_setup setup = {.listeners = &listeners,
 					     .admission = admission,
 					     .context = &taker,
 					     .connected = connected,
@@ -229,7 +231,9 @@ static void a_full_listener_leaves_the_other_one_alone(void **state)
 	for (int i = 1; i <= ADMISSION_OWN_PLACES; i++) {
 		clients[MOST + i] = connect_to(1);
 		wait_until(&taker.taken, MOST + i);
+		assert_int_equal(atomic_load(&taker.listeners[MOST + i - 1]), 1);
 	}
+	assert_int_equal(atomic_load(&taker.listeners[MOST - 1]), 0);
 	for (int i = 0; i <= MOST + ADMISSION_OWN_PLACES; i++)
 		close(clients[i]);
 	finish();

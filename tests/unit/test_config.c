@@ -688,8 +688,9 @@ static void wrong_files_are_one_line_with_file_key_value_and_bound(void **state)
 						   "GiB, not \"1 MB\""},
 		{"{\"log_level\": 1}", LEVEL "1"},
 		{"{\"listen\": 8080}",
-		 "listen must be ADDR:PORT or [IPV6]:PORT, like 127.0.0.1:8080, or up to 8 of them "
-		 "with commas and no spaces between them, not 8080"},
+		 "listen must be ADDR:PORT or [IPV6]:PORT, like 127.0.0.1:8080, unix:PATH or "
+		 "fd:NAME, or up to 8 of them with commas and no spaces between them; tls: before "
+		 "what is TLS, not 8080"},
 		{"{\"log_level\": "
 		 "[\"012345678901234567890123456789012345678901234567890123456789\", "
 		 "\"012345678901234567890123456789012345678901234567890123456789\"]}",
@@ -846,48 +847,107 @@ static void more_threads_than_connections_are_refused_or_fitted(void **state)
 	assert_int_equal(config.io_threads, 1);
 }
 
-static void listen_addresses_split(void **state)
+/* What can be said of an address is, with the address and where it stands. */
+static void a_wrong_address_is_told(void **state)
 {
-	static const struct {
-		const char *listen, *host;
-		uint16_t port;
-	} good[] = {{"127.0.0.1:8080", "127.0.0.1", 8080},
-		    {"localhost:0", "localhost", 0},
-		    {"[::1]:65535", "::1", 65535},
-		    {"[fe80::1]:1", "fe80::1", 1},
-		    {"0.0.0.0:080", "0.0.0.0", 80}};
-	static const char *const bad[] = {
-		"",       "8080",        ":8080",   "127.0.0.1", "127.0.0.1:", "a:65536",
-		"a:-1",   "a:+1",        "a: 1",    "a:1 ",      "a:123456",   "::1:80",
-		"[::1]",  "[::1]80",     "[]:80",   "[a]:80",    "[::1:80",    "::1]:80",
-		"a b:80", "http://a:80", "unix:/x", "a:1\n",     "a\":1",      "[127.0.0.1]:80"};
-	char host[64];
-	uint16_t port;
+	char address[400] = "127.0.0.1:1,unix:/";
 	(void)state;
-	for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
-		assert_true(config_split_listen(good[i].listen, host, sizeof host, &port));
-		assert_string_equal(host, good[i].host);
-		assert_int_equal(port, good[i].port);
-	}
-	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-		if (config_split_listen(bad[i], host, sizeof host, &port))
-			fail_msg("\"%s\" was split", bad[i]);
-	assert_false(config_split_listen("127.0.0.1:80", host, 9, &port));
-	assert_true(config_split_listen("127.0.0.1:80", host, 10, &port));
+	memset(address + strlen(address), 'a', 300);
+	LOAD("--listen", address);
+	ASSERT_REFUSED("flag --listen: listen has \"unix:/aaaa",
+		       "...\": the path of a Unix socket may "
+		       "have 107 bytes at most");
+	setenv("LOSSD_LISTEN", "tls:unix:/a", 1);
+	LOAD_NOTHING();
+	ASSERT_REFUSED("LOSSD_LISTEN: listen has \"tls:unix:/a\": there is no TLS");
+	unsetenv("LOSSD_LISTEN");
+	LOAD("--listen", "unix:/a,fd:b,tls:fd:c,tls:[::1]:1,localhost:2",
+	     "--tls-certificate=/c.pem", "--tls-key", "/k.pem");
+	assert_int_equal(action, CONFIG_SERVE);
 }
 
-static void a_listen_address_that_does_not_fit_is_refused(void **state)
+/* Eight of the longest of each kind fit. */
+static void the_longest_list_fits(void **state)
 {
+	static const char *const begins[] = {"unix:/", "tls:fd:"};
 	(void)state;
-	char address[300];
-	memset(address, 'a', sizeof address);
-	memcpy(address + 120, ":80", 4);
-	LOAD("--listen", address);
+	for (int kind = 0; kind < 2; kind++) {
+		char list[1100], name[120];
+		size_t n = 0;
+		memset(name, 'a', sizeof name);
+		for (int i = 0; i < 8; i++)
+			n += (size_t)snprintf(list + n, sizeof list - n, "%s%s%.*s",
+					      i > 0 ? "," : "", begins[kind], 106 + kind, name);
+		LOAD("--listen", list, kind ? "--tls-certificate=c" : "--threads=1",
+		     kind ? "--tls-key=k" : "--threads=1");
+		assert_int_equal(action, CONFIG_SERVE);
+		assert_string_equal(config.listen, list);
+	}
+}
+
+static void tls_takes_a_listener_a_certificate_and_a_key(void **state)
+{
+	static const struct {
+		const char *flags[5];
+		const char *told;
+	} wrong[] = {
+		{{"--listen=a:1,tls:b:2"},
+		 "listen has tls:b:2, but tls_certificate and tls_key are none; set both"},
+		{{"--listen=tls:b:2", "--tls-certificate=/c"},
+		 "tls_certificate is \"/c\", but tls_key is none; set both"},
+		{{"--listen=tls:b:2", "--tls-key=/k"},
+		 "tls_key is \"/k\", but tls_certificate is none; set both"},
+		{{"--tls-certificate=/c"},
+		 "tls_certificate is \"/c\", but tls_key is none; set both"},
+		{{"--tls-client-ca=/a"},
+		 "tls_client_ca is \"/a\", but tls_certificate is none; set both"},
+		{{"--tls-certificate=/c", "--tls-key=/k"},
+		 "tls_certificate is \"/c\", but listen has no address of TLS"},
+		{{"--tls-certificate=/c", "--tls-key=/k", "--tls-client-ca=/a"},
+		 "tls_certificate is \"/c\", but listen has no address of TLS"},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+		load(wrong[i].flags);
+		ASSERT_REFUSED(wrong[i].told);
+	}
+	LOAD("--listen=tls:b:2,unix:/a", "--tls-certificate=/c", "--tls-key=/k",
+	     "--tls-client-ca=/a");
 	assert_int_equal(action, CONFIG_SERVE);
-	memset(address, 'a', sizeof address);
-	memcpy(address + 125, ":80", 4);
-	LOAD("--listen", address);
-	ASSERT_REFUSED("--listen");
+	assert_string_equal(config.hosts, "*");
+	LOAD("--listen=tls:localhost:2,unix:/a", "--tls-certificate=/c", "--tls-key=/k");
+	assert_string_equal(config.hosts, "loopback");
+}
+
+static char heard[2][256];
+static size_t n_heard;
+
+static void hear(const char *sentence)
+{
+	snprintf(heard[n_heard++ % 2], sizeof heard[0], "%s", sentence);
+}
+
+/* While it serves: what is wrong is told elsewhere, without the name of the program. */
+static void it_can_be_loaded_again(void **state)
+{
+	const char *path = file_with("{\"log_level\": \"debug\"}");
+	char flag[600], *argv[] = {(char[]){"lossd"}, flag, NULL};
+	(void)state;
+	snprintf(flag, sizeof flag, "--config=%s", path);
+	n_heard = 0;
+	assert_true(config_load_again(&config, 2, argv, hear));
+	assert_int_equal(config.log_level, LOG_DEBUG);
+	file_with("{\"log_level\": 7}");
+	capture_begin(&err, STDERR_FILENO);
+	assert_false(config_load_again(&config, 2, argv, hear));
+	capture_end(&err);
+	assert_string_equal(err.text, "");
+	assert_int_equal(n_heard, 1);
+	assert_non_null(strstr(heard[0], "log_level must be one of"));
+	assert_memory_equal(heard[0], "file /", 6);
+	LOAD("--threads=0"); /* and what comes after that as before */
+	ASSERT_REFUSED("threads");
+	assert_int_equal(n_heard, 1);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -928,8 +988,10 @@ int main(void)
 		TEST(help_lists_every_flag_and_wins_over_what_follows),
 		TEST(version_is_one_line),
 		TEST(more_threads_than_connections_are_refused_or_fitted),
-		TEST(listen_addresses_split),
-		TEST(a_listen_address_that_does_not_fit_is_refused),
+		TEST(a_wrong_address_is_told),
+		TEST(the_longest_list_fits),
+		TEST(tls_takes_a_listener_a_certificate_and_a_key),
+		TEST(it_can_be_loaded_again),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -32,23 +32,23 @@ static bool connects(unsigned port)
 
 static void port_0_picks_one(void **state)
 {
-	char url[128], other[128];
+	struct listeners one, other;
 	(void)state;
-	int fd = listener_open("127.0.0.1:0", url, sizeof url);
-	int second = listener_open("127.0.0.1:0", other, sizeof other);
-	assert_true(fd >= 0 && second >= 0);
-	assert_int_equal(strncmp(url, "http://127.0.0.1:", 17), 0);
-	assert_true(port_of(url) > 0);
-	assert_int_not_equal(port_of(url), port_of(other));
-	assert_true(connects(port_of(url)));
-	close(fd);
-	close(second);
-	assert_false(connects(port_of(url)));
+	assert_true(listeners_open("127.0.0.1:0", &one));
+	assert_true(listeners_open("127.0.0.1:0", &other));
+	unsigned port = port_of(one.urls[0]);
+	assert_int_equal(strncmp(one.urls[0], "http://127.0.0.1:", 17), 0);
+	assert_true(port > 0);
+	assert_int_not_equal(port, port_of(other.urls[0]));
+	assert_true(connects(port));
+	listeners_close(&one);
+	listeners_close(&other);
+	assert_false(connects(port));
 }
 
 static void addresses_of_version_6_have_brackets(void **state)
 {
-	char url[128];
+	struct listeners listeners;
 	int probe = socket(AF_INET6, SOCK_STREAM, 0);
 	struct sockaddr_in6 loopback = {.sin6_family = AF_INET6,
 					.sin6_addr = IN6ADDR_LOOPBACK_INIT};
@@ -60,32 +60,43 @@ static void addresses_of_version_6_have_brackets(void **state)
 		print_message("skipped: this machine has no IPv6 loopback\n");
 		skip();
 	}
-	int fd = listener_open("[::1]:0", url, sizeof url);
-	assert_true(fd >= 0);
-	assert_int_equal(strncmp(url, "http://[::1]:", 13), 0);
-	assert_true(port_of(url) > 0);
-	close(fd);
+	assert_true(listeners_open("[::1]:0", &listeners));
+	assert_int_equal(strncmp(listeners.urls[0], "http://[::1]:", 13), 0);
+	assert_true(port_of(listeners.urls[0]) > 0);
+	listeners_close(&listeners);
 }
 
 /* One line, naming what was asked for. */
 static void refusals_say_why(void **state)
 {
-	char url[128], taken[64];
+	struct listeners open, none;
+	char taken[64];
 	(void)state;
-	int fd = listener_open("127.0.0.1:0", url, sizeof url);
-	assert_true(fd >= 0);
-	snprintf(taken, sizeof taken, "127.0.0.1:%u", port_of(url));
+	assert_true(listeners_open("127.0.0.1:0", &open));
+	snprintf(taken, sizeof taken, "127.0.0.1:%u", port_of(open.urls[0]));
 	const char *const bad[] = {taken, "198.51.100.1:0", "nonsense", "127.0.0.1:99999"};
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
 		static struct capture said;
 		capture_begin(&said, STDERR_FILENO);
-		int refused = listener_open(bad[i], url, sizeof url);
+		bool opened = listeners_open(bad[i], &none);
 		capture_end(&said);
-		assert_int_equal(refused, -1);
+		assert_false(opened);
+		assert_int_equal(none.n, 0);
 		assert_non_null(strstr(said.text, bad[i]));
 		assert_ptr_equal(strchr(said.text, '\n'), said.text + said.size - 1);
 	}
-	close(fd);
+	listeners_close(&open);
+}
+
+static void listeners_of_tls_are_told(void **state)
+{
+	struct listeners listeners;
+	(void)state;
+	assert_true(listeners_open("127.0.0.1:0,tls:127.0.0.1:0", &listeners));
+	assert_false(listeners.tls[0]);
+	assert_true(listeners.tls[1]);
+	assert_int_equal(strncmp(listeners.urls[1], "https://127.0.0.1:", 18), 0);
+	listeners_close(&listeners);
 }
 
 static void a_list_is_opened_in_its_order(void **state)
@@ -108,11 +119,11 @@ static void a_list_is_opened_as_a_whole_or_not_at_all(void **state)
 {
 	static struct capture said;
 	struct listeners listeners;
-	char url[128], list[64];
+	char list[64];
 	(void)state;
-	int fd = listener_open("127.0.0.1:0", url, sizeof url);
-	unsigned port = port_of(url);
-	close(fd);
+	assert_true(listeners_open("127.0.0.1:0", &listeners));
+	unsigned port = port_of(listeners.urls[0]);
+	listeners_close(&listeners);
 	snprintf(list, sizeof list, "127.0.0.1:%u,198.51.100.1:0", port);
 	capture_begin(&said, STDERR_FILENO);
 	bool opened = listeners_open(list, &listeners);
@@ -128,6 +139,7 @@ int main(void)
 		cmocka_unit_test(port_0_picks_one),
 		cmocka_unit_test(addresses_of_version_6_have_brackets),
 		cmocka_unit_test(refusals_say_why),
+		cmocka_unit_test(listeners_of_tls_are_told),
 		cmocka_unit_test(a_list_is_opened_in_its_order),
 		cmocka_unit_test(a_list_is_opened_as_a_whole_or_not_at_all),
 	};
