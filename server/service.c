@@ -11,11 +11,13 @@
 #include "http/readiness.h"
 #include "http/reaper.h"
 #include "http/request_id.h"
+#include "http/tls.h"
 #include "log/log.h"
 #include "metrics/metrics.h"
 #include "os/clock.h"
 #include "os/workers.h"
 #include "route/routes.h"
+#include "settings/address.h"
 #include "shm/shm.h"
 
 struct service {
@@ -26,6 +28,7 @@ struct service {
 	struct admission *admission;
 	struct connections connections;
 	struct acceptor *acceptor;
+	bool told;                        /* why a part did not start has been said */
 	uint64_t drain_ns;                /* when the drain began */
 	const char *labels[ROUTES_N + 1]; /* of the metrics */
 };
@@ -71,6 +74,8 @@ static void on_room(void *context)
 }
 
 /* ---------------------------------------------------------------- the parts */
+
+enum reload { RELOAD_NOTHING, RELOAD_DONE, RELOAD_FAILED };
 
 static bool start_memory(struct service *service)
 {
@@ -180,6 +185,28 @@ static void stop_reaper(struct service *service)
 	reaper_stop(service->server.reaper);
 }
 
+static bool start_tls(struct service *service)
+{
+	struct server *server = &service->server;
+	int n;
+	if (!addresses_find(server->config.listen, true, &n))
+		return true;
+	server->tls = tls_start(service->arena, &server->config, service->limits.descriptors);
+	service->told = !server->tls;
+	return server->tls != NULL;
+}
+
+static void stop_tls(struct service *service)
+{
+	tls_stop(service->server.tls);
+}
+
+static enum reload reload_tls(struct service *service)
+{
+	struct tls *tls = service->server.tls;
+	return !tls ? RELOAD_NOTHING : tls_reload(tls) ? RELOAD_DONE : RELOAD_FAILED;
+}
+
 static bool start_connections(struct service *service)
 {
 	service->connections = (struct connections){
@@ -220,9 +247,9 @@ static const struct part {
 			   */
 	bool (*start)(struct service *service);
 	void (*stop)(struct service *service); /* NULL: nothing is to be done */
-	/* Reads its files again. False: they are wrong, which it has logged, and it keeps what it
-	 * had. NULL: it has none. */
-	bool (*reload)(struct service *service);
+	/* Reads its files again, if it has any. Where they are wrong it has logged that, and keeps
+	 * what it had. NULL: it never has. */
+	enum reload (*reload)(struct service *service);
 } parts[] = {
 	{"memory", start_memory, stop_memory, NULL},
 	{"room for the metrics", start_metrics, NULL, NULL},
@@ -231,6 +258,7 @@ static const struct part {
 	{"workers", start_workers, stop_workers, NULL},
 	{"memory to admit connections", start_admission, stop_admission, NULL},
 	{"timer thread", start_reaper, stop_reaper, NULL},
+	{"certificates", start_tls, stop_tls, reload_tls},
 	{"threads that serve connections", start_connections, stop_connections, NULL},
 	{"thread that accepts connections", start_acceptor, stop_acceptor, NULL},
 };
@@ -260,16 +288,19 @@ struct service *service_start(struct loss_arena *arena, const struct config *con
 			return service;
 		stop_parts(service, n + 1);
 	}
-	fprintf(stderr, "lossd: start: no %s\n", parts[n].name);
+	if (!service || !service->told)
+		fprintf(stderr, "lossd: start: no %s\n", parts[n].name);
 	listeners_close(listeners);
 	return NULL;
 }
 
 void service_reload(struct service *service)
 {
-	for (size_t i = 0; i < N_PARTS; i++)
-		if (parts[i].reload)
-			service_log_reload(parts[i].name, parts[i].reload(service));
+	for (size_t i = 0; i < N_PARTS; i++) {
+		enum reload end = parts[i].reload ? parts[i].reload(service) : RELOAD_NOTHING;
+		if (end != RELOAD_NOTHING)
+			service_log_reload(parts[i].name, end == RELOAD_DONE);
+	}
 }
 
 void service_log_reload(const char *what, bool done)

@@ -4,7 +4,9 @@
 
 #include "admission.h"
 #include "log/log.h"
+#include "settings/address.h"
 #include "shm/shm_rules.h"
+#include "tls.h"
 
 /* Descriptors that are no connections: standard streams, pipes, files that are read; and for each
  * I/O thread three of its own, one of a connection that is being closed, two of a page that looks
@@ -23,7 +25,10 @@
 size_t capacity_connection_bytes(const struct config *config)
 {
 	size_t pool = (size_t)config->connection_memory_bytes;
-	return (pool + PAGE - 1) / PAGE * PAGE + BESIDE_POOL_BYTES;
+	int n;
+	/* A place may be taken by either. */
+	size_t tls = addresses_find(config->listen, true, &n) ? TLS_CONNECTION_BYTES : 0;
+	return (pool + PAGE - 1) / PAGE * PAGE + BESIDE_POOL_BYTES + tls;
 }
 
 static uint64_t own_descriptors(const struct config *config, size_t listeners)

@@ -9,7 +9,8 @@
  * it and the memory budget; a line in the log says so where it is much. */
 void capacity_fit(struct config *config, size_t listeners);
 
-/* Memory of one connection: its pool, and what libmicrohttpd and this program keep beside it. */
+/* Memory of one connection: its pool, and what libmicrohttpd, this program and, where one may speak
+ * TLS, GnuTLS keep beside it. */
 size_t capacity_connection_bytes(const struct config *config);
 /* The descriptors of connections are below this one. */
 size_t capacity_descriptors(const struct config *config, size_t listeners);

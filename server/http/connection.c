@@ -1,9 +1,9 @@
 #include "connection.h"
 
+#include <gnutls/abstract.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "access_log.h"
 #include "accounting.h"
@@ -11,6 +11,8 @@
 #include "log/log.h"
 #include "metrics/metrics.h"
 #include "raw_head.h"
+#include "settings/address.h"
+#include "tls.h"
 
 /* ---------------------------------------------------------------- connections */
 
@@ -28,20 +30,56 @@ static const struct sockaddr *peer_of(struct MHD_Connection *connection)
 	return info ? info->client_addr : NULL;
 }
 
+static int fd_of(struct MHD_Connection *connection)
+{
+	return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+}
+
+/* Not NULL: it speaks TLS. What is pointed to is gone when the connection is closed. */
+static const union MHD_ConnectionInfo *session_of(struct MHD_Connection *connection)
+{
+	return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+}
+
+static struct reaper_entry *open_connection(struct connections *connections,
+					    struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *session = session_of(connection);
+	struct server *server = connections->server;
+	int fd = fd_of(connection);
+	struct reaper_entry *entry = reaper_open(server->reaper, fd);
+	if (session)
+		tls_open(server->tls, fd, (gnutls_session_t)session->tls_session, connection);
+	if (session && entry)
+		reaper_encrypted(server->reaper, entry);
+	return entry;
+}
+
+/* A handshake that was cut has been counted. */
+static void close_session(struct connections *connections, struct MHD_Connection *connection,
+			  struct reaper_entry *entry)
+{
+	const struct server *server = connections->server;
+	bool shaken = !session_of(connection) || tls_close(server->tls, fd_of(connection));
+	if (!shaken && !(entry && reaper_was_cut(server->reaper, entry)))
+		metrics_reject(METRICS_REJECT_TLS);
+}
+
 static void on_connection(void *context, struct MHD_Connection *connection, void **socket_context,
 			  enum MHD_ConnectionNotificationCode code)
 {
 	struct connections *connections = (struct connections *)context;
 	struct reaper *reaper = connections->server->reaper;
-	int fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+	int fd = fd_of(connection);
 	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
 		admission_started(connections->admission, fd);
-		*socket_context = reaper_open(reaper, fd);
+		*socket_context = open_connection(connections, connection);
 		metrics_connection(1);
 		return;
 	}
-	bool evicted =
-		*socket_context && reaper_close(reaper, (struct reaper_entry *)*socket_context);
+	struct reaper_entry *entry = (struct reaper_entry *)*socket_context;
+	close_session(connections, connection, entry);
+	bool evicted = entry && reaper_close(reaper, entry);
 	metrics_connection(-1);
 	admission_release(connections->admission, fd);
 	if (evicted)
@@ -51,12 +89,7 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
 void connections_add(struct connections *connections, bool tls, int fd,
 		     const struct sockaddr *address, socklen_t size)
 {
-	if (tls) { /* there is none yet */
-		admission_release(connections->admission, fd);
-		close(fd);
-		return;
-	}
-	if (MHD_add_connection(connections->daemon, fd, address, size) != MHD_YES)
+	if (MHD_add_connection(connections->daemons[tls], fd, address, size) != MHD_YES)
 		admission_release(connections->admission, fd);
 }
 
@@ -98,14 +131,26 @@ static struct MHD_Response *make_response(const struct reply *reply, bool close)
 	return response;
 }
 
-/* Bytes that a request took on the wire. Those of chunks can not be told. */
-static uint64_t consumed_by(const struct request *request, struct MHD_Connection *connection)
+/* Bytes of a request. Those of chunks can not be told. */
+static uint64_t length_of(const struct request *request, struct MHD_Connection *connection)
 {
 	const union MHD_ConnectionInfo *info =
 		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
 	if (!info || !request || request->head.framing.chunked)
 		return REAPER_UNKNOWN;
 	return info->header_size + request->timings.bytes_in;
+}
+
+/* Bytes that it took on the wire. Encrypted it is not known how many they were, but whether they
+ * were all. */
+static uint64_t consumed_by(const struct connections *connections, const struct request *request,
+			    struct MHD_Connection *connection)
+{
+	uint64_t bytes = length_of(request, connection);
+	if (bytes == REAPER_UNKNOWN || !session_of(connection))
+		return bytes;
+	bool more = tls_has_more(connections->server->tls, fd_of(connection), bytes);
+	return more ? 0 : REAPER_ALL;
 }
 
 /* Whether the connection ends with the reply: where the server goes away, or others wait for room;
@@ -117,8 +162,8 @@ static bool closes(struct connections *connections, struct MHD_Connection *conne
 	bool unwanted = server_stage(server) != SERVER_RUNNING ||
 			admission_is_crowded(connections->admission);
 	return request->reply.close ||
-	       (unwanted &&
-		!reaper_has_more(server->reaper, request->entry, consumed_by(request, connection)));
+	       (unwanted && !reaper_has_more(server->reaper, request->entry,
+					     consumed_by(connections, request, connection)));
 }
 
 static enum MHD_Result send_reply(struct connections *connections,
@@ -295,7 +340,10 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
 	struct connections *connections = (struct connections *)context;
 	struct request *request = request_of(connections, *request_context);
 	struct reaper_entry *entry = entry_of(connection);
-	uint64_t consumed = consumed_by(request, connection);
+	uint64_t consumed = consumed_by(connections, request, connection);
+	if (consumed != REAPER_UNKNOWN && session_of(connection))
+		tls_account(connections->server->tls, fd_of(connection),
+			    length_of(request, connection));
 	*request_context = NULL;
 
 	if (request) {
@@ -341,7 +389,17 @@ static unsigned flags(void)
 /* Divided by its threads this is still more than there are ever connections: see admission.h. */
 #define NO_LIMIT ((intptr_t)1 << 30)
 
-static struct MHD_Daemon *start_daemon(struct connections *connections)
+/* Asked for by libmicrohttpd, and never called: sessions have credentials of their own (tls.h). */
+static int no_certificate(gnutls_session_t session, const gnutls_datum_t *authorities, int n,
+			  const gnutls_pk_algorithm_t *algorithms, int n_algorithms,
+			  gnutls_pcert_st **chain, unsigned *n_chain, gnutls_privkey_t *key)
+{
+	(void)session, (void)authorities, (void)n, (void)algorithms, (void)n_algorithms;
+	(void)chain, (void)n_chain, (void)key;
+	return -1;
+}
+
+static struct MHD_Daemon *start_daemon(struct connections *connections, bool tls)
 {
 	const struct config *c = &connections->server->config;
 	struct MHD_OptionItem options[] = {
@@ -360,12 +418,13 @@ static struct MHD_Daemon *start_daemon(struct connections *connections)
 		 (intptr_t)c->io_threads, NULL},
 		{MHD_OPTION_END, 0, NULL},
 	};
-	return MHD_start_daemon(flags(), 0, NULL, NULL, on_request, connections,
-				MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL,
-				MHD_OPTION_URI_LOG_CALLBACK, on_target, connections,
-				MHD_OPTION_NOTIFY_COMPLETED, on_completed, connections,
-				MHD_OPTION_NOTIFY_CONNECTION, on_connection, connections,
-				MHD_OPTION_ARRAY, options, MHD_OPTION_END);
+	return MHD_start_daemon(
+		flags() | (tls ? (unsigned)MHD_USE_TLS : 0), 0, NULL, NULL, on_request, connections,
+		MHD_OPTION_EXTERNAL_LOGGER, on_log, NULL, MHD_OPTION_URI_LOG_CALLBACK, on_target,
+		connections, MHD_OPTION_NOTIFY_COMPLETED, on_completed, connections,
+		MHD_OPTION_NOTIFY_CONNECTION, on_connection, connections, MHD_OPTION_ARRAY, options,
+		tls ? MHD_OPTION_HTTPS_CERT_CALLBACK : MHD_OPTION_END, no_certificate,
+		MHD_OPTION_HTTPS_PRIORITIES, TLS_PRIORITIES, MHD_OPTION_END);
 }
 
 static struct MHD_Response *make_refusal(bool v2, bool budget)
@@ -389,14 +448,22 @@ bool connections_start(struct connections *connections)
 		if (!*refusal)
 			return false;
 	}
-	connections->daemon = start_daemon(connections);
-	return connections->daemon != NULL;
+	for (int tls = 0; tls < 2; tls++) {
+		int n;
+		if (!addresses_find(connections->server->config.listen, tls, &n))
+			continue;
+		connections->daemons[tls] = start_daemon(connections, tls);
+		if (!connections->daemons[tls])
+			return false;
+	}
+	return true;
 }
 
 void connections_stop(struct connections *connections)
 {
-	if (connections->daemon)
-		MHD_stop_daemon(connections->daemon);
+	for (int tls = 0; tls < 2; tls++)
+		if (connections->daemons[tls])
+			MHD_stop_daemon(connections->daemons[tls]);
 	for (int i = 0; i < 4; i++)
 		if (connections->refusals[i / 2][i % 2])
 			MHD_destroy_response(connections->refusals[i / 2][i % 2]);

@@ -1,7 +1,7 @@
 /*
  * Connections as libmicrohttpd serves them, with epoll and a pool of threads: its callbacks feed
  * requests (request.h) and tell the reaper and the admission what becomes of a connection.
- * connection.[ch] and raw_head.[ch] are the only files that know libmicrohttpd.
+ * connection.[ch], raw_head.[ch] and tls.c are the only files that know libmicrohttpd.
  */
 #ifndef LOSSD_CONNECTION_H
 #define LOSSD_CONNECTION_H
@@ -14,7 +14,9 @@
 struct connections {
 	struct server *server;
 	struct admission *admission;
-	struct MHD_Daemon *daemon;
+	/* In plain text and of TLS, each with io_threads threads: libmicrohttpd's daemon speaks one
+	 * of the two. NULL: no listener does. */
+	struct MHD_Daemon *daemons[2];
 	/* For a request that there is not even memory to begin: by the protocol that it came by,
 	 * while the budget is used up and when the system has none. */
 	struct MHD_Response *refusals[2][2];

@@ -183,6 +183,13 @@ struct reaper_entry *reaper_open(struct reaper *reaper, int fd)
 	return entry;
 }
 
+void reaper_encrypted(struct reaper *reaper, struct reaper_entry *entry)
+{
+	pthread_mutex_lock(&reaper->mutex);
+	entry->encrypted = true;
+	pthread_mutex_unlock(&reaper->mutex);
+}
+
 bool reaper_close(struct reaper *reaper, struct reaper_entry *entry)
 {
 	pthread_mutex_lock(&reaper->mutex);
@@ -273,7 +280,7 @@ void reaper_idle(struct reaper *reaper, struct reaper_entry *entry, uint64_t con
 	struct socket_traffic traffic;
 	uint64_t accounted = atomic_load_explicit(&entry->accounted, memory_order_relaxed);
 	bool known = socket_traffic(entry->fd, &traffic);
-	accounted = consumed == REAPER_UNKNOWN ? traffic.received : accounted + consumed;
+	accounted = consumed >= REAPER_ALL ? traffic.received : accounted + consumed;
 	entry->uncertain |= consumed == REAPER_UNKNOWN;
 	atomic_store_explicit(&entry->accounted, accounted, memory_order_relaxed);
 	bool begun = known && traffic.received > accounted;
@@ -291,7 +298,7 @@ bool reaper_has_more(struct reaper *reaper, const struct reaper_entry *entry, ui
 	(void)reaper;
 	if (consumed == REAPER_UNKNOWN || entry->uncertain)
 		return true; /* perhaps */
-	return socket_traffic(entry->fd, &traffic) &&
+	return consumed != REAPER_ALL && socket_traffic(entry->fd, &traffic) &&
 	       traffic.received >
 		       atomic_load_explicit(&entry->accounted, memory_order_relaxed) + consumed;
 }

@@ -58,6 +58,9 @@ void reaper_destroy(struct reaper *reaper);
 
 /* A new connection, in REAPER_OPENED. NULL when there are more than there may be. */
 struct reaper_entry *reaper_open(struct reaper *reaper, int fd);
+/* It speaks TLS: it can not be asked whether it still reads once it has closed its side, and has
+ * left then. Before its first phase ends. */
+void reaper_encrypted(struct reaper *reaper, struct reaper_entry *entry);
 /* True when it was ended by reaper_evict: then reaper_made_room is to be called once its place is
  * free, before which no other one is ended so. */
 bool reaper_close(struct reaper *reaper, struct reaper_entry *entry);
@@ -78,9 +81,10 @@ void reaper_received(struct reaper *reaper, struct reaper_entry *entry, uint64_t
 void reaper_whole(struct reaper *reaper, struct reaper_entry *entry);
 void reaper_compute(struct reaper *reaper, struct reaper_entry *entry);
 void reaper_reply(struct reaper *reaper, struct reaper_entry *entry, uint64_t bytes, uint64_t held);
-/* The request has ended. `consumed`: the bytes that it took on the wire, or REAPER_UNKNOWN: by
- * them the beginning of a next request is told from none. */
+/* The request has ended. `consumed`: the bytes that it took on the wire, or REAPER_UNKNOWN, or
+ * REAPER_ALL that have come: by them the beginning of a next request is told from none. */
 #define REAPER_UNKNOWN UINT64_MAX
+#define REAPER_ALL (UINT64_MAX - 1)
 void reaper_idle(struct reaper *reaper, struct reaper_entry *entry, uint64_t consumed);
 /* Before that: whether something of a next request has come, or may have. */
 bool reaper_has_more(struct reaper *reaper, const struct reaper_entry *entry, uint64_t consumed);

@@ -48,6 +48,7 @@ struct reaper_entry {
 	/* Under the mutex, but that its owner may read fd. */
 	int fd; /* -1: not in use */
 	bool cut;
+	bool encrypted;    /* nothing can be sent beside what its owner sends */
 	bool evicted;      /* so that is why */
 	uint64_t paced_ns; /* the start of the phase that the next two are of */
 	uint64_t taken;    /* by the client, when its deadline was moved */

@@ -87,7 +87,7 @@ static uint64_t look_at_client(struct reaper_entry *entry, uint64_t now)
 {
 	/* Whoever is to be told may come a moment after the phase has begun. */
 	enum socket_peer peer = entry->watch.notice ? socket_peer(entry->fd) : SOCKET_PEER_OPEN;
-	if (peer == SOCKET_PEER_GONE) {
+	if (peer == SOCKET_PEER_GONE || (peer == SOCKET_PEER_HALF_CLOSED && entry->encrypted)) {
 		reaper_notify(entry, REAPER_GONE);
 		entry->watch.notice = NULL;
 	} else if (peer == SOCKET_PEER_HALF_CLOSED && entry->probe_ns == 0) {

@@ -28,6 +28,7 @@ enum metrics_reject {
 	METRICS_REJECT_EVICTED, /* idle, where another one waited for room: not a fault of the
 				   client */
 	METRICS_REJECT_SLOW,    /* the slowest transfer, where others found no memory */
+	METRICS_REJECT_TLS,     /* a handshake that failed */
 	METRICS_N_REJECTS
 };
 
@@ -83,7 +84,8 @@ void metrics_connection(int change); /* +1 opened, -1 closed */
 struct metrics_now {
 	size_t inflight_bytes; /* of the budget, which has */
 	size_t budget_bytes;
-	size_t queue_depth; /* jobs that wait */
+	size_t queue_depth;       /* jobs that wait */
+	int64_t certificate_ends; /* in seconds since 1970; 0: there is none */
 };
 
 /* Writes the page into a buffer of the caller's. False: no memory. */

@@ -21,6 +21,7 @@ static const char *const reject_names[METRICS_N_REJECTS] = {
 	[METRICS_REJECT_ADDRESS] = "connections_per_address",
 	[METRICS_REJECT_EVICTED] = "evicted",
 	[METRICS_REJECT_SLOW] = "slow_transfer",
+	[METRICS_REJECT_TLS] = "tls",
 };
 
 /* ---------------------------------------------------------------- summing */
@@ -237,6 +238,10 @@ static void print_server(struct page *page, const struct metrics_now *now)
 		   "Lines of the log that nobody took in time.");
 	print(page, "lossd_log_lines_lost_total %" PRIu64 "\n", log_lost());
 	print_gauge(page, "lossd_connections", "Connections open.", (double)connections_open());
+	if (now->certificate_ends != 0)
+		print_gauge(page, "lossd_tls_certificate_not_after_seconds",
+			    "End of the certificate that TLS is spoken with, since unix epoch.",
+			    (double)now->certificate_ends);
 	print_head(page, "lossd_build_info", "gauge", "1, with what was built and what runs.");
 	print(page, "lossd_build_info{version=\"%s\",isa=\"%s\"} 1\n", LOSS_VERSION,
 	      metrics_state.isa);

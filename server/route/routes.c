@@ -6,6 +6,7 @@
 #include "eval/scheduler.h"
 #include "evaluate.h"
 #include "http/request.h"
+#include "http/tls.h"
 #include "metrics/metrics.h"
 #include "pages.h"
 #include "status/status.h"
@@ -54,6 +55,7 @@ static loss_status metrics_page(struct request *request, struct reply *reply,
 		.inflight_bytes = loss_budget_held(server->budget),
 		.budget_bytes = loss_budget_limit(server->budget),
 		.queue_depth = scheduler_depth(server->scheduler),
+		.certificate_ends = server->tls ? tls_not_after(server->tls) : 0,
 	};
 	return written(metrics_render(reply->text, &now), reply->text, err);
 }

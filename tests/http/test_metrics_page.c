@@ -1,7 +1,7 @@
 /* docs/metrics.md and the page of /metrics say the same: families, types, labels; and api/README.md
  * has every reason of a rejection. */
 #include "../support/fixture.h"
-#include "../support/group.h"
+#include "../support/tls_server.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -13,28 +13,34 @@
 
 #define FAMILIES_MAX 64
 
+static struct tls_server world;
 static char *document, *page;
 
 /* Something of every family that is counted by the request. */
 static int start(void **state)
 {
 	struct reply reply;
+	(void)state;
 	document = fixture_read_file("docs/metrics.md", NULL);
-	if (group_start(state) != 0)
+	tls_server_prepare(&world);
+	if (tls_server_start(&world, NULL) != 0)
 		return -1;
+	struct client *client = client_open(&world.plain);
 	client_post(client, CROSS_ENTROPY, GOOD, &reply);
 	reply_free(&reply);
 	client_get(client, "/metrics", &reply);
 	page = strdup(reply.body);
 	reply_free(&reply);
+	client_close(client);
 	return page ? 0 : -1;
 }
 
 static int stop(void **state)
 {
+	(void)state;
 	free(document);
 	free(page);
-	return group_stop(state);
+	return tls_server_stop(&world);
 }
 
 /* Writes "name type label,label" of the first sample of a family; `labels` empty where it has none.

@@ -21,6 +21,7 @@
 struct client {
 	CURL *curl;
 	char url[64];
+	struct client_files files;
 };
 
 struct text {
@@ -69,6 +70,21 @@ void client_close(struct client *client)
 		return;
 	curl_easy_cleanup(client->curl);
 	free(client);
+}
+
+void client_trust(struct client *client, const struct client_files *files)
+{
+	client->files = *files;
+}
+
+static void set_files(CURL *curl, const struct client_files *files)
+{
+	if (files->authority != NULL)
+		curl_easy_setopt(curl, CURLOPT_CAINFO, files->authority);
+	if (files->certificate != NULL)
+		curl_easy_setopt(curl, CURLOPT_SSLCERT, files->certificate);
+	if (files->key != NULL)
+		curl_easy_setopt(curl, CURLOPT_SSLKEY, files->key);
 }
 
 /* Appends and keeps it terminated; 0 bytes taken tells libcurl to give up. */
@@ -181,6 +197,7 @@ void client_send(struct client *client, const struct request *request, struct re
 	curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, take_header);
 	curl_easy_setopt(curl, CURLOPT_HEADERDATA, &headers);
 	set_body(curl, request);
+	set_files(curl, &client->files);
 	CURLcode code = curl_easy_perform(curl);
 	*reply = (struct reply){.headers = headers.data, .body = body.data, .body_size = body.size};
 	read_outcome(curl, reply);

@@ -28,6 +28,13 @@ struct client; /* one keep-alive connection, one thread at a time */
 struct client *client_open(const struct server *server);
 void client_close(struct client *client); /* NULL is fine */
 
+/* For a server whose URL begins with https: whose certificates it takes, and which one it shows.
+ * Paths of PEM files, kept, not copied; NULL: none. */
+struct client_files {
+	const char *authority, *certificate, *key;
+};
+void client_trust(struct client *client, const struct client_files *files);
+
 struct reply {
 	int status;    /* 0: the connection ended without a reply */
 	char *headers; /* the last header block, terminated */

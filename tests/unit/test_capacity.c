@@ -1,10 +1,12 @@
 /* What descriptors and memory let a server carry. Limits are lowered in a process of their own. */
 #include "../../server/http/capacity.h"
+#include "../../server/http/tls.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -44,6 +46,17 @@ static void connections_have_whole_pages(void **state)
 	assert_int_equal(capacity_connection_bytes(&config), page + 4096);
 	config.connection_memory_bytes = 8192;
 	assert_int_equal(capacity_connection_bytes(&config), page + 4096);
+}
+
+static void connections_of_tls_have_more(void **state)
+{
+	(void)state;
+	struct config config = {.connection_memory_bytes = 4096, .listen = "127.0.0.1:0"};
+	size_t plain = capacity_connection_bytes(&config);
+	snprintf(config.listen, sizeof config.listen, "127.0.0.1:0,tls:127.0.0.1:0");
+	assert_int_equal(capacity_connection_bytes(&config), plain + TLS_CONNECTION_BYTES);
+	snprintf(config.listen, sizeof config.listen, "unix:/tls:a");
+	assert_int_equal(capacity_connection_bytes(&config), plain);
 }
 
 static void descriptors_count_all_that_is_open(void **state)
@@ -163,6 +176,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(connections_have_whole_pages),
+		cmocka_unit_test(connections_of_tls_have_more),
 		cmocka_unit_test(descriptors_count_all_that_is_open),
 		cmocka_unit_test(connections_fit_the_limit_of_open_files),
 		cmocka_unit_test(there_is_always_one_connection),

@@ -42,12 +42,14 @@ static int tear_down(void **state)
 	return 0;
 }
 
+static int64_t ends; /* of a certificate */
+
 /* The page, terminated, in the arena. */
 static char *page(void)
 {
 	struct loss_buffer *out = loss_buffer_create(arena);
 	assert_non_null(out);
-	assert_true(metrics_render(out, &(struct metrics_now){12345, 67890, 3}));
+	assert_true(metrics_render(out, &(struct metrics_now){12345, 67890, 3, ends}));
 	assert_true(loss_buffer_append(out, "", 1));
 	return (char *)out->data;
 }
@@ -209,12 +211,19 @@ static void evaluations_count_by_loss_dtype_and_format(void **state)
 
 static void every_reason_of_rejection_is_there_from_the_start(void **state)
 {
-	static const char *const names[] = {"head_timeout",   "body_timeout",
-					    "reply_timeout",  "idle_timeout",
-					    "body_too_large", "framing",
-					    "memory",         "draining",
-					    "client_gone",    "connections_per_address",
-					    "evicted",        "slow_transfer"};
+	static const char *const names[] = {"head_timeout",
+					    "body_timeout",
+					    "reply_timeout",
+					    "idle_timeout",
+					    "body_too_large",
+					    "framing",
+					    "memory",
+					    "draining",
+					    "client_gone",
+					    "connections_per_address",
+					    "evicted",
+					    "slow_transfer",
+					    "tls"};
 	char series[128];
 	(void)state;
 	assert_int_equal(sizeof names / sizeof *names, METRICS_N_REJECTS);
@@ -225,6 +234,16 @@ static void every_reason_of_rejection_is_there_from_the_start(void **state)
 			metrics_reject((enum metrics_reject)i);
 		assert_true(value_of(series) == i + 1);
 	}
+}
+
+static void the_end_of_a_certificate_is_there_where_there_is_one(void **state)
+{
+	static const char series[] = "lossd_tls_certificate_not_after_seconds";
+	(void)state;
+	assert_false(has(series));
+	ends = 4102444800;
+	assert_true(value_of(series) == 4102444800);
+	ends = 0;
 }
 
 static void *close_one(void *argument)
@@ -445,6 +464,7 @@ int main(void)
 		TEST(inferences_count_by_loss_and_success),
 		TEST(inferences_add_up_over_threads),
 		TEST(every_reason_of_rejection_is_there_from_the_start),
+		TEST(the_end_of_a_certificate_is_there_where_there_is_one),
 		TEST(connections_may_close_on_another_thread),
 		TEST(no_count_is_lost_with_more_threads_than_shards),
 		TEST(the_process_is_shown),

@@ -450,6 +450,38 @@ static void what_is_left_over_is_a_head(void **state)
 	close_link(&unknown);
 }
 
+/* Where it is known that nothing is left over, whatever the number of bytes was. */
+static void all_that_came_is_no_head(void **state)
+{
+	(void)state;
+	tcp_needs_traffic();
+	config.head_timeout_ms = 10000;
+	config.idle_timeout_ms = 60000;
+	begin();
+	struct link link = open_link();
+	for (int i = 0; i < 2; i++) {
+		tcp_send_and_wait(link.pair.client, link.pair.server, "0123456789", 10);
+		read_all(&link);
+		assert_true(reaper_has_more(reaper, link.entry, 0));
+		assert_true(reaper_has_more(reaper, link.entry, REAPER_UNKNOWN));
+		assert_false(reaper_has_more(reaper, link.entry, REAPER_ALL));
+		reaper_idle(reaper, link.entry, REAPER_ALL);
+	}
+	move_by(30 * SECOND);
+	assert_false(was_cut(&link));
+	/* With something left over it has begun, and then nothing is left over again. */
+	tcp_send_and_wait(link.pair.client, link.pair.server, "0123456789G", 11);
+	read_all(&link);
+	uint64_t begun = moved_clock();
+	reaper_idle(reaper, link.entry, 0);
+	move_to(begun + 9 * SECOND);
+	assert_false(was_cut(&link));
+	begun = moved_clock();
+	reaper_idle(reaper, link.entry, REAPER_ALL);
+	expect_end_at(&link, begun + 60 * SECOND);
+	close_link(&link);
+}
+
 static void the_longest_idle_is_evicted(void **state)
 {
 	(void)state;
@@ -755,6 +787,25 @@ static void old_clients_are_not_probed(void **state)
 	move_by(60 * SECOND);
 	assert_true(tcp_is_open(link.pair.client));
 	assert_int_equal(atomic_load(&notes.gone), 0);
+	reaper_unwatch(reaper, link.entry);
+	close_link(&link);
+}
+
+/* Nothing can be said to it in between, and by TLS who ends his side has left. */
+static void an_encrypted_client_that_ends_its_side_is_gone(void **state)
+{
+	struct notes notes = {0};
+	(void)state;
+	begin();
+	struct link link = open_link();
+	reaper_encrypted(reaper, link.entry);
+	enter(&link, REAPER_COMPUTE);
+	watch(&link, 0, &notes);
+	move_by(SECOND);
+	assert_int_equal(atomic_load(&notes.gone), 0);
+	shutdown(link.pair.client, SHUT_WR);
+	look_until(&notes.gone);
+	assert_true(tcp_is_open(link.pair.client));
 	reaper_unwatch(reaper, link.entry);
 	close_link(&link);
 }
@@ -1073,6 +1124,7 @@ int main(void)
 		TEST(unsent_bytes_excuse_their_reader_for_a_while),
 		TEST(dripped_heads_get_the_time_of_heads),
 		TEST(what_is_left_over_is_a_head),
+		TEST(all_that_came_is_no_head),
 		TEST(the_longest_idle_is_evicted),
 		TEST(many_are_evicted_in_order),
 		TEST(the_slowest_goes_first),
@@ -1084,6 +1136,7 @@ int main(void)
 		TEST(a_client_that_closes_is_noticed),
 		TEST(a_half_closed_client_is_not_gone),
 		TEST(old_clients_are_not_probed),
+		TEST(an_encrypted_client_that_ends_its_side_is_gone),
 		TEST(a_late_watcher_is_told_too),
 		TEST(a_drain_gives_a_second),
 		TEST(what_had_come_is_promised),
