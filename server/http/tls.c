@@ -21,7 +21,7 @@ struct peer {
 	struct MHD_Connection *connection;
 	struct credentials *credentials; /* that it was opened with */
 	bool heard;                      /* something has come */
-	bool established;                /* the handshake is complete */
+	bool established;                /* nothing more of a handshake is to be read */
 	uint64_t received, accounted;    /* plain bytes: read; of requests that have ended */
 };
 
@@ -96,25 +96,26 @@ void tls_waits_by(int epoll)
 	here.epoll = epoll;
 }
 
-static bool is_established(struct peer *peer)
+/* The client's Finished is the last message of a handshake that is read. */
+static int on_finished(gnutls_session_t session, unsigned type, unsigned when, unsigned incoming,
+		       const gnutls_datum_t *message)
 {
-	/* The client's Finished is the last message of a handshake that is read. */
-	if (!peer->established)
-		peer->established =
-			gnutls_handshake_get_last_in(peer->session) == GNUTLS_HANDSHAKE_FINISHED;
-	return peer->established;
+	struct peer *peer = as_peer(gnutls_transport_get_ptr(session));
+	(void)type, (void)when, (void)message;
+	if (peer && incoming)
+		peer->established = true;
+	return 0;
 }
 
 /* What GnuTLS reads by, of the socket. */
 static ssize_t pull(gnutls_transport_ptr_t pointer, void *bytes, size_t n)
 {
 	struct peer *peer = (struct peer *)pointer;
-	bool established = is_established(peer);
 	ssize_t got = recv(peer->fd, bytes, n, 0);
 	int error = errno;
 	if (got > 0)
 		peer->heard = true;
-	else if (got < 0 && (error == EAGAIN || error == EWOULDBLOCK) && !established)
+	else if (got < 0 && (error == EAGAIN || error == EWOULDBLOCK) && !peer->established)
 		wait_for_client(peer);
 	errno = error;
 	return got;
@@ -174,6 +175,8 @@ void tls_open(struct tls *tls, int fd, gnutls_session_t session, struct MHD_Conn
 	credentials_use(peer->credentials, session);
 	gnutls_transport_set_ptr2(session, peer, (gnutls_transport_ptr_t)(intptr_t)fd);
 	gnutls_transport_set_pull_function(session, pull);
+	gnutls_handshake_set_hook_function(session, GNUTLS_HANDSHAKE_FINISHED, GNUTLS_HOOK_POST,
+					   on_finished);
 	gnutls_transport_set_pull_timeout_function(session, pull_timeout);
 }
 
