@@ -13,6 +13,7 @@
 
 #define MAX_FLAGS 40
 #define WAIT_MS 60000
+#define NONE ((struct tls_server){.plain.out = -1, .tls.out = -1})
 #define READY "lossd: ready on https://127.0.0.1:"
 
 void tls_server_certificate(const struct tls_server *server, const char *name,
@@ -28,7 +29,7 @@ void tls_server_certificate(const struct tls_server *server, const char *name,
 
 void tls_server_prepare(struct tls_server *server)
 {
-	*server = (struct tls_server){0};
+	*server = NONE;
 	make_folder(server->folder, sizeof server->folder);
 	const struct certificate_wish wish = {
 		.folder = server->folder, .name = "authority", .use = FOR_AUTHORITIES};
@@ -51,7 +52,6 @@ int tls_server_start(struct tls_server *server, const char *const *flags)
 		server_kill(&server->plain);
 		return -1;
 	}
-	server->tls = (struct server){.out = -1};
 	server->tls.port = (uint16_t)strtoul(line + sizeof READY - 1, NULL, 10);
 	snprintf(server->tls.url, sizeof server->tls.url, "https://127.0.0.1:%u",
 		 (unsigned)server->tls.port);
@@ -70,7 +70,7 @@ void tls_server_kill(struct tls_server *server)
 	server_kill(&server->plain);
 	if (server->folder[0])
 		remove_folder(server->folder);
-	*server = (struct tls_server){0};
+	*server = NONE;
 }
 
 struct client *tls_client_open(const struct tls_server *server)
@@ -98,5 +98,6 @@ void tls_server_hang_up(const struct tls_server *server, const char *words)
 	for (int64_t end = now_ms() + WAIT_MS;
 	     tls_server_said(server, words) == before && now_ms() < end;)
 		poll(NULL, 0, 1);
-	assert_int_equal(tls_server_said(server, words), before + 1);
+	if (tls_server_said(server, words) != before + 1)
+		fail_msg("not said once more: %s", words);
 }
