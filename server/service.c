@@ -17,6 +17,7 @@
 #include "os/workers.h"
 #include "route/routes.h"
 #include "shm/shm.h"
+#include "trace/tracer.h"
 
 struct service {
 	struct server server;
@@ -118,6 +119,21 @@ static bool start_shm(struct service *service)
 static void stop_shm(struct service *service)
 {
 	shm_destroy(service->server.shm);
+}
+
+static bool start_tracer(struct service *service)
+{
+	struct server *server = &service->server;
+	const char *endpoint = server->config.otlp_endpoint;
+	if (strcmp(endpoint, "none") == 0)
+		return true;
+	server->tracer = tracer_start(service->arena, endpoint);
+	return server->tracer != NULL;
+}
+
+static void stop_tracer(struct service *service)
+{
+	tracer_stop(service->server.tracer);
 }
 
 static bool start_scheduler(struct service *service)
@@ -223,6 +239,7 @@ static const struct part {
 	{"memory", start_memory, stop_memory},
 	{"room for the metrics", start_metrics, NULL},
 	{"shared memory", start_shm, stop_shm},
+	{"thread that sends traces", start_tracer, stop_tracer},
 	{"compute thread", start_scheduler, stop_scheduler},
 	{"workers", start_workers, stop_workers},
 	{"memory to admit connections", start_admission, stop_admission},

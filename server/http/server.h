@@ -12,6 +12,7 @@
 
 struct route;
 struct shm;
+struct tracer;
 struct workers;
 
 enum server_stage {
@@ -35,6 +36,7 @@ struct server {
 	struct workers *workers;
 	const struct route *routes; /* ends with a NULL path */
 	struct shm *shm;            /* NULL: switched off */
+	struct tracer *tracer;      /* likewise */
 	atomic_int stage;           /* enum server_stage */
 	atomic_bool unready;        /* at the last look: readiness.h */
 };

@@ -47,7 +47,7 @@ struct metrics_evaluation {
 	const char *format; /* of the body: "json" */
 	const char *reply_format;
 	uint64_t rows, elements;
-	double decode_seconds, queue_seconds, compute_seconds, encode_seconds;
+	double receive_seconds, decode_seconds, queue_seconds, compute_seconds, encode_seconds;
 };
 
 /* One inference by the Open Inference Protocol that has been replied to: an evaluation, or why
@@ -84,6 +84,7 @@ struct metrics_now {
 	size_t inflight_bytes; /* of the budget, which has */
 	size_t budget_bytes;
 	size_t queue_depth; /* jobs that wait */
+	uint64_t spans_exported, spans_dropped;
 };
 
 /* Writes the page into a buffer of the caller's. False: no memory. */
