@@ -10,6 +10,7 @@
 #   make test-interop  other people's clients (tritonclient, KServe, safetensors, Go, ...) against the server
 #   make test-clients  clients that generators make of /openapi.json: Go, TypeScript, Python, Java (RUN=java)
 #   make test-proxies  HAProxy and nginx, as docker/ configures them, in front of the server
+#   make test-collector  the OpenTelemetry Collector, compiled here, gets the spans of the server: minutes
 #   make test-neon  the kernels cross-compiled for aarch64, under qemu: the same bits as here
 #   make golden     writes tests/isa/golden.sha256 anew: the results that every machine must come to
 #   make test-attack  64 connections of good and hostile clients at once (ATTACK_SECONDS=300, ATTACK_SEED=)
@@ -333,6 +334,12 @@ test-clients: setup-clients
 test-proxies: setup-proxies
 	@$(MAKE) --no-print-directory $(BUILD)/tests/proxies/test_proxies $(BUILD)/lossd
 	@BUILD=$(BUILD) TESTS=tests/proxies tests/run
+
+# The OpenTelemetry Collector, compiled from its Go modules, gets the spans of the real server.
+.PHONY: test-collector
+test-collector: setup-run
+	@$(MAKE) --no-print-directory $(BUILD)/lossd
+	@BUILD=$(BUILD) tests/collector/run
 
 # Too long for `make test`. Under a sanitizer: with the variables that test-asan and test-tsan give.
 .PHONY: test-attack test-drain test-mutation
