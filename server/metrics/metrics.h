@@ -85,6 +85,7 @@ struct metrics_now {
 	size_t budget_bytes;
 	size_t queue_depth; /* jobs that wait */
 	uint64_t spans_exported, spans_dropped;
+	bool ready; /* as GET /v2/health/ready has it */
 };
 
 /* Writes the page into a buffer of the caller's. False: no memory. */

@@ -235,6 +235,7 @@ static void print_server(struct page *page, const struct metrics_now *now)
 	for (size_t i = 0; i < METRICS_N_REJECTS; i++)
 		print(page, "lossd_rejected_total{reason=\"%s\"} %" PRIu64 "\n", reject_names[i],
 		      sum_of(&metrics_state.shards[0].rejects[i]));
+	print_gauge(page, "lossd_ready", "1 while /v2/health/ready says so, else 0.", now->ready);
 	print_gauge(page, "lossd_queue_depth", "Evaluations that wait for the compute thread.",
 		    (double)now->queue_depth);
 	print_gauge(page, "lossd_inflight_bytes",

@@ -5,6 +5,7 @@
 #include "eval/protocols.h"
 #include "eval/scheduler.h"
 #include "evaluate.h"
+#include "http/readiness.h"
 #include "http/request.h"
 #include "metrics/metrics.h"
 #include "pages.h"
@@ -58,6 +59,7 @@ static loss_status metrics_page(struct request *request, struct reply *reply,
 		.queue_depth = scheduler_depth(server->scheduler),
 		.spans_exported = spans.exported,
 		.spans_dropped = spans.dropped,
+		.ready = readiness_look(request->server),
 	};
 	return written(metrics_render(reply->text, &now), reply->text, err);
 }

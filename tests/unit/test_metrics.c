@@ -51,7 +51,8 @@ static char *page(void)
 							      .budget_bytes = 67890,
 							      .queue_depth = 3,
 							      .spans_exported = 4321,
-							      .spans_dropped = 21}));
+							      .spans_dropped = 21,
+							      .ready = true}));
 	assert_true(loss_buffer_append(out, "", 1));
 	return (char *)out->data;
 }
@@ -298,6 +299,7 @@ static void the_process_is_shown(void **state)
 	assert_true(value_of("lossd_inflight_bytes") == 12345);
 	assert_true(value_of("lossd_memory_budget_bytes") == 67890);
 	assert_true(value_of("lossd_queue_depth") == 3);
+	assert_true(value_of("lossd_ready") == 1);
 	assert_true(value_of("lossd_spans_exported_total") == 4321);
 	assert_true(value_of("lossd_spans_dropped_total") == 21);
 	char series[128];
