@@ -10,6 +10,8 @@
 #   make test-interop  other people's clients (tritonclient, KServe, safetensors, Go, ...) against the server
 #   make test-clients  clients that generators make of /openapi.json: Go, TypeScript, Python, Java (RUN=java)
 #   make test-proxies  HAProxy and nginx, as docker/ configures them, in front of the server
+#   make test-prometheus  a real Prometheus evaluates every rule of config/ and every query of its dashboard
+#   make test-collector  the OpenTelemetry Collector, compiled here, gets the spans of the server: minutes
 #   make test-neon  the kernels cross-compiled for aarch64, under qemu: the same bits as here
 #   make golden     writes tests/isa/golden.sha256 anew: the results that every machine must come to
 #   make test-attack  64 connections of good and hostile clients at once (ATTACK_SECONDS=300, ATTACK_SEED=)
@@ -266,7 +268,7 @@ uninstall:
 
 # ---------------------------------------------------------------- run and test
 
-.PHONY: setup-run setup-test setup-tsan setup-lint setup-neon setup-fuzz setup-interop setup-clients setup-proxies \
+.PHONY: setup-run setup-test setup-tsan setup-lint setup-neon setup-fuzz setup-interop setup-clients setup-proxies setup-prometheus \
 	setup-attack setup-mutation
 setup-run:
 	@.ci/packages build run
@@ -293,6 +295,10 @@ setup-interop:
 # Without these tests/clients skips Python's.
 setup-clients:
 	@.ci/packages build run interop || true
+
+# Without these tests/prometheus skips.
+setup-prometheus: setup-run
+	@.ci/packages prometheus python || true
 
 # Without these tests/proxies skips.
 setup-proxies: setup-test
@@ -333,6 +339,18 @@ test-clients: setup-clients
 test-proxies: setup-proxies
 	@$(MAKE) --no-print-directory $(BUILD)/tests/proxies/test_proxies $(BUILD)/lossd
 	@BUILD=$(BUILD) TESTS=tests/proxies tests/run
+
+# Rules, dashboard and page by promtool and a real Prometheus; `make test` does so too where these are installed.
+.PHONY: test-prometheus
+test-prometheus: setup-prometheus
+	@$(MAKE) --no-print-directory $(BUILD)/lossd
+	@BUILD=$(BUILD) TESTS=tests/prometheus tests/run
+
+# The OpenTelemetry Collector, compiled from its Go modules, gets the spans of the real server.
+.PHONY: test-collector
+test-collector: setup-run
+	@$(MAKE) --no-print-directory $(BUILD)/lossd
+	@BUILD=$(BUILD) tests/collector/run
 
 # Too long for `make test`. Under a sanitizer: with the variables that test-asan and test-tsan give.
 .PHONY: test-attack test-drain test-mutation

@@ -19,6 +19,7 @@
 #include "route/routes.h"
 #include "settings/address.h"
 #include "shm/shm.h"
+#include "trace/tracer.h"
 
 struct service {
 	struct server server;
@@ -124,6 +125,21 @@ static bool start_shm(struct service *service)
 static void stop_shm(struct service *service)
 {
 	shm_destroy(service->server.shm);
+}
+
+static bool start_tracer(struct service *service)
+{
+	struct server *server = &service->server;
+	const char *endpoint = server->config.otlp_endpoint;
+	if (strcmp(endpoint, "none") == 0)
+		return true;
+	server->tracer = tracer_start(service->arena, endpoint);
+	return server->tracer != NULL;
+}
+
+static void stop_tracer(struct service *service)
+{
+	tracer_stop(service->server.tracer);
 }
 
 static bool start_scheduler(struct service *service)
@@ -254,6 +270,7 @@ static const struct part {
 	{"memory", start_memory, stop_memory, NULL},
 	{"room for the metrics", start_metrics, NULL, NULL},
 	{"shared memory", start_shm, stop_shm, NULL},
+	{"thread that sends traces", start_tracer, stop_tracer, NULL},
 	{"compute thread", start_scheduler, stop_scheduler, NULL},
 	{"workers", start_workers, stop_workers, NULL},
 	{"memory to admit connections", start_admission, stop_admission, NULL},

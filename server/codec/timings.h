@@ -4,6 +4,13 @@
 
 #include "os/clock.h"
 
+enum phase { PHASE_RECEIVE, PHASE_DECODE, PHASE_QUEUE, PHASE_COMPUTE, PHASE_ENCODE, N_PHASES };
+
+/* From where a phase first went on to where it last did: others may go on in between. */
+struct phase_extent {
+	uint64_t first_ns, last_ns; /* 0: it did not happen */
+};
+
 /* A phase that did not happen is 0. */
 struct timings {
 	uint64_t start_ns;   /* the head was read */
@@ -17,7 +24,18 @@ struct timings {
 	unsigned threads; /* that computed; 0: nothing was */
 	uint64_t rows;    /* that were computed */
 	const char *isa;  /* whose kernels computed */
+	struct phase_extent extents[N_PHASES];
 };
+
+/* The phase has gone on between the two. */
+static inline void timings_extend(struct timings *timings, enum phase phase, uint64_t from_ns,
+				  uint64_t to_ns)
+{
+	struct phase_extent *extent = &timings->extents[phase];
+	if (extent->first_ns == 0)
+		extent->first_ns = from_ns;
+	extent->last_ns = to_ns;
+}
 
 /* For a reply that tells, before its end, what it took to write. */
 static inline uint64_t timings_encode_ns(const struct timings *timings, uint64_t now_ns)

@@ -12,6 +12,15 @@
 #define USUAL_CHARS 12
 #define MANY_ELEMENTS ((size_t)1 << 16)
 
+/* The phase has gone on since `start`, until now, which is returned. */
+static uint64_t note(struct timings *timings, enum phase phase, uint64_t *busy_ns, uint64_t start)
+{
+	uint64_t now = clock_ns();
+	*busy_ns += now - start;
+	timings_extend(timings, phase, start, now);
+	return now;
+}
+
 /* ---------------------------------------------------------------- the body */
 
 struct evaluation *evaluation_create(const struct evaluation_kind *kind, struct loss_arena *arena,
@@ -70,7 +79,7 @@ void evaluation_feed(struct evaluation *e, const unsigned char *bytes, size_t n)
 		e->decoder->feed(e->decoder, bytes, n);
 	else if (!inflater_feed(e->inflater, bytes, n, feed_decoded, e->decoder))
 		evaluation_drop(e); /* nobody needs it any more */
-	e->timings->decode_ns += clock_ns() - start;
+	note(e->timings, PHASE_DECODE, &e->timings->decode_ns, start);
 }
 
 loss_status evaluation_decode(struct evaluation *e, struct loss_error *err)
@@ -83,9 +92,11 @@ loss_status evaluation_decode(struct evaluation *e, struct loss_error *err)
 		status = stream_finish(e->stream, err);
 	stream_settle(e->stream); /* an error may have left a task under way */
 	uint64_t compute_ns = stream_compute_ns(e->stream);
-	e->timings->decode_ns += clock_ns() - start;
+	uint64_t now = note(e->timings, PHASE_DECODE, &e->timings->decode_ns, start);
 	e->timings->decode_ns -= compute_ns;
 	e->timings->compute_ns += compute_ns + stream_beside_ns(e->stream);
+	if (stream_first_ns(e->stream) != 0)
+		timings_extend(e->timings, PHASE_COMPUTE, stream_first_ns(e->stream), now);
 	return status;
 }
 
@@ -120,7 +131,7 @@ loss_status evaluation_plan(struct evaluation *e, struct loss_error *err)
 		status = loss_plan_create(e->problem, e->arena, &e->plan, err);
 	if (status == LOSS_OK)
 		status = place_outputs(e, err);
-	e->timings->compute_ns += clock_ns() - start;
+	note(e->timings, PHASE_COMPUTE, &e->timings->compute_ns, start);
 	return status;
 }
 
@@ -151,7 +162,7 @@ loss_status evaluation_run(struct evaluation *e, int threads, struct loss_error 
 	}
 	if (status == LOSS_OK)
 		status = shm_uses_verify(&e->shared, err);
-	e->timings->compute_ns += clock_ns() - start;
+	note(e->timings, PHASE_COMPUTE, &e->timings->compute_ns, start);
 	e->timings->threads = (unsigned)threads;
 	e->timings->isa = loss_plan_isa(e->plan);
 	return status;
@@ -168,6 +179,7 @@ static void count(const struct evaluation *e)
 		.reply_format = e->kind.format->format,
 		.rows = e->result->totals.rows,
 		.elements = loss_plan_elements(e->plan),
+		.receive_seconds = (double)e->timings->receive_ns * SECONDS,
 		.decode_seconds = (double)e->timings->decode_ns * SECONDS,
 		.queue_seconds = (double)e->timings->queue_ns * SECONDS,
 		.compute_seconds = (double)e->timings->compute_ns * SECONDS,
@@ -319,7 +331,7 @@ enum encoder_end evaluation_write(struct evaluation *e, struct loss_error *err)
 		if (end == ENCODER_FAILED)
 			loss_arena_failure(e->arena, err);
 	}
-	e->timings->encode_ns += clock_ns() - e->timings->piece_ns;
+	note(e->timings, PHASE_ENCODE, &e->timings->encode_ns, e->timings->piece_ns);
 	if (end == ENCODER_DONE)
 		count(e);
 	return end;

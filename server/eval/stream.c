@@ -35,7 +35,7 @@ struct stream {
 	struct task task;
 	const void *sent; /* the rows under way: n_sent from first_sent on */
 	size_t first_sent, n_sent;
-	uint64_t compute_ns, beside_ns;
+	uint64_t compute_ns, beside_ns, first_ns;
 };
 
 static struct stream *stream_of(struct sink *sink)
@@ -141,6 +141,7 @@ static void try_to_stream(struct stream *stream)
 		give_up(stream);
 	else if (stream->plan)
 		start_stream(stream, input);
+	stream->first_ns = start;
 	stream->compute_ns += clock_ns() - start;
 }
 
@@ -336,6 +337,11 @@ uint64_t stream_compute_ns(const struct stream *stream)
 uint64_t stream_beside_ns(const struct stream *stream)
 {
 	return stream->beside_ns;
+}
+
+uint64_t stream_first_ns(const struct stream *stream)
+{
+	return stream->first_ns;
 }
 
 struct stream *stream_create(const struct stream_setup *setup)

@@ -34,6 +34,8 @@ struct loss_plan *stream_plan(const struct stream *stream);
  * Once the stream has been finished or settled. */
 uint64_t stream_compute_ns(const struct stream *stream);
 uint64_t stream_beside_ns(const struct stream *stream);
+/* When that began; 0: it has not. */
+uint64_t stream_first_ns(const struct stream *stream);
 /* Returns when no other thread evaluates rows: before buffers of the arena, or the arena, are given
  * back. Nothing more is evaluated if the body is not finished then. */
 void stream_settle(struct stream *stream);

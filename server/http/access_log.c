@@ -1,11 +1,10 @@
 #include "access_log.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "log/log.h"
+#include "peer.h"
 #include "status/status.h"
 
 #define MOST_FIELDS 20
@@ -33,27 +32,14 @@ static void add_text(struct fields *fields, const char *name, const char *text)
 		fields->list[fields->n++] = (struct log_field){name, text, 0};
 }
 
-/* "192.0.2.1:1234", "[2001:db8::1]:1234"; IPv4 over a socket of IPv6 is shown as IPv4. */
-static const char *show_peer(const struct sockaddr *peer, char *out, size_t size)
+/* "192.0.2.1:1234", "[2001:db8::1]:1234"; NULL: there is no such address. */
+static const char *show_peer(const struct sockaddr *address, char *out, size_t size)
 {
-	char text[INET6_ADDRSTRLEN];
-	if (peer && peer->sa_family == AF_INET) {
-		const struct sockaddr_in *v4 = (const struct sockaddr_in *)(const void *)peer;
-		inet_ntop(AF_INET, &v4->sin_addr, text, sizeof text);
-		snprintf(out, size, "%s:%u", text, ntohs(v4->sin_port));
-		return out;
-	}
-	if (peer && peer->sa_family == AF_INET6) {
-		const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)(const void *)peer;
-		bool mapped = IN6_IS_ADDR_V4MAPPED(&v6->sin6_addr);
-		if (mapped)
-			inet_ntop(AF_INET, &v6->sin6_addr.s6_addr[12], text, sizeof text);
-		else
-			inet_ntop(AF_INET6, &v6->sin6_addr, text, sizeof text);
-		snprintf(out, size, mapped ? "%s:%u" : "[%s]:%u", text, ntohs(v6->sin6_port));
-		return out;
-	}
-	return NULL;
+	struct peer peer;
+	if (!peer_read(address, &peer))
+		return NULL;
+	snprintf(out, size, peer.v6 ? "[%s]:%u" : "%s:%u", peer.text, peer.port);
+	return out;
 }
 
 /* Its beginning, so that no client can push the rest out of its line. */
@@ -83,18 +69,19 @@ static void add_phases(struct fields *fields, const struct timings *t, double se
 	add_number(fields, "encode_ms", (double)t->encode_ns * MS);
 }
 
-/* The head has checked its form. */
-static void add_trace(struct fields *fields, const char *traceparent, char out[TRACE_ID_LENGTH + 1])
+/* The caller's, whose form the head has checked, or else the one that its span got. */
+static void add_trace(struct fields *fields, const char *traceparent, const char *made,
+		      char out[TRACE_ID_LENGTH + 1])
 {
-	if (!traceparent)
+	if (!traceparent && !*made)
 		return;
-	memcpy(out, traceparent + TRACE_ID_AT, TRACE_ID_LENGTH);
+	memcpy(out, traceparent ? traceparent + TRACE_ID_AT : made, TRACE_ID_LENGTH);
 	out[TRACE_ID_LENGTH] = '\0';
 	add_text(fields, "trace_id", out);
 }
 
 void access_log_request(const struct request *request, const struct sockaddr *peer,
-			const char *lost, double seconds)
+			const char *lost, double seconds, const char *trace_id)
 {
 	const struct reply *reply = &request->reply;
 	loss_status status = request->fault.error.status;
@@ -116,7 +103,7 @@ void access_log_request(const struct request *request, const struct sockaddr *pe
 	add_number(&fields, "bytes_in", (double)request->timings.bytes_in);
 	add_number(&fields, "bytes_out", (double)request_bytes_out(request));
 	add_text(&fields, "request_id", request->id);
-	add_trace(&fields, request->head.traceparent, trace);
+	add_trace(&fields, request->head.traceparent, trace_id, trace);
 	log_event(LOG_INFO, "request", fields.list, fields.n);
 }
 

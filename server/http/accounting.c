@@ -6,6 +6,7 @@
 #include "eval/protocols.h"
 #include "metrics/metrics.h"
 #include "status/status.h"
+#include "tracing.h"
 
 void accounting_inference(const struct request *request)
 {
@@ -85,11 +86,14 @@ void accounting_request(const struct request *request, enum accounting_end end,
 	double seconds = (double)(clock_ns() - request->timings.start_ns) * 1e-9;
 	enum metrics_reject reason = reason_of(request->fault.error.status);
 	const char *lost = NULL;
+	char trace_id[TRACING_ID_SIZE] = "";
 	if (request->reply.status != 0)
 		count_request(request, seconds);
 	if (request->reply.status != 0 && reason != METRICS_N_REJECTS)
 		metrics_reject(reason);
 	if (end != ACCOUNTING_COMPLETE)
 		lost = count_loss(request, end);
-	access_log_request(request, peer, lost, seconds);
+	if (request->server->tracer)
+		tracing_request(request, peer, lost, trace_id);
+	access_log_request(request, peer, lost, seconds, trace_id);
 }

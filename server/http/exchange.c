@@ -229,7 +229,8 @@ bool exchange_feed(struct request *request, const void *bytes, size_t n)
 static void note_received(struct request *request)
 {
 	struct timings *t = &request->timings;
-	uint64_t elapsed = clock_ns() - t->start_ns;
+	uint64_t now = clock_ns(), elapsed = now - t->start_ns;
+	timings_extend(t, PHASE_RECEIVE, t->start_ns, now);
 	t->receive_ns = elapsed > t->decode_ns ? elapsed - t->decode_ns : 0;
 }
 

@@ -13,6 +13,7 @@
 struct route;
 struct shm;
 struct tls;
+struct tracer;
 struct workers;
 
 enum server_stage {
@@ -37,6 +38,7 @@ struct server {
 	const struct route *routes; /* ends with a NULL path */
 	struct shm *shm;            /* NULL: switched off */
 	struct tls *tls;            /* NULL: no listener speaks it */
+	struct tracer *tracer;      /* likewise */
 	atomic_int stage;           /* enum server_stage */
 	atomic_bool unready;        /* at the last look: readiness.h */
 };

@@ -115,6 +115,8 @@ void metrics_evaluation(const struct metrics_evaluation *evaluation)
 	while (loss < metrics_state.n_losses && loss_at(loss) != evaluation->loss)
 		loss++;
 	size_t format = index_of(evaluation->format, metrics_formats, METRICS_N_FORMATS);
+	observe(&shard->receive_seconds, &metrics_in_seconds,
+		to_nanoseconds(evaluation->receive_seconds));
 	observe(&shard->decode_seconds[format], &metrics_in_seconds,
 		to_nanoseconds(evaluation->decode_seconds));
 	size_t reply_format =

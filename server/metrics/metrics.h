@@ -48,7 +48,7 @@ struct metrics_evaluation {
 	const char *format; /* of the body: "json" */
 	const char *reply_format;
 	uint64_t rows, elements;
-	double decode_seconds, queue_seconds, compute_seconds, encode_seconds;
+	double receive_seconds, decode_seconds, queue_seconds, compute_seconds, encode_seconds;
 };
 
 /* One inference by the Open Inference Protocol that has been replied to: an evaluation, or why
@@ -86,6 +86,8 @@ struct metrics_now {
 	size_t budget_bytes;
 	size_t queue_depth;       /* jobs that wait */
 	int64_t certificate_ends; /* in seconds since 1970; 0: there is none */
+	uint64_t spans_exported, spans_dropped;
+	bool ready; /* as GET /v2/health/ready has it */
 };
 
 /* Writes the page into a buffer of the caller's. False: no memory. */

@@ -184,6 +184,11 @@ static void print_formats(struct page *page, const char *name, const char *help,
 static void print_evaluations(struct page *page)
 {
 	print_compute_seconds(page);
+	print_head(
+		page, "lossd_receive_duration_seconds", "histogram",
+		"Time from the head of an evaluation to the end of its body, less its decoding.");
+	print_histogram(page, "lossd_receive_duration_seconds", "", &metrics_in_seconds,
+			&metrics_state.shards[0].receive_seconds);
 	print_formats(page, "lossd_decode_duration_seconds",
 		      "Time that decoding request bodies took.",
 		      metrics_state.shards[0].decode_seconds);
@@ -217,6 +222,12 @@ static void print_gauge(struct page *page, const char *name, const char *help, d
 	print(page, "%s %.17g\n", name, value);
 }
 
+static void print_counter(struct page *page, const char *name, const char *help, uint64_t value)
+{
+	print_head(page, name, "counter", help);
+	print(page, "%s %" PRIu64 "\n", name, value);
+}
+
 static void print_server(struct page *page, const struct metrics_now *now)
 {
 	print_head(page, "lossd_rejected_total", "counter",
@@ -225,6 +236,7 @@ static void print_server(struct page *page, const struct metrics_now *now)
 	for (size_t i = 0; i < METRICS_N_REJECTS; i++)
 		print(page, "lossd_rejected_total{reason=\"%s\"} %" PRIu64 "\n", reject_names[i],
 		      sum_of(&metrics_state.shards[0].rejects[i]));
+	print_gauge(page, "lossd_ready", "1 while /v2/health/ready says so, else 0.", now->ready);
 	print_gauge(page, "lossd_queue_depth", "Evaluations that wait for the compute thread.",
 		    (double)now->queue_depth);
 	print_gauge(page, "lossd_inflight_bytes",
@@ -234,9 +246,13 @@ static void print_server(struct page *page, const struct metrics_now *now)
 	print_gauge(page, "lossd_memory_budget_bytes",
 		    "The memory budget, which lossd_inflight_bytes stays within.",
 		    (double)now->budget_bytes);
-	print_head(page, "lossd_log_lines_lost_total", "counter",
-		   "Lines of the log that nobody took in time.");
-	print(page, "lossd_log_lines_lost_total %" PRIu64 "\n", log_lost());
+	print_counter(page, "lossd_log_lines_lost_total",
+		      "Lines of the log that nobody took in time.", log_lost());
+	print_counter(page, "lossd_spans_exported_total",
+		      "Spans of traces that the collector has taken.", now->spans_exported);
+	print_counter(page, "lossd_spans_dropped_total",
+		      "Spans of traces that the collector has not taken, or not in time.",
+		      now->spans_dropped);
 	print_gauge(page, "lossd_connections", "Connections open.", (double)connections_open());
 	if (now->certificate_ends != 0)
 		print_gauge(page, "lossd_tls_certificate_not_after_seconds",
@@ -256,6 +272,12 @@ static void print_process(struct page *page)
 	if (usage.resident_bytes > 0)
 		print_gauge(page, "process_resident_memory_bytes", "Resident memory size in bytes.",
 			    (double)usage.resident_bytes);
+	if (usage.virtual_bytes > 0)
+		print_gauge(page, "process_virtual_memory_bytes", "Virtual memory size in bytes.",
+			    (double)usage.virtual_bytes);
+	print_gauge(page, "process_virtual_memory_max_bytes",
+		    "Maximum amount of virtual memory available in bytes.",
+		    (double)usage.max_virtual_bytes);
 	print_head(page, "process_cpu_seconds_total", "counter",
 		   "Total user and system CPU time spent in seconds.");
 	print(page, "process_cpu_seconds_total %.6f\n", usage.cpu_seconds);

@@ -48,6 +48,7 @@ struct metrics_shard {
 	atomic_uint_least64_t requests[METRICS_MAX_ROUTES][METRICS_N_METHODS][METRICS_N_CODES];
 	struct metrics_histogram request_seconds[METRICS_MAX_ROUTES];
 	struct metrics_histogram request_bytes, reply_bytes;
+	struct metrics_histogram receive_seconds;
 	struct metrics_histogram decode_seconds[METRICS_N_FORMATS];
 	struct metrics_histogram encode_seconds[METRICS_N_FORMATS];
 	struct metrics_histogram queue_seconds;

@@ -19,13 +19,15 @@ static double seconds_of(struct timeval time)
 	return (double)time.tv_sec + (double)time.tv_usec / 1e6;
 }
 
-static uint64_t resident_bytes(void)
+static void read_memory(struct process_usage *usage)
 {
-	char text[128];
+	uint64_t page = (uint64_t)sysconf(_SC_PAGESIZE);
+	char text[128], *second;
 	if (file_read("/proc/self/statm", text, sizeof text) < 0)
-		return 0;
-	const char *second = strchr(text, ' '); /* "SIZE RESIDENT ...", in pages */
-	return second ? strtoull(second, NULL, 10) * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
+		return;
+	/* "SIZE RESIDENT ...", in pages */
+	usage->virtual_bytes = strtoull(text, &second, 10) * page;
+	usage->resident_bytes = strtoull(second, NULL, 10) * page;
 }
 
 static uint64_t open_fds(void)
@@ -80,12 +82,15 @@ double process_start_seconds(void)
 void process_usage(struct process_usage *usage)
 {
 	struct rusage used;
-	struct rlimit files;
+	struct rlimit files, memory;
 	memset(usage, 0, sizeof *usage);
 	if (getrusage(RUSAGE_SELF, &used) == 0)
 		usage->cpu_seconds = seconds_of(used.ru_utime) + seconds_of(used.ru_stime);
 	if (getrlimit(RLIMIT_NOFILE, &files) == 0 && files.rlim_cur != RLIM_INFINITY)
 		usage->max_fds = (uint64_t)files.rlim_cur;
-	usage->resident_bytes = resident_bytes();
+	if (getrlimit(RLIMIT_AS, &memory) == 0)
+		usage->max_virtual_bytes =
+			memory.rlim_cur == RLIM_INFINITY ? UINT64_MAX : (uint64_t)memory.rlim_cur;
+	read_memory(usage);
 	usage->open_fds = open_fds_of_late();
 }

@@ -6,8 +6,9 @@
 
 /* 0 where the system does not tell. */
 struct process_usage {
-	uint64_t resident_bytes;
-	double cpu_seconds; /* user and system, of all threads */
+	uint64_t resident_bytes, virtual_bytes;
+	uint64_t max_virtual_bytes; /* UINT64_MAX: no limit */
+	double cpu_seconds;         /* user and system, of all threads */
 	uint64_t open_fds;
 	uint64_t max_fds;
 };

@@ -148,7 +148,9 @@ static void run_job(struct job *job, int threads)
 {
 	struct evaluate *evaluate = of_job(job);
 	struct request *request = evaluate->request;
-	request->timings.queue_ns = clock_ns() - request->started_ns;
+	uint64_t now = clock_ns();
+	request->timings.queue_ns = now - request->started_ns;
+	timings_extend(&request->timings, PHASE_QUEUE, request->started_ns, now);
 	compute(evaluate, threads);
 }
 

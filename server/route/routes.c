@@ -5,11 +5,13 @@
 #include "eval/protocols.h"
 #include "eval/scheduler.h"
 #include "evaluate.h"
+#include "http/readiness.h"
 #include "http/request.h"
 #include "http/tls.h"
 #include "metrics/metrics.h"
 #include "pages.h"
 #include "status/status.h"
+#include "trace/tracer.h"
 #include "v2/v2_memory.h"
 #include "v2/v2_pages.h"
 
@@ -51,11 +53,15 @@ static loss_status metrics_page(struct request *request, struct reply *reply,
 				struct loss_error *err)
 {
 	const struct server *server = request->server;
+	const struct tracer_counts spans = tracer_counts(server->tracer);
 	const struct metrics_now now = {
 		.inflight_bytes = loss_budget_held(server->budget),
 		.budget_bytes = loss_budget_limit(server->budget),
 		.queue_depth = scheduler_depth(server->scheduler),
 		.certificate_ends = server->tls ? tls_not_after(server->tls) : 0,
+		.spans_exported = spans.exported,
+		.spans_dropped = spans.dropped,
+		.ready = readiness_look(request->server),
 	};
 	return written(metrics_render(reply->text, &now), reply->text, err);
 }

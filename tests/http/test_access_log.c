@@ -238,6 +238,62 @@ static void errors_are_what_is_logged_unasked(void **state)
 	end();
 }
 
+/* Bytes that a client may send in a head: all but those that end a line or the value. */
+static size_t put_hostile(char *out)
+{
+	size_t n = 0;
+	for (int c = 1; c < 256; c++)
+		if (c != '\r' && c != '\n')
+			out[n++] = (char)c;
+	return n;
+}
+
+/* Whatever clients write into headers and targets, a line stays a line, of text that a terminal
+ * does not obey. */
+static void nothing_of_a_client_gets_out_of_its_line(void **state)
+{
+	static const char *const headers[] = {
+		"X-Request-Id",         "traceparent", "tracestate", "Authorization", "User-Agent",
+		"X-Request-Timeout-Ms", "Origin",      "Cookie",     "Content-Type",
+	};
+	enum { N = sizeof headers / sizeof headers[0] };
+	static const char *const formats[] = {"text", "json"};
+	(void)state;
+	for (size_t f = 0; f < 2; f++) {
+		const char *const flags[] = {
+			"--access-log", "on", "--log-format", formats[f], "--log-level",
+			"debug",        NULL};
+		assert_int_equal(server_start(&server, flags, NULL), 0);
+		client = client_open(&server);
+		for (size_t i = 0; i < N; i++) {
+			char head[2048], reply[4096];
+			size_t n =
+				(size_t)snprintf(head, sizeof head,
+						 "GET /%%1b%%0a%%22\x1b[2J\x7f\xc2\x9b\"\\ "
+						 "HTTP/1.1\r\nHost: a\r\nConnection: close\r\n%s: ",
+						 headers[i]);
+			n += put_hostile(head + n);
+			memcpy(head + n, "\r\n\r\n", 4);
+			int fd = raw_connect(&server);
+			assert_true(raw_send(fd, head, n + 4));
+			raw_read(fd, reply, sizeof reply, WAIT_MS, NULL);
+			close(fd);
+			free(line_with("404", (int)i));
+		}
+		char *log = server_log(&server);
+		size_t lines = 0;
+		for (const char *at = log; *at; at++) {
+			lines += *at == '\n';
+			bool plain = (*at >= ' ' && *at < 0x7f) || *at == '\n';
+			if (!plain)
+				fail_msg("byte %#x in: %s", (unsigned char)*at, log);
+		}
+		assert_in_range(lines, N + 1, 3 * N + 2);
+		free(log);
+		end();
+	}
+}
+
 /* What was not answered to its end is an error too. */
 static void who_leaves_is_logged(void **state)
 {
@@ -326,6 +382,7 @@ int main(void)
 		cmocka_unit_test(the_setting_says_which),
 		cmocka_unit_test(a_long_target_is_cut),
 		cmocka_unit_test(errors_are_what_is_logged_unasked),
+		cmocka_unit_test(nothing_of_a_client_gets_out_of_its_line),
 		cmocka_unit_test(who_leaves_is_logged),
 		cmocka_unit_test(all_is_json_from_start_to_stop),
 		cmocka_unit_test(the_start_is_said_whatever_the_level),

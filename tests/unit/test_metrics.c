@@ -49,7 +49,13 @@ static char *page(void)
 {
 	struct loss_buffer *out = loss_buffer_create(arena);
 	assert_non_null(out);
-	assert_true(metrics_render(out, &(struct metrics_now){12345, 67890, 3, ends}));
+	assert_true(metrics_render(out, &(struct metrics_now){.inflight_bytes = 12345,
+							      .budget_bytes = 67890,
+							      .queue_depth = 3,
+							      .certificate_ends = ends,
+							      .spans_exported = 4321,
+							      .spans_dropped = 21,
+							      .ready = true}));
 	assert_true(loss_buffer_append(out, "", 1));
 	return (char *)out->data;
 }
@@ -89,6 +95,7 @@ static void count_evaluation(const char *format, double seconds)
 							.reply_format = "safetensors",
 							.rows = 32,
 							.elements = 320,
+							.receive_seconds = seconds * 5,
 							.decode_seconds = seconds,
 							.queue_seconds = seconds / 2,
 							.compute_seconds = seconds * 2,
@@ -199,6 +206,9 @@ static void evaluations_count_by_loss_dtype_and_format(void **state)
 	double sum = value_of("lossd_encode_duration_seconds_sum{format=\"safetensors\"}");
 	assert_true(sum > 0.017999 && sum < 0.018001);
 	assert_true(value_of("lossd_queue_duration_seconds_count") == 3);
+	assert_true(value_of("lossd_receive_duration_seconds_count") == 3);
+	sum = value_of("lossd_receive_duration_seconds_sum");
+	assert_true(sum > 0.029999 && sum < 0.030001);
 	assert_false(has("F64"));
 	/* A row that is not of the table must not count as any. */
 	const struct loss_info stranger = {.name = "stranger"};
@@ -294,6 +304,10 @@ static void the_process_is_shown(void **state)
 {
 	(void)state;
 	assert_true(value_of("process_resident_memory_bytes") > 1 << 20);
+	assert_true(value_of("process_virtual_memory_bytes") >=
+		    value_of("process_resident_memory_bytes"));
+	assert_true(value_of("process_virtual_memory_max_bytes") >=
+		    value_of("process_virtual_memory_bytes"));
 	assert_true(value_of("process_cpu_seconds_total") >= 0);
 	double before = value_of("process_open_fds");
 	int fd = dup(STDOUT_FILENO);
@@ -305,6 +319,9 @@ static void the_process_is_shown(void **state)
 	assert_true(value_of("lossd_inflight_bytes") == 12345);
 	assert_true(value_of("lossd_memory_budget_bytes") == 67890);
 	assert_true(value_of("lossd_queue_depth") == 3);
+	assert_true(value_of("lossd_ready") == 1);
+	assert_true(value_of("lossd_spans_exported_total") == 4321);
+	assert_true(value_of("lossd_spans_dropped_total") == 21);
 	char series[128];
 	snprintf(series, sizeof series, "lossd_build_info{version=\"%s\",isa=\"avx2\"}",
 		 LOSS_VERSION);

@@ -86,7 +86,7 @@ static void memory_is_what_is_resident(void **state)
 {
 	const size_t size = 64 * MIB;
 	(void)state;
-	uint64_t before = usage_now().resident_bytes;
+	uint64_t before = usage_now().resident_bytes, virtual_before = usage_now().virtual_bytes;
 	if (before == 0) {
 		print_message("this system has no /proc/self/statm\n");
 		skip();
@@ -94,9 +94,25 @@ static void memory_is_what_is_resident(void **state)
 	char *pages = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	assert_true(pages != MAP_FAILED);
 	assert_true(usage_now().resident_bytes < before + size / 2);
+	assert_in_range(usage_now().virtual_bytes, virtual_before + size,
+			virtual_before + size + 8 * MIB);
 	memset(pages, 1, size);
 	assert_in_range(usage_now().resident_bytes, before + size - MIB, before + size + 8 * MIB);
 	munmap(pages, size);
+}
+
+static void the_most_memory_is_the_limit(void **state)
+{
+	struct rlimit kept, limit;
+	(void)state;
+	assert_int_equal(getrlimit(RLIMIT_AS, &kept), 0);
+	if (kept.rlim_cur == RLIM_INFINITY)
+		assert_true(usage_now().max_virtual_bytes == UINT64_MAX);
+	limit = kept;
+	limit.rlim_cur = (rlim_t)1 << 46;
+	assert_int_equal(setrlimit(RLIMIT_AS, &limit), 0);
+	assert_int_equal(usage_now().max_virtual_bytes, UINT64_C(1) << 46);
+	assert_int_equal(setrlimit(RLIMIT_AS, &kept), 0);
 }
 
 static void processor_time_is_that_of_the_clock(void **state)
@@ -116,6 +132,7 @@ int main(void)
 		cmocka_unit_test(it_started_when_it_was_made),
 		cmocka_unit_test(descriptors_are_counted),
 		cmocka_unit_test(memory_is_what_is_resident),
+		cmocka_unit_test(the_most_memory_is_the_limit),
 		cmocka_unit_test(processor_time_is_that_of_the_clock),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
