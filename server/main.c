@@ -6,6 +6,7 @@
 #include "cli/eval.h"
 #include "http/capacity.h"
 #include "log/log.h"
+#include "os/activation.h"
 #include "os/clock.h"
 #include "os/file.h"
 #include "os/signals.h"
@@ -24,12 +25,13 @@
 /* For people, and not in the way of who collects lines of JSON. */
 static void print_ready(const struct listeners *listeners)
 {
-	const char *url = listeners->urls[0];
+	const char *url = listeners->urls[0], *path = strchr(url, ':') + 1;
+	bool local = *path != '/' || path[1] != '/';
 	for (size_t i = 0; i < listeners->n; i++)
 		printf("lossd: ready on %s\n", listeners->urls[i]);
-	printf("curl -s %s/v1/losses/cross_entropy -H 'Content-Type: application/json' "
+	printf("curl -s %s%s%s/v1/losses/cross_entropy -H 'Content-Type: application/json' "
 	       "-d '{\"logits\": [[-0.7715, -0.6205, -0.2562]], \"targets\": [0]}'\n",
-	       url);
+	       local ? "--unix-socket " : "", local ? path : url, local ? " http://localhost" : "");
 	fflush(stdout);
 }
 
@@ -111,7 +113,7 @@ static struct service *start(struct loss_arena *arena, struct config *config,
 			     struct listeners *listeners)
 {
 	config_warn(config, log_sentence);
-	if (!listeners_open(config->listen, listeners))
+	if (!listeners_open(config->listen, config_mode(config), listeners))
 		return NULL;
 	capacity_fit(config, listeners->n);
 	return service_start(arena, config, listeners);
@@ -122,6 +124,7 @@ int main(int argc, char **argv)
 	struct config config;
 	struct listeners listeners;
 	file_reserve_standard();
+	activation_start();
 	if (argc > 1 && strcmp(argv[1], "eval") == 0)
 		return eval_main(argc - 1, argv + 1);
 	enum config_action action = config_load(&config, argc, argv);
