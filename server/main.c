@@ -1,4 +1,5 @@
 /* lossd: settings, start, signals, stop. */
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -9,6 +10,7 @@
 #include "os/activation.h"
 #include "os/clock.h"
 #include "os/file.h"
+#include "os/notify.h"
 #include "os/signals.h"
 #include "service.h"
 #include "settings/config_load.h"
@@ -49,17 +51,34 @@ static void log_wrong(const char *sentence)
 static void reload(struct service *service, int argc, char **argv)
 {
 	struct config fresh;
+	notify("RELOADING=1\nMONOTONIC_USEC=%" PRIu64, clock_ns() / 1000);
 	bool good = config_load_again(&fresh, argc, argv, log_wrong);
 	if (good)
 		log_set_level((enum log_level)fresh.log_level);
 	service_log_reload("log_level", good);
 	service_reload(service);
+	notify("READY=1");
+}
+
+/* The next signal, or 0 after so many milliseconds; the service manager is told meanwhile that all
+ * is well, while it is. */
+static int wait_ms(struct service *service, int ms)
+{
+	uint64_t end = clock_ns() + (uint64_t)ms * MS;
+	for (;;) {
+		notify_alive(service_answers(service));
+		uint64_t now = clock_ns();
+		int left = now < end ? (int)((end - now + MS - 1) / MS) : 0;
+		int number = signals_wait(notify_sleep_ms(left));
+		if (number != 0 || clock_ns() >= end)
+			return number;
+	}
 }
 
 static void wait_for_stop(struct service *service, int argc, char **argv)
 {
 	for (;;) {
-		int number = signals_wait(LOOK_MS);
+		int number = wait_ms(service, LOOK_MS);
 		service_look(service);
 		if (number == SIGTERM || number == SIGINT)
 			return;
@@ -68,11 +87,11 @@ static void wait_for_stop(struct service *service, int argc, char **argv)
 	}
 }
 
-static void pause_ms(uint64_t ms)
+static void pause_ms(struct service *service, uint64_t ms)
 {
 	uint64_t end = clock_ns() + ms * MS;
 	for (uint64_t now = clock_ns(); now < end; now = clock_ns())
-		signals_wait((int)((end - now) / MS) + 1);
+		wait_ms(service, (int)((end - now) / MS) + 1);
 }
 
 /* True when no connection is left, nor can come. */
@@ -82,17 +101,25 @@ static bool wait_until_gone(struct service *service, uint64_t ms)
 	while (!service_is_drained(service)) {
 		if (clock_ns() >= end)
 			return false;
-		signals_wait(STOP_STEP_MS);
+		wait_ms(service, STOP_STEP_MS);
 	}
 	return true;
+}
+
+/* To the service manager, whose own patience may be less. */
+static void tell_stop(const struct config *config)
+{
+	uint64_t longest_ms = config->drain_delay_ms + config->drain_timeout_ms + 2 * CUT_MS;
+	notify("STOPPING=1\nSTATUS=draining\nEXTEND_TIMEOUT_USEC=%" PRIu64, longest_ms * 1000);
 }
 
 /* False when something hangs that must not be waited for. */
 static bool stop(struct service *service, const struct config *config)
 {
 	log_event(LOG_INFO, "stopping", NULL, 0);
+	tell_stop(config);
 	service_leave(service);
-	pause_ms(config->drain_delay_ms);
+	pause_ms(service, config->drain_delay_ms);
 	service_drain(service);
 	if (!wait_until_gone(service, config->drain_timeout_ms)) {
 		const struct log_field field = {"connections", NULL,
@@ -125,6 +152,7 @@ int main(int argc, char **argv)
 	struct listeners listeners;
 	file_reserve_standard();
 	activation_start();
+	notify_start();
 	if (argc > 1 && strcmp(argv[1], "eval") == 0)
 		return eval_main(argc - 1, argv + 1);
 	enum config_action action = config_load(&config, argc, argv);
@@ -148,6 +176,8 @@ int main(int argc, char **argv)
 	service_log_ready(service);
 	if (config.log_format == LOG_TEXT)
 		print_ready(&listeners);
+	notify("READY=1\nSTATUS=ready on %s%s", listeners.urls[0],
+	       listeners.n > 1 ? " and others" : "");
 	wait_for_stop(service, argc, argv);
 	if (!stop(service, &config))
 		return 1;
