@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "cli/eval.h"
+#include "cli/health.h"
 #include "http/capacity.h"
 #include "log/log.h"
 #include "os/activation.h"
@@ -146,6 +147,15 @@ static struct service *start(struct loss_arena *arena, struct config *config,
 	return service_start(arena, config, listeners);
 }
 
+/* What the program does other than serve, as its first argument says. */
+static const struct {
+	const char *word;
+	int (*run)(int argc, char **argv);
+} words[] = {
+	{"eval", eval_main},
+	{"health", health_main},
+};
+
 int main(int argc, char **argv)
 {
 	struct config config;
@@ -153,8 +163,9 @@ int main(int argc, char **argv)
 	file_reserve_standard();
 	activation_start();
 	notify_start();
-	if (argc > 1 && strcmp(argv[1], "eval") == 0)
-		return eval_main(argc - 1, argv + 1);
+	for (size_t i = 0; argc > 1 && i < sizeof words / sizeof *words; i++)
+		if (strcmp(argv[1], words[i].word) == 0)
+			return words[i].run(argc - 1, argv + 1);
 	enum config_action action = config_load(&config, argc, argv);
 	if (action != CONFIG_SERVE)
 		return action == CONFIG_EXIT_0 ? 0 : 2;
