@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "cli/eval.h"
+#include "cli/key.h"
 #include "http/capacity.h"
 #include "log/log.h"
 #include "os/clock.h"
@@ -124,6 +125,8 @@ int main(int argc, char **argv)
 	file_reserve_standard();
 	if (argc > 1 && strcmp(argv[1], "eval") == 0)
 		return eval_main(argc - 1, argv + 1);
+	if (argc > 1 && strcmp(argv[1], "key") == 0)
+		return key_main(argc - 1, argv + 1);
 	enum config_action action = config_load(&config, argc, argv);
 	if (action != CONFIG_SERVE)
 		return action == CONFIG_EXIT_0 ? 0 : 2;

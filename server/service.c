@@ -11,6 +11,8 @@
 #include "http/readiness.h"
 #include "http/reaper.h"
 #include "http/request_id.h"
+#include "keys/key_file.h"
+#include "keys/keys.h"
 #include "log/log.h"
 #include "metrics/metrics.h"
 #include "os/clock.h"
@@ -27,6 +29,7 @@ struct service {
 	struct connections connections;
 	struct acceptor *acceptor;
 	uint64_t drain_ns;                /* when the drain began */
+	bool told;                        /* why a part did not start */
 	const char *labels[ROUTES_N + 1]; /* of the metrics */
 };
 
@@ -119,6 +122,56 @@ static bool start_shm(struct service *service)
 static void stop_shm(struct service *service)
 {
 	shm_destroy(service->server.shm);
+}
+
+/* Of the settings "none", or of files. */
+static bool is_set(const char *path)
+{
+	return strcmp(path, "none") != 0;
+}
+
+static bool load_keys(struct service *service, struct loss_error *why)
+{
+	const char *path = service->server.config.keys_file;
+	size_t n = 0;
+	if (!keys_load(service->server.keys, path, &n, why))
+		return false;
+	const struct log_field fields[] = {{"file", path, 0}, {"keys", NULL, (double)n}};
+	log_event(LOG_INFO, "keys", fields, 2);
+	if (key_file_is_exposed(path))
+		log_event(LOG_WARNING, "everybody may read the file of keys (chmod o-r)", fields,
+			  1);
+	return true;
+}
+
+static bool start_keys(struct service *service)
+{
+	struct server *server = &service->server;
+	struct loss_error why;
+	if (!is_set(server->config.keys_file))
+		return true;
+	server->keys = keys_create(service->arena);
+	if (!server->keys || load_keys(service, &why))
+		return server->keys != NULL;
+	config_complain("keys_file %s: %s", server->config.keys_file, why.detail);
+	service->told = true;
+	return false;
+}
+
+static void stop_keys(struct service *service)
+{
+	keys_destroy(service->server.keys);
+}
+
+static bool reload_keys(struct service *service)
+{
+	struct loss_error why;
+	if (!service->server.keys || load_keys(service, &why))
+		return true;
+	const struct log_field fields[] = {{"file", service->server.config.keys_file, 0},
+					   {"why", why.detail, 0}};
+	log_event(LOG_ERROR, "the file of keys is wrong", fields, 2);
+	return false;
 }
 
 static bool start_scheduler(struct service *service)
@@ -227,6 +280,7 @@ static const struct part {
 	{"memory", start_memory, stop_memory, NULL},
 	{"room for the metrics", start_metrics, NULL, NULL},
 	{"shared memory", start_shm, stop_shm, NULL},
+	{"keys", start_keys, stop_keys, reload_keys},
 	{"compute thread", start_scheduler, stop_scheduler, NULL},
 	{"workers", start_workers, stop_workers, NULL},
 	{"memory to admit connections", start_admission, stop_admission, NULL},
@@ -260,7 +314,8 @@ struct service *service_start(struct loss_arena *arena, const struct config *con
 			return service;
 		stop_parts(service, n + 1);
 	}
-	fprintf(stderr, "lossd: start: no %s\n", parts[n].name);
+	if (!service || !service->told)
+		fprintf(stderr, "lossd: start: no %s\n", parts[n].name);
 	listeners_close(listeners);
 	return NULL;
 }

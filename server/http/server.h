@@ -10,6 +10,7 @@
 #include "loss.h"
 #include "settings/config.h"
 
+struct keys;
 struct route;
 struct shm;
 struct workers;
@@ -34,6 +35,7 @@ struct server {
 	struct scheduler *scheduler;
 	struct workers *workers;
 	const struct route *routes; /* ends with a NULL path */
+	struct keys *keys;          /* that clients need; NULL: whoever comes is served */
 	struct shm *shm;            /* NULL: switched off */
 	atomic_int stage;           /* enum server_stage */
 	atomic_bool unready;        /* at the last look: readiness.h */

@@ -209,12 +209,21 @@ static void evaluations_count_by_loss_dtype_and_format(void **state)
 
 static void every_reason_of_rejection_is_there_from_the_start(void **state)
 {
-	static const char *const names[] = {"head_timeout",   "body_timeout",
-					    "reply_timeout",  "idle_timeout",
-					    "body_too_large", "framing",
-					    "memory",         "draining",
-					    "client_gone",    "connections_per_address",
-					    "evicted",        "slow_transfer"};
+	static const char *const names[] = {"head_timeout",
+					    "body_timeout",
+					    "reply_timeout",
+					    "idle_timeout",
+					    "body_too_large",
+					    "framing",
+					    "memory",
+					    "draining",
+					    "unauthorized",
+					    "forbidden",
+					    "rate_limited",
+					    "client_gone",
+					    "connections_per_address",
+					    "evicted",
+					    "slow_transfer"};
 	char series[128];
 	(void)state;
 	assert_int_equal(sizeof names / sizeof *names, METRICS_N_REJECTS);
