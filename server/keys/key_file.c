@@ -13,6 +13,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#define NO_DOCUMENT "the file must hold one JSON object, {\"keys\": [...]}"
+
 struct reading {
 	struct loss_buffer *keys; /* struct key */
 	struct key key;           /* that is being read */
@@ -241,7 +243,7 @@ static void on_token(void *context, const struct json_token *token)
 		return;
 	switch (json_members_take(&reading->document, token)) {
 	case JSON_MEMBERS_NO_OBJECT:
-		refuse(reading, "the file must hold one JSON object, {\"keys\": [...]}");
+		refuse(reading, NO_DOCUMENT);
 		break;
 	case JSON_MEMBERS_UNKNOWN:
 		refuse(reading, "the file has a member \"%.80s\"; there may be \"keys\" alone",
@@ -312,11 +314,14 @@ bool key_file_parse(const void *text, size_t n, struct loss_arena *arena, struct
 	json_members_start(&reading.document, names, 1);
 	json_scan_start(&scan, arena, &owner);
 	json_scan_feed(&scan, text, n);
-	if (json_scan_finish(&scan, &found) != LOSS_OK) {
+	loss_status status = json_scan_finish(&scan, &found);
+	if (status == STATUS_EMPTY_BODY)
+		return refuse(&reading, NO_DOCUMENT);
+	if (status == STATUS_TRUNCATED_BODY)
+		return refuse(&reading, "the file ends before its JSON does");
+	if (status != LOSS_OK)
 		*why = found;
-		return false;
-	}
-	if (reading.failed)
+	if (status != LOSS_OK || reading.failed)
 		return false;
 	list->keys = (struct key *)(void *)reading.keys->data;
 	list->n = count(&reading);

@@ -22,13 +22,18 @@ static char *next_text(void)
 
 const char *keyring_entry(const char *name, const char *rest)
 {
+	return keyring_alias(name, name, rest);
+}
+
+const char *keyring_alias(const char *alias, const char *name, const char *rest)
+{
 	unsigned char hash[KEY_HASH_BYTES];
 	char key[256], hex[2 * KEY_HASH_BYTES + 1], *text = next_text();
 	snprintf(key, sizeof key, "lossd_%s", name);
 	assert_true(key_hash(key, strlen(key), hash));
 	for (size_t i = 0; i < KEY_HASH_BYTES; i++)
 		snprintf(hex + 2 * i, 3, "%02x", hash[i]);
-	snprintf(text, TEXT_SIZE, "{\"name\": \"%s\", \"hash\": \"%s\", %s}", name, hex, rest);
+	snprintf(text, TEXT_SIZE, "{\"name\": \"%s\", \"hash\": \"%s\", %s}", alias, hex, rest);
 	return text;
 }
 

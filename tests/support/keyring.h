@@ -10,6 +10,8 @@
 /* One entry, {"name": ..., "hash": ..., REST}, of a key whose text is the name with "lossd_" before
  * it; both as JSON has them. Valid until the eighth call after it. */
 const char *keyring_entry(const char *name, const char *rest);
+/* The same under another name. */
+const char *keyring_alias(const char *alias, const char *name, const char *rest);
 /* Replaces the file by one of these entries, NULL at the end, in one step. */
 void keyring_write(const char *path, const char *const *entries);
 

@@ -120,6 +120,8 @@ static void what_is_wrong_is_said_with_entry_member_and_value(void **state)
 	static const struct {
 		const char *text, *detail;
 	} cases[] = {
+		{"", "the file must hold one JSON object, {\"keys\": [...]}"},
+		{" \n", "the file must hold one JSON object, {\"keys\": [...]}"},
 		{"[]", "the file must hold one JSON object, {\"keys\": [...]}"},
 		{"{}", "\"keys\" is missing; it must be a list of objects"},
 		{"{\"keys\": null}", "\"keys\" is missing; it must be a list of objects"},
