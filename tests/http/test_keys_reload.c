@@ -42,7 +42,7 @@ static int tear_down(void **state)
 
 static void start(void)
 {
-	const char *const flags[] = {"--keys-file", path, NULL};
+	const char *const flags[] = {"--keys-file", path, "--access-log", "off", NULL};
 	assert_int_equal(server_start(&server, flags, NULL), 0);
 }
 
