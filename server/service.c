@@ -28,8 +28,8 @@ struct service {
 	struct admission *admission;
 	struct connections connections;
 	struct acceptor *acceptor;
+	bool told;                        /* why a part did not start has been said */
 	uint64_t drain_ns;                /* when the drain began */
-	bool told;                        /* why a part did not start */
 	const char *labels[ROUTES_N + 1]; /* of the metrics */
 };
 
@@ -74,6 +74,8 @@ static void on_room(void *context)
 }
 
 /* ---------------------------------------------------------------- the parts */
+
+enum reload { RELOAD_NOTHING, RELOAD_DONE, RELOAD_FAILED };
 
 static bool start_memory(struct service *service)
 {
@@ -163,15 +165,17 @@ static void stop_keys(struct service *service)
 	keys_destroy(service->server.keys);
 }
 
-static bool reload_keys(struct service *service)
+static enum reload reload_keys(struct service *service)
 {
 	struct loss_error why;
-	if (!service->server.keys || load_keys(service, &why))
-		return true;
+	if (!service->server.keys)
+		return RELOAD_NOTHING;
+	if (load_keys(service, &why))
+		return RELOAD_DONE;
 	const struct log_field fields[] = {{"file", service->server.config.keys_file, 0},
 					   {"why", why.detail, 0}};
 	log_event(LOG_ERROR, "the file of keys is wrong", fields, 2);
-	return false;
+	return RELOAD_FAILED;
 }
 
 static bool start_scheduler(struct service *service)
@@ -273,9 +277,9 @@ static const struct part {
 			   */
 	bool (*start)(struct service *service);
 	void (*stop)(struct service *service); /* NULL: nothing is to be done */
-	/* Reads its files again. False: they are wrong, which it has logged, and it keeps what it
-	 * had. NULL: it has none. */
-	bool (*reload)(struct service *service);
+	/* Reads its files again, if it has any. Where they are wrong it has logged that, and keeps
+	 * what it had. NULL: it never has. */
+	enum reload (*reload)(struct service *service);
 } parts[] = {
 	{"memory", start_memory, stop_memory, NULL},
 	{"room for the metrics", start_metrics, NULL, NULL},
@@ -322,9 +326,11 @@ struct service *service_start(struct loss_arena *arena, const struct config *con
 
 void service_reload(struct service *service)
 {
-	for (size_t i = 0; i < N_PARTS; i++)
-		if (parts[i].reload)
-			service_log_reload(parts[i].name, parts[i].reload(service));
+	for (size_t i = 0; i < N_PARTS; i++) {
+		enum reload end = parts[i].reload ? parts[i].reload(service) : RELOAD_NOTHING;
+		if (end != RELOAD_NOTHING)
+			service_log_reload(parts[i].name, end == RELOAD_DONE);
+	}
 }
 
 void service_log_reload(const char *what, bool done)
