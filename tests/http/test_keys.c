@@ -57,6 +57,8 @@ static int start(void **state)
 				      "\"scopes\": [\"evaluate\"], \"bytes_per_second\": 1"),
 			keyring_entry("chunks",
 				      "\"scopes\": [\"evaluate\"], \"bytes_per_second\": 1"),
+			keyring_entry("unread",
+				      "\"scopes\": [\"evaluate\"], \"bytes_per_second\": 1"),
 			keyring_alias("a \\\"b\\\"=c", "odd", "\"scopes\": [\"evaluate\"]"),
 			NULL,
 		});
@@ -529,11 +531,11 @@ static void bodies_that_are_not_read_cost_nothing(void **state)
 {
 	char out[8192];
 	(void)state;
-	ask_raw(HEAD_OF("Authorization: Bearer lossd_evaluate\r\n") "Content-Length: "
-								    "18446744073709551615\r\n\r\n",
+	ask_raw(HEAD_OF("Authorization: Bearer lossd_unread\r\n") "Content-Length: "
+								  "18446744073709551615\r\n\r\n",
 		out, sizeof out);
 	assert_memory_equal(out, "HTTP/1.1 413 ", 13);
-	assert_int_equal(keyring_send(client, NULL, CROSS_ENTROPY, "evaluate", GOOD, NULL), 200);
+	assert_int_equal(keyring_send(client, NULL, CROSS_ENTROPY, "unread", GOOD, NULL), 200);
 }
 
 /* ---------------------------------------------------------------- browsers */

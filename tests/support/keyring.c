@@ -10,7 +10,7 @@
 
 #include "../../server/keys/key.h"
 
-#define N_TEXTS 8
+#define N_TEXTS 16
 #define TEXT_SIZE 1024
 
 static char *next_text(void)
