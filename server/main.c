@@ -6,6 +6,7 @@
 
 #include "cli/eval.h"
 #include "cli/health.h"
+#include "cli/key.h"
 #include "http/capacity.h"
 #include "log/log.h"
 #include "os/activation.h"
@@ -154,6 +155,7 @@ static const struct {
 } words[] = {
 	{"eval", eval_main},
 	{"health", health_main},
+	{"key", key_main},
 };
 
 int main(int argc, char **argv)

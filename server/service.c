@@ -12,6 +12,8 @@
 #include "http/reaper.h"
 #include "http/request_id.h"
 #include "http/tls.h"
+#include "keys/key_file.h"
+#include "keys/keys.h"
 #include "log/log.h"
 #include "metrics/metrics.h"
 #include "os/clock.h"
@@ -142,6 +144,58 @@ static void stop_tracer(struct service *service)
 	tracer_stop(service->server.tracer);
 }
 
+/* Of the settings "none", or of files. */
+static bool is_set(const char *path)
+{
+	return strcmp(path, "none") != 0;
+}
+
+static bool load_keys(struct service *service, struct loss_error *why)
+{
+	const char *path = service->server.config.keys_file;
+	size_t n = 0;
+	if (!keys_load(service->server.keys, path, &n, why))
+		return false;
+	const struct log_field fields[] = {{"file", path, 0}, {"keys", NULL, (double)n}};
+	log_event(LOG_INFO, "keys", fields, 2);
+	if (key_file_is_exposed(path))
+		log_event(LOG_WARNING, "everybody may read the file of keys (chmod o-r)", fields,
+			  1);
+	return true;
+}
+
+static bool start_keys(struct service *service)
+{
+	struct server *server = &service->server;
+	struct loss_error why;
+	if (!is_set(server->config.keys_file))
+		return true;
+	server->keys = keys_create(service->arena);
+	if (!server->keys || load_keys(service, &why))
+		return server->keys != NULL;
+	config_complain("keys_file %s: %s", server->config.keys_file, why.detail);
+	service->told = true;
+	return false;
+}
+
+static void stop_keys(struct service *service)
+{
+	keys_destroy(service->server.keys);
+}
+
+static enum reload reload_keys(struct service *service)
+{
+	struct loss_error why;
+	if (!service->server.keys)
+		return RELOAD_NOTHING;
+	if (load_keys(service, &why))
+		return RELOAD_DONE;
+	const struct log_field fields[] = {{"file", service->server.config.keys_file, 0},
+					   {"why", why.detail, 0}};
+	log_event(LOG_ERROR, "the file of keys is wrong", fields, 2);
+	return RELOAD_FAILED;
+}
+
 static bool start_scheduler(struct service *service)
 {
 	struct server *server = &service->server;
@@ -270,6 +324,7 @@ static const struct part {
 	{"memory", start_memory, stop_memory, NULL},
 	{"room for the metrics", start_metrics, NULL, NULL},
 	{"shared memory", start_shm, stop_shm, NULL},
+	{"keys", start_keys, stop_keys, reload_keys},
 	{"thread that sends traces", start_tracer, stop_tracer, NULL},
 	{"compute thread", start_scheduler, stop_scheduler, NULL},
 	{"workers", start_workers, stop_workers, NULL},

@@ -111,6 +111,7 @@ void access_log_request(const struct request *request, const struct sockaddr *pe
 		add_number(&fields, "status", (double)reply->status);
 	add_text(&fields, "lost", lost);
 	add_text(&fields, "code", status == LOSS_OK ? NULL : status_words(status)->code);
+	add_text(&fields, "key", request->guest.name[0] ? request->guest.name : NULL);
 	add_text(&fields, "loss", request->loss ? request->loss->name : NULL);
 	if (request->timings.threads > 0)
 		add_number(&fields, "rows", (double)request->timings.rows);

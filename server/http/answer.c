@@ -1,12 +1,14 @@
 #include "answer.h"
 
 #include "auth/cors.h"
+#include "authorise.h"
 #include "codec/json/json_out.h"
 #include "codec/json/problem_json.h"
 #include "status/status.h"
 
 /* How soon a shed request may come again. The queue is short, so soon. */
 #define RETRY_AFTER_SECONDS "1"
+#define NS_PER_SECOND UINT64_C(1000000000)
 
 static const char *server_timing(struct request *request)
 {
@@ -17,6 +19,16 @@ static const char *server_timing(struct request *request)
 				 (double)t->receive_ns / 1e6, (double)t->decode_ns / 1e6,
 				 (double)t->queue_ns / 1e6, (double)t->compute_ns / 1e6,
 				 (double)t->encode_ns / 1e6);
+}
+
+/* Of a key that is over its rate it is known. */
+static const char *retry_after(const struct request *request)
+{
+	uint64_t seconds = (request->guest.wait_ns + NS_PER_SECOND - 1) / NS_PER_SECOND;
+	const char *text =
+		seconds > 0 ? loss_arena_printf(request->arena, "%llu", (unsigned long long)seconds)
+			    : NULL;
+	return text ? text : RETRY_AFTER_SECONDS;
 }
 
 /* In the arena; NULL, and the header is left out, where there is no memory. */
@@ -50,10 +62,10 @@ static void add_cors(struct request *request)
 		return;
 	}
 	reply_add_header(reply, "Access-Control-Allow-Methods", allowed(request));
-	reply_add_header(
-		reply, "Access-Control-Allow-Headers",
-		"Content-Encoding, Content-Type, Inference-Header-Content-Length, X-Request-Id, "
-		"X-Request-Timeout-Ms, traceparent, tracestate");
+	reply_add_header(reply, "Access-Control-Allow-Headers",
+			 "Authorization, Content-Encoding, Content-Type, "
+			 "Inference-Header-Content-Length, X-Request-Id, "
+			 "X-Request-Timeout-Ms, traceparent, tracestate");
 	reply_add_header(reply, "Access-Control-Max-Age", "600");
 }
 
@@ -72,7 +84,7 @@ void answer_complete(struct request *request)
 	if (request->loss && request->endpoint && request->endpoint->protocol)
 		reply_add_header(reply, "Server-Timing", server_timing(request));
 	if (reply->status == 429 || reply->status == 503)
-		reply_add_header(reply, "Retry-After", RETRY_AFTER_SECONDS);
+		reply_add_header(reply, "Retry-After", retry_after(request));
 	add_cors(request);
 	request->stage = REQUEST_REPLY;
 }
@@ -154,6 +166,8 @@ void answer_error(struct request *request)
 		reply_set_body(reply, document, size);
 		reply->status = budget ? 429 : 503;
 	}
+	if (status == STATUS_UNAUTHORIZED)
+		reply_add_header(reply, "WWW-Authenticate", authorise_challenge(request));
 	if (status == STATUS_METHOD_NOT_ALLOWED)
 		reply_add_header(reply, "Allow", allowed(request));
 	if (status == STATUS_UNSUPPORTED_ENCODING)

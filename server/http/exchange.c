@@ -4,6 +4,7 @@
 
 #include "access.h"
 #include "answer.h"
+#include "authorise.h"
 #include "deadline.h"
 #include "metrics/metrics.h"
 #include "request_id.h"
@@ -162,6 +163,16 @@ static loss_status check_and_note_size(struct request *request)
 	return sized;
 }
 
+/* Nothing is read of a stranger but what lets an ordinary client see the reply. */
+#define STRANGER_BYTES ((uint64_t)1 << 20)
+
+static bool is_stranger(const struct request *request)
+{
+	const struct framing *framing = &request->head.framing;
+	return request->fault.error.status == STATUS_UNAUTHORIZED &&
+	       (framing->chunked || framing->length > STRANGER_BYTES);
+}
+
 /* Whether to answer without having read the body. */
 static bool refuses_now(const struct request *request, bool unbounded)
 {
@@ -171,7 +182,7 @@ static bool refuses_now(const struct request *request, bool unbounded)
 	bool scarce = request->over_budget && request->endpoint &&
 		      request->endpoint->handler->needs_body &&
 		      server_reserve_is_low(request->server);
-	return unbounded || (failed && (waits || scarce));
+	return unbounded || is_stranger(request) || (failed && (waits || scarce));
 }
 
 enum request_stage exchange_begin(struct request *request, const struct raw_head *raw)
@@ -184,6 +195,8 @@ enum request_stage exchange_begin(struct request *request, const struct raw_head
 	loss_status framed = check_framing(request, raw);
 	request_fail(request, head_timeout(&request->head, &timeout_ms, &request->found));
 	loss_status sized = check_and_note_size(request);
+	bool reads = framed == LOSS_OK && sized == LOSS_OK;
+	request_fail(request, authorise(request, reads, &request->found));
 	if (request->endpoint)
 		request->endpoint->handler->begin(request);
 	deadline_set(request, timeout_ms * NS_PER_MS, "X-Request-Timeout-Ms (%s)",
@@ -192,7 +205,7 @@ enum request_stage exchange_begin(struct request *request, const struct raw_head
 		deadline_watch(request);
 
 	request->stage = REQUEST_BODY;
-	if (refuses_now(request, framed != LOSS_OK || sized != LOSS_OK)) {
+	if (refuses_now(request, !reads)) {
 		request->reply.close = true;
 		answer_error(request);
 	}
@@ -207,6 +220,8 @@ bool exchange_feed(struct request *request, const void *bytes, size_t n)
 	uint64_t limit = body_limit(request, &name);
 	uint64_t total = request->timings.bytes_in += n;
 
+	if (request->head.framing.chunked)
+		authorise_bytes(request, n);
 	reaper_received(request->server->reaper, request->entry, total,
 			loss_arena_held(request->arena));
 	if (total > limit) {

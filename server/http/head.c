@@ -31,6 +31,7 @@ static const struct field {
 	{"Inference-Header-Content-Length", offsetof(struct head, header_length), REPEAT_FAILS},
 	{"Host", offsetof(struct head, host), REPEAT_FAILS},
 	{"Origin", offsetof(struct head, origin), REPEAT_FAILS},
+	{"Authorization", offsetof(struct head, authorization), REPEAT_VOIDS},
 	{"X-Request-Timeout-Ms", offsetof(struct head, timeout), REPEAT_FAILS},
 	{"X-Request-Id", offsetof(struct head, request_id), REPEAT_VOIDS},
 	{"traceparent", offsetof(struct head, traceparent), REPEAT_VOIDS},
@@ -113,13 +114,17 @@ static loss_status collect(struct head *head, const struct header *headers, size
 			   struct loss_arena *arena, struct loss_error *err)
 {
 	loss_status status = LOSS_OK;
+	struct loss_error later;
 	unsigned again = 0;
-	size_t used = 0;
-	while (used < n && status == LOSS_OK)
-		status = take(head, &headers[used++], &again, arena, err);
+	/* After an error too: what takes precedence over it may depend on any of them. */
+	for (size_t i = 0; i < n; i++) {
+		bool good = status == LOSS_OK;
+		loss_status taken = take(head, &headers[i], &again, arena, good ? err : &later);
+		status = good ? taken : status;
+	}
 	for (size_t k = 0; again >> k; k++) {
 		const char **text = slot(head, &fields[k]);
-		if (again >> k & 1 && !(*text = join(fields[k].name, headers, used, arena)))
+		if (again >> k & 1 && !(*text = join(fields[k].name, headers, n, arena)))
 			return loss_arena_failure(arena, err);
 	}
 	return status;
@@ -173,7 +178,7 @@ loss_status head_read(struct head *head, const struct header *headers, size_t n,
 	for (size_t k = 0; k < N_FIELDS; k++) {
 		const char **text = slot(head, &fields[k]);
 		if (*text && **text == '\0' && text != &head->timeout &&
-		    text != &head->header_length)
+		    text != &head->header_length && text != &head->authorization)
 			*text = NULL;
 	}
 	if (head->request_id && !is_printable(head->request_id, HEAD_MAX_ID))

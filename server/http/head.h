@@ -20,6 +20,7 @@ struct head {
 	const char *header_length; /* Inference-Header-Content-Length */
 	const char *host;
 	const char *origin;
+	const char *authorization; /* "": empty, or doubled */
 	const char *timeout;
 	const char *request_id;  /* absent also when it may not be echoed */
 	const char *traceparent; /* valid, or absent */

@@ -11,6 +11,7 @@
 
 #include "codec/timings.h"
 #include "head.h"
+#include "keys/keys.h"
 #include "loss.h"
 #include "os/workers.h"
 #include "reaper.h"
@@ -47,6 +48,7 @@ struct request {
 	struct route_argument arguments[ROUTE_MAX_ARGUMENTS];
 	const struct loss_info *loss;
 	struct head head;
+	struct keys_guest guest; /* whose key it came with: guest.name */
 	const char *id;
 	char made_id[40];
 

@@ -7,6 +7,7 @@
 #define LOSSD_ROUTE_H
 
 #include "handler.h"
+#include "keys/key.h"
 
 enum method {
 	METHOD_GET,
@@ -31,9 +32,10 @@ struct endpoint {
 };
 
 struct route {
-	const char *path; /* a template: segments may be {name}. Also the metrics' label */
-	bool names_loss;  /* the first {name} is a loss, the second a version of it */
-	bool always;      /* answered even while the server drains */
+	const char *path;     /* a template: segments may be {name}. Also the metrics' label */
+	bool names_loss;      /* the first {name} is a loss, the second a version of it */
+	bool always;          /* answered even while the server drains */
+	enum key_scope scope; /* that a key needs for it, where keys are asked for */
 	struct endpoint on[METHOD_N_ROUTED];
 };
 

@@ -10,6 +10,7 @@
 #include "loss.h"
 #include "settings/config.h"
 
+struct keys;
 struct route;
 struct shm;
 struct tls;
@@ -36,6 +37,7 @@ struct server {
 	struct scheduler *scheduler;
 	struct workers *workers;
 	const struct route *routes; /* ends with a NULL path */
+	struct keys *keys;          /* that clients need; NULL: whoever comes is served */
 	struct shm *shm;            /* NULL: switched off */
 	struct tls *tls;            /* NULL: no listener speaks it */
 	struct tracer *tracer;      /* likewise */

@@ -217,8 +217,29 @@ static const char index_start[] =
 	"  -H 'Content-Type: application/json' \\\n"
 	"  -d '{\"logits\": [[-0.7715, -0.6205, -0.2562]], \"targets\": [0], "
 	"\"outputs\": [\"loss\", \"grad\"]}'</pre>\n"
-	"<p>(Put this server's own address where it is another one.)</p>\n"
-	"<h2>Losses</h2>\n<table>\n";
+	"<p>(Put this server's own address where it is another one.)</p>\n";
+
+/* A browser does not send a key by itself: with one, the page opens its links, and shows what they
+ * reply. It keeps the key nowhere. */
+static const char index_key[] =
+	"<p>This server asks for a key: add <code>-H 'Authorization: Bearer KEY'</code> to the "
+	"command. For the links of this page, put it here: <input id=\"key\" type=\"password\" "
+	"autocomplete=\"off\" size=\"50\" placeholder=\"lossd_...\"></p>\n"
+	"<pre id=\"reply\" hidden></pre>\n"
+	"<script>\n"
+	"document.addEventListener('click', async event => {\n"
+	"  const link = event.target.closest('a'), key = document.getElementById('key').value;\n"
+	"  if (!link || !key) return;\n"
+	"  event.preventDefault();\n"
+	"  const reply = document.getElementById('reply');\n"
+	"  reply.hidden = false;\n"
+	"  try {\n"
+	"    const got = await fetch(link.href, {headers: {Authorization: 'Bearer ' + key}});\n"
+	"    reply.textContent = got.status + ' ' + link.href + '\\n' + await got.text();\n"
+	"  } catch (error) { reply.textContent = error; }\n"
+	"  reply.scrollIntoView();\n"
+	"});\n"
+	"</script>\n";
 
 static const char index_end[] =
 	"</table>\n"
@@ -260,9 +281,10 @@ static bool put_loss_row(struct loss_buffer *out, const struct loss_info *loss)
 	return put(out, link) && put_escaped(out, loss->summary) && put(out, "</td></tr>\n");
 }
 
-bool pages_index(struct loss_buffer *out)
+bool pages_index(struct loss_buffer *out, bool keys)
 {
-	if (!put_head(out, "lossd") || !put(out, index_start))
+	if (!put_head(out, "lossd") || !put(out, index_start) || (keys && !put(out, index_key)) ||
+	    !put(out, "<h2>Losses</h2>\n<table>\n"))
 		return false;
 	const struct loss_info *loss;
 	for (size_t i = 0; (loss = loss_at(i)) != NULL; i++)

@@ -10,7 +10,7 @@
 bool pages_losses(struct loss_buffer *out, const struct config *config);
 bool pages_loss(struct loss_buffer *out, const struct loss_info *loss, const struct config *config);
 bool pages_problem(struct loss_buffer *out, loss_status status); /* text/html */
-bool pages_index(struct loss_buffer *out);                       /* text/html */
+bool pages_index(struct loss_buffer *out, bool keys);            /* text/html */
 
 /* api/openapi.yaml as it was at build time, and the same document as JSON; static. */
 const unsigned char *pages_openapi_yaml(size_t *size);

@@ -25,8 +25,8 @@ static loss_status written(bool ok, const struct loss_buffer *out, struct loss_e
 
 static loss_status index_page(struct request *request, struct reply *reply, struct loss_error *err)
 {
-	(void)request;
-	return written(pages_index(reply->text), reply->text, err);
+	bool keys = request->server->keys != NULL;
+	return written(pages_index(reply->text, keys), reply->text, err);
 }
 
 static loss_status yaml_page(struct request *request, struct reply *reply, struct loss_error *err)
@@ -119,9 +119,14 @@ static loss_status loss_page(struct request *request, struct reply *reply, struc
 	{                                                                                          \
 		.path = path_, .on = { [METHOD_GET] = PAGE(__VA_ARGS__) }                          \
 	}
-#define POST(path_, endpoint_)                                                                     \
+/* The same, without a key. */
+#define OPEN(path_, ...)                                                                           \
 	{                                                                                          \
-		.path = path_, .on = { [METHOD_POST] = endpoint_ }                                 \
+		.path = path_, .scope = KEY_OPEN, .on = { [METHOD_GET] = PAGE(__VA_ARGS__) }       \
+	}
+#define POST(path_, scope_, endpoint_)                                                             \
+	{                                                                                          \
+		.path = path_, .scope = scope_, .on = { [METHOD_POST] = endpoint_ }                \
 	}
 /* Pages of a loss as a model, with and without its version; `more` is the rest of the row. */
 #define MODEL(after, ...)                                                                          \
@@ -134,36 +139,41 @@ static loss_status loss_page(struct request *request, struct reply *reply, struc
 
 /* clang-format off */
 const struct route routes[] = {
-	GET("/", HTML, index_page),
-	GET("/openapi.yaml", "application/yaml", yaml_page),
-	GET("/openapi.json", JSON, json_page),
-	{.path = "/metrics", .always = true, .on = {[METHOD_GET] = PAGE(TEXT, metrics_page)}},
-	GET("/problems/{code}", HTML, problem_page),
+	OPEN("/", HTML, index_page),
+	OPEN("/openapi.yaml", "application/yaml", yaml_page),
+	OPEN("/openapi.json", JSON, json_page),
+	{.path = "/metrics", .always = true, .scope = KEY_METRICS,
+	 .on = {[METHOD_GET] = PAGE(TEXT, metrics_page)}},
+	OPEN("/problems/{code}", HTML, problem_page),
 	GET("/v1/losses", JSON, losses_page),
 	{.path = "/v1/losses/{loss}", .names_loss = true,
 	 .on = {[METHOD_GET] = PAGE(JSON, loss_page), [METHOD_POST] = EVALUATION(&protocol_v1)}},
 
 	GET("/v2", JSON, v2_server_page),
 	GET("/v2/", JSON, v2_server_page),
-	{.path = "/v2/health/live", .always = true, .on = {[METHOD_GET] = PAGE(JSON, v2_live_page)}},
-	{.path = "/v2/health/ready", .always = true, .on = {[METHOD_GET] = PAGE(JSON, v2_ready_page)}},
+	{.path = "/v2/health/live", .always = true, .scope = KEY_OPEN,
+	 .on = {[METHOD_GET] = PAGE(JSON, v2_live_page)}},
+	{.path = "/v2/health/ready", .always = true, .scope = KEY_OPEN,
+	 .on = {[METHOD_GET] = PAGE(JSON, v2_ready_page)}},
 	GET("/v2/models/stats", JSON, v2_all_stats_page), /* before a model of that name */
 	MODEL("", .on = {[METHOD_GET] = PAGE(JSON, v2_model_page)}),
 	MODEL("/ready", .always = true, .on = {[METHOD_GET] = PAGE(JSON, v2_model_ready_page)}),
 	MODEL("/config", .on = {[METHOD_GET] = PAGE(JSON, v2_config_page)}),
 	MODEL("/stats", .on = {[METHOD_GET] = PAGE(JSON, v2_stats_page)}),
 	MODEL("/infer", .on = {[METHOD_POST] = EVALUATION(&protocol_v2)}),
-	POST("/v2/repository/index", DOCUMENT(v2_index_page)),
-	{.path = "/v2/repository/models/{loss}/load", .names_loss = true,
+	POST("/v2/repository/index", KEY_EVALUATE, DOCUMENT(v2_index_page)),
+	{.path = "/v2/repository/models/{loss}/load", .names_loss = true, .scope = KEY_ADMIN,
 	 .on = {[METHOD_POST] = DOCUMENT(v2_load_page)}},
-	{.path = "/v2/repository/models/{loss}/unload", .names_loss = true,
+	{.path = "/v2/repository/models/{loss}/unload", .names_loss = true, .scope = KEY_ADMIN,
 	 .on = {[METHOD_POST] = DOCUMENT(v2_load_page)}},
 	GET(MEMORY "/status", JSON, v2_memory_page),
-	POST(MEMORY "/unregister", BLOCKING_DOCUMENT(v2_memory_unregister_all_page)),
+	POST(MEMORY "/unregister", KEY_ADMIN, BLOCKING_DOCUMENT(v2_memory_unregister_all_page)),
 	GET(MEMORY "/region/{name}/status", JSON, v2_memory_region_page),
-	POST(MEMORY "/region/{name}/register", BLOCKING_DOCUMENT(v2_memory_register_page)),
-	POST(MEMORY "/region/{name}/unregister", BLOCKING_DOCUMENT(v2_memory_unregister_page)),
-	POST("/v2/cudasharedmemory/unregister", DOCUMENT(v2_cuda_unregister_all_page)),
+	POST(MEMORY "/region/{name}/register", KEY_ADMIN,
+	     BLOCKING_DOCUMENT(v2_memory_register_page)),
+	POST(MEMORY "/region/{name}/unregister", KEY_ADMIN,
+	     BLOCKING_DOCUMENT(v2_memory_unregister_page)),
+	POST("/v2/cudasharedmemory/unregister", KEY_ADMIN, DOCUMENT(v2_cuda_unregister_all_page)),
 	{0},
 };
 /* clang-format on */

@@ -77,6 +77,8 @@ static const char *text_of(const struct setting *setting, const cJSON *item, cha
 		return wordy || is_auto || setting->type == SETTING_BYTES ? item->valuestring
 									  : NULL;
 	}
+	if (setting_is_boolean(setting) && cJSON_IsBool(item))
+		return cJSON_IsTrue(item) ? "true" : "false";
 	if (setting->empty && cJSON_IsArray(item))
 		return join(item, setting->empty, out, size);
 	if (!cJSON_IsNumber(item) || wordy)

@@ -198,7 +198,8 @@ static void print_help(void)
 	       "       lossd eval FILE ...    evaluates a file without a server; see lossd eval "
 	       "--help\n"
 	       "       lossd health [URL]     asks a server whether it is ready; see lossd health "
-	       "--help\n\n"
+	       "--help\n"
+	       "       lossd key new|list|remove ...    keys of clients; see lossd key --help\n\n"
 	       "  --config FILE\n        a file of settings, in JSON with comments\n"
 	       "  --check-config\n        print the settings that result, and exit\n"
 	       "  --help, --version\n        print this or the version, and exit\n\n"
@@ -223,11 +224,11 @@ static void print_settings(const struct config *config)
 		const char *comma = i + 1 < n_settings ? "," : "";
 		const char *text = setting_text(setting, config);
 		/* Neither texts nor choices hold a character that JSON escapes. */
+		const char *quote = setting_is_boolean(setting) ? "" : "\"";
+		if (setting->type == SETTING_CHOICE)
+			text = setting->choices[setting_number(setting, config)];
 		if (text)
-			printf("  \"%s\": \"%s\"%s\n", setting->key, text, comma);
-		else if (setting->type == SETTING_CHOICE)
-			printf("  \"%s\": \"%s\"%s\n", setting->key,
-			       setting->choices[setting_number(setting, config)], comma);
+			printf("  \"%s\": %s%s%s%s\n", setting->key, quote, text, quote, comma);
 		else
 			printf("  \"%s\": %" PRIu64 "%s\n", setting->key,
 			       setting_number(setting, config), comma);

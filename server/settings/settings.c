@@ -213,6 +213,11 @@ const char *setting_text(const struct setting *setting, const struct config *con
 	return texts ? (const char *)config + setting->offset : NULL;
 }
 
+bool setting_is_boolean(const struct setting *setting)
+{
+	return setting->choices == booleans;
+}
+
 uint64_t setting_number(const struct setting *setting, const struct config *config)
 {
 	uint64_t number;

@@ -50,6 +50,8 @@ void setting_variable(const char *key, char out[SETTING_NAME_SIZE]);
  */
 bool setting_set(const struct setting *setting, const char *text, const char *source,
 		 struct config *config);
+/* Whether its values are true and false, which a file writes without quotes. */
+bool setting_is_boolean(const struct setting *setting);
 /* What its values may be, for people: "a whole number from 1 to 1024, or auto". */
 void setting_describe(const struct setting *setting, char *out, size_t size);
 /* A number of bytes as one would write it: "36KiB". */

@@ -19,6 +19,8 @@
 	AS_IS(STATUS_UNKNOWN_PATH, 404)                                                            \
 	AS_IS(STATUS_UNKNOWN_LOSS, 404)                                                            \
 	AS_IS(STATUS_METHOD_NOT_ALLOWED, 405)                                                      \
+	AS_IS(STATUS_UNAUTHORIZED, 401)                                                            \
+	AS_IS(STATUS_RATE_LIMITED, 429)                                                            \
 	AS_IS(STATUS_INVALID_HEADER, 400)                                                          \
 	AS_IS(STATUS_LENGTH_REQUIRED, 411)                                                         \
 	AS_IS(STATUS_EXPECTATION_FAILED, 417)                                                      \

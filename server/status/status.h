@@ -15,10 +15,16 @@
 	X(STATUS_DRAINING, "draining", "The server is going away",                                 \
 	  "The server has been told to stop and takes no new work. Send the request to "           \
 	  "another replica, or again after Retry-After.")                                          \
-	X(STATUS_FORBIDDEN, "forbidden", "Not for this host or origin",                            \
+	X(STATUS_FORBIDDEN, "forbidden", "Not for this host, origin or key",                       \
 	  "The Host is not one of the setting hosts, or a page of an origin that is "              \
 	  "neither this server's nor one of the setting cors_origins asks for what "               \
-	  "touches this machine.")                                                                 \
+	  "touches this machine, or the key has not the scope that the path needs.")               \
+	X(STATUS_UNAUTHORIZED, "unauthorized", "A key is needed",                                  \
+	  "The path needs a key, and none came, or one that is not known, or not any "             \
+	  "more. Send Authorization: Bearer and the key.")                                         \
+	X(STATUS_RATE_LIMITED, "rate_limited", "Too much for this key",                            \
+	  "The key has sent as many requests, or as many bytes, as it may in a second. "           \
+	  "Send the request again after Retry-After.")                                             \
 	X(STATUS_UNKNOWN_PATH, "unknown_path", "No such path",                                     \
 	  "The path is not one of the server's. GET / lists them, GET /openapi.yaml "              \
 	  "describes them.")                                                                       \

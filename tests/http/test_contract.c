@@ -8,7 +8,9 @@
 
 #include "../../server/codec/oip/oip_names.h"
 #include "../../server/eval/protocols.h"
+#include "../../server/route/pages.h"
 #include "../../server/route/routes.h"
+#include "../support/client.h"
 #include "../support/contract.h"
 #include "loss.h"
 #include "status/status.h"
@@ -156,6 +158,53 @@ static void the_statuses_of_an_inference_are_the_tables(void **state)
 			assert_string_not_equal(yaml_key(contract, responses, i), "422");
 		}
 	}
+}
+
+/* The role that an operation's key needs: "" where it says nothing, "open" where none is needed. */
+static const char *role_of(const cJSON *operation)
+{
+	const cJSON *security = json_find(operation, "security");
+	if (!security)
+		return "";
+	if (cJSON_GetArraySize(security) == 0)
+		return "open";
+	assert_int_equal(cJSON_GetArraySize(security), 2); /* where keys are asked for */
+	assert_int_equal(cJSON_GetArraySize(security->child), 0);
+	const cJSON *roles = json_member(security->child->next, "bearer");
+	assert_int_equal(cJSON_GetArraySize(roles), 1);
+	return json_string(roles->child);
+}
+
+static void check_key(const cJSON *operation, const struct route *route)
+{
+	static const char *const roles[] = {[KEY_EVALUATE] = "",
+					    [KEY_METRICS] = "metrics",
+					    [KEY_ADMIN] = "admin",
+					    [KEY_OPEN] = "open"};
+	static const char *const refusals[] = {"401", "403", "429"};
+	const cJSON *responses = json_member(operation, "responses");
+	for (size_t i = 0; i < 3; i++)
+		if ((json_find(responses, refusals[i]) != NULL) != (route->scope != KEY_OPEN))
+			fail_msg("%s: %s", route->path, refusals[i]);
+	assert_string_equal(role_of(operation), roles[route->scope]);
+}
+
+/* What needs a key says which, and what comes without one; what needs none says so. */
+static void the_keys_are_the_routes(void **state)
+{
+	size_t size;
+	const char *text = (const char *)pages_openapi_json(&size);
+	cJSON *document = cJSON_ParseWithLength(text, size);
+	(void)state;
+	assert_non_null(document);
+	for (const struct route *route = routes; route->path; route++) {
+		const cJSON *path = json_member(json_member(document, "paths"), route->path);
+		if (route_allows(route, METHOD_GET))
+			check_key(json_member(path, "get"), route);
+		if (route_allows(route, METHOD_POST))
+			check_key(json_member(path, "post"), route);
+	}
+	cJSON_Delete(document);
 }
 
 /* ---------------------------------------------------------------- losses */
@@ -423,6 +472,7 @@ int main(void)
 		cmocka_unit_test(the_error_codes_are_the_tables),
 		cmocka_unit_test(the_statuses_of_an_evaluation_are_the_tables),
 		cmocka_unit_test(the_statuses_of_an_inference_are_the_tables),
+		cmocka_unit_test(the_keys_are_the_routes),
 		cmocka_unit_test(the_losses_are_the_tables),
 		cmocka_unit_test(the_fields_of_each_loss_are_the_tables),
 		cmocka_unit_test(the_outputs_of_each_loss_are_the_tables),

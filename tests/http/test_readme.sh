@@ -49,6 +49,8 @@ python3 -c '\''import numpy, tritonclient|tritonclient_replies|python3 -c "impor
 lossd eval batch.safetensors|eval_replies|command -v python3
 make setup-run && make|library_replies|command -v cc && command -v c++ && command -v pkg-config
 build/lossd --listen|settings_result|true
+lossd key new trainer|keys_listed|true
+lossd --keys-file|keys_replies|command -v curl
 '
 
 # ---------------------------------------------------------------- how they are run
@@ -133,6 +135,27 @@ library_replies() {
 settings_result() {
   paste "$(sed '1s/$/ --check-config/' "$1")" && [ "$(grep -c '^{$' "$scratch/out")" -eq "$(wc -l <"$1")" ] &&
     [ "$(grep -c '"listen": "127.0.0.1:9000"' "$scratch/out")" -eq 2 ] && holds '"threads": 4'
+}
+
+keys_listed() {
+  paste "$(cat "$1")" && [ "$(wc -l <"$scratch/out")" -eq 3 ] && [ "$(cat "$folder"/*.key | grep -cE '^lossd_[A-Za-z0-9_-]{43}$')" -eq 2 ]
+}
+
+# The server of the first line, on a port of its own, with the keys of the block before; then the others.
+keys_replies() {
+  local first own line address=nowhere status
+  first=$(sed -n '1s/ &$//p' "$1")
+  mkfifo "$scratch/own" || return 1
+  (cd "$folder" && exec bash -c "exec $first --listen 127.0.0.1:0") >"$scratch/own" 2>"$scratch/own.log" &
+  own=$!
+  exec 4<"$scratch/own"
+  while IFS= read -r -t 60 -u 4 line; do
+    case $line in *'ready on http://'*) address=${line##*http://} && break ;; esac
+  done
+  line=$(sed 1d "$1")
+  paste "${line//\$!/$own}"
+  status=$?
+  kill "$own" && wait "$own" && [ "$status" -eq 0 ] && holds '{"losses":['
 }
 
 # ---------------------------------------------------------------- the test

@@ -27,6 +27,7 @@ enum refusal_group {
 	REFUSAL_SAFETENSORS, /* test_safetensors.c */
 	REFUSAL_FRAMING,     /* the tests of HTTP's own framing */
 	REFUSAL_ORIGINS,     /* test_hosts.c, test_foreign.c */
+	REFUSAL_KEYS,        /* test_keys.c */
 };
 
 /* Fails the test when refusal_check has not seen every 4xx status of the group. */

@@ -371,6 +371,8 @@ char *server_log(const struct server *server)
 		if (n <= 0)
 			break;
 		size += (size_t)n;
+		if (size + 1 < room) /* the child may write as fast as this reads */
+			continue;
 		char *more = realloc(text, room *= 2);
 		if (more == NULL)
 			free(text);

@@ -177,7 +177,8 @@ static void the_shipped_file_writes_the_defaults_as_the_table_does(void **state)
 		const char *fallback = settings[i].fallback;
 		bool number = !setting_text(&settings[i], &config) &&
 			      strspn(fallback, "0123456789") == strlen(fallback);
-		snprintf(member, sizeof member, number ? "\n  \"%s\": %s" : "\n  \"%s\": \"%s\"",
+		bool bare = number || setting_is_boolean(&settings[i]);
+		snprintf(member, sizeof member, bare ? "\n  \"%s\": %s" : "\n  \"%s\": \"%s\"",
 			 settings[i].key, fallback);
 		const char *found = strstr(text, member);
 		if (!found)
@@ -723,6 +724,11 @@ static void wrong_files_are_one_line_with_file_key_value_and_bound(void **state)
 						   "1 to 1024GiB, plain or in KiB, MiB, "
 						   "GiB, not \"1 MB\""},
 		{"{\"log_level\": 1}", LEVEL "1"},
+		{"{\"log_level\": true}", LEVEL "true"},
+		{"{\"metrics_open\": 1}", "metrics_open must be one of false, true, not 1"},
+		{"{\"metrics_open\": \"True\"}",
+		 "metrics_open must be one of false, true, not \"True\""},
+		{"{\"metrics_open\": null}", "metrics_open must be one of false, true, not null"},
 		{"{\"listen\": 8080}",
 		 "listen must be ADDR:PORT or [IPV6]:PORT, like 127.0.0.1:8080, unix:PATH or "
 		 "fd:NAME, or up to 8 of them with commas and no spaces between them; tls: before "
@@ -811,6 +817,25 @@ static void files_that_can_not_be_read_say_why(void **state)
 	ASSERT_REFUSED(path, "256KiB");
 }
 
+static void booleans_stand_in_files_with_or_without_quotes(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t value;
+	} cases[] = {{"{\"metrics_open\": true}", 1},
+		     {"{\"metrics_open\": false}", 0},
+		     {"{\"metrics_open\": \"true\"}", 1},
+		     {"{}", 0}};
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		LOAD("--config", file_with(cases[i].text));
+		assert_int_equal(action, CONFIG_SERVE);
+		assert_int_equal(config.metrics_open, cases[i].value);
+	}
+	LOAD("--metrics-open", "true");
+	assert_int_equal(config.metrics_open, 1);
+}
+
 static void check_config_prints_what_results_as_json(void **state)
 {
 	(void)state;
@@ -836,7 +861,8 @@ static void what_check_config_prints_is_a_file_that_says_the_same(void **state)
 {
 	(void)state;
 	static char first[sizeof out.text];
-	LOAD("--check-config", "--memory-budget-bytes=1GiB");
+	LOAD("--check-config", "--memory-budget-bytes=1GiB", "--metrics-open=true");
+	assert_non_null(strstr(out.text, "\"metrics_open\": true,"));
 	memcpy(first, out.text, sizeof first);
 	LOAD("--config", file_with(first), "--check-config");
 	assert_int_equal(action, CONFIG_EXIT_0);
@@ -1020,6 +1046,7 @@ int main(void)
 		TEST(wrong_files_are_one_line_with_file_key_value_and_bound),
 		TEST(a_key_that_is_near_to_none_is_refused_all_the_same),
 		TEST(files_that_can_not_be_read_say_why),
+		TEST(booleans_stand_in_files_with_or_without_quotes),
 		TEST(check_config_prints_what_results_as_json),
 		TEST(what_check_config_prints_is_a_file_that_says_the_same),
 		TEST(check_config_refuses_what_serving_would),

@@ -293,7 +293,7 @@ static void test_problem_pages(void **state)
 static void test_index(void **state)
 {
 	struct loss_buffer *buffer = make_buffer(state);
-	assert_true(pages_index(buffer));
+	assert_true(pages_index(buffer, false));
 	const char *html = text_of(buffer);
 	expect_balanced(html);
 	expect_self_contained(html);
@@ -314,6 +314,24 @@ static void test_index(void **state)
 		snprintf(link, sizeof link, "href=\"/v1/losses/%s\"", loss_at(i)->name);
 		assert_non_null(strstr(html, link));
 	}
+}
+
+/* Where the server asks for a key, so does the page, and sends it with its links. */
+static void test_index_with_keys(void **state)
+{
+	struct loss_buffer *buffer = make_buffer(state);
+	assert_true(pages_index(buffer, true));
+	const char *html = text_of(buffer);
+	static const char *const parts[] = {
+		"<input id=\"key\" type=\"password\"", "Authorization: Bearer KEY",
+		"{Authorization: 'Bearer '", "href=\"/v1/losses\"", "href=\"/metrics\""};
+	for (size_t i = 0; i < sizeof parts / sizeof *parts; i++)
+		if (!strstr(html, parts[i]))
+			fail_msg("not in the page: %s", parts[i]);
+	/* It is kept nowhere, and nothing is loaded from elsewhere. */
+	static const char *const others[] = {"Storage", "cookie", "src=", "<link", "http://www"};
+	for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+		assert_null(strstr(html, others[i]));
 }
 
 static void test_openapi_is_the_file(void **state)
@@ -342,7 +360,8 @@ static void test_no_memory(void **state)
 	assert_false(pages_losses(buffer, &config));
 	assert_false(pages_loss(buffer, loss_at(0), &config));
 	assert_false(pages_problem(buffer, LOSS_WRONG_TYPE));
-	assert_false(pages_index(buffer));
+	assert_false(pages_index(buffer, false));
+	assert_false(pages_index(buffer, true));
 	loss_arena_destroy(arena);
 }
 
@@ -351,9 +370,10 @@ static void test_no_memory(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_losses),        TEST(test_each_loss), TEST(test_argument_types),
-		TEST(test_problem_pages), TEST(test_index),     TEST(test_openapi_is_the_file),
-		TEST(test_no_memory),
+		TEST(test_losses),         TEST(test_each_loss),
+		TEST(test_argument_types), TEST(test_problem_pages),
+		TEST(test_index),          TEST(test_openapi_is_the_file),
+		TEST(test_no_memory),      TEST(test_index_with_keys),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

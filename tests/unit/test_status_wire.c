@@ -26,6 +26,8 @@ static const struct {
 	{STATUS_UNKNOWN_PATH, 404, "unknown_path"},
 	{STATUS_UNKNOWN_LOSS, 404, "unknown_loss"},
 	{STATUS_METHOD_NOT_ALLOWED, 405, "method_not_allowed"},
+	{STATUS_UNAUTHORIZED, 401, "unauthorized"},
+	{STATUS_RATE_LIMITED, 429, "rate_limited"},
 	{STATUS_INVALID_HEADER, 400, "invalid_header"},
 	{STATUS_LENGTH_REQUIRED, 411, "length_required"},
 	{STATUS_EXPECTATION_FAILED, 417, "expectation_failed"},
