@@ -42,6 +42,8 @@ static enum metrics_reject reason_of(loss_status status)
 	switch (status) {
 	case STATUS_DRAINING:
 		return METRICS_REJECT_DRAINING;
+	case STATUS_QUEUE_FULL:
+		return METRICS_REJECT_QUEUE_FULL;
 	case STATUS_BODY_TOO_LARGE:
 		return METRICS_REJECT_BODY_TOO_LARGE;
 	case LOSS_TOO_MUCH_MEMORY_IN_FLIGHT:

@@ -5,8 +5,16 @@
 #include "codec/json/problem_json.h"
 #include "status/status.h"
 
-/* How soon a shed request may come again. The queue is short, so soon. */
+/* How soon a shed request may come again, where nothing is known of it. */
 #define RETRY_AFTER_SECONDS "1"
+
+static const char *retry_after(const struct request *request)
+{
+	const char *seconds = request->retry_s > 0
+				      ? loss_arena_printf(request->arena, "%u", request->retry_s)
+				      : NULL;
+	return seconds ? seconds : RETRY_AFTER_SECONDS;
+}
 
 static const char *server_timing(struct request *request)
 {
@@ -72,7 +80,7 @@ void answer_complete(struct request *request)
 	if (request->loss && request->endpoint && request->endpoint->protocol)
 		reply_add_header(reply, "Server-Timing", server_timing(request));
 	if (reply->status == 429 || reply->status == 503)
-		reply_add_header(reply, "Retry-After", RETRY_AFTER_SECONDS);
+		reply_add_header(reply, "Retry-After", retry_after(request));
 	add_cors(request);
 	request->stage = REQUEST_REPLY;
 }

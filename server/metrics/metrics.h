@@ -23,6 +23,7 @@ enum metrics_reject {
 	METRICS_REJECT_FRAMING,
 	METRICS_REJECT_MEMORY,
 	METRICS_REJECT_DRAINING,
+	METRICS_REJECT_QUEUE_FULL,
 	METRICS_REJECT_CLIENT_GONE,
 	METRICS_REJECT_ADDRESS, /* too many connections of one address */
 	METRICS_REJECT_EVICTED, /* idle, where another one waited for room: not a fault of the
@@ -83,7 +84,8 @@ void metrics_connection(int change); /* +1 opened, -1 closed */
 struct metrics_now {
 	size_t inflight_bytes; /* of the budget, which has */
 	size_t budget_bytes;
-	size_t queue_depth; /* jobs that wait */
+	size_t queue_depth;        /* evaluations that wait for the compute thread, */
+	double queue_cost_seconds; /* and what they are estimated to take of one thread */
 };
 
 /* Writes the page into a buffer of the caller's. False: no memory. */

@@ -50,10 +50,12 @@ static loss_status metrics_page(struct request *request, struct reply *reply,
 				struct loss_error *err)
 {
 	const struct server *server = request->server;
+	const struct scheduler_load load = scheduler_load(server->scheduler);
 	const struct metrics_now now = {
 		.inflight_bytes = loss_budget_held(server->budget),
 		.budget_bytes = loss_budget_limit(server->budget),
-		.queue_depth = scheduler_depth(server->scheduler),
+		.queue_depth = load.jobs,
+		.queue_cost_seconds = (double)load.cost_ns * 1e-9,
 	};
 	return written(metrics_render(reply->text, &now), reply->text, err);
 }
