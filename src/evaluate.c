@@ -150,7 +150,7 @@ static size_t slice_blocks(const struct loss_plan *plan, size_t first, uint64_t 
 {
 	size_t left = plan->n_blocks - first;
 	double worth = (double)cost_ns / plan->nanoseconds * (double)plan->n_blocks;
-	if (!(worth < (double)left)) /* also where it costs nothing */
+	if (cost_ns == UINT64_MAX || !(worth < (double)left)) /* also where it costs nothing */
 		return left;
 	return worth > 1.0 ? (size_t)worth : 1;
 }

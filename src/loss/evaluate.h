@@ -91,9 +91,9 @@ loss_status loss_plan_run(struct loss_plan *plan, int threads, const struct loss
 			  struct loss_error *err);
 /*
  * The same in slices, so that something else may be done between them: some of the blocks from
- * *next on, about as many as `cost_ns` is worth (loss_plan_cost_ns) and one at least, and moves
- * *next after them. It begins as 0, and loss_plan_blocks(plan) says that all have run. The results
- * are the bits that one run gives.
+ * *next on, about as many as `cost_ns` is worth (loss_plan_cost_ns) and one at least, all of them
+ * for UINT64_MAX, and moves *next after them. It begins as 0, and loss_plan_blocks(plan) says that
+ * all have run. The results are the bits that one run gives.
  */
 loss_status loss_plan_run_slice(struct loss_plan *plan, size_t *next, uint64_t cost_ns, int threads,
 				const struct loss_cancel *cancel, struct loss_error *err);

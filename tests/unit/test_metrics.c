@@ -47,7 +47,7 @@ static char *page(void)
 {
 	struct loss_buffer *out = loss_buffer_create(arena);
 	assert_non_null(out);
-	assert_true(metrics_render(out, &(struct metrics_now){12345, 67890, 3}));
+	assert_true(metrics_render(out, &(struct metrics_now){12345, 67890, 3, 1.5}));
 	assert_true(loss_buffer_append(out, "", 1));
 	return (char *)out->data;
 }
@@ -209,12 +209,19 @@ static void evaluations_count_by_loss_dtype_and_format(void **state)
 
 static void every_reason_of_rejection_is_there_from_the_start(void **state)
 {
-	static const char *const names[] = {"head_timeout",   "body_timeout",
-					    "reply_timeout",  "idle_timeout",
-					    "body_too_large", "framing",
-					    "memory",         "draining",
-					    "client_gone",    "connections_per_address",
-					    "evicted",        "slow_transfer"};
+	static const char *const names[] = {"head_timeout",
+					    "body_timeout",
+					    "reply_timeout",
+					    "idle_timeout",
+					    "body_too_large",
+					    "framing",
+					    "memory",
+					    "draining",
+					    "queue_full",
+					    "client_gone",
+					    "connections_per_address",
+					    "evicted",
+					    "slow_transfer"};
 	char series[128];
 	(void)state;
 	assert_int_equal(sizeof names / sizeof *names, METRICS_N_REJECTS);
@@ -286,6 +293,7 @@ static void the_process_is_shown(void **state)
 	assert_true(value_of("lossd_inflight_bytes") == 12345);
 	assert_true(value_of("lossd_memory_budget_bytes") == 67890);
 	assert_true(value_of("lossd_queue_depth") == 3);
+	assert_true(value_of("lossd_queue_cost_seconds") == 1.5);
 	char series[128];
 	snprintf(series, sizeof series, "lossd_build_info{version=\"%s\",isa=\"avx2\"}",
 		 LOSS_VERSION);
