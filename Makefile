@@ -16,6 +16,7 @@
 #   make golden     writes tests/isa/golden.sha256 anew: the results that every machine must come to
 #   make test-attack  64 connections of good and hostile clients at once (ATTACK_SECONDS=300, ATTACK_SEED=)
 #   make test-drain  SIGTERM under load: every request sent before it is answered (DRAINS=20, DRAIN_SEED=)
+#   make test-sim   scheduler, deadlines and budget by a clock that is moved: 100,000 lives (SIM_SCHEDULES=, SIM_SEED=)
 #   make test-mutation  small slips put into the code: which do the tests notice? (MUTANTS=150, SEED=, FILES=, JOBS=)
 #   make fuzz-kernels  the kernels against the oracle, a million random rows (CASES=, SEED=)
 #   make fuzz       codecs, parsers and requests under libFuzzer, with clang (TARGET="json head", FUZZ_SECONDS=60)
@@ -75,7 +76,7 @@ ORACLE_SRC := $(wildcard src/kernel/oracle.c src/kernel/*/oracle.c)
 SERVER_SRC := $(wildcard server/*.c server/*/*.c server/*/*/*.c)
 SUPPORT_SRC := $(wildcard tests/support/*.c)
 TEST_SRC   := $(filter-out $(FOREIGN_ISA),$(wildcard tests/unit/test_*.c tests/property/test_*.c tests/http/test_*.c \
-	$(if $(filter Linux,$(SYSTEM)),tests/steps/test_*.c) tests/proxies/test_*.c tests/fuzz/targets/test_*.c))
+	tests/sim/test_*.c $(if $(filter Linux,$(SYSTEM)),tests/steps/test_*.c) tests/proxies/test_*.c tests/fuzz/targets/test_*.c))
 
 LIB_OBJ     := $(LIB_SRC:%.c=$(BUILD)/%.o)
 ORACLE_OBJ  := $(ORACLE_SRC:%.c=$(BUILD)/%.o)
@@ -164,6 +165,7 @@ $(BUILD)/steps/%.o: %.c $(BUILD)/flags
 	@mkdir -p $(@D)
 	@echo "  CC $< (counted)"
 	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -U_FORTIFY_SOURCE -fno-builtin -fsanitize-coverage=trace-pc -MMD -MP -c -o $@ $<
+$(BUILD)/tests/sim/test_sim: $(BUILD)/tests/sim/world.o
 $(BUILD)/tests/steps/test_steps: $(addprefix $(BUILD)/tests/steps/,test_steps.o documents.o counter.o) $(STEPS_OBJ) \
 		$(filter-out $(STEPS_SRC:%.c=$(BUILD)/%.o),$(TESTED_OBJ)) $(INSIDE)
 	@echo "  LD $@"
@@ -360,6 +362,12 @@ test-attack test-drain: setup-attack
 # In a copy of the tree, with a build of its own.
 test-mutation: setup-mutation
 	@MAKEFLAGS= PYTHONDONTWRITEBYTECODE=1 tests/mutation/mutate.py
+
+# SIM_SEED= is one of them again, step by step.
+.PHONY: test-sim
+test-sim: setup-test
+	@$(MAKE) --no-print-directory $(BUILD)/tests/sim/test_sim
+	@SIM_SCHEDULES=$${SIM_SCHEDULES:-100000} $(BUILD)/tests/sim/test_sim
 
 .PHONY: test-isa test-neon golden fuzz-kernels
 test-isa: setup-test

@@ -39,6 +39,7 @@ struct service {
 /* Looks for memory, most of them a twentieth of a second apart, before idle connections go for it.
  */
 #define PATIENCE 10
+#define NS_PER_SECOND UINT64_C(1000000000)
 /* Threads for what takes its time: with one, a page that blocks would hold up all the others. */
 #define MIN_WORKERS 2
 
@@ -199,7 +200,12 @@ static enum reload reload_keys(struct service *service)
 static bool start_scheduler(struct service *service)
 {
 	struct server *server = &service->server;
-	server->scheduler = scheduler_start(service->arena, (int)server->config.threads);
+	const struct config *config = &server->config;
+	const struct scheduler_setup setup = {
+		.threads = (int)config->threads,
+		.limits = {(size_t)config->queue_length, config->queue_cost * NS_PER_SECOND},
+	};
+	server->scheduler = scheduler_start(service->arena, &setup);
 	return server->scheduler != NULL;
 }
 

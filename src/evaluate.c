@@ -110,17 +110,12 @@ bool loss_cancel_requested(const struct loss_cancel *cancel)
 	return __atomic_load_n(&cancel->requested, __ATOMIC_SEQ_CST) != 0;
 }
 
-static bool cancelled(const struct loss_cancel *cancel)
+/* Blocks of a row each that threads can share, too few to keep all of them busy to the end: then
+ * they share each row instead. */
+static bool shares_rows(const struct loss_plan *plan, size_t n_blocks, int threads)
 {
-	return cancel && loss_cancel_requested(cancel);
-}
-
-/* Rows that threads can share, too few to keep all of them busy to the end: then they share each
- * row instead. */
-static bool shares_rows(const struct loss_plan *plan, int threads)
-{
-	return threads > 1 && plan->divisible && plan->rows < 2 * (size_t)threads &&
-	       plan->rows % (size_t)threads != 0;
+	return threads > 1 && plan->divisible && n_blocks < 2 * (size_t)threads &&
+	       n_blocks % (size_t)threads != 0;
 }
 
 /* How many neighbouring blocks a thread takes at a time: memory is read faster the longer it is
@@ -131,39 +126,66 @@ static size_t blocks_together(size_t n_blocks, int threads)
 	return n > 0 ? n : 1;
 }
 
-/* A plan's run, as a team's items: so many blocks each. */
+/* A slice of a plan's run, as a team's items: so many blocks each. */
 struct run {
 	struct loss_plan *plan;
-	const struct loss_cancel *cancel;
+	size_t first, end; /* blocks */
 	size_t together;
 };
 
 static void run_some(void *context, size_t i)
 {
 	const struct run *run = context;
-	size_t n_blocks = run->plan->n_blocks, first = i * run->together;
-	for (size_t block = first; block < first + run->together && block < n_blocks; block++)
-		if (!cancelled(run->cancel))
+	size_t first = run->first + i * run->together;
+	for (size_t block = first; block < first + run->together && block < run->end; block++)
+		if (!plan_is_cancelled(run->plan))
 			loss_plan_run_blocks(run->plan, block, 1);
 }
 
-/* Threads that a plan is worth: to wake another takes as long as this. */
+/* Threads that a slice is worth: to wake another takes as long as this. */
 #define TEAM_NANOSECONDS 40e3
+
+/* The blocks from `first` on that a slice of that cost has. */
+static size_t slice_blocks(const struct loss_plan *plan, size_t first, uint64_t cost_ns)
+{
+	size_t left = plan->n_blocks - first;
+	double worth = (double)cost_ns / plan->nanoseconds * (double)plan->n_blocks;
+	if (cost_ns == UINT64_MAX || !(worth < (double)left)) /* also where it costs nothing */
+		return left;
+	return worth > 1.0 ? (size_t)worth : 1;
+}
+
+static void run_slice(struct loss_plan *plan, size_t first, size_t n, int threads)
+{
+	if (plan->nanoseconds * (double)n < TEAM_NANOSECONDS * (double)plan->n_blocks)
+		threads = 1;
+	bool shared = shares_rows(plan, n, threads);
+	plan->team = shared ? threads : 1;
+	threads = shared ? 1 : threads;
+	struct run run = {plan, first, first + n, threads > 1 ? blocks_together(n, threads) : 1};
+	team_share(threads, (n + run.together - 1) / run.together, run_some, &run);
+}
+
+loss_status loss_plan_run_slice(struct loss_plan *plan, size_t *next, uint64_t cost_ns, int threads,
+				const struct loss_cancel *cancel, struct loss_error *err)
+{
+	size_t n = slice_blocks(plan, *next, cost_ns);
+	plan->cancel = cancel;
+	run_slice(plan, *next, n, threads);
+	bool cancelled = plan_is_cancelled(plan);
+	plan->cancel = NULL;
+	*next += n;
+	if (cancelled)
+		return loss_fail(err, LOSS_CANCELLED, NULL,
+				 "cancelled before all rows were evaluated");
+	return LOSS_OK;
+}
 
 loss_status loss_plan_run(struct loss_plan *plan, int threads, const struct loss_cancel *cancel,
 			  struct loss_error *err)
 {
-	if (plan->nanoseconds < TEAM_NANOSECONDS)
-		threads = 1;
-	bool shared = shares_rows(plan, threads);
-	plan->team = shared ? threads : 1;
-	threads = shared ? 1 : threads;
-	struct run run = {plan, cancel, threads > 1 ? blocks_together(plan->n_blocks, threads) : 1};
-	team_share(threads, (plan->n_blocks + run.together - 1) / run.together, run_some, &run);
-	if (cancelled(cancel))
-		return loss_fail(err, LOSS_CANCELLED, NULL,
-				 "cancelled before all rows were evaluated");
-	return LOSS_OK;
+	size_t next = 0;
+	return loss_plan_run_slice(plan, &next, UINT64_MAX, threads, cancel, err);
 }
 
 /* What all rows add up to. */

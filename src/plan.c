@@ -353,6 +353,11 @@ size_t loss_plan_elements(const struct loss_plan *plan)
 	return plan->tensors[LOSS_ROLE_INPUT].count;
 }
 
+uint64_t loss_plan_cost_ns(const struct loss_plan *plan)
+{
+	return plan->nanoseconds < 0x1p63 ? (uint64_t)plan->nanoseconds : UINT64_C(1) << 63;
+}
+
 loss_dtype loss_plan_dtype(const struct loss_plan *plan)
 {
 	return plan->tensors[LOSS_ROLE_INPUT].dtype;

@@ -58,10 +58,11 @@ struct loss_plan {
 	bool judges; /* some of them need class indices: what predictions are worth */
 	size_t n_outputs;
 	size_t n_warnings;
-	double divisor_low; /* what a double lacks of the divisor */
-	bool streams;       /* the input is still to come: loss_plan_run_rows */
-	size_t first_row;   /* of a view of some rows: the index of its row 0 */
-	int team;           /* threads that share a row's parts; 0 and 1: none do */
+	double divisor_low;               /* what a double lacks of the divisor */
+	bool streams;                     /* the input is still to come: loss_plan_run_rows */
+	size_t first_row;                 /* of a view of some rows: the index of its row 0 */
+	int team;                         /* threads that share a row's parts; 0 and 1: none do */
+	const struct loss_cancel *cancel; /* of the run under way; NULL: it has none */
 
 	const struct loss_row *loss;
 	const struct vector_kernels *kernels;
@@ -70,7 +71,7 @@ struct loss_plan {
 	struct logits_transform transform;
 	enum layout layout;
 	bool divisible;     /* threads can share a row: it is read in several parts */
-	double nanoseconds; /* what it may take on one thread, give or take a factor of two */
+	double nanoseconds; /* what it may take on one thread: cost.h */
 	bool in_place; /* the vector kernels take the input as it lies: without a transform, and of
 			  a type that they load */
 
@@ -97,6 +98,21 @@ struct loss_plan {
 	const char *warnings[LOSS_MAX_WARNINGS];
 	const struct beyond *beyond; /* of the problem, by role; for values_check */
 };
+
+static inline bool plan_is_cancelled(const struct loss_plan *plan)
+{
+	return plan->cancel && loss_cancel_requested(plan->cancel);
+}
+
+/* How often a row of many classes asks whether it is still wanted, in classes. */
+#define CANCEL_CLASSES ((size_t)65536)
+
+/* Whether to go on with class c of a row that is walked class by class: there is one, and the run
+ * is not cancelled, as far as it is asked. */
+static inline bool plan_has_class(const struct loss_plan *plan, size_t c)
+{
+	return c < plan->classes && (c % CANCEL_CLASSES != 0 || !plan_is_cancelled(plan));
+}
 
 /* Index of class 0 of row r in the input, and in outputs of the input's shape. */
 static inline size_t plan_row_base(const struct loss_plan *plan, size_t r)

@@ -129,7 +129,7 @@ static void compute(struct problem *problem)
 	int threads = problem->options->threads;
 	enum encoder_end end = ENCODER_MORE;
 	if (evaluation_plan(e, err) == LOSS_OK &&
-	    evaluation_run(e, evaluation_is_large(e) ? threads : 1, err) == LOSS_OK)
+	    evaluation_run(e, evaluation_is_large(e) ? threads : 1, UINT64_MAX, err) == LOSS_OK)
 		while (end == ENCODER_MORE)
 			end = evaluation_write(e, err);
 }

@@ -135,36 +135,47 @@ loss_status evaluation_plan(struct evaluation *e, struct loss_error *err)
 	return status;
 }
 
-uint64_t evaluation_elements(const struct evaluation *e)
+uint64_t evaluation_cost_ns(const struct evaluation *e)
 {
-	return loss_plan_elements(e->plan);
+	size_t blocks = loss_plan_blocks(e->plan);
+	double left = stream_plan(e->stream) || blocks == 0
+			      ? 0.0
+			      : (double)(blocks - e->next_block) / (double)blocks;
+	return (uint64_t)((double)loss_plan_cost_ns(e->plan) * left);
 }
 
 bool evaluation_is_large(const struct evaluation *e)
 {
-	return !stream_plan(e->stream) && loss_plan_elements(e->plan) >= SCHEDULER_INLINE_ELEMENTS;
+	return evaluation_cost_ns(e) >= SCHEDULER_INLINE_NS;
 }
 
-loss_status evaluation_run(struct evaluation *e, int threads, struct loss_error *err)
+/* All rows have been evaluated. */
+static loss_status finish(struct evaluation *e, int threads, struct loss_error *err)
+{
+	e->result = loss_arena_array(e->arena, struct loss_result, 1);
+	if (!e->result)
+		return loss_arena_failure(e->arena, err);
+	loss_plan_finish(e->plan, e->result);
+	e->timings->rows = e->result->totals.rows;
+	e->timings->threads = (unsigned)threads;
+	e->timings->isa = loss_plan_isa(e->plan);
+	return shm_uses_verify(&e->shared, err);
+}
+
+loss_status evaluation_run(struct evaluation *e, int threads, uint64_t slice_ns,
+			   struct loss_error *err)
 {
 	uint64_t start = clock_ns();
 	loss_status status = LOSS_OK;
-	if (!stream_plan(e->stream))
-		status = loss_plan_run(e->plan, threads, &e->cancel, err);
+	bool streamed = stream_plan(e->stream) != NULL;
+	if (!streamed)
+		status = loss_plan_run_slice(e->plan, &e->next_block, slice_ns, threads, &e->cancel,
+					     err);
 	if (status == LOSS_CANCELLED)
 		loss_fail(err, status, NULL, "the deadline passed before all rows were evaluated");
-	e->result = loss_arena_array(e->arena, struct loss_result, 1);
-	if (status == LOSS_OK && !e->result)
-		status = loss_arena_failure(e->arena, err);
-	if (status == LOSS_OK) {
-		loss_plan_finish(e->plan, e->result);
-		e->timings->rows = e->result->totals.rows;
-	}
-	if (status == LOSS_OK)
-		status = shm_uses_verify(&e->shared, err);
+	if (status == LOSS_OK && (streamed || e->next_block == loss_plan_blocks(e->plan)))
+		status = finish(e, threads, err);
 	note(e->timings, PHASE_COMPUTE, &e->timings->compute_ns, start);
-	e->timings->threads = (unsigned)threads;
-	e->timings->isa = loss_plan_isa(e->plan);
 	return status;
 }
 

@@ -39,7 +39,8 @@ struct evaluation {
 	struct decoder *decoder;
 	struct inflater *inflater; /* before the decoder; NULL: the body comes as it is */
 	struct loss_plan *plan;
-	struct loss_result *result; /* once it has run */
+	size_t next_block;          /* of the plan's, to be run */
+	struct loss_result *result; /* NULL: not all of it has run */
 	struct timings *timings;
 	struct loss_cancel cancel; /* set by any thread: stop at the next row block or piece */
 
@@ -66,12 +67,14 @@ void evaluation_feed(struct evaluation *evaluation, const unsigned char *bytes, 
 loss_status evaluation_decode(struct evaluation *evaluation, struct loss_error *err);
 /* Everything that is wrong with the problem is found here, if its rows did not run already. */
 loss_status evaluation_plan(struct evaluation *evaluation, struct loss_error *err);
-/* Of the largest tensor, once it is planned. */
-uint64_t evaluation_elements(const struct evaluation *evaluation);
+/* What is left to be computed, once it is planned: loss_plan_cost_ns. */
+uint64_t evaluation_cost_ns(const struct evaluation *evaluation);
 /* True when there is work that is worth a team of threads. */
 bool evaluation_is_large(const struct evaluation *evaluation);
-/* LOSS_CANCELLED when cancelled. */
-loss_status evaluation_run(struct evaluation *evaluation, int threads, struct loss_error *err);
+/* Computes about so much of it: result is there once all has been. LOSS_CANCELLED when cancelled.
+ */
+loss_status evaluation_run(struct evaluation *evaluation, int threads, uint64_t slice_ns,
+			   struct loss_error *err);
 /* Writes the next piece of the reply, about a millisecond's work; ENCODER_DONE: body is complete,
  * in the arena, and the evaluation is counted. */
 enum encoder_end evaluation_write(struct evaluation *evaluation, struct loss_error *err);

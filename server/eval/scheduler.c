@@ -4,31 +4,24 @@
 #include <stdatomic.h>
 
 #include "os/clock.h"
+#include "os/priority.h"
 
 struct scheduler {
 	int threads;
 	pthread_t thread;
-	/* Guards all below, next and queued of the jobs, and under_way of the tasks. */
+	/* Guards all below, the items and withdrawn of the jobs, and under_way of the tasks. */
 	pthread_mutex_t mutex;
 	pthread_cond_t work, returned;
 	bool stopping;
-	struct job *first, **last;
-	size_t depth;
+	struct schedule schedule;
 	struct task *task; /* that waits to be run; NULL: none */
 	bool away;         /* on a task */
-	uint64_t due_ns;   /* when the job that runs should long have ended; 0: none runs */
+	uint64_t due_ns;   /* when the slice that runs should long have ended; 0: none runs */
 };
 
-static struct job *take(struct scheduler *s)
+static struct job *job_of(struct schedule_item *item)
 {
-	struct job *job = s->first;
-	s->first = job->next;
-	if (!s->first)
-		s->last = &s->first;
-	job->queued = false;
-	s->depth--;
-	s->due_ns = clock_ns() + SCHEDULER_PATIENCE_NS + job->elements * SCHEDULER_ELEMENT_NS;
-	return job;
+	return (struct job *)(void *)item; /* its first member */
 }
 
 static void make_team(int threads)
@@ -38,14 +31,39 @@ static void make_team(int threads)
 	atomic_fetch_add(&members, 1);
 }
 
+/* Without the mutex. True: there is more to do of the job, which is gone else. */
+static bool run_slice(struct scheduler *s, struct job *job, uint64_t *done_ns, uint64_t *ns)
+{
+	uint64_t start = clock_ns(), left = job->item.left_ns;
+	bool more = job->run(job, s->threads, job->slice_ns);
+	*ns = clock_ns() - start;
+	*done_ns = more ? left - job->item.left_ns : left;
+	if (!more)
+		job->done(job);
+	else
+		job->slice_ns = schedule_next_slice(job->slice_ns, *ns, SCHEDULER_SLICE_NS);
+	return more;
+}
+
 static void run_job(struct scheduler *s)
 {
-	struct job *job = take(s);
+	struct job *job = job_of(schedule_take(&s->schedule));
+	uint64_t done_ns, ns;
+	if (job->slice_ns == 0)
+		job->slice_ns = SCHEDULER_SLICE_NS * (uint64_t)s->threads;
+	s->due_ns = clock_ns() + SCHEDULER_PATIENCE_NS + job->slice_ns * SCHEDULER_SLOWER;
 	pthread_mutex_unlock(&s->mutex);
-	job->run(job, s->threads);
-	job->done(job);
+	bool more = run_slice(s, job, &done_ns, &ns);
 	pthread_mutex_lock(&s->mutex);
 	s->due_ns = 0;
+	schedule_ran(&s->schedule, done_ns, ns);
+	if (more && !job->withdrawn) {
+		schedule_put_back(&s->schedule, &job->item);
+	} else if (more) {
+		pthread_mutex_unlock(&s->mutex);
+		job->done(job);
+		pthread_mutex_lock(&s->mutex);
+	}
 }
 
 static void run_task(struct scheduler *s)
@@ -64,15 +82,16 @@ static void run_task(struct scheduler *s)
 static void *compute(void *context)
 {
 	struct scheduler *s = (struct scheduler *)context;
+	priority_lower(); /* before there is a team: it inherits it */
 	make_team(s->threads);
 
 	pthread_mutex_lock(&s->mutex);
 	for (;;) {
-		while (!s->first && !s->task && !s->stopping)
+		while (!s->schedule.first && !s->task && !s->stopping)
 			pthread_cond_wait(&s->work, &s->mutex);
 		if (s->task)
 			run_task(s);
-		else if (s->first)
+		else if (s->schedule.first)
 			run_job(s);
 		else
 			break;
@@ -81,12 +100,13 @@ static void *compute(void *context)
 	return NULL;
 }
 
-struct scheduler *scheduler_start(struct loss_arena *arena, int threads)
+struct scheduler *scheduler_start(struct loss_arena *arena, const struct scheduler_setup *setup)
 {
 	struct scheduler *s = loss_arena_array(arena, struct scheduler, 1);
 	if (!s)
 		return NULL;
-	*s = (struct scheduler){.threads = threads, .last = &s->first};
+	*s = (struct scheduler){.threads = setup->threads};
+	schedule_start(&s->schedule, &setup->limits);
 	pthread_mutex_init(&s->mutex, NULL);
 	pthread_cond_init(&s->work, NULL);
 	pthread_cond_init(&s->returned, NULL);
@@ -107,61 +127,35 @@ void scheduler_stop(struct scheduler *scheduler)
 	pthread_mutex_destroy(&scheduler->mutex);
 }
 
-static bool lets_pass(const struct job *job, const struct job *next)
-{
-	return job->overtaken < SCHEDULER_OVERTAKEN_MAX && job->elements > next->elements &&
-	       job->elements / SCHEDULER_OVERTAKES_FROM >= next->elements;
-}
-
-/* After the last one that does not let it pass. */
-static void enqueue(struct scheduler *s, struct job *job)
-{
-	struct job **link = &s->first;
-	for (struct job **at = link; *at; at = &(*at)->next)
-		if (!lets_pass(*at, job))
-			link = &(*at)->next;
-	for (struct job *passed = *link; passed; passed = passed->next)
-		passed->overtaken++;
-	job->next = *link;
-	job->overtaken = 0;
-	*link = job;
-	if (!job->next)
-		s->last = &job->next;
-}
-
-void scheduler_submit(struct scheduler *scheduler, struct job *job)
+bool scheduler_submit(struct scheduler *scheduler, struct job *job,
+		      struct schedule_refusal *refusal)
 {
 	pthread_mutex_lock(&scheduler->mutex);
-	job->queued = true;
-	scheduler->depth++;
-	enqueue(scheduler, job);
-	pthread_cond_signal(&scheduler->work);
+	bool withdrawn = job->withdrawn;
+	bool taken =
+		withdrawn || schedule_add(&scheduler->schedule, &job->item, clock_ns(), refusal);
+	if (taken && !withdrawn)
+		pthread_cond_signal(&scheduler->work);
 	pthread_mutex_unlock(&scheduler->mutex);
+	if (withdrawn)
+		job->done(job);
+	return taken;
 }
 
 void scheduler_withdraw(struct scheduler *scheduler, struct job *job)
 {
 	pthread_mutex_lock(&scheduler->mutex);
-	bool waits = job->queued;
-	if (waits) {
-		struct job **link = &scheduler->first;
-		while (*link != job)
-			link = &(*link)->next;
-		*link = job->next;
-		if (!*link)
-			scheduler->last = link;
-		job->queued = false;
-		scheduler->depth--;
-	}
+	bool waited = schedule_remove(&scheduler->schedule, &job->item);
+	job->withdrawn = true;
 	pthread_mutex_unlock(&scheduler->mutex);
-	if (waits)
+	if (waited)
 		job->done(job);
 }
 
 bool scheduler_send(struct scheduler *s, struct task *task)
 {
 	pthread_mutex_lock(&s->mutex);
-	bool idle = !s->first && !s->task && !s->away && s->due_ns == 0;
+	bool idle = !s->schedule.first && !s->task && !s->away && s->due_ns == 0;
 	if (idle) {
 		s->task = task;
 		task->under_way = true;
@@ -186,12 +180,13 @@ void scheduler_await(struct scheduler *s, struct task *task)
 		task->run(task->context);
 }
 
-size_t scheduler_depth(struct scheduler *scheduler)
+struct scheduler_load scheduler_load(struct scheduler *scheduler)
 {
 	pthread_mutex_lock(&scheduler->mutex);
-	size_t depth = scheduler->depth;
+	const struct schedule *schedule = &scheduler->schedule;
+	struct scheduler_load load = {schedule->waiting, schedule->waiting_ns};
 	pthread_mutex_unlock(&scheduler->mutex);
-	return depth;
+	return load;
 }
 
 bool scheduler_answers(struct scheduler *scheduler, uint64_t now_ns)

@@ -1,33 +1,28 @@
 /*
  * Who computes. A small problem is evaluated where it was decoded; a large one goes through a queue
  * to the one thread that owns the OpenMP team (each thread that opened a parallel region would get
- * a team of its own).
+ * a team of its own). There it is computed in slices, between which another may be more urgent:
+ * schedule.h says which.
  */
 #ifndef LOSSD_SCHEDULER_H
 #define LOSSD_SCHEDULER_H
 
 #include "loss.h"
+#include "schedule.h"
 
 /*
- * Problems of fewer elements are computed inline. At a few nanoseconds an element that holds the
- * I/O thread, and with it its other connections, for about a millisecond; waking a team costs some
- * tens of microseconds.
+ * Problems that cost less are computed inline. So long that holds the I/O thread, and with it its
+ * other connections; waking a team costs some tens of microseconds.
  */
-#define SCHEDULER_INLINE_ELEMENTS ((size_t)256 * 1024)
+#define SCHEDULER_INLINE_NS UINT64_C(1000000)
 
-/*
- * A job that runs longer than this hangs: a fixed time, and so much for each element, some hundred
- * times what computing it takes.
- */
+/* How long a slice is to take. */
+#define SCHEDULER_SLICE_NS UINT64_C(10000000)
+
+/* A slice that runs longer than this hangs: a fixed time, and so many times its cost. Rows that
+ * hold NaN take a hundred times what they are estimated at. */
 #define SCHEDULER_PATIENCE_NS UINT64_C(30000000000)
-#define SCHEDULER_ELEMENT_NS UINT64_C(1000)
-
-/*
- * Jobs run in the order in which they come, but that one goes before those that are at least so
- * many times as large, and each of these lets at most so many pass.
- */
-#define SCHEDULER_OVERTAKES_FROM 4
-#define SCHEDULER_OVERTAKEN_MAX 8
+#define SCHEDULER_SLOWER 1000
 
 struct scheduler;
 
@@ -39,27 +34,36 @@ struct task {
 	bool under_way; /* sent, and not run yet */
 };
 
-/* One piece of work, part of a request. */
+/* One piece of work, part of a request. Begins as zeros but for what is the owner's. */
 struct job {
-	void (*run)(struct job *job, int threads); /* on the compute thread */
+	struct schedule_item item; /* the first member; the owner sets and keeps left_ns */
+	/* On the compute thread: about so much of what is left. True: there is more. */
+	bool (*run)(struct job *job, int threads, uint64_t slice_ns);
 	/* Afterwards, or instead when the job was withdrawn: the last touch of the job, by any
 	 * thread. */
 	void (*done)(struct job *job);
-	uint64_t elements; /* how large it is */
 	/* The scheduler's. */
-	struct job *next;
-	unsigned overtaken; /* so many times */
-	bool queued;
+	uint64_t slice_ns; /* the cost of the next slice; 0: it has had none */
+	bool withdrawn;
+};
+
+struct scheduler_setup {
+	int threads;
+	struct schedule_limits limits;
 };
 
 /* NULL when there is no memory or no thread. The team is made here, so that a machine that refuses
  * threads refuses at start. */
-struct scheduler *scheduler_start(struct loss_arena *arena, int threads);
+struct scheduler *scheduler_start(struct loss_arena *arena, const struct scheduler_setup *setup);
 void scheduler_stop(struct scheduler *scheduler); /* no job is left; NULL is fine */
 
-void scheduler_submit(struct scheduler *scheduler, struct job *job);
-/* A job that still waits is taken out of the queue and done. One that does not wait yet or runs is
- * left alone: it has its own flag. The job must still be there, done or not. */
+/* False: there is no room for it, *refusal says why, and that was the last touch of the job. One
+ * that has been withdrawn already is done at once. */
+bool scheduler_submit(struct scheduler *scheduler, struct job *job,
+		      struct schedule_refusal *refusal);
+/* A job that waits, for its first slice or for another, is taken out of the queue and done. One
+ * that runs is done after its slice, which its owner is to cut short; one that is still to be
+ * submitted when it is. The job must still be there, done or not. */
 void scheduler_withdraw(struct scheduler *scheduler, struct job *job);
 
 /* Has a task run by the compute thread; false, and nothing is done, where that has something
@@ -68,8 +72,12 @@ bool scheduler_send(struct scheduler *scheduler, struct task *task);
 /* Returns when a task is not under way any more; one that has not begun is run by the caller. */
 void scheduler_await(struct scheduler *scheduler, struct task *task);
 
-/* Jobs that wait. */
-size_t scheduler_depth(struct scheduler *scheduler);
+/* Jobs that have not begun to run, and their cost. */
+struct scheduler_load {
+	size_t jobs;
+	uint64_t cost_ns;
+};
+struct scheduler_load scheduler_load(struct scheduler *scheduler);
 /* False when a job hangs: nothing after it will be computed. `now_ns` is the clock's. */
 bool scheduler_answers(struct scheduler *scheduler, uint64_t now_ns);
 

@@ -113,6 +113,14 @@ static size_t chunk_rows(const struct stream *stream)
 	return block * (blocks > 1 ? blocks : 1);
 }
 
+/* A row that takes long is none to be evaluated where bytes are received: all of them are kept, and
+ * the team shares its parts. */
+static bool rows_are_short(const struct stream *stream)
+{
+	size_t rows = loss_plan_rows(stream->plan);
+	return loss_plan_cost_ns(stream->plan) / (rows > 0 ? rows : 1) < SCHEDULER_INLINE_NS;
+}
+
 static void start_stream(struct stream *stream, const struct slot *input)
 {
 	for (size_t i = 0; i < 2; i++)
@@ -139,8 +147,10 @@ static void try_to_stream(struct stream *stream)
 	if (loss_plan_create(stream->setup.problem, stream->setup.arena, &stream->plan,
 			     &stream->error) != LOSS_OK)
 		give_up(stream);
-	else if (stream->plan)
+	else if (stream->plan && rows_are_short(stream))
 		start_stream(stream, input);
+	else
+		stream->plan = NULL;
 	stream->first_ns = start;
 	stream->compute_ns += clock_ns() - start;
 }

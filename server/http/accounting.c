@@ -43,6 +43,8 @@ static enum metrics_reject reason_of(loss_status status)
 	switch (status) {
 	case STATUS_DRAINING:
 		return METRICS_REJECT_DRAINING;
+	case STATUS_QUEUE_FULL:
+		return METRICS_REJECT_QUEUE_FULL;
 	case STATUS_UNAUTHORIZED:
 		return METRICS_REJECT_UNAUTHORIZED;
 	case STATUS_FORBIDDEN:

@@ -6,9 +6,17 @@
 #include "codec/json/problem_json.h"
 #include "status/status.h"
 
-/* How soon a shed request may come again. The queue is short, so soon. */
+/* How soon a shed request may come again, where nothing is known of it. */
 #define RETRY_AFTER_SECONDS "1"
 #define NS_PER_SECOND UINT64_C(1000000000)
+
+static const char *retry_after(const struct request *request)
+{
+	const char *seconds = request->retry_s > 0
+				      ? loss_arena_printf(request->arena, "%u", request->retry_s)
+				      : NULL;
+	return seconds ? seconds : RETRY_AFTER_SECONDS;
+}
 
 static const char *server_timing(struct request *request)
 {

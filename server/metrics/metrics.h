@@ -23,6 +23,7 @@ enum metrics_reject {
 	METRICS_REJECT_FRAMING,
 	METRICS_REJECT_MEMORY,
 	METRICS_REJECT_DRAINING,
+	METRICS_REJECT_QUEUE_FULL,
 	METRICS_REJECT_UNAUTHORIZED,
 	METRICS_REJECT_FORBIDDEN,
 	METRICS_REJECT_RATE_LIMITED,
@@ -87,8 +88,9 @@ void metrics_connection(int change); /* +1 opened, -1 closed */
 struct metrics_now {
 	size_t inflight_bytes; /* of the budget, which has */
 	size_t budget_bytes;
-	size_t queue_depth;       /* jobs that wait */
-	int64_t certificate_ends; /* in seconds since 1970; 0: there is none */
+	size_t queue_depth;        /* evaluations that wait for the compute thread, */
+	double queue_cost_seconds; /* and what they are estimated to take of one thread */
+	int64_t certificate_ends;  /* in seconds since 1970; 0: there is none */
 	uint64_t spans_exported, spans_dropped;
 	bool ready; /* as GET /v2/health/ready has it */
 };

@@ -17,6 +17,7 @@ static const char *const reject_names[METRICS_N_REJECTS] = {
 	[METRICS_REJECT_FRAMING] = "framing",
 	[METRICS_REJECT_MEMORY] = "memory",
 	[METRICS_REJECT_DRAINING] = "draining",
+	[METRICS_REJECT_QUEUE_FULL] = "queue_full",
 	[METRICS_REJECT_UNAUTHORIZED] = "unauthorized",
 	[METRICS_REJECT_FORBIDDEN] = "forbidden",
 	[METRICS_REJECT_RATE_LIMITED] = "rate_limited",
@@ -242,6 +243,8 @@ static void print_server(struct page *page, const struct metrics_now *now)
 	print_gauge(page, "lossd_ready", "1 while /v2/health/ready says so, else 0.", now->ready);
 	print_gauge(page, "lossd_queue_depth", "Evaluations that wait for the compute thread.",
 		    (double)now->queue_depth);
+	print_gauge(page, "lossd_queue_cost_seconds",
+		    "What they are estimated to take of one thread.", now->queue_cost_seconds);
 	print_gauge(page, "lossd_inflight_bytes",
 		    "Bytes that requests and connections hold of the "
 		    "memory budget.",

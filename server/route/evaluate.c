@@ -13,9 +13,9 @@
 struct evaluate {
 	struct request *request;
 	struct evaluation *evaluation;
-	bool computed;
-	struct job job;   /* computes, on the compute thread */
-	struct work work; /* writes, on a worker */
+	uint64_t waits_ns; /* since when it does, for the compute thread */
+	struct job job;    /* computes, on the compute thread */
+	struct work work;  /* writes, on a worker */
 };
 
 static struct evaluate *of(const struct request *request)
@@ -62,11 +62,16 @@ static void decode_and_plan(struct request *request)
 
 /* ---------------------------------------------------------------- the work */
 
-static void compute(struct evaluate *evaluate, int threads)
+static void compute(struct evaluate *evaluate, int threads, uint64_t slice_ns)
 {
 	struct request *request = evaluate->request;
-	request_fail(request, evaluation_run(evaluate->evaluation, threads, &request->found));
-	evaluate->computed = true;
+	request_fail(request,
+		     evaluation_run(evaluate->evaluation, threads, slice_ns, &request->found));
+}
+
+static bool is_computed(const struct evaluate *evaluate)
+{
+	return evaluate->evaluation->result != NULL;
 }
 
 /* What expired or was left in the meantime is not written either. */
@@ -121,7 +126,7 @@ static enum handler_end end(struct request *request)
 		return HANDLER_DONE;
 	if (evaluation_is_large(evaluate->evaluation))
 		return HANDLER_WAITS;
-	compute(evaluate, 1);
+	compute(evaluate, 1, UINT64_MAX);
 	return begin_writing(evaluate);
 }
 
@@ -144,14 +149,17 @@ static struct evaluate *of_work(struct work *work)
 	return (struct evaluate *)(void *)((char *)work - offsetof(struct evaluate, work));
 }
 
-static void run_job(struct job *job, int threads)
+static bool run_job(struct job *job, int threads, uint64_t slice_ns)
 {
 	struct evaluate *evaluate = of_job(job);
 	struct request *request = evaluate->request;
 	uint64_t now = clock_ns();
-	request->timings.queue_ns = now - request->started_ns;
-	timings_extend(&request->timings, PHASE_QUEUE, request->started_ns, now);
-	compute(evaluate, threads);
+	request->timings.queue_ns += now - evaluate->waits_ns;
+	timings_extend(&request->timings, PHASE_QUEUE, evaluate->waits_ns, now);
+	compute(evaluate, threads, slice_ns);
+	job->item.left_ns = evaluation_cost_ns(evaluate->evaluation);
+	evaluate->waits_ns = clock_ns();
+	return !is_over(evaluate) && !is_computed(evaluate);
 }
 
 static void end_job(struct job *job)
@@ -169,15 +177,39 @@ static void end_work(struct work *work)
 	request_done(of_work(work)->request);
 }
 
+static loss_status fail_queue(struct request *request, const struct schedule_refusal *refusal,
+			      const struct job *job)
+{
+	const struct config *config = &request->server->config;
+	request->retry_s = refusal->retry_s;
+	if (!refusal->by_cost)
+		return loss_fail(
+			&request->found, STATUS_QUEUE_FULL, NULL,
+			"%zu large problems wait to be computed, and no more than %llu may "
+			"(queue_length); send this one again after Retry-After",
+			refusal->waiting, (unsigned long long)config->queue_length);
+	return loss_fail(&request->found, STATUS_QUEUE_FULL, NULL,
+			 "the problems that wait to be computed take about %.3g seconds, and with "
+			 "the %.3g of this one more than %llu (queue_cost); send it again after "
+			 "Retry-After",
+			 (double)refusal->waiting_ns * 1e-9, (double)job->item.left_ns * 1e-9,
+			 (unsigned long long)config->queue_cost);
+}
+
 static void start(struct request *request)
 {
 	struct evaluate *evaluate = of(request);
-	if (evaluate->computed) {
+	struct schedule_refusal refusal;
+	if (is_computed(evaluate)) {
 		workers_submit(request->server->workers, &evaluate->work);
 		return;
 	}
-	evaluate->job.elements = evaluation_elements(evaluate->evaluation);
-	scheduler_submit(request->server->scheduler, &evaluate->job);
+	evaluate->waits_ns = request->started_ns;
+	evaluate->job.item.left_ns = evaluation_cost_ns(evaluate->evaluation);
+	if (scheduler_submit(request->server->scheduler, &evaluate->job, &refusal))
+		return;
+	request_fail(request, fail_queue(request, &refusal, &evaluate->job));
+	request_done(request);
 }
 
 static void stop(struct request *request)

@@ -54,10 +54,12 @@ static loss_status metrics_page(struct request *request, struct reply *reply,
 {
 	const struct server *server = request->server;
 	const struct tracer_counts spans = tracer_counts(server->tracer);
+	const struct scheduler_load load = scheduler_load(server->scheduler);
 	const struct metrics_now now = {
 		.inflight_bytes = loss_budget_held(server->budget),
 		.budget_bytes = loss_budget_limit(server->budget),
-		.queue_depth = scheduler_depth(server->scheduler),
+		.queue_depth = load.jobs,
+		.queue_cost_seconds = (double)load.cost_ns * 1e-9,
 		.certificate_ends = server->tls ? tls_not_after(server->tls) : 0,
 		.spans_exported = spans.exported,
 		.spans_dropped = spans.dropped,

@@ -15,6 +15,7 @@
 		 "Too much memory in flight",                                                      \
 		 "The requests being served hold the whole memory budget "                         \
 		 "(memory_budget_bytes). Send the request again after Retry-After.")               \
+	AS_IS(STATUS_QUEUE_FULL, 429)                                                              \
 	AS_IS(STATUS_FORBIDDEN, 403)                                                               \
 	AS_IS(STATUS_UNKNOWN_PATH, 404)                                                            \
 	AS_IS(STATUS_UNKNOWN_LOSS, 404)                                                            \

@@ -15,6 +15,10 @@
 	X(STATUS_DRAINING, "draining", "The server is going away",                                 \
 	  "The server has been told to stop and takes no new work. Send the request to "           \
 	  "another replica, or again after Retry-After.")                                          \
+	X(STATUS_QUEUE_FULL, "queue_full", "The queue is full",                                    \
+	  "As many large problems, or as much work, wait to be computed as the settings "          \
+	  "queue_length and queue_cost allow. Send the request again after Retry-After, or "       \
+	  "to another replica.")                                                                   \
 	X(STATUS_FORBIDDEN, "forbidden", "Not for this host, origin or key",                       \
 	  "The Host is not one of the setting hosts, or a page of an origin that is "              \
 	  "neither this server's nor one of the setting cors_origins asks for what "               \

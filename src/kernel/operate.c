@@ -309,6 +309,8 @@ __attribute__((noinline)) static void run_long_row(const struct job *job, size_t
 	struct found found[MAX_ROW_PARTS];
 	struct row_job row = {job, lane, found};
 	const struct loss_plan *plan = job->work->rows->plan;
+	for (size_t part = 0; part < row_parts(plan->classes); part++)
+		found[part] = nothing_found(job); /* it may be cancelled */
 	row_parts_run(plan, run_part, &row);
 	for (size_t part = 0; part < row_parts(plan->classes); part++)
 		add_found(job, lane, &found[part]);
@@ -360,10 +362,11 @@ static void run_apart(const struct job *job, size_t c, size_t n, struct lanes *l
 static void run_rows_apart(const struct job *job)
 {
 	const struct rows *rows = job->work->rows;
-	size_t classes = rows->plan->classes, size = row_part_size(classes);
+	const struct loss_plan *plan = rows->plan;
+	size_t classes = plan->classes, size = row_part_size(classes);
 	struct lanes lanes[LANES];
 	struct found found[LANES] = {{{{0}}, 0}};
-	for (size_t c = 0; c < classes; c += size) {
+	for (size_t c = 0; c < classes && !plan_is_cancelled(plan); c += size) {
 		size_t left = classes - c < size ? classes - c : size;
 		for (size_t lane = 0; lane < rows->n; lane++) {
 			spread(job, lane, &lanes[lane]);

@@ -5,7 +5,7 @@ static void find_max(struct row *row)
 {
 	row->predicted = 0;
 	row->max = row_logit(row, 0);
-	for (size_t c = 1; c < row->classes && row->max == row->max; c++) {
+	for (size_t c = 1; row_has(row, c) && row->max == row->max; c++) {
 		double x = row_logit(row, c);
 		if (x > row->max || x != x) {
 			row->max = x;
@@ -22,7 +22,7 @@ static void find_max(struct row *row)
 static void sum_residual(struct row *row)
 {
 	struct sum sum = {0};
-	for (size_t c = 0; c < row->classes; c++) {
+	for (size_t c = 0; row_has(row, c); c++) {
 		if (c == row->predicted)
 			continue;
 		double low;
@@ -35,6 +35,7 @@ static void sum_residual(struct row *row)
 
 void row_read(struct row *row, const struct loss_plan *plan, size_t r)
 {
+	row->plan = plan;
 	row->input = &plan->tensors[LOSS_ROLE_INPUT];
 	row->transform = plan->transform.on ? &plan->transform : NULL;
 	row->base = plan_row_base(plan, r);
@@ -74,7 +75,7 @@ double row_entropy(const struct row *row)
 	if (row->invalid)
 		return (double)NAN;
 	struct sum sum = {0};
-	for (size_t c = 0; c < row->classes; c++) {
+	for (size_t c = 0; row_has(row, c); c++) {
 		double low;
 		double e = row_exp(row, c, 256, &low);
 		if (e > 0.0)
@@ -87,7 +88,7 @@ size_t row_rank(const struct row *row, size_t y)
 {
 	double x = row_logit(row, y);
 	size_t before = 0;
-	for (size_t c = 0; c < row->classes; c++) {
+	for (size_t c = 0; row_has(row, c); c++) {
 		double other = row_logit(row, c);
 		before += (other > x) | ((other == x) & (c < y));
 	}
@@ -96,7 +97,7 @@ size_t row_rank(const struct row *row, size_t y)
 
 static void write_dense(const struct row *row, const struct loss_plan *plan)
 {
-	for (size_t c = 0; c < row->classes; c++) {
+	for (size_t c = 0; row_has(row, c); c++) {
 		size_t i = row_index(row, c);
 		if (plan->wanted[OUTPUT_LOG_PROBS])
 			tensor_put(&plan->outputs[OUTPUT_LOG_PROBS], i, 0.0 - row_nll(row, c));

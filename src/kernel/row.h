@@ -11,6 +11,7 @@
 #include "transform.h"
 
 struct row {
+	const struct loss_plan *plan;
 	const struct loss_tensor *input;
 	const struct logits_transform *transform; /* NULL: none */
 	size_t base;                              /* plan_row_base */
@@ -43,6 +44,12 @@ void row_write_outputs(const struct row *row, const struct loss_plan *plan, size
 static inline size_t row_index(const struct row *row, size_t c)
 {
 	return row->base + c * row->stride;
+}
+
+/* Whether to go on with class c: not beyond the last, nor where the run is cancelled. */
+static inline bool row_has(const struct row *row, size_t c)
+{
+	return plan_has_class(row->plan, c);
 }
 
 /* What is given, and what it is transformed into: what everything else is about. */

@@ -14,6 +14,8 @@ static void run_one(void *context, size_t part)
 	const struct parts *parts = context;
 	size_t classes = parts->plan->classes, size = row_part_size(classes);
 	size_t c = part * size;
+	if (plan_is_cancelled(parts->plan))
+		return;
 	parts->fn(parts->context, part, c, classes - c < size ? classes - c : size);
 }
 

@@ -26,7 +26,8 @@ static inline size_t row_parts(size_t classes)
 /* Does what there is to do for classes [c, c + n), part number `part` of a row. */
 typedef void row_part_fn(void *context, size_t part, size_t c, size_t n);
 
-/* Every part of a row once, by the plan's team. */
+/* Every part of a row once, by the plan's team; not all of them where the run is cancelled: what
+ * they come to is then for nobody, but must be there. */
 void row_parts_run(const struct loss_plan *plan, row_part_fn *fn, void *context);
 
 #endif

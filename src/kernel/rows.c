@@ -195,6 +195,7 @@ __attribute__((noinline)) static void sum_long_row(const struct rows *rows, size
 {
 	struct class_sum parts[MAX_ROW_PARTS];
 	struct parts_job row = {rows, lane, parts};
+	memset(parts, 0, row_parts(rows->plan->classes) * sizeof *parts); /* it may be cancelled */
 	row_parts_run(rows->plan, sum_part, &row);
 	*sum = parts[0];
 	for (size_t part = 1; part < row_parts(rows->plan->classes); part++)
@@ -243,7 +244,7 @@ static void sum_rows_apart(const struct panel *panel)
 	const struct rows *rows = &panel->rows[0];
 	struct class_sum sums[LANES] = {{0}}, parts[LANES] = {{0}};
 	size_t classes = panel->plan->classes, size = row_part_size(classes);
-	for (size_t c = 0; c < classes; c += size) {
+	for (size_t c = 0; c < classes && !plan_is_cancelled(panel->plan); c += size) {
 		size_t n = classes - c < size ? classes - c : size;
 		sum_apart(rows, c, n, c == 0 ? sums : parts);
 		for (size_t lane = 0; c > 0 && lane < rows->n; lane++)

@@ -62,8 +62,14 @@ loss_status loss_plan_create(const struct loss_problem *problem, struct loss_are
 /* The i-th output that it will have, in the order asked for, not computed yet; false past the last.
  */
 bool loss_plan_output(const struct loss_plan *plan, size_t i, struct loss_output *output);
-/* Elements of the first tensor: what a scheduler weighs. */
+/* Elements of the first tensor. */
 size_t loss_plan_elements(const struct loss_plan *plan);
+/*
+ * What a scheduler weighs: nanoseconds that running it takes on one thread. An estimate, from the
+ * shape, the types and what is asked for, most often within a factor of two on a server's
+ * processor; rows that hold NaN, infinities or other extremes take up to a hundred times as long.
+ */
+uint64_t loss_plan_cost_ns(const struct loss_plan *plan);
 loss_dtype loss_plan_dtype(const struct loss_plan *plan);
 /* The instruction set of the kernels that it runs. */
 const char *loss_plan_isa(const struct loss_plan *plan);
@@ -77,12 +83,20 @@ void loss_plan_run_blocks(struct loss_plan *plan, size_t first, size_t n);
 
 /*
  * Evaluates all blocks with a team of up to `threads` (1, or less, opens no parallel region),
- * stopping at the next block once *cancel (may be NULL) is requested: LOSS_CANCELLED, and nothing
- * more is to be done with the plan. No other error. The calling thread is one of the team, which
- * OpenMP keeps.
+ * stopping at the next block once *cancel (may be NULL) is requested, in a row of many classes at
+ * the next 65,536 or so of them: LOSS_CANCELLED, and nothing more is to be done with the plan. No
+ * other error. The calling thread is one of the team, which OpenMP keeps.
  */
 loss_status loss_plan_run(struct loss_plan *plan, int threads, const struct loss_cancel *cancel,
 			  struct loss_error *err);
+/*
+ * The same in slices, so that something else may be done between them: some of the blocks from
+ * *next on, about as many as `cost_ns` is worth (loss_plan_cost_ns) and one at least, all of them
+ * for UINT64_MAX, and moves *next after them. It begins as 0, and loss_plan_blocks(plan) says that
+ * all have run. The results are the bits that one run gives.
+ */
+loss_status loss_plan_run_slice(struct loss_plan *plan, size_t *next, uint64_t cost_ns, int threads,
+				const struct loss_cancel *cancel, struct loss_error *err);
 /* Rows of a block; the last one may have fewer. */
 size_t loss_plan_block_rows(const struct loss_plan *plan);
 /*

@@ -18,7 +18,7 @@
 
 #define THREADS 2
 
-#define ROWS 4000 /* of CLASSES: more than what is computed inline */
+#define ROWS 10000 /* of CLASSES: with a softcap more than what is computed inline */
 #define CLASSES 100
 #define INFLIGHT "lossd_inflight_bytes"
 
@@ -26,7 +26,7 @@
 static void large_problems_are_computed_by_the_team(void **state)
 {
 	static const char *const headers[] = {"Content-Type: application/json", "Expect:", NULL};
-	struct request request = {.path = CROSS_ENTROPY, .headers = headers};
+	struct request request = {.path = CROSS_ENTROPY "?softcap=30", .headers = headers};
 	char *body = body_of_zeros(ROWS, CLASSES, &request.body_size);
 	struct reply reply;
 	(void)state;
@@ -161,7 +161,9 @@ static void clients_that_leave_cost_nothing(void **state)
 	char *body = body_of_zeros(ROWS, CLASSES, &size), head[256];
 	(void)state;
 	snprintf(head, sizeof head,
-		 "POST " CROSS_ENTROPY " HTTP/1.1\r\nHost: a\r\nContent-Length: %zu\r\n\r\n", size);
+		 "POST " CROSS_ENTROPY
+		 "?softcap=30 HTTP/1.1\r\nHost: a\r\nContent-Length: %zu\r\n\r\n",
+		 size);
 	for (int i = 0; i < 8; i++) {
 		int fd = raw_connect(&server);
 		assert_true(raw_send(fd, head, strlen(head)));

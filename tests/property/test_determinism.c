@@ -58,7 +58,16 @@ static void require_same(const struct eval *a, const struct eval *b, const char 
 static void run_shuffled(struct eval *eval, struct random *random)
 {
 	size_t n = loss_plan_blocks(eval->plan);
-	if (random_chance(random, 0.5)) {
+	if (random_chance(random, 0.3)) {
+		uint64_t whole = loss_plan_cost_ns(eval->plan) + 2;
+		for (size_t next = 0, before = 0; next < n; before = next) {
+			uint64_t cost = (uint64_t)random_below(random, (size_t)whole);
+			require(loss_plan_run_slice(eval->plan, &next, cost, 2, NULL,
+						    &eval->error) == LOSS_OK,
+				"a slice: %s", eval->error.detail);
+			require(next > before && next <= n, "a slice of %zu blocks", next - before);
+		}
+	} else if (random_chance(random, 0.5)) {
 		size_t *order = eval_array(eval, size_t, n);
 		random_order(random, order, n);
 		for (size_t i = 0; i < n; i++)

@@ -10,6 +10,7 @@
 
 #include "../support/eval.h"
 #include "../support/random.h"
+#include "../support/spec.h"
 #include "../support/team.h"
 #include "kernel/row_parts.h"
 
@@ -130,6 +131,47 @@ static void blocks_are_shared_by_the_team(void **state)
 				assert_int_equal(atomic_load(&parts.begun[block]),
 						 block < blocks[i]);
 		}
+}
+
+/* Each part asks before it begins. */
+static void a_cancelled_row_has_no_more_parts(void **state)
+{
+	struct loss_cancel cancel = {0};
+	struct loss_plan plan = {.classes = 7 * ROW_PART + 5, .team = 1, .cancel = &cancel};
+	struct parts parts = {0};
+	(void)state;
+	meeting_open(1);
+	row_parts_run(&plan, count_part, &parts);
+	assert_int_equal(atomic_load(&parts.classes), plan.classes);
+	assert_true(plan_has_class(&plan, CANCEL_CLASSES));
+	loss_cancel_request(&cancel);
+	row_parts_run(&plan, count_part, &parts);
+	assert_int_equal(atomic_load(&parts.classes), plan.classes);
+	assert_false(plan_has_class(&plan, CANCEL_CLASSES));
+	assert_true(plan_has_class(&plan, CANCEL_CLASSES + 1));
+}
+
+/* What a cancelled run leaves of its rows is for nobody, but nothing reads what is not there: in
+ * any layout, with every output, and with rows that the vector kernels leave. */
+static void cancelled_rows_do_no_harm(void **state)
+{
+	static const char *const texts[] = {
+		"cross_entropy logits:F32:2,200000=1,2,3 targets:I64:2=7 "
+		"outputs=loss,grad,rank,entropy,ece,probs,log_probs,predicted",
+		"cross_entropy logits:F64:1,200000=1,+nan,3 targets:I64:1=7 outputs=loss,grad,rank",
+		"cross_entropy logits:F32:1,100000,3=1,2 targets:I64:1,3=7 outputs=loss,grad,rank",
+		"softmax logits:F32:1,200000=1,2 grad_output:F32:1,200000=1 outputs=grad,probs",
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+		struct loss_cancel cancel = {0};
+		struct eval eval;
+		assert_int_equal(spec_plan(&eval, texts[i]), LOSS_OK);
+		loss_cancel_request(&cancel);
+		eval.plan->cancel = &cancel; /* as if in the middle of a block */
+		loss_plan_run_blocks(eval.plan, 0, 1);
+		eval_end(&eval);
+	}
 }
 
 /* Rows are shared where they are too few to keep a team busy to the end, and long. */
@@ -329,6 +371,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(same_bits_from_any_team),
 		cmocka_unit_test(blocks_are_shared_by_the_team),
+		cmocka_unit_test(a_cancelled_row_has_no_more_parts),
+		cmocka_unit_test(cancelled_rows_do_no_harm),
 		cmocka_unit_test(few_long_rows_are_shared),
 		cmocka_unit_test(what_stands_in_which_block),
 		cmocka_unit_test(excluded_blocks),

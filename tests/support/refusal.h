@@ -26,6 +26,7 @@ enum refusal_group {
 	REFUSAL_CODINGS,     /* test_codings.c */
 	REFUSAL_SAFETENSORS, /* test_safetensors.c */
 	REFUSAL_FRAMING,     /* the tests of HTTP's own framing */
+	REFUSAL_QUEUE,       /* test_queue.c */
 	REFUSAL_ORIGINS,     /* test_hosts.c, test_foreign.c */
 	REFUSAL_KEYS,        /* test_keys.c */
 };

@@ -52,6 +52,7 @@ static char *page(void)
 	assert_true(metrics_render(out, &(struct metrics_now){.inflight_bytes = 12345,
 							      .budget_bytes = 67890,
 							      .queue_depth = 3,
+							      .queue_cost_seconds = 1.5,
 							      .certificate_ends = ends,
 							      .spans_exported = 4321,
 							      .spans_dropped = 21,
@@ -229,6 +230,7 @@ static void every_reason_of_rejection_is_there_from_the_start(void **state)
 					    "framing",
 					    "memory",
 					    "draining",
+					    "queue_full",
 					    "unauthorized",
 					    "forbidden",
 					    "rate_limited",
@@ -325,6 +327,7 @@ static void the_process_is_shown(void **state)
 	assert_true(value_of("lossd_ready") == 1);
 	assert_true(value_of("lossd_spans_exported_total") == 4321);
 	assert_true(value_of("lossd_spans_dropped_total") == 21);
+	assert_true(value_of("lossd_queue_cost_seconds") == 1.5);
 	char series[128];
 	snprintf(series, sizeof series, "lossd_build_info{version=\"%s\",isa=\"avx2\"}",
 		 LOSS_VERSION);

@@ -17,10 +17,9 @@
 
 #include <cmocka.h>
 
-/* With so many a job should have ended a second before it began: what it may take goes around the
+/* A slice of so much should have ended a second before it began: what it may take goes around the
  * end of 64 bits. */
-#define OVERDUE_ELEMENTS                                                                           \
-	((UINT64_MAX - SCHEDULER_PATIENCE_NS - UINT64_C(1000000000)) / SCHEDULER_ELEMENT_NS)
+#define OVERDUE_NS ((UINT64_MAX - SCHEDULER_PATIENCE_NS - UINT64_C(1000000000)) / SCHEDULER_SLOWER)
 
 static struct server server;
 static struct loss_arena *arena;
@@ -29,12 +28,14 @@ static struct capture capture;
 /* The job runs while the test has the gate. */
 static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
 
-static void wait_at_gate(struct job *job, int threads)
+static bool wait_at_gate(struct job *job, int threads, uint64_t slice_ns)
 {
 	(void)job;
 	(void)threads;
+	(void)slice_ns;
 	pthread_mutex_lock(&gate);
 	pthread_mutex_unlock(&gate);
+	return false;
 }
 
 static void no_matter(struct job *job)
@@ -47,7 +48,8 @@ static int set_up(void **state)
 	(void)state;
 	memset(&server, 0, sizeof server);
 	arena = loss_arena_create(NULL);
-	server.scheduler = scheduler_start(arena, 1);
+	const struct scheduler_setup setup = {.threads = 1, .limits = {1, UINT64_MAX}};
+	server.scheduler = scheduler_start(arena, &setup);
 	return server.scheduler ? 0 : -1;
 }
 
@@ -89,14 +91,14 @@ static int count(const char *text)
 
 static void a_compute_thread_that_hangs_is_told(void **state)
 {
-	struct job job = {.run = wait_at_gate, .done = no_matter, .elements = OVERDUE_ELEMENTS};
+	struct job job = {.run = wait_at_gate, .done = no_matter, .slice_ns = OVERDUE_NS};
 	char text[64];
 	(void)state;
 	assert_int_equal(ask(text, sizeof text), 200);
 	assert_string_equal(text, "{\"ready\":true}\n");
 	capture_begin(&capture, STDERR_FILENO);
 	pthread_mutex_lock(&gate);
-	scheduler_submit(server.scheduler, &job);
+	assert_true(scheduler_submit(server.scheduler, &job, &(struct schedule_refusal){0}));
 	await(false);
 	unsigned status = ask(text, sizeof text);
 	pthread_mutex_unlock(&gate);

@@ -11,10 +11,12 @@
 
 #include <cmocka.h>
 
-/* A job that notes when it ran, and may wait for a gate to open before it ends. */
+/* A job that notes when it ran, and may wait for a gate to open before a slice ends. */
 struct chore {
 	struct job job;
 	bool waits;
+	int slices; /* that it has beyond the first */
+	uint64_t slice_ns;
 	int ran; /* its place in the order of runs; 0: it has not */
 	int threads;
 	bool is_done;
@@ -27,16 +29,18 @@ static pthread_cond_t changed = PTHREAD_COND_INITIALIZER;
 static bool gate_open;
 static int n_ran;
 
-static void run(struct job *job, int threads)
+static bool run(struct job *job, int threads, uint64_t slice_ns)
 {
 	struct chore *chore = (struct chore *)(void *)job;
 	pthread_mutex_lock(&mutex);
 	chore->ran = ++n_ran;
 	chore->threads = threads;
+	chore->slice_ns = slice_ns;
 	pthread_cond_broadcast(&changed);
 	while (chore->waits && !gate_open)
 		pthread_cond_wait(&changed, &mutex);
 	pthread_mutex_unlock(&mutex);
+	return chore->slices-- > 0;
 }
 
 static void done(struct job *job)
@@ -48,10 +52,17 @@ static void done(struct job *job)
 	pthread_mutex_unlock(&mutex);
 }
 
+static bool try_to_submit(struct chore *chore, struct schedule_refusal *refusal)
+{
+	chore->job.run = run;
+	chore->job.done = done;
+	return scheduler_submit(scheduler, &chore->job, refusal);
+}
+
 static void submit(struct chore *chore)
 {
-	chore->job = (struct job){.run = run, .done = done, .elements = chore->job.elements};
-	scheduler_submit(scheduler, &chore->job);
+	struct schedule_refusal refusal;
+	assert_true(try_to_submit(chore, &refusal));
 }
 
 static void wait_done(struct chore *chore)
@@ -81,13 +92,17 @@ static void open_gate(void)
 	pthread_mutex_unlock(&mutex);
 }
 
+#define QUEUE 2000
+#define COST UINT64_C(1000000000)
+
 static int start(void **state)
 {
+	const struct scheduler_setup setup = {2, {QUEUE, COST}};
 	(void)state;
 	gate_open = false;
 	n_ran = 0;
 	arena = loss_arena_create(NULL);
-	scheduler = arena ? scheduler_start(arena, 2) : NULL;
+	scheduler = arena ? scheduler_start(arena, &setup) : NULL;
 	return scheduler ? 0 : -1;
 }
 
@@ -114,34 +129,96 @@ static void jobs_run_in_order(void **state)
 	}
 }
 
-/* What is much smaller goes first, among equals who came first; what is large is passed by so many
- * and no more. */
+/* What is much smaller goes first, and before the rest of what has begun. */
 static void small_jobs_pass_large_ones(void **state)
 {
-	struct chore first = {0}, large = {.job.elements = 4000}, middle = {.job.elements = 1001};
-	struct chore small[SCHEDULER_OVERTAKEN_MAX + 2] = {0};
-	const int n = SCHEDULER_OVERTAKEN_MAX + 2;
+	struct chore first = {.slices = 2, .job.item.left_ns = COST};
+	struct chore large = {.job.item.left_ns = COST}, small = {0};
 	(void)state;
 	occupy(&first);
 	submit(&large);
-	submit(&middle); /* a little too large to pass */
-	for (int i = 0; i < n; i++) {
-		small[i].job.elements = i == 0 ? 1000 : 200;
-		submit(&small[i]);
-	}
+	submit(&small);
 	open_gate();
-	wait_done(&small[n - 1]);
-	wait_done(&middle);
-	/* The first of the small ones passes the large one, but not the middle one after it. */
-	assert_true(large.ran < middle.ran);
-	int before_large = 0, before_middle = 0;
-	for (int i = 0; i < n; i++) {
-		before_large += small[i].ran < large.ran;
-		before_middle += small[i].ran < middle.ran;
-		assert_true(i < 2 || small[i].ran > small[i - 1].ran);
-	}
-	assert_int_equal(before_large, SCHEDULER_OVERTAKEN_MAX);
-	assert_int_equal(before_middle, SCHEDULER_OVERTAKEN_MAX);
+	wait_done(&large);
+	assert_int_equal(small.ran, 2);
+	assert_int_equal(first.ran, 4);
+	assert_int_equal(large.ran, 5);
+}
+
+/* What the first slice is to cost, and the next one after it took longer than it should. */
+static void slices_are_cut_to_their_time(void **state)
+{
+	struct chore chore = {.slices = 1, .job.item.left_ns = COST};
+	(void)state;
+	occupy(&chore);
+	assert_int_equal(chore.slice_ns, 2 * SCHEDULER_SLICE_NS);
+	poll(NULL, 0, (int)(4 * SCHEDULER_SLICE_NS / 1000000));
+	open_gate();
+	wait_done(&chore);
+	assert_in_range(chore.slice_ns, 1, SCHEDULER_SLICE_NS / 2);
+}
+
+/* One that waits for its next slice is withdrawn like one that waits for its first. */
+static void a_job_is_withdrawn_between_slices(void **state)
+{
+	struct chore long_one = {.slices = 5, .job.item.left_ns = COST}, gate = {0};
+	struct schedule_refusal refusal;
+	(void)state;
+	occupy(&long_one);
+	gate.waits = true;
+	assert_true(try_to_submit(&gate, &refusal));
+	scheduler_withdraw(scheduler, &long_one.job); /* it runs */
+	assert_false(long_one.is_done);
+	open_gate();
+	wait_done(&long_one);
+	wait_done(&gate);
+	assert_int_equal(long_one.ran, 1);
+}
+
+static void a_job_withdrawn_before_it_comes_is_done_at_once(void **state)
+{
+	struct chore first = {0}, chore = {0};
+	(void)state;
+	occupy(&first);
+	scheduler_withdraw(scheduler, &chore.job);
+	submit(&chore);
+	assert_true(chore.is_done);
+	assert_int_equal(scheduler_load(scheduler).jobs, 0);
+	open_gate();
+	wait_done(&first);
+	assert_int_equal(chore.ran, 0);
+}
+
+/* One below, at and above each limit, and far above; what runs is not in the queue. */
+static void what_waits_is_bounded(void **state)
+{
+	static struct chore chores[QUEUE + 2];
+	struct chore first = {.job.item.left_ns = 5 * COST}, huge = {.job.item.left_ns = 5 * COST};
+	struct chore half = {.job.item.left_ns = COST / 2}, more = {.job.item.left_ns = COST / 2};
+	struct chore little = {.job.item.left_ns = 1};
+	struct schedule_refusal refusal;
+	(void)state;
+	occupy(&first);
+	submit(&half);
+	assert_false(try_to_submit(&huge, &refusal));
+	more.job.item.left_ns++;
+	assert_false(try_to_submit(&more, &refusal));
+	assert_true(refusal.by_cost);
+	assert_int_equal(refusal.waiting, 1);
+	assert_int_equal(refusal.waiting_ns, COST / 2);
+	more.job.item.left_ns--;
+	submit(&more);
+	assert_int_equal(scheduler_load(scheduler).cost_ns, COST);
+	assert_false(try_to_submit(&little, &refusal));
+	for (size_t i = 2; i < QUEUE; i++)
+		submit(&chores[i]);
+	assert_int_equal(scheduler_load(scheduler).jobs, QUEUE);
+	assert_false(try_to_submit(&chores[QUEUE], &refusal));
+	assert_false(refusal.by_cost);
+	assert_int_equal(refusal.waiting, QUEUE);
+	open_gate();
+	wait_done(&more);
+	assert_int_equal(chores[QUEUE].ran + huge.ran + little.ran, 0);
 }
 
 static void withdrawn_jobs_are_done_without_a_run(void **state)
@@ -186,18 +263,18 @@ static void jobs_that_wait_are_counted(void **state)
 {
 	struct chore first = {0}, chores[3] = {0};
 	(void)state;
-	assert_int_equal(scheduler_depth(scheduler), 0);
+	assert_int_equal(scheduler_load(scheduler).jobs, 0);
 	occupy(&first);
-	assert_int_equal(scheduler_depth(scheduler), 0); /* it runs */
+	assert_int_equal(scheduler_load(scheduler).jobs, 0); /* it runs */
 	for (size_t i = 0; i < 3; i++) {
 		submit(&chores[i]);
-		assert_int_equal(scheduler_depth(scheduler), i + 1);
+		assert_int_equal(scheduler_load(scheduler).jobs, i + 1);
 	}
 	scheduler_withdraw(scheduler, &chores[1].job);
-	assert_int_equal(scheduler_depth(scheduler), 2);
+	assert_int_equal(scheduler_load(scheduler).jobs, 2);
 	open_gate();
 	wait_done(&chores[2]);
-	assert_int_equal(scheduler_depth(scheduler), 0);
+	assert_int_equal(scheduler_load(scheduler).jobs, 0);
 }
 
 #define MANY 2000
@@ -207,7 +284,7 @@ static void *ask(void *context)
 	atomic_bool *over = context;
 	uintptr_t bad = 0;
 	while (!atomic_load(over)) {
-		bad += scheduler_depth(scheduler) > MANY;
+		bad += scheduler_load(scheduler).jobs > MANY;
 		bad += !scheduler_answers(scheduler, clock_ns());
 	}
 	return (void *)bad;
@@ -229,14 +306,14 @@ static void the_queue_may_be_asked_at_any_time(void **state)
 	atomic_store(&over, true);
 	assert_int_equal(pthread_join(thread, &bad), 0);
 	assert_null(bad);
-	assert_int_equal(scheduler_depth(scheduler), 0);
+	assert_int_equal(scheduler_load(scheduler).jobs, 0);
 }
 
-/* A job may take its time, the more the larger it is, but not for ever. */
+/* A slice may take its time, the more the larger it is, but not for ever. */
 static void a_job_that_hangs_is_noticed(void **state)
 {
-	struct chore chore = {.job.elements = 5000000};
-	uint64_t patience = SCHEDULER_PATIENCE_NS + 5000000 * SCHEDULER_ELEMENT_NS;
+	struct chore chore = {.job.item.left_ns = COST};
+	uint64_t patience = SCHEDULER_PATIENCE_NS + 2 * SCHEDULER_SLICE_NS * SCHEDULER_SLOWER;
 	(void)state;
 	assert_true(scheduler_answers(scheduler, UINT64_MAX)); /* nothing runs */
 	uint64_t before = clock_ns();
@@ -301,7 +378,7 @@ static void a_task_runs_meanwhile(void **state)
 
 static void a_busy_thread_takes_no_task(void **state)
 {
-	struct chore busy = {.job = {.elements = 1}}, next = {.job = {.elements = 1}};
+	struct chore busy = {0}, next = {0};
 	struct walk it = {.task = {walk, &it, false}};
 	(void)state;
 	occupy(&busy);
@@ -320,6 +397,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(jobs_run_in_order, start, stop),
 		cmocka_unit_test_setup_teardown(small_jobs_pass_large_ones, start, stop),
+		cmocka_unit_test_setup_teardown(slices_are_cut_to_their_time, start, stop),
+		cmocka_unit_test_setup_teardown(a_job_is_withdrawn_between_slices, start, stop),
+		cmocka_unit_test_setup_teardown(a_job_withdrawn_before_it_comes_is_done_at_once,
+						start, stop),
+		cmocka_unit_test_setup_teardown(what_waits_is_bounded, start, stop),
 		cmocka_unit_test_setup_teardown(withdrawn_jobs_are_done_without_a_run, start, stop),
 		cmocka_unit_test_setup_teardown(a_running_job_is_left_alone, start, stop),
 		cmocka_unit_test_setup_teardown(jobs_that_wait_are_counted, start, stop),

@@ -22,6 +22,7 @@ static const struct {
 	{STATUS_DRAINING, 503, "draining"},
 	{LOSS_OUT_OF_MEMORY, 503, "out_of_memory"},
 	{LOSS_TOO_MUCH_MEMORY_IN_FLIGHT, 429, "too_much_memory_in_flight"},
+	{STATUS_QUEUE_FULL, 429, "queue_full"},
 	{STATUS_FORBIDDEN, 403, "forbidden"},
 	{STATUS_UNKNOWN_PATH, 404, "unknown_path"},
 	{STATUS_UNKNOWN_LOSS, 404, "unknown_loss"},

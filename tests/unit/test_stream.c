@@ -112,7 +112,8 @@ static void test_rows_that_another_thread_evaluates(void **state)
 {
 	(void)state;
 	struct loss_arena *own = loss_arena_create(NULL);
-	struct scheduler *scheduler = scheduler_start(own, 2);
+	struct scheduler *scheduler =
+		scheduler_start(own, &(struct scheduler_setup){2, {64, UINT64_MAX}});
 	assert_non_null(scheduler);
 	struct loss_arena *arena = loss_arena_create(NULL);
 	struct streamed s = stream_rows(arena, NULL, NULL, ROWS);

@@ -50,7 +50,7 @@ static double weighted_loss(const struct coefficients *k, struct sum *coefficien
 	const struct row *row = k->row;
 	struct sum gaps = {0};
 	*coefficient_sum = (struct sum){0};
-	for (size_t c = 0; c < row->classes; c++) {
+	for (size_t c = 0; row_has(row, c); c++) {
 		struct sum b = coefficient(k, c);
 		sum_add(&gaps, row_weighted_gap(row, c, sum_value(&b)));
 		sum_merge(coefficient_sum, &b);
@@ -127,7 +127,7 @@ static double add_z_grad(const struct coefficients *k, size_t c, struct sum scal
 
 static void fill_grad(const struct row *row, const struct loss_tensor *grad, double value)
 {
-	for (size_t c = 0; c < row->classes; c++)
+	for (size_t c = 0; row_has(row, c); c++)
 		tensor_put(grad, row_index(row, c), value);
 }
 
@@ -138,7 +138,7 @@ static void write_smooth_grad(const struct coefficients *k, const struct sum *co
 	const struct loss_tensor *grad = &k->plan->outputs[OUTPUT_GRAD];
 	struct sum scale = plan_scale(k->plan, r);
 	/* p A may be larger than each of the terms it stands for: it takes more than a double. */
-	for (size_t c = 0; c < row->classes; c++) {
+	for (size_t c = 0; row_has(row, c); c++) {
 		struct sum at = scale_at(row, c, scale);
 		double slope = difference(product(row_prob_parts(row, c), *coefficient_sum),
 					  coefficient(k, c));
@@ -161,7 +161,7 @@ static void write_index_grad(const struct coefficients *k, size_t r)
 	struct sum factor = sum_from(plan_class_weight(k->plan, k->y));
 	if (ce_is_focal(k->plan))
 		factor = weigh_parts(factor, focal_of(k).factor);
-	for (size_t c = 0; c < row->classes; c++) {
+	for (size_t c = 0; row_has(row, c); c++) {
 		struct sum at = scale_at(row, c, scale);
 		double grad = index_grad(k, c, sum_from(times(factor.high, at)), at);
 		tensor_put(&k->plan->outputs[OUTPUT_GRAD], row_index(row, c), grad);
@@ -202,6 +202,6 @@ double ce_evaluate_row(const struct loss_plan *plan, size_t r, size_t y, double 
 void ce_clear_grad(const struct loss_plan *plan, size_t r)
 {
 	size_t base = plan_row_base(plan, r);
-	for (size_t c = 0; c < plan->classes; c++)
+	for (size_t c = 0; plan_has_class(plan, c); c++)
 		tensor_put(&plan->outputs[OUTPUT_GRAD], base + c * plan->inner, 0.0);
 }

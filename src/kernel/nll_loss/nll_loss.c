@@ -70,7 +70,7 @@ static void clear_grad(const struct loss_plan *plan, size_t first, size_t n)
 	for (size_t r = first, end = first + n; r < end; r += taken) {
 		size_t left = inner - r % inner;
 		taken = end - r < left ? end - r : left;
-		for (size_t c = 0; c < plan->classes; c++)
+		for (size_t c = 0; plan_has_class(plan, c); c++)
 			memset((char *)grad->data + (plan_row_base(plan, r) + c * inner) * size, 0,
 			       taken * size);
 	}

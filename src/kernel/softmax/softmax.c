@@ -20,9 +20,9 @@ static double upstream(const struct loss_plan *plan, const struct row *row, size
 static void log_softmax_grad(const struct loss_plan *plan, const struct row *row)
 {
 	struct sum total = {0};
-	for (size_t c = 0; c < row->classes; c++)
+	for (size_t c = 0; row_has(row, c); c++)
 		sum_add(&total, upstream(plan, row, c));
-	for (size_t c = 0; c < row->classes; c++)
+	for (size_t c = 0; row_has(row, c); c++)
 		tensor_put(&plan->outputs[OUTPUT_GRAD], row_index(row, c),
 			   difference(sum_from(upstream(plan, row, c)),
 				      product(row_prob_parts(row, c), total)));
@@ -32,7 +32,7 @@ static void log_softmax_grad(const struct loss_plan *plan, const struct row *row
 static struct sum mean_upstream(const struct loss_plan *plan, const struct row *row)
 {
 	struct sum mean = {0};
-	for (size_t c = 0; c < row->classes; c++) {
+	for (size_t c = 0; row_has(row, c); c++) {
 		struct sum term = product(row_prob_parts(row, c), sum_from(upstream(plan, row, c)));
 		sum_merge(&mean, &term);
 	}
@@ -42,7 +42,7 @@ static struct sum mean_upstream(const struct loss_plan *plan, const struct row *
 static void softmax_grad(const struct loss_plan *plan, const struct row *row)
 {
 	struct sum mean = mean_upstream(plan, row);
-	for (size_t c = 0; c < row->classes; c++) {
+	for (size_t c = 0; row_has(row, c); c++) {
 		double lost;
 		double above = two_sum(upstream(plan, row, c), -sum_value(&mean), &lost);
 		struct sum gap = {above, lost - sum_rest(&mean)};

@@ -130,9 +130,9 @@ static void keep(struct loss_error *err, const struct loss_error *found)
 static void run(struct evaluation *e, const struct protocol *protocol, struct fuzz_outcome *outcome)
 {
 	struct loss_error *err = &outcome->err;
-	if (evaluation_plan(e, err) != LOSS_OK || evaluation_elements(e) > MAX_ELEMENTS)
+	if (evaluation_plan(e, err) != LOSS_OK || loss_plan_elements(e->plan) > MAX_ELEMENTS)
 		return;
-	if (evaluation_run(e, 1, err) != LOSS_OK)
+	if (evaluation_run(e, 1, UINT64_MAX, err) != LOSS_OK)
 		return;
 	hash_problem(outcome, e->problem);
 	hash_result(outcome, e->result);

@@ -25,7 +25,9 @@ static void start(void)
 	server.reserve = loss_budget_create(SERVER_RESERVE_BYTES);
 	fuzz_check(server.budget && server.reserve, "no memory for budgets");
 	server.reaper = reaper_start(arena, &server.config, NULL, 1);
-	server.scheduler = scheduler_start(arena, 1);
+	server.scheduler = scheduler_start(
+		arena,
+		&(struct scheduler_setup){1, {(size_t)server.config.queue_length, UINT64_MAX}});
 	server.workers = workers_start(arena, 1);
 	server.routes = routes;
 	fuzz_check(server.reaper && server.scheduler && server.workers, "no threads");
