@@ -1,22 +1,40 @@
 #include "answer.h"
 
+#include <string.h>
+
 #include "auth/cors.h"
 #include "codec/json/json_out.h"
 #include "codec/json/problem_json.h"
+#include "codec/text/thousandths.h"
 #include "status/status.h"
 
 /* How soon a shed request may come again. The queue is short, so soon. */
 #define RETRY_AFTER_SECONDS "1"
 
+/* "receive;dur=0.012, decode;dur=0.009, ..."; NULL, and the header is left out, where there is no
+ * memory. */
 static const char *server_timing(struct request *request)
 {
 	const struct timings *t = &request->timings;
-	return loss_arena_printf(request->arena,
-				 "receive;dur=%.3f, decode;dur=%.3f, queue;dur=%.3f, "
-				 "compute;dur=%.3f, encode;dur=%.3f",
-				 (double)t->receive_ns / 1e6, (double)t->decode_ns / 1e6,
-				 (double)t->queue_ns / 1e6, (double)t->compute_ns / 1e6,
-				 (double)t->encode_ns / 1e6);
+	const struct phase {
+		const char *name;
+		uint64_t ns;
+	} phases[] = {
+		{"receive;dur=", t->receive_ns}, {", decode;dur=", t->decode_ns},
+		{", queue;dur=", t->queue_ns},   {", compute;dur=", t->compute_ns},
+		{", encode;dur=", t->encode_ns},
+	};
+	enum { N_PHASES = sizeof phases / sizeof *phases, NAME_CHARS = 16 };
+	char *text = loss_arena_array(request->arena, char,
+				      N_PHASES *(NAME_CHARS + THOUSANDTHS_CHARS) + 1);
+	char *p = text;
+	for (size_t i = 0; text && i < N_PHASES; i++) {
+		p = stpcpy(p, phases[i].name);
+		p += thousandths_write(thousandths_of_ms(phases[i].ns), p);
+	}
+	if (text)
+		*p = '\0';
+	return text;
 }
 
 /* In the arena; NULL, and the header is left out, where there is no memory. */

@@ -1,8 +1,6 @@
 #include "request_id.h"
 
-#include <inttypes.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <unistd.h>
 
 #include "os/clock.h"
@@ -22,8 +20,12 @@ void request_id_start(void)
 	atomic_store(&counter, seed[1]);
 }
 
-void request_id_make(char *out, size_t size)
+void request_id_make(char out[REQUEST_ID_SIZE])
 {
-	uint64_t n = atomic_fetch_add_explicit(&counter, 1, memory_order_relaxed);
-	snprintf(out, size, "%016" PRIx64 "%016" PRIx64, process, n);
+	static const char hex[] = "0123456789abcdef";
+	const uint64_t halves[] = {process,
+				   atomic_fetch_add_explicit(&counter, 1, memory_order_relaxed)};
+	for (size_t i = 0; i < REQUEST_ID_SIZE - 1; i++)
+		out[i] = hex[halves[i / 16] >> (60 - i % 16 * 4) & 15];
+	out[REQUEST_ID_SIZE - 1] = '\0';
 }

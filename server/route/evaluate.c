@@ -129,6 +129,7 @@ static enum handler_end proceed(struct request *request)
 {
 	struct evaluate *evaluate = of(request);
 	bool written = evaluate->request->reply.status != 0;
+	timings_begin(&request->timings);
 	return written ? HANDLER_DONE : begin_writing(evaluate);
 }
 
@@ -148,7 +149,8 @@ static void run_job(struct job *job, int threads)
 {
 	struct evaluate *evaluate = of_job(job);
 	struct request *request = evaluate->request;
-	request->timings.queue_ns = clock_ns() - request->started_ns;
+	timings_begin(&request->timings);
+	request->timings.queue_ns = request->timings.mark_ns - request->started_ns;
 	compute(evaluate, threads);
 }
 
@@ -159,7 +161,9 @@ static void end_job(struct job *job)
 
 static bool step_work(struct work *work)
 {
-	return write_piece(of_work(work));
+	struct evaluate *evaluate = of_work(work);
+	timings_begin(&evaluate->request->timings);
+	return write_piece(evaluate);
 }
 
 static void end_work(struct work *work)

@@ -26,6 +26,8 @@ void json_out_boolean(struct json_out *out, bool value);
 void json_out_integer(struct json_out *out, int64_t value);
 void json_out_size(struct json_out *out, size_t value);
 void json_out_f64(struct json_out *out, double value);
+/* digits * 10^exponent, as json_out_f64 writes it; of at most 15 digits. */
+void json_out_decimal(struct json_out *out, uint64_t digits, int exponent);
 void json_out_raw(struct json_out *out, const char *json); /* one value that is JSON text already */
 /* Nested arrays, or a scalar. */
 void json_out_tensor(struct json_out *out, const struct loss_tensor *tensor);
