@@ -125,10 +125,16 @@ void json_out_string(struct json_out *out, const char *text)
 
 void json_out_key(struct json_out *out, const char *key)
 {
+	size_t n = strlen(key);
 	begin_value(out);
-	put_string(out, key);
-	put(out, ":", 1);
+	char *p = room(out, n + sizeof "\"\":");
 	out->comma = false;
+	if (!p)
+		return;
+	*p++ = '"';
+	memcpy(p, key, n);
+	memcpy(p + n, "\":", 2);
+	out->buffer->size += n + 3;
 }
 
 /* ---------------------------------------------------------------- numbers */

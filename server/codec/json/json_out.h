@@ -20,6 +20,7 @@ void json_out_open(struct json_out *out, char bracket);  /* '{' or '[' */
 void json_out_close(struct json_out *out, char bracket); /* '}' or ']' */
 /* The closing bracket of the whole, and the end of the line. */
 void json_out_end(struct json_out *out, char bracket);
+/* A name of ours, in which nothing is to be escaped. */
 void json_out_key(struct json_out *out, const char *key);
 void json_out_string(struct json_out *out, const char *text);
 void json_out_boolean(struct json_out *out, bool value);
