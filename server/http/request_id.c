@@ -1,12 +1,14 @@
 #include "request_id.h"
 
 #include <stdatomic.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "os/clock.h"
 
-static uint64_t
-	process; /* the same in all ids of this process; written once, by request_id_start */
+#define HALF 16 /* digits */
+
+static char process[HALF]; /* begins all ids of this process; written once, by request_id_start */
 static _Atomic uint64_t counter;
 
 /* A thread takes so many at once, so that threads have no cache line to share for each. */
@@ -23,6 +25,13 @@ static uint64_t next(void)
 	return mine++;
 }
 
+static void write_half(char out[HALF], uint64_t n)
+{
+	static const char hex[] = "0123456789abcdef";
+	for (int i = HALF; i-- > 0; n >>= 4)
+		out[i] = hex[n & 15];
+}
+
 void request_id_start(void)
 {
 	uint64_t seed[2];
@@ -30,15 +39,13 @@ void request_id_start(void)
 		seed[0] = clock_ns();
 		seed[1] = (uint64_t)getpid();
 	}
-	process = seed[0];
+	write_half(process, seed[0]);
 	atomic_store(&counter, seed[1]);
 }
 
 void request_id_make(char out[REQUEST_ID_SIZE])
 {
-	static const char hex[] = "0123456789abcdef";
-	const uint64_t halves[] = {process, next()};
-	for (size_t i = 0; i < REQUEST_ID_SIZE - 1; i++)
-		out[i] = hex[halves[i / 16] >> (60 - i % 16 * 4) & 15];
+	memcpy(out, process, HALF);
+	write_half(out + HALF, next());
 	out[REQUEST_ID_SIZE - 1] = '\0';
 }
