@@ -17,6 +17,7 @@
 #include "log/log.h"
 #include "metrics/metrics.h"
 #include "os/clock.h"
+#include "os/pads.h"
 #include "os/workers.h"
 #include "route/routes.h"
 #include "settings/address.h"
@@ -86,7 +87,8 @@ static bool start_memory(struct service *service)
 	struct server *server = &service->server;
 	server->budget = loss_budget_create((size_t)server->config.memory_budget_bytes);
 	server->reserve = loss_budget_create(SERVER_RESERVE_BYTES);
-	return server->budget && server->reserve;
+	server->pads = pads_create(service->arena, (size_t)server->config.io_threads);
+	return server->budget && server->reserve && server->pads;
 }
 
 static void stop_memory(struct service *service)

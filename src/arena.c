@@ -10,6 +10,7 @@
 #define ALIGNMENT ((size_t)64)
 #define PAGE ((size_t)4096)
 #define SLAB_BYTES ((size_t)16384)
+#define SMALLEST_BLOCK ((size_t)1024) /* that an arena begins in */
 /* From here on memory comes as pages of its own, which stay warm for the next taker (mapping.h). */
 #define MAPPED_BYTES ((size_t)1 << 18)
 
@@ -17,7 +18,9 @@ struct slab {
 	_Alignas(64) struct slab *next;
 	size_t size; /* with this header */
 	size_t used;
-	void *memory; /* what malloc gave, at most an alignment before; NULL for a mapping */
+	/* What malloc gave, at most an alignment before; NULL for a mapping, and for a block of the
+	 * caller's. */
+	void *memory;
 	struct mapping *mapping;
 };
 
@@ -185,18 +188,32 @@ static void slab_destroy(struct loss_budget *budget, struct slab *slab)
 		loss_budget_give(budget, size);
 }
 
+/* The arena lives in its own first slab. */
+static struct loss_arena *settle(const struct loss_arena *start, struct slab *slab)
+{
+	struct loss_arena *arena = (struct loss_arena *)(slab + 1);
+	*arena = *start;
+	arena->slabs = slab;
+	slab->used += round_up(sizeof *arena, ALIGNMENT);
+	return arena;
+}
+
 struct loss_arena *loss_arena_create(struct loss_budget *budget)
 {
 	struct loss_arena start = {.budget = budget};
 	struct slab *slab = slab_create(&start, sizeof start);
-	if (!slab)
+	return slab ? settle(&start, slab) : NULL;
+}
+
+struct loss_arena *loss_arena_create_in(struct loss_budget *budget, void *block, size_t size)
+{
+	struct loss_arena start = {.budget = budget};
+	struct slab *slab = block;
+	assert((uintptr_t)block % ALIGNMENT == 0 && size >= SMALLEST_BLOCK);
+	if (!charge(&start, size))
 		return NULL;
-	/* The arena lives in its own first slab. */
-	struct loss_arena *arena = (struct loss_arena *)(slab + 1);
-	*arena = start;
-	arena->slabs = slab;
-	slab->used += round_up(sizeof *arena, ALIGNMENT);
-	return arena;
+	*slab = (struct slab){.size = size, .used = sizeof *slab};
+	return settle(&start, slab);
 }
 
 void loss_arena_destroy(struct loss_arena *arena)

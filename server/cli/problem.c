@@ -116,6 +116,7 @@ static enum exit_status print(struct problem *problem)
 static void decode(struct problem *problem, const struct loss_error *found)
 {
 	struct loss_error err = *found;
+	timings_begin(&problem->timings);
 	if (problem_decoder(problem) && err.status == LOSS_OK)
 		evaluation_decode(problem->evaluation, &err);
 	if (err.status != LOSS_OK && status_precedes(err.status, problem->err.status))

@@ -19,7 +19,7 @@ struct timings {
 	uint64_t queue_ns;
 	uint64_t compute_ns;
 	uint64_t encode_ns; /* of the pieces written so far */
-	uint64_t piece_ns;  /* when the piece began that is being written */
+	uint64_t mark_ns;   /* when the phase at hand began: timings_begin, timings_end */
 	uint64_t bytes_in;
 	unsigned threads; /* that computed; 0: nothing was */
 	uint64_t rows;    /* that were computed */
@@ -40,7 +40,22 @@ static inline void timings_extend(struct timings *timings, enum phase phase, uin
 /* For a reply that tells, before its end, what it took to write. */
 static inline uint64_t timings_encode_ns(const struct timings *timings, uint64_t now_ns)
 {
-	return timings->encode_ns + (now_ns - timings->piece_ns);
+	return timings->encode_ns + (now_ns - timings->mark_ns);
+}
+
+static inline void timings_begin(struct timings *timings)
+{
+	timings->mark_ns = clock_ns();
+}
+
+/* Adds what has passed to a phase, and begins the next one: phases that follow each other read the
+ * clock once in between. Who has waited for something else meanwhile begins anew. */
+static inline void timings_end(struct timings *timings, enum phase phase, uint64_t *phase_ns)
+{
+	uint64_t now_ns = clock_ns();
+	timings_extend(timings, phase, timings->mark_ns, now_ns);
+	*phase_ns += now_ns - timings->mark_ns;
+	timings->mark_ns = now_ns;
 }
 
 #endif

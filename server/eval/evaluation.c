@@ -7,19 +7,12 @@
 #define COPIED_BYTES ((size_t)65536)
 /* Bytes of tensors that are compressed at a time. */
 #define DEFLATED_BYTES ((size_t)65536)
+/* Of the text of a small reply: so that it does not grow in steps. */
+#define USUAL_BYTES ((size_t)512)
 /* What an element takes as text with its comma, more or less; and from how many elements on room is
  * made at once. */
 #define USUAL_CHARS 12
 #define MANY_ELEMENTS ((size_t)1 << 16)
-
-/* The phase has gone on since `start`, until now, which is returned. */
-static uint64_t note(struct timings *timings, enum phase phase, uint64_t *busy_ns, uint64_t start)
-{
-	uint64_t now = clock_ns();
-	*busy_ns += now - start;
-	timings_extend(timings, phase, start, now);
-	return now;
-}
 
 /* ---------------------------------------------------------------- the body */
 
@@ -74,17 +67,16 @@ static void feed_decoded(void *context, const unsigned char *bytes, size_t n)
 
 void evaluation_feed(struct evaluation *e, const unsigned char *bytes, size_t n)
 {
-	uint64_t start = clock_ns();
+	timings_begin(e->timings);
 	if (!e->inflater)
 		e->decoder->feed(e->decoder, bytes, n);
 	else if (!inflater_feed(e->inflater, bytes, n, feed_decoded, e->decoder))
 		evaluation_drop(e); /* nobody needs it any more */
-	note(e->timings, PHASE_DECODE, &e->timings->decode_ns, start);
+	timings_end(e->timings, PHASE_DECODE, &e->timings->decode_ns);
 }
 
 loss_status evaluation_decode(struct evaluation *e, struct loss_error *err)
 {
-	uint64_t start = clock_ns();
 	loss_status status = e->inflater ? inflater_finish(e->inflater, err) : LOSS_OK;
 	if (status == LOSS_OK)
 		status = e->decoder->finish(e->decoder, err);
@@ -92,11 +84,12 @@ loss_status evaluation_decode(struct evaluation *e, struct loss_error *err)
 		status = stream_finish(e->stream, err);
 	stream_settle(e->stream); /* an error may have left a task under way */
 	uint64_t compute_ns = stream_compute_ns(e->stream);
-	uint64_t now = note(e->timings, PHASE_DECODE, &e->timings->decode_ns, start);
+	timings_end(e->timings, PHASE_DECODE, &e->timings->decode_ns);
 	e->timings->decode_ns -= compute_ns;
 	e->timings->compute_ns += compute_ns + stream_beside_ns(e->stream);
 	if (stream_first_ns(e->stream) != 0)
-		timings_extend(e->timings, PHASE_COMPUTE, stream_first_ns(e->stream), now);
+		timings_extend(e->timings, PHASE_COMPUTE, stream_first_ns(e->stream),
+			       e->timings->mark_ns);
 	return status;
 }
 
@@ -124,14 +117,13 @@ static loss_status place_outputs(struct evaluation *e, struct loss_error *err)
 
 loss_status evaluation_plan(struct evaluation *e, struct loss_error *err)
 {
-	uint64_t start = clock_ns();
 	loss_status status = LOSS_OK;
 	e->plan = stream_plan(e->stream);
 	if (!e->plan)
 		status = loss_plan_create(e->problem, e->arena, &e->plan, err);
 	if (status == LOSS_OK)
 		status = place_outputs(e, err);
-	note(e->timings, PHASE_COMPUTE, &e->timings->compute_ns, start);
+	timings_end(e->timings, PHASE_COMPUTE, &e->timings->compute_ns);
 	return status;
 }
 
@@ -165,7 +157,6 @@ static loss_status finish(struct evaluation *e, int threads, struct loss_error *
 loss_status evaluation_run(struct evaluation *e, int threads, uint64_t slice_ns,
 			   struct loss_error *err)
 {
-	uint64_t start = clock_ns();
 	loss_status status = LOSS_OK;
 	bool streamed = stream_plan(e->stream) != NULL;
 	if (!streamed)
@@ -175,7 +166,7 @@ loss_status evaluation_run(struct evaluation *e, int threads, uint64_t slice_ns,
 		loss_fail(err, status, NULL, "the deadline passed before all rows were evaluated");
 	if (status == LOSS_OK && (streamed || e->next_block == loss_plan_blocks(e->plan)))
 		status = finish(e, threads, err);
-	note(e->timings, PHASE_COMPUTE, &e->timings->compute_ns, start);
+	timings_end(e->timings, PHASE_COMPUTE, &e->timings->compute_ns);
 	return status;
 }
 
@@ -215,6 +206,9 @@ static bool begin_reply(struct evaluation *e)
 		.text = loss_buffer_create(e->arena),
 		.content_type = e->kind.format->content_type,
 	};
+	/* Without room yet the encoder finds out how much it can have. */
+	if (e->encoded.text)
+		(void)loss_buffer_reserve(e->encoded.text, USUAL_BYTES);
 	e->encoder = e->encoded.text ? e->kind.format->create(&input) : NULL;
 	return e->encoder != NULL;
 }
@@ -334,7 +328,6 @@ static enum encoder_end write_text(struct evaluation *e, struct loss_error *err)
 enum encoder_end evaluation_write(struct evaluation *e, struct loss_error *err)
 {
 	enum encoder_end end;
-	e->timings->piece_ns = clock_ns();
 	if (!e->written) {
 		end = write_text(e, err);
 	} else {
@@ -342,7 +335,7 @@ enum encoder_end evaluation_write(struct evaluation *e, struct loss_error *err)
 		if (end == ENCODER_FAILED)
 			loss_arena_failure(e->arena, err);
 	}
-	note(e->timings, PHASE_ENCODE, &e->timings->encode_ns, e->timings->piece_ns);
+	timings_end(e->timings, PHASE_ENCODE, &e->timings->encode_ns);
 	if (end == ENCODER_DONE)
 		count(e);
 	return end;

@@ -63,7 +63,11 @@ struct evaluation *evaluation_create(const struct evaluation_kind *kind, struct 
 loss_status evaluation_query(struct evaluation *evaluation, const char *query, size_t n,
 			     struct loss_error *err);
 void evaluation_feed(struct evaluation *evaluation, const unsigned char *bytes, size_t n);
-/* The body is complete: the error in it, if any. */
+/*
+ * The body is complete: the error in it, if any. This and what follows count their times from where
+ * the one before them ended (timings.h): the caller, who has done something else in between, or
+ * nothing yet, calls timings_begin.
+ */
 loss_status evaluation_decode(struct evaluation *evaluation, struct loss_error *err);
 /* Everything that is wrong with the problem is found here, if its rows did not run already. */
 loss_status evaluation_plan(struct evaluation *evaluation, struct loss_error *err);

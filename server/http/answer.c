@@ -1,38 +1,49 @@
 #include "answer.h"
 
+#include <string.h>
+
 #include "auth/cors.h"
 #include "authorise.h"
 #include "codec/json/json_out.h"
 #include "codec/json/problem_json.h"
+#include "codec/text/thousandths.h"
 #include "status/status.h"
 
 /* How soon a shed request may come again, where nothing is known of it. */
 #define RETRY_AFTER_SECONDS "1"
 #define NS_PER_SECOND UINT64_C(1000000000)
 
-static const char *retry_after(const struct request *request)
-{
-	const char *seconds = request->retry_s > 0
-				      ? loss_arena_printf(request->arena, "%u", request->retry_s)
-				      : NULL;
-	return seconds ? seconds : RETRY_AFTER_SECONDS;
-}
-
+/* "receive;dur=0.012, decode;dur=0.009, ..."; NULL, and the header is left out, where there is no
+ * memory. */
 static const char *server_timing(struct request *request)
 {
 	const struct timings *t = &request->timings;
-	return loss_arena_printf(request->arena,
-				 "receive;dur=%.3f, decode;dur=%.3f, queue;dur=%.3f, "
-				 "compute;dur=%.3f, encode;dur=%.3f",
-				 (double)t->receive_ns / 1e6, (double)t->decode_ns / 1e6,
-				 (double)t->queue_ns / 1e6, (double)t->compute_ns / 1e6,
-				 (double)t->encode_ns / 1e6);
+	const struct phase {
+		const char *name;
+		uint64_t ns;
+	} phases[N_PHASES] = {
+		{"receive;dur=", t->receive_ns}, {", decode;dur=", t->decode_ns},
+		{", queue;dur=", t->queue_ns},   {", compute;dur=", t->compute_ns},
+		{", encode;dur=", t->encode_ns},
+	};
+	enum { NAME_CHARS = 16 };
+	char *text = loss_arena_array(request->arena, char,
+				      N_PHASES *(NAME_CHARS + THOUSANDTHS_CHARS) + 1);
+	char *p = text;
+	for (size_t i = 0; text && i < N_PHASES; i++) {
+		p = stpcpy(p, phases[i].name);
+		p += thousandths_write(thousandths_of_ms(phases[i].ns), p);
+	}
+	if (text)
+		*p = '\0';
+	return text;
 }
 
-/* Of a key that is over its rate it is known. */
+/* It is known of a key that is over its rate, and of a full queue. */
 static const char *retry_after(const struct request *request)
 {
-	uint64_t seconds = (request->guest.wait_ns + NS_PER_SECOND - 1) / NS_PER_SECOND;
+	uint64_t of_key = (request->guest.wait_ns + NS_PER_SECOND - 1) / NS_PER_SECOND;
+	uint64_t seconds = of_key > 0 ? of_key : request->retry_s;
 	const char *text =
 		seconds > 0 ? loss_arena_printf(request->arena, "%llu", (unsigned long long)seconds)
 			    : NULL;

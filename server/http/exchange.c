@@ -126,7 +126,7 @@ static void identify(struct request *request)
 {
 	request->id = request->head.request_id;
 	if (!request->id) {
-		request_id_make(request->made_id, sizeof request->made_id);
+		request_id_make(request->made_id);
 		request->id = request->made_id;
 	}
 }
@@ -244,8 +244,9 @@ bool exchange_feed(struct request *request, const void *bytes, size_t n)
 static void note_received(struct request *request)
 {
 	struct timings *t = &request->timings;
-	uint64_t now = clock_ns(), elapsed = now - t->start_ns;
-	timings_extend(t, PHASE_RECEIVE, t->start_ns, now);
+	timings_begin(t);
+	uint64_t elapsed = t->mark_ns - t->start_ns;
+	timings_extend(t, PHASE_RECEIVE, t->start_ns, t->mark_ns);
 	t->receive_ns = elapsed > t->decode_ns ? elapsed - t->decode_ns : 0;
 }
 

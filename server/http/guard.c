@@ -12,9 +12,17 @@
  * also the white space after them, and takes the first of several: so what it does not know is
  * refused here.
  */
+enum counted { HOST, LENGTH, CODING, EXPECTATION, N_COUNTED };
+static const struct header_name counted[N_COUNTED] = {
+	[HOST] = HEADER_NAME("Host"),
+	[LENGTH] = HEADER_NAME("Content-Length"),
+	[CODING] = HEADER_NAME("Transfer-Encoding"),
+	[EXPECTATION] = HEADER_NAME("Expect"),
+};
+
 struct census {
-	size_t hosts, lengths, codings, expectations;
-	const char *host, *length, *coding, *expectation;
+	size_t n[N_COUNTED];
+	const char *last[N_COUNTED]; /* value */
 };
 
 static bool is_alphanumeric(unsigned char c)
@@ -22,13 +30,15 @@ static bool is_alphanumeric(unsigned char c)
 	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 }
 
-/* RFC 9110, section 5.6.2. */
-static bool is_token(const char *text)
+/* RFC 9110, section 5.6.2: the length of a token; 0 of what is none. */
+static size_t token_size(const char *text)
 {
 	const char *p = text;
-	while (*p != '\0' && (is_alphanumeric((unsigned char)*p) || strchr("!#$%&'*+-.^_`|~", *p)))
+	/* Of the others the dash is what all names have. */
+	while (is_alphanumeric((unsigned char)*p) || *p == '-' ||
+	       (*p != '\0' && strchr("!#$%&'*+.^_`|~", *p)))
 		p++;
-	return p != text && *p == '\0';
+	return *p == '\0' ? (size_t)(p - text) : 0;
 }
 
 static bool has_control(const char *text)
@@ -40,11 +50,12 @@ static bool has_control(const char *text)
 }
 
 /* Headers that a fault makes void, not the request: head.c leaves them out. */
-static bool is_courtesy(const char *name)
+static bool is_courtesy(const char *name, size_t n)
 {
-	static const char *const names[] = {"X-Request-Id", "traceparent", "tracestate"};
+	static const struct header_name names[] = {
+		HEADER_NAME("X-Request-Id"), HEADER_NAME("traceparent"), HEADER_NAME("tracestate")};
 	for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-		if (strcasecmp(names[i], name) == 0)
+		if (header_is(name, n, &names[i]))
 			return true;
 	return false;
 }
@@ -60,12 +71,14 @@ static bool is_host(const char *text)
 	return p != text && p[strspn(p, " \t")] == '\0';
 }
 
-static void note(const struct header *header, const char *name, size_t *count, const char **value)
+static void note(const struct header *header, size_t n, struct census *census)
 {
-	if (strcasecmp(header->name, name) != 0)
-		return;
-	(*count)++;
-	*value = header->value;
+	for (size_t i = 0; i < N_COUNTED; i++) {
+		if (!header_is(header->name, n, &counted[i]))
+			continue;
+		census->n[i]++;
+		census->last[i] = header->value;
+	}
 }
 
 static loss_status take_census(const struct header *headers, size_t n, struct census *census,
@@ -74,58 +87,56 @@ static loss_status take_census(const struct header *headers, size_t n, struct ce
 	*census = (struct census){0};
 	for (size_t i = 0; i < n; i++) {
 		const struct header *h = &headers[i];
-		if (!is_token(h->name))
+		size_t size = token_size(h->name);
+		if (size == 0)
 			return loss_fail(err, STATUS_INVALID_HEADER, NULL,
 					 "\"%.40s\" is not a header name: a name is a token, right "
 					 "before the colon",
 					 h->name);
-		if (has_control(h->value) && !is_courtesy(h->name))
+		if (has_control(h->value) && !is_courtesy(h->name, size))
 			return loss_fail(err, STATUS_INVALID_HEADER, NULL,
 					 "the value of %.40s has a control character", h->name);
-		note(h, "Host", &census->hosts, &census->host);
-		note(h, "Content-Length", &census->lengths, &census->length);
-		note(h, "Transfer-Encoding", &census->codings, &census->coding);
-		note(h, "Expect", &census->expectations, &census->expectation);
+		note(h, size, census);
 	}
 	return LOSS_OK;
 }
 
 static loss_status check_host(const struct census *census, bool old, struct loss_error *err)
 {
-	if (census->hosts == 0 && old)
+	if (census->n[HOST] == 0 && old)
 		return LOSS_OK;
-	if (census->hosts != 1)
+	if (census->n[HOST] != 1)
 		return loss_fail(err, STATUS_INVALID_HEADER, NULL,
 				 "the request has %zu Host headers; it must have one",
-				 census->hosts);
-	if (!is_host(census->host))
+				 census->n[HOST]);
+	if (!is_host(census->last[HOST]))
 		return loss_fail(err, STATUS_INVALID_HEADER, NULL,
 				 "Host is \"%.60s\"; it must be a host name or address, and a port "
 				 "where it is not the usual one",
-				 census->host);
+				 census->last[HOST]);
 	return LOSS_OK;
 }
 
 static loss_status check_length(const struct census *census, struct framing *framing,
 				struct loss_error *err)
 {
-	if (census->lengths == 0)
+	if (census->n[LENGTH] == 0)
 		return LOSS_OK;
-	if (census->lengths > 1)
+	if (census->n[LENGTH] > 1)
 		return loss_fail(err, STATUS_INVALID_HEADER, NULL,
 				 "the request has %zu Content-Length headers; it may have one",
-				 census->lengths);
-	const char *p = census->length;
+				 census->n[LENGTH]);
+	const char *p = census->last[LENGTH];
 	uint64_t length = 0;
 	for (; *p >= '0' && *p <= '9'; p++) {
 		unsigned digit = (unsigned)(*p - '0');
 		/* Saturates: a length past 2^64 is too large, whatever it is. */
 		length = length > (UINT64_MAX - digit) / 10 ? UINT64_MAX : length * 10 + digit;
 	}
-	if (*p != '\0' || p == census->length)
+	if (*p != '\0' || p == census->last[LENGTH])
 		return loss_fail(err, STATUS_INVALID_HEADER, NULL,
 				 "Content-Length is \"%.40s\"; it must be decimal digits",
-				 census->length);
+				 census->last[LENGTH]);
 	framing->has_length = true;
 	framing->length = length;
 	return LOSS_OK;
@@ -134,9 +145,9 @@ static loss_status check_length(const struct census *census, struct framing *fra
 static loss_status check_coding(const struct census *census, bool old, struct framing *framing,
 				struct loss_error *err)
 {
-	if (census->codings == 0)
+	if (census->n[CODING] == 0)
 		return LOSS_OK;
-	if (census->lengths > 0)
+	if (census->n[LENGTH] > 0)
 		return loss_fail(
 			err, STATUS_INVALID_HEADER, NULL,
 			"the request has both Content-Length and Transfer-Encoding; it may "
@@ -146,12 +157,12 @@ static loss_status check_coding(const struct census *census, bool old, struct fr
 			err, STATUS_INVALID_HEADER, NULL,
 			"Transfer-Encoding is not part of HTTP/1.0; send Content-Length, or "
 			"HTTP/1.1");
-	if (census->codings > 1 || strcasecmp(census->coding, "chunked") != 0)
+	if (census->n[CODING] > 1 || strcasecmp(census->last[CODING], "chunked") != 0)
 		return loss_fail(
 			err, STATUS_INVALID_HEADER, NULL,
 			"Transfer-Encoding must be chunked, once and alone, with no white space "
 			"after it; it is %s\"%.40s\"",
-			census->codings > 1 ? "doubled, at last " : "", census->coding);
+			census->n[CODING] > 1 ? "doubled, at last " : "", census->last[CODING]);
 	framing->chunked = true;
 	return LOSS_OK;
 }
@@ -161,14 +172,15 @@ static loss_status check_expectation(const struct census *census, bool old, stru
 {
 	/* RFC 9110, section 10.1.1: HTTP/1.0 knows no 100 (Continue), and the header is to be
 	 * ignored there. */
-	if (census->expectations == 0 || old)
+	if (census->n[EXPECTATION] == 0 || old)
 		return LOSS_OK;
-	if (census->expectations > 1 || strcasecmp(census->expectation, "100-continue") != 0)
+	if (census->n[EXPECTATION] > 1 ||
+	    strcasecmp(census->last[EXPECTATION], "100-continue") != 0)
 		return loss_fail(
 			err, STATUS_EXPECTATION_FAILED, NULL,
 			"Expect is \"%.40s\"; the only expectation that this server meets is "
 			"100-continue, given once and with no white space after it",
-			census->expectation);
+			census->last[EXPECTATION]);
 	framing->expects_continue = true;
 	return LOSS_OK;
 }

@@ -7,6 +7,8 @@
 #ifndef LOSSD_GUARD_H
 #define LOSSD_GUARD_H
 
+#include <strings.h>
+
 #include "loss.h"
 
 struct header {
@@ -14,6 +16,26 @@ struct header {
 	 * after it, since that is what libmicrohttpd compares. */
 	const char *name, *value;
 };
+
+/*
+ * A name of n bytes against a known one: names are compared without case (RFC 9110, section 5.1).
+ * There are a dozen known ones and as many in a head, nearly all different: lengths and first
+ * letters tell nearly all of them apart.
+ */
+struct header_name {
+	const char *text;
+	size_t n;
+};
+#define HEADER_NAME(literal)                                                                       \
+	{                                                                                          \
+		literal, sizeof(literal) - 1                                                       \
+	}
+
+static inline bool header_is(const char *name, size_t n, const struct header_name *known)
+{
+	return n == known->n && ((name[0] ^ known->text[0]) | 0x20) == 0x20 &&
+	       strncasecmp(name, known->text, n) == 0;
+}
 
 /* A request's head as it came. */
 struct raw_head {

@@ -20,22 +20,23 @@ enum repeat {
 };
 
 static const struct field {
-	const char *name;
+	struct header_name name;
 	size_t offset;
 	enum repeat repeat;
 } fields[] = {
-	{"Content-Type", offsetof(struct head, content_type), REPEAT_FAILS},
-	{"Content-Encoding", offsetof(struct head, content_encoding), REPEAT_JOINS},
-	{"Accept", offsetof(struct head, accept), REPEAT_JOINS},
-	{"Accept-Encoding", offsetof(struct head, accept_encoding), REPEAT_JOINS},
-	{"Inference-Header-Content-Length", offsetof(struct head, header_length), REPEAT_FAILS},
-	{"Host", offsetof(struct head, host), REPEAT_FAILS},
-	{"Origin", offsetof(struct head, origin), REPEAT_FAILS},
-	{"Authorization", offsetof(struct head, authorization), REPEAT_VOIDS},
-	{"X-Request-Timeout-Ms", offsetof(struct head, timeout), REPEAT_FAILS},
-	{"X-Request-Id", offsetof(struct head, request_id), REPEAT_VOIDS},
-	{"traceparent", offsetof(struct head, traceparent), REPEAT_VOIDS},
-	{"tracestate", offsetof(struct head, tracestate), REPEAT_JOINS},
+	{HEADER_NAME("Content-Type"), offsetof(struct head, content_type), REPEAT_FAILS},
+	{HEADER_NAME("Content-Encoding"), offsetof(struct head, content_encoding), REPEAT_JOINS},
+	{HEADER_NAME("Accept"), offsetof(struct head, accept), REPEAT_JOINS},
+	{HEADER_NAME("Accept-Encoding"), offsetof(struct head, accept_encoding), REPEAT_JOINS},
+	{HEADER_NAME("Inference-Header-Content-Length"), offsetof(struct head, header_length),
+	 REPEAT_FAILS},
+	{HEADER_NAME("Host"), offsetof(struct head, host), REPEAT_FAILS},
+	{HEADER_NAME("Origin"), offsetof(struct head, origin), REPEAT_FAILS},
+	{HEADER_NAME("Authorization"), offsetof(struct head, authorization), REPEAT_VOIDS},
+	{HEADER_NAME("X-Request-Timeout-Ms"), offsetof(struct head, timeout), REPEAT_FAILS},
+	{HEADER_NAME("X-Request-Id"), offsetof(struct head, request_id), REPEAT_VOIDS},
+	{HEADER_NAME("traceparent"), offsetof(struct head, traceparent), REPEAT_VOIDS},
+	{HEADER_NAME("tracestate"), offsetof(struct head, tracestate), REPEAT_JOINS},
 };
 #define N_FIELDS (sizeof fields / sizeof fields[0])
 
@@ -65,8 +66,8 @@ static const char *trim_end(const char *value, struct loss_arena *arena)
 static loss_status take(struct head *head, const struct header *header, unsigned *again,
 			struct loss_arena *arena, struct loss_error *err)
 {
-	size_t k = 0;
-	while (k < N_FIELDS && strcasecmp(header->name, fields[k].name) != 0)
+	size_t k = 0, n = strlen(header->name);
+	while (k < N_FIELDS && !header_is(header->name, n, &fields[k].name))
 		k++;
 	if (k == N_FIELDS)
 		return LOSS_OK;
@@ -78,7 +79,7 @@ static loss_status take(struct head *head, const struct header *header, unsigned
 		*text = value;
 	else if (fields[k].repeat == REPEAT_FAILS)
 		return loss_fail(err, STATUS_INVALID_HEADER, NULL,
-				 "the request has %s twice; send it once", fields[k].name);
+				 "the request has %s twice; send it once", fields[k].name.text);
 	else if (fields[k].repeat == REPEAT_VOIDS)
 		*text = "";
 	else
@@ -124,7 +125,7 @@ static loss_status collect(struct head *head, const struct header *headers, size
 	}
 	for (size_t k = 0; again >> k; k++) {
 		const char **text = slot(head, &fields[k]);
-		if (again >> k & 1 && !(*text = join(fields[k].name, headers, n, arena)))
+		if (again >> k & 1 && !(*text = join(fields[k].name.text, headers, n, arena)))
 			return loss_arena_failure(arena, err);
 	}
 	return status;

@@ -281,21 +281,41 @@ void reaper_handed(struct reaper_entry *entry, uint64_t bytes)
 	atomic_store_explicit(&entry->handed, bytes, memory_order_relaxed);
 }
 
-void reaper_idle(struct reaper *reaper, struct reaper_entry *entry, uint64_t consumed)
+/* What the request that has ended took of what has been received. */
+static void account(struct reaper_entry *entry, uint64_t consumed)
 {
 	struct socket_traffic traffic;
 	uint64_t accounted = atomic_load_explicit(&entry->accounted, memory_order_relaxed);
-	bool known = socket_traffic(entry->fd, &traffic);
-	accounted = consumed >= REAPER_ALL ? traffic.received : accounted + consumed;
+	if (consumed < REAPER_ALL)
+		accounted += consumed;
+	else if (socket_traffic(entry->fd, &traffic))
+		accounted = traffic.received;
 	entry->uncertain |= consumed == REAPER_UNKNOWN;
 	atomic_store_explicit(&entry->accounted, accounted, memory_order_relaxed);
-	bool begun = known && traffic.received > accounted;
+}
+
+/* Something of a next request has come. Where the system does not count what comes, or it can not
+ * be told whose it was, what has not been read tells it. */
+static bool has_begun(const struct reaper_entry *entry)
+{
+	struct socket_traffic traffic;
+	bool known = socket_traffic(entry->fd, &traffic);
+	if (known &&
+	    traffic.received > atomic_load_explicit(&entry->accounted, memory_order_relaxed))
+		return true;
+	return (entry->uncertain || !known) && socket_unread(entry->fd) > 0;
+}
+
+void reaper_idle(struct reaper *reaper, struct reaper_entry *entry, uint64_t consumed)
+{
+	account(entry, consumed);
 	/* It was there before the last one ended: it has waited for us. */
 	bool patient = atomic_load(&entry->promise) != PROMISE_NOTHING &&
 		       reaper->clock() - atomic_load(&reaper->drain_ns) < DRAIN_PATIENCE_NS;
-	if (patient && (begun || ((entry->uncertain || !known) && socket_unread(entry->fd) > 0)))
+	if (patient && has_begun(entry))
 		atomic_store(&entry->promise, PROMISE_NEXT);
-	enter(reaper, entry, begun ? REAPER_OPENED : REAPER_IDLE, 0, 0);
+	/* Whether a next one has begun the thread finds out: to ask costs a system call. */
+	enter(reaper, entry, REAPER_IDLE, 0, 0);
 }
 
 bool reaper_has_more(struct reaper *reaper, const struct reaper_entry *entry, uint64_t consumed)

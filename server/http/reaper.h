@@ -25,7 +25,9 @@ enum reaper_phase {
 	REAPER_BODY,    /* body_timeout_ms, and more as it comes */
 	REAPER_COMPUTE, /* no deadline but the caller's; the client is watched */
 	REAPER_REPLY,   /* reply_timeout_ms, and more as it is taken */
-	REAPER_IDLE,    /* nothing of a next request has come: idle_timeout_ms */
+	/* Nothing of a next request has come, or not been seen yet, at the look that comes within
+	 * half a second: idle_timeout_ms. */
+	REAPER_IDLE,
 	REAPER_N_PHASES
 };
 

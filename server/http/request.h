@@ -13,9 +13,11 @@
 #include "head.h"
 #include "keys/keys.h"
 #include "loss.h"
+#include "os/pads.h"
 #include "os/workers.h"
 #include "reaper.h"
 #include "reply.h"
+#include "request_id.h"
 #include "route.h"
 #include "server.h"
 #include "status/fault.h"
@@ -33,6 +35,7 @@ enum request_stage {
 struct request {
 	struct server *server;
 	struct loss_arena *arena;
+	void *pad;                /* that the arena begins in; NULL: none */
 	struct loss_arena *spare; /* of the reserve, for an error's document; NULL: not needed */
 	struct reaper_entry *entry;
 	enum request_stage stage;
@@ -50,7 +53,7 @@ struct request {
 	struct head head;
 	struct keys_guest guest; /* whose key it came with: guest.name */
 	const char *id;
-	char made_id[40];
+	char made_id[REQUEST_ID_SIZE];
 
 	void *state;                  /* the handler's; NULL: it has nothing to do with the body */
 	struct loss_buffer *document; /* that document_handler reads; NULL: empty, thrown away */

@@ -5,9 +5,11 @@
 
 #include <stddef.h>
 
+#define REQUEST_ID_SIZE 33
+
 /* Once, before threads start. */
 void request_id_start(void);
-/* Writes 32 hexadecimal digits, terminated; size must be above 32. Any thread. */
-void request_id_make(char *out, size_t size);
+/* Writes 32 hexadecimal digits, terminated. Any thread. */
+void request_id_make(char out[REQUEST_ID_SIZE]);
 
 #endif

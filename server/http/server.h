@@ -11,6 +11,7 @@
 #include "settings/config.h"
 
 struct keys;
+struct pads;
 struct route;
 struct shm;
 struct tls;
@@ -33,6 +34,7 @@ struct server {
 	/* Beside it, for what must be said when it is used up: pages that are always answered, and
 	 * the documents of errors. Too little for what it keeps warm to be given back. */
 	struct loss_budget *reserve;
+	struct pads *pads; /* of the threads that serve connections; NULL: none */
 	struct reaper *reaper;
 	struct scheduler *scheduler;
 	struct workers *workers;

@@ -30,9 +30,11 @@ static const char *skip_authority(const char *target)
 
 bool target_split(const char *text, struct loss_arena *arena, struct target *target)
 {
-	*target = (struct target){.text = loss_arena_printf(arena, "%s", text)};
-	if (!target->text)
+	size_t size = strlen(text) + 1;
+	char *copy = loss_arena_array(arena, char, size);
+	if (!copy)
 		return false;
+	*target = (struct target){.text = memcpy(copy, text, size)};
 	const char *path = skip_authority(target->text);
 	size_t n = strcspn(path, "?");
 	char *decoded = loss_arena_array(arena, char, n + 1);

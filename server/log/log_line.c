@@ -1,11 +1,11 @@
 #include "log_line.h"
 
-#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
 
+#include "codec/text/thousandths.h"
 #include "codec/text/utf8.h"
 
 /* Kept free for what closes a line that was cut: "\",\"cut\":true}\n". */
@@ -91,11 +91,25 @@ static bool is_plain_word(const char *text)
 	return *text != '\0';
 }
 
+/* Whole, or with up to three decimals: of times that are milliseconds nobody needs more. Returns
+ * the length. */
+static size_t format_number(double number, char *out)
+{
+	double size = fabs(number), whole = trunc(size);
+	uint64_t thousandths = (uint64_t)whole * 1000 + (uint64_t)((size - whole) * 1000.0 + 0.5);
+	out[0] = '-';
+	size_t sign = number < 0.0 && thousandths > 0;
+	size_t n = sign + thousandths_write(thousandths, out + sign);
+	while (out[n - 1] == '0')
+		n--;
+	return out[n - 1] == '.' ? n - 1 : n;
+}
+
 static bool put_number(struct log_line *line, double number)
 {
 	char text[40];
-	if (isfinite(number) && fabs(number) < EXACT_DOUBLE && number == trunc(number))
-		snprintf(text, sizeof text, "%" PRId64, (int64_t)number);
+	if (fabs(number) < EXACT_DOUBLE) /* and is a number */
+		text[format_number(number, text)] = '\0';
 	else if (isfinite(number) || line->format == LOG_TEXT)
 		snprintf(text, sizeof text, "%.6g", number);
 	else

@@ -134,6 +134,7 @@ static enum handler_end proceed(struct request *request)
 {
 	struct evaluate *evaluate = of(request);
 	bool written = evaluate->request->reply.status != 0;
+	timings_begin(&request->timings);
 	return written ? HANDLER_DONE : begin_writing(evaluate);
 }
 
@@ -153,12 +154,13 @@ static bool run_job(struct job *job, int threads, uint64_t slice_ns)
 {
 	struct evaluate *evaluate = of_job(job);
 	struct request *request = evaluate->request;
-	uint64_t now = clock_ns();
-	request->timings.queue_ns += now - evaluate->waits_ns;
-	timings_extend(&request->timings, PHASE_QUEUE, evaluate->waits_ns, now);
+	struct timings *timings = &request->timings;
+	timings_begin(timings);
+	timings->queue_ns += timings->mark_ns - evaluate->waits_ns;
+	timings_extend(timings, PHASE_QUEUE, evaluate->waits_ns, timings->mark_ns);
 	compute(evaluate, threads, slice_ns);
 	job->item.left_ns = evaluation_cost_ns(evaluate->evaluation);
-	evaluate->waits_ns = clock_ns();
+	evaluate->waits_ns = timings->mark_ns;
 	return !is_over(evaluate) && !is_computed(evaluate);
 }
 
@@ -169,7 +171,9 @@ static void end_job(struct job *job)
 
 static bool step_work(struct work *work)
 {
-	return write_piece(of_work(work));
+	struct evaluate *evaluate = of_work(work);
+	timings_begin(&evaluate->request->timings);
+	return write_piece(evaluate);
 }
 
 static void end_work(struct work *work)

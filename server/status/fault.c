@@ -7,7 +7,7 @@ struct loss_error *fault_claim(struct fault *fault, loss_status status)
 
 void fault_note(struct fault *fault, loss_status status, const struct loss_error *err)
 {
-	struct loss_error *kept = fault_claim(fault, status);
+	struct loss_error *kept = status == LOSS_OK ? NULL : fault_claim(fault, status);
 	if (kept)
 		*kept = *err;
 }

@@ -48,6 +48,12 @@ struct loss_arena;
  * means no limit.
  */
 struct loss_arena *loss_arena_create(struct loss_budget *budget);
+/*
+ * The same, begun in a block of the caller's instead of a slab: `size` bytes (at least 1024),
+ * aligned to 64, that outlive the arena and are the caller's again after its end. They are charged
+ * to the budget as a slab is; NULL when it has no room for them.
+ */
+struct loss_arena *loss_arena_create_in(struct loss_budget *budget, void *block, size_t size);
 void loss_arena_destroy(struct loss_arena *arena); /* NULL is fine */
 
 /*

@@ -43,9 +43,9 @@ static enum encoder_end write_piece(struct encoder *encoder, struct timings *tim
 				    struct encoded_reply *reply)
 {
 	size_t before = reply->out.text->size;
-	timings->piece_ns = clock_ns();
+	timings_begin(timings);
 	enum encoder_end end = encoder->write(encoder, &reply->out, &reply->err);
-	timings->encode_ns += clock_ns() - timings->piece_ns;
+	timings_end(timings, PHASE_ENCODE, &timings->encode_ns);
 	size_t n = reply->out.text->size - before;
 	reply->longest = n > reply->longest ? n : reply->longest;
 	reply->pieces++;

@@ -69,6 +69,47 @@ static void small_allocations_share_a_block(void **state)
 	loss_arena_destroy(arena);
 }
 
+/* The block is filled like a slab of the arena's own, charged while the arena lives, and as it was
+ * to its owner afterwards. */
+static void an_arena_may_begin_in_a_block(void **state)
+{
+	(void)state;
+	static _Alignas(64) unsigned char block[4096 + 64];
+	struct loss_budget budget = budget_of((size_t)64 << 10);
+	for (int round = 0; round < 2; round++) {
+		memset(block, 0xa5, sizeof block);
+		struct loss_arena *arena = loss_arena_create_in(&budget, block, 4096);
+		assert_non_null(arena);
+		assert_int_equal(loss_arena_held(arena), 4096);
+		assert_int_equal(held(&budget), 4096);
+		unsigned char *first = loss_arena_alloc(arena, 64, 1);
+		assert_true(first > block && first < block + 1024);
+		while (loss_arena_held(arena) == 4096)
+			memset(loss_arena_alloc(arena, 64, 1), 0, 64);
+		assert_int_equal(held(&budget), 4096 + BLOCK);
+		loss_arena_destroy(arena);
+		assert_int_equal(held(&budget), 0);
+		for (size_t i = 4096; i < sizeof block; i++)
+			assert_int_equal(block[i], 0xa5);
+	}
+}
+
+static void a_block_is_paid_for(void **state)
+{
+	(void)state;
+	static _Alignas(64) unsigned char block[1024];
+	struct loss_budget budget = budget_of(sizeof block - 1);
+	assert_null(loss_arena_create_in(&budget, block, sizeof block));
+	assert_int_equal(held(&budget), 0);
+	budget.limit++;
+	struct loss_arena *arena = loss_arena_create_in(&budget, block, sizeof block);
+	assert_non_null(arena);
+	assert_non_null(loss_arena_alloc(arena, 512, 1));
+	assert_null(loss_arena_alloc(arena, 512, 1));
+	loss_arena_destroy(arena);
+	assert_int_equal(held(&budget), 0);
+}
+
 static void all_is_given_back_at_the_end(void **state)
 {
 	(void)state;
@@ -443,6 +484,8 @@ int main(void)
 		cmocka_unit_test(allocations_are_aligned_and_apart),
 		cmocka_unit_test(no_bytes_are_not_null),
 		cmocka_unit_test(small_allocations_share_a_block),
+		cmocka_unit_test(an_arena_may_begin_in_a_block),
+		cmocka_unit_test(a_block_is_paid_for),
 		cmocka_unit_test(all_is_given_back_at_the_end),
 		cmocka_unit_test(a_large_allocation_can_be_written),
 		cmocka_unit_test(sizes_that_overflow),

@@ -74,13 +74,12 @@ static void test_structure(void **state)
 	json_out_close(out, ']');
 	json_out_close(out, ']');
 	json_out_close(out, ']');
-	json_out_key(out, "d\"");
+	json_out_key(out, "d");
 	json_out_integer(out, 0);
 	json_out_close(out, '}');
-	assert_string_equal(
-		take(out),
-		"{\"a\":[],\"b\":{},\"c\":[true,false,null,-9223372036854775808,"
-		"18446744073709551615,0.1,\"-Infinity\",{\"x\":1},\"\",[[]]],\"d\\\"\":0}");
+	assert_string_equal(take(out),
+			    "{\"a\":[],\"b\":{},\"c\":[true,false,null,-9223372036854775808,"
+			    "18446744073709551615,0.1,\"-Infinity\",{\"x\":1},\"\",[[]]],\"d\":0}");
 }
 
 static void expect_text(struct json_out *out, const char *text, const char *json)

@@ -152,7 +152,7 @@ static void any_bytes_make_valid_json(void **state)
 	}
 }
 
-static void numbers_are_shown_whole_or_with_six_digits(void **state)
+static void numbers_are_shown_whole_or_with_three_decimals(void **state)
 {
 	static const struct {
 		double number;
@@ -160,8 +160,20 @@ static void numbers_are_shown_whole_or_with_six_digits(void **state)
 	} cases[] = {{0, "0"},
 		     {-3, "-3"},
 		     {4503599627370496, "4503599627370496"},
+		     {9007199254740991, "9007199254740991"},
+		     {9007199254740992, "9.0072e+15"},
 		     {1e300, "1e+300"},
-		     {1.23456789, "1.23457"}};
+		     {1.23456789, "1.235"},
+		     {-0.75, "-0.75"},
+		     {0.1, "0.1"},
+		     {10, "10"},
+		     {100.5, "100.5"},
+		     {0.0005, "0.001"},
+		     {0.00049, "0"},
+		     {-0.00049, "0"},
+		     {-0.0, "0"},
+		     {0.9996, "1"},
+		     {99.9996, "100"}};
 	(void)state;
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
 		const struct log_field field = {.name = "k", .number = cases[i].number};
@@ -380,7 +392,7 @@ int main(void)
 		cmocka_unit_test(values_are_quoted_and_escaped_in_text),
 		cmocka_unit_test(bytes_that_need_quotes_get_them),
 		cmocka_unit_test(any_bytes_make_valid_json),
-		cmocka_unit_test(numbers_are_shown_whole_or_with_six_digits),
+		cmocka_unit_test(numbers_are_shown_whole_or_with_three_decimals),
 		cmocka_unit_test(a_line_that_is_too_long_is_cut_and_still_well_formed),
 		cmocka_unit_test(lines_below_the_level_are_not_logged),
 		cmocka_unit_test(errno_survives_even_when_nobody_can_read_the_line),

@@ -397,6 +397,29 @@ static void test_format_integers(void **state)
 	}
 }
 
+static void expect_nanoseconds(uint64_t ns)
+{
+	char out[NUMBER_MAX_CHARS + 1], wanted[NUMBER_MAX_CHARS + 1];
+	out[number_format_decimal(ns, -9, out)] = '\0';
+	wanted[number_format_f64((double)ns / 1e9, wanted)] = '\0';
+	assert_string_equal(out, wanted);
+}
+
+/* Nanoseconds as seconds: what the double nearest to them has for digits. */
+static void decimals_are_the_digits_of_their_doubles(void **state)
+{
+	struct random random = random_start(31);
+	(void)state;
+	for (uint64_t ns = 0; ns < 1100000; ns++)
+		expect_nanoseconds(ns);
+	for (uint64_t power = 1; power <= NUMBER_EXACT_DIGITS; power *= 10)
+		for (uint64_t ns = power - 1; ns <= power + 1 && ns <= NUMBER_EXACT_DIGITS; ns++)
+			expect_nanoseconds(ns);
+	expect_nanoseconds(NUMBER_EXACT_DIGITS);
+	for (int i = 0; i < ROUNDS; i++)
+		expect_nanoseconds(random_bits(&random) % (NUMBER_EXACT_DIGITS + 1));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -408,6 +431,7 @@ int main(void)
 		cmocka_unit_test(test_format_runs),
 		cmocka_unit_test(test_format_runs_stop_at_non_finite),
 		cmocka_unit_test(test_format_integers),
+		cmocka_unit_test(decimals_are_the_digits_of_their_doubles),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

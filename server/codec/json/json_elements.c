@@ -290,7 +290,6 @@ static void skip(struct json_elements *elements, enum json_event event)
 
 void json_elements_token(struct json_elements *elements, const struct json_token *token)
 {
-	struct json_token element = unquote(token);
 	if (elements->skipped > 0) {
 		skip(elements, token->event);
 	} else if (token->event == JSON_ARRAY) {
@@ -301,6 +300,7 @@ void json_elements_token(struct json_elements *elements, const struct json_token
 		blame_type(elements, token);
 		elements->skipped = 1;
 	} else {
+		struct json_token element = unquote(token);
 		read_element(elements, &element);
 	}
 }

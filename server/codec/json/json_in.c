@@ -30,7 +30,6 @@ struct json_in {
 	bool deaf; /* too many idle tokens: the rest is not looked at */
 	uint64_t idle;
 	struct beginning beginning;
-	bool of_eval; /* the body is a file of lossd eval */
 
 	/* The loss's tensors, then its arguments, then what it has not alone. */
 	struct json_members members;
@@ -39,12 +38,15 @@ struct json_in {
 
 	size_t n_outputs;
 	const char *outputs[OUTPUTS_KEPT];
-	struct json_tensor tensors[]; /* of the loss */
+	struct decoder_limits limits;
+	/* Of the loss; NULL until a value comes, for most losses know more tensors than come. */
+	struct json_tensor *tensors[LOSS_N_ROLES];
 };
 
 static bool is_dead(const struct json_in *in)
 {
-	return in->deaf || fault_is_fatal(&in->fault.kept);
+	bool wrong = in->fault.kept.error.status != LOSS_OK; /* mostly not: asked for every token */
+	return in->deaf || (wrong && fault_is_fatal(&in->fault.kept));
 }
 
 /* ---------------------------------------------------------------- names */
@@ -200,12 +202,27 @@ static void note_top(struct json_in *in, const struct json_token *token)
 		  in->loss->tensors[0].name);
 }
 
+static void read_tensor(struct json_in *in, size_t i, const struct json_token *token)
+{
+	struct json_tensor *tensor = in->tensors[i];
+	if (!tensor) {
+		tensor = in->tensors[i] = loss_arena_array(in->arena, struct json_tensor, 1);
+		if (!tensor) {
+			fault_note_memory(&in->fault.kept, in->arena);
+			return;
+		}
+		json_tensor_start(tensor, &in->loss->tensors[i], in->arena, &in->limits,
+				  &in->fault);
+	}
+	json_tensor_token(tensor, token);
+}
+
 static void read_value(struct json_in *in, const struct json_token *token)
 {
 	size_t member = in->members.selected, n_tensors = in->loss->n_tensors;
 	size_t outputs = n_tensors + in->loss->n_arguments;
 	if (is_tensor(in, member))
-		json_tensor_token(&in->tensors[member], token);
+		read_tensor(in, member, token);
 	else if (member < outputs)
 		read_argument(in, member - n_tensors, token);
 	else if (member > outputs)
@@ -218,7 +235,7 @@ static void read_value(struct json_in *in, const struct json_token *token)
 static void count_idle(struct json_in *in)
 {
 	size_t member = in->members.selected;
-	if (is_tensor(in, member) && !in->tensors[member].broken)
+	if (is_tensor(in, member) && !(in->tensors[member] && in->tensors[member]->broken))
 		return;
 	if (++in->idle < IDLE_TOKENS)
 		return;
@@ -269,16 +286,18 @@ static void on_token(void *context, const struct json_token *token)
 static enum json_taken on_numbers(void *context, const char **p, const char *limit)
 {
 	struct json_in *in = context;
-	if (is_dead(in) || !is_tensor(in, in->members.selected))
+	size_t member = in->members.selected;
+	if (is_dead(in) || !is_tensor(in, member) || !in->tensors[member])
 		return JSON_TAKEN_NOTHING;
-	return json_tensor_numbers(&in->tensors[in->members.selected], p, limit);
+	return json_tensor_numbers(in->tensors[member], p, limit);
 }
 
 /* ---------------------------------------------------------------- the end of the body */
 
 static void set_tensor(struct json_in *in, size_t i, const struct loss_tensor *tensor)
 {
-	const struct loss_buffer *beyond = in->tensors[i].elements.values.beyond;
+	const struct json_tensor *from = in->tensors[i];
+	const struct loss_buffer *beyond = from ? from->elements.values.beyond : NULL;
 	struct loss_error err;
 	fault_note(&in->fault.kept, in->sink->set(in->sink, i, tensor, &err), &err);
 	if (beyond)
@@ -291,18 +310,24 @@ static bool is_null(const struct json_in *in, size_t member)
 	return (in->members.seen & ~in->members.given) >> member & 1;
 }
 
+static bool resolve(struct json_in *in, size_t i, const struct loss_tensor *input,
+		    struct loss_tensor *out)
+{
+	return in->tensors[i] && json_tensor_resolve(in->tensors[i], input, out);
+}
+
 /* The first tensor comes first: the others depend on its dtype and shape. */
 static void set_tensors(struct json_in *in)
 {
 	struct loss_tensor input, other;
-	bool has_input = json_tensor_resolve(&in->tensors[0], NULL, &input);
+	bool has_input = resolve(in, 0, NULL, &input);
 	for (size_t i = 0; i < in->loss->n_tensors; i++) {
 		const struct loss_tensor *first = has_input ? &input : NULL;
 		if (is_null(in, i))
 			set_tensor(in, i, NULL);
 		else if (i == 0 && has_input)
 			set_tensor(in, i, &input);
-		else if (i > 0 && json_tensor_resolve(&in->tensors[i], first, &other))
+		else if (i > 0 && resolve(in, i, first, &other))
 			set_tensor(in, i, &other);
 	}
 }
@@ -357,8 +382,8 @@ static loss_status finish(struct decoder *decoder, struct loss_error *err)
 		return fault_report(&in->fault.kept, err);
 	loss_status status = json_scan_finish(&in->scan, err);
 	if (status == STATUS_INVALID_JSON && err)
-		signature_tell(&in->beginning, "json", in->of_eval, err);
-	if (status == STATUS_INVALID_JSON && err && in->of_eval && in->scan.end > 0)
+		signature_tell(&in->beginning, "json", in->limits.of_eval, err);
+	if (status == STATUS_INVALID_JSON && err && in->limits.of_eval && in->scan.end > 0)
 		tell_lines(err);
 	return status == LOSS_OK ? end_problem(in, err) : status;
 }
@@ -368,16 +393,15 @@ static void pointer(const struct decoder *decoder, const struct loss_error *err,
 {
 	const struct json_in *in = (const struct json_in *)decoder;
 	int tensor = loss_find_tensor(in->loss, err->field, strlen(err->field));
-	bool typed = tensor >= 0 && in->tensors[tensor].form == JSON_TENSOR_TYPED;
+	bool typed = tensor >= 0 && in->tensors[tensor] &&
+		     in->tensors[tensor]->form == JSON_TENSOR_TYPED;
 	json_fault_pointer(&in->fault, err, typed, out, size);
 }
 
 struct decoder *json_in_create(const struct decoder_setup *setup)
 {
 	struct loss_arena *arena = setup->arena;
-	size_t n_tensors = loss_problem_info(setup->problem)->n_tensors;
-	struct json_in *in =
-		loss_arena_alloc(arena, 1, sizeof *in + n_tensors * sizeof(struct json_tensor));
+	struct json_in *in = loss_arena_array(arena, struct json_in, 1);
 	if (!in)
 		return NULL;
 	*in = (struct json_in){
@@ -387,12 +411,9 @@ struct decoder *json_in_create(const struct decoder_setup *setup)
 		.loss = loss_problem_info(setup->problem),
 		.arena = arena,
 		.non_finite = setup->non_finite,
-		.of_eval = setup->limits.of_eval,
+		.limits = setup->limits,
 	};
 	list_names(in);
 	json_scan_start(&in->scan, arena, &(struct json_scan_owner){on_token, on_numbers, in});
-	for (size_t i = 0; i < n_tensors; i++)
-		json_tensor_start(&in->tensors[i], &in->loss->tensors[i], arena, &setup->limits,
-				  &in->fault);
 	return &in->decoder;
 }

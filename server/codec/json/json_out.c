@@ -9,15 +9,21 @@
 /* ---------------------------------------------------------------- bytes */
 
 /* Room for n bytes after what is written; NULL, and the writer failed, when there is none. */
-static char *room(struct json_out *out, size_t n)
+static inline char *room(struct json_out *out, size_t n)
 {
-	out->failed = out->failed || !loss_buffer_reserve(out->buffer, n);
-	return out->failed ? NULL : (char *)out->buffer->data + out->buffer->size;
+	struct loss_buffer *buffer = out->buffer;
+	bool there = n <= buffer->capacity - buffer->size; /* mostly: most texts are a few bytes */
+	out->failed = out->failed || (!there && !loss_buffer_reserve(buffer, n));
+	return out->failed ? NULL : (char *)buffer->data + buffer->size;
 }
 
-static void put(struct json_out *out, const char *text, size_t n)
+static inline void put(struct json_out *out, const char *text, size_t n)
 {
-	out->failed = out->failed || !loss_buffer_append(out->buffer, text, n);
+	char *p = n > 0 ? room(out, n) : NULL;
+	if (!p)
+		return;
+	memcpy(p, text, n);
+	out->buffer->size += n;
 }
 
 static void begin_value(struct json_out *out)
@@ -119,10 +125,16 @@ void json_out_string(struct json_out *out, const char *text)
 
 void json_out_key(struct json_out *out, const char *key)
 {
+	size_t n = strlen(key);
 	begin_value(out);
-	put_string(out, key);
-	put(out, ":", 1);
+	char *p = room(out, n + sizeof "\"\":");
 	out->comma = false;
+	if (!p)
+		return;
+	*p++ = '"';
+	memcpy(p, key, n);
+	memcpy(p + n, "\":", 2);
+	out->buffer->size += n + 3;
 }
 
 /* ---------------------------------------------------------------- numbers */
@@ -232,6 +244,14 @@ void json_out_f64(struct json_out *out, double value)
 {
 	begin_value(out);
 	put_element(out, LOSS_F64, &value, 0);
+}
+
+void json_out_decimal(struct json_out *out, uint64_t digits, int exponent)
+{
+	begin_value(out);
+	char *p = room(out, NUMBER_MAX_CHARS);
+	if (p)
+		out->buffer->size += number_format_decimal(digits, exponent, p);
 }
 
 void json_out_string_member(struct json_out *out, const char *key, const char *text)

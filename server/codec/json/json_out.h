@@ -20,12 +20,15 @@ void json_out_open(struct json_out *out, char bracket);  /* '{' or '[' */
 void json_out_close(struct json_out *out, char bracket); /* '}' or ']' */
 /* The closing bracket of the whole, and the end of the line. */
 void json_out_end(struct json_out *out, char bracket);
+/* A name of ours, in which nothing is to be escaped. */
 void json_out_key(struct json_out *out, const char *key);
 void json_out_string(struct json_out *out, const char *text);
 void json_out_boolean(struct json_out *out, bool value);
 void json_out_integer(struct json_out *out, int64_t value);
 void json_out_size(struct json_out *out, size_t value);
 void json_out_f64(struct json_out *out, double value);
+/* digits * 10^exponent, as json_out_f64 writes it; of at most 15 digits. */
+void json_out_decimal(struct json_out *out, uint64_t digits, int exponent);
 void json_out_raw(struct json_out *out, const char *json); /* one value that is JSON text already */
 /* Nested arrays, or a scalar. */
 void json_out_tensor(struct json_out *out, const struct loss_tensor *tensor);

@@ -11,6 +11,8 @@
 #define EXACT_IN_DOUBLE (UINT64_C(1) << 53)
 /* Elements that room is made for at once. */
 #define BATCH ((size_t)4096)
+/* Of an element and its comma, at the least of what people send. */
+#define USUAL_CHARS 4
 
 void json_values_start(struct json_values *values, struct loss_arena *arena)
 {
@@ -275,9 +277,10 @@ size_t json_values_run(struct json_values *values, const char **p, const char *l
 	size_t stored = 0, n, batch;
 	*taken = JSON_TAKEN_NOTHING;
 	do {
-		size_t possible = (size_t)(limit - *p) / 2 + 1; /* a digit and a comma each */
+		/* As many as there are likely to be, at most; more of them are more batches. */
+		size_t likely = (size_t)(limit - *p) / USUAL_CHARS + 1;
 		batch = room - stored < BATCH ? room - stored : BATCH;
-		batch = batch < possible ? batch : possible;
+		batch = batch < likely ? batch : likely;
 		if (batch == 0 || !reserve(values, batch))
 			break; /* the way of single tokens finds the same failure and reports it */
 		n = run_batch(values, p, limit, batch, taken);

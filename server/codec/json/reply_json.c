@@ -1,9 +1,14 @@
 #include "reply_json.h"
 
+#include "codec/number/number.h"
+
 static void put_seconds(struct json_out *out, const char *key, uint64_t ns)
 {
 	json_out_key(out, key);
-	json_out_f64(out, (double)ns / 1e9);
+	if (ns <= NUMBER_EXACT_DIGITS)
+		json_out_decimal(out, ns, -9);
+	else
+		json_out_f64(out, (double)ns / 1e9);
 }
 
 void reply_json_put_totals(struct json_out *out, const struct encoder_input *input)

@@ -42,6 +42,12 @@ enum number_status number_parse(const char *text, size_t n, struct number *out);
 #define NUMBER_MAX_CHARS 32
 size_t number_format_f32(float value, char *out);
 size_t number_format_f64(double value, char *out);
+/*
+ * The same of digits * 10^exponent, without a look at the double that it is: with at most 15 digits
+ * (NUMBER_EXACT_DIGITS) the digits that there are are the shortest of it.
+ */
+#define NUMBER_EXACT_DIGITS UINT64_C(999999999999999)
+size_t number_format_decimal(uint64_t digits, int exponent, char *out);
 /* The magnitude of the float whose shortest digits are not written: number_format.c says why. */
 #define NUMBER_DOUBLY_ROUNDED UINT32_C(0x15ae43fd)
 /*

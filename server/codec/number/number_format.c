@@ -260,6 +260,12 @@ size_t number_format_f64(double value, char *out)
 	return format(split(bits, 52, 2048, 1023), bits >> 63 != 0, out);
 }
 
+size_t number_format_decimal(uint64_t digits, int exponent, char *out)
+{
+	struct decimal d = {digits, exponent};
+	return digits ? write_decimal(out, strip_zeros(d)) : format((struct binary){0}, false, out);
+}
+
 size_t number_format_u64(uint64_t value, char *out)
 {
 	int n = count_digits(value);
