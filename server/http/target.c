@@ -32,9 +32,10 @@ bool target_split(const char *text, struct loss_arena *arena, struct target *tar
 {
 	size_t size = strlen(text) + 1;
 	char *copy = loss_arena_array(arena, char, size);
+	*target = (struct target){.text = copy};
 	if (!copy)
 		return false;
-	*target = (struct target){.text = memcpy(copy, text, size)};
+	memcpy(copy, text, size);
 	const char *path = skip_authority(target->text);
 	size_t n = strcspn(path, "?");
 	char *decoded = loss_arena_array(arena, char, n + 1);
