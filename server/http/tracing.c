@@ -127,7 +127,7 @@ static void fill_peer(struct span *span, const struct sockaddr *address)
 	struct peer peer;
 	if (!peer_read(address, &peer))
 		return;
-	strcpy(span->peer, peer.text);
+	snprintf(span->peer, sizeof span->peer, "%s", peer.text);
 	span->peer_port = peer.port;
 }
 
