@@ -98,6 +98,7 @@ static void fill_request(struct span *span, const struct request *request)
 	if (request->method != METHOD_OTHER)
 		span->method = route_method_name(request->method);
 	span->route = request->route ? request->route->path : NULL;
+	span->scheme = "http";
 	span->loss = request->loss ? request->loss->name : NULL;
 	span->computed = t->threads > 0;
 	span->threads = t->threads;
@@ -127,7 +128,7 @@ static void fill_peer(struct span *span, const struct sockaddr *address)
 	struct peer peer;
 	if (!peer_read(address, &peer))
 		return;
-	strcpy(span->peer, peer.text);
+	snprintf(span->peer, sizeof span->peer, "%s", peer.text);
 	span->peer_port = peer.port;
 }
 

@@ -29,6 +29,7 @@ struct span {
 
 	const char *method; /* "GET"; NULL: one that this server does not know */
 	const char *route;  /* a template */
+	const char *scheme; /* "http" */
 	const char *loss;
 	const char *code;  /* of the error */
 	const char *error; /* in a word: the server has failed, or its reply was not sent whole */

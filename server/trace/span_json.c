@@ -104,7 +104,7 @@ static void put_attributes(struct json_out *out, const struct span *span)
 	put_text(out, "http.request.method", span->method ? span->method : "_OTHER");
 	put_text(out, "http.route", span->route);
 	put_text(out, "url.path", span->path);
-	put_text(out, "url.scheme", "http");
+	put_text(out, "url.scheme", span->scheme);
 	if (span->status != 0)
 		put_integer(out, "http.response.status_code", span->status);
 	put_text(out, "error.type", span->error);

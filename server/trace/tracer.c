@@ -1,6 +1,7 @@
 #include "tracer.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "collector.h"
@@ -111,7 +112,7 @@ static void send_batch(struct tracer *t, const struct span *spans, size_t n,
 	if (document && span_json_write(document, &t->resource, spans, n))
 		post(t, document, reply);
 	else
-		strcpy(reply->why, "no memory is left");
+		snprintf(reply->why, sizeof reply->why, "no memory is left");
 	loss_arena_destroy(arena);
 }
 
