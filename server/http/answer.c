@@ -6,9 +6,16 @@
 #include "codec/json/problem_json.h"
 #include "status/status.h"
 
-/* How soon a shed request may come again. The queue is short, so soon. */
+/* How soon a shed request may come again, where nothing is known of it. */
 #define RETRY_AFTER_SECONDS "1"
-#define NS_PER_SECOND UINT64_C(1000000000)
+
+static const char *retry_after(const struct request *request)
+{
+	const char *seconds = request->retry_s > 0
+				      ? loss_arena_printf(request->arena, "%u", request->retry_s)
+				      : NULL;
+	return seconds ? seconds : RETRY_AFTER_SECONDS;
+}
 
 static const char *server_timing(struct request *request)
 {
@@ -19,16 +26,6 @@ static const char *server_timing(struct request *request)
 				 (double)t->receive_ns / 1e6, (double)t->decode_ns / 1e6,
 				 (double)t->queue_ns / 1e6, (double)t->compute_ns / 1e6,
 				 (double)t->encode_ns / 1e6);
-}
-
-/* Of a key that is over its rate it is known. */
-static const char *retry_after(const struct request *request)
-{
-	uint64_t seconds = (request->guest.wait_ns + NS_PER_SECOND - 1) / NS_PER_SECOND;
-	const char *text =
-		seconds > 0 ? loss_arena_printf(request->arena, "%llu", (unsigned long long)seconds)
-			    : NULL;
-	return text ? text : RETRY_AFTER_SECONDS;
 }
 
 /* In the arena; NULL, and the header is left out, where there is no memory. */

@@ -60,6 +60,7 @@ struct request {
 	struct timings timings;
 	uint64_t timeout_ns;   /* the caller's own deadline, from the beginning; 0: none */
 	char timeout_name[64]; /* who asked for it */
+	unsigned retry_s;      /* when to come again, where it is refused; 0: soon */
 	uint64_t started_ns;
 	void (*resume)(void *connection); /* called when what was started has ended */
 	void *connection;
