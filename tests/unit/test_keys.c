@@ -52,7 +52,8 @@ static void use(const struct key *list, size_t n)
 {
 	struct key_list copy = {malloc((n + 1) * sizeof *list), n};
 	assert_non_null(copy.keys);
-	memcpy(copy.keys, list, n * sizeof *list);
+	if (n > 0)
+		memcpy(copy.keys, list, n * sizeof *list);
 	assert_true(keys_replace(keys, &copy));
 	free(copy.keys); /* nothing of it is needed any more */
 }
