@@ -11,7 +11,14 @@
 
 /* How soon a shed request may come again, where nothing is known of it. */
 #define RETRY_AFTER_SECONDS "1"
-#define NS_PER_SECOND UINT64_C(1000000000)
+
+static const char *retry_after(const struct request *request)
+{
+	const char *seconds = request->retry_s > 0
+				      ? loss_arena_printf(request->arena, "%u", request->retry_s)
+				      : NULL;
+	return seconds ? seconds : RETRY_AFTER_SECONDS;
+}
 
 /* "receive;dur=0.012, decode;dur=0.009, ..."; NULL, and the header is left out, where there is no
  * memory. */
@@ -37,17 +44,6 @@ static const char *server_timing(struct request *request)
 	if (text)
 		*p = '\0';
 	return text;
-}
-
-/* It is known of a key that is over its rate, and of a full queue. */
-static const char *retry_after(const struct request *request)
-{
-	uint64_t of_key = (request->guest.wait_ns + NS_PER_SECOND - 1) / NS_PER_SECOND;
-	uint64_t seconds = of_key > 0 ? of_key : request->retry_s;
-	const char *text =
-		seconds > 0 ? loss_arena_printf(request->arena, "%llu", (unsigned long long)seconds)
-			    : NULL;
-	return text ? text : RETRY_AFTER_SECONDS;
 }
 
 /* In the arena; NULL, and the header is left out, where there is no memory. */

@@ -1,12 +1,15 @@
 #include "authorise.h"
 
 #include <inttypes.h>
+#include <limits.h>
 #include <string.h>
 #include <strings.h>
 #include <time.h>
 
 #include "keys/date.h"
 #include "status/status.h"
+
+#define NS_PER_SECOND UINT64_C(1000000000)
 
 static bool is_open(const struct request *request)
 {
@@ -28,6 +31,13 @@ static bool cut_key(const char *value, struct keys_visit *visit)
 					    "0123456789-._~+/");
 	visit->n = letters + strspn(visit->key + letters, "=");
 	return letters > 0 && visit->key[visit->n] == '\0';
+}
+
+/* Begun ones are whole. */
+static unsigned seconds_of(uint64_t ns)
+{
+	uint64_t seconds = ns / NS_PER_SECOND + (ns % NS_PER_SECOND > 0);
+	return seconds < UINT_MAX ? (unsigned)seconds : UINT_MAX;
 }
 
 static loss_status fail_rate(const struct keys_guest *guest, const char *what, const char *name,
@@ -84,7 +94,9 @@ loss_status authorise(struct request *request, bool reads, struct loss_error *er
 				 "Authorization must stand there once, as Bearer, a space and the "
 				 "key, which is letters, digits and -._~+/");
 	visit.scope = request->route->scope;
-	return fail(request, keys_judge(request->server->keys, &visit, &request->guest), err);
+	enum keys_verdict verdict = keys_judge(request->server->keys, &visit, &request->guest);
+	request->retry_s = seconds_of(request->guest.wait_ns);
+	return fail(request, verdict, err);
 }
 
 void authorise_bytes(struct request *request, size_t n)

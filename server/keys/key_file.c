@@ -31,14 +31,12 @@ static size_t count(const struct reading *reading)
 	return reading->keys->size / sizeof(struct key);
 }
 
-/* Keeps the first sentence; false. */
+/* The one sentence: what comes after it is passed over. False. */
 __attribute__((format(printf, 2, 3))) static bool refuse(struct reading *reading,
 							 const char *format, ...)
 {
 	char sentence[384];
 	va_list arguments;
-	if (reading->failed)
-		return false;
 	va_start(arguments, format);
 	vsnprintf(sentence, sizeof sentence, format, arguments);
 	va_end(arguments);
