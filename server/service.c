@@ -18,6 +18,7 @@
 #include "metrics/metrics.h"
 #include "os/clock.h"
 #include "os/pads.h"
+#include "os/priority.h"
 #include "os/workers.h"
 #include "route/routes.h"
 #include "settings/address.h"
@@ -253,8 +254,10 @@ static void stop_admission(struct service *service)
 static bool start_reaper(struct service *service)
 {
 	struct server *server = &service->server;
+	priority_prompt();
 	server->reaper = reaper_start(service->arena, &server->config, server->budget,
 				      admission_most(&service->limits));
+	priority_usual();
 	return server->reaper != NULL;
 }
 
@@ -291,7 +294,10 @@ static bool start_connections(struct service *service)
 		.server = &service->server,
 		.admission = service->admission,
 	};
-	return connections_start(&service->connections);
+	priority_prompt();
+	bool started = connections_start(&service->connections);
+	priority_usual();
+	return started;
 }
 
 /* A connection's end makes room, of which the acceptor is told: it is there until then. */

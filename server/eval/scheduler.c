@@ -4,7 +4,6 @@
 #include <stdatomic.h>
 
 #include "os/clock.h"
-#include "os/priority.h"
 
 struct scheduler {
 	int threads;
@@ -82,7 +81,6 @@ static void run_task(struct scheduler *s)
 static void *compute(void *context)
 {
 	struct scheduler *s = (struct scheduler *)context;
-	priority_lower(); /* before there is a team: it inherits it */
 	make_team(s->threads);
 
 	pthread_mutex_lock(&s->mutex);

@@ -2,8 +2,6 @@
 
 #include <pthread.h>
 
-#include "priority.h"
-
 struct workers {
 	/* Guards all below, and next of the works. */
 	pthread_mutex_t mutex;
@@ -33,7 +31,6 @@ static struct work *take(struct workers *w)
 static void *run(void *context)
 {
 	struct workers *w = (struct workers *)context;
-	priority_lower();
 	pthread_mutex_lock(&w->mutex);
 	while (w->first || !w->stopping) {
 		if (!w->first) {
