@@ -140,9 +140,9 @@ static bool stop(struct service *service, const struct config *config)
 static struct service *start(struct loss_arena *arena, struct config *config,
 			     struct listeners *listeners)
 {
-	config_warn(config, log_sentence);
 	if (!listeners_open(config->listen, config_mode(config), listeners))
 		return NULL;
+	config_warn(config, log_sentence);
 	capacity_fit(config, listeners->n);
 	return service_start(arena, config, listeners);
 }
