@@ -18,7 +18,7 @@ import time
 
 from daemon import Server
 from draining import Outcome, drain
-from flight import allow_files, drain_in_flight
+from flight import FLAGS, allow_files, drain_in_flight
 from judge import Judge
 from problems import Pool, make_pool
 from record import Record
@@ -34,7 +34,7 @@ def one_drain(pool: Pool, rng: random.Random, in_flight: int) -> Outcome:
     with Server() as server:
         world = World(server.port, pool, record, Judge(record), LARGEST)
         total.add(drain(server, world, rng, REQUESTS, set()))
-    with Server() as server:
+    with Server(FLAGS) as server:
         world = World(server.port, pool, record, Judge(record), LARGEST)
         total.add(drain_in_flight(server, world, rng, in_flight))
     return total
