@@ -15,7 +15,7 @@
 #   make test-neon  the kernels cross-compiled for aarch64, under qemu: the same bits as here
 #   make golden     writes tests/isa/golden.sha256 anew: the results that every machine must come to
 #   make test-attack  64 connections of good and hostile clients at once (ATTACK_SECONDS=300, ATTACK_SEED=)
-#   make test-drain  SIGTERM under load: every request sent before it is answered (DRAINS=20, DRAIN_SEED=)
+#   make test-drain  SIGTERM under load: every request sent before it is answered (DRAINS=20, DRAIN_SEED=, IN_FLIGHT=1000)
 #   make test-sim   scheduler, deadlines and budget by a clock that is moved: 100,000 lives (SIM_SCHEDULES=, SIM_SEED=)
 #   make test-mutation  small slips put into the code: which do the tests notice? (MUTANTS=150, SEED=, FILES=, JOBS=)
 #   make fuzz-kernels  the kernels against the oracle, a million random rows (CASES=, SEED=)

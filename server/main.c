@@ -29,13 +29,15 @@
 /* For people, and not in the way of who collects lines of JSON. */
 static void print_ready(const struct listeners *listeners)
 {
-	const char *url = listeners->urls[0], *path = strchr(url, ':') + 1;
-	bool local = *path != '/' || path[1] != '/';
+	static const char local[] = "unix:";
+	const char *url = listeners->urls[0];
+	bool is_local = strncmp(url, local, sizeof local - 1) == 0;
 	for (size_t i = 0; i < listeners->n; i++)
 		printf("lossd: ready on %s\n", listeners->urls[i]);
 	printf("curl -s %s%s%s/v1/losses/cross_entropy -H 'Content-Type: application/json' "
 	       "-d '{\"logits\": [[-0.7715, -0.6205, -0.2562]], \"targets\": [0]}'\n",
-	       local ? "--unix-socket " : "", local ? path : url, local ? " http://localhost" : "");
+	       is_local ? "--unix-socket " : "", is_local ? url + sizeof local - 1 : url,
+	       is_local ? " http://localhost" : "");
 	fflush(stdout);
 }
 
@@ -111,7 +113,8 @@ static bool wait_until_gone(struct service *service, uint64_t ms)
 /* To the service manager, whose own patience may be less. */
 static void tell_stop(const struct config *config)
 {
-	uint64_t longest_ms = config->drain_delay_ms + config->drain_timeout_ms + 2 * CUT_MS;
+	uint64_t longest_ms =
+		config->drain_delay_ms + config->drain_timeout_ms + 2 * (uint64_t)CUT_MS;
 	notify("STOPPING=1\nSTATUS=draining\nEXTEND_TIMEOUT_USEC=%" PRIu64, longest_ms * 1000);
 }
 
@@ -141,9 +144,9 @@ static bool stop(struct service *service, const struct config *config)
 static struct service *start(struct loss_arena *arena, struct config *config,
 			     struct listeners *listeners)
 {
-	config_warn(config, log_sentence);
 	if (!listeners_open(config->listen, config_mode(config), listeners))
 		return NULL;
+	config_warn(config, log_sentence);
 	capacity_fit(config, listeners->n);
 	return service_start(arena, config, listeners);
 }

@@ -111,7 +111,7 @@ static bool find_place(struct acceptor *a, size_t i)
 /* One connection of listener i. False: there is none, or it has to wait. */
 static bool serve_one(struct acceptor *a, size_t i)
 {
-	struct sockaddr_storage address;
+	struct sockaddr_storage address = {.ss_family = AF_UNSPEC};
 	socklen_t size;
 	if (!find_place(a, i))
 		return false;

@@ -289,9 +289,10 @@ static bool parse_listen(const char *text, struct config *config)
 	struct address address;
 	const char *why, *at = text;
 	size_t n = 0;
-	for (; at && n < CONFIG_MAX_LISTENERS; n++)
+	do {
 		if (!address_next(&at, &address, &why))
 			return false;
+	} while (at && ++n < CONFIG_MAX_LISTENERS);
 	if (at || strlen(text) >= sizeof config->listen)
 		return false;
 	memcpy(config->listen, text, strlen(text) + 1);

@@ -118,7 +118,8 @@ tests=(a_ready_server_is a_path_of_its_own_is_asked_for a_unix_socket_is_one_too
   help_is_printed a_draining_server_is_not_ready)
 echo "1..${#tests[@]}"
 export LOSSD_DRAIN_DELAY_MS=3600000
-start_server --listen "unix:$scratch/l.sock" || { echo "Bail out! no server: $(cat "$scratch/log")"; exit 1; }
+server_flags=(--listen "unix:$scratch/l.sock")
+start_server || { echo "Bail out! no server: $(cat "$scratch/log")"; exit 1; }
 unset LOSSD_DRAIN_DELAY_MS
 failed=0
 for i in "${!tests[@]}"; do

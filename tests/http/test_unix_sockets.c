@@ -132,6 +132,7 @@ static void the_log_says_who_it_was(void **state)
 		if (strstr(log, "method=GET"))
 			break;
 	}
+	assert_non_null(log);
 	assert_non_null(strstr(log, wanted));
 	free(log);
 	assert_int_equal(server_stop(&server), 0);
