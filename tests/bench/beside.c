@@ -11,7 +11,7 @@
 /* The same requests to a server with and without others. */
 struct side {
 	struct server server;
-	char path[64], load_path[64];
+	char path[96], load_path[96];
 	double quiet[MAX_ROUNDS], busy[MAX_ROUNDS];
 	uint64_t reply_bytes, load_reply_bytes;
 };

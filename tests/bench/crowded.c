@@ -71,6 +71,8 @@ static bool start(struct crowded *crowded, const struct bench *bench, const stru
 	}
 	bool good = !isnan(paced_seconds(&crowded->paced, &crowded->lossd, SERVER_PATH, NULL));
 	crowded->files = server_files(&crowded->lossd);
+	if (!good)
+		note(measured, "the good client's requests failed");
 	return good;
 }
 

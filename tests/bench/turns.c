@@ -98,9 +98,9 @@ static void sum_up(const struct turns *turns, const struct request *request, siz
 	if (request->kinds == fastapi)
 		note(measured, "%s", turns->servers[1].about);
 	else
-		note(measured, "%s with 32 KiB for a connection %.3g GB/s, with 1 MiB %.3g",
-		     "bare libmicrohttpd", measured->bytes * 1e-9 / reference,
-		     measured->bytes * 1e-9 / best);
+		note(measured,
+		     "bare libmicrohttpd with 32 KiB for a connection %.3g GB/s, with 1 MiB %.3g",
+		     measured->bytes * 1e-9 / reference, measured->bytes * 1e-9 / best);
 }
 
 static void measure_turns(struct turns *turns, struct bench *bench, const struct request *request,
