@@ -24,7 +24,7 @@
 #   make lint       format, static analysis, both compilers with warnings as errors, what includes what
 #   make bench      speed against the machine's limits and other implementations: docs/performance.md (BENCH="K1 K3")
 #   make bench BENCH=sweep  every loss and argument, over types and shapes, beside PyTorch (SWEEP="F64 softcap")
-#   make bench-peers  installs those other implementations: PyTorch, oneDNN, simdjson
+#   make bench-peers  installs those other implementations: PyTorch, FastAPI, oneDNN, simdjson, wrk
 #   make clean      removes what was built
 
 # V=1 shows the commands.

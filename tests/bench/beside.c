@@ -2,23 +2,16 @@
 
 #include <math.h>
 #include <stdio.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "load.h"
+#include "paced.h"
 #include "server.h"
 #include "timing.h"
 
-/* Of a request in a round, with a pause after each: the others are at another point each time. */
-#define GRADIENTS 5
-#define GRADIENT_PAUSE_NS 20000000
-#define SMALL_REQUESTS 200
-#define SMALL_PAUSE_NS 4000000
-
-/* The same request to a server with and without others. */
+/* The same requests to a server with and without others. */
 struct side {
 	struct server server;
-	char path[64], load_path[64];
+	char path[96], load_path[96];
 	double quiet[MAX_ROUNDS], busy[MAX_ROUNDS];
 	uint64_t reply_bytes, load_reply_bytes;
 };
@@ -26,10 +19,8 @@ struct side {
 struct beside {
 	const struct bench_load *others;
 	struct body load_body;
-	struct upload load, request;
-	size_t repeats; /* of the request in a round, */
-	double part;    /* of which that quantile counts */
-	long pause_ns;
+	struct upload load;
+	struct paced paced;
 	struct side lossd, bare;
 };
 
@@ -59,29 +50,20 @@ static struct load load_of(const struct beside *beside, const struct server *ser
 			     .clients = beside->others->clients};
 }
 
-/* ---------------------------------------------------------------- rounds */
-
-static double side_seconds(const struct beside *beside, struct side *side)
+static const char *plural(const struct bench_load *others)
 {
-	double seconds[SMALL_REQUESTS];
-	struct exchange exchange;
-	for (size_t i = 0; i < beside->repeats; i++) {
-		bool good = upload_exchange(side->server.socket, side->path, &beside->request,
-					    &exchange) &&
-			    exchange.status == 200;
-		seconds[i] = good ? exchange.last : (double)NAN;
-		side->reply_bytes = exchange.bytes;
-		nanosleep(&(struct timespec){.tv_nsec = beside->pause_ns}, NULL);
-	}
-	return quantile(seconds, beside->repeats, beside->part);
+	return others->clients == 1 ? "" : "s";
 }
+
+/* ---------------------------------------------------------------- rounds */
 
 static void take_side(const struct beside *beside, struct side *side, size_t round)
 {
 	struct load load = load_of(beside, &side->server, side->load_path);
-	side->quiet[round] = side_seconds(beside, side);
+	side->quiet[round] =
+		paced_seconds(&beside->paced, &side->server, side->path, &side->reply_bytes);
 	load_start(&load);
-	side->busy[round] = side_seconds(beside, side);
+	side->busy[round] = paced_seconds(&beside->paced, &side->server, side->path, NULL);
 	if (!load_stop(&load))
 		side->busy[round] = (double)NAN; /* what was measured is not what it should be */
 	side->load_reply_bytes = atomic_load(&load.reply_bytes);
@@ -92,8 +74,9 @@ static void take_turns(struct beside *beside, size_t round)
 {
 	struct side *lossd = &beside->lossd, *bare = &beside->bare;
 	take_side(beside, lossd, round);
-	server_bare_path(bare->path, sizeof bare->path, lossd->reply_bytes);
-	server_bare_path(bare->load_path, sizeof bare->load_path, lossd->load_reply_bytes);
+	server_path(&bare->server, lossd->path, lossd->reply_bytes, bare->path, sizeof bare->path);
+	server_path(&bare->server, lossd->load_path, lossd->load_reply_bytes, bare->load_path,
+		    sizeof bare->load_path);
 	take_side(beside, bare, round);
 }
 
@@ -106,14 +89,13 @@ static void sum_up(const struct beside *beside, size_t rounds, struct measured *
 	bool against_bare = measured->what->reference == REFERENCE_BARE_BESIDE;
 	measured->unit = "ms";
 	measured->factor = 1e3;
-	measured->ours = median(beside->lossd.busy, rounds);
-	measured->reference = against_bare ? bare_busy : quiet;
-	measured->ratio = measured->ours / measured->reference;
-	measured->met = measured->ratio <= measured->what->bar;
+	measured_sum_up(measured, median(beside->lossd.busy, rounds),
+			against_bare ? bare_busy : quiet);
 	note(measured,
-	     "%zu others; without any %.3g ms; bare libmicrohttpd with the same bytes %.3g, "
+	     "%zu other%s; without any %.3g ms; bare libmicrohttpd with the same bytes %.3g, "
 	     "without any %.3g",
-	     beside->others->clients, quiet * 1e3, bare_busy * 1e3, bare_quiet * 1e3);
+	     beside->others->clients, plural(beside->others), quiet * 1e3, bare_busy * 1e3,
+	     bare_quiet * 1e3);
 }
 
 static void take_rounds(struct bench *bench, struct beside *beside, struct measured *measured)
@@ -122,8 +104,8 @@ static void take_rounds(struct bench *bench, struct beside *beside, struct measu
 	snprintf(lossd->load_path, sizeof lossd->load_path, "%s", measured->what->load->path);
 	if (!make_load(beside, measured->what->load)) {
 		note(measured, "there is not enough memory");
-	} else if (!server_start_lossd(&lossd->server, bench) ||
-		   !server_start_bare(&bare->server, bench, SERVER_MEMORY)) {
+	} else if (!server_start(&lossd->server, bench, SERVER_LOSSD, NULL) ||
+		   !server_start(&bare->server, bench, SERVER_BARE, NULL)) {
 		note(measured, "lossd or the bare libmicrohttpd did not start");
 	} else {
 		for (size_t round = 0; round < bench->rounds; round++)
@@ -135,88 +117,86 @@ static void take_rounds(struct bench *bench, struct beside *beside, struct measu
 	body_drop(&beside->load_body);
 }
 
-void beside_measure_gradient(struct bench *bench, const struct body *body,
-			     struct measured *measured)
+static void measure_paced(struct bench *bench, struct paced paced, const char *path,
+			  struct measured *measured)
 {
 	struct beside beside = {
-		.request = body->upload,
-		.repeats = GRADIENTS,
-		.part = 0.5,
-		.pause_ns = GRADIENT_PAUSE_NS,
-		.lossd = {.server = SERVER_NONE, .path = SERVER_PATH_GRAD},
+		.paced = paced,
+		.lossd = {.server = SERVER_NONE},
 		.bare = {.server = SERVER_NONE},
 	};
-	beside.request.fields = SERVER_TENSORS;
+	snprintf(beside.lossd.path, sizeof beside.lossd.path, "%s", path);
 	take_rounds(bench, &beside, measured);
 }
 
-void beside_measure_small(struct bench *bench, const struct body *body, struct measured *measured)
+void beside_measure_gradient(struct bench *bench, const struct body *body,
+			     struct measured *measured)
 {
-	const size_t *shape = measured->what->shape;
-	struct beside beside = {
-		.repeats = SMALL_REQUESTS,
-		.part = 0.95,
-		.pause_ns = SMALL_PAUSE_NS,
-		.lossd = {.server = SERVER_NONE, .path = SERVER_PATH},
-		.bare = {.server = SERVER_NONE},
-	};
-	struct body json;
-	(void)body; /* tensors */
-	if (body_make_json(&json, shape[0], shape[1])) {
-		beside.request = json.upload;
-		take_rounds(bench, &beside, measured);
-	} else {
-		note(measured, "there is not enough memory");
-	}
-	body_drop(&json);
+	struct paced paced = {body->upload, 5, 20000000, 0.5};
+	paced.request.fields = SERVER_TENSORS;
+	measure_paced(bench, paced, SERVER_PATH_GRAD, measured);
+}
+
+void beside_measure_p95(struct bench *bench, const struct body *body, struct measured *measured)
+{
+	struct paced paced = {body->upload, 200, 4000000, 0.95};
+	measure_paced(bench, paced, SERVER_PATH, measured);
+}
+
+void beside_measure_p99(struct bench *bench, const struct body *body, struct measured *measured)
+{
+	measure_paced(bench, PACED_P99(body->upload), SERVER_PATH, measured);
 }
 
 /* ---------------------------------------------------------------- a deadline */
+
+#define DEADLINE_SECONDS 1.0 /* of the request's field */
 
 /* Of a connection of its own: a reply that comes too soon may close it. */
 static double seconds_after_body(const struct server *server, const struct upload *request,
 				 struct exchange *exchange)
 {
-	int socket = upload_connect(server->port);
-	bool answered = upload_exchange(socket, SERVER_PATH_GRAD, request, exchange);
-	close(socket);
+	struct channel channel;
+	bool answered = channel_open(&channel, server->port, CHANNEL_PLAIN) &&
+			upload_exchange(&channel, SERVER_PATH_GRAD, request, exchange);
+	channel_close(&channel);
 	return answered ? exchange->last - exchange->sent : (double)NAN;
 }
 
-static void measure_slowest(struct beside *beside, size_t rounds, struct measured *measured)
+static void measure_slowest(struct beside *beside, const struct upload *request, size_t rounds,
+			    struct measured *measured)
 {
 	struct load load = load_of(beside, &beside->lossd.server, beside->others->path);
 	struct exchange exchange = {0};
 	double seconds[MAX_ROUNDS];
 	load_start(&load);
 	for (size_t i = 0; i < rounds; i++)
-		seconds[i] = seconds_after_body(&beside->lossd.server, &beside->request, &exchange);
+		seconds[i] = seconds_after_body(&beside->lossd.server, request, &exchange);
 	bool good = load_stop(&load);
-	measured->ours = good ? quantile(seconds, rounds, 1.0) : (double)NAN;
-	measured->ratio = measured->ours / measured->reference;
-	measured->met = measured->ratio <= measured->what->bar;
+	measured_sum_up(measured, good ? quantile(seconds, rounds, 1.0) : (double)NAN,
+			DEADLINE_SECONDS);
 	note(measured,
-	     "%zu others; the slowest of %zu, from the end of its body; the last was "
+	     "%zu other%s; the slowest of %zu, from the end of its body; the last was "
 	     "answered %d",
-	     beside->others->clients, rounds, exchange.status);
+	     beside->others->clients, plural(beside->others), rounds, exchange.status);
 }
 
 void beside_measure_deadline(struct bench *bench, const struct body *body,
 			     struct measured *measured)
 {
-	struct beside beside = {.request = body->upload, .lossd = {.server = SERVER_NONE}};
+	struct beside beside = {.lossd = {.server = SERVER_NONE}};
+	struct upload request = body->upload;
 	/* Numbers as text, compressed: many times a second of work, whatever the machine. */
-	beside.request.fields = "X-Request-Timeout-Ms: 1000\r\nAccept: application/json\r\n"
-				"Accept-Encoding: gzip\r\n";
+	request.fields = "X-Request-Timeout-Ms: 1000\r\nAccept: application/json\r\n"
+			 "Accept-Encoding: gzip\r\n";
 	measured->unit = "s";
 	measured->factor = 1.0;
-	measured->reference = 1.0;
 	if (!make_load(&beside, measured->what->load))
 		note(measured, "there is not enough memory");
-	else if (!server_start_lossd(&beside.lossd.server, bench))
+	else if (!server_start(&beside.lossd.server, bench, SERVER_LOSSD, NULL))
 		note(measured, "lossd did not start");
 	else
-		measure_slowest(&beside, bench->rounds, measured);
+		measure_slowest(&beside, &request, bench->rounds, measured);
 	server_stop(&beside.lossd.server);
 	body_drop(&beside.load_body);
 }

@@ -8,7 +8,9 @@
 #define NEVER_SLOWER 0.97
 
 #define GRADIENT_BESIDE .rank = 2, .shape = {4096, 1000}, .grad = true, .bar = 2.0, .at_most = true
-#define SMALL_BESIDE .rank = 2, .shape = {8, 10}, .bar = 1.5, .at_most = true
+#define UPLOAD .rank = 2, .shape = {256, 128256}
+#define SMALL_JSON .rank = 2, .shape = {8, 10}, .json = true
+#define SMALL_BESIDE SMALL_JSON, .at_most = true, .bar = 1.5
 #define DEADLINE_BESIDE .rank = 2, .shape = {256, 128256}, .grad = true, .bar = 1.1, .at_most = true
 
 #define GRADIENT "/v1/losses/cross_entropy?outputs=loss,grad"
@@ -18,6 +20,14 @@
 static const struct bench_load tensors_load = {
 	"131 MB ones", .clients = 3, .rows = 256, .classes = 128256,
 	.path = GRADIENT, .fields = CODINGS "Accept: application/x-safetensors\r\n",
+};
+static const struct bench_load compressed_load = {
+	"131 MB compressed", .clients = 3, .rows = 256, .classes = 128256,
+	.path = GRADIENT "&compress=true", .fields = CODINGS "Accept: application/x-safetensors\r\n",
+};
+static const struct bench_load stream_load = {
+	"131 MB bodies", .clients = 1, .rows = 256, .classes = 128256,
+	.path = "/v1/losses/cross_entropy", .fields = "",
 };
 static const struct bench_load replies_load = {
 	"compressed JSON", .clients = 3, .rows = 4096, .classes = 1000,
@@ -58,15 +68,27 @@ const struct bench_case bench_cases[] = {
 	{"J1", REFERENCE_SIMDJSON, "F32", .rank = 2, .shape = {4096, 1000}, .bar = 1.0},
 	{"J2", REFERENCE_TENSOR_BYTES, "F32", .rank = 2, .shape = {4096, 1000}, .bar = 1.5, .at_most = true},
 	{"J3", REFERENCE_SNPRINTF, "F32", .rank = 2, .shape = {4096, 1000}, .grad = true, .bar = 8.0},
-	{"E3", REFERENCE_DISCARD, "F32", .rank = 2, .shape = {256, 128256}, .bar = 0.90},
-	{"E5", REFERENCE_IN_PROCESS, "F32", .rank = 2, .shape = {256, 128256}, .bar = 0.80},
+	{"E1", REFERENCE_BARE_RATE, "F32", SMALL_JSON, .bar = 0.70},
+	{"E2", REFERENCE_FASTAPI_RATE, "F32", SMALL_JSON, .bar = 20.0},
+	{"E3", REFERENCE_DISCARD, "F32", UPLOAD, .bar = 0.90},
+	{"E4", REFERENCE_FASTAPI, "F32", UPLOAD, .bar = 5.0},
+	{"E5", REFERENCE_IN_PROCESS, "F32", UPLOAD, .bar = 0.80},
+	{"E6", REFERENCE_FASTAPI, "F32", .rank = 2, .shape = {1000, 1000}, .json = true, .bar = 4.0},
 	{"E7", REFERENCE_64_MIB, "F32", .rank = 2, .shape = {2093, 128256}, .bar = 1.0, .at_most = true},
-	{"E12", REFERENCE_REPLY, "F32", .rank = 2, .shape = {256, 128256}, .grad = true, .bar = 0.85},
-	{"E14", REFERENCE_BOTH_WAYS, "F32", .rank = 2, .shape = {256, 128256}, .grad = true, .bar = 0.70},
+	{"E8", REFERENCE_QUIET_P99, "F32", SMALL_JSON, .bar = 3.0, .at_most = true, .load = &stream_load},
+	{"E9", REFERENCE_DISCARD_TLS, "F32", UPLOAD, .bar = 0.90},
+	{"E12", REFERENCE_REPLY, "F32", UPLOAD, .grad = true, .bar = 0.85},
+	{"E14", REFERENCE_BOTH_WAYS, "F32", UPLOAD, .grad = true, .bar = 0.70},
+	{"F6", REFERENCE_FRESH_BYTES, "F32", SMALL_JSON, .bar = 1.0, .at_most = true},
+	{"F6", REFERENCE_USED_BYTES, "F32", SMALL_JSON, .bar = 1.0, .at_most = true},
+	{"F6", REFERENCE_IDLE, "F32", SMALL_JSON, .bar = 2.0, .at_most = true},
+	{"F7", REFERENCE_SLOW, "F32", SMALL_JSON, .bar = 2.0, .at_most = true},
+	{"F7", REFERENCE_LATE, "F32", SMALL_JSON, .bar = 1.0, .at_most = true},
 	{"F15", REFERENCE_QUIET, "F32", GRADIENT_BESIDE, .load = &tensors_load},
 	{"F15", REFERENCE_QUIET, "F32", GRADIENT_BESIDE, .load = &replies_load},
 	{"F15", REFERENCE_QUIET, "F32", GRADIENT_BESIDE, .load = &bodies_load},
 	{"F15", REFERENCE_BARE_BESIDE, "F32", SMALL_BESIDE, .load = &tensors_load},
+	{"F15", REFERENCE_BARE_BESIDE, "F32", SMALL_BESIDE, .load = &compressed_load},
 	{"F15", REFERENCE_BARE_BESIDE, "F32", SMALL_BESIDE, .load = &replies_load},
 	{"F15", REFERENCE_BARE_BESIDE, "F32", SMALL_BESIDE, .load = &bodies_load},
 	{"F15", REFERENCE_DEADLINE, "F32", DEADLINE_BESIDE},

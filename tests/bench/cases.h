@@ -16,14 +16,24 @@ enum reference {
 	REFERENCE_TENSOR_BYTES,
 	REFERENCE_SNPRINTF,
 	/* Of a whole server, which wire.c measures: */
+	REFERENCE_BARE_RATE, /* requests a second of bare libmicrohttpd */
+	REFERENCE_FASTAPI_RATE,
 	REFERENCE_DISCARD,
+	REFERENCE_DISCARD_TLS,
+	REFERENCE_FASTAPI,
 	REFERENCE_64_MIB,
 	REFERENCE_IN_PROCESS,
 	REFERENCE_REPLY,
 	REFERENCE_BOTH_WAYS,
-	REFERENCE_QUIET,       /* our own, while no others are there */
+	REFERENCE_QUIET, /* our own, while no others are there */
+	REFERENCE_QUIET_P99,
 	REFERENCE_BARE_BESIDE, /* bare libmicrohttpd with the same others */
 	REFERENCE_DEADLINE,
+	REFERENCE_FRESH_BYTES, /* so many of a connection, */
+	REFERENCE_USED_BYTES,
+	REFERENCE_IDLE, /* our own, without connections that are idle, */
+	REFERENCE_SLOW, /* or slow, */
+	REFERENCE_LATE, /* and how late these may be sent away */
 };
 
 /* What other clients do at the same time, each again and again. */
@@ -41,6 +51,7 @@ struct bench_case {
 	int rank;
 	size_t shape[4]; /* classes on axis 1 */
 	bool grad;
+	bool json;    /* of a whole server: the request's body; else safetensors */
 	bool warm;    /* only the run of a plan, over results already written once */
 	bool cached;  /* the same data each call */
 	double bar;   /* of ours over the reference's speed, */

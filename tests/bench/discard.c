@@ -3,7 +3,10 @@
  * for `?reply_bytes=N`, with N that have been in memory all along. What a server that reads its
  * uploads and makes its replies is held against; set up as lossd sets it up.
  *
- *   discard [THREADS [CONNECTION_MEMORY]]    prints "ready PORT", serves until it is killed
+ *   discard [THREADS [CONNECTION_MEMORY [CERTIFICATE KEY]]]    by TLS where there are files of
+ * those
+ *
+ * Prints "ready PORT", serves until it is killed.
  */
 #include <arpa/inet.h>
 #include <microhttpd.h>
@@ -17,6 +20,7 @@
 #define CONNECTION_MEMORY 32768
 #define MAX_REPLY_BYTES ((size_t)192 << 20)
 #define HUGE_PAGE ((size_t)2 << 20)
+#define MAX_PEM_BYTES 8192
 
 /* In large pages, as lossd has its results, and each of them there before it is asked for. */
 static char *make_reply(void)
@@ -59,28 +63,56 @@ static enum MHD_Result on_request(void *reply, struct MHD_Connection *connection
 	return answer(connection, reply);
 }
 
+/* The text of a file; NULL where it can not be read. */
+static char *read_pem(const char *path, char text[MAX_PEM_BYTES])
+{
+	FILE *in = fopen(path, "r");
+	size_t n = in ? fread(text, 1, MAX_PEM_BYTES - 1, in) : 0;
+	if (in)
+		fclose(in);
+	text[n] = '\0';
+	return n > 0 ? text : NULL;
+}
+
+static struct MHD_Daemon *start(char *reply, unsigned threads, size_t memory, char *certificate,
+				char *key)
+{
+	static struct sockaddr_in loopback = {.sin_family = AF_INET};
+	loopback.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	struct MHD_OptionItem options[6] = {
+		{MHD_OPTION_CONNECTION_MEMORY_LIMIT, (intptr_t)memory, NULL},
+		{MHD_OPTION_SOCK_ADDR, 0, &loopback},
+	};
+	struct MHD_OptionItem *next = options + 2;
+	if (threads > 1)
+		*next++ = (struct MHD_OptionItem){MHD_OPTION_THREAD_POOL_SIZE, (intptr_t)threads,
+						  NULL};
+	if (certificate) {
+		*next++ = (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_CERT, 0, certificate};
+		*next++ = (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_KEY, 0, key};
+	}
+	*next = (struct MHD_OptionItem){MHD_OPTION_END, 0, NULL};
+	unsigned flags = MHD_USE_EPOLL | MHD_USE_INTERNAL_POLLING_THREAD;
+	return MHD_start_daemon(certificate ? flags | MHD_USE_TLS : flags, 0, NULL, NULL,
+				on_request, reply, MHD_OPTION_ARRAY, options, MHD_OPTION_END);
+}
+
 int main(int argc, char **argv)
 {
 	unsigned threads = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : 2;
 	size_t memory = argc > 2 ? strtoul(argv[2], NULL, 10) : CONNECTION_MEMORY;
-	struct sockaddr_in loopback = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+	static char pem[2][MAX_PEM_BYTES];
+	bool tls = argc > 4;
+	char *certificate = tls ? read_pem(argv[3], pem[0]) : NULL;
+	char *key = tls ? read_pem(argv[4], pem[1]) : NULL;
 	char *reply = make_reply();
-	struct MHD_OptionItem options[] = {
-		{MHD_OPTION_CONNECTION_MEMORY_LIMIT, (intptr_t)memory, NULL},
-		{MHD_OPTION_SOCK_ADDR, 0, &loopback},
-		{threads > 1 ? MHD_OPTION_THREAD_POOL_SIZE : MHD_OPTION_END, (intptr_t)threads,
-		 NULL},
-		{MHD_OPTION_END, 0, NULL},
-	};
-	struct MHD_Daemon *daemon =
-		reply ? MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_INTERNAL_POLLING_THREAD, 0, NULL,
-					 NULL, on_request, reply, MHD_OPTION_ARRAY, options,
-					 MHD_OPTION_END)
-		      : NULL;
+	struct MHD_Daemon *daemon = reply && (!tls || (certificate && key))
+					    ? start(reply, threads, memory, certificate, key)
+					    : NULL;
 	const union MHD_DaemonInfo *info =
 		daemon ? MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_BIND_PORT) : NULL;
 	if (!info) {
-		puts("absent: libmicrohttpd did not start");
+		puts("bare libmicrohttpd did not start");
 		return 1;
 	}
 	printf("ready %u\n", (unsigned)info->port);

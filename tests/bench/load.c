@@ -1,11 +1,10 @@
 #include "load.h"
 
-#include <unistd.h>
-
-static bool ask(struct load *load, int socket)
+static bool ask(struct load *load, struct channel *channel)
 {
 	struct exchange exchange;
-	if (!upload_exchange(socket, load->path, load->upload, &exchange) || exchange.status != 200)
+	if (!upload_exchange(channel, load->path, load->upload, &exchange) ||
+	    exchange.status != 200)
 		return false;
 	atomic_store(&load->reply_bytes, exchange.bytes);
 	return true;
@@ -14,15 +13,14 @@ static bool ask(struct load *load, int socket)
 static void *client(void *context)
 {
 	struct load *load = context;
-	int socket = upload_connect(load->port);
-	bool good = socket >= 0 && ask(load, socket);
+	struct channel channel;
+	bool good = channel_open(&channel, load->port, CHANNEL_PLAIN) && ask(load, &channel);
 	sem_post(&load->answered);
 	while (good && !atomic_load(&load->over))
-		good = ask(load, socket);
+		good = ask(load, &channel);
 	if (!good)
 		atomic_store(&load->failed, true);
-	if (socket >= 0)
-		close(socket);
+	channel_close(&channel);
 	return NULL;
 }
 

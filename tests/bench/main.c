@@ -1,11 +1,11 @@
 /*
- * Measures cross_entropy, and reading and writing of JSON, against the machine's limits and other
- * implementations:
+ * Measures cross_entropy, reading and writing of JSON, and whole servers, against the machine's
+ * limits and other implementations:
  *
  *   bench FOLDER [ID...]     FOLDER/bench.json is written; IDs such as K3 choose cases, and `sweep`
  *                            is K9, which stands apart since it takes many minutes
  *
- * LOSSD_BENCH_THREADS (all that are available), LOSSD_BENCH_ROUNDS (7, of the sweep 5),
+ * LOSSD_BENCH_THREADS (all that are available), LOSSD_BENCH_ROUNDS (9, of the sweep 5),
  * LOSSD_BENCH_PYTHON (an interpreter with PyTorch), LOSSD_ISA (an instruction set below the best),
  * SWEEP (words that names of the sweep's cases must have). A slow result is no failure: the exit
  * status only says whether it could be measured.
@@ -14,6 +14,7 @@
 #include <omp.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "json.h"
@@ -23,7 +24,7 @@
 #include "sweep_tensors.h"
 #include "timing.h"
 
-#define ROUNDS 7
+#define ROUNDS 9
 #define SWEEP_ROUNDS 5
 #define MAX_CASES 64
 #define SUMMARY_ROWS 16
@@ -70,16 +71,20 @@ static void hold_peers_to(const char *isa)
 }
 
 /* The interpreter of bench-peers, else whichever is there: the system's own may have PyTorch. */
+static void find_python(struct bench *bench)
+{
+	const char *given = getenv("LOSSD_BENCH_PYTHON");
+	snprintf(bench->python, sizeof bench->python, "%s/peers/bin/python", bench->folder);
+	if (given || access(bench->python, X_OK) != 0)
+		snprintf(bench->python, sizeof bench->python, "%s",
+			 given ? given : "/usr/bin/python3");
+}
+
 static void start_pytorch(struct bench *bench)
 {
-	char python[512], tensors[512];
-	const char *given = getenv("LOSSD_BENCH_PYTHON"), *script = "tests/bench/pytorch.py";
-	snprintf(python, sizeof python, "%s/peers/bin/python", bench->folder);
+	char tensors[512];
+	const char *interpreter = bench->python, *script = "tests/bench/pytorch.py";
 	sweep_tensors_path(bench->folder, tensors, sizeof tensors);
-	const char *interpreter = given                       ? given
-				  : access(python, X_OK) == 0 ? python
-							      : "/usr/bin/python3";
-	setenv("PYTHONDONTWRITEBYTECODE", "1", 1);
 	peer_start(&bench->pytorch_as_it_is, "PyTorch",
 		   (const char *[]){interpreter, script, tensors, NULL});
 	if (!bench->pytorch_as_it_is.ready) {
@@ -100,11 +105,23 @@ static void start_peers(struct bench *bench)
 	snprintf(onednn, sizeof onednn, "%s/tests/bench/onednn", bench->folder);
 	snprintf(simdjson, sizeof simdjson, "%s/tests/bench/simdjson", bench->folder);
 	json_body_path(bench->folder, body, sizeof body);
+	setenv("PYTHONDONTWRITEBYTECODE", "1", 1);
+	find_python(bench);
 	start_pytorch(bench);
 	peer_start(&bench->onednn, "oneDNN", (const char *[]){onednn, NULL});
 	peer_start(&bench->simdjson, "simdjson", (const char *[]){simdjson, body, NULL});
 	printf("peers: %s; %s; %s\n", bench->pytorch.about, bench->onednn.about,
 	       bench->simdjson.about);
+}
+
+/* As many connections as the system lets this program, and servers that it starts, have. */
+static void raise_file_limit(void)
+{
+	struct rlimit files;
+	if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+		files.rlim_cur = files.rlim_max;
+		setrlimit(RLIMIT_NOFILE, &files);
+	}
 }
 
 static bool chosen(const char *id, char **ids)
@@ -163,6 +180,7 @@ int main(int argc, char **argv)
 		.memory_bytes = available_bytes(),
 		.folder = argv[1],
 	};
+	raise_file_limit();
 	report_machine(stdout, &bench);
 	if (asked)
 		hold_peers_to(isa);

@@ -169,6 +169,17 @@ void note(struct measured *measured, const char *format, ...)
 	va_end(arguments);
 }
 
+void measured_sum_up(struct measured *measured, double ours, double reference)
+{
+	const struct bench_case *what = measured->what;
+	measured->ours = ours;
+	measured->reference = reference;
+	measured->ratio = what->at_most ? ours / reference : reference / ours;
+	measured->met = what->at_most ? measured->ratio <= what->bar : measured->ratio >= what->bar;
+	if (isnan(measured->ratio))
+		note(measured, "a request failed; ");
+}
+
 /* Which way of several was the best, and its rate. */
 static double note_best(struct measured *measured, const char *what, const struct ways *ways,
 			size_t rounds)
@@ -293,7 +304,7 @@ void measure(struct bench *bench, const struct bench_case *what, struct measured
 	const double unknown = (double)NAN;
 	*measured =
 		(struct measured){what, .ours = unknown, .reference = unknown, .ratio = unknown};
-	if (what->reference >= REFERENCE_DISCARD) {
+	if (what->reference >= REFERENCE_BARE_RATE) {
 		wire_measure(bench, measured);
 		return;
 	}

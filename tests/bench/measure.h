@@ -14,6 +14,7 @@ struct bench {
 	size_t memory_bytes; /* available: large cases take fewer rows than they should where it is
 				short */
 	const char *folder;  /* for files */
+	char python[512];    /* an interpreter, which may have PyTorch and FastAPI */
 	struct peer pytorch; /* whose C library keeps freed memory, as a service's does */
 	struct peer pytorch_as_it_is;
 	struct peer onednn, simdjson;
@@ -33,6 +34,10 @@ struct measured {
 
 /* Appends to the note. */
 __attribute__((format(printf, 2, 3))) void note(struct measured *measured, const char *format, ...);
+
+/* Of requests: sets ours, the reference, their ratio and whether that meets the bar; notes where
+ * one of them is not known, since a request failed. */
+void measured_sum_up(struct measured *measured, double ours, double reference);
 
 void measure(struct bench *bench, const struct bench_case *what, struct measured *measured);
 

@@ -1,44 +1,13 @@
 #include "upload.h"
 
-#include <arpa/inet.h>
 #include <math.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "timing.h"
 
-int upload_connect(unsigned port)
-{
-	struct sockaddr_in to = {.sin_family = AF_INET,
-				 .sin_port = htons((uint16_t)port),
-				 .sin_addr = {htonl(INADDR_LOOPBACK)}};
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
-	setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-	if (fd >= 0 && connect(fd, (const struct sockaddr *)&to, sizeof to) == 0)
-		return fd;
-	if (fd >= 0)
-		close(fd);
-	return -1;
-}
-
-static bool send_all(int fd, const void *bytes, size_t n)
-{
-	const char *at = bytes;
-	while (n > 0) {
-		ssize_t sent = send(fd, at, n, MSG_NOSIGNAL);
-		if (sent <= 0)
-			return false;
-		at += sent;
-		n -= (size_t)sent;
-	}
-	return true;
-}
-
-static bool send_upload(int fd, const char *path, const struct upload *upload)
+static bool send_upload(struct channel *channel, const char *path, const struct upload *upload)
 {
 	char head[512];
 	int n = snprintf(head, sizeof head,
@@ -47,11 +16,12 @@ static bool send_upload(int fd, const char *path, const struct upload *upload)
 			 path, upload->type, (unsigned long long)upload->bytes,
 			 upload->fields ? upload->fields : "");
 	uint64_t left = upload->bytes - upload->head_bytes;
-	if (!send_all(fd, head, (size_t)n) || !send_all(fd, upload->head, upload->head_bytes))
+	if (!channel_send(channel, head, (size_t)n) ||
+	    !channel_send(channel, upload->head, upload->head_bytes))
 		return false;
 	while (left > 0) {
 		size_t part = left < upload->piece_bytes ? (size_t)left : upload->piece_bytes;
-		if (!send_all(fd, upload->piece, part))
+		if (!channel_send(channel, upload->piece, part))
 			return false;
 		left -= part;
 	}
@@ -66,7 +36,7 @@ static bool send_upload(int fd, const char *path, const struct upload *upload)
 static const char last_chunk[END_BYTES + 1] = "\r\n0\r\n\r\n";
 
 struct incoming {
-	int fd;
+	struct channel *channel;
 	bool chunked;
 	uint64_t expected;   /* of the body, where it is not chunked */
 	char end[END_BYTES]; /* what came last */
@@ -90,10 +60,10 @@ static bool is_complete(const struct incoming *incoming, uint64_t have)
 static void read_fields(struct incoming *incoming, struct exchange *exchange, const char *head)
 {
 	static const char length[] = "\r\nContent-Length: ";
-	const char *field = strstr(head, length);
+	const char *field = strcasestr(head, length);
 	sscanf(head, "HTTP/1.1 %d", &exchange->status);
 	incoming->expected = field ? strtoull(field + sizeof length - 1, NULL, 10) : 0;
-	incoming->chunked = strstr(head, "\r\nTransfer-Encoding: chunked") != NULL;
+	incoming->chunked = strcasestr(head, "\r\nTransfer-Encoding: chunked") != NULL;
 }
 
 /* Reads up to the end of the head, and what of the body comes with it. */
@@ -102,7 +72,7 @@ static bool receive_head(struct incoming *incoming, struct exchange *exchange, c
 	size_t n = 0;
 	char *body = NULL;
 	while (!body) {
-		ssize_t got = recv(incoming->fd, bytes + n, READ_BYTES - 1 - n, 0);
+		ssize_t got = channel_receive(incoming->channel, bytes + n, READ_BYTES - 1 - n);
 		if (got <= 0)
 			return false;
 		if (n == 0)
@@ -119,14 +89,14 @@ static bool receive_head(struct incoming *incoming, struct exchange *exchange, c
 }
 
 /* Reads one reply to its end. */
-static bool receive_reply(int fd, struct exchange *exchange)
+static bool receive_reply(struct channel *channel, struct exchange *exchange)
 {
 	char bytes[READ_BYTES];
-	struct incoming incoming = {.fd = fd};
+	struct incoming incoming = {.channel = channel};
 	if (!receive_head(&incoming, exchange, bytes))
 		return false;
 	while (!is_complete(&incoming, exchange->bytes)) {
-		ssize_t got = recv(fd, bytes, sizeof bytes, 0);
+		ssize_t got = channel_receive(channel, bytes, sizeof bytes);
 		if (got <= 0)
 			return false;
 		keep_end(&incoming, bytes, (size_t)got);
@@ -136,24 +106,24 @@ static bool receive_reply(int fd, struct exchange *exchange)
 	return true;
 }
 
-bool upload_exchange(int fd, const char *path, const struct upload *upload,
+bool upload_exchange(struct channel *channel, const char *path, const struct upload *upload,
 		     struct exchange *exchange)
 {
 	double start = now_seconds();
 	*exchange = (struct exchange){0};
-	if (!send_upload(fd, path, upload))
+	if (!send_upload(channel, path, upload))
 		return false;
 	exchange->sent = now_seconds() - start;
-	if (!receive_reply(fd, exchange))
+	if (!receive_reply(channel, exchange))
 		return false;
 	exchange->first -= start;
 	exchange->last -= start;
 	return true;
 }
 
-double upload_seconds(int fd, const char *path, const struct upload *upload)
+double upload_seconds(struct channel *channel, const char *path, const struct upload *upload)
 {
 	struct exchange exchange;
-	bool good = upload_exchange(fd, path, upload, &exchange) && exchange.status == 200;
+	bool good = upload_exchange(channel, path, upload, &exchange) && exchange.status == 200;
 	return good ? exchange.last : (double)NAN;
 }

@@ -2,8 +2,8 @@
 #ifndef BENCH_UPLOAD_H
 #define BENCH_UPLOAD_H
 
-#include <stdbool.h>
-#include <stddef.h>
+#include "channel.h"
+
 #include <stdint.h>
 
 /* A body: `head`, then times the same piece of which the last may be cut short. */
@@ -25,12 +25,10 @@ struct exchange {
 	double first, last; /* the reply's first and last byte are here */
 };
 
-/* A connected socket, or -1. */
-int upload_connect(unsigned port);
 /* Posts to the path and reads the whole reply, of whatever status; false where none came. */
-bool upload_exchange(int socket, const char *path, const struct upload *upload,
+bool upload_exchange(struct channel *channel, const char *path, const struct upload *upload,
 		     struct exchange *exchange);
 /* From the first byte of the request to the last of the reply; NaN where that was not 200. */
-double upload_seconds(int socket, const char *path, const struct upload *upload);
+double upload_seconds(struct channel *channel, const char *path, const struct upload *upload);
 
 #endif

@@ -10,7 +10,9 @@
 
 #include "beside.h"
 #include "body.h"
+#include "crowded.h"
 #include "ours.h"
+#include "rates.h"
 #include "server.h"
 #include "timing.h"
 #include "turns.h"
@@ -23,15 +25,13 @@ static void measure_growth(struct bench *bench, const struct body *body, struct 
 	struct server lossd = SERVER_NONE;
 	measured->unit = "MiB";
 	measured->factor = 1.0 / (1 << 20);
-	measured->reference = LIMIT_BYTES;
-	if (!server_start_lossd(&lossd, bench)) {
+	if (!server_start(&lossd, bench, SERVER_LOSSD, NULL)) {
 		note(measured, "lossd did not start");
 	} else {
 		double before = server_bytes(&lossd, "VmRSS:");
-		double seconds = upload_seconds(lossd.socket, SERVER_PATH, &body->upload);
-		measured->ours = server_bytes(&lossd, "VmHWM:") - before;
-		measured->ratio = isnan(seconds) ? seconds : measured->ours / measured->reference;
-		measured->met = measured->ratio <= measured->what->bar;
+		double seconds = upload_seconds(&lossd.channel, SERVER_PATH, &body->upload);
+		double grown = server_bytes(&lossd, "VmHWM:") - before;
+		measured_sum_up(measured, isnan(seconds) ? seconds : grown, LIMIT_BYTES);
 		note(measured, "of %.1f MiB before; in %.2f s", before / (1 << 20), seconds);
 	}
 	server_stop(&lossd);
@@ -76,24 +76,24 @@ static void drop_shared(struct shared *shared)
 	shm_unlink(shared->key);
 }
 
-static double post(int socket, const char *path, const char *json)
+static double post(struct channel *channel, const char *path, const char *json)
 {
 	const struct upload upload = {.type = "application/json",
 				      .head = json,
 				      .head_bytes = strlen(json),
 				      .bytes = strlen(json)};
-	return upload_seconds(socket, path, &upload);
+	return upload_seconds(channel, path, &upload);
 }
 
-static bool register_shared(int socket, const struct shared *shared)
+static bool register_shared(struct channel *channel, const struct shared *shared)
 {
 	char json[256];
 	snprintf(json, sizeof json, "{\"key\":\"%s\",\"offset\":0,\"byte_size\":%zu}", shared->key,
 		 shared->bytes);
-	return !isnan(post(socket, "/v2/systemsharedmemory/region/bench/register", json));
+	return !isnan(post(channel, "/v2/systemsharedmemory/region/bench/register", json));
 }
 
-static double infer_seconds(int socket, const struct shared *shared)
+static double infer_seconds(struct channel *channel, const struct shared *shared)
 {
 	char json[640];
 	snprintf(json, sizeof json,
@@ -104,7 +104,7 @@ static double infer_seconds(int socket, const struct shared *shared)
 		 "\"shared_memory_offset\":%zu,\"shared_memory_byte_size\":%zu}}]}",
 		 shared->rows, shared->targets_bytes, shared->rows, shared->classes,
 		 shared->targets_bytes, shared->bytes - shared->targets_bytes);
-	return post(socket, "/v2/models/cross_entropy/infer", json);
+	return post(channel, "/v2/models/cross_entropy/infer", json);
 }
 
 /* The same tensors, where they lie, by this process. */
@@ -142,17 +142,16 @@ static void measure_shared(struct bench *bench, const struct body *body, struct 
 		note(measured, "there is no shared memory");
 		return;
 	}
-	if (!server_start_lossd(&lossd, bench) || !register_shared(lossd.socket, &shared)) {
+	if (!server_start(&lossd, bench, SERVER_LOSSD, NULL) ||
+	    !register_shared(&lossd.channel, &shared)) {
 		note(measured, "lossd did not start, or did not take the region");
 	} else {
 		for (size_t round = 0; round < bench->rounds; round++) {
-			times[0][round] = infer_seconds(lossd.socket, &shared);
+			times[0][round] = infer_seconds(&lossd.channel, &shared);
 			times[1][round] = in_process_seconds(bench, &shared);
 		}
-		measured->ours = median(times[0], bench->rounds);
-		measured->reference = median(times[1], bench->rounds);
-		measured->ratio = measured->reference / measured->ours;
-		measured->met = measured->ratio >= measured->what->bar;
+		measured_sum_up(measured, median(times[0], bench->rounds),
+				median(times[1], bench->rounds));
 		note(measured, "a request and its reply, against a call in this process");
 	}
 	server_stop(&lossd);
@@ -161,31 +160,46 @@ static void measure_shared(struct bench *bench, const struct body *body, struct 
 
 /* ---------------------------------------------------------------- the cases */
 
-/* From REFERENCE_DISCARD on. */
 static const struct wire_case {
 	const char *name;
 	void (*measure)(struct bench *bench, const struct body *body, struct measured *measured);
 } wire_cases[] = {
-	{"upload, safetensors", turns_measure_upload},
-	{"growth of memory, safetensors", measure_growth},
-	{"shared memory", measure_shared},
-	{"gradient, its reply alone", turns_measure_reply},
-	{"gradient, safetensors", turns_measure_both},
-	{"gradient", beside_measure_gradient},
-	{"p95 of small ones", beside_measure_small},
-	{"a deadline of 1 s", beside_measure_deadline},
+	[REFERENCE_BARE_RATE] = {"small ones at once", rates_measure_bare},
+	[REFERENCE_FASTAPI_RATE] = {"small ones at once", rates_measure_fastapi},
+	[REFERENCE_DISCARD] = {"upload", turns_measure_upload},
+	[REFERENCE_DISCARD_TLS] = {"upload by TLS", turns_measure_tls},
+	[REFERENCE_FASTAPI] = {"upload", turns_measure_fastapi},
+	[REFERENCE_64_MIB] = {"growth of memory", measure_growth},
+	[REFERENCE_IN_PROCESS] = {"shared memory", measure_shared},
+	[REFERENCE_REPLY] = {"gradient, its reply alone", turns_measure_reply},
+	[REFERENCE_BOTH_WAYS] = {"gradient", turns_measure_both},
+	[REFERENCE_QUIET] = {"gradient", beside_measure_gradient},
+	[REFERENCE_QUIET_P99] = {"p99 of small ones", beside_measure_p99},
+	[REFERENCE_BARE_BESIDE] = {"p95 of small ones", beside_measure_p95},
+	[REFERENCE_DEADLINE] = {"a deadline of 1 s", beside_measure_deadline},
+	[REFERENCE_FRESH_BYTES] = {"an idle connection, new", crowded_measure_fresh},
+	[REFERENCE_USED_BYTES] = {"an idle connection, used", crowded_measure_used},
+	[REFERENCE_IDLE] = {"p99 of small ones beside idle ones", crowded_measure_idle},
+	[REFERENCE_SLOW] = {"p99 of small ones beside slow ones", crowded_measure_slow},
+	[REFERENCE_LATE] = {"the last of slow ones, late", crowded_measure_late},
 };
+
+static bool make_body(struct body *body, const struct bench_case *what)
+{
+	return what->json ? body_make_json(body, what->shape[0], what->shape[1])
+			  : body_make(body, what->shape[0], what->shape[1]);
+}
 
 void wire_measure(struct bench *bench, struct measured *measured)
 {
 	const struct bench_case *what = measured->what;
 	struct body body = {0};
 	measured->bytes = (double)(what->shape[0] * what->shape[1] * sizeof(float));
-	const struct wire_case *wire = &wire_cases[what->reference - REFERENCE_DISCARD];
-	snprintf(measured->name, sizeof measured->name, "%s%s%s, F32, %zu×%zu", wire->name,
-		 what->load ? " beside " : "", what->load ? what->load->name : "", what->shape[0],
-		 what->shape[1]);
-	if (!body_make(&body, what->shape[0], what->shape[1]))
+	const struct wire_case *wire = &wire_cases[what->reference];
+	snprintf(measured->name, sizeof measured->name, "%s%s%s, %s, %zu×%zu", wire->name,
+		 what->load ? " beside " : "", what->load ? what->load->name : "",
+		 what->json ? "JSON" : "safetensors", what->shape[0], what->shape[1]);
+	if (!make_body(&body, what))
 		note(measured, "there is not enough memory");
 	else
 		wire->measure(bench, &body, measured);

@@ -1,4 +1,4 @@
-/* Requests to a whole server: the cases whose names begin with E, and F15. */
+/* Requests to a whole server: the cases whose names begin with E or F. */
 #ifndef BENCH_WIRE_H
 #define BENCH_WIRE_H
 
