@@ -76,20 +76,35 @@ static struct MHD_Response *response_of_parts(const struct body *body)
 	return MHD_create_response_from_iovec(parts, (unsigned)body->n_parts, NULL, NULL);
 }
 
-/* The body stays the request's, which is freed after it has been sent (on_completed). */
+/* False where there is no memory. What libmicrohttpd takes for no value is left out. */
+static bool add_header(struct MHD_Response *response, const char *name, const char *value)
+{
+	bool is_value = value[0] != '\0' && value[strcspn(value, "\t\r\n")] == '\0';
+	return !is_value || MHD_add_response_header(response, name, value) == MHD_YES;
+}
+
+/* All of its headers, or it is another reply: compressed bytes that are not called so, a document
+ * whose length nobody knows. */
+static bool add_headers(struct MHD_Response *response, const struct reply *reply, bool close)
+{
+	bool added = !close || add_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+	for (size_t i = 0; added && i < reply->n_headers; i++)
+		added = add_header(response, reply->headers[i].name, reply->headers[i].value);
+	return added;
+}
+
+/* The body stays the request's, which is freed after it has been sent (on_completed). NULL where
+ * there is no memory. */
 static struct MHD_Response *make_response(const struct reply *reply, bool close)
 {
 	const struct body *body = &reply->body;
 	struct MHD_Response *response =
 		body->n_parts > 1 ? response_of_parts(body)
 				  : response_of(body->parts[0].data, body->parts[0].size);
-	if (!response)
-		return NULL;
-	for (size_t i = 0; i < reply->n_headers; i++)
-		MHD_add_response_header(response, reply->headers[i].name, reply->headers[i].value);
-	if (close)
-		MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
-	return response;
+	if (!response || add_headers(response, reply, close))
+		return response;
+	MHD_destroy_response(response);
+	return NULL;
 }
 
 /* Bytes that a request took on the wire. Those of chunks can not be told. */
@@ -367,12 +382,13 @@ static struct MHD_Response *make_refusal(bool v2, bool budget)
 	size_t size;
 	const char *document = reply_no_memory(v2, budget, &size);
 	struct MHD_Response *response = response_of(document, size);
-	if (!response)
-		return NULL;
-	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, reply_error_type(v2));
-	MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, "1");
-	MHD_add_response_header(response, REPLY_NO_SNIFFING, REPLY_NO_SNIFFING_VALUE);
-	return response;
+	if (response && add_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, reply_error_type(v2)) &&
+	    add_header(response, MHD_HTTP_HEADER_RETRY_AFTER, "1") &&
+	    add_header(response, REPLY_NO_SNIFFING, REPLY_NO_SNIFFING_VALUE))
+		return response;
+	if (response)
+		MHD_destroy_response(response);
+	return NULL;
 }
 
 bool connections_start(struct connections *connections)

@@ -1,0 +1,260 @@
+#!/usr/bin/env python3
+"""Memory fails at the n-th site, once and for good, for every n, in every scenario; then calls are interrupted.
+
+    tests/fault/torture.py
+    FAULT_SCENARIOS="JSON,errors" tests/fault/torture.py
+
+Each time the answer is right, or a refusal (503, 429), or the connection is closed; the next request is served with
+the right bits; the memory that requests hold is what it was, and nothing is left allocated. Where half or a
+third of the calls that may wait are interrupted by a signal, all answers are right.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from dataclasses import dataclass, field
+from signal import SIGTERM
+
+sys.path.insert(1, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "attack"))
+
+import starts
+from daemon import Server, is_sanitized
+from faults import EVER, Switch
+from scenarios import SHM_PREFIX, Scenario, difference, make_scenarios
+from wire import Connection, Ended, Reply, Request, Violation
+
+FLAGS = ("--threads", "2", "--io-threads", "2", "--shm-key-prefix", SHM_PREFIX, "--cors-origins",
+         "https://page.example", "--memory-budget-bytes", "256MiB", "--log-level", "error")
+PATIENCE = 60.0 if is_sanitized() else 10.0
+SETTLE = 20.0
+REFUSALS = (503, 429)
+KINDS = ("once", "for good")
+INTERRUPTED = (2, 3)  # of so many calls that may wait one is
+ENOUGH = 10  # things wrong, after which a scenario ends
+WARM = 3  # runs, before what is kept is kept
+LEAKS = 4  # times that a run is repeated to see whether each leaves something
+METRICS = Request("/metrics", method="GET").whole()
+HELD = ("lossd_inflight_bytes", "lossd_connections")
+
+
+@dataclass
+class Row:
+    name: str
+    sites: int = 0
+    runs: dict[str, int] = field(default_factory=lambda: dict.fromkeys(KINDS, 0))
+    interrupted: int = 0
+    wrong: list[str] = field(default_factory=list)
+
+    def complain(self, what: str) -> None:
+        self.wrong.append(what)
+        if len(self.wrong) <= ENOUGH:
+            print(f"      {self.name}, {what}", flush=True)
+
+
+class Torture:
+    """One server, and what it answers when nothing fails."""
+
+    def __init__(self, server: Server, switch: Switch) -> None:
+        self.server, self.switch = server, switch
+        self.wanted: list[Reply] = []
+        self.probe = make_scenarios()[0]
+        self.probe_wanted = self._converse(self.probe)[0]
+        self.held = self._look()
+
+    # ------------------------------------------------------------ requests
+
+    def _converse(self, scenario: Scenario) -> list[Reply]:
+        """The replies until one is a refusal, or the connection ends."""
+        replies: list[Reply] = []
+        try:
+            with Connection(self.server.port, PATIENCE) as connection:
+                for data, method in zip(scenario.requests, scenario.methods):
+                    connection.send(data)
+                    replies.append(connection.reply(method))
+                    if replies[-1].status in REFUSALS or connection.is_ending:
+                        break
+        except (Ended, ConnectionError):
+            pass
+        return replies
+
+    def _clean(self, scenario: Scenario) -> None:
+        if scenario.cleanup:
+            with Connection(self.server.port, PATIENCE) as connection:
+                connection.send(scenario.cleanup)
+                connection.reply()
+
+    def _look(self) -> list[bytes]:
+        """The gauges of what is held, while one connection is open."""
+        with Connection(self.server.port, PATIENCE) as connection:
+            connection.send(self.probe.requests[0])
+            probed = connection.reply()
+            if wrong := difference(self.probe, probed, self.probe_wanted):
+                raise Violation(f"the next request: {wrong}")
+            until = time.monotonic() + SETTLE
+            while True:
+                connection.send(METRICS)
+                lines = connection.reply("GET").body.split(b"\n")
+                held = [line for line in lines if line.startswith(tuple(name.encode() for name in HELD))]
+                if held == getattr(self, "held", held):
+                    return held
+                if time.monotonic() > until:
+                    raise Violation(f"afterwards {held} instead of {self.held}")
+
+    # ------------------------------------------------------------ one run
+
+    def _run(self, scenario: Scenario, first: int, last: int) -> int:
+        """The number of sites that have failed; 0: there are fewer than `first`."""
+        self.switch.arm(first, last)
+        try:
+            replies = self._converse(scenario)
+        except TimeoutError:
+            raise Violation("no reply and no end") from None
+        finally:
+            failed = self.switch.disarm()
+        self._judge(scenario, replies, failed)
+        self._clean(scenario)
+        self._look()
+        return failed
+
+    def _judge(self, scenario: Scenario, replies: list[Reply], failed: int) -> None:
+        for reply, wanted in zip(replies, self.wanted):
+            if reply.status in REFUSALS and failed:
+                continue
+            if wrong := difference(scenario, reply, wanted):
+                raise Violation(wrong)
+        if not failed and len(replies) < len(self.wanted):
+            raise Violation("no reply, though nothing has failed")
+
+    def _settled(self, before: tuple[int, int]) -> bool:
+        until = time.monotonic() + 0.5
+        while any(now > was for now, was in zip(self.switch.alive(), before)):
+            if time.monotonic() > until:
+                return False
+            time.sleep(0.0002)
+        return True
+
+    def _leaks(self, scenario: Scenario, first: int, last: int) -> bool:
+        """Whether each run leaves something: what is only kept does not grow."""
+        for _ in range(LEAKS):
+            before = self.switch.alive()
+            self._run(scenario, first, last)
+            if self._settled(before):
+                return False
+        return True
+
+    def _interrupt(self, row: Row, scenario: Scenario, each: int) -> None:
+        self.switch.words.interrupts = each
+        try:
+            self._judge(scenario, self._converse(scenario), 0)
+        except (Violation, TimeoutError) as error:
+            row.complain(f"one in {each} calls interrupted: {error}")
+        finally:
+            self.switch.words.interrupts = 0
+        self._clean(scenario)
+        row.interrupted += 1
+
+    # ------------------------------------------------------------ all of them
+
+    def _try(self, row: Row, scenario: Scenario, kind: str, first: int) -> bool:
+        last = first if kind == "once" else EVER
+        try:
+            failed = self._run(scenario, first, last)
+            if not self._settled(self.before) and self._leaks(scenario, first, last):
+                row.complain(f"site {first}, {kind}: memory is left allocated")
+            self.before = max(self.before, self.switch.alive())
+        except Violation as violation:
+            failed = 1
+            row.complain(f"site {first}, {kind}: {violation}")
+        row.runs[kind] += failed > 0
+        if not self.server.is_alive:
+            row.complain(f"site {first}, {kind}: the server has ended: {self.server.log()[-2000:]}")
+        return failed > 0
+
+    def scenario(self, scenario: Scenario) -> Row:
+        row = Row(scenario.name)
+        self.wanted = []
+        for _ in range(WARM):
+            self.wanted = self._converse(scenario)
+            self._clean(scenario)
+        if len(self.wanted) != len(scenario.requests):
+            row.complain(f"without a fault: {[reply.status for reply in self.wanted]}")
+            return row
+        self._look()
+        self.before = self.switch.alive()
+        for kind in KINDS:
+            first = 1
+            while self.server.is_alive and len(row.wrong) < ENOUGH and self._try(row, scenario, kind, first):
+                first += 1
+            row.sites = max(row.sites, first - 1)
+        for each in INTERRUPTED:
+            self._interrupt(row, scenario, each)
+        return row
+
+
+def _print_row(row: Row) -> None:
+    state = "all hold" if not row.wrong else f"{len(row.wrong)} wrong"
+    print(f"{row.name:<36}{row.sites:>7}{row.runs['once']:>8}{row.runs['for good']:>10}{row.interrupted:>13}  {state}", flush=True)
+
+
+def torture(names: frozenset[str]) -> list[Row]:
+    rows = []
+    path = f"/dev/shm/{SHM_PREFIX}object"
+    with open(path, "wb") as file:
+        file.write(bytes(4096))
+    try:
+        with Switch() as switch, Server(FLAGS, environment=switch.environment) as server:
+            torturer = Torture(server, switch)
+            for scenario in make_scenarios():
+                if server.is_alive and (not names or scenario.name in names):
+                    rows.append(torturer.scenario(scenario))
+                    _print_row(rows[-1])
+            rows.append(_end(server, switch))
+            _print_row(rows[-1])
+    finally:
+        os.unlink(path)
+    return rows
+
+
+def _end(server: Server, switch: Switch) -> Row:
+    """SIGTERM, without memory: the end needs none. A sanitizer needs some, and tells what has leaked."""
+    row = Row("the end")
+    if server.is_alive:
+        if not is_sanitized():
+            switch.arm(1, EVER)
+            row.runs["for good"] = 1
+        server.signal(SIGTERM)
+    code = server.wait(PATIENCE)
+    if code != 0:
+        row.complain(f"exit status {code}: {server.log()[-3000:]}")
+    for finding in server.findings()[:3]:
+        row.complain(finding)
+    return row
+
+
+def run_all(names: frozenset[str]) -> list[Row]:
+    """Those of these names; none: all."""
+    print(f"{'scenario':<36}{'sites':>7}{'once':>8}{'for good':>10}{'interrupted':>13}")
+    rows = torture(names)
+    for name, run in starts.STARTS:
+        # A sanitizer ends a program that has no memory for its threads.
+        if (not names or name in names) and not (is_sanitized() and name == starts.SERVER_START):
+            rows.append(run(Row(name)))
+            _print_row(rows[-1])
+    return rows
+
+
+def main() -> int:
+    names = frozenset(name.strip() for name in os.environ.get("FAULT_SCENARIOS", "").split(",") if name.strip())
+    begun = time.monotonic()
+    rows = run_all(names)
+    wrong = sum(len(row.wrong) for row in rows)
+    runs = sum(sum(row.runs.values()) + row.interrupted for row in rows)
+    print(f"{runs} runs in {time.monotonic() - begun:.0f} s, {wrong} wrong")
+    print(f"{sum(not row.wrong for row in rows)} passed, {sum(bool(row.wrong) for row in rows)} failed, 0 skipped")
+    return 0 if rows and not wrong else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
