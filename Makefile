@@ -14,6 +14,8 @@
 #   make golden     writes tests/isa/golden.sha256 anew: the results that every machine must come to
 #   make test-attack  64 connections of good and hostile clients at once (ATTACK_SECONDS=300, ATTACK_SEED=)
 #   make test-drain  SIGTERM under load: every request sent before it is answered (DRAINS=20, DRAIN_SEED=)
+#   make test-memory  peak memory under every hostile input, 64 at once, against the budget (MEMORY_CASES="a;b")
+#   make soak       a million requests: memory, descriptors and threads stay flat (SOAK_REQUESTS=200000, SOAK_SEED=)
 #   make test-fault  memory that fails at every site, once and for good, in every kind of request (FAULT_SCENARIOS=)
 #   make test-mutation  small slips put into the code: which do the tests notice? (MUTANTS=150, SEED=, FILES=, JOBS=)
 #   make fuzz-kernels  the kernels against the oracle, a million random rows (CASES=, SEED=)
@@ -343,8 +345,8 @@ test-proxies: setup-proxies
 	@BUILD=$(BUILD) TESTS=tests/proxies tests/run
 
 # Too long for `make test`. Under a sanitizer: with the variables that test-asan and test-tsan give.
-.PHONY: test-attack test-drain test-mutation
-test-attack test-drain: setup-attack
+.PHONY: test-attack test-drain test-memory soak test-mutation
+test-attack test-drain test-memory soak: setup-attack
 	@$(MAKE) --no-print-directory $(BUILD)/lossd
 	@BUILD=$(BUILD) PYTHONDONTWRITEBYTECODE=1 tests/attack/$(@:test-%=%).py
 .PHONY: test-fault

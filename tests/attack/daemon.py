@@ -101,6 +101,9 @@ class Server:
     def peak_bytes(self) -> int:
         return self._status("VmHWM") * 1024
 
+    def resident_bytes(self) -> int:
+        return self._status("VmRSS") * 1024
+
     def threads(self) -> int:
         return self._status("Threads")
 
