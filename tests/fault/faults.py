@@ -16,7 +16,8 @@ EVER = (1 << 64) - 1
 class Words(ctypes.Structure):
     """struct fault_switch."""
 
-    _fields_ = [(name, ctypes.c_uint64) for name in ("begun", "from_", "to", "sites", "failed", "interrupts", "waits")]
+    _fields_ = [(name, ctypes.c_uint64) for name in ("begun", "from_", "to", "sites", "failed", "interrupts", "waits",
+                                                "jumps", "looks")]
     _fields_ += [("blocks", ctypes.c_int64), ("mapped", ctypes.c_int64)]
 
 

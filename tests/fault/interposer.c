@@ -27,6 +27,8 @@
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 /* In the file, as 64-bit words in this order. */
@@ -37,6 +39,8 @@ struct fault_switch {
 	_Atomic uint64_t failed;     /* of them */
 	_Atomic uint64_t interrupts; /* 0: none */
 	_Atomic uint64_t waits;      /* calls that may wait, met so far */
+	_Atomic uint64_t jumps;      /* the wall clock is a day ahead and behind by turns */
+	_Atomic uint64_t looks;      /* at the wall clock, met so far */
 	_Atomic int64_t blocks;      /* alive */
 	_Atomic int64_t mapped;      /* bytes */
 };
@@ -71,6 +75,7 @@ REAL(accept);
 REAL(accept4);
 REAL(poll);
 REAL(epoll_pwait);
+REAL(clock_gettime);
 
 /* ---------------------------------------------------------------- the switch */
 
@@ -95,6 +100,7 @@ static void find_all(void)
 	FIND(accept4);
 	FIND(poll);
 	FIND(epoll_pwait);
+	FIND(clock_gettime);
 }
 
 /* What dlsym wants for itself while the allocator is being looked for. */
@@ -330,6 +336,35 @@ int __poll_chk(struct pollfd *fds, nfds_t n, int ms, size_t room);
 int __poll_chk(struct pollfd *fds, nfds_t n, int ms, size_t room)
 {
 	return n * sizeof *fds > room ? (abort(), -1) : poll(fds, n, ms);
+}
+
+/* ---------------------------------------------------------------- the wall clock */
+
+int clock_gettime(clockid_t clock, struct timespec *now)
+{
+	is_found();
+	int status = real_clock_gettime.call(clock, now);
+	if (status == 0 && clock == CLOCK_REALTIME && atomic_load(&fault->jumps))
+		now->tv_sec += atomic_fetch_add(&fault->looks, 1) % 2 ? 86400 : -86400;
+	return status;
+}
+
+time_t time(time_t *out)
+{
+	struct timespec now = {0};
+	clock_gettime(CLOCK_REALTIME, &now);
+	if (out)
+		*out = now.tv_sec;
+	return now.tv_sec;
+}
+
+int gettimeofday(struct timeval *restrict out, void *restrict zone)
+{
+	struct timespec now = {0};
+	(void)zone;
+	clock_gettime(CLOCK_REALTIME, &now);
+	*out = (struct timeval){now.tv_sec, (suseconds_t)(now.tv_nsec / 1000)};
+	return 0;
 }
 
 /* ---------------------------------------------------------------- the beginning of main */

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A part of torture.py that takes seconds: one request, all that is refused, and the start."""
+"""A part of torture.py that takes seconds: one request, all that is refused, the clock, and the start."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sys
 sys.dont_write_bytecode = True
 sys.path.insert(1, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "attack"))
 
-SCENARIOS = ("JSON", "errors", "the end", "the start")
+SCENARIOS = ("JSON", "errors", "the clock jumps", "the end", "the start")
 
 
 def _reason_to_skip() -> str:

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Memory fails at the n-th site, once and for good, for every n, in every scenario; then calls are interrupted.
+"""Memory fails at the n-th site, once and for good, for every n, in every scenario; then calls are interrupted,
+and the wall clock jumps.
 
     tests/fault/torture.py
     FAULT_SCENARIOS="JSON,errors" tests/fault/torture.py
@@ -36,6 +37,7 @@ ENOUGH = 10  # things wrong, after which a scenario ends
 WARM = 3  # runs, before what is kept is kept
 LEAKS = 4  # times that a run is repeated to see whether each leaves something
 METRICS = Request("/metrics", method="GET").whole()
+CLOCK = "the clock jumps"
 HELD = ("lossd_inflight_bytes", "lossd_connections")
 
 
@@ -155,6 +157,28 @@ class Torture:
         self._clean(scenario)
         row.interrupted += 1
 
+    def clock(self, row: Row) -> Row:
+        """The wall clock jumps by days. Deadlines are of another clock: nobody is late, or waits longer."""
+        with Connection(self.server.port, PATIENCE) as idle, Connection(self.server.port, PATIENCE) as halfway:
+            idle.send(METRICS)
+            idle.reply("GET")
+            halfway.send(METRICS[:9])
+            self.switch.words.jumps = 1
+            for scenario in make_scenarios():
+                self.wanted = self._converse(scenario)
+                self._clean(scenario)
+                if len(self.wanted) != len(scenario.requests):
+                    row.complain(f"{scenario.name}: {[reply.status for reply in self.wanted]}")
+            row.sites = self.switch.words.looks
+            for connection, rest in ((idle, METRICS), (halfway, METRICS[9:])):
+                connection.send(rest)
+                if (status := connection.reply("GET").status) != 200:
+                    row.complain(f"an open connection: {status}")
+            self.switch.words.jumps = 0
+        if not row.sites:
+            row.complain("nobody has looked at the clock")
+        return row
+
     # ------------------------------------------------------------ all of them
 
     def _try(self, row: Row, scenario: Scenario, kind: str, first: int) -> bool:
@@ -210,6 +234,9 @@ def torture(names: frozenset[str]) -> list[Row]:
                 if server.is_alive and (not names or scenario.name in names):
                     rows.append(torturer.scenario(scenario))
                     _print_row(rows[-1])
+            if server.is_alive and (not names or CLOCK in names):
+                rows.append(torturer.clock(Row(CLOCK)))
+                _print_row(rows[-1])
             rows.append(_end(server, switch))
             _print_row(rows[-1])
     finally:
