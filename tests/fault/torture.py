@@ -188,12 +188,12 @@ class Torture:
             if not self._settled(self.before) and self._leaks(scenario, first, last):
                 row.complain(f"site {first}, {kind}: memory is left allocated")
             self.before = max(self.before, self.switch.alive())
-        except Violation as violation:
+        except (Violation, Ended, OSError) as error:
             failed = 1
-            row.complain(f"site {first}, {kind}: {violation}")
+            row.complain(f"site {first}, {kind}: {error}")
         row.runs[kind] += failed > 0
-        if not self.server.is_alive:
-            row.complain(f"site {first}, {kind}: the server has ended: {self.server.log()[-2000:]}")
+        if (code := self.server.wait(0)) is not None:
+            row.complain(f"site {first}, {kind}: exit status {code}: {self.server.log()[-2000:]}")
         return failed > 0
 
     def scenario(self, scenario: Scenario) -> Row:
