@@ -12,14 +12,17 @@ third of the calls that may wait are interrupted by a signal, all answers are ri
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from signal import SIGTERM
 
 sys.path.insert(1, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "attack"))
 
+import secure
 import starts
 from daemon import Server, is_sanitized
 from faults import EVER, Switch
@@ -58,8 +61,8 @@ class Row:
 class Torture:
     """One server, and what it answers when nothing fails."""
 
-    def __init__(self, server: Server, switch: Switch) -> None:
-        self.server, self.switch = server, switch
+    def __init__(self, server: Server, switch: Switch, is_secure: bool = False) -> None:
+        self.server, self.switch, self.is_secure = server, switch, is_secure
         self.wanted: list[Reply] = []
         self.probe = make_scenarios()[0]
         self.probe_wanted = self._converse(self.probe)[0]
@@ -67,11 +70,16 @@ class Torture:
 
     # ------------------------------------------------------------ requests
 
+    def _connect(self) -> Connection:
+        if self.is_secure:
+            return secure.SecureConnection(secure.port_of(self.server), PATIENCE)
+        return Connection(self.server.port, PATIENCE)
+
     def _converse(self, scenario: Scenario) -> list[Reply]:
         """The replies until one is a refusal, or the connection ends."""
         replies: list[Reply] = []
         try:
-            with Connection(self.server.port, PATIENCE) as connection:
+            with self._connect() as connection:
                 for data, method in zip(scenario.requests, scenario.methods):
                     connection.send(data)
                     replies.append(connection.reply(method))
@@ -131,7 +139,7 @@ class Torture:
 
     def _settled(self, before: tuple[int, int]) -> bool:
         until = time.monotonic() + 0.5
-        while any(now > was for now, was in zip(self.switch.alive(), before)):
+        while not self.is_secure and any(now > was for now, was in zip(self.switch.alive(), before)):
             if time.monotonic() > until:
                 return False
             time.sleep(0.0002)
@@ -197,7 +205,7 @@ class Torture:
         return failed > 0
 
     def scenario(self, scenario: Scenario) -> Row:
-        row = Row(scenario.name)
+        row = Row(f"TLS: {scenario.name}" if self.is_secure else scenario.name)
         self.wanted = []
         for _ in range(WARM):
             self.wanted = self._converse(scenario)
@@ -212,7 +220,7 @@ class Torture:
             while self.server.is_alive and len(row.wrong) < ENOUGH and self._try(row, scenario, kind, first):
                 first += 1
             row.sites = max(row.sites, first - 1)
-        for each in INTERRUPTED:
+        for each in () if self.is_secure else INTERRUPTED:
             self._interrupt(row, scenario, each)
         return row
 
@@ -222,26 +230,37 @@ def _print_row(row: Row) -> None:
     print(f"{row.name:<36}{row.sites:>7}{row.runs['once']:>8}{row.runs['for good']:>10}{row.interrupted:>13}  {state}", flush=True)
 
 
-def torture(names: frozenset[str]) -> list[Row]:
-    rows = []
+def torture(names: frozenset[str], is_secure: bool = False) -> list[Row]:
+    """The scenarios of these names, on one server; none: all."""
+    rows: list[Row] = []
+
+    def note(row: Row) -> None:
+        rows.append(row)
+        _print_row(row)
+
+    with Switch() as switch, _server(switch, is_secure) as server:
+        torturer = Torture(server, switch, is_secure)
+        for scenario in make_scenarios():
+            if server.is_alive and (not names or scenario.name in names):
+                note(torturer.scenario(scenario))
+        if server.is_alive and not is_secure and (not names or CLOCK in names):
+            note(torturer.clock(Row(CLOCK)))
+        note(_end(server, switch))
+    return rows
+
+
+@contextlib.contextmanager
+def _server(switch: Switch, is_secure: bool) -> Iterator[Server]:
+    """With an object of shared memory to register, and perhaps with a certificate."""
     path = f"/dev/shm/{SHM_PREFIX}object"
     with open(path, "wb") as file:
         file.write(bytes(4096))
     try:
-        with Switch() as switch, Server(FLAGS, environment=switch.environment) as server:
-            torturer = Torture(server, switch)
-            for scenario in make_scenarios():
-                if server.is_alive and (not names or scenario.name in names):
-                    rows.append(torturer.scenario(scenario))
-                    _print_row(rows[-1])
-            if server.is_alive and (not names or CLOCK in names):
-                rows.append(torturer.clock(Row(CLOCK)))
-                _print_row(rows[-1])
-            rows.append(_end(server, switch))
-            _print_row(rows[-1])
+        with secure.Certificate() if is_secure else contextlib.nullcontext(()) as flags:
+            with Server((*FLAGS, *flags), environment=switch.environment) as server:
+                yield server
     finally:
         os.unlink(path)
-    return rows
 
 
 def _end(server: Server, switch: Switch) -> Row:
@@ -264,6 +283,9 @@ def run_all(names: frozenset[str]) -> list[Row]:
     """Those of these names; none: all."""
     print(f"{'scenario':<36}{'sites':>7}{'once':>8}{'for good':>10}{'interrupted':>13}")
     rows = torture(names)
+    secured = frozenset(name for name in secure.NAMES if not names or f"TLS: {name}" in names)
+    if secured and secure.is_there():
+        rows += torture(secured, is_secure=True)
     for name, run in starts.STARTS:
         # A sanitizer ends a program that has no memory for its threads.
         if (not names or name in names) and not (is_sanitized() and name == starts.SERVER_START):
