@@ -9,6 +9,8 @@
  * in N calls that may wait fails with EINTR. Blocks and mapped bytes that are alive are counted
  * too.
  */
+/* Its inline functions would be in the way of those here. */
+#undef _FORTIFY_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <execinfo.h>
