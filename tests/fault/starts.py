@@ -14,13 +14,13 @@ from collections.abc import Callable
 from signal import SIGTERM
 from typing import Protocol
 
-from daemon import FINDINGS, LOSSD, is_sanitized
+from daemon import FINDINGS, LOSSD
 from faults import EVER, Switch
 from problems import as_json, as_safetensors
 from scenarios import CODERS, TIMES, make_problem
 from wire import Connection, Ended, Request
 
-SECONDS = 60.0 if is_sanitized() else 20.0
+SECONDS = 60.0
 SERVER_START = "the start"
 LIVE = Request("/v2/health/live", method="GET").whole()
 SERVER = (LOSSD, "--listen", "127.0.0.1:0", "--threads", "2", "--io-threads", "2", "--log-level", "error",

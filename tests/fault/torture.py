@@ -31,8 +31,9 @@ from wire import Connection, Ended, Reply, Request, Violation
 
 FLAGS = ("--threads", "2", "--io-threads", "2", "--shm-key-prefix", SHM_PREFIX, "--cors-origins",
          "https://page.example", "--memory-budget-bytes", "256MiB", "--log-level", "error")
-PATIENCE = 60.0 if is_sanitized() else 10.0
-SETTLE = 20.0
+PATIENCE = 60.0 if is_sanitized() else 30.0
+SETTLE = 30.0
+FORGOTTEN = 2.0  # seconds after which what is still allocated may be a leak
 REFUSALS = (503, 429)
 KINDS = ("once", "for good")
 INTERRUPTED = (2, 3)  # of so many calls that may wait one is
@@ -138,7 +139,7 @@ class Torture:
             raise Violation("no reply, though nothing has failed")
 
     def _settled(self, before: tuple[int, int]) -> bool:
-        until = time.monotonic() + 0.5
+        until = time.monotonic() + FORGOTTEN
         while not self.is_secure and any(now > was for now, was in zip(self.switch.alive(), before)):
             if time.monotonic() > until:
                 return False
