@@ -17,6 +17,9 @@
 #   make test-attack  64 connections of good and hostile clients at once (ATTACK_SECONDS=300, ATTACK_SEED=)
 #   make test-drain  SIGTERM under load: every request sent before it is answered (DRAINS=20, DRAIN_SEED=, IN_FLIGHT=1000)
 #   make test-sim   scheduler, deadlines and budget by a clock that is moved: 100,000 lives (SIM_SCHEDULES=, SIM_SEED=)
+#   make test-memory  peak memory under every hostile input, 64 at once, against the budget (MEMORY_CASES="a;b")
+#   make soak       a million requests: memory, descriptors and threads stay flat (SOAK_REQUESTS=200000, SOAK_SEED=)
+#   make test-fault  memory that fails at every site, once and for good, in every kind of request (FAULT_SCENARIOS=)
 #   make test-mutation  small slips put into the code: which do the tests notice? (MUTANTS=150, SEED=, FILES=, JOBS=)
 #   make fuzz-kernels  the kernels against the oracle, a million random rows (CASES=, SEED=)
 #   make fuzz       codecs, parsers and requests under libFuzzer, with clang (TARGET="json head", FUZZ_SECONDS=60)
@@ -65,7 +68,7 @@ SHORT_COPIES := -mmemset-strategy=vector_loop:512:noalign,libcall:-1:noalign \
 SHORT_COPIES := $(shell $(CC) $(SHORT_COPIES) -E -x c /dev/null >/dev/null 2>&1 && echo '$(SHORT_COPIES)')
 # Fused multiply-add is written where it is meant: the same bits from every compiler (docs/numerics.md).
 ALL_CFLAGS = -std=c17 $(CFLAGS) $(OPTIMIZE) $(SHORT_COPIES) -ffp-contract=off $(POSITION) $(OPENMP) $(WARNINGS) $(HARDENING) $(EXTRA_CFLAGS)
-LIBS      := -lmicrohttpd -lgnutls -lcurl -lcjson -lz -lzstd -lpthread -lm
+LIBS      := -lmicrohttpd -lgnutls -lcurl -lcjson -lz -lzstd -lpthread -ldl -lm
 TEST_LIBS := -lcmocka -lyaml
 
 # Kernels for processors of another family than the one compiled for.
@@ -170,6 +173,13 @@ $(BUILD)/tests/steps/test_steps: $(addprefix $(BUILD)/tests/steps/,test_steps.o 
 		$(filter-out $(STEPS_SRC:%.c=$(BUILD)/%.o),$(TESTED_OBJ)) $(INSIDE)
 	@echo "  LD $@"
 	$(Q)$(CC) $(ALL_CFLAGS) $(LINK_MODE) $(COUNTED:%=-Wl,--wrap=%) -o $@ $^ $(LIBS) $(TEST_LIBS)
+
+# For LD_PRELOAD: what fails of a program, on demand. Not instrumented, whatever it is loaded into.
+INTERPOSER := $(if $(filter Linux,$(SYSTEM)),$(BUILD)/tests/fault/interposer.so)
+$(BUILD)/tests/fault/interposer.so: tests/fault/interposer.c $(BUILD)/flags
+	@mkdir -p $(@D)
+	@echo "  LD $@"
+	$(Q)$(CC) -std=c17 -D_GNU_SOURCE -O2 -g1 -fPIC -shared $(WARNINGS) -o $@ $<
 
 # Prints hashes of results; needs nothing but libloss, so that it can be cross-compiled.
 $(BUILD)/tests/isa/hashes: $(addprefix $(BUILD)/tests/,isa/hashes.o support/cases.o support/case_draft.o support/case_arguments.o support/case_families.o support/rows.o support/random.o) $(INSIDE)
@@ -312,7 +322,7 @@ run: setup-run
 	@exec $(BUILD)/lossd --listen $(LISTEN)
 
 .PHONY: tests-built test
-tests-built: all $(TEST_BIN) $(BUILD)/tests/isa/hashes
+tests-built: all $(TEST_BIN) $(BUILD)/tests/isa/hashes $(INTERPOSER)
 test: setup-test
 	@$(MAKE) --no-print-directory tests-built
 	@BUILD=$(BUILD) tests/run
@@ -355,10 +365,14 @@ test-collector: setup-run
 	@BUILD=$(BUILD) tests/collector/run
 
 # Too long for `make test`. Under a sanitizer: with the variables that test-asan and test-tsan give.
-.PHONY: test-attack test-drain test-mutation
-test-attack test-drain: setup-attack
+.PHONY: test-attack test-drain test-memory soak test-mutation
+test-attack test-drain test-memory soak: setup-attack
 	@$(MAKE) --no-print-directory $(BUILD)/lossd
 	@BUILD=$(BUILD) PYTHONDONTWRITEBYTECODE=1 tests/attack/$(@:test-%=%).py
+.PHONY: test-fault
+test-fault: setup-attack
+	@$(MAKE) --no-print-directory $(BUILD)/lossd $(INTERPOSER)
+	@BUILD=$(BUILD) PYTHONDONTWRITEBYTECODE=1 tests/fault/torture.py
 # In a copy of the tree, with a build of its own.
 test-mutation: setup-mutation
 	@MAKEFLAGS= PYTHONDONTWRITEBYTECODE=1 tests/mutation/mutate.py

@@ -13,6 +13,7 @@
 #include "os/clock.h"
 #include "os/file.h"
 #include "os/notify.h"
+#include "os/process.h"
 #include "os/signals.h"
 #include "service.h"
 #include "settings/config_load.h"
@@ -175,6 +176,7 @@ int main(int argc, char **argv)
 	if (action != CONFIG_SERVE)
 		return action == CONFIG_EXIT_0 ? 0 : 2;
 
+	process_load_thread_exit();
 	log_start((enum log_level)config.log_level, (enum log_format)config.log_format);
 	struct loss_arena *arena = loss_arena_create(NULL);
 	if (!arena || !signals_start() || !log_start_writer()) {

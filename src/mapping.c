@@ -243,12 +243,34 @@ static bool pay(struct loss_budget *budget, struct mapping *mapping, size_t used
 	return false;
 }
 
+/* Of a huge page that is paid for in part all would be memory as soon as that is touched: so many
+ * such pages are a multiple of the budget. It begins with a small page, after which the system
+ * gives it others as they are needed. */
+static void begin_small(const struct mapping *mapping, size_t used)
+{
+#ifdef MADV_NOHUGEPAGE
+	size_t begin = used & ~(HUGE_PAGE - 1);
+	bool may_be_huge =
+		mapping->size >= HUGE_BYTES && mapping->size - begin >= HUGE_PAGE && used > begin;
+	if (!may_be_huge || begin < mapping->resident)
+		return;
+	/* All of it, since a range of two kinds could not be moved. */
+	madvise(mapping->pages, mapping->size, MADV_NOHUGEPAGE);
+	*(volatile unsigned char *)(mapping->pages + begin) = 0;
+	advise(mapping->pages, mapping->size);
+#else
+	(void)mapping;
+	(void)used;
+#endif
+}
+
 bool mapping_use(struct loss_budget *budget, struct mapping *mapping, size_t used)
 {
 	if (budget)
 		budget_lock(budget);
 	bool paid = !budget || pay(budget, mapping, used);
 	if (paid) {
+		begin_small(mapping, used);
 		mapping->used = used;
 		mapping->resident = used > mapping->resident ? used : mapping->resident;
 		mapping->aged = false;

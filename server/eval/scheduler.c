@@ -11,7 +11,7 @@ struct scheduler {
 	/* Guards all below, the items and withdrawn of the jobs, and under_way of the tasks. */
 	pthread_mutex_t mutex;
 	pthread_cond_t work, returned;
-	bool stopping;
+	bool has_team, stopping;
 	struct schedule schedule;
 	struct task *task; /* that waits to be run; NULL: none */
 	bool away;         /* on a task */
@@ -84,6 +84,8 @@ static void *compute(void *context)
 	make_team(s->threads);
 
 	pthread_mutex_lock(&s->mutex);
+	s->has_team = true;
+	pthread_cond_broadcast(&s->returned);
 	for (;;) {
 		while (!s->schedule.first && !s->task && !s->stopping)
 			pthread_cond_wait(&s->work, &s->mutex);
@@ -98,6 +100,16 @@ static void *compute(void *context)
 	return NULL;
 }
 
+/* libgomp ends the process where it has no memory or thread for the team: not one that has said
+ * that it is ready. */
+static void await_team(struct scheduler *s)
+{
+	pthread_mutex_lock(&s->mutex);
+	while (!s->has_team)
+		pthread_cond_wait(&s->returned, &s->mutex);
+	pthread_mutex_unlock(&s->mutex);
+}
+
 struct scheduler *scheduler_start(struct loss_arena *arena, const struct scheduler_setup *setup)
 {
 	struct scheduler *s = loss_arena_array(arena, struct scheduler, 1);
@@ -108,7 +120,10 @@ struct scheduler *scheduler_start(struct loss_arena *arena, const struct schedul
 	pthread_mutex_init(&s->mutex, NULL);
 	pthread_cond_init(&s->work, NULL);
 	pthread_cond_init(&s->returned, NULL);
-	return pthread_create(&s->thread, NULL, compute, s) == 0 ? s : NULL;
+	if (pthread_create(&s->thread, NULL, compute, s) != 0)
+		return NULL;
+	await_team(s);
+	return s;
 }
 
 void scheduler_stop(struct scheduler *scheduler)

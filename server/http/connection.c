@@ -11,6 +11,7 @@
 #include "log/log.h"
 #include "metrics/metrics.h"
 #include "raw_head.h"
+#include "response.h"
 #include "settings/address.h"
 #include "tls.h"
 
@@ -101,58 +102,6 @@ void connections_add(struct connections *connections, bool tls, int fd,
 
 /* ---------------------------------------------------------------- replies */
 
-/* The body is not copied. libmicrohttpd does not write to a persistent buffer, though its type says
- * that it might. */
-static struct MHD_Response *response_of(const void *bytes, size_t size)
-{
-	union {
-		const void *in;
-		void *out;
-	} body = {.in = size ? bytes : ""};
-	return MHD_create_response_from_buffer(size, body.out, MHD_RESPMEM_PERSISTENT);
-}
-
-/* Its parts are sent from where they lie. */
-static struct MHD_Response *response_of_parts(const struct body *body)
-{
-	struct MHD_IoVec parts[BODY_MAX_PARTS];
-	for (size_t i = 0; i < body->n_parts; i++)
-		parts[i] = (struct MHD_IoVec){body->parts[i].data, body->parts[i].size};
-	return MHD_create_response_from_iovec(parts, (unsigned)body->n_parts, NULL, NULL);
-}
-
-/* Over a Unix socket a reply of more than this is copied, piece by piece, so that it is known how
- * far it has come. */
-#define PIECE_BYTES ((size_t)1 << 16)
-
-static ssize_t copy_piece(void *context, uint64_t position, char *out, size_t size)
-{
-	const struct request *request = (const struct request *)context;
-	reaper_handed(request->entry, position);
-	return (ssize_t)reply_copy(&request->reply, position, out, size);
-}
-
-/* The body stays the request's, which is freed after it has been sent (on_completed). */
-static struct MHD_Response *make_response(struct request *request, bool close)
-{
-	const struct reply *reply = &request->reply;
-	const struct body *body = &reply->body;
-	size_t size = reply_size(reply);
-	struct MHD_Response *response =
-		request->local && size > PIECE_BYTES
-			? MHD_create_response_from_callback(size, PIECE_BYTES, copy_piece, request,
-							    NULL)
-		: body->n_parts > 1 ? response_of_parts(body)
-				    : response_of(body->parts[0].data, body->parts[0].size);
-	if (!response)
-		return NULL;
-	for (size_t i = 0; i < reply->n_headers; i++)
-		MHD_add_response_header(response, reply->headers[i].name, reply->headers[i].value);
-	if (close)
-		MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
-	return response;
-}
-
 /* Bytes of a request. Those of chunks can not be told. */
 static uint64_t length_of(const struct request *request, struct MHD_Connection *connection)
 {
@@ -194,7 +143,7 @@ static enum MHD_Result send_reply(struct connections *connections,
 	struct reaper *reaper = connections->server->reaper;
 	bool close = closes(connections, connection, request);
 	accounting_inference(request);
-	struct MHD_Response *response = make_response(request, close);
+	struct MHD_Response *response = response_make(request, close);
 	if (!response)
 		return MHD_NO;
 	if (request->fault.error.status == LOSS_TOO_MUCH_MEMORY_IN_FLIGHT)
@@ -451,24 +400,11 @@ static struct MHD_Daemon *start_daemon(struct connections *connections, bool tls
 		MHD_OPTION_HTTPS_PRIORITIES, TLS_PRIORITIES, MHD_OPTION_END);
 }
 
-static struct MHD_Response *make_refusal(bool v2, bool budget)
-{
-	size_t size;
-	const char *document = reply_no_memory(v2, budget, &size);
-	struct MHD_Response *response = response_of(document, size);
-	if (!response)
-		return NULL;
-	MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, reply_error_type(v2));
-	MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, "1");
-	MHD_add_response_header(response, REPLY_NO_SNIFFING, REPLY_NO_SNIFFING_VALUE);
-	return response;
-}
-
 bool connections_start(struct connections *connections)
 {
 	for (int i = 0; i < 4; i++) {
 		struct MHD_Response **refusal = &connections->refusals[i / 2][i % 2];
-		*refusal = make_refusal(i / 2, i % 2);
+		*refusal = response_make_refusal(i / 2, i % 2);
 		if (!*refusal)
 			return false;
 	}

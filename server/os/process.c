@@ -4,6 +4,7 @@
 #include "file.h"
 
 #include <dirent.h>
+#include <dlfcn.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -93,4 +94,12 @@ void process_usage(struct process_usage *usage)
 			memory.rlim_cur == RLIM_INFINITY ? UINT64_MAX : (uint64_t)memory.rlim_cur;
 	read_memory(usage);
 	usage->open_fds = open_fds_of_late();
+}
+
+void process_load_thread_exit(void)
+{
+#ifdef __GLIBC__
+	/* Where it is not there nobody needs it. It is never closed. */
+	(void)dlopen("libgcc_s.so.1", RTLD_NOW);
+#endif
 }

@@ -17,4 +17,8 @@ struct process_usage {
 double process_start_seconds(void);
 void process_usage(struct process_usage *usage);
 
+/* Loads what the C library needs to end a thread by pthread_exit, as libgomp does: at its first
+ * call it would end the process if there was no memory for that. Once, before there are threads. */
+void process_load_thread_exit(void);
+
 #endif

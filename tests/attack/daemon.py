@@ -28,11 +28,11 @@ def has_flag(name: str) -> bool:
     return f"--{name} " in text
 
 
-def _environment() -> dict[str, str]:
+def _environment(more: dict[str, str]) -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items()
             if not name.startswith("LOSSD_") or name == "LOSSD_ISA"}
     kept["TSAN_OPTIONS"] = f"ignore_noninstrumented_modules=1 {kept.get('TSAN_OPTIONS', '')}"
-    return kept
+    return {**kept, **more}
 
 
 def _command(flags: tuple[str, ...], files: int) -> list[str]:
@@ -46,10 +46,10 @@ def _command(flags: tuple[str, ...], files: int) -> list[str]:
 class Server:
     """Killed at the end of a with statement, if it still runs."""
 
-    def __init__(self, flags: tuple[str, ...] = (), files: int = 0) -> None:
+    def __init__(self, flags: tuple[str, ...] = (), files: int = 0, environment: dict[str, str] | None = None) -> None:
         self._log = tempfile.TemporaryFile("w+", errors="replace")
         self.process = subprocess.Popen(_command(flags, files), stdout=subprocess.PIPE, stderr=self._log,
-                                        stdin=subprocess.DEVNULL, text=True, env=_environment())
+                                        stdin=subprocess.DEVNULL, text=True, env=_environment(environment or {}))
         self.port = self._ready_port()
 
     def __enter__(self) -> Server:
@@ -100,6 +100,9 @@ class Server:
 
     def peak_bytes(self) -> int:
         return self._status("VmHWM") * 1024
+
+    def resident_bytes(self) -> int:
+        return self._status("VmRSS") * 1024
 
     def threads(self) -> int:
         return self._status("Threads")

@@ -1,9 +1,11 @@
 /*
- * HAProxy and nginx in front of the server, with the configurations of docker/: heads and chunks of
- * odd framing smuggle nothing past them, and what is right gets through.
+ * HAProxy and nginx in front of the server, with the configurations of docker/, in plain text and
+ * where they end TLS: heads and chunks of odd framing smuggle nothing past them, and what is right
+ * gets through.
  */
 #include "../support/framing.h"
 #include "../support/proxy.h"
+#include "../support/tls_stream.h"
 
 #include <poll.h>
 #include <setjmp.h>
@@ -107,6 +109,8 @@ static const struct setting {
 } settings[] = {
 	{&proxy_haproxy, repaired_by_haproxy, passed_by_haproxy},
 	{&proxy_nginx, repaired_by_nginx, passed_by_nginx},
+	{&proxy_haproxy_tls, repaired_by_haproxy, passed_by_haproxy},
+	{&proxy_nginx_tls, repaired_by_nginx, passed_by_nginx},
 };
 
 /* ---------------------------------------------------------------- server and proxy */
@@ -171,14 +175,31 @@ static const char *read_reply(const char *at, int *status, bool *marker)
 	return strlen(body + 4) >= n ? body + 4 + n : NULL;
 }
 
-static void send_all(const char *request, size_t n, struct exchange *x)
+static void exchange_plain(const char *request, size_t n, struct exchange *x)
 {
-	*x = (struct exchange){.n = 0};
 	int fd = raw_connect(&proxy.front);
 	raw_send(fd, request, n); /* it may be closed before all is sent */
 	raw_send(fd, LAST, sizeof LAST - 1);
 	x->n = raw_read(fd, x->bytes, sizeof x->bytes, WAIT_MS, &x->closed);
 	close(fd);
+}
+
+static void exchange_tls(const char *request, size_t n, struct exchange *x)
+{
+	struct tls_stream *stream =
+		tls_stream_open(&proxy.front, &(struct tls_stream_setup){.priorities = NULL});
+	assert_non_null(stream);
+	tls_stream_send(stream, request, n);
+	tls_stream_send(stream, LAST, sizeof LAST - 1);
+	x->n = tls_stream_read(stream, x->bytes, sizeof x->bytes, WAIT_MS, &x->closed);
+	tls_stream_close(stream);
+}
+
+static void send_all(const struct setting *setting, const char *request, size_t n,
+		     struct exchange *x)
+{
+	*x = (struct exchange){.n = 0};
+	(setting->kind->tls ? exchange_tls : exchange_plain)(request, n, x);
 	int status = 0;
 	bool marker = false;
 	for (const char *at = x->bytes; (at = read_reply(at, &status, &marker));) {
@@ -234,7 +255,7 @@ static void run(const struct setting *setting, const struct framing_refused *tab
 	unsigned long seen = 0, passed = 0;
 	int bad = 0;
 	for (const struct framing_refused *r = table; r->name; r++) {
-		send_all(r->request, r->n, &x);
+		send_all(setting, r->request, r->n, &x);
 		bad += check(r, &x, is_among(r->name, setting->repaired));
 		seen += x.markers;
 		passed += is_among(r->name, setting->passed);
@@ -251,11 +272,11 @@ static void nul_is_found_behind_a_long_head(void **state)
 			  end[] = "a\0b\r\n\r\n" HIDDEN;
 	static char request[sizeof begin + 12000 + sizeof end];
 	static struct exchange x;
-	start(state, NULL);
+	const struct setting *setting = start(state, NULL);
 	memcpy(request, begin, sizeof begin - 1);
 	memset(request + sizeof begin - 1, 'a', 12000);
 	memcpy(request + sizeof begin - 1 + 12000, end, sizeof end - 1);
-	send_all(request, sizeof begin - 1 + 12000 + sizeof end - 1, &x);
+	send_all(setting, request, sizeof begin - 1 + 12000 + sizeof end - 1, &x);
 	assert_true(x.closed);
 	assert_int_equal(x.replies, 1);
 	assert_int_equal(strncmp(x.bytes, "HTTP/1.1 400 ", 13), 0);
@@ -380,16 +401,22 @@ int main(void)
 	union {
 		const struct setting *in;
 		void *out;
-	} haproxy = {&settings[0]}, nginx = {&settings[1]};
+	} haproxy = {&settings[0]}, nginx = {&settings[1]}, haproxy_tls = {&settings[2]},
+	  nginx_tls = {&settings[3]};
 #define BOTH(test)                                                                                 \
 	{"haproxy: " #test, test, NULL, stop, haproxy.out},                                        \
 	{                                                                                          \
 		"nginx: " #test, test, NULL, stop, nginx.out                                       \
 	}
+#define ALL(test)                                                                                  \
+	BOTH(test), {"haproxy, TLS: " #test, test, NULL, stop, haproxy_tls.out},                   \
+	{                                                                                          \
+		"nginx, TLS: " #test, test, NULL, stop, nginx_tls.out                              \
+	}
 	const struct CMUnitTest tests[] = {
-		BOTH(heads_smuggle_nothing),
-		BOTH(chunks_smuggle_nothing),
-		BOTH(nul_is_found_behind_a_long_head),
+		ALL(heads_smuggle_nothing),
+		ALL(chunks_smuggle_nothing),
+		ALL(nul_is_found_behind_a_long_head),
 		BOTH(evaluations_come_through_on_one_connection),
 		BOTH(long_bodies_come_through),
 		BOTH(the_host_comes_through),

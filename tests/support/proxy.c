@@ -20,6 +20,7 @@
 #endif
 
 #include "capture.h"
+#include "certificates.h"
 
 #define START_MS 20000
 #define TRIES 5 /* another process may take a port between its choice and its use */
@@ -35,21 +36,46 @@ const struct proxy_kind proxy_haproxy = {
 		    {"127.0.0.1:8080", "127.0.0.1:%u", PROXY_SERVER}},
 };
 
+/* A port and a folder are two changes. */
+const struct proxy_kind proxy_haproxy_tls = {
+	.program = "haproxy",
+	.config = "docker/haproxy.cfg",
+	.flags = haproxy_flags,
+	.changes = {{"bind :8000", "bind 127.0.0.1:%u ssl crt FRONT", PROXY_PORT},
+		    {"FRONT", "%s/front.both", PROXY_FOLDER},
+		    {"127.0.0.1:8080", "127.0.0.1:%u", PROXY_SERVER}},
+	.tls = true,
+};
+
 static const char *const nginx_flags[] = {
 	"-e", "stderr", "-g", "daemon off; master_process off; pid /dev/null;", "-c", NULL};
+#define NGINX_CHANGES                                                                              \
+	{"127.0.0.1:8080", "127.0.0.1:%u", PROXY_SERVER},                                          \
+		{"/dev/stdout", "%s/access.log", PROXY_FOLDER},                                    \
+		{"http {\n",                                                                       \
+		 "http {\nclient_body_temp_path %1$s/body; proxy_temp_path %1$s/proxy;\n",         \
+		 PROXY_FOLDER},                                                                    \
+	{                                                                                          \
+		"http {\n",                                                                        \
+			"http {\nfastcgi_temp_path %1$s/a; uwsgi_temp_path %1$s/b; "               \
+			"scgi_temp_path %1$s/c;\n",                                                \
+			PROXY_FOLDER                                                               \
+	}
 const struct proxy_kind proxy_nginx = {
 	.program = "nginx",
 	.config = "docker/nginx.conf",
 	.flags = nginx_flags,
-	.changes = {{"listen 8000;", "listen 127.0.0.1:%u;", PROXY_PORT},
-		    {"127.0.0.1:8080", "127.0.0.1:%u", PROXY_SERVER},
-		    {"/dev/stdout", "%s/access.log", PROXY_FOLDER},
-		    {"http {\n", "http {\nclient_body_temp_path %s/body;\n", PROXY_FOLDER},
-		    {"http {\n", "http {\nproxy_temp_path %s/proxy;\n", PROXY_FOLDER},
-		    {"http {\n",
-		     "http {\nfastcgi_temp_path %1$s/a; uwsgi_temp_path %1$s/b; scgi_temp_path "
-		     "%1$s/c;\n",
-		     PROXY_FOLDER}},
+	.changes = {{"listen 8000;", "listen 127.0.0.1:%u;", PROXY_PORT}, NGINX_CHANGES},
+};
+const struct proxy_kind proxy_nginx_tls = {
+	.program = "nginx",
+	.config = "docker/nginx.conf",
+	.flags = nginx_flags,
+	.changes = {{"listen 8000;", "listen 127.0.0.1:%u ssl; FRONT", PROXY_PORT},
+		    {"FRONT", "ssl_certificate %1$s/front.pem; ssl_certificate_key %1$s/front.key;",
+		     PROXY_FOLDER},
+		    NGINX_CHANGES},
+	.tls = true,
 };
 
 /* ---------------------------------------------------------------- the program */
@@ -150,6 +176,32 @@ static void become(const char *program, const char **argv, int log, pid_t parent
 	_exit(127);
 }
 
+static void append_file(FILE *to, const char *path)
+{
+	char text[8192];
+	FILE *from = fopen(path, "r");
+	assert_non_null(from);
+	fwrite(text, 1, fread(text, 1, sizeof text, from), to);
+	fclose(from);
+}
+
+/* front.pem and front.key, and both in front.both, as HAProxy has them. */
+static void make_certificate(const struct proxy *proxy)
+{
+	struct certificate front;
+	char path[512];
+	certificate_make(&(struct certificate_wish){.folder = proxy->folder,
+						    .name = "front",
+						    .use = FOR_SERVERS},
+			 &front);
+	snprintf(path, sizeof path, "%s/front.both", proxy->folder);
+	FILE *both = fopen(path, "w");
+	assert_non_null(both);
+	append_file(both, front.certificate);
+	append_file(both, front.key);
+	fclose(both);
+}
+
 static void launch(struct proxy *proxy, const struct proxy_kind *kind, const char *config)
 {
 	char program[4096];
@@ -213,6 +265,8 @@ void proxy_start(struct proxy *proxy, const struct proxy_kind *kind, const struc
 		make_folder(proxy->folder, sizeof proxy->folder);
 		snprintf(config, sizeof config, "%s/config", proxy->folder);
 		write_config(proxy, kind, server, config);
+		if (kind->tls)
+			make_certificate(proxy);
 		launch(proxy, kind, config);
 		if (wait_until_ready(proxy))
 			return;

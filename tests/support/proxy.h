@@ -18,8 +18,9 @@ struct proxy_kind {
 		const char *text, *format;
 		enum { PROXY_PORT, PROXY_SERVER, PROXY_FOLDER } value;
 	} changes[8];
+	bool tls; /* clients speak TLS to it: it has a certificate of that moment, front.pem */
 };
-extern const struct proxy_kind proxy_haproxy, proxy_nginx;
+extern const struct proxy_kind proxy_haproxy, proxy_nginx, proxy_haproxy_tls, proxy_nginx_tls;
 
 struct proxy {
 	struct server front; /* its address, for clients; nothing else of it */

@@ -478,6 +478,25 @@ static void large_mappings_ask_for_huge_pages(void **state)
 	}
 }
 
+/* Used as far as that, no more of it is memory: the rest of a huge page is not paid for. It stays
+ * one range, which can be moved. */
+static void the_rest_of_a_huge_page_is_no_memory(void **state)
+{
+	(void)state;
+	static const size_t used[] = {
+		PAGE,         HUGE_PAGE - PAGE, HUGE_PAGE, HUGE_PAGE + PAGE, 3 * HUGE_PAGE - PAGE,
+		8 * HUGE_PAGE};
+	struct loss_budget budget = {.limit = LIMIT};
+	for (size_t i = 0; i < COUNT(used); i++) {
+		struct mapping *mapping = create(&budget, used[i], 8 * HUGE_PAGE);
+		assert_int_equal(n_resident(mapping->pages, mapping->size), used[i] / PAGE);
+		assert_true(mapping_extend(&budget, mapping, 16 * HUGE_PAGE));
+		assert_int_equal(n_resident(mapping->pages, mapping->size), used[i] / PAGE);
+		mapping_give(&budget, mapping);
+		loss_budget_trim(&budget);
+	}
+}
+
 /* ---------------------------------------------------------------- threads */
 
 #define THREADS 4
@@ -563,6 +582,7 @@ int main(void)
 		cmocka_unit_test(more_than_there_is),
 		cmocka_unit_test(pages_grow_with_what_is_in_them),
 		cmocka_unit_test(large_mappings_ask_for_huge_pages),
+		cmocka_unit_test(the_rest_of_a_huge_page_is_no_memory),
 		cmocka_unit_test(a_mapping_is_one_threads_alone),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
