@@ -1,8 +1,12 @@
 #include "tls.h"
 
 #include <errno.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <microhttpd.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -13,6 +17,9 @@
 #include "credentials.h"
 #include "log/log.h"
 #include "os/socket.h"
+
+/* Sessions that may end before what GnuTLS had for them is returned to the system. */
+#define KEPT_SESSIONS 1024
 
 /* One connection. */
 struct peer {
@@ -29,6 +36,8 @@ struct tls {
 	const struct config *config;
 	pthread_mutex_t mutex; /* guards the next one */
 	struct credentials *current;
+	atomic_size_t n_open; /* sessions; and how many when memory was returned last, or more */
+	atomic_size_t n_most;
 	struct peer *peers; /* by descriptor */
 	size_t n_peers;
 };
@@ -164,10 +173,29 @@ static struct credentials *hold_current(struct tls *tls)
 	return current;
 }
 
+static void count_open(struct tls *tls)
+{
+	size_t n = atomic_fetch_add(&tls->n_open, 1) + 1, most = atomic_load(&tls->n_most);
+	while (n > most && !atomic_compare_exchange_weak(&tls->n_most, &most, n))
+		continue;
+}
+
+/* A session is many small pieces, which malloc would keep for ever once there were thousands. */
+static void count_closed(struct tls *tls)
+{
+	size_t n = atomic_fetch_sub(&tls->n_open, 1) - 1, most = atomic_load(&tls->n_most);
+	if (most < n + KEPT_SESSIONS || !atomic_compare_exchange_strong(&tls->n_most, &most, n))
+		return;
+#ifdef __GLIBC__
+	malloc_trim(0);
+#endif
+}
+
 void tls_open(struct tls *tls, int fd, gnutls_session_t session, struct MHD_Connection *connection)
 {
 	struct peer *peer = &tls->peers[fd];
 	here.tls = tls;
+	count_open(tls);
 	*peer = (struct peer){.fd = fd,
 			      .session = session,
 			      .connection = connection,
@@ -185,6 +213,7 @@ bool tls_close(struct tls *tls, int fd)
 	struct peer *peer = &tls->peers[fd];
 	credentials_release(peer->credentials);
 	peer->credentials = NULL;
+	count_closed(tls);
 	return peer->established || !peer->heard;
 }
 
