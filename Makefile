@@ -14,6 +14,7 @@
 #   make golden     writes tests/isa/golden.sha256 anew: the results that every machine must come to
 #   make test-attack  64 connections of good and hostile clients at once (ATTACK_SECONDS=300, ATTACK_SEED=)
 #   make test-drain  SIGTERM under load: every request sent before it is answered (DRAINS=20, DRAIN_SEED=)
+#   make test-rotation  certificates replaced under load: no request lost, nobody let in (ROTATIONS=100)
 #   make test-mutation  small slips put into the code: which do the tests notice? (MUTANTS=150, SEED=, FILES=, JOBS=)
 #   make fuzz-kernels  the kernels against the oracle, a million random rows (CASES=, SEED=)
 #   make fuzz       codecs, parsers and requests under libFuzzer, with clang (TARGET="json head", FUZZ_SECONDS=60)
@@ -339,6 +340,10 @@ test-proxies: setup-proxies
 test-attack test-drain: setup-attack
 	@$(MAKE) --no-print-directory $(BUILD)/lossd
 	@BUILD=$(BUILD) PYTHONDONTWRITEBYTECODE=1 tests/attack/$(@:test-%=%).py
+.PHONY: test-rotation
+test-rotation: setup-test
+	@$(MAKE) --no-print-directory $(BUILD)/lossd $(BUILD)/tests/http/test_rotation
+	@ROTATIONS=$${ROTATIONS:-100} BUILD=$(BUILD) $(BUILD)/tests/http/test_rotation
 # In a copy of the tree, with a build of its own.
 test-mutation: setup-mutation
 	@MAKEFLAGS= PYTHONDONTWRITEBYTECODE=1 tests/mutation/mutate.py
