@@ -49,6 +49,7 @@ python3 -c '\''import numpy, tritonclient|tritonclient_replies|python3 -c "impor
 lossd eval batch.safetensors|eval_replies|command -v python3
 make setup-run && make|library_replies|command -v cc && command -v c++ && command -v pkg-config
 build/lossd --listen|settings_result|true
+openssl req -x509|tls_replies|command -v openssl && command -v curl
 '
 
 # ---------------------------------------------------------------- how they are run
@@ -133,6 +134,22 @@ library_replies() {
 settings_result() {
   paste "$(sed '1s/$/ --check-config/' "$1")" && [ "$(grep -c '^{$' "$scratch/out")" -eq "$(wc -l <"$1")" ] &&
     [ "$(grep -c '"listen": "127.0.0.1:9000"' "$scratch/out")" -eq 2 ] && holds '"threads": 4'
+}
+
+# The server in the middle gets a free port.
+tls_replies() {
+  local port='' tls status
+  paste "$(sed '/^lossd /,$d' "$1")" || return 1
+  (cd "$folder" && eval "exec $(sed -n '/^lossd /{s/:8443/:0/; s/ &$//; p}' "$1")") >"$scratch/tls" 2>"$scratch/err" &
+  tls=$!
+  while [ -z "$port" ] && kill -0 "$tls" 2>/dev/null; do
+    sleep 0.05
+    port=$(sed -n 's/.*ready on https:.*://p' "$scratch/tls")
+  done
+  [ -n "$port" ] && paste "$(sed -n "/^curl /s/:8443/:$port/p" "$1")" && holds '"cross_entropy"'
+  status=$?
+  kill "$tls" && wait "$tls"
+  return $status
 }
 
 # ---------------------------------------------------------------- the test
