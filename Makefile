@@ -13,7 +13,7 @@
 #   make test-neon  the kernels cross-compiled for aarch64, under qemu: the same bits as here
 #   make golden     writes tests/isa/golden.sha256 anew: the results that every machine must come to
 #   make test-attack  64 connections of good and hostile clients at once (ATTACK_SECONDS=300, ATTACK_SEED=)
-#   make test-drain  SIGTERM under load: every request sent before it is answered (DRAINS=20, DRAIN_SEED=)
+#   make test-drain  SIGTERM under load: every request sent before it is answered (DRAINS=20, DRAIN_SEED=, IN_FLIGHT=1000)
 #   make test-rotation  certificates replaced under load: no request lost, nobody let in (ROTATIONS=100)
 #   make test-mutation  small slips put into the code: which do the tests notice? (MUTANTS=150, SEED=, FILES=, JOBS=)
 #   make fuzz-kernels  the kernels against the oracle, a million random rows (CASES=, SEED=)

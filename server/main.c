@@ -1,13 +1,17 @@
 /* lossd: settings, start, signals, stop. */
+#include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "cli/eval.h"
+#include "cli/health.h"
 #include "http/capacity.h"
 #include "log/log.h"
+#include "os/activation.h"
 #include "os/clock.h"
 #include "os/file.h"
+#include "os/notify.h"
 #include "os/signals.h"
 #include "service.h"
 #include "settings/config_load.h"
@@ -24,12 +28,13 @@
 /* For people, and not in the way of who collects lines of JSON. */
 static void print_ready(const struct listeners *listeners)
 {
-	const char *url = listeners->urls[0];
+	const char *url = listeners->urls[0], *path = strchr(url, ':') + 1;
+	bool local = *path != '/' || path[1] != '/';
 	for (size_t i = 0; i < listeners->n; i++)
 		printf("lossd: ready on %s\n", listeners->urls[i]);
-	printf("curl -s %s/v1/losses/cross_entropy -H 'Content-Type: application/json' "
+	printf("curl -s %s%s%s/v1/losses/cross_entropy -H 'Content-Type: application/json' "
 	       "-d '{\"logits\": [[-0.7715, -0.6205, -0.2562]], \"targets\": [0]}'\n",
-	       url);
+	       local ? "--unix-socket " : "", local ? path : url, local ? " http://localhost" : "");
 	fflush(stdout);
 }
 
@@ -47,17 +52,34 @@ static void log_wrong(const char *sentence)
 static void reload(struct service *service, int argc, char **argv)
 {
 	struct config fresh;
+	notify("RELOADING=1\nMONOTONIC_USEC=%" PRIu64, clock_ns() / 1000);
 	bool good = config_load_again(&fresh, argc, argv, log_wrong);
 	if (good)
 		log_set_level((enum log_level)fresh.log_level);
 	service_log_reload("log_level", good);
 	service_reload(service);
+	notify("READY=1");
+}
+
+/* The next signal, or 0 after so many milliseconds; the service manager is told meanwhile that all
+ * is well, while it is. */
+static int wait_ms(struct service *service, int ms)
+{
+	uint64_t end = clock_ns() + (uint64_t)ms * MS;
+	for (;;) {
+		notify_alive(service_answers(service));
+		uint64_t now = clock_ns();
+		int left = now < end ? (int)((end - now + MS - 1) / MS) : 0;
+		int number = signals_wait(notify_sleep_ms(left));
+		if (number != 0 || clock_ns() >= end)
+			return number;
+	}
 }
 
 static void wait_for_stop(struct service *service, int argc, char **argv)
 {
 	for (;;) {
-		int number = signals_wait(LOOK_MS);
+		int number = wait_ms(service, LOOK_MS);
 		service_look(service);
 		if (number == SIGTERM || number == SIGINT)
 			return;
@@ -66,11 +88,11 @@ static void wait_for_stop(struct service *service, int argc, char **argv)
 	}
 }
 
-static void pause_ms(uint64_t ms)
+static void pause_ms(struct service *service, uint64_t ms)
 {
 	uint64_t end = clock_ns() + ms * MS;
 	for (uint64_t now = clock_ns(); now < end; now = clock_ns())
-		signals_wait((int)((end - now) / MS) + 1);
+		wait_ms(service, (int)((end - now) / MS) + 1);
 }
 
 /* True when no connection is left, nor can come. */
@@ -80,17 +102,25 @@ static bool wait_until_gone(struct service *service, uint64_t ms)
 	while (!service_is_drained(service)) {
 		if (clock_ns() >= end)
 			return false;
-		signals_wait(STOP_STEP_MS);
+		wait_ms(service, STOP_STEP_MS);
 	}
 	return true;
+}
+
+/* To the service manager, whose own patience may be less. */
+static void tell_stop(const struct config *config)
+{
+	uint64_t longest_ms = config->drain_delay_ms + config->drain_timeout_ms + 2 * CUT_MS;
+	notify("STOPPING=1\nSTATUS=draining\nEXTEND_TIMEOUT_USEC=%" PRIu64, longest_ms * 1000);
 }
 
 /* False when something hangs that must not be waited for. */
 static bool stop(struct service *service, const struct config *config)
 {
 	log_event(LOG_INFO, "stopping", NULL, 0);
+	tell_stop(config);
 	service_leave(service);
-	pause_ms(config->drain_delay_ms);
+	pause_ms(service, config->drain_delay_ms);
 	service_drain(service);
 	if (!wait_until_gone(service, config->drain_timeout_ms)) {
 		const struct log_field field = {"connections", NULL,
@@ -110,20 +140,32 @@ static bool stop(struct service *service, const struct config *config)
 static struct service *start(struct loss_arena *arena, struct config *config,
 			     struct listeners *listeners)
 {
-	config_warn(config, log_sentence);
-	if (!listeners_open(config->listen, listeners))
+	if (!listeners_open(config->listen, config_mode(config), listeners))
 		return NULL;
+	config_warn(config, log_sentence);
 	capacity_fit(config, listeners->n);
 	return service_start(arena, config, listeners);
 }
+
+/* What the program does other than serve, as its first argument says. */
+static const struct {
+	const char *word;
+	int (*run)(int argc, char **argv);
+} words[] = {
+	{"eval", eval_main},
+	{"health", health_main},
+};
 
 int main(int argc, char **argv)
 {
 	struct config config;
 	struct listeners listeners;
 	file_reserve_standard();
-	if (argc > 1 && strcmp(argv[1], "eval") == 0)
-		return eval_main(argc - 1, argv + 1);
+	activation_start();
+	notify_start();
+	for (size_t i = 0; argc > 1 && i < sizeof words / sizeof *words; i++)
+		if (strcmp(argv[1], words[i].word) == 0)
+			return words[i].run(argc - 1, argv + 1);
 	enum config_action action = config_load(&config, argc, argv);
 	if (action != CONFIG_SERVE)
 		return action == CONFIG_EXIT_0 ? 0 : 2;
@@ -145,6 +187,8 @@ int main(int argc, char **argv)
 	service_log_ready(service);
 	if (config.log_format == LOG_TEXT)
 		print_ready(&listeners);
+	notify("READY=1\nSTATUS=ready on %s%s", listeners.urls[0],
+	       listeners.n > 1 ? " and others" : "");
 	wait_for_stop(service, argc, argv);
 	if (!stop(service, &config))
 		return 1;

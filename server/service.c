@@ -338,6 +338,11 @@ bool service_look(struct service *service)
 	return readiness_look(&service->server);
 }
 
+bool service_answers(struct service *service)
+{
+	return scheduler_answers(service->server.scheduler, clock_ns());
+}
+
 /* ---------------------------------------------------------------- stop */
 
 void service_leave(struct service *service)

@@ -28,6 +28,8 @@ void service_log_reload(const char *what, bool done);
 void service_log_ready(struct service *service);
 /* Whether it is ready; what has changed is logged. */
 bool service_look(struct service *service);
+/* Whether what computes answers, also while it stops: where it does not, only a new start helps. */
+bool service_answers(struct service *service);
 
 /* The steps of a stop, in this order; each returns at once. */
 void service_leave(struct service *service); /* not ready any more; all requests are still served */

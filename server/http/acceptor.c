@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "admission.h"
@@ -27,6 +28,7 @@ struct acceptor {
 	struct acceptor_setup setup;
 	struct listeners *listeners;
 	bool waits[CONFIG_MAX_LISTENERS];     /* a client does, and there was no room */
+	bool left[CONFIG_MAX_LISTENERS];      /* to the next server: nobody is accepted any more */
 	unsigned times[CONFIG_MAX_LISTENERS]; /* it has found none in a row */
 	int wake[2];                          /* a byte ends the thread's sleep */
 	atomic_int stage;                     /* enum stage */
@@ -50,6 +52,11 @@ static int accept_one(int listener, struct sockaddr_storage *address, socklen_t 
 		return -1;
 	fcntl(fd, F_SETFD, FD_CLOEXEC);
 	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+	if (address->ss_family == AF_UNIX) {
+		const struct socket_user user = socket_user(fd);
+		memcpy(address, &user, sizeof user);
+		*size = sizeof user;
+	}
 	return fd;
 }
 
@@ -137,8 +144,9 @@ static bool poll_listeners(struct acceptor *a, int milliseconds, bool *ready)
 	bool any = false;
 	fds[n] = (struct pollfd){.fd = a->wake[0], .events = POLLIN};
 	for (size_t i = 0; i < n; i++)
-		fds[i] = (struct pollfd){.fd = a->waits[i] ? -1 : a->listeners->fds[i],
-					 .events = POLLIN};
+		fds[i] =
+			(struct pollfd){.fd = a->waits[i] || a->left[i] ? -1 : a->listeners->fds[i],
+					.events = POLLIN};
 	int found = poll(fds, (nfds_t)n + 1, milliseconds);
 	for (size_t i = 0; i < n; i++) {
 		ready[i] = found > 0 && fds[i].revents != 0;
@@ -192,14 +200,24 @@ static void accept_until_told(struct acceptor *a)
 
 /* ---------------------------------------------------------------- the end */
 
+/* Who connects from now on is the next server's, and so is who finds no room. */
+static void leave_given(struct acceptor *a)
+{
+	for (size_t i = 0; i < a->listeners->n; i++) {
+		a->left[i] = a->listeners->given[i];
+		a->waits[i] &= !a->left[i];
+	}
+}
+
 /* Who has connected is accepted, before a closed listener would reset it. */
 static void drain(struct acceptor *a)
 {
 	bool told = false;
-	uint64_t last_ns = clock_ns(); /* when the last client came */
-	for (size_t i = 0; i < a->listeners->n; i++)
-		socket_shut_backlog(a->listeners->fds[i]);
+	uint64_t begun_ns = clock_ns(), last_ns = begun_ns; /* when the last client came */
+	listeners_leave(a->listeners);
 	while (stage_of(a) == DRAINING) {
+		if (clock_ns() - begun_ns >= LAST_CALL_MS * NS_PER_MS)
+			leave_given(a);
 		if (anybody_waits(a)) {
 			if (!told)
 				a->setup.drained(a->setup.context);

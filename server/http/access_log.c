@@ -6,9 +6,10 @@
 #include <string.h>
 
 #include "log/log.h"
+#include "os/socket.h"
 #include "status/status.h"
 
-#define MOST_FIELDS 20
+#define MOST_FIELDS 22
 /* Each may take six in the line. */
 #define TARGET_CHARS 400
 #define MS 1e-6 /* in nanoseconds */
@@ -54,6 +55,20 @@ static const char *show_peer(const struct sockaddr *peer, char *out, size_t size
 		return out;
 	}
 	return NULL;
+}
+
+/* Of a client over a Unix socket which process it is, and whose. */
+static void add_peer(struct fields *fields, const struct sockaddr *peer, char *out, size_t size)
+{
+	struct socket_user user;
+	if (!peer || peer->sa_family != AF_UNIX) {
+		add_text(fields, "peer", show_peer(peer, out, size));
+		return;
+	}
+	memcpy(&user, peer, sizeof user);
+	add_text(fields, "peer", "unix");
+	add_number(fields, "peer_pid", (double)user.pid);
+	add_number(fields, "peer_uid", (double)user.uid);
 }
 
 /* Its beginning, so that no client can push the rest out of its line. */
@@ -102,7 +117,7 @@ void access_log_request(const struct request *request, const struct sockaddr *pe
 	struct fields fields = {.n = 0};
 	if (!is_wanted(&request->server->config, lost || reply->status >= 400))
 		return;
-	add_text(&fields, "peer", show_peer(peer, peer_text, sizeof peer_text));
+	add_peer(&fields, peer, peer_text, sizeof peer_text);
 	add_text(&fields, "method", route_method_name(request->method));
 	add_text(&fields, "target", show_target(request->target.text, target));
 	if (reply->status != 0)
@@ -127,7 +142,7 @@ void access_log_unbegun(const struct config *config, const struct sockaddr *peer
 	struct fields fields = {.n = 0};
 	if (!is_wanted(config, true))
 		return;
-	add_text(&fields, "peer", show_peer(peer, peer_text, sizeof peer_text));
+	add_peer(&fields, peer, peer_text, sizeof peer_text);
 	add_text(&fields, "method", method);
 	add_text(&fields, "target", show_target(path, target));
 	add_number(&fields, "status", (double)status);

@@ -6,7 +6,8 @@
 
 #include "request.h"
 
-/* It has ended, `seconds` after its head was read. peer: its client's address, or NULL. lost: why
+/* It has ended, `seconds` after its head was read. peer: its client's address, of a Unix socket a
+ * struct socket_user (os/socket.h), or NULL. lost: why
  * its reply has not been sent whole, in a word; NULL: it has. */
 void access_log_request(const struct request *request, const struct sockaddr *peer,
 			const char *lost, double seconds);

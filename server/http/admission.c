@@ -24,6 +24,7 @@ struct peer {
 /* By descriptor: it tells a connection as long as it is open. */
 struct place {
 	bool taken, started;
+	bool counted; /* against the limit of its address: it has one */
 	uint16_t listener;
 	struct peer peer;
 	uint32_t next; /* of the same chain of addresses */
@@ -203,7 +204,7 @@ static void close_place(struct admission *a, size_t listener)
 static void vacate(struct admission *a, int fd)
 {
 	struct place *place = &a->places[fd];
-	if (a->n_chains > 0)
+	if (place->counted)
 		unchain(a, fd);
 	a->n_waiting -= !place->started;
 	place->taken = false;
@@ -257,7 +258,8 @@ bool admission_take(struct admission *a, size_t listener, int fd, const struct s
 	bool fits = (size_t)fd < a->limits.descriptors;
 	if (fits && a->places[fd].taken)
 		vacate(a, fd);
-	bool full = a->n_chains > 0 && address_is_full(a, &peer);
+	bool counted = a->n_chains > 0 && address->sa_family != AF_UNIX;
+	bool full = counted && address_is_full(a, &peer);
 	if (full)
 		metrics_reject(METRICS_REJECT_ADDRESS);
 	if (!fits || full) {
@@ -265,9 +267,10 @@ bool admission_take(struct admission *a, size_t listener, int fd, const struct s
 		pthread_mutex_unlock(&a->mutex);
 		return false;
 	}
-	a->places[fd] = (struct place){.taken = true, .listener = (uint16_t)listener, .peer = peer};
+	a->places[fd] = (struct place){
+		.taken = true, .counted = counted, .listener = (uint16_t)listener, .peer = peer};
 	a->n_waiting++;
-	if (a->n_chains > 0)
+	if (counted)
 		enchain(a, fd);
 	pthread_mutex_unlock(&a->mutex);
 	return true;

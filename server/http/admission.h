@@ -29,7 +29,7 @@
 struct admission_limits {
 	size_t connections; /* of all listeners; those after the first have their own places beside
 			     */
-	size_t per_address; /* 0: no limit */
+	size_t per_address; /* 0: no limit; clients over a Unix socket have no address */
 	size_t listeners;
 	size_t descriptors;         /* those of connections are below this */
 	size_t bytes;               /* that a connection holds */

@@ -30,6 +30,12 @@ static const struct sockaddr *peer_of(struct MHD_Connection *connection)
 	return info ? info->client_addr : NULL;
 }
 
+static bool is_local(struct MHD_Connection *connection)
+{
+	const struct sockaddr *peer = peer_of(connection);
+	return peer && peer->sa_family == AF_UNIX;
+}
+
 static int fd_of(struct MHD_Connection *connection)
 {
 	return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
@@ -115,13 +121,29 @@ static struct MHD_Response *response_of_parts(const struct body *body)
 	return MHD_create_response_from_iovec(parts, (unsigned)body->n_parts, NULL, NULL);
 }
 
-/* The body stays the request's, which is freed after it has been sent (on_completed). */
-static struct MHD_Response *make_response(const struct reply *reply, bool close)
+/* Over a Unix socket a reply of more than this is copied, piece by piece, so that it is known how
+ * far it has come. */
+#define PIECE_BYTES ((size_t)1 << 16)
+
+static ssize_t copy_piece(void *context, uint64_t position, char *out, size_t size)
 {
+	const struct request *request = (const struct request *)context;
+	reaper_handed(request->entry, position);
+	return (ssize_t)reply_copy(&request->reply, position, out, size);
+}
+
+/* The body stays the request's, which is freed after it has been sent (on_completed). */
+static struct MHD_Response *make_response(struct request *request, bool close)
+{
+	const struct reply *reply = &request->reply;
 	const struct body *body = &reply->body;
+	size_t size = reply_size(reply);
 	struct MHD_Response *response =
-		body->n_parts > 1 ? response_of_parts(body)
-				  : response_of(body->parts[0].data, body->parts[0].size);
+		request->local && size > PIECE_BYTES
+			? MHD_create_response_from_callback(size, PIECE_BYTES, copy_piece, request,
+							    NULL)
+		: body->n_parts > 1 ? response_of_parts(body)
+				    : response_of(body->parts[0].data, body->parts[0].size);
 	if (!response)
 		return NULL;
 	for (size_t i = 0; i < reply->n_headers; i++)
@@ -172,7 +194,7 @@ static enum MHD_Result send_reply(struct connections *connections,
 	struct reaper *reaper = connections->server->reaper;
 	bool close = closes(connections, connection, request);
 	accounting_inference(request);
-	struct MHD_Response *response = make_response(&request->reply, close);
+	struct MHD_Response *response = make_response(request, close);
 	if (!response)
 		return MHD_NO;
 	if (request->fault.error.status == LOSS_TOO_MUCH_MEMORY_IN_FLIGHT)
@@ -212,8 +234,10 @@ static void *on_target(void *context, const char *target, struct MHD_Connection 
 	}
 	if (target)
 		raw_head_hide_query(target);
-	if (request)
+	if (request) {
+		request->local = is_local(connection);
 		return request;
+	}
 	return &connections->unbegun[why != LOSS_OUT_OF_MEMORY];
 }
 

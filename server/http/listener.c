@@ -1,5 +1,6 @@
 #include "listener.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
@@ -7,8 +8,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
+#include "os/activation.h"
+#include "os/socket.h"
 #include "settings/address.h"
 
 /* Connections that the kernel completes while all I/O threads are busy; it lowers this to its own
@@ -19,6 +23,38 @@ static bool fail(const struct address *address, const char *reason)
 {
 	fprintf(stderr, "lossd: listen: %.*s: %s\n", address->n_written, address->written, reason);
 	return false;
+}
+
+/* "http://[::1]:8080", "unix:/run/lossd.sock": where the socket really is. */
+static void show(int fd, bool tls, char *out)
+{
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+		struct sockaddr_un local;
+	} address = {.local = {0}};
+	socklen_t size = sizeof address;
+	char host[INET6_ADDRSTRLEN] = "";
+	getsockname(fd, &address.any, &size);
+	bool v6 = address.any.sa_family == AF_INET6;
+	if (address.any.sa_family == AF_UNIX) {
+		snprintf(out, LISTENER_URL_SIZE, "unix:%s", address.local.sun_path);
+		return;
+	}
+	inet_ntop(address.any.sa_family,
+		  v6 ? (void *)&address.v6.sin6_addr : (void *)&address.v4.sin_addr, host,
+		  sizeof host);
+	snprintf(out, LISTENER_URL_SIZE, "%s://%s%s%s:%u", tls ? "https" : "http", v6 ? "[" : "",
+		 host, v6 ? "]" : "", ntohs(v6 ? address.v6.sin6_port : address.v4.sin_port));
+}
+
+static void add(const struct address *address, int fd, struct listeners *listeners)
+{
+	size_t i = listeners->n++;
+	listeners->fds[i] = fd;
+	listeners->tls[i] = address->tls;
+	show(fd, address->tls, listeners->urls[i]);
 }
 
 /* ---------------------------------------------------------------- TCP */
@@ -60,22 +96,9 @@ static int bind_socket(const struct addrinfo *address)
 	return -1;
 }
 
-static unsigned bound_port(int fd)
+static bool open_tcp(const struct address *address, unsigned mode, struct listeners *listeners)
 {
-	union {
-		struct sockaddr any;
-		struct sockaddr_in v4;
-		struct sockaddr_in6 v6;
-	} address = {.v6 = {0}};
-	socklen_t size = sizeof address;
-	if (getsockname(fd, &address.any, &size) != 0)
-		return 0;
-	return ntohs(address.any.sa_family == AF_INET6 ? address.v6.sin6_port
-						       : address.v4.sin_port);
-}
-
-static bool open_tcp(const struct address *address, struct listeners *listeners)
-{
+	(void)mode;
 	struct addrinfo *addresses = resolve(address);
 	if (!addresses)
 		return false;
@@ -84,32 +107,81 @@ static bool open_tcp(const struct address *address, struct listeners *listeners)
 	freeaddrinfo(addresses);
 	if (fd < 0)
 		return fail(address, strerror(error));
-	bool v6 = strchr(address->name, ':') != NULL;
-	snprintf(listeners->urls[listeners->n], LISTENER_URL_SIZE, "%s://%s%s%s:%u",
-		 address->tls ? "https" : "http", v6 ? "[" : "", address->name, v6 ? "]" : "",
-		 bound_port(fd));
-	listeners->tls[listeners->n] = address->tls;
-	listeners->fds[listeners->n++] = fd;
+	add(address, fd, listeners);
 	return true;
 }
 
-/* ---------------------------------------------------------------- the list */
+/* ---------------------------------------------------------------- Unix sockets */
 
-static bool open_one(const struct address *address, struct listeners *listeners)
+static bool open_unix(const struct address *address, unsigned mode, struct listeners *listeners)
 {
-	if (address->kind != ADDRESS_TCP)
-		return fail(address, "only TCP is served yet");
-	return open_tcp(address, listeners);
+	const char *why;
+	struct socket_file file;
+	int fd = socket_file_open(address->name, mode, BACKLOG, &file, &why);
+	if (fd < 0)
+		return fail(address, why);
+	listeners->files[listeners->n] = file;
+	add(address, fd, listeners);
+	return true;
 }
 
-bool listeners_open(const char *list, struct listeners *listeners)
+/* ---------------------------------------------------------------- sockets that were given */
+
+static int option(int fd, int name)
 {
+	int value = -1;
+	socklen_t size = sizeof value;
+	return getsockopt(fd, SOL_SOCKET, name, &value, &size) == 0 ? value : -1;
+}
+
+/* What is wrong with one; NULL: nothing. */
+static const char *look_at(int fd, bool tls)
+{
+	int domain = option(fd, SO_DOMAIN);
+	if (option(fd, SO_TYPE) != SOCK_STREAM || option(fd, SO_ACCEPTCONN) != 1)
+		return "what was given by that name is no listening stream socket";
+	if (domain != AF_INET && domain != AF_INET6 && domain != AF_UNIX)
+		return "the socket that was given by that name is none of TCP, nor a Unix socket";
+	return domain == AF_UNIX && tls ? "the socket that was given by that name is a Unix "
+					  "socket, over which there is no TLS"
+					: NULL;
+}
+
+static bool open_given(const struct address *address, unsigned mode, struct listeners *listeners)
+{
+	size_t n = 0;
+	(void)mode;
+	for (int fd; (fd = activation_find(address->name, n)) >= 0; n++) {
+		const char *why = look_at(fd, address->tls);
+		if (why)
+			return fail(address, why);
+		if (listeners->n == CONFIG_MAX_LISTENERS)
+			return fail(address, "with the sockets of that name there are more than 8 "
+					     "places to listen");
+		fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+		listeners->given[listeners->n] = true;
+		add(address, fd, listeners);
+	}
+	return n > 0 || fail(address, "no socket was given by that name (LISTEN_FDNAMES)");
+}
+_Static_assert(CONFIG_MAX_LISTENERS == 8, "what open_given says");
+
+/* ---------------------------------------------------------------- the list */
+
+bool listeners_open(const char *list, unsigned mode, struct listeners *listeners)
+{
+	static bool (*const open_one[])(const struct address *address, unsigned mode,
+					struct listeners *listeners) = {
+		[ADDRESS_TCP] = open_tcp,
+		[ADDRESS_UNIX] = open_unix,
+		[ADDRESS_FD] = open_given,
+	};
 	struct address address;
 	const char *why;
-	listeners->n = 0;
+	*listeners = (struct listeners){.n = 0};
 	while (list) {
 		bool good = address_next(&list, &address, &why);
-		if (good ? open_one(&address, listeners)
+		if (good ? open_one[address.kind](&address, mode, listeners)
 			 : fail(&address, why ? why : "not of the form ADDR:PORT"))
 			continue;
 		listeners_close(listeners);
@@ -118,8 +190,20 @@ bool listeners_open(const char *list, struct listeners *listeners)
 	return true;
 }
 
+void listeners_leave(struct listeners *listeners)
+{
+	for (size_t i = 0; i < listeners->n; i++) {
+		if (listeners->files[i].path[0])
+			socket_file_remove(&listeners->files[i]);
+		else if (!listeners->given[i]) /* or it would be shut for the next server too */
+			socket_shut_backlog(listeners->fds[i]);
+	}
+}
+
 void listeners_close(struct listeners *listeners)
 {
-	while (listeners->n > 0)
-		close(listeners->fds[--listeners->n]);
+	while (listeners->n > 0) {
+		socket_file_remove(&listeners->files[--listeners->n]);
+		close(listeners->fds[listeners->n]);
+	}
 }

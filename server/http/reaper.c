@@ -272,7 +272,13 @@ void reaper_compute(struct reaper *reaper, struct reaper_entry *entry)
 
 void reaper_reply(struct reaper *reaper, struct reaper_entry *entry, uint64_t bytes, uint64_t held)
 {
+	reaper_handed(entry, 0);
 	enter(reaper, entry, REAPER_REPLY, bytes, held);
+}
+
+void reaper_handed(struct reaper_entry *entry, uint64_t bytes)
+{
+	atomic_store_explicit(&entry->handed, bytes, memory_order_relaxed);
 }
 
 void reaper_idle(struct reaper *reaper, struct reaper_entry *entry, uint64_t consumed)
@@ -287,7 +293,7 @@ void reaper_idle(struct reaper *reaper, struct reaper_entry *entry, uint64_t con
 	/* It was there before the last one ended: it has waited for us. */
 	bool patient = atomic_load(&entry->promise) != PROMISE_NOTHING &&
 		       reaper->clock() - atomic_load(&reaper->drain_ns) < DRAIN_PATIENCE_NS;
-	if (patient && (begun || (entry->uncertain && socket_unread(entry->fd) > 0)))
+	if (patient && (begun || ((entry->uncertain || !known) && socket_unread(entry->fd) > 0)))
 		atomic_store(&entry->promise, PROMISE_NEXT);
 	enter(reaper, entry, begun ? REAPER_OPENED : REAPER_IDLE, 0, 0);
 }
@@ -298,9 +304,12 @@ bool reaper_has_more(struct reaper *reaper, const struct reaper_entry *entry, ui
 	(void)reaper;
 	if (consumed == REAPER_UNKNOWN || entry->uncertain)
 		return true; /* perhaps */
-	return consumed != REAPER_ALL && socket_traffic(entry->fd, &traffic) &&
-	       traffic.received >
-		       atomic_load_explicit(&entry->accounted, memory_order_relaxed) + consumed;
+	if (consumed == REAPER_ALL)
+		return false;
+	if (!socket_traffic(entry->fd, &traffic))
+		return true; /* perhaps */
+	return traffic.received >
+	       atomic_load_explicit(&entry->accounted, memory_order_relaxed) + consumed;
 }
 
 void reaper_received(struct reaper *reaper, struct reaper_entry *entry, uint64_t bytes,
@@ -401,8 +410,10 @@ bool reaper_is_promised(struct reaper *reaper, struct reaper_entry *entry)
 	}
 	if (promise == PROMISE_A_WHILE)
 		until += DRAIN_GRACE_NS;
-	return socket_traffic(entry->fd, &traffic) &&
-	       traffic.silent_ms * MS + until >= reaper->clock();
+	/* When it was sent is not known of a Unix socket: perhaps before. */
+	if (!socket_traffic(entry->fd, &traffic))
+		return reaper->clock() < until + DRAIN_GRACE_NS;
+	return traffic.silent_ms * MS + until >= reaper->clock();
 }
 
 void reaper_cut_all(struct reaper *reaper)

@@ -81,6 +81,9 @@ void reaper_received(struct reaper *reaper, struct reaper_entry *entry, uint64_t
 void reaper_whole(struct reaper *reaper, struct reaper_entry *entry);
 void reaper_compute(struct reaper *reaper, struct reaper_entry *entry);
 void reaper_reply(struct reaper *reaper, struct reaper_entry *entry, uint64_t bytes, uint64_t held);
+/* So many bytes of the reply have been given to the kernel. Over a Unix socket the system does not
+ * tell what its client has taken: then by these it is seen to go on. */
+void reaper_handed(struct reaper_entry *entry, uint64_t bytes);
 /* The request has ended. `consumed`: the bytes that it took on the wire, or REAPER_UNKNOWN, or
  * REAPER_ALL that have come: by them the beginning of a next request is told from none. */
 #define REAPER_UNKNOWN UINT64_MAX

@@ -39,6 +39,7 @@ struct reaper_entry {
 	_Atomic uint64_t start_ns;    /* of the phase */
 	_Atomic uint64_t deadline_ns; /* of the phase; NEVER: none */
 	_Atomic uint64_t bytes;       /* received of a body; to be sent of a reply */
+	_Atomic uint64_t handed;      /* of a reply, to the kernel, where that does not count */
 	_Atomic uint64_t held;        /* memory that its request holds */
 	_Atomic uint64_t accounted;   /* received by the connection, of requests that have ended */
 	atomic_int phase;

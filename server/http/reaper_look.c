@@ -110,25 +110,20 @@ static void look_at_sender(const struct reaper_entry *entry)
 		shutdown(entry->fd, SHUT_RD);
 }
 
-/* Bytes that have moved in the phase, counted from anywhere; false: not known. */
-static bool count_moved(const struct reaper_entry *entry, enum reaper_phase phase, uint64_t *moved)
+/* Bytes that have moved in the phase, counted from anywhere. */
+static uint64_t count_moved(const struct reaper_entry *entry, enum reaper_phase phase)
 {
 	struct socket_traffic traffic;
-	*moved = atomic_load_explicit(&entry->bytes, memory_order_relaxed);
 	if (phase == REAPER_BODY)
-		return true;
-	bool known = socket_traffic(entry->fd, &traffic);
-	*moved = traffic.taken;
-	return known;
+		return atomic_load_explicit(&entry->bytes, memory_order_relaxed);
+	return socket_traffic(entry->fd, &traffic) ? traffic.taken : atomic_load(&entry->handed);
 }
 
 /* A body's deadline moves as it is fed; a reply's here, as the client takes it. */
 static void look_at_transfer(struct reaper *r, struct reaper_entry *entry, enum reaper_phase phase,
 			     uint64_t *deadline, uint64_t now)
 {
-	uint64_t start = atomic_load(&entry->start_ns), moved;
-	if (!count_moved(entry, phase, &moved))
-		return;
+	uint64_t start = atomic_load(&entry->start_ns), moved = count_moved(entry, phase);
 	if (entry->paced_ns != start) {
 		entry->paced_ns = start;
 		entry->pace = pace_start(moved, now);

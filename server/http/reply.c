@@ -21,6 +21,22 @@ uint64_t reply_size(const struct reply *reply)
 	return size;
 }
 
+size_t reply_copy(const struct reply *reply, uint64_t position, char *out, size_t size)
+{
+	const struct body *body = &reply->body;
+	size_t n = 0;
+	for (size_t i = 0; i < body->n_parts && n < size; i++) {
+		const struct body_part *part = &body->parts[i];
+		size_t skipped = position < part->size ? (size_t)position : part->size;
+		size_t left = part->size - skipped, some = left < size - n ? left : size - n;
+		if (some > 0)
+			memcpy(out + n, (const char *)part->data + skipped, some);
+		position -= skipped;
+		n += some;
+	}
+	return n;
+}
+
 const char *reply_no_memory(bool v2, bool budget, size_t *size)
 {
 	static const char *const documents[2][2] = {

@@ -23,6 +23,9 @@ struct reply {
 void reply_add_header(struct reply *reply, const char *name, const char *value);
 void reply_set_body(struct reply *reply, const void *bytes, size_t size);
 uint64_t reply_size(const struct reply *reply); /* of the body */
+/* Copies what stands at a position of the body; fewer bytes than there is room for, where it ends.
+ */
+size_t reply_copy(const struct reply *reply, uint64_t position, char *out, size_t size);
 
 /* Stands in every reply: bytes of the caller's choice are not to be taken for a page or a script.
  */

@@ -39,6 +39,7 @@ struct request {
 	struct target target;
 	bool over_budget;
 	bool interim; /* the client takes interim responses */
+	bool local;   /* it came over a Unix socket */
 
 	enum method method;
 	const struct route *route;       /* NULL: none */

@@ -72,6 +72,22 @@ void socket_probe(int fd)
 	(void)sent; /* what could not be sent finds nothing out */
 }
 
+struct socket_user socket_user(int fd)
+{
+	struct socket_user user = {.family = AF_UNIX, .uid = (uid_t)-1};
+#ifdef SO_PEERCRED
+	struct ucred credentials;
+	socklen_t size = sizeof credentials;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &size) == 0) {
+		user.pid = credentials.pid;
+		user.uid = credentials.uid;
+	}
+#else
+	(void)fd;
+#endif
+	return user;
+}
+
 void socket_shut_backlog(int fd)
 {
 #ifdef __linux__

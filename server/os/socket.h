@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
+#include <sys/types.h>
 
 /* Bytes since the connection's start. */
 struct socket_traffic {
@@ -35,6 +37,15 @@ enum socket_peer socket_peer(int fd);
  * closed answers with a reset. Only while no reply is being written.
  */
 void socket_probe(int fd);
+
+/* A client over a Unix socket, which has no address: who it is, in the place of one. */
+struct socket_user {
+	sa_family_t family; /* AF_UNIX */
+	pid_t pid;          /* when it connected; 0: in another namespace, or not known */
+	uid_t uid;
+};
+/* -1 as uid where the system does not tell. */
+struct socket_user socket_user(int fd);
 
 /* The backlog of a listening socket takes no new connections: their clients ask again, and find
  * the socket closed. Those whose handshake has begun still arrive. */

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "auth/authority.h"
+#include "os/activation.h"
 
 #define TLS "tls:"
 
@@ -136,7 +137,7 @@ bool address_is_local(const struct address *address)
 	const char *text = address->written;
 	size_t n = (size_t)address->n_written;
 	if (address->kind != ADDRESS_TCP)
-		return address->kind == ADDRESS_UNIX;
+		return address->kind == ADDRESS_UNIX || activation_is_local(address->name);
 	take(&text, &n, TLS);
 	return authority_split(text, n, &host) && authority_is_loopback(&host);
 }

@@ -5,7 +5,8 @@
  *   unix:/run/lossd/lossd.sock                  a Unix socket
  *   fd:NAME                                     listening sockets that the program was given
  *
- * and tls: before what is spoken to in TLS, which Unix sockets are not. Pure functions.
+ * and tls: before what is spoken to in TLS, which Unix sockets are not. Pure functions, but for the
+ * sockets that were given (os/activation.h).
  */
 #ifndef LOSSD_ADDRESS_H
 #define LOSSD_ADDRESS_H
@@ -35,7 +36,8 @@ struct address {
  */
 bool address_next(const char **list, struct address *address, const char **why);
 
-/* Whether what is listened on there can be reached from this machine only. */
+/* Whether what is listened on there can be reached from this machine only; not so where no such
+ * socket was given. */
 bool address_is_local(const struct address *address);
 /* All of a list that was read before. */
 bool addresses_are_local(const char *list);

@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "loss.h"
@@ -11,6 +12,11 @@ const char *const config_isas[] = {"auto", "base", "avx2", "avx512", "neon", NUL
 const char *config_isa(const struct config *config)
 {
 	return config->isa == 0 ? NULL : loss_isa_find(config_isas[config->isa]);
+}
+
+unsigned config_mode(const struct config *config)
+{
+	return (unsigned)strtoul(config->unix_socket_mode, NULL, 8);
 }
 
 /* ---------------------------------------------------------------- messages */

@@ -57,6 +57,9 @@ struct config {
 const char *config_isa(const struct config *config);
 extern const char *const config_isas[]; /* the words that config->isa is an index of */
 
+/* The number that unix_socket_mode is. */
+unsigned config_mode(const struct config *config);
+
 /* One line on standard error, after the program's name, or what config_complain_to has named. */
 __attribute__((format(printf, 1, 2))) void config_complain(const char *format, ...);
 /* Gets the lines from now on, without the program's name; NULL: standard error does. One thread. */

@@ -196,6 +196,8 @@ static void print_help(void)
 	printf("lossd %s: evaluates losses over HTTP\n\n"
 	       "usage: lossd [FLAG VALUE | FLAG=VALUE]...\n"
 	       "       lossd eval FILE ...    evaluates a file without a server; see lossd eval "
+	       "--help\n"
+	       "       lossd health [URL]     asks a server whether it is ready; see lossd health "
 	       "--help\n\n"
 	       "  --config FILE\n        a file of settings, in JSON with comments\n"
 	       "  --check-config\n        print the settings that result, and exit\n"

@@ -1,5 +1,7 @@
 #include "config_warn.h"
 
+#include "address.h"
+#include "os/activation.h"
 #include "settings.h"
 
 #include <ctype.h>
@@ -143,8 +145,37 @@ static void look_at_sizes(const struct config *config, sayer say)
 	say(LOG_WARNING, sentence);
 }
 
+/* ---------------------------------------------------------------- listeners */
+
+/* Sockets that are to be given are not known where the settings are only checked. */
+static bool is_open_to_all(const struct address *address)
+{
+	bool known = address->kind != ADDRESS_FD || activation_find(address->name, 0) >= 0;
+	return known && !address->tls && !address_is_local(address);
+}
+
+static void look_at_listeners(const struct config *config, sayer say)
+{
+	struct address address;
+	const char *list = config->listen, *why;
+	char sentence[320];
+	if (strcmp(config->keys_file, "none") != 0)
+		return;
+	while (list && address_next(&list, &address, &why)) {
+		if (!is_open_to_all(&address))
+			continue;
+		snprintf(sentence, sizeof sentence,
+			 "listen has %.*s, which other machines may reach, in plain text, and "
+			 "keys_file is none: whoever reaches it is served; set keys_file and use "
+			 "TLS (tls:%.*s), or listen on loopback behind a proxy",
+			 address.n_written, address.written, address.n_written, address.written);
+		say(LOG_WARNING, sentence);
+	}
+}
+
 void config_warn(const struct config *config, sayer say)
 {
+	look_at_listeners(config, say);
 	look_at_environment(say);
 	look_at_sizes(config, say);
 }

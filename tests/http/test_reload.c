@@ -60,6 +60,7 @@ static void hang_up_until(const char *words, int times)
 	assert_int_equal(count(words), times);
 }
 
+/* Its line, where it has one, is written once the connection's next request is answered. */
 static void ask(const char *target, int status)
 {
 	struct client *client = client_open(&server);
@@ -67,10 +68,12 @@ static void ask(const char *target, int status)
 	client_get(client, target, &reply);
 	assert_int_equal(reply.status, status);
 	reply_free(&reply);
+	client_get(client, "/v2/health/live", &reply);
+	assert_int_equal(reply.status, 200);
+	reply_free(&reply);
 	client_close(client);
 }
 
-/* Its line is there once the next thing that is logged whatever the level is. */
 static void the_level_is_read_again(void **state)
 {
 	(void)state;

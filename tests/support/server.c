@@ -83,6 +83,38 @@ void server_limit_files(rlim_t files)
 	file_limit = files;
 }
 
+/* What server_give_sockets was told; the variables hold what is in them when the child starts. */
+#define MAX_GIVEN 16
+#define FIRST_GIVEN 3
+static struct {
+	int fds[MAX_GIVEN];
+	size_t n;
+	char pid[32], count[32], names[512];
+} given;
+
+void server_give_sockets(const int *fds, size_t n, const char *names)
+{
+	given.n = n < MAX_GIVEN ? n : MAX_GIVEN;
+	for (size_t i = 0; i < given.n; i++)
+		given.fds[i] = fds[i];
+	snprintf(given.count, sizeof(given.count), "LISTEN_FDS=%zu", given.n);
+	snprintf(given.names, sizeof(given.names), "LISTEN_FDNAMES=%s", names);
+}
+
+/* In the child, whose descriptors from 3 on are its own by now. */
+static bool take_given(void)
+{
+	int copies[MAX_GIVEN];
+	snprintf(given.pid, sizeof(given.pid), "LISTEN_PID=%ld", (long)getpid());
+	for (size_t i = 0; i < given.n; i++)
+		if ((copies[i] = fcntl(given.fds[i], F_DUPFD_CLOEXEC, FIRST_GIVEN + MAX_GIVEN)) < 0)
+			return false;
+	for (size_t i = 0; i < given.n; i++)
+		if (dup2(copies[i], FIRST_GIVEN + (int)i) < 0)
+			return false;
+	return true;
+}
+
 /* Between fork and exec: only calls that are safe there. */
 static void become(const struct child *child)
 {
@@ -96,7 +128,7 @@ static void become(const struct child *child)
 		_exit(127);
 	int null = open("/dev/null", O_RDONLY);
 	if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(child->out, STDOUT_FILENO) < 0 ||
-	    dup2(child->err, STDERR_FILENO) < 0)
+	    dup2(child->err, STDERR_FILENO) < 0 || !take_given())
 		_exit(127);
 	/* execve takes char *const[] for historical reasons and changes nothing. */
 	union {
@@ -127,15 +159,17 @@ static int launch(struct server *server, const char *const *first, const char *c
 	const char *program = find_binary(room, sizeof(room));
 	const char *self[] = {program, NULL};
 	const char **head = join(self, first);
+	const char *const sockets[] = {given.pid, given.count, given.names, NULL};
+	const char **all = join(given.n > 0 ? sockets : NULL, environment);
 	struct child child = {
 		.program = program,
 		.argv = join(head, flags),
-		.envp = make_environment(environment),
+		.envp = make_environment(all),
 		.parent = getpid(),
 	};
 	server->log = tmpfile();
-	if (head != NULL && child.argv != NULL && child.envp != NULL && server->log != NULL &&
-	    pipe(ends) == 0) {
+	if (head != NULL && all != NULL && child.argv != NULL && child.envp != NULL &&
+	    server->log != NULL && pipe(ends) == 0) {
 		/* No other child may hold these: the end of the pipe is how the end of this one is
 		 * seen. */
 		fcntl(ends[0], F_SETFD, FD_CLOEXEC);
@@ -151,6 +185,7 @@ static int launch(struct server *server, const char *const *first, const char *c
 	}
 	free(child.argv);
 	free(child.envp);
+	free(all);
 	free(head);
 	if (server->pid > 0)
 		return 0;

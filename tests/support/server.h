@@ -34,6 +34,10 @@ int server_start(struct server *server, const char *const *flags, const char *co
 /* Those started from now on may have so many files open at once; 0: as many as this process. */
 void server_limit_files(rlim_t files);
 
+/* Those started from now on are given these listening sockets (LISTEN_FDS), with names that have
+ * colons between them; 0 of them: none. */
+void server_give_sockets(const int *fds, size_t n, const char *names);
+
 /* The next line of its standard output, after the ready line; false when none comes. */
 bool server_line(struct server *server, char *line, size_t size);
 

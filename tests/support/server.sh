@@ -4,6 +4,7 @@
 
 scratch=$(mktemp -d)
 server=
+server_flags=()
 
 finish() {
   [ -n "$server" ] && kill "$server" 2>/dev/null && wait "$server"
@@ -11,10 +12,10 @@ finish() {
 }
 trap finish EXIT
 
-# Starts it, and sets `address` from its ready line; gives up when it ends, or says nothing for a minute.
+# Starts it with those flags, and sets `address` from its ready line; gives up when it ends, or says nothing for a minute.
 start_server() {
   mkfifo "$scratch/ready" || return 1
-  "$lossd" --listen 127.0.0.1:0 >"$scratch/ready" 2>"$scratch/log" &
+  "$lossd" --listen 127.0.0.1:0 ${server_flags[@]+"${server_flags[@]}"} >"$scratch/ready" 2>"$scratch/log" &
   server=$!
   exec 3<"$scratch/ready"
   while IFS= read -r -t 60 -u 3 line; do

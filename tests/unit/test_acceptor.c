@@ -27,16 +27,35 @@
 struct taker {
 	atomic_int taken, crowded, drained, out_of_order;
 	unsigned times; /* as told last */
+	int next;       /* a listener that is connected to once more each time; 0: none */
 	atomic_int fds[64];
 	atomic_int families[64];
 	atomic_int listeners[64];
 };
+
+static struct admission *admission;
+
+static void come_again(int listener)
+{
+	struct sockaddr_storage address;
+	socklen_t size = sizeof address;
+	assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
+	int fd = socket(address.ss_family, SOCK_STREAM, 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&address, size), 0);
+	close(fd);
+}
 
 static void connected(void *context, size_t listener, int fd, const struct sockaddr *address,
 		      socklen_t size)
 {
 	struct taker *taker = (struct taker *)context;
 	(void)size;
+	if (taker->next > 0) {
+		come_again(taker->next);
+		admission_release(admission, fd);
+		close(fd);
+		return;
+	}
 	int i = atomic_load(&taker->taken);
 	atomic_store(&taker->listeners[i], (int)listener);
 	atomic_store(&taker->fds[i], fd);
@@ -79,7 +98,6 @@ static struct taker taker;
 static struct loss_arena *arena;
 static struct loss_budget budget;
 static struct listeners listeners;
-static struct admission *admission;
 static struct acceptor *acceptor;
 
 static void room(void *context)
@@ -93,7 +111,7 @@ static void start(const char *list, size_t connections)
 	memset(&taker, 0, sizeof taker);
 	budget = (struct loss_budget){.limit = SIZE_MAX};
 	arena = loss_arena_create(NULL);
-	assert_true(listeners_open(list, &listeners));
+	assert_true(listeners_open(list, 0600, &listeners));
 	const struct admission_limits limits = {.connections = connections,
 						.listeners = listeners.n,
 						.descriptors = 4096,
@@ -309,6 +327,46 @@ static void an_idle_drain_ends(void **state)
 	finish();
 }
 
+/* On a socket that was given somebody connects all the time: the drain ends all the same, and who
+ * comes after it is left to the next server, as is who found no room. */
+static void a_given_socket_is_left_to_the_next_server(void **state)
+{
+	(void)state;
+	start("127.0.0.1:0", MOST);
+	int given = dup(listeners.fds[0]);
+	listeners.given[0] = true;
+	taker.next = given;
+	close(connect_to(0));
+	acceptor_drain(acceptor);
+	wait_until_closed(acceptor);
+	assert_int_equal(atomic_load(&taker.drained), 1);
+	struct pollfd waits = {.fd = given, .events = POLLIN};
+	assert_int_equal(poll(&waits, 1, WAIT_MS), 1);
+	atomic_store(&taker.taken, 0); /* they are closed */
+	finish();
+	close(given);
+}
+
+static void a_given_socket_without_room_is_left_too(void **state)
+{
+	(void)state;
+	start("127.0.0.1:0", 1);
+	int given = dup(listeners.fds[0]);
+	listeners.given[0] = true;
+	int first = connect_to(0), second = connect_to(0);
+	wait_until(&taker.crowded, 1);
+	acceptor_drain(acceptor);
+	wait_until_closed(acceptor);
+	assert_int_equal(atomic_load(&taker.taken), 1);
+	int taken = accept(given, NULL, NULL);
+	assert_true(taken >= 0);
+	close(taken);
+	finish();
+	close(first);
+	close(second);
+	close(given);
+}
+
 static void stopping_while_there_is_no_room(void **state)
 {
 	(void)state;
@@ -336,6 +394,8 @@ int main(void)
 		cmocka_unit_test(descriptors_run_out_and_come_back),
 		cmocka_unit_test(a_drain_accepts_the_backlog),
 		cmocka_unit_test(an_idle_drain_ends),
+		cmocka_unit_test(a_given_socket_is_left_to_the_next_server),
+		cmocka_unit_test(a_given_socket_without_room_is_left_too),
 		cmocka_unit_test(stopping_while_there_is_no_room),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -237,6 +237,22 @@ static void addresses_are_counted(void **state)
 	admission = NULL;
 }
 
+/* Over a Unix socket there is no address. */
+static void users_are_not_counted(void **state)
+{
+	const struct sockaddr user = {.sa_family = AF_UNIX};
+	(void)state;
+	begin(100, 1, 1);
+	for (int fd = 10; fd < 20; fd++)
+		assert_true(admission_open(admission, 0) &&
+			    admission_take(admission, 0, fd, &user));
+	assert_true(connect_as(20, 0, "10.0.0.1"));
+	assert_false(connect_as(21, 0, "10.0.0.1"));
+	for (int fd = 10; fd <= 20; fd++)
+		admission_release(admission, fd);
+	assert_true(connect_as(20, 0, "10.0.0.1"));
+}
+
 /* Chains of many addresses, ended in another order. */
 static void many_addresses_come_and_go(void **state)
 {
@@ -338,6 +354,7 @@ int main(void)
 		TEST(own_places_hold_little),
 		TEST(shared_places_are_charged),
 		TEST(addresses_are_counted),
+		TEST(users_are_not_counted),
 		TEST(many_addresses_come_and_go),
 		TEST(descriptors_beyond_the_table_are_refused),
 		TEST(lost_connections_are_found),

@@ -385,6 +385,42 @@ static void a_body_beyond_the_budget_is_told(void **state)
 	}
 }
 
+/* Each that others may reach, in plain text, while whoever comes is served. */
+static void open_listeners_are_told(void **state)
+{
+	static const struct {
+		const char *listen, *told[2];
+	} cases[] = {
+		{"127.0.0.1:1,[::1]:1,localhost:2,unix:/a,fd:b", {NULL}},
+		{"0.0.0.0:1,127.0.0.1:2", {"0.0.0.0:1"}},
+		{"loss.example:1,[::]:2", {"loss.example:1", "[::]:2"}},
+		{"tls:0.0.0.0:1", {NULL}},
+		{"tls:0.0.0.0:1,0.0.0.0:2", {"0.0.0.0:2"}},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		bool tls = strncmp(cases[i].listen, "tls", 3) == 0;
+		for (int keys = 0; keys < 2; keys++) {
+			char whole[700] = "";
+			for (int j = 0; !keys && j < 2 && cases[i].told[j]; j++)
+				sprintf(whole + strlen(whole),
+					"lossd: warning: listen has %s, which other machines may "
+					"reach, "
+					"in plain text, and keys_file is none: whoever reaches it "
+					"is "
+					"served; set keys_file and use TLS (tls:%s), or listen on "
+					"loopback behind a proxy\n",
+					cases[i].told[j], cases[i].told[j]);
+			LOAD("--check-config", "--max-body-bytes=1KiB", "--listen", cases[i].listen,
+			     keys ? "--keys-file=/k" : "--threads=1",
+			     tls ? "--tls-certificate=/c" : "--threads=1",
+			     tls ? "--tls-key=/k" : "--threads=1");
+			assert_int_equal(action, CONFIG_EXIT_0);
+			assert_string_equal(err.text, whole);
+		}
+	}
+}
+
 static void auto_stands_for_what_the_machine_has(void **state)
 {
 	(void)state;
@@ -779,7 +815,8 @@ static void check_config_prints_what_results_as_json(void **state)
 {
 	(void)state;
 	setenv("LOSSD_LOG_FORMAT", "json", 1);
-	LOAD("--check-config", "--threads=5", "--max-body-bytes", "2KiB", "--listen", "0.0.0.0:1");
+	LOAD("--check-config", "--threads=5", "--max-body-bytes", "2KiB", "--listen",
+	     "127.0.0.1:1");
 	assert_int_equal(action, CONFIG_EXIT_0);
 	assert_string_equal(err.text, "");
 	cJSON *document = cJSON_Parse(out.text);
@@ -789,7 +826,7 @@ static void check_config_prints_what_results_as_json(void **state)
 		assert_true(cJSON_HasObjectItem(document, settings[i].key));
 	assert_true(cJSON_GetObjectItem(document, "threads")->valuedouble == 5);
 	assert_true(cJSON_GetObjectItem(document, "max_body_bytes")->valuedouble == 2048);
-	assert_string_equal(cJSON_GetObjectItem(document, "listen")->valuestring, "0.0.0.0:1");
+	assert_string_equal(cJSON_GetObjectItem(document, "listen")->valuestring, "127.0.0.1:1");
 	assert_string_equal(cJSON_GetObjectItem(document, "log_format")->valuestring, "json");
 	assert_string_equal(cJSON_GetObjectItem(document, "log_level")->valuestring, "info");
 	cJSON_Delete(document);
@@ -966,6 +1003,7 @@ int main(void)
 		TEST(unknown_variables_are_told),
 		TEST(variables_of_kubernetes_are_no_mistakes),
 		TEST(a_body_beyond_the_budget_is_told),
+		TEST(open_listeners_are_told),
 		TEST(auto_stands_for_what_the_machine_has),
 		TEST(sizes_take_units),
 		TEST(a_wrong_flag_is_one_line_with_source_value_and_bound),

@@ -34,8 +34,8 @@ static void port_0_picks_one(void **state)
 {
 	struct listeners one, other;
 	(void)state;
-	assert_true(listeners_open("127.0.0.1:0", &one));
-	assert_true(listeners_open("127.0.0.1:0", &other));
+	assert_true(listeners_open("127.0.0.1:0", 0600, &one));
+	assert_true(listeners_open("127.0.0.1:0", 0600, &other));
 	unsigned port = port_of(one.urls[0]);
 	assert_int_equal(strncmp(one.urls[0], "http://127.0.0.1:", 17), 0);
 	assert_true(port > 0);
@@ -60,7 +60,7 @@ static void addresses_of_version_6_have_brackets(void **state)
 		print_message("skipped: this machine has no IPv6 loopback\n");
 		skip();
 	}
-	assert_true(listeners_open("[::1]:0", &listeners));
+	assert_true(listeners_open("[::1]:0", 0600, &listeners));
 	assert_int_equal(strncmp(listeners.urls[0], "http://[::1]:", 13), 0);
 	assert_true(port_of(listeners.urls[0]) > 0);
 	listeners_close(&listeners);
@@ -72,13 +72,13 @@ static void refusals_say_why(void **state)
 	struct listeners open, none;
 	char taken[64];
 	(void)state;
-	assert_true(listeners_open("127.0.0.1:0", &open));
+	assert_true(listeners_open("127.0.0.1:0", 0600, &open));
 	snprintf(taken, sizeof taken, "127.0.0.1:%u", port_of(open.urls[0]));
 	const char *const bad[] = {taken, "198.51.100.1:0", "nonsense", "127.0.0.1:99999"};
 	for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
 		static struct capture said;
 		capture_begin(&said, STDERR_FILENO);
-		bool opened = listeners_open(bad[i], &none);
+		bool opened = listeners_open(bad[i], 0600, &none);
 		capture_end(&said);
 		assert_false(opened);
 		assert_int_equal(none.n, 0);
@@ -92,7 +92,7 @@ static void listeners_of_tls_are_told(void **state)
 {
 	struct listeners listeners;
 	(void)state;
-	assert_true(listeners_open("127.0.0.1:0,tls:127.0.0.1:0", &listeners));
+	assert_true(listeners_open("127.0.0.1:0,tls:127.0.0.1:0", 0600, &listeners));
 	assert_false(listeners.tls[0]);
 	assert_true(listeners.tls[1]);
 	assert_int_equal(strncmp(listeners.urls[1], "https://127.0.0.1:", 18), 0);
@@ -103,7 +103,7 @@ static void a_list_is_opened_in_its_order(void **state)
 {
 	struct listeners listeners;
 	(void)state;
-	assert_true(listeners_open("127.0.0.1:0,127.0.0.2:0", &listeners));
+	assert_true(listeners_open("127.0.0.1:0,127.0.0.2:0", 0600, &listeners));
 	assert_int_equal(listeners.n, 2);
 	assert_int_equal(strncmp(listeners.urls[0], "http://127.0.0.1:", 17), 0);
 	assert_int_equal(strncmp(listeners.urls[1], "http://127.0.0.2:", 17), 0);
@@ -121,12 +121,12 @@ static void a_list_is_opened_as_a_whole_or_not_at_all(void **state)
 	struct listeners listeners;
 	char list[64];
 	(void)state;
-	assert_true(listeners_open("127.0.0.1:0", &listeners));
+	assert_true(listeners_open("127.0.0.1:0", 0600, &listeners));
 	unsigned port = port_of(listeners.urls[0]);
 	listeners_close(&listeners);
 	snprintf(list, sizeof list, "127.0.0.1:%u,198.51.100.1:0", port);
 	capture_begin(&said, STDERR_FILENO);
-	bool opened = listeners_open(list, &listeners);
+	bool opened = listeners_open(list, 0600, &listeners);
 	capture_end(&said);
 	assert_false(opened);
 	assert_int_equal(listeners.n, 0);

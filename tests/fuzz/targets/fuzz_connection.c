@@ -36,7 +36,7 @@ static void start(void)
 	fuzz_settings(&config);
 	config.threads = config.io_threads = 1;
 	log_start(LOG_ERROR, LOG_TEXT);
-	fuzz_check(listeners_open("127.0.0.1:0", &listeners) &&
+	fuzz_check(listeners_open("127.0.0.1:0", 0600, &listeners) &&
 			   getsockname(listeners.fds[0], (struct sockaddr *)&address,
 				       &address_size) == 0,
 		   "no listening socket");

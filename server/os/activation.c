@@ -1,0 +1,94 @@
+#include "activation.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define FIRST 3
+/* Of a name, terminated; systemd takes 255. */
+#define NAME_SIZE 256
+
+static struct given {
+	int fd;
+	char name[NAME_SIZE];
+} given[ACTIVATION_MAX];
+static size_t n_given;
+
+/* The number that is the whole of a variable; -1: it is none. */
+static long number_of(const char *variable)
+{
+	const char *text = getenv(variable);
+	char *end = NULL;
+	long number = text && *text >= '0' && *text <= '9' ? strtol(text, &end, 10) : -1;
+	return end && *end == '\0' ? number : -1;
+}
+
+/* The next of the names, which have colons between them; *names is NULL after the last. */
+static void take_name(const char **names, char out[NAME_SIZE])
+{
+	size_t n = *names ? strcspn(*names, ":") : 0;
+	if (!*names) {
+		snprintf(out, NAME_SIZE, "unknown");
+		return;
+	}
+	snprintf(out, NAME_SIZE, "%.*s", n < NAME_SIZE ? (int)n : 0, *names);
+	*names = (*names)[n] == ':' ? *names + n + 1 : NULL;
+}
+
+void activation_start(void)
+{
+	const char *names = getenv("LISTEN_FDNAMES");
+	long n = number_of("LISTEN_PID") == (long)getpid() ? number_of("LISTEN_FDS") : 0;
+	n_given = 0;
+	for (long i = 0; i < n; i++) {
+		struct given next = {.fd = FIRST + (int)i};
+		/* Where one is not open there are none after it, whatever the variable says. */
+		if (fcntl(next.fd, F_SETFD, FD_CLOEXEC) != 0)
+			break;
+		take_name(&names, next.name);
+		if (n_given < ACTIVATION_MAX)
+			given[n_given++] = next;
+	}
+	unsetenv("LISTEN_FDS");
+	unsetenv("LISTEN_PID");
+	unsetenv("LISTEN_FDNAMES");
+}
+
+int activation_find(const char *name, size_t i)
+{
+	for (size_t g = 0; g < n_given; g++)
+		if (strcmp(given[g].name, name) == 0 && i-- == 0)
+			return given[g].fd;
+	return -1;
+}
+
+static bool is_local(int fd)
+{
+	union {
+		struct sockaddr any;
+		struct sockaddr_in v4;
+		struct sockaddr_in6 v6;
+		struct sockaddr_storage largest;
+	} address = {.largest = {0}};
+	socklen_t size = sizeof address;
+	if (getsockname(fd, &address.any, &size) != 0)
+		return false;
+	if (address.any.sa_family == AF_INET)
+		return ntohl(address.v4.sin_addr.s_addr) >> 24 == 127;
+	if (address.any.sa_family == AF_INET6)
+		return IN6_IS_ADDR_LOOPBACK(&address.v6.sin6_addr);
+	return address.any.sa_family == AF_UNIX;
+}
+
+bool activation_is_local(const char *name)
+{
+	size_t n = 0;
+	for (int fd; (fd = activation_find(name, n)) >= 0; n++)
+		if (!is_local(fd))
+			return false;
+	return n > 0;
+}

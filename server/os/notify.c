@@ -1,0 +1,110 @@
+#include "notify.h"
+
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "clock.h"
+
+#define MESSAGE_SIZE 2048
+#define NS_PER_MS UINT64_C(1000000)
+/* A manager whose queue is full for longer does without. */
+#define SEND_SECONDS 1
+
+static struct {
+	int fd; /* opened at once: later there may be no descriptors left */
+	struct sockaddr_un address;
+	socklen_t size;
+	uint64_t every_ns; /* the watchdog's half; 0: there is none */
+	uint64_t due_ns;
+} manager = {.fd = -1};
+
+/* A path, or "@name" of an abstract socket. */
+static bool take_address(const char *text)
+{
+	size_t n = text ? strlen(text) : 0;
+	if (n < 2 || n >= sizeof manager.address.sun_path || !strchr("/@", text[0]))
+		return false;
+	manager.address = (struct sockaddr_un){.sun_family = AF_UNIX};
+	memcpy(manager.address.sun_path, text, n);
+	if (text[0] == '@')
+		manager.address.sun_path[0] = '\0';
+	manager.size = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + n);
+	return true;
+}
+
+/* The whole number that is all of a variable; 0: it is none. */
+static uint64_t number_of(const char *variable)
+{
+	const char *text = getenv(variable);
+	char *end = NULL;
+	uint64_t number = text && *text >= '0' && *text <= '9' ? strtoull(text, &end, 10) : 0;
+	return end && *end == '\0' ? number : 0;
+}
+
+static void take_watchdog(void)
+{
+	uint64_t usec = number_of("WATCHDOG_USEC");
+	bool ours = !getenv("WATCHDOG_PID") || number_of("WATCHDOG_PID") == (uint64_t)getpid();
+	manager.every_ns = ours && usec < UINT64_MAX / 1000 ? usec * 1000 / 2 : 0;
+	manager.due_ns = 0;
+}
+
+void notify_start(void)
+{
+	const struct timeval patience = {.tv_sec = SEND_SECONDS};
+	if (take_address(getenv("NOTIFY_SOCKET"))) {
+		manager.fd = socket(AF_UNIX, SOCK_DGRAM, 0);
+		take_watchdog();
+	}
+	if (manager.fd >= 0) {
+		fcntl(manager.fd, F_SETFD, FD_CLOEXEC);
+		setsockopt(manager.fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
+	}
+	unsetenv("NOTIFY_SOCKET");
+	unsetenv("WATCHDOG_USEC");
+	unsetenv("WATCHDOG_PID");
+}
+
+void notify(const char *format, ...)
+{
+	char message[MESSAGE_SIZE];
+	va_list args;
+	if (manager.fd < 0)
+		return;
+	va_start(args, format);
+	int n = vsnprintf(message, sizeof message, format, args);
+	va_end(args);
+	if (n > 0 && n < (int)sizeof message)
+		sendto(manager.fd, message, (size_t)n, MSG_NOSIGNAL,
+		       (const struct sockaddr *)&manager.address, manager.size);
+}
+
+int notify_sleep_ms(int ms)
+{
+	uint64_t now = clock_ns();
+	if (manager.fd < 0 || manager.every_ns == 0)
+		return ms;
+	if (manager.due_ns <= now)
+		return 0;
+	uint64_t left = (manager.due_ns - now + NS_PER_MS - 1) / NS_PER_MS;
+	return left < (uint64_t)ms ? (int)left : ms;
+}
+
+void notify_alive(bool alive)
+{
+	uint64_t now = clock_ns();
+	if (manager.fd < 0 || manager.every_ns == 0 || now < manager.due_ns)
+		return;
+	manager.due_ns = now + manager.every_ns;
+	if (alive)
+		notify("WATCHDOG=1");
+}
