@@ -1,6 +1,7 @@
 #include "tls.h"
 
 #include <errno.h>
+#include <gnutls/gnutls.h>
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
@@ -47,6 +48,20 @@ static _Thread_local struct {
 	struct tls *tls; /* NULL: it has had none of TLS */
 	int epoll;
 } here = {NULL, -1};
+
+/* NULL: it speaks plain text. What is pointed to is no session any more when the connection is
+ * closed. */
+static const union MHD_ConnectionInfo *session_of(struct MHD_Connection *connection)
+{
+	return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+}
+
+static struct peer *peer_of(struct tls *tls, struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	return &tls->peers[info->connect_fd];
+}
 
 /* Whether it is one that this thread may have to do with. */
 static struct peer *as_peer(void *pointer)
@@ -151,16 +166,16 @@ ssize_t gnutls_record_recv(gnutls_session_t session, void *bytes, size_t n)
 	return got;
 }
 
-bool tls_has_more(struct tls *tls, int fd, uint64_t bytes)
+bool tls_has_more(struct tls *tls, struct MHD_Connection *connection, uint64_t bytes)
 {
-	const struct peer *peer = &tls->peers[fd];
+	const struct peer *peer = peer_of(tls, connection);
 	return peer->received > peer->accounted + bytes ||
-	       gnutls_record_check_pending(peer->session) > 0 || socket_unread(fd) > 0;
+	       gnutls_record_check_pending(peer->session) > 0 || socket_unread(peer->fd) > 0;
 }
 
-void tls_account(struct tls *tls, int fd, uint64_t bytes)
+void tls_account(struct tls *tls, struct MHD_Connection *connection, uint64_t bytes)
 {
-	tls->peers[fd].accounted += bytes;
+	peer_of(tls, connection)->accounted += bytes;
 }
 
 /* ---------------------------------------------------------------- connections */
@@ -191,9 +206,18 @@ static void count_closed(struct tls *tls)
 #endif
 }
 
-void tls_open(struct tls *tls, int fd, gnutls_session_t session, struct MHD_Connection *connection)
+bool tls_is_spoken(struct MHD_Connection *connection)
 {
-	struct peer *peer = &tls->peers[fd];
+	return session_of(connection) != NULL;
+}
+
+bool tls_open(struct tls *tls, struct MHD_Connection *connection)
+{
+	if (!tls_is_spoken(connection))
+		return false;
+	struct peer *peer = peer_of(tls, connection);
+	gnutls_session_t session = (gnutls_session_t)session_of(connection)->tls_session;
+	int fd = (int)(peer - tls->peers);
 	here.tls = tls;
 	count_open(tls);
 	*peer = (struct peer){.fd = fd,
@@ -206,11 +230,14 @@ void tls_open(struct tls *tls, int fd, gnutls_session_t session, struct MHD_Conn
 	gnutls_handshake_set_hook_function(session, GNUTLS_HANDSHAKE_FINISHED, GNUTLS_HOOK_POST,
 					   on_finished);
 	gnutls_transport_set_pull_timeout_function(session, pull_timeout);
+	return true;
 }
 
-bool tls_close(struct tls *tls, int fd)
+bool tls_close(struct tls *tls, struct MHD_Connection *connection)
 {
-	struct peer *peer = &tls->peers[fd];
+	if (!tls_is_spoken(connection))
+		return true;
+	struct peer *peer = peer_of(tls, connection);
 	credentials_release(peer->credentials);
 	peer->credentials = NULL;
 	count_closed(tls);

@@ -14,7 +14,6 @@
 #ifndef LOSSD_TLS_H
 #define LOSSD_TLS_H
 
-#include <gnutls/gnutls.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -42,15 +41,19 @@ void tls_stop(struct tls *tls); /* no connection is left; NULL is fine */
 /* The end of the certificate in force, in seconds since 1970. */
 int64_t tls_not_after(struct tls *tls);
 
-/* A new connection: nothing has been read or written. */
-void tls_open(struct tls *tls, int fd, gnutls_session_t session, struct MHD_Connection *connection);
+/* Whether it does, or plain text. */
+bool tls_is_spoken(struct MHD_Connection *connection);
+/* A new connection: nothing has been read or written. False, and nothing is done, where it speaks
+ * plain text. */
+bool tls_open(struct tls *tls, struct MHD_Connection *connection);
 /* Its session is gone. False: the client had begun a handshake that came to nothing. */
-bool tls_close(struct tls *tls, int fd);
+bool tls_close(struct tls *tls, struct MHD_Connection *connection);
 
-/* Whether something has come after a request of so many bytes, or may have. */
-bool tls_has_more(struct tls *tls, int fd, uint64_t bytes);
+/* Of one that speaks TLS: whether something has come after a request of so many bytes, or may have.
+ */
+bool tls_has_more(struct tls *tls, struct MHD_Connection *connection, uint64_t bytes);
 /* That request has ended. */
-void tls_account(struct tls *tls, int fd, uint64_t bytes);
+void tls_account(struct tls *tls, struct MHD_Connection *connection, uint64_t bytes);
 
 /* For the thread's own waiting (epoll.c): from now on it waits by this one. */
 void tls_waits_by(int epoll);
