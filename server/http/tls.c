@@ -157,9 +157,9 @@ static int pull_timeout(gnutls_transport_ptr_t pointer, unsigned milliseconds)
 
 /* The program's own function takes the place of GnuTLS's, which does the same, so that what
  * libmicrohttpd reads is counted. */
-ssize_t gnutls_record_recv(gnutls_session_t session, void *bytes, size_t n)
+ssize_t gnutls_record_recv(gnutls_session_t session, void *data, size_t data_size)
 {
-	ssize_t got = gnutls_record_recv_seq(session, bytes, n, NULL);
+	ssize_t got = gnutls_record_recv_seq(session, data, data_size, NULL);
 	struct peer *peer = as_peer(gnutls_transport_get_ptr(session));
 	if (peer && got > 0)
 		peer->received += (uint64_t)got;
@@ -217,15 +217,16 @@ bool tls_open(struct tls *tls, struct MHD_Connection *connection)
 		return false;
 	struct peer *peer = peer_of(tls, connection);
 	gnutls_session_t session = (gnutls_session_t)session_of(connection)->tls_session;
-	int fd = (int)(peer - tls->peers);
+	gnutls_transport_ptr_t reads, writes;
 	here.tls = tls;
 	count_open(tls);
-	*peer = (struct peer){.fd = fd,
+	*peer = (struct peer){.fd = (int)(peer - tls->peers),
 			      .session = session,
 			      .connection = connection,
 			      .credentials = hold_current(tls)};
 	credentials_use(peer->credentials, session);
-	gnutls_transport_set_ptr2(session, peer, (gnutls_transport_ptr_t)(intptr_t)fd);
+	gnutls_transport_get_ptr2(session, &reads, &writes);
+	gnutls_transport_set_ptr2(session, peer, writes);
 	gnutls_transport_set_pull_function(session, pull);
 	gnutls_handshake_set_hook_function(session, GNUTLS_HANDSHAKE_FINISHED, GNUTLS_HOOK_POST,
 					   on_finished);

@@ -149,7 +149,7 @@ tls_replies() {
   [ -n "$port" ] && paste "$(sed -n "/^curl /s/:8443/:$port/p" "$1")" && holds '"cross_entropy"'
   status=$?
   kill "$tls" && wait "$tls"
-  return $status
+  return "$status"
 }
 
 # ---------------------------------------------------------------- the test
