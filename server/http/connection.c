@@ -31,45 +31,25 @@ static const struct sockaddr *peer_of(struct MHD_Connection *connection)
 	return info ? info->client_addr : NULL;
 }
 
+static bool is_local(struct MHD_Connection *connection)
+{
+	const struct sockaddr *peer = peer_of(connection);
+	return peer && peer->sa_family == AF_UNIX;
+}
+
 static int fd_of(struct MHD_Connection *connection)
 {
 	return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
 }
 
-/* Not NULL: it speaks TLS. What is pointed to is gone when the connection is closed. */
-static const union MHD_ConnectionInfo *session_of(struct MHD_Connection *connection)
-{
-	return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
-}
-
 static struct reaper_entry *open_connection(struct connections *connections,
 					    struct MHD_Connection *connection)
 {
-	const union MHD_ConnectionInfo *session = session_of(connection);
 	struct server *server = connections->server;
-	int fd = fd_of(connection);
-	struct reaper_entry *entry = reaper_open(server->reaper, fd);
-	if (session)
-		tls_open(server->tls, fd, (gnutls_session_t)session->tls_session, connection);
-	if (session && entry)
+	struct reaper_entry *entry = reaper_open(server->reaper, fd_of(connection));
+	if (tls_open(server->tls, connection) && entry)
 		reaper_encrypted(server->reaper, entry);
 	return entry;
-}
-
-/* A handshake that was cut has been counted. */
-static void close_session(struct connections *connections, struct MHD_Connection *connection,
-			  struct reaper_entry *entry)
-{
-	const struct server *server = connections->server;
-	bool shaken = !session_of(connection) || tls_close(server->tls, fd_of(connection));
-	if (!shaken && !(entry && reaper_was_cut(server->reaper, entry)))
-		metrics_reject(METRICS_REJECT_TLS);
-}
-
-static bool is_local(struct MHD_Connection *connection)
-{
-	const struct sockaddr *peer = peer_of(connection);
-	return peer && peer->sa_family == AF_UNIX;
 }
 
 static void on_connection(void *context, struct MHD_Connection *connection, void **socket_context,
@@ -85,7 +65,10 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
 		return;
 	}
 	struct reaper_entry *entry = (struct reaper_entry *)*socket_context;
-	close_session(connections, connection, entry);
+	/* A handshake that was cut has been counted. */
+	if (!tls_close(connections->server->tls, connection) &&
+	    !(entry && reaper_was_cut(reaper, entry)))
+		metrics_reject(METRICS_REJECT_TLS);
 	bool evicted = entry && reaper_close(reaper, entry);
 	metrics_connection(-1);
 	admission_release(connections->admission, fd);
@@ -118,10 +101,9 @@ static uint64_t consumed_by(const struct connections *connections, const struct 
 			    struct MHD_Connection *connection)
 {
 	uint64_t bytes = length_of(request, connection);
-	if (bytes == REAPER_UNKNOWN || !session_of(connection))
+	if (bytes == REAPER_UNKNOWN || !tls_is_spoken(connection))
 		return bytes;
-	bool more = tls_has_more(connections->server->tls, fd_of(connection), bytes);
-	return more ? 0 : REAPER_ALL;
+	return tls_has_more(connections->server->tls, connection, bytes) ? 0 : REAPER_ALL;
 }
 
 /* Whether the connection ends with the reply: where the server goes away, or others wait for room;
@@ -185,6 +167,7 @@ static void *on_target(void *context, const char *target, struct MHD_Connection 
 		raw_head_hide_query(target);
 	if (request) {
 		request->local = is_local(connection);
+		request->encrypted = tls_is_spoken(connection);
 		return request;
 	}
 	return &connections->unbegun[why != LOSS_OUT_OF_MEMORY];
@@ -314,9 +297,8 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
 	struct request *request = request_of(connections, *request_context);
 	struct reaper_entry *entry = entry_of(connection);
 	uint64_t consumed = consumed_by(connections, request, connection);
-	if (consumed != REAPER_UNKNOWN && session_of(connection))
-		tls_account(connections->server->tls, fd_of(connection),
-			    length_of(request, connection));
+	if (consumed != REAPER_UNKNOWN && tls_is_spoken(connection))
+		tls_account(connections->server->tls, connection, length_of(request, connection));
 	*request_context = NULL;
 
 	if (request) {

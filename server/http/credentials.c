@@ -1,5 +1,6 @@
 #include "credentials.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <gnutls/x509.h>
 #include <stdarg.h>
@@ -30,12 +31,12 @@ struct source {
 __attribute__((format(printf, 3, 4))) static bool
 blame(struct credentials_fault *fault, const struct source *source, const char *format, ...)
 {
-	int n = snprintf(fault->text, sizeof fault->text, "%s: %s: ", source->setting,
-			 source->path);
+	char why[sizeof fault->text - CONFIG_PATH_SIZE - 32];
 	va_list args;
 	va_start(args, format);
-	vsnprintf(fault->text + n, sizeof fault->text - (size_t)n, format, args);
+	vsnprintf(why, sizeof why, format, args);
 	va_end(args);
+	snprintf(fault->text, sizeof fault->text, "%s: %s: %s", source->setting, source->path, why);
 	return false;
 }
 
@@ -71,6 +72,7 @@ static bool is_none(const struct source *source)
 /* GnuTLS would say that it can not be decrypted. */
 static bool is_encrypted(const struct source *key)
 {
+	assert(key->pem.data); /* it has been read */
 	return strstr((const char *)key->pem.data, "ENCRYPTED") != NULL;
 }
 

@@ -19,7 +19,7 @@ struct credentials;
 
 /* Why there are none, as a sentence: the setting, its file, and what is wrong with it. */
 struct credentials_fault {
-	char text[CONFIG_PATH_SIZE + 512];
+	char text[2 * CONFIG_PATH_SIZE + 512];
 };
 
 /* The files of tls_certificate, tls_key and tls_client_ca, the last of which may be "none". The

@@ -322,11 +322,14 @@ bool reaper_has_more(struct reaper *reaper, const struct reaper_entry *entry, ui
 {
 	struct socket_traffic traffic;
 	(void)reaper;
-	if (consumed == REAPER_UNKNOWN || entry->uncertain || !socket_traffic(entry->fd, &traffic))
+	if (consumed == REAPER_UNKNOWN || entry->uncertain)
 		return true; /* perhaps */
-	return consumed != REAPER_ALL &&
-	       traffic.received >
-		       atomic_load_explicit(&entry->accounted, memory_order_relaxed) + consumed;
+	if (consumed == REAPER_ALL)
+		return false;
+	if (!socket_traffic(entry->fd, &traffic))
+		return true; /* perhaps */
+	return traffic.received >
+	       atomic_load_explicit(&entry->accounted, memory_order_relaxed) + consumed;
 }
 
 void reaper_received(struct reaper *reaper, struct reaper_entry *entry, uint64_t bytes,

@@ -1,8 +1,13 @@
 #include "tls.h"
 
 #include <errno.h>
+#include <gnutls/gnutls.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <microhttpd.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -13,6 +18,9 @@
 #include "credentials.h"
 #include "log/log.h"
 #include "os/socket.h"
+
+/* Sessions that may end before what GnuTLS had for them is returned to the system. */
+#define KEPT_SESSIONS 1024
 
 /* One connection. */
 struct peer {
@@ -29,6 +37,8 @@ struct tls {
 	const struct config *config;
 	pthread_mutex_t mutex; /* guards the next one */
 	struct credentials *current;
+	atomic_size_t n_open; /* sessions; and how many when memory was returned last, or more */
+	atomic_size_t n_most;
 	struct peer *peers; /* by descriptor */
 	size_t n_peers;
 };
@@ -38,6 +48,20 @@ static _Thread_local struct {
 	struct tls *tls; /* NULL: it has had none of TLS */
 	int epoll;
 } here = {NULL, -1};
+
+/* NULL: it speaks plain text. What is pointed to is no session any more when the connection is
+ * closed. */
+static const union MHD_ConnectionInfo *session_of(struct MHD_Connection *connection)
+{
+	return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+}
+
+static struct peer *peer_of(struct tls *tls, struct MHD_Connection *connection)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	return &tls->peers[info->connect_fd];
+}
 
 /* Whether it is one that this thread may have to do with. */
 static struct peer *as_peer(void *pointer)
@@ -133,25 +157,25 @@ static int pull_timeout(gnutls_transport_ptr_t pointer, unsigned milliseconds)
 
 /* The program's own function takes the place of GnuTLS's, which does the same, so that what
  * libmicrohttpd reads is counted. */
-ssize_t gnutls_record_recv(gnutls_session_t session, void *bytes, size_t n)
+ssize_t gnutls_record_recv(gnutls_session_t session, void *data, size_t data_size)
 {
-	ssize_t got = gnutls_record_recv_seq(session, bytes, n, NULL);
+	ssize_t got = gnutls_record_recv_seq(session, data, data_size, NULL);
 	struct peer *peer = as_peer(gnutls_transport_get_ptr(session));
 	if (peer && got > 0)
 		peer->received += (uint64_t)got;
 	return got;
 }
 
-bool tls_has_more(struct tls *tls, int fd, uint64_t bytes)
+bool tls_has_more(struct tls *tls, struct MHD_Connection *connection, uint64_t bytes)
 {
-	const struct peer *peer = &tls->peers[fd];
+	const struct peer *peer = peer_of(tls, connection);
 	return peer->received > peer->accounted + bytes ||
-	       gnutls_record_check_pending(peer->session) > 0 || socket_unread(fd) > 0;
+	       gnutls_record_check_pending(peer->session) > 0 || socket_unread(peer->fd) > 0;
 }
 
-void tls_account(struct tls *tls, int fd, uint64_t bytes)
+void tls_account(struct tls *tls, struct MHD_Connection *connection, uint64_t bytes)
 {
-	tls->peers[fd].accounted += bytes;
+	peer_of(tls, connection)->accounted += bytes;
 }
 
 /* ---------------------------------------------------------------- connections */
@@ -164,27 +188,60 @@ static struct credentials *hold_current(struct tls *tls)
 	return current;
 }
 
-void tls_open(struct tls *tls, int fd, gnutls_session_t session, struct MHD_Connection *connection)
+static void count_open(struct tls *tls)
 {
-	struct peer *peer = &tls->peers[fd];
+	size_t n = atomic_fetch_add(&tls->n_open, 1) + 1, most = atomic_load(&tls->n_most);
+	while (n > most && !atomic_compare_exchange_weak(&tls->n_most, &most, n))
+		continue;
+}
+
+/* A session is many small pieces, which malloc would keep for ever once there were thousands. */
+static void count_closed(struct tls *tls)
+{
+	size_t n = atomic_fetch_sub(&tls->n_open, 1) - 1, most = atomic_load(&tls->n_most);
+	if (most < n + KEPT_SESSIONS || !atomic_compare_exchange_strong(&tls->n_most, &most, n))
+		return;
+#ifdef __GLIBC__
+	malloc_trim(0);
+#endif
+}
+
+bool tls_is_spoken(struct MHD_Connection *connection)
+{
+	return session_of(connection) != NULL;
+}
+
+bool tls_open(struct tls *tls, struct MHD_Connection *connection)
+{
+	if (!tls_is_spoken(connection))
+		return false;
+	struct peer *peer = peer_of(tls, connection);
+	gnutls_session_t session = (gnutls_session_t)session_of(connection)->tls_session;
+	gnutls_transport_ptr_t reads, writes;
 	here.tls = tls;
-	*peer = (struct peer){.fd = fd,
+	count_open(tls);
+	*peer = (struct peer){.fd = (int)(peer - tls->peers),
 			      .session = session,
 			      .connection = connection,
 			      .credentials = hold_current(tls)};
 	credentials_use(peer->credentials, session);
-	gnutls_transport_set_ptr2(session, peer, (gnutls_transport_ptr_t)(intptr_t)fd);
+	gnutls_transport_get_ptr2(session, &reads, &writes);
+	gnutls_transport_set_ptr2(session, peer, writes);
 	gnutls_transport_set_pull_function(session, pull);
 	gnutls_handshake_set_hook_function(session, GNUTLS_HANDSHAKE_FINISHED, GNUTLS_HOOK_POST,
 					   on_finished);
 	gnutls_transport_set_pull_timeout_function(session, pull_timeout);
+	return true;
 }
 
-bool tls_close(struct tls *tls, int fd)
+bool tls_close(struct tls *tls, struct MHD_Connection *connection)
 {
-	struct peer *peer = &tls->peers[fd];
+	if (!tls_is_spoken(connection))
+		return true;
+	struct peer *peer = peer_of(tls, connection);
 	credentials_release(peer->credentials);
 	peer->credentials = NULL;
+	count_closed(tls);
 	return peer->established || !peer->heard;
 }
 

@@ -14,7 +14,6 @@
 #ifndef LOSSD_TLS_H
 #define LOSSD_TLS_H
 
-#include <gnutls/gnutls.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -24,7 +23,8 @@
 
 /* What is spoken: 1.2 and 1.3, and what the system's policy calls normal of the rest. */
 #define TLS_PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"
-/* Memory of a connection, beside that of one in plain text. */
+/* Memory of a connection, beside that of one in plain text: a session has some 11 KiB, and a record
+ * of 16 KiB that has come in part, and one that can not be sent yet. */
 #define TLS_CONNECTION_BYTES ((size_t)48 * 1024)
 
 struct tls;
@@ -41,15 +41,19 @@ void tls_stop(struct tls *tls); /* no connection is left; NULL is fine */
 /* The end of the certificate in force, in seconds since 1970. */
 int64_t tls_not_after(struct tls *tls);
 
-/* A new connection: nothing has been read or written. */
-void tls_open(struct tls *tls, int fd, gnutls_session_t session, struct MHD_Connection *connection);
+/* Whether it does, or plain text. */
+bool tls_is_spoken(struct MHD_Connection *connection);
+/* A new connection: nothing has been read or written. False, and nothing is done, where it speaks
+ * plain text. */
+bool tls_open(struct tls *tls, struct MHD_Connection *connection);
 /* Its session is gone. False: the client had begun a handshake that came to nothing. */
-bool tls_close(struct tls *tls, int fd);
+bool tls_close(struct tls *tls, struct MHD_Connection *connection);
 
-/* Whether something has come after a request of so many bytes, or may have. */
-bool tls_has_more(struct tls *tls, int fd, uint64_t bytes);
+/* Of one that speaks TLS: whether something has come after a request of so many bytes, or may have.
+ */
+bool tls_has_more(struct tls *tls, struct MHD_Connection *connection, uint64_t bytes);
 /* That request has ended. */
-void tls_account(struct tls *tls, int fd, uint64_t bytes);
+void tls_account(struct tls *tls, struct MHD_Connection *connection, uint64_t bytes);
 
 /* For the thread's own waiting (epoll.c): from now on it waits by this one. */
 void tls_waits_by(int epoll);

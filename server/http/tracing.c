@@ -98,7 +98,7 @@ static void fill_request(struct span *span, const struct request *request)
 	if (request->method != METHOD_OTHER)
 		span->method = route_method_name(request->method);
 	span->route = request->route ? request->route->path : NULL;
-	span->scheme = "http";
+	span->scheme = request->encrypted ? "https" : "http";
 	span->loss = request->loss ? request->loss->name : NULL;
 	span->computed = t->threads > 0;
 	span->threads = t->threads;

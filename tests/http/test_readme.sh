@@ -51,6 +51,7 @@ make setup-run && make|library_replies|command -v cc && command -v c++ && comman
 build/lossd --listen|settings_result|true
 lossd key new trainer|keys_listed|true
 lossd --keys-file|keys_replies|command -v curl
+openssl req -x509|tls_replies|command -v openssl && command -v curl
 '
 
 # ---------------------------------------------------------------- how they are run
@@ -156,6 +157,22 @@ keys_replies() {
   paste "${line//\$!/$own}"
   status=$?
   kill "$own" && wait "$own" && [ "$status" -eq 0 ] && holds '{"losses":['
+}
+
+# The server in the middle gets a free port.
+tls_replies() {
+  local port='' tls status
+  paste "$(sed '/^lossd /,$d' "$1")" || return 1
+  (cd "$folder" && eval "exec $(sed -n '/^lossd /{s/:8443/:0/; s/ &$//; p}' "$1")") >"$scratch/tls" 2>"$scratch/err" &
+  tls=$!
+  while [ -z "$port" ] && kill -0 "$tls" 2>/dev/null; do
+    sleep 0.05
+    port=$(sed -n 's/.*ready on https:.*://p' "$scratch/tls")
+  done
+  [ -n "$port" ] && paste "$(sed -n "/^curl /s/:8443/:$port/p" "$1")" && holds '"cross_entropy"'
+  status=$?
+  kill "$tls" && wait "$tls"
+  return "$status"
 }
 
 # ---------------------------------------------------------------- the test

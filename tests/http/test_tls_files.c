@@ -4,14 +4,11 @@
 #include "../support/tls_stream.h"
 
 #include <gnutls/x509.h>
-#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -375,83 +372,6 @@ static void real_clients_show_their_certificates(void **state)
 	assert_int_equal(server_stop(&world.plain), 0);
 }
 
-/* ---------------------------------------------------------------- rotation */
-
-#define CLIENTS 4
-#define ROTATIONS 20
-
-static atomic_bool over;
-static atomic_int answered, lost;
-
-/* Every other request on a connection of its own. */
-static void *ask_on_and_on(void *files)
-{
-	struct client *client = NULL;
-	for (int i = 0; !atomic_load(&over); i++) {
-		struct reply reply;
-		if (i % 2 == 0) {
-			client_close(client);
-			client = client_open(&world.tls);
-			client_trust(client, files);
-		}
-		client_post(client, CROSS_ENTROPY, GOOD, &reply);
-		atomic_fetch_add(reply.status == 200 ? &answered : &lost, 1);
-		reply_free(&reply);
-	}
-	client_close(client);
-	return NULL;
-}
-
-/* All three files, while clients ask: nobody notices. */
-static void rotation_under_load_loses_nothing(void **state)
-{
-	struct certificate clients, mine, next[2], authorities;
-	pthread_t threads[CLIENTS];
-	(void)state;
-	tls_server_certificate(&world, "clients", FOR_AUTHORITIES, NULL, &clients);
-	tls_server_certificate(&world, "client", FOR_CLIENTS, &clients, &mine);
-	tls_server_certificate(&world, "authorities", FOR_AUTHORITIES, NULL, &authorities);
-	for (int i = 0; i < 2; i++) {
-		const struct certificate_wish wish = {.folder = world.folder,
-						      .name = i ? "odd" : "even",
-						      .use = FOR_SERVERS,
-						      .issuer = &world.authority,
-						      .from = -60,
-						      .to = 7200 + i};
-		certificate_make(&wish, &next[i]);
-	}
-	struct client_files files = {world.authority.certificate, mine.certificate, mine.key};
-	char *both = NULL, *first = text_of(clients.certificate),
-	     *second = text_of(authorities.certificate);
-	assert_true(asprintf(&both, "%s%s", second, first) > 0);
-	const char *const flags[] = {"--tls-client-ca", authorities.certificate, NULL};
-	write_file(authorities.certificate, first);
-	assert_int_equal(tls_server_start(&world, flags), 0);
-	atomic_store(&over, false);
-	for (int i = 0; i < CLIENTS; i++)
-		assert_int_equal(pthread_create(&threads[i], NULL, ask_on_and_on, &files), 0);
-	for (int i = 0; i < ROTATIONS; i++) {
-		int before = atomic_load(&answered);
-		certificate_replace(next[i % 2].certificate, world.shown.certificate);
-		certificate_replace(next[i % 2].key, world.shown.key);
-		write_file(authorities.certificate, i % 2 ? first : both);
-		tls_server_hang_up(&world, RELOADED);
-		for (int64_t end = now_ms() + WAIT_MS;
-		     atomic_load(&answered) < before + 2 * CLIENTS && now_ms() < end;)
-			usleep(1000);
-	}
-	atomic_store(&over, true);
-	for (int i = 0; i < CLIENTS; i++)
-		pthread_join(threads[i], NULL);
-	print_message("# %d answered, %d lost\n", atomic_load(&answered), atomic_load(&lost));
-	assert_int_equal(atomic_load(&lost), 0);
-	assert_true(atomic_load(&answered) >= 2 * CLIENTS * ROTATIONS);
-	free(both);
-	gnutls_free(first);
-	gnutls_free(second);
-	assert_int_equal(server_stop(&world.plain), 0);
-}
-
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -462,7 +382,6 @@ int main(void)
 		TEST(odd_files_are_a_warning),
 		TEST(clients_must_have_a_certificate_of_the_authority),
 		TEST(real_clients_show_their_certificates),
-		TEST(rotation_under_load_loses_nothing),
 	};
 	return cmocka_run_group_tests_name("TLS files", tests, NULL, NULL);
 }
