@@ -9,6 +9,7 @@
 #include "settings/config.h"
 
 #define SHOWN 80
+#define MOST_HOURS UINT64_C(8784000) /* of a thousand years, and as many of what is longer */
 
 bool key_complain(const char *format, ...)
 {
@@ -105,8 +106,7 @@ static bool read_duration(const char *text, int64_t *seconds)
 	for (size_t i = 0; n > 1 && i < sizeof units / sizeof *units; i++) {
 		if (text[n - 1] != units[i].unit)
 			continue;
-		/* Nobody's key is to last for a thousand years. */
-		if (!read_digits(text, n - 1, &number) || number > 1000 * 366 * 24)
+		if (!read_digits(text, n - 1, &number) || number > MOST_HOURS)
 			return false;
 		*seconds = (int64_t)(number * units[i].seconds);
 		return true;

@@ -115,12 +115,11 @@ static loss_status collect(struct head *head, const struct header *headers, size
 			   struct loss_arena *arena, struct loss_error *err)
 {
 	loss_status status = LOSS_OK;
-	struct loss_error later;
 	unsigned again = 0;
 	/* After an error too: what takes precedence over it may depend on any of them. */
 	for (size_t i = 0; i < n; i++) {
 		bool good = status == LOSS_OK;
-		loss_status taken = take(head, &headers[i], &again, arena, good ? err : &later);
+		loss_status taken = take(head, &headers[i], &again, arena, good ? err : NULL);
 		status = good ? taken : status;
 	}
 	for (size_t k = 0; again >> k; k++) {

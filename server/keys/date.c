@@ -39,7 +39,7 @@ static bool read_offset(const char *at, int64_t *seconds)
 		return true;
 	int hours = take_after(&at, "+-");
 	int minutes = hours < 0 ? -1 : take_after(&at, ":");
-	*seconds = sign * (hours * 60 + minutes) * 60;
+	*seconds = (int64_t)sign * 60 * (hours * INT64_C(60) + minutes);
 	return hours <= 23 && minutes >= 0 && minutes <= 59 && *at == '\0';
 }
 
@@ -75,7 +75,10 @@ bool date_read(const char *text, int64_t *seconds)
 	}
 	if (!read_offset(at, &offset))
 		return false;
-	*seconds = (int64_t)timegm(&date) + hour * 3600 + minute * 60 + second - offset;
+	date.tm_hour = hour;
+	date.tm_min = minute;
+	date.tm_sec = second;
+	*seconds = (int64_t)timegm(&date) - offset;
 	return *seconds >= FIRST && *seconds <= DATE_LAST;
 }
 
