@@ -24,7 +24,6 @@
 #define ROWS 12800
 #define BYTES ((size_t)ROWS * CLASSES * 4)
 #define LENGTH 3
-#define EXTREME 3e6f /* a row that holds it is left to plain code */
 
 static struct object object;
 
@@ -65,8 +64,7 @@ static int begin_slow_one(void)
 {
 	double begun = cpu_seconds();
 	int64_t end = now_ms() + WAIT_MS;
-	int fd = ask(
-		", \"outputs\": [" OUTPUT("loss") ", " OUTPUT("entropy") ", " OUTPUT("rank") "]");
+	int fd = ask(", \"outputs\": [" OUTPUT("loss") ", " OUTPUT("grad") "]");
 	while (cpu_seconds() < begun + 0.2) {
 		assert_true(now_ms() < end);
 		poll(NULL, 0, 20);
@@ -119,7 +117,11 @@ static bool is_silent(int fd)
 /* It leaves while its problem is computed. */
 static void leave(int fd)
 {
-	assert_true(is_silent(fd));
+	char out[1024];
+	if (!is_silent(fd)) {
+		raw_read(fd, out, sizeof out, 100, NULL);
+		fail_msg("it did not wait: %s", out);
+	}
 	close(fd);
 }
 
@@ -194,8 +196,6 @@ static int start_with(const char *name, const char *value)
 	if (group_start_with(flags) != 0)
 		return -1;
 	object_create(&object, "queue", BYTES);
-	for (size_t row = 0; row < ROWS; row++)
-		memcpy(object.data + row * CLASSES * 4, &(float){EXTREME}, sizeof(float));
 	object_register(client, "r", object.key, 0, object.size);
 	return 0;
 }
