@@ -226,7 +226,7 @@ static void a_large_problem_has_all_its_phases(void **state)
 					     "compute", "encode", NULL};
 	struct reply reply;
 	size_t size;
-	char *body = body_of_zeros(300, 1000, &size);
+	char *body = body_of_zeros(6000, 1000, &size);
 	(void)state;
 	begin(NULL, 0);
 	client_send(
@@ -238,7 +238,7 @@ static void a_large_problem_has_all_its_phases(void **state)
 	reply_free(&reply);
 	cJSON *document = otlp_document(&collector, 0);
 	const cJSON *span = otlp_span(document, 0);
-	expect_attribute(span, "lossd.rows", "300");
+	expect_attribute(span, "lossd.rows", "6000");
 	expect_attribute(span, "lossd.threads", "2");
 	expect_phases(document, span, phases);
 	expect_metric(EXPORTED, 6);

@@ -28,7 +28,7 @@ RULES = ("alerts.yml", "rules.yml")
 EVALUATE = "/v1/losses/cross_entropy"
 GOOD = b'{"logits": [[1, 2]], "targets": [1]}'
 # A little above what is computed at once: it waits for the compute thread.
-LARGE = json.dumps({"logits": [[0] * 1000] * 270, "targets": [1] * 270}).encode()
+LARGE = json.dumps({"logits": [[0] * 1000] * 6000, "targets": [1] * 6000}).encode()
 BUDGET = 64 << 20
 CONFIG = """
 global: {{scrape_interval: 250ms, scrape_timeout: 200ms, evaluation_interval: 250ms}}
@@ -54,7 +54,7 @@ def rows_of(path):
 
 def sides(expression):
     """What an alert compares, without what it compares it with."""
-    return re.sub(r" *(==|>|<|>=|<=) *[0-9.]+$", "", expression)
+    return re.sub(r" *(==|>|<|>=|<=) *[0-9.* ]+$", "", expression)
 
 
 def panels(items):
@@ -116,8 +116,12 @@ def await_text(process, log, pattern):
 
 @contextlib.contextmanager
 def lossd(scratch):
+    certificate, key = f"{scratch}/tls.pem", f"{scratch}/tls.key"
+    make = "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 30 -subj /CN=localhost"
+    subprocess.run([*make.split(), "-keyout", key, "-out", certificate], check=True, capture_output=True)
     with open(f"{scratch}/lossd", "w") as log:
         command = [LOSSD, "--listen", "127.0.0.1:0", "--memory-budget-bytes", str(BUDGET)]
+        command += ["--listen", "tls:127.0.0.1:0", "--tls-certificate", certificate, "--tls-key", key]
         with program(command, log) as process:
             yield await_text(process, log, r"lossd: ready on http://(\S+)")
 
