@@ -8,10 +8,10 @@ static uint64_t add(uint64_t a, uint64_t b)
 	return a < UINT64_MAX - b ? a + b : UINT64_MAX;
 }
 
-/* The least first. It does not change while the item waits, so that the order does not either. */
-static uint64_t rank(const struct schedule_item *item)
+static bool goes_before(const struct schedule_item *item, const struct schedule_item *other)
 {
-	return add(item->left_ns, item->came_ns);
+	return item->left_ns < other->left_ns ||
+	       (item->left_ns == other->left_ns && item->came_ns < other->came_ns);
 }
 
 void schedule_start(struct schedule *schedule, const struct schedule_limits *limits)
@@ -19,11 +19,10 @@ void schedule_start(struct schedule *schedule, const struct schedule_limits *lim
 	*schedule = (struct schedule){.limits = *limits, .rate = 1.0};
 }
 
-/* After all that do not rank behind it. */
 static void insert(struct schedule *schedule, struct schedule_item *item)
 {
 	struct schedule_item **link = &schedule->first;
-	while (*link && rank(*link) <= rank(item))
+	while (*link && !goes_before(item, *link))
 		link = &(*link)->next;
 	item->next = *link;
 	item->queued = true;
@@ -76,12 +75,24 @@ static void take_out(struct schedule *schedule, struct schedule_item **link)
 	count(schedule, item, false);
 }
 
+static struct schedule_item **find_oldest(struct schedule *schedule)
+{
+	struct schedule_item **oldest = &schedule->first;
+	for (struct schedule_item **at = oldest; *at; at = &(*at)->next)
+		if ((*at)->came_ns < (*oldest)->came_ns)
+			oldest = at;
+	return oldest;
+}
+
 struct schedule_item *schedule_take(struct schedule *schedule)
 {
-	struct schedule_item *item = schedule->first;
-	if (!item)
+	struct schedule_item **oldest = find_oldest(schedule), **next = &schedule->first;
+	if (!*next)
 		return NULL;
-	take_out(schedule, &schedule->first);
+	bool its_turn = oldest == next || schedule->passed == SCHEDULE_TURNS - 1;
+	schedule->passed = its_turn ? 0 : schedule->passed + 1;
+	struct schedule_item *item = its_turn ? *oldest : *next;
+	take_out(schedule, its_turn ? oldest : next);
 	item->begun = true;
 	schedule->running = true;
 	return item;

@@ -2,10 +2,10 @@
  * What is computed next, and what is refused: the decisions of the scheduler, without its thread
  * and its clock, so that they can be tried by themselves.
  *
- * Jobs run in slices. Next is always the one with the least that is left of its cost, less the time
- * since it came: a nanosecond of waiting is worth one of cost. So what comes later than a job by
- * more than its cost never goes before it, and a job waits at most for what was there when it came
- * and for what comes within its own cost after it, however much that is after that.
+ * Jobs run in slices. The next one is of the job with the least that is left of its cost; but at
+ * least one slice of SCHEDULE_TURNS is of the job that came first. So a small job waits for what is
+ * smaller, and for a slice now and then of what is larger; and a large one, once it is the oldest,
+ * has its share of the time whatever comes: nobody waits for ever.
  *
  * Costs are estimates, in nanoseconds of one thread (loss_plan_cost_ns).
  *
@@ -37,11 +37,13 @@ struct schedule_item {
 
 struct schedule {
 	struct schedule_limits limits;
-	struct schedule_item *first; /* in the order in which they are to run */
-	size_t waiting;              /* of those, that have not begun: */
-	uint64_t waiting_ns;         /* their cost */
-	bool running;                /* one is taken */
-	double rate;                 /* cost that is done in a nanosecond */
+	struct schedule_item
+		*first;      /* by what is left, the least first; of equals who came first */
+	unsigned passed;     /* slices since the job that came first had one */
+	size_t waiting;      /* of those, that have not begun: */
+	uint64_t waiting_ns; /* their cost */
+	bool running;        /* one is taken */
+	double rate;         /* cost that is done in a nanosecond */
 };
 
 /* Why a job was refused, and what there was. */
@@ -51,6 +53,9 @@ struct schedule_refusal {
 	uint64_t waiting_ns;
 	unsigned retry_s; /* when to come again: when what waits now will have been done */
 };
+
+/* Of so many slices one at least is of the job that came first. */
+#define SCHEDULE_TURNS 8
 
 /* Bounds of retry_s. */
 #define SCHEDULE_RETRY_MIN_S 1

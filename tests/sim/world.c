@@ -35,9 +35,6 @@ struct ask {
 
 	bool held, cancelled;
 	uint64_t cancelled_ns, answered_ns, done_ns, slice_ns;
-	uint64_t before_ns; /* what there was when it was queued, and what came within its cost
-			       after */
-	uint64_t others_ns; /* what was done for others since */
 };
 
 struct world {
@@ -51,6 +48,7 @@ struct world {
 	struct reaper *reaper;
 	uint64_t reaper_ns, slice_end_ns; /* when they are due */
 	struct ask *running;
+	unsigned passed; /* slices since who came first had one */
 	uint64_t slice_start_ns, slice_done_ns, slice_cost_ns;
 	size_t n;
 	struct ask asks[MOST];
@@ -122,12 +120,22 @@ static void end(struct world *w, struct ask *ask)
 
 /* ---------------------------------------------------------------- slices */
 
-/* What was promised of the order: what others were done for. */
-static void judge_wait(struct world *w, const struct ask *ask)
+/* What was promised of the order, of what waits and the one that is taken. */
+static void judge_choice(struct world *w, const struct ask *taken)
 {
-	promise(w, ask->others_ns <= ask->before_ns,
-		"nobody waits for more than what is smaller, or has waited for longer than it is "
-		"larger");
+	bool least = true, oldest = true;
+	for (size_t i = 0; i < w->n; i++) {
+		const struct ask *ask = &w->asks[i];
+		if (ask == taken || ask->stage != WAITING)
+			continue;
+		least &= taken->item.left_ns <= ask->item.left_ns;
+		oldest &= taken->item.came_ns <= ask->item.came_ns;
+	}
+	promise(w, least || oldest, "the smallest goes first, or who came first");
+	promise(w, least || w->passed == SCHEDULE_TURNS - 1,
+		"who came first has no more than its share");
+	w->passed = oldest ? 0 : w->passed + 1;
+	promise(w, w->passed < SCHEDULE_TURNS, "who came first has its share");
 }
 
 /* Blocks are whole: a slice has one at least. */
@@ -142,6 +150,7 @@ static void begin_slice(struct world *w)
 	uint64_t blocks = ask->slice_ns / block;
 	uint64_t cost = later(blocks, 1) * block;
 	promise(w, ask->stage == WAITING, "only what waits is run");
+	judge_choice(w, ask);
 	ask->stage = RUNNING;
 	w->slice_cost_ns = cost < item->left_ns ? cost : item->left_ns;
 	w->slice_start_ns = now_ns;
@@ -160,13 +169,6 @@ static void cut_slice(struct world *w)
 		w->slice_end_ns = stop_ns;
 }
 
-static void note_work(struct world *w, const struct ask *worker, uint64_t cost_ns)
-{
-	for (size_t i = 0; i < w->n; i++)
-		if (&w->asks[i] != worker && w->asks[i].stage == WAITING)
-			w->asks[i].others_ns += cost_ns;
-}
-
 static void end_slice(struct world *w)
 {
 	struct ask *ask = w->running;
@@ -175,11 +177,9 @@ static void end_slice(struct world *w)
 	w->slice_end_ns = NEVER;
 	ask->item.left_ns -= w->slice_cost_ns;
 	ask->done_ns += w->slice_cost_ns;
-	note_work(w, ask, w->slice_cost_ns);
 	schedule_ran(&w->schedule, w->slice_cost_ns, took);
 	ask->slice_ns = schedule_next_slice(ask->slice_ns, took, SLICE_NS);
 	if (ask->cancelled || ask->item.left_ns == 0) {
-		judge_wait(w, ask);
 		promise(w, ask->cancelled || ask->done_ns == ask->cost_ns, "all is done once");
 		end(w, ask);
 		return;
@@ -189,29 +189,6 @@ static void end_slice(struct world *w)
 }
 
 /* ---------------------------------------------------------------- the queue */
-
-/* Whether one goes before another that came after it with that cost: by how much more it costs it
- * has waited at least. */
-static bool goes_before(const struct ask *ask, uint64_t left_ns, uint64_t cost_ns)
-{
-	return left_ns <= cost_ns || left_ns - cost_ns <= now_ns - ask->item.came_ns;
-}
-
-/* What of the work that is there goes before a newcomer: of what runs its slice in any case. */
-static uint64_t work_before(const struct world *w, uint64_t cost_ns)
-{
-	uint64_t before = 0;
-	for (size_t i = 0; i < w->n; i++) {
-		const struct ask *ask = &w->asks[i];
-		uint64_t slice = ask->stage == RUNNING ? w->slice_cost_ns : 0;
-		bool there = ask->stage == WAITING || ask->stage == RUNNING;
-		if (there && goes_before(ask, ask->item.left_ns - slice, cost_ns))
-			before += ask->item.left_ns;
-		else if (there)
-			before += slice;
-	}
-	return before;
-}
 
 static size_t not_begun(const struct world *w, uint64_t *cost_ns)
 {
@@ -227,16 +204,8 @@ static size_t not_begun(const struct world *w, uint64_t *cost_ns)
 	return n;
 }
 
-/* Those that the newcomer goes before, by being so much smaller than they were, know that it came.
- */
 static void note_newcomer(struct world *w, const struct ask *newcomer)
 {
-	for (size_t i = 0; i < w->n; i++) {
-		struct ask *ask = &w->asks[i];
-		if (ask != newcomer && (ask->stage == WAITING || ask->stage == RUNNING) &&
-		    newcomer->cost_ns + (now_ns - ask->item.came_ns) < ask->cost_ns)
-			ask->before_ns += newcomer->cost_ns;
-	}
 	if (newcomer->stage == WAITING && w->running &&
 	    newcomer->cost_ns < w->running->item.left_ns)
 		w->sums->passed++;
@@ -262,7 +231,6 @@ static void judge_refusal(struct world *w, const struct ask *ask,
 static void enqueue(struct world *w, struct ask *ask)
 {
 	struct schedule_refusal refusal;
-	uint64_t before = work_before(w, ask->cost_ns);
 	ask->item.left_ns = ask->cost_ns;
 	if (!schedule_add(&w->schedule, &ask->item, now_ns, &refusal)) {
 		judge_refusal(w, ask, &refusal);
@@ -271,7 +239,6 @@ static void enqueue(struct world *w, struct ask *ask)
 	}
 	ask->stage = WAITING;
 	ask->slice_ns = SLICE_NS;
-	ask->before_ns = before;
 	reaper_compute(w->reaper, ask->entry);
 	note_newcomer(w, ask);
 	say(w, ask, "waits");
@@ -300,7 +267,6 @@ static void withdraw(struct world *w)
 		struct ask *ask = &w->asks[i];
 		if (ask->cancelled && ask->stage == WAITING) {
 			promise(w, schedule_remove(&w->schedule, &ask->item), "none is lost");
-			judge_wait(w, ask);
 			end(w, ask);
 		}
 	}

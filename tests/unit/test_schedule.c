@@ -33,19 +33,56 @@ static void run_something(struct schedule_item *item)
 	assert_ptr_equal(schedule_take(&schedule), item);
 }
 
-/* A nanosecond of waiting is worth one of cost, and among equals who came first goes first. */
-static void waiting_is_worth_its_time(void **state)
+/* Among equals who came first goes first. */
+static void the_smallest_goes_first(void **state)
 {
-	struct schedule_item running = {0}, old = {0}, alike = {0}, less = {0};
+	struct schedule_item running = {0}, large = {0}, old = {0}, young = {0};
 	(void)state;
 	run_something(&running);
-	assert_true(add(&old, 1000, 100));
-	assert_true(add(&alike, 900, 200));
-	assert_true(add(&less, 899, 200));
-	assert_ptr_equal(schedule_take(&schedule), &less);
+	assert_true(add(&large, 1000, 100));
+	assert_true(add(&young, 900, 300));
+	assert_true(add(&old, 900, 200));
 	assert_ptr_equal(schedule_take(&schedule), &old);
-	assert_ptr_equal(schedule_take(&schedule), &alike);
+	assert_ptr_equal(schedule_take(&schedule), &young);
+	assert_ptr_equal(schedule_take(&schedule), &large);
 	assert_null(schedule_take(&schedule));
+}
+
+/* However much that is smaller comes, who came first has one slice of so many: no fewer, no more.
+ */
+static void who_came_first_has_its_share(void **state)
+{
+	struct schedule_item large = {0}, small = {0};
+	(void)state;
+	assert_true(add(&large, 10 * SECOND, 1));
+	for (int slice = 1; slice <= 5 * SCHEDULE_TURNS; slice++) {
+		assert_true(add(&small, 1, 1 + (uint64_t)slice));
+		struct schedule_item *taken = schedule_take(&schedule);
+		schedule_ran(&schedule, 1, 1);
+		assert_ptr_equal(taken, slice % SCHEDULE_TURNS == 0 ? &large : &small);
+		if (taken == &large) {
+			large.left_ns--;
+			schedule_put_back(&schedule, &large);
+			assert_true(schedule_remove(&schedule, &small));
+		}
+	}
+}
+
+/* A job that runs for a minute does not become more urgent than a small one by that. */
+static void a_small_job_never_waits_for_much_of_a_large_one(void **state)
+{
+	struct schedule_item large = {0}, small = {0};
+	(void)state;
+	assert_true(add(&large, 60 * SECOND, 0));
+	while (large.left_ns > SECOND) {
+		assert_ptr_equal(schedule_take(&schedule), &large);
+		schedule_ran(&schedule, SECOND, SECOND);
+		large.left_ns -= SECOND;
+		schedule_put_back(&schedule, &large);
+		assert_true(add(&small, SECOND / 200, 60 * SECOND - large.left_ns));
+		assert_ptr_equal(schedule_take(&schedule), &small);
+		schedule_ran(&schedule, 1, 1);
+	}
 }
 
 /* What has begun goes back with what is left of it and the time that it came, and does not wait. */
@@ -117,7 +154,9 @@ static void slices_follow_the_time_that_they_took(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup(waiting_is_worth_its_time, start),
+		cmocka_unit_test_setup(the_smallest_goes_first, start),
+		cmocka_unit_test_setup(who_came_first_has_its_share, start),
+		cmocka_unit_test_setup(a_small_job_never_waits_for_much_of_a_large_one, start),
 		cmocka_unit_test_setup(what_has_begun_is_not_in_the_queue, start),
 		cmocka_unit_test_setup(a_refusal_tells_when_to_come_again, start),
 		cmocka_unit_test_setup(costs_may_be_of_any_size, start),
