@@ -163,7 +163,7 @@ static bool load_keys(struct service *service, struct loss_error *why)
 	const struct log_field fields[] = {{"file", path, 0}, {"keys", NULL, (double)n}};
 	log_event(LOG_INFO, "keys", fields, 2);
 	if (key_file_is_exposed(path))
-		log_event(LOG_WARNING, "everybody may read the file of keys (chmod o-r)", fields,
+		log_event(LOG_WARNING, "others may read the file of keys, or write it (chmod 640)", fields,
 			  1);
 	return true;
 }
@@ -378,6 +378,19 @@ struct service *service_start(struct loss_arena *arena, const struct config *con
 		fprintf(stderr, "lossd: start: no %s\n", parts[n].name);
 	listeners_close(listeners);
 	return NULL;
+}
+
+bool service_check(struct loss_arena *arena, const struct config *config)
+{
+	struct service service = {.arena = arena, .server.config = *config};
+	bool good = true;
+	for (size_t i = 0; i < N_PARTS; i++) {
+		if (!parts[i].reload)
+			continue;
+		good &= parts[i].start(&service);
+		parts[i].stop(&service);
+	}
+	return good;
 }
 
 void service_reload(struct service *service)
