@@ -241,7 +241,7 @@ static void as_much_waits_as_may(void **state)
 	await_depth(1);
 	assert_true(server_metric(&server, "lossd_queue_cost_seconds") > 1.0);
 	expect_full(ask_for_more(), "more than 1 (queue_cost)");
-	assert_true(refused() == before + 1);
+	await_refused(before + 1);
 	leave(waiting);
 	await_depth(0);
 	waiting = ask_for_more();
