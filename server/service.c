@@ -88,7 +88,7 @@ static bool start_memory(struct service *service)
 	struct server *server = &service->server;
 	server->budget = loss_budget_create((size_t)server->config.memory_budget_bytes);
 	server->reserve = loss_budget_create(SERVER_RESERVE_BYTES);
-	server->pads = pads_create(service->arena, (size_t)server->config.io_threads);
+	server->pads = pads_create(service->arena, capacity_threads(&server->config));
 	return server->budget && server->reserve && server->pads;
 }
 
