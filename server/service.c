@@ -1,7 +1,6 @@
 #include "service.h"
 
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "eval/scheduler.h"
@@ -137,7 +136,7 @@ static bool start_tracer(struct service *service)
 {
 	struct server *server = &service->server;
 	const char *endpoint = server->config.otlp_endpoint;
-	if (strcmp(endpoint, "none") == 0)
+	if (!config_is_set(endpoint))
 		return true;
 	server->tracer = tracer_start(service->arena, endpoint);
 	return server->tracer != NULL;
@@ -146,12 +145,6 @@ static bool start_tracer(struct service *service)
 static void stop_tracer(struct service *service)
 {
 	tracer_stop(service->server.tracer);
-}
-
-/* Of the settings "none", or of files. */
-static bool is_set(const char *path)
-{
-	return strcmp(path, "none") != 0;
 }
 
 static bool load_keys(struct service *service, struct loss_error *why)
@@ -172,7 +165,7 @@ static bool start_keys(struct service *service)
 {
 	struct server *server = &service->server;
 	struct loss_error why;
-	if (!is_set(server->config.keys_file))
+	if (!config_is_set(server->config.keys_file))
 		return true;
 	server->keys = keys_create(service->arena);
 	if (!server->keys || load_keys(service, &why))
