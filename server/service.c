@@ -11,7 +11,6 @@
 #include "http/reaper.h"
 #include "http/request_id.h"
 #include "http/tls.h"
-#include "keys/key_file.h"
 #include "keys/keys.h"
 #include "log/log.h"
 #include "metrics/metrics.h"
@@ -147,20 +146,6 @@ static void stop_tracer(struct service *service)
 	tracer_stop(service->server.tracer);
 }
 
-static bool load_keys(struct service *service, struct loss_error *why)
-{
-	const char *path = service->server.config.keys_file;
-	size_t n = 0;
-	if (!keys_load(service->server.keys, path, &n, why))
-		return false;
-	const struct log_field fields[] = {{"file", path, 0}, {"keys", NULL, (double)n}};
-	log_event(LOG_INFO, "keys", fields, 2);
-	if (key_file_is_exposed(path))
-		log_event(LOG_WARNING, "everybody may read the file of keys (chmod o-r)", fields,
-			  1);
-	return true;
-}
-
 static bool start_keys(struct service *service)
 {
 	struct server *server = &service->server;
@@ -168,7 +153,7 @@ static bool start_keys(struct service *service)
 	if (!config_is_set(server->config.keys_file))
 		return true;
 	server->keys = keys_create(service->arena);
-	if (!server->keys || load_keys(service, &why))
+	if (!server->keys || keys_load(server->keys, server->config.keys_file, &why))
 		return server->keys != NULL;
 	config_complain("keys_file %s: %s", server->config.keys_file, why.detail);
 	service->told = true;
@@ -182,12 +167,13 @@ static void stop_keys(struct service *service)
 
 static enum reload reload_keys(struct service *service)
 {
+	const struct server *server = &service->server;
 	struct loss_error why;
-	if (!service->server.keys)
+	if (!server->keys)
 		return RELOAD_NOTHING;
-	if (load_keys(service, &why))
+	if (keys_load(server->keys, server->config.keys_file, &why))
 		return RELOAD_DONE;
-	const struct log_field fields[] = {{"file", service->server.config.keys_file, 0},
+	const struct log_field fields[] = {{"file", server->config.keys_file, 0},
 					   {"why", why.detail, 0}};
 	log_event(LOG_ERROR, "the file of keys is wrong", fields, 2);
 	return RELOAD_FAILED;
