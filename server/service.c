@@ -1,7 +1,6 @@
 #include "service.h"
 
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "eval/scheduler.h"
@@ -12,7 +11,6 @@
 #include "http/reaper.h"
 #include "http/request_id.h"
 #include "http/tls.h"
-#include "keys/key_file.h"
 #include "keys/keys.h"
 #include "log/log.h"
 #include "metrics/metrics.h"
@@ -88,7 +86,7 @@ static bool start_memory(struct service *service)
 	struct server *server = &service->server;
 	server->budget = loss_budget_create((size_t)server->config.memory_budget_bytes);
 	server->reserve = loss_budget_create(SERVER_RESERVE_BYTES);
-	server->pads = pads_create(service->arena, (size_t)server->config.io_threads);
+	server->pads = pads_create(service->arena, capacity_threads(&server->config));
 	return server->budget && server->reserve && server->pads;
 }
 
@@ -137,7 +135,7 @@ static bool start_tracer(struct service *service)
 {
 	struct server *server = &service->server;
 	const char *endpoint = server->config.otlp_endpoint;
-	if (strcmp(endpoint, "none") == 0)
+	if (!config_is_set(endpoint))
 		return true;
 	server->tracer = tracer_start(service->arena, endpoint);
 	return server->tracer != NULL;
@@ -148,34 +146,14 @@ static void stop_tracer(struct service *service)
 	tracer_stop(service->server.tracer);
 }
 
-/* Of the settings "none", or of files. */
-static bool is_set(const char *path)
-{
-	return strcmp(path, "none") != 0;
-}
-
-static bool load_keys(struct service *service, struct loss_error *why)
-{
-	const char *path = service->server.config.keys_file;
-	size_t n = 0;
-	if (!keys_load(service->server.keys, path, &n, why))
-		return false;
-	const struct log_field fields[] = {{"file", path, 0}, {"keys", NULL, (double)n}};
-	log_event(LOG_INFO, "keys", fields, 2);
-	if (key_file_is_exposed(path))
-		log_event(LOG_WARNING, "others may read the file of keys, or write it (chmod 640)", fields,
-			  1);
-	return true;
-}
-
 static bool start_keys(struct service *service)
 {
 	struct server *server = &service->server;
 	struct loss_error why;
-	if (!is_set(server->config.keys_file))
+	if (!config_is_set(server->config.keys_file))
 		return true;
 	server->keys = keys_create(service->arena);
-	if (!server->keys || load_keys(service, &why))
+	if (!server->keys || keys_load(server->keys, server->config.keys_file, &why))
 		return server->keys != NULL;
 	config_complain("keys_file %s: %s", server->config.keys_file, why.detail);
 	service->told = true;
@@ -189,12 +167,13 @@ static void stop_keys(struct service *service)
 
 static enum reload reload_keys(struct service *service)
 {
+	const struct server *server = &service->server;
 	struct loss_error why;
-	if (!service->server.keys)
+	if (!server->keys)
 		return RELOAD_NOTHING;
-	if (load_keys(service, &why))
+	if (keys_load(server->keys, server->config.keys_file, &why))
 		return RELOAD_DONE;
-	const struct log_field fields[] = {{"file", service->server.config.keys_file, 0},
+	const struct log_field fields[] = {{"file", server->config.keys_file, 0},
 					   {"why", why.detail, 0}};
 	log_event(LOG_ERROR, "the file of keys is wrong", fields, 2);
 	return RELOAD_FAILED;

@@ -50,7 +50,8 @@ static const struct option {
 };
 #define N_OPTIONS (sizeof table / sizeof *table)
 
-__attribute__((format(printf, 1, 2))) static enum exit_status wrong(const char *format, ...)
+/* One line on standard error; false. */
+__attribute__((format(printf, 1, 2))) static bool complain(const char *format, ...)
 {
 	va_list args;
 	va_start(args, format);
@@ -58,7 +59,7 @@ __attribute__((format(printf, 1, 2))) static enum exit_status wrong(const char *
 	vfprintf(stderr, format, args);
 	fprintf(stderr, "; lossd health --help says how it is used\n");
 	va_end(args);
-	return IS_WRONG;
+	return false;
 }
 
 static void print_help(void)
@@ -101,11 +102,11 @@ static bool take(struct options *options, int argc, char **argv, int *i)
 		return true;
 	}
 	if (!option || (joined && !option->value))
-		return wrong(argument[0] == '-' ? "unknown option \"%.80s\""
-						: "\"%.80s\" is one URL too many",
-			     argument) != IS_WRONG;
+		return complain(argument[0] == '-' ? "unknown option \"%.80s\""
+						   : "\"%.80s\" is one URL too many",
+				argument);
 	if (option->value && !joined && *i + 1 == argc)
-		return wrong("%s needs a value", argument) != IS_WRONG;
+		return complain("%s needs a value", argument);
 	*member(options, option) = !option->value ? argument
 				   : joined       ? argument + n + 1
 						  : argv[++*i];
@@ -121,8 +122,8 @@ static bool read_timeout(struct options *options)
 	if (end && *end == '\0' && errno == 0 && options->timeout_ms >= 1 &&
 	    options->timeout_ms <= MAX_TIMEOUT_MS)
 		return true;
-	return wrong("--timeout-ms is \"%.40s\", but must be a whole number from 1 to %d", text,
-		     MAX_TIMEOUT_MS) != IS_WRONG;
+	return complain("--timeout-ms is \"%.40s\", but must be a whole number from 1 to %d", text,
+			MAX_TIMEOUT_MS);
 }
 
 static bool check_files(struct options *options)
@@ -130,11 +131,10 @@ static bool check_files(struct options *options)
 	for (size_t i = 0; i < N_OPTIONS; i++) {
 		const char *path = *member(options, &table[i]);
 		if (table[i].file && path && access(path, R_OK) != 0)
-			return wrong("%s: %.200s: %s", table[i].name, path, strerror(errno)) !=
-			       IS_WRONG;
+			return complain("%s: %.200s: %s", table[i].name, path, strerror(errno));
 	}
 	if (options->key && !options->certificate)
-		return wrong("--key is of no use without --certificate") != IS_WRONG;
+		return complain("--key is of no use without --certificate");
 	return true;
 }
 
@@ -147,7 +147,7 @@ static const char *local_path(const struct options *options)
 	const char *list = options->url, *why = NULL;
 	if (address_next(&list, &address, &why) && !list)
 		return address.name;
-	wrong("\"%.200s\": %s", options->url, why ? why : "the path must have no comma");
+	complain("\"%.200s\": %s", options->url, why ? why : "the path must have no comma");
 	return NULL;
 }
 
@@ -158,11 +158,10 @@ static bool set_url(CURLU *url, const struct options *options)
 	bool web = strncmp(text, "http://", 7) == 0 || strncmp(text, "https://", 8) == 0;
 	char *part = NULL;
 	if (!web)
-		return wrong("\"%.200s\" does not begin with http://, https:// or unix:", text) !=
-		       IS_WRONG;
+		return complain("\"%.200s\" does not begin with http://, https:// or unix:", text);
 	CURLUcode code = curl_url_set(url, CURLUPART_URL, text, CURLU_DISALLOW_USER);
 	if (code != CURLUE_OK)
-		return wrong("\"%.200s\" is no URL: %s", text, curl_url_strerror(code)) != IS_WRONG;
+		return complain("\"%.200s\" is no URL: %s", text, curl_url_strerror(code));
 	bool bare =
 		curl_url_get(url, CURLUPART_PATH, &part, 0) == CURLUE_OK && strcmp(part, "/") == 0;
 	curl_free(part);
@@ -207,11 +206,13 @@ static enum exit_status perform(CURL *curl, const struct options *options,
 {
 	long status = 0;
 	CURLcode code = curl_easy_perform(curl);
-	if (code == CURLE_SSL_CACERT_BADFILE || code == CURLE_SSL_CERTPROBLEM)
-		return wrong("%s: %s", options->url, *error ? error : curl_easy_strerror(code));
+	const char *why = *error ? error : curl_easy_strerror(code);
+	if (code == CURLE_SSL_CACERT_BADFILE || code == CURLE_SSL_CERTPROBLEM) {
+		complain("%s: %s", options->url, why);
+		return IS_WRONG;
+	}
 	if (code != CURLE_OK) {
-		fprintf(stderr, "lossd health: %s: %s\n", options->url,
-			*error ? error : curl_easy_strerror(code));
+		fprintf(stderr, "lossd health: %s: %s\n", options->url, why);
 		return IS_NOT;
 	}
 	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
@@ -254,7 +255,11 @@ int health_main(int argc, char **argv)
 		return IS_WRONG;
 	CURL *curl = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK ? curl_easy_init() : NULL;
 	CURLU *url = curl ? curl_url() : NULL;
-	enum exit_status end = url ? ask(curl, url, &options) : wrong("there is no memory");
+	enum exit_status end = IS_WRONG;
+	if (url)
+		end = ask(curl, url, &options);
+	else
+		complain("there is no memory");
 	curl_url_cleanup(url);
 	curl_easy_cleanup(curl);
 	curl_global_cleanup();

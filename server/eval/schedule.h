@@ -37,13 +37,12 @@ struct schedule_item {
 
 struct schedule {
 	struct schedule_limits limits;
-	struct schedule_item
-		*first;      /* by what is left, the least first; of equals who came first */
-	unsigned passed;     /* slices since the job that came first had one */
-	size_t waiting;      /* of those, that have not begun: */
-	uint64_t waiting_ns; /* their cost */
-	bool running;        /* one is taken */
-	double rate;         /* cost that is done in a nanosecond */
+	struct schedule_item *first; /* by what is left, then by who came first */
+	unsigned passed;             /* slices since the job that came first had one */
+	size_t waiting;              /* of those, that have not begun: */
+	uint64_t waiting_ns;         /* their cost */
+	bool running;                /* one is taken */
+	double rate;                 /* cost that is done in a nanosecond */
 };
 
 /* Why a job was refused, and what there was. */

@@ -22,6 +22,14 @@
 /* Connections may hold this part of the memory budget: the rest is for what they ask. */
 #define SHARE_OF_BUDGET 2
 
+size_t capacity_threads(const struct config *config)
+{
+	int n;
+	bool both = addresses_find(config->listen, false, &n) &&
+		    addresses_find(config->listen, true, &n);
+	return (size_t)config->io_threads * (both ? 2 : 1);
+}
+
 size_t capacity_connection_bytes(const struct config *config)
 {
 	size_t pool = (size_t)config->connection_memory_bytes;
@@ -33,7 +41,8 @@ size_t capacity_connection_bytes(const struct config *config)
 
 static uint64_t own_descriptors(const struct config *config, size_t listeners)
 {
-	uint64_t own = OWN_DESCRIPTORS + DESCRIPTORS_PER_THREAD * config->io_threads + listeners;
+	uint64_t own =
+		OWN_DESCRIPTORS + DESCRIPTORS_PER_THREAD * capacity_threads(config) + listeners;
 	return own + (shm_is_on(config->shm_key_prefix) ? config->shm_max_regions : 0);
 }
 

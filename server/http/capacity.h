@@ -9,6 +9,9 @@
  * it and the memory budget; a line in the log says so where it is much. */
 void capacity_fit(struct config *config, size_t listeners);
 
+/* Threads that serve connections: io_threads of each of libmicrohttpd's daemons, of which a server
+ * that listens in plain text and for TLS has two. */
+size_t capacity_threads(const struct config *config);
 /* Memory of one connection: its pool, and what libmicrohttpd, this program and, where one may speak
  * TLS, GnuTLS keep beside it. */
 size_t capacity_connection_bytes(const struct config *config);

@@ -31,7 +31,7 @@ static const struct sockaddr *peer_of(struct MHD_Connection *connection)
 	return info ? info->client_addr : NULL;
 }
 
-static bool is_local(struct MHD_Connection *connection)
+static bool is_unix_socket(struct MHD_Connection *connection)
 {
 	const struct sockaddr *peer = peer_of(connection);
 	return peer && peer->sa_family == AF_UNIX;
@@ -166,7 +166,7 @@ static void *on_target(void *context, const char *target, struct MHD_Connection 
 	if (target)
 		raw_head_hide_query(target);
 	if (request) {
-		request->local = is_local(connection);
+		request->unix_socket = is_unix_socket(connection);
 		request->encrypted = tls_is_spoken(connection);
 		return request;
 	}

@@ -1,7 +1,8 @@
 /*
  * Connections as libmicrohttpd serves them, with epoll and a pool of threads: its callbacks feed
  * requests (request.h) and tell the reaper and the admission what becomes of a connection.
- * connection.[ch], raw_head.[ch] and tls.c are the only files that know libmicrohttpd.
+ * connection.[ch], response.[ch], raw_head.[ch] and tls.c are the only files that call
+ * libmicrohttpd; epoll.c knows how it waits.
  */
 #ifndef LOSSD_CONNECTION_H
 #define LOSSD_CONNECTION_H

@@ -64,11 +64,6 @@ static bool read_source(struct source *source, struct loss_arena *arena,
 	return true;
 }
 
-static bool is_none(const struct source *source)
-{
-	return strcmp(source->path, "none") == 0;
-}
-
 /* GnuTLS would say that it can not be decrypted. */
 static bool is_encrypted(const struct source *key)
 {
@@ -151,7 +146,7 @@ static bool load_pair(struct credentials *c, const struct source *certificate,
 static bool load_authorities(struct credentials *c, const struct source *ca,
 			     struct credentials_fault *fault)
 {
-	if (is_none(ca))
+	if (!config_is_set(ca->path))
 		return true;
 	int n = gnutls_certificate_set_x509_trust_mem(c->gnutls, &ca->pem, GNUTLS_X509_FMT_PEM);
 	if (n == 0 || n == GNUTLS_E_NO_CERTIFICATE_FOUND)
@@ -191,7 +186,7 @@ static int verify(gnutls_session_t session)
 
 /* ---------------------------------------------------------------- calls */
 
-static struct credentials *create(struct credentials_fault *fault)
+static struct credentials *create(void)
 {
 	struct loss_arena *arena = loss_arena_create(NULL);
 	struct credentials *c = arena ? loss_arena_array(arena, struct credentials, 1) : NULL;
@@ -199,7 +194,6 @@ static struct credentials *create(struct credentials_fault *fault)
 		*c = (struct credentials){.arena = arena, .holders = 1};
 	if (c && gnutls_certificate_allocate_credentials(&c->gnutls) == 0)
 		return c;
-	snprintf(fault->text, sizeof fault->text, "tls_certificate: no memory to read it");
 	loss_arena_destroy(arena);
 	return NULL;
 }
@@ -210,7 +204,7 @@ static bool read_sources(struct source sources[N_SOURCES], struct loss_arena *sc
 			 struct credentials_fault *fault)
 {
 	for (size_t i = 0; i < N_SOURCES; i++)
-		if (!(i == CLIENT_CA && is_none(&sources[i])) &&
+		if (!(i == CLIENT_CA && !config_is_set(sources[i].path)) &&
 		    !read_source(&sources[i], scratch, fault))
 			return false;
 	return true;
@@ -224,13 +218,14 @@ struct credentials *credentials_load(const struct config *config, struct credent
 		[CLIENT_CA] = {"tls_client_ca", config->tls_client_ca, {NULL, 0}},
 	};
 	struct loss_arena *scratch = loss_arena_create(NULL);
-	struct credentials *c = create(fault);
+	struct credentials *c = create();
+	snprintf(fault->text, sizeof fault->text, "tls_certificate: no memory to read it");
 	bool good = scratch && c && read_sources(sources, scratch, fault) &&
 		    load_pair(c, &sources[CERTIFICATE], &sources[KEY], fault) &&
 		    load_authorities(c, &sources[CLIENT_CA], fault);
 	/* Not left lying where somebody else's memory will be. */
 	if (sources[KEY].pem.data)
-		explicit_bzero(sources[KEY].pem.data, sources[KEY].pem.size);
+		gnutls_memset(sources[KEY].pem.data, 0, sources[KEY].pem.size);
 	loss_arena_destroy(scratch);
 	if (good)
 		return c;

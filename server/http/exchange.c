@@ -150,7 +150,7 @@ static loss_status check_framing(struct request *request, const struct raw_head 
 	request_fail(request, framed);
 	if (framed != LOSS_OK)
 		metrics_reject(METRICS_REJECT_FRAMING);
-	else if (!request->local) /* no name can be made to point at a Unix socket */
+	else if (!request->unix_socket) /* no name can be made to point at a Unix socket */
 		request_fail(request, access_check_host(&request->head, &request->server->config,
 							&request->found));
 	return framed;

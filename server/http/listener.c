@@ -39,7 +39,9 @@ static void show(int fd, bool tls, char *out)
 	getsockname(fd, &address.any, &size);
 	bool v6 = address.any.sa_family == AF_INET6;
 	if (address.any.sa_family == AF_UNIX) {
-		snprintf(out, LISTENER_URL_SIZE, "unix:%s", address.local.sun_path);
+		/* A path as long as there is room for has no end. */
+		snprintf(out, LISTENER_URL_SIZE, "unix:%.*s", (int)sizeof address.local.sun_path,
+			 address.local.sun_path);
 		return;
 	}
 	inet_ntop(address.any.sa_family,

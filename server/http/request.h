@@ -42,9 +42,9 @@ struct request {
 
 	struct target target;
 	bool over_budget;
-	bool interim;   /* the client takes interim responses */
-	bool local;     /* it came over a Unix socket */
-	bool encrypted; /* by TLS */
+	bool interim;     /* the client takes interim responses */
+	bool unix_socket; /* it came over one */
+	bool encrypted;   /* by TLS */
 
 	enum method method;
 	const struct route *route;       /* NULL: none */

@@ -39,7 +39,7 @@ static struct MHD_Response *response_of_body(struct request *request)
 {
 	const struct body *body = &request->reply.body;
 	size_t size = reply_size(&request->reply);
-	if (request->local && size > PIECE_BYTES)
+	if (request->unix_socket && size > PIECE_BYTES)
 		return MHD_create_response_from_callback(size, PIECE_BYTES, copy_piece, request,
 							 NULL);
 	if (body->n_parts > 1)

@@ -42,7 +42,7 @@ struct server {
 	struct keys *keys;          /* that clients need; NULL: whoever comes is served */
 	struct shm *shm;            /* NULL: switched off */
 	struct tls *tls;            /* NULL: no listener speaks it */
-	struct tracer *tracer;      /* likewise */
+	struct tracer *tracer;      /* NULL: nobody wants traces */
 	atomic_int stage;           /* enum server_stage */
 	atomic_bool unready;        /* at the last look: readiness.h */
 };

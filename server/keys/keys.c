@@ -1,6 +1,7 @@
 #include "keys.h"
 
 #include "key_file.h"
+#include "log/log.h"
 #include "rate.h"
 
 #include <gnutls/gnutls.h>
@@ -143,7 +144,16 @@ bool keys_replace(struct keys *keys, const struct key_list *list)
 	return true;
 }
 
-bool keys_load(struct keys *keys, const char *path, size_t *n, struct loss_error *why)
+static void note_loaded(const char *path, size_t n)
+{
+	const struct log_field fields[] = {{"file", path, 0}, {"keys", NULL, (double)n}};
+	log_event(LOG_INFO, "keys", fields, 2);
+	if (key_file_is_exposed(path))
+		log_event(LOG_WARNING, "others may read the file of keys, or write it (chmod 640)",
+			  fields, 1);
+}
+
+bool keys_load(struct keys *keys, const char *path, struct loss_error *why)
 {
 	struct loss_arena *arena = loss_arena_create(NULL);
 	struct key_list list;
@@ -154,7 +164,8 @@ bool keys_load(struct keys *keys, const char *path, size_t *n, struct loss_error
 		loss_fail(why, LOSS_OUT_OF_MEMORY, NULL, "there is no memory for its keys");
 		good = false;
 	}
-	*n = good ? list.n : 0;
+	if (good)
+		note_loaded(path, list.n);
 	loss_arena_destroy(arena);
 	return good;
 }

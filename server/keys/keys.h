@@ -2,7 +2,7 @@
  * Who gets in: the keys in force, found by their hash in a table, and what each has left of its
  * rates. A request is judged once, at its head, and keeps nothing of the table: keys can be
  * replaced at any time without a request in flight that notices. Any thread; a lock guards the
- * table, for as long as one look takes.
+ * table, for as long as one look takes, or one for each key when they are replaced.
  */
 #ifndef LOSSD_KEYS_H
 #define LOSSD_KEYS_H
@@ -19,9 +19,9 @@ void keys_destroy(struct keys *keys); /* NULL is fine */
 /* Those of a list are in force instead, each with what the one of the same hash had left. False: no
  * memory, and nothing has changed. */
 bool keys_replace(struct keys *keys, const struct key_list *list);
-/* The same of a file (key_file.h), in which there are *n. False: why->detail says what is wrong,
- * and nothing has changed. */
-bool keys_load(struct keys *keys, const char *path, size_t *n, struct loss_error *why);
+/* The same of a file (key_file.h): the log has how many there are, and a warning where everybody
+ * may read it. False: why->detail says what is wrong, and nothing has changed. */
+bool keys_load(struct keys *keys, const char *path, struct loss_error *why);
 
 enum keys_verdict {
 	KEYS_ADMITTED,

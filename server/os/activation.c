@@ -8,6 +8,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "variable.h"
+
 #define FIRST 3
 /* Of a name, terminated; systemd takes 255. */
 #define NAME_SIZE 256
@@ -18,13 +20,12 @@ static struct given {
 } given[ACTIVATION_MAX];
 static size_t n_given;
 
-/* The number that is the whole of a variable; -1: it is none. */
-static long number_of(const char *variable)
+/* Of sockets that are meant for this process. */
+static uint64_t count_given(void)
 {
-	const char *text = getenv(variable);
-	char *end = NULL;
-	long number = text && *text >= '0' && *text <= '9' ? strtol(text, &end, 10) : -1;
-	return end && *end == '\0' ? number : -1;
+	uint64_t pid, n;
+	bool ours = variable_number("LISTEN_PID", &pid) && pid == (uint64_t)getpid();
+	return ours && variable_number("LISTEN_FDS", &n) ? n : 0;
 }
 
 /* The next of the names, which have colons between them; *names is NULL after the last. */
@@ -42,9 +43,9 @@ static void take_name(const char **names, char out[NAME_SIZE])
 void activation_start(void)
 {
 	const char *names = getenv("LISTEN_FDNAMES");
-	long n = number_of("LISTEN_PID") == (long)getpid() ? number_of("LISTEN_FDS") : 0;
+	uint64_t n = count_given();
 	n_given = 0;
-	for (long i = 0; i < n; i++) {
+	for (uint64_t i = 0; i < n; i++) {
 		struct given next = {.fd = FIRST + (int)i};
 		/* Where one is not open there are none after it, whatever the variable says. */
 		if (fcntl(next.fd, F_SETFD, FD_CLOEXEC) != 0)

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "variable.h"
 
 #define MESSAGE_SIZE 2048
 #define NS_PER_MS UINT64_C(1000000)
@@ -41,19 +42,12 @@ static bool take_address(const char *text)
 	return true;
 }
 
-/* The whole number that is all of a variable; 0: it is none. */
-static uint64_t number_of(const char *variable)
-{
-	const char *text = getenv(variable);
-	char *end = NULL;
-	uint64_t number = text && *text >= '0' && *text <= '9' ? strtoull(text, &end, 10) : 0;
-	return end && *end == '\0' ? number : 0;
-}
-
 static void take_watchdog(void)
 {
-	uint64_t usec = number_of("WATCHDOG_USEC");
-	bool ours = !getenv("WATCHDOG_PID") || number_of("WATCHDOG_PID") == (uint64_t)getpid();
+	uint64_t usec, pid;
+	variable_number("WATCHDOG_USEC", &usec);
+	variable_number("WATCHDOG_PID", &pid);
+	bool ours = !getenv("WATCHDOG_PID") || pid == (uint64_t)getpid();
 	manager.every_ns = ours && usec < UINT64_MAX / 1000 ? usec * 1000 / 2 : 0;
 	manager.due_ns = 0;
 }

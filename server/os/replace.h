@@ -21,7 +21,7 @@ struct replace {
 /* Waits until nobody else has begun. False: errno says why; nothing is to be ended then. */
 bool replace_begin(struct replace *replace, const char *path);
 /* The file is these bytes; a new one is its owner's alone (mode 0600). False: errno says why, and
- * the file is what it was. */
+ * the file is what it was, or these bytes, which the disk may not have yet. */
 bool replace_write(const struct replace *replace, const void *bytes, size_t n);
 /* Others may begin. */
 void replace_end(struct replace *replace);

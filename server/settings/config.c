@@ -14,6 +14,11 @@ const char *config_isa(const struct config *config)
 	return config->isa == 0 ? NULL : loss_isa_find(config_isas[config->isa]);
 }
 
+bool config_is_set(const char *value)
+{
+	return strcmp(value, "none") != 0;
+}
+
 unsigned config_mode(const struct config *config)
 {
 	return (unsigned)strtoul(config->unix_socket_mode, NULL, 8);

@@ -57,6 +57,8 @@ struct config {
 const char *config_isa(const struct config *config);
 extern const char *const config_isas[]; /* the words that config->isa is an index of */
 
+/* Of settings that may be "none": whether it is something else. */
+bool config_is_set(const char *value);
 /* The number that unix_socket_mode is. */
 unsigned config_mode(const struct config *config);
 

@@ -2,14 +2,6 @@
 
 #include "address.h"
 
-#include <stdio.h>
-#include <string.h>
-
-static bool is_set(const char *path)
-{
-	return strcmp(path, "none") != 0;
-}
-
 /* Settings of which the first needs the second, or a listener of TLS where that is NULL. */
 static bool check_files(const struct config *c, bool listens)
 {
@@ -24,7 +16,8 @@ static bool check_files(const struct config *c, bool listens)
 	};
 	char shown[80];
 	for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
-		if (!is_set(rules[i].value) || (rules[i].needs ? is_set(rules[i].needed) : listens))
+		if (!config_is_set(rules[i].value) ||
+		    (rules[i].needs ? config_is_set(rules[i].needed) : listens))
 			continue;
 		config_show(rules[i].value, shown, sizeof shown);
 		if (rules[i].needs)
@@ -43,7 +36,8 @@ bool config_check(const struct config *config)
 {
 	int n = 0;
 	const char *listener = addresses_find(config->listen, true, &n);
-	if (listener && !is_set(config->tls_certificate) && !is_set(config->tls_key)) {
+	if (listener && !config_is_set(config->tls_certificate) &&
+	    !config_is_set(config->tls_key)) {
 		config_complain("listen has %.*s, but tls_certificate and tls_key are none; set "
 				"both",
 				n, listener);

@@ -216,6 +216,17 @@ static void print_help(void)
 	}
 }
 
+static void print_string(const char *text)
+{
+	putchar('"');
+	for (; *text; text++) {
+		if (strchr("\"\\", *text)) /* texts have no control characters */
+			putchar('\\');
+		putchar(*text);
+	}
+	putchar('"');
+}
+
 static void print_settings(const struct config *config)
 {
 	puts("{");
@@ -223,15 +234,16 @@ static void print_settings(const struct config *config)
 		const struct setting *setting = &settings[i];
 		const char *comma = i + 1 < n_settings ? "," : "";
 		const char *text = setting_text(setting, config);
-		/* Neither texts nor choices hold a character that JSON escapes. */
-		const char *quote = setting_is_boolean(setting) ? "" : "\"";
 		if (setting->type == SETTING_CHOICE)
 			text = setting->choices[setting_number(setting, config)];
-		if (text)
-			printf("  \"%s\": %s%s%s%s\n", setting->key, quote, text, quote, comma);
+		printf("  \"%s\": ", setting->key);
+		if (!text)
+			printf("%" PRIu64, setting_number(setting, config));
+		else if (setting_is_boolean(setting))
+			printf("%s", text);
 		else
-			printf("  \"%s\": %" PRIu64 "%s\n", setting->key,
-			       setting_number(setting, config), comma);
+			print_string(text);
+		printf("%s\n", comma);
 	}
 	puts("}");
 }

@@ -159,7 +159,7 @@ static void look_at_listeners(const struct config *config, sayer say)
 	struct address address;
 	const char *list = config->listen, *why;
 	char sentence[320];
-	if (strcmp(config->keys_file, "none") != 0)
+	if (config_is_set(config->keys_file))
 		return;
 	while (list && address_next(&list, &address, &why)) {
 		if (!is_open_to_all(&address))

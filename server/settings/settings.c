@@ -396,13 +396,11 @@ void setting_describe(const struct setting *setting, char *out, size_t size)
 	const char *or_auto = setting->automatic ? ", or auto" : "";
 	switch (setting->type) {
 	case SETTING_LISTEN:
-		snprintf(
-			out, size,
-			"ADDR:PORT or [IPV6]:PORT, like 127.0.0.1:8080, unix:PATH or fd:NAME, or "
-			"up "
-			"to %d of them with commas and no spaces between them; tls: before what is "
-			"TLS",
-			CONFIG_MAX_LISTENERS);
+		snprintf(out, size,
+			 "ADDR:PORT or [IPV6]:PORT, like 127.0.0.1:8080, unix:PATH or fd:NAME, or "
+			 "up to %d of them with commas and no spaces between them; tls: before "
+			 "what is TLS",
+			 CONFIG_MAX_LISTENERS);
 		return;
 	case SETTING_CHOICE:
 		describe_choices(setting, out, size);

@@ -248,6 +248,9 @@ def run_case(case: Case) -> Outcome:
 
 def main() -> int:
     names = [name.strip() for name in os.environ.get("MEMORY_CASES", "").split(";") if name.strip()]
+    if unknown := set(names) - {case.name for case in CASES}:
+        print(f"there is no case {'; '.join(sorted(unknown))}")
+        return 2
     outcomes = []
     print(f"{AT_ONCE} at once; the bound is {(BUDGET + OVER) // MIB} MiB: a budget of {BUDGET // MIB} MiB, and 64")
     print(f"{'input':<36}{'peak, MiB':>10}  answers")

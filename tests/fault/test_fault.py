@@ -29,14 +29,16 @@ def main() -> int:
         for number, name in enumerate(SCENARIOS, 1):
             print(f"ok {number} - {name} # SKIP {reason}")
         return 0
-    from torture import run_all
+    from starts import SERVER_START
+    from torture import is_sanitized, run_all
 
     with contextlib.redirect_stdout(sys.stderr):
         rows = run_all(frozenset(SCENARIOS))
     for number, name in enumerate(SCENARIOS, 1):
         found = [row for row in rows if row.name == name]
-        holds = not any(row.wrong for row in found)
-        print(f"{'' if holds else 'not '}ok {number} - {name}" + ("" if found else " # SKIP with a sanitizer"))
+        left_out = not found and is_sanitized() and name == SERVER_START
+        holds = left_out or (bool(found) and not any(row.wrong for row in found))
+        print(f"{'' if holds else 'not '}ok {number} - {name}" + (" # SKIP with a sanitizer" if left_out else ""))
     return 0
 
 

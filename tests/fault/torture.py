@@ -41,7 +41,7 @@ ENOUGH = 10  # things wrong, after which a scenario ends
 WARM = 3  # runs, before what is kept is kept
 LEAKS = 4  # times that a run is repeated to see whether each leaves something
 METRICS = Request("/metrics", method="GET").whole()
-CLOCK = "the clock jumps"
+CLOCK, END = "the clock jumps", "the end"
 HELD = ("lossd_inflight_bytes", "lossd_connections")
 
 
@@ -266,7 +266,7 @@ def _server(switch: Switch, is_secure: bool) -> Iterator[Server]:
 
 def _end(server: Server, switch: Switch) -> Row:
     """SIGTERM, without memory: the end needs none. A sanitizer needs some, and tells what has leaked."""
-    row = Row("the end")
+    row = Row(END)
     if server.is_alive:
         if not is_sanitized():
             switch.arm(1, EVER)
@@ -295,8 +295,17 @@ def run_all(names: frozenset[str]) -> list[Row]:
     return rows
 
 
+def known() -> frozenset[str]:
+    """The names that there are."""
+    secured = (f"TLS: {name}" for name in secure.NAMES)
+    return frozenset((*(scenario.name for scenario in make_scenarios()), *secured, CLOCK, END, *(name for name, _ in starts.STARTS)))
+
+
 def main() -> int:
     names = frozenset(name.strip() for name in os.environ.get("FAULT_SCENARIOS", "").split(",") if name.strip())
+    if unknown := names - known():
+        print(f"there is no scenario {', '.join(sorted(unknown))}; there are {', '.join(sorted(known()))}")
+        return 2
     begun = time.monotonic()
     rows = run_all(names)
     wrong = sum(len(row.wrong) for row in rows)

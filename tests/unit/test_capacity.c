@@ -59,6 +59,21 @@ static void connections_of_tls_have_more(void **state)
 	assert_int_equal(capacity_connection_bytes(&config), plain);
 }
 
+static void each_daemon_has_its_threads(void **state)
+{
+	(void)state;
+	struct config config = config_for(100);
+	size_t plain = capacity_descriptors(&config, 1);
+	snprintf(config.listen, sizeof config.listen, "127.0.0.1:0,unix:/tls:a");
+	assert_int_equal(capacity_threads(&config), 2);
+	assert_int_equal(capacity_descriptors(&config, 1), plain);
+	snprintf(config.listen, sizeof config.listen, "tls:127.0.0.1:0");
+	assert_int_equal(capacity_threads(&config), 2);
+	snprintf(config.listen, sizeof config.listen, "tls:127.0.0.1:0,127.0.0.1:0");
+	assert_int_equal(capacity_threads(&config), 4);
+	assert_in_range(capacity_descriptors(&config, 1), plain + 2, plain + 20);
+}
+
 static void descriptors_count_all_that_is_open(void **state)
 {
 	(void)state;
@@ -177,6 +192,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(connections_have_whole_pages),
 		cmocka_unit_test(connections_of_tls_have_more),
+		cmocka_unit_test(each_daemon_has_its_threads),
 		cmocka_unit_test(descriptors_count_all_that_is_open),
 		cmocka_unit_test(connections_fit_the_limit_of_open_files),
 		cmocka_unit_test(there_is_always_one_connection),

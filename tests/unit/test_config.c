@@ -861,8 +861,10 @@ static void what_check_config_prints_is_a_file_that_says_the_same(void **state)
 {
 	(void)state;
 	static char first[sizeof out.text];
-	LOAD("--check-config", "--memory-budget-bytes=1GiB", "--metrics-open=true");
+	LOAD("--check-config", "--memory-budget-bytes=1GiB", "--metrics-open=true",
+	     "--keys-file=a \"b\"\\c");
 	assert_non_null(strstr(out.text, "\"metrics_open\": true,"));
+	assert_non_null(strstr(out.text, "\"keys_file\": \"a \\\"b\\\"\\\\c\","));
 	memcpy(first, out.text, sizeof first);
 	LOAD("--config", file_with(first), "--check-config");
 	assert_int_equal(action, CONFIG_CHECK);

@@ -158,21 +158,42 @@ static void slices_are_cut_to_their_time(void **state)
 	assert_in_range(chore.slice_ns, 1, SCHEDULER_SLICE_NS / 2);
 }
 
+/* One that runs is done after its slice, whatever is left of it. */
+static void a_job_is_withdrawn_while_it_runs(void **state)
+{
+	struct chore chore = {.slices = 5, .job.item.left_ns = COST};
+	(void)state;
+	occupy(&chore);
+	scheduler_withdraw(scheduler, &chore.job);
+	assert_false(chore.is_done);
+	open_gate();
+	wait_done(&chore);
+	assert_int_equal(chore.slices, 4);
+}
+
+static struct chore *between; /* its slices, while the next one runs */
+
+static bool withdraw_between(struct job *job, int threads, uint64_t slice_ns)
+{
+	scheduler_withdraw(scheduler, &between->job);
+	return run(job, threads, slice_ns);
+}
+
 /* One that waits for its next slice is withdrawn like one that waits for its first. */
 static void a_job_is_withdrawn_between_slices(void **state)
 {
-	struct chore long_one = {.slices = 5, .job.item.left_ns = COST}, gate = {0};
+	struct chore chore = {.slices = 5, .job.item.left_ns = COST};
+	struct chore next = {.job = {.run = withdraw_between, .done = done}};
 	struct schedule_refusal refusal;
 	(void)state;
-	occupy(&long_one);
-	gate.waits = true;
-	assert_true(try_to_submit(&gate, &refusal));
-	scheduler_withdraw(scheduler, &long_one.job); /* it runs */
-	assert_false(long_one.is_done);
+	between = &chore;
+	occupy(&chore);
+	assert_true(scheduler_submit(scheduler, &next.job, &refusal));
 	open_gate();
-	wait_done(&long_one);
-	wait_done(&gate);
-	assert_int_equal(long_one.ran, 1);
+	wait_done(&next);
+	assert_true(chore.is_done);
+	assert_int_equal(chore.slices, 4);
+	assert_int_equal(next.ran, 2);
 }
 
 static void a_job_withdrawn_before_it_comes_is_done_at_once(void **state)
@@ -398,6 +419,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(jobs_run_in_order, start, stop),
 		cmocka_unit_test_setup_teardown(small_jobs_pass_large_ones, start, stop),
 		cmocka_unit_test_setup_teardown(slices_are_cut_to_their_time, start, stop),
+		cmocka_unit_test_setup_teardown(a_job_is_withdrawn_while_it_runs, start, stop),
 		cmocka_unit_test_setup_teardown(a_job_is_withdrawn_between_slices, start, stop),
 		cmocka_unit_test_setup_teardown(a_job_withdrawn_before_it_comes_is_done_at_once,
 						start, stop),
