@@ -68,7 +68,9 @@ static bool read_source(struct source *source, struct loss_arena *arena,
 static bool is_encrypted(const struct source *key)
 {
 	assert(key->pem.data); /* it has been read */
-	return strstr((const char *)key->pem.data, "ENCRYPTED") != NULL;
+	const char *text = (const char *)key->pem.data;
+	return strstr(text, "-----BEGIN ENCRYPTED") != NULL ||
+	       strstr(text, "Proc-Type: 4,ENCRYPTED") != NULL;
 }
 
 static void warn_of_readers(const struct source *key)

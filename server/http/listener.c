@@ -157,6 +157,10 @@ static bool open_given(const struct address *address, unsigned mode, struct list
 		const char *why = look_at(fd, address->tls);
 		if (why)
 			return fail(address, why);
+		for (size_t i = 0; i < listeners->n; i++)
+			if (listeners->fds[i] == fd)
+				return fail(address,
+					    "the socket of that name is listened on already");
 		if (listeners->n == CONFIG_MAX_LISTENERS)
 			return fail(address, "with the sockets of that name there are more than 8 "
 					     "places to listen");

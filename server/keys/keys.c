@@ -149,7 +149,7 @@ static void note_loaded(const char *path, size_t n)
 	const struct log_field fields[] = {{"file", path, 0}, {"keys", NULL, (double)n}};
 	log_event(LOG_INFO, "keys", fields, 2);
 	if (key_file_is_exposed(path))
-		log_event(LOG_WARNING, "others may read the file of keys, or write it (chmod 640)",
+		log_event(LOG_WARNING, "others may read the file of keys, or write it (chmod o-rw)",
 			  fields, 1);
 }
 

@@ -249,7 +249,8 @@ static void mistakes_are_one_line_and_change_nothing(void **state)
 		{{"new", "a", "--file", path}, "there is a key \"a\" already\n"},
 		{{"remove", "b", "--file", path}, "there is no key \"b\"\n"},
 		{{"new", "", "--file", path},
-		 "lossd key: the name of a key must have 1 to 64 bytes and no control characters; "
+		 "lossd key: the name of a key must have 1 to 64 bytes of UTF-8 and no control "
+		 "characters; "
 		 "\"\" "
 		 "has not\n"},
 		{{"new", LONG "0", "--file", path}, "1 to 64 bytes"},

@@ -92,6 +92,19 @@ static void names_have_up_to_64_bytes(void **state)
 			   "\", " SCOPES "}]}"));
 }
 
+/* What is not would be written as something else. */
+static void names_are_utf8_without_control_characters(void **state)
+{
+	static const char *const good[] = {"a b", "M\xc3\xbcller", "\xf0\x9f\x94\x91", "\xc2\xa0"};
+	static const char *const bad[] = {"",         "a\n",       "\x7f",     "M\xfcller",
+					  "\xc2\x9b", "a\xc2\x80", "\xe2\x82", "\xed\xa0\x80"};
+	(void)state;
+	for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+		assert_true(key_is_name(good[i]));
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+		assert_false(key_is_name(bad[i]));
+}
+
 static void hashes_may_be_in_capitals(void **state)
 {
 	unsigned char hash[KEY_HASH_BYTES];
@@ -279,9 +292,9 @@ static void a_file_for_all_to_read_is_noticed(void **state)
 	make_folder(folder, sizeof folder);
 	snprintf(path, sizeof path, "%s/keys.json", folder);
 	write_file(path, "{\"keys\": []}");
-	for (mode_t mode = 0600; mode <= 0644; mode++) {
+	for (mode_t mode = 0600; mode <= 0666; mode++) {
 		assert_int_equal(chmod(path, mode), 0);
-		assert_int_equal(key_file_is_exposed(path), (mode & 4) != 0);
+		assert_int_equal(key_file_is_exposed(path), (mode & 6) != 0);
 	}
 	remove_folder(folder);
 }
@@ -319,6 +332,7 @@ int main(void)
 		TEST(keys_are_read),
 		TEST(none_is_a_list_too),
 		TEST(names_have_up_to_64_bytes),
+		TEST(names_are_utf8_without_control_characters),
 		TEST(hashes_may_be_in_capitals),
 		TEST(what_is_wrong_is_said_with_entry_member_and_value),
 		TEST(a_part_of_a_file_is_none),
