@@ -20,7 +20,7 @@
 #   make test-memory  peak memory under every hostile input, 64 at once, against the budget (MEMORY_CASES="a;b")
 #   make soak       a million requests: memory, descriptors and threads stay flat (SOAK_REQUESTS=200000, SOAK_SEED=)
 #   make test-fault  memory that fails at every site, once and for good, in every kind of request (FAULT_SCENARIOS=)
-#   make test-rotation  certificates replaced under load: no request lost, nobody let in (ROTATIONS=100)
+#   make test-rotation  certificates and keys replaced under load: no request lost, nobody let in (ROTATIONS=100)
 #   make test-mutation  small slips put into the code: which do the tests notice? (MUTANTS=150, SEED=, FILES=, JOBS=)
 #   make fuzz-kernels  the kernels against the oracle, a million random rows (CASES=, SEED=)
 #   make fuzz       codecs, parsers and requests under libFuzzer, with clang (TARGET="json head", FUZZ_SECONDS=60)
@@ -374,10 +374,11 @@ test-attack test-drain test-memory soak: setup-attack
 test-fault: setup-attack
 	@$(MAKE) --no-print-directory $(BUILD)/lossd $(INTERPOSER)
 	@BUILD=$(BUILD) PYTHONDONTWRITEBYTECODE=1 tests/fault/torture.py
+ROTATED := $(addprefix $(BUILD)/tests/http/,test_rotation test_keys_reload)
 .PHONY: test-rotation
 test-rotation: setup-test
-	@$(MAKE) --no-print-directory $(BUILD)/lossd $(BUILD)/tests/http/test_rotation
-	@ROTATIONS=$${ROTATIONS:-100} BUILD=$(BUILD) $(BUILD)/tests/http/test_rotation
+	@$(MAKE) --no-print-directory $(BUILD)/lossd $(ROTATED)
+	@for test in $(ROTATED); do ROTATIONS=$${ROTATIONS:-100} BUILD=$(BUILD) $$test || exit 1; done
 # In a copy of the tree, with a build of its own.
 test-mutation: setup-mutation
 	@MAKEFLAGS= PYTHONDONTWRITEBYTECODE=1 tests/mutation/mutate.py

@@ -27,18 +27,31 @@
 /* How often it is looked whether the server is ready. */
 #define LOOK_MS 1000
 
-/* For people, and not in the way of who collects lines of JSON. */
-static void print_ready(const struct listeners *listeners)
+/* The command that asks the first of the listeners, as one would type it. */
+static void print_example(const struct listeners *listeners, const struct config *config)
 {
 	static const char local[] = "unix:";
 	const char *url = listeners->urls[0];
-	bool is_local = strncmp(url, local, sizeof local - 1) == 0;
+	printf("curl -sS ");
+	if (listeners->tls[0])
+		printf("--cacert %s ", config->tls_certificate);
+	if (strncmp(url, local, sizeof local - 1) == 0)
+		printf("--unix-socket %s http://localhost", url + sizeof local - 1);
+	else
+		printf("%s", url);
+	printf("/v1/losses/cross_entropy ");
+	if (strcmp(config->keys_file, "none") != 0)
+		printf("-H \"Authorization: Bearer $KEY\" ");
+	printf("-H 'Content-Type: application/json' "
+	       "-d '{\"logits\": [[-0.7715, -0.6205, -0.2562]], \"targets\": [0]}'\n");
+}
+
+/* For people, and not in the way of who collects lines of JSON. */
+static void print_ready(const struct listeners *listeners, const struct config *config)
+{
 	for (size_t i = 0; i < listeners->n; i++)
 		printf("lossd: ready on %s\n", listeners->urls[i]);
-	printf("curl -s %s%s%s/v1/losses/cross_entropy -H 'Content-Type: application/json' "
-	       "-d '{\"logits\": [[-0.7715, -0.6205, -0.2562]], \"targets\": [0]}'\n",
-	       is_local ? "--unix-socket " : "", is_local ? url + sizeof local - 1 : url,
-	       is_local ? " http://localhost" : "");
+	print_example(listeners, config);
 	fflush(stdout);
 }
 
@@ -162,6 +175,16 @@ static const struct {
 	{"key", key_main},
 };
 
+/* The files that settings name; what is odd about them is told as when it starts. */
+static bool check(const struct config *config)
+{
+	struct loss_arena *arena = loss_arena_create(NULL);
+	log_start(LOG_WARNING, LOG_TEXT);
+	bool good = arena && service_check(arena, config);
+	loss_arena_destroy(arena);
+	return good;
+}
+
 int main(int argc, char **argv)
 {
 	struct config config;
@@ -173,6 +196,8 @@ int main(int argc, char **argv)
 		if (strcmp(argv[1], words[i].word) == 0)
 			return words[i].run(argc - 1, argv + 1);
 	enum config_action action = config_load(&config, argc, argv);
+	if (action == CONFIG_CHECK)
+		return check(&config) ? 0 : 2;
 	if (action != CONFIG_SERVE)
 		return action == CONFIG_EXIT_0 ? 0 : 2;
 
@@ -193,7 +218,7 @@ int main(int argc, char **argv)
 	signals_take();
 	service_log_ready(service);
 	if (config.log_format == LOG_TEXT)
-		print_ready(&listeners);
+		print_ready(&listeners, &config);
 	notify("READY=1\nSTATUS=ready on %s%s", listeners.urls[0],
 	       listeners.n > 1 ? " and others" : "");
 	wait_for_stop(service, argc, argv);

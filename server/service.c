@@ -359,6 +359,19 @@ struct service *service_start(struct loss_arena *arena, const struct config *con
 	return NULL;
 }
 
+bool service_check(struct loss_arena *arena, const struct config *config)
+{
+	struct service service = {.arena = arena, .server.config = *config};
+	bool good = true;
+	for (size_t i = 0; i < N_PARTS; i++) {
+		if (!parts[i].reload)
+			continue;
+		good &= parts[i].start(&service);
+		parts[i].stop(&service);
+	}
+	return good;
+}
+
 void service_reload(struct service *service)
 {
 	for (size_t i = 0; i < N_PARTS; i++) {

@@ -15,6 +15,10 @@ struct service;
 struct service *service_start(struct loss_arena *arena, const struct config *config,
 			      struct listeners *listeners);
 
+/* Reads the files that settings name (keys, certificates) as a start would, and nothing else. False
+ * when a line on standard error has said what is wrong; what is odd is logged. */
+bool service_check(struct loss_arena *arena, const struct config *config);
+
 /*
  * Its parts read the files again that may change while it runs (keys, certificates), each for
  * itself: what is right is in force for what comes from now on, a wrong one leaves its part as it

@@ -137,3 +137,13 @@ void access_log_unbegun(const struct config *config, const struct sockaddr *peer
 	add_text(&fields, "code", code);
 	log_event(LOG_INFO, "request", fields.list, fields.n);
 }
+
+void access_log_handshake(const struct config *config, const struct sockaddr *peer)
+{
+	char peer_text[INET6_ADDRSTRLEN + 10];
+	struct fields fields = {.n = 0};
+	if (!is_wanted(config, true))
+		return;
+	add_peer(&fields, peer, peer_text, sizeof peer_text);
+	log_event(LOG_INFO, "handshake of TLS failed", fields.list, fields.n);
+}

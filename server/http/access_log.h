@@ -14,5 +14,7 @@ void access_log_request(const struct request *request, const struct sockaddr *pe
 /* One that there was no memory to begin. */
 void access_log_unbegun(const struct config *config, const struct sockaddr *peer,
 			const char *method, const char *path, unsigned status, const char *code);
+/* A connection whose handshake of TLS came to nothing. */
+void access_log_handshake(const struct config *config, const struct sockaddr *peer);
 
 #endif

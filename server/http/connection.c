@@ -67,8 +67,10 @@ static void on_connection(void *context, struct MHD_Connection *connection, void
 	struct reaper_entry *entry = (struct reaper_entry *)*socket_context;
 	/* A handshake that was cut has been counted. */
 	if (!tls_close(connections->server->tls, connection) &&
-	    !(entry && reaper_was_cut(reaper, entry)))
+	    !(entry && reaper_was_cut(reaper, entry))) {
 		metrics_reject(METRICS_REJECT_TLS);
+		access_log_handshake(&connections->server->config, peer_of(connection));
+	}
 	bool evicted = entry && reaper_close(reaper, entry);
 	metrics_connection(-1);
 	admission_release(connections->admission, fd);

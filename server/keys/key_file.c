@@ -356,5 +356,5 @@ bool key_file_read(const char *path, struct loss_arena *arena, struct key_list *
 bool key_file_is_exposed(const char *path)
 {
 	struct stat status;
-	return stat(path, &status) == 0 && (status.st_mode & S_IROTH);
+	return stat(path, &status) == 0 && (status.st_mode & (S_IROTH | S_IWOTH | S_IWGRP));
 }

@@ -21,7 +21,7 @@ bool key_file_parse(const void *text, size_t n, struct loss_arena *arena, struct
 /* The same of a file. errno is ENOENT where there is none. */
 bool key_file_read(const char *path, struct loss_arena *arena, struct key_list *list,
 		   struct loss_error *why);
-/* Whether anybody may read the file. */
+/* Whether anybody may read the file, or others than its owner write it. */
 bool key_file_is_exposed(const char *path);
 /* The document of a list, a line for each key. False: no memory. */
 bool key_file_write(const struct key_list *list, struct loss_buffer *out);

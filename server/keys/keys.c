@@ -149,8 +149,8 @@ static void note_loaded(const char *path, size_t n)
 	const struct log_field fields[] = {{"file", path, 0}, {"keys", NULL, (double)n}};
 	log_event(LOG_INFO, "keys", fields, 2);
 	if (key_file_is_exposed(path))
-		log_event(LOG_WARNING, "everybody may read the file of keys (chmod o-r)", fields,
-			  1);
+		log_event(LOG_WARNING, "others may read the file of keys, or write it (chmod 640)",
+			  fields, 1);
 }
 
 bool keys_load(struct keys *keys, const char *path, struct loss_error *why)

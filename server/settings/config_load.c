@@ -272,7 +272,7 @@ enum config_action config_load(struct config *config, int argc, char **argv)
 	if (flags.check_config) {
 		print_settings(config);
 		config_warn(config, print_warning);
-		return CONFIG_EXIT_0;
+		return CONFIG_CHECK;
 	}
 	return CONFIG_SERVE;
 }

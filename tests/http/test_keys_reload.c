@@ -117,10 +117,10 @@ static void a_file_that_all_may_read_is_a_warning(void **state)
 	assert_int_equal(chmod(path, 0644), 0);
 	start();
 	assert_int_equal(ask("a"), 200);
-	assert_int_equal(count("warning everybody may read the file of keys"), 1);
+	assert_int_equal(count("warning others may read the file of keys"), 1);
 	assert_int_equal(chmod(path, 0640), 0);
 	hang_up(RELOADED);
-	assert_int_equal(count("warning everybody may read the file of keys"), 1);
+	assert_int_equal(count("warning others may read the file of keys"), 1);
 	assert_int_equal(server_stop(&server), 0);
 }
 

@@ -49,7 +49,7 @@ python3 -c '\''import numpy, tritonclient|tritonclient_replies|python3 -c "impor
 lossd eval batch.safetensors|eval_replies|command -v python3
 make setup-run && make|library_replies|command -v cc && command -v c++ && command -v pkg-config
 build/lossd --listen|settings_result|true
-lossd key new trainer|keys_listed|true
+umask 077|keys_listed|true
 lossd --keys-file|keys_replies|command -v curl
 openssl req -x509|tls_replies|command -v openssl && command -v curl
 '

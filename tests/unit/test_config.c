@@ -296,7 +296,7 @@ static void unknown_variables_are_told(void **state)
 			     : hint(key, "the nearest is LOSSD_", "", "lossd --help lists them"));
 		setenv(name, "1", 1);
 		LOAD("--check-config", "--max-body-bytes=1KiB");
-		assert_int_equal(action, CONFIG_EXIT_0);
+		assert_int_equal(action, CONFIG_CHECK);
 		assert_string_equal(err.text, whole);
 		LOAD_NOTHING();
 		assert_int_equal(action, CONFIG_SERVE);
@@ -381,7 +381,7 @@ static void a_body_beyond_the_budget_is_told(void **state)
 				 cases[i].body);
 		LOAD("--check-config", "--memory-budget-bytes=16MiB", "--max-body-bytes",
 		     cases[i].body);
-		assert_int_equal(action, CONFIG_EXIT_0);
+		assert_int_equal(action, CONFIG_CHECK);
 		assert_string_equal(err.text, whole);
 	}
 }
@@ -416,7 +416,7 @@ static void open_listeners_are_told(void **state)
 			     keys ? "--keys-file=/k" : "--threads=1",
 			     tls ? "--tls-certificate=/c" : "--threads=1",
 			     tls ? "--tls-key=/k" : "--threads=1");
-			assert_int_equal(action, CONFIG_EXIT_0);
+			assert_int_equal(action, CONFIG_CHECK);
 			assert_string_equal(err.text, whole);
 		}
 	}
@@ -842,7 +842,7 @@ static void check_config_prints_what_results_as_json(void **state)
 	setenv("LOSSD_LOG_FORMAT", "json", 1);
 	LOAD("--check-config", "--threads=5", "--max-body-bytes", "2KiB", "--listen",
 	     "127.0.0.1:1");
-	assert_int_equal(action, CONFIG_EXIT_0);
+	assert_int_equal(action, CONFIG_CHECK);
 	assert_string_equal(err.text, "");
 	cJSON *document = cJSON_Parse(out.text);
 	assert_true(cJSON_IsObject(document));
@@ -867,7 +867,7 @@ static void what_check_config_prints_is_a_file_that_says_the_same(void **state)
 	assert_non_null(strstr(out.text, "\"keys_file\": \"a \\\"b\\\"\\\\c\","));
 	memcpy(first, out.text, sizeof first);
 	LOAD("--config", file_with(first), "--check-config");
-	assert_int_equal(action, CONFIG_EXIT_0);
+	assert_int_equal(action, CONFIG_CHECK);
 	assert_string_equal(out.text, first);
 }
 
