@@ -40,7 +40,7 @@ static void print_example(const struct listeners *listeners, const struct config
 	else
 		printf("%s", url);
 	printf("/v1/losses/cross_entropy ");
-	if (strcmp(config->keys_file, "none") != 0)
+	if (config_is_set(config->keys_file))
 		printf("-H \"Authorization: Bearer $KEY\" ");
 	printf("-H 'Content-Type: application/json' "
 	       "-d '{\"logits\": [[-0.7715, -0.6205, -0.2562]], \"targets\": [0]}'\n");

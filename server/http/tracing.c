@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "codec/text/hex.h"
 #include "peer.h"
 #include "status/status.h"
 #include "trace/span_id.h"
@@ -132,12 +133,6 @@ static void fill_peer(struct span *span, const struct sockaddr *address)
 	span->peer_port = peer.port;
 }
 
-static void show_id(const struct span *span, char out[TRACING_ID_SIZE])
-{
-	for (size_t i = 0; i < SPAN_TRACE_ID_BYTES; i++)
-		snprintf(out + 2 * i, 3, "%02x", span->trace_id[i]);
-}
-
 void tracing_request(const struct request *request, const struct sockaddr *peer, const char *lost,
 		     char trace_id[TRACING_ID_SIZE])
 {
@@ -152,6 +147,6 @@ void tracing_request(const struct request *request, const struct sockaddr *peer,
 	fill_request(&span, request);
 	fill_end(&span, request, lost);
 	fill_peer(&span, peer);
-	show_id(&span, trace_id);
+	hex_write(span.trace_id, SPAN_TRACE_ID_BYTES, trace_id);
 	tracer_put(request->server->tracer, &span);
 }

@@ -1,15 +1,13 @@
 /* The document of a list of keys: key_file.h. */
 #include "codec/json/json_out.h"
+#include "codec/text/hex.h"
 #include "date.h"
 #include "key_file.h"
-
-#include <stdio.h>
 
 static void put_hash(struct json_out *out, const unsigned char *hash)
 {
 	char text[2 * KEY_HASH_BYTES + 1];
-	for (size_t i = 0; i < KEY_HASH_BYTES; i++)
-		snprintf(text + 2 * i, 3, "%02x", hash[i]);
+	hex_write(hash, KEY_HASH_BYTES, text);
 	json_out_string_member(out, "hash", text);
 }
 

@@ -10,8 +10,7 @@
 
 enum config_action {
 	CONFIG_SERVE,
-	CONFIG_CHECK,  /* --check-config: right, and printed to stdout; its files are still to be
-			  read */
+	CONFIG_CHECK,  /* --check-config: right, and printed; its files are still to be read */
 	CONFIG_EXIT_0, /* --help, --version: done, printed to stdout */
 	CONFIG_EXIT_2, /* one clear line went to stderr */
 };

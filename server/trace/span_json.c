@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "codec/json/json_out.h"
+#include "codec/text/hex.h"
 #include "span_id.h"
 
 /* Numbers of enumerations (opentelemetry/proto/trace/v1/trace.proto). */
@@ -48,13 +49,8 @@ size_t span_count(const struct span *span)
 
 static void put_hex(struct json_out *out, const char *name, const unsigned char *bytes, size_t n)
 {
-	static const char digits[] = "0123456789abcdef";
 	char text[2 * SPAN_TRACE_ID_BYTES + 1];
-	for (size_t i = 0; i < n; i++) {
-		text[2 * i] = digits[bytes[i] >> 4];
-		text[2 * i + 1] = digits[bytes[i] & 15];
-	}
-	text[2 * n] = '\0';
+	hex_write(bytes, n, text);
 	json_out_string_member(out, name, text);
 }
 
