@@ -224,9 +224,10 @@ static bool take_name(struct key_options *options, const char *name)
 		return key_complain("lossd key %s has no place for \"%.*s\"; see lossd key --help",
 				    word, SHOWN, name);
 	if (!key_is_name(name))
-		return key_complain("the name of a key must have 1 to %d bytes of UTF-8 and no control "
-				    "characters; \"%.*s\" has not",
-				    KEY_NAME_MAX, SHOWN, name);
+		return key_complain(
+			"the name of a key must have 1 to %d bytes of UTF-8 and no control "
+			"characters; \"%.*s\" has not",
+			KEY_NAME_MAX, SHOWN, name);
 	snprintf(options->key.name, sizeof options->key.name, "%s", name);
 	return true;
 }
