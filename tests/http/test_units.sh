@@ -39,6 +39,12 @@ it_is_well_locked_up() {
     { tail -n 3 "$scratch/said" | sed 's/^/# /'; return 1; }
 }
 
+# --check-config reads it.
+make_certificate() {
+  openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout "$scratch/k" -out "$scratch/c" -days 1 \
+    -subj /CN=localhost 2>"$scratch/said" || { sed 's/^/# /' "$scratch/said"; return 1; }
+}
+
 # Variables that are named are settings, and where to listen is said as it must be.
 what_they_set_is_a_setting() {
   local name value flag n=0
@@ -48,7 +54,7 @@ what_they_set_is_a_setting() {
     flag=${flag,,}
     "$lossd" --help | grep -q -- "^  --${flag//_/-} " || { echo "# $name is no setting"; return 1; }
     [ "$name" = LOSSD_LISTEN ] || continue
-    [[ $value != *tls:* ]] || value="$value --tls-certificate=c --tls-key=k"
+    [[ $value != *tls:* ]] || { make_certificate && value="$value --tls-certificate=$scratch/c --tls-key=$scratch/k"; } || return 1
     # shellcheck disable=SC2086  # words apart
     "$lossd" --check-config --listen $value >"$scratch/said" 2>&1 || { sed 's/^/# /' "$scratch/said"; return 1; }
   done < <(grep -ho 'LOSSD_[A-Z_]*=[^ ]*' config/lossd.service config/lossd.socket | sed 's/\\n.*//; s/[.,]*$//')
