@@ -13,8 +13,8 @@ bool signals_start(void);
 /* The main thread takes them, once all other threads run; those, which were started while signals
  * were blocked, never do. */
 void signals_take(void);
-/* The next signal, one to stop before others and several of a kind as one, or 0 when timeout_ms have
- * passed, or a little before; -1 waits for ever. The main thread only. */
+/* The next signal, one to stop before others and several of a kind as one, or 0 when timeout_ms
+ * have passed, or a little before; -1 waits for ever. The main thread only. */
 int signals_wait(int timeout_ms);
 
 #endif
