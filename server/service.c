@@ -54,9 +54,13 @@ static void on_accepted(void *context, size_t listener, int fd, const struct soc
 
 /* Idle connections make room for newcomers. Memory comes back by itself, or slow transfers make
  * room for it: idle connections go only where it does not. */
-static void on_crowded(void *context, unsigned times)
+static void on_crowded(void *context, size_t listener, unsigned times)
 {
 	struct service *service = (struct service *)context;
+	/* The last one that went may have gone since there was no room: another one is not to. */
+	if (!reaper_is_evicting(service->server.reaper) &&
+	    admission_has_room(service->admission, listener))
+		return;
 	bool lacks_memory = admission_lacks_memory(service->admission);
 	if (lacks_memory)
 		reaper_press(service->server.reaper);

@@ -164,7 +164,7 @@ static void take_turn(struct acceptor *a, size_t i)
 		more = serve_one(a, i);
 	a->times[i] = a->waits[i] ? a->times[i] + 1 : 0;
 	if (a->waits[i])
-		a->setup.crowded(a->setup.context, a->times[i]);
+		a->setup.crowded(a->setup.context, i, a->times[i]);
 }
 
 /* A turn for each listener that has a client. False: none has. */

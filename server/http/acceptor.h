@@ -28,7 +28,7 @@ struct acceptor_setup {
 			  socklen_t size);
 	/* A client waits, and there is no room for it. Again after a while, if that is still so:
 	 * `times` counts the calls in a row. */
-	void (*crowded)(void *context, unsigned times);
+	void (*crowded)(void *context, size_t listener, unsigned times);
 	/* While draining: who had connected has been accepted, or finds no room. */
 	void (*drained)(void *context);
 };

@@ -236,6 +236,16 @@ bool admission_open(struct admission *a, size_t listener)
 	return open;
 }
 
+bool admission_has_room(struct admission *a, size_t listener)
+{
+	pthread_mutex_lock(&a->mutex);
+	bool open = open_place(a, listener);
+	if (open)
+		close_place(a, listener);
+	pthread_mutex_unlock(&a->mutex);
+	return open;
+}
+
 void admission_crowd(struct admission *a, bool crowded)
 {
 	/* Under the mutex: whoever makes room from now on sees it. */

@@ -50,6 +50,8 @@ void admission_destroy(struct admission *admission); /* NULL is fine */
 
 /* Opens a place for a listener's next connection. False: there is none. */
 bool admission_open(struct admission *admission, size_t listener);
+/* Whether one could be opened. */
+bool admission_has_room(struct admission *admission, size_t listener);
 /* Somebody waits for room, or nobody does any more. Ask once more for a place after the former:
  * what became free before it was not told. */
 void admission_crowd(struct admission *admission, bool crowded);

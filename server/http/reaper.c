@@ -367,6 +367,14 @@ void reaper_unwatch(struct reaper *reaper, struct reaper_entry *entry)
 	pthread_mutex_unlock(&reaper->mutex);
 }
 
+bool reaper_is_evicting(struct reaper *reaper)
+{
+	pthread_mutex_lock(&reaper->mutex);
+	bool is = reaper->n_evicted > 0;
+	pthread_mutex_unlock(&reaper->mutex);
+	return is;
+}
+
 bool reaper_evict(struct reaper *reaper)
 {
 	pthread_mutex_lock(&reaper->mutex);

@@ -106,6 +106,8 @@ void reaper_watch(struct reaper *reaper, struct reaper_entry *entry,
 		  const struct reaper_watch *watch);
 void reaper_unwatch(struct reaper *reaper, struct reaper_entry *entry);
 
+/* The place of one that reaper_evict ended is still to become free. */
+bool reaper_is_evicting(struct reaper *reaper);
 /* Ends the connection that has waited longest for a next request, unless the place of one that was
  * ended so is still to become free; false: there is none. */
 bool reaper_evict(struct reaper *reaper);

@@ -63,8 +63,9 @@ static void connected(void *context, size_t listener, int fd, const struct socka
 	atomic_fetch_add(&taker->taken, 1);
 }
 
-static void crowded(void *context, unsigned times)
+static void crowded(void *context, size_t listener, unsigned times)
 {
+	(void)listener;
 	struct taker *t = (struct taker *)context;
 	/* Who is served meanwhile ends the row. */
 	if (times != 1 && times != t->times + 1)

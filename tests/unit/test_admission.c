@@ -109,11 +109,13 @@ static void the_limit_is_kept(void **state)
 		assert_false(admission_is_crowded(admission));
 		for (int above = 0; above < 300; above++)
 			assert_false(admission_open(admission, 0));
+		assert_false(admission_has_room(admission, 0));
 		admission_crowd(admission, true);
 		assert_true(admission_is_crowded(admission));
 		assert_int_equal(atomic_load(&rooms), 0);
 		admission_release(admission, 100);
 		assert_int_equal(atomic_load(&rooms), 1); /* whoever waits is told */
+		assert_true(admission_has_room(admission, 0));
 		assert_true(admission_open(admission, 0));
 		assert_false(admission_open(admission, 0));
 		admission_abandon(admission, 0);
