@@ -16,7 +16,6 @@
 #include "metrics/metrics.h"
 #include "os/clock.h"
 #include "os/pads.h"
-#include "os/priority.h"
 #include "os/workers.h"
 #include "route/routes.h"
 #include "settings/address.h"
@@ -237,10 +236,8 @@ static void stop_admission(struct service *service)
 static bool start_reaper(struct service *service)
 {
 	struct server *server = &service->server;
-	priority_prompt();
 	server->reaper = reaper_start(service->arena, &server->config, server->budget,
 				      admission_most(&service->limits));
-	priority_usual();
 	return server->reaper != NULL;
 }
 
@@ -277,10 +274,7 @@ static bool start_connections(struct service *service)
 		.server = &service->server,
 		.admission = service->admission,
 	};
-	priority_prompt();
-	bool started = connections_start(&service->connections);
-	priority_usual();
-	return started;
+	return connections_start(&service->connections);
 }
 
 /* A connection's end makes room, of which the acceptor is told: it is there until then. */

@@ -178,14 +178,6 @@ bool scheduler_send(struct scheduler *s, struct task *task)
 	return idle;
 }
 
-bool scheduler_is_under_way(struct scheduler *s, const struct task *task)
-{
-	pthread_mutex_lock(&s->mutex);
-	bool under_way = task->under_way;
-	pthread_mutex_unlock(&s->mutex);
-	return under_way;
-}
-
 void scheduler_await(struct scheduler *s, struct task *task)
 {
 	pthread_mutex_lock(&s->mutex);

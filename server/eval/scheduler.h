@@ -69,7 +69,6 @@ void scheduler_withdraw(struct scheduler *scheduler, struct job *job);
 /* Has a task run by the compute thread; false, and nothing is done, where that has something
  * else to do. It is under way until it is awaited. */
 bool scheduler_send(struct scheduler *scheduler, struct task *task);
-bool scheduler_is_under_way(struct scheduler *scheduler, const struct task *task);
 /* Returns when a task is not under way any more; one that has not begun is run by the caller. */
 void scheduler_await(struct scheduler *scheduler, struct task *task);
 

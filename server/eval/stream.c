@@ -30,7 +30,6 @@ struct stream {
 	size_t rows, row; /* how many there are, and the next one */
 	size_t row_bytes;
 	size_t chunk_rows;             /* that are evaluated at a time: whole blocks */
-	size_t goal_rows;              /* that are gathered: whole chunks */
 	struct loss_buffer *chunks[2]; /* the next rows, and those under way */
 	struct loss_buffer *gathered;  /* of these, the next rows */
 	struct task task;
@@ -105,12 +104,6 @@ static void set_tensor(struct stream *stream, struct slot *slot)
  * a cache. Without another thread a block at a time is best.
  */
 #define CHUNK_ELEMENTS ((size_t)64 * 1024)
-/*
- * While a chunk is under way, so many more are gathered before this thread waits for it, and all of
- * its connections with it: on a machine that is busy the other thread may be without a core for
- * some milliseconds.
- */
-#define CHUNKS_AHEAD 16
 
 static size_t chunk_rows(const struct stream *stream)
 {
@@ -139,7 +132,7 @@ static void start_stream(struct stream *stream, const struct slot *input)
 	stream->gathered = stream->chunks[0];
 	stream->rows = loss_plan_rows(stream->plan);
 	stream->row_bytes = (size_t)input->bytes / stream->rows;
-	stream->chunk_rows = stream->goal_rows = chunk_rows(stream);
+	stream->chunk_rows = chunk_rows(stream);
 }
 
 /* All that comes from here on is the input: plans, and finds out whether rows can be evaluated. */
@@ -213,21 +206,11 @@ static bool is_aligned(const struct stream *stream, const unsigned char *bytes)
 	return (uintptr_t)bytes % size == 0;
 }
 
-/* Rows that are to be gathered; the last ones may be fewer. */
-static size_t next_rows(const struct stream *stream)
+/* Rows of the next chunk; the last one may have fewer. */
+static size_t next_chunk(const struct stream *stream)
 {
 	size_t left = stream->rows - stream->row;
-	return left < stream->goal_rows ? left : stream->goal_rows;
-}
-
-/* Whether to gather one chunk more: those before it are under way still, and there is room. */
-static bool gathers_on(struct stream *stream, size_t rows)
-{
-	bool more = rows < stream->rows - stream->row && rows < CHUNKS_AHEAD * stream->chunk_rows &&
-		    stream->setup.scheduler &&
-		    scheduler_is_under_way(stream->setup.scheduler, &stream->task);
-	stream->goal_rows = more ? rows + stream->chunk_rows : stream->chunk_rows;
-	return more;
+	return left < stream->chunk_rows ? left : stream->chunk_rows;
 }
 
 /* Whole chunks that lie in these n bytes are evaluated in place; returns their bytes. */
@@ -240,16 +223,16 @@ static size_t run_in_place(struct stream *stream, const unsigned char *bytes, si
 	return rows * stream->row_bytes;
 }
 
-/* Completes the chunks that are gathered, which are small enough to stay in a cache until they are
+/* Completes the chunk that is gathered, which is small enough to stay in a cache until it is
  * evaluated; returns how many of the n bytes that took. */
 static size_t gather(struct stream *stream, const unsigned char *bytes, size_t n)
 {
-	size_t rows = next_rows(stream);
+	size_t rows = next_chunk(stream);
 	size_t lacking = rows * stream->row_bytes - stream->gathered->size;
 	size_t part = n < lacking ? n : lacking;
 	if (!loss_buffer_append(stream->gathered, bytes, part)) {
 		fail_for_memory(stream);
-	} else if (part == lacking && !gathers_on(stream, rows)) {
+	} else if (part == lacking) {
 		if (!send_rows(stream, rows) && !failed(stream))
 			run_rows(stream, rows, stream->gathered->data);
 		stream->gathered->size = 0;
@@ -262,7 +245,7 @@ static void run_arrived(struct stream *stream, const unsigned char *bytes, size_
 	size_t used = 0;
 	while (used < n && !failed(stream)) {
 		bool whole = stream->gathered->size == 0 &&
-			     (n - used) / stream->row_bytes >= next_rows(stream);
+			     (n - used) / stream->row_bytes >= next_chunk(stream);
 		if (whole && is_aligned(stream, bytes + used))
 			used += run_in_place(stream, bytes + used, n - used);
 		else
