@@ -65,13 +65,7 @@ static cJSON *json_with(const char *text, int n)
 
 static int count(const char *text)
 {
-	char *log = server_log(&server);
-	int n = 0;
-	assert_non_null(log);
-	for (const char *at = log; (at = strstr(at, text)) != NULL; at += strlen(text))
-		n++;
-	free(log);
-	return n;
+	return server_log_count(&server, text);
 }
 
 /* ---------------------------------------------------------------- lines of requests */

@@ -8,7 +8,6 @@
 #include "route/routes.h"
 #include "status/status.h"
 
-#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -609,20 +608,6 @@ static void refusals_are_counted(void **state)
 	}
 }
 
-/* The log, once it has that: it is written by a thread of its own, in order. */
-static char *await_log(const char *text)
-{
-	int64_t end = now_ms() + WAIT_MS;
-	for (;;) {
-		char *log = server_log(&server);
-		if (strstr(log, text))
-			return log;
-		free(log);
-		assert_true(now_ms() < end);
-		poll(NULL, 0, 5);
-	}
-}
-
 /* Nowhere, at any level; their names are, escaped. */
 static void keys_are_never_logged(void **state)
 {
@@ -638,7 +623,8 @@ static void keys_are_never_logged(void **state)
 	assert_int_equal(reply.status, 401);
 	assert_null(strstr(reply.body, "lossd_"));
 	reply_free(&reply);
-	char *log = await_log("/v1/losses?last");
+	assert_int_equal(server_log_await(&server, "/v1/losses?last", 1), 1);
+	char *log = server_log(&server);
 	assert_non_null(strstr(log, " key=evaluate "));
 	assert_non_null(strstr(log, " key=\"a \\\"b\\\"=c\" "));
 	assert_non_null(strstr(log, "status=403 code=forbidden key=admin "));

@@ -48,13 +48,7 @@ static void start(void)
 
 static int count(const char *words)
 {
-	char *log = server_log(&server);
-	int n = 0;
-	assert_non_null(log);
-	for (const char *at = log; (at = strstr(at, words)) != NULL; at++)
-		n++;
-	free(log);
-	return n;
+	return server_log_count(&server, words);
 }
 
 #define RELOADED "reloaded what=keys"

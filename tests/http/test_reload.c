@@ -43,13 +43,7 @@ static void start(const char *text, const char *const *environment)
 /* How often the log says this. */
 static int count(const char *words)
 {
-	char *log = server_log(&server);
-	int n = 0;
-	assert_non_null(log);
-	for (const char *at = log; (at = strstr(at, words)) != NULL; at++)
-		n++;
-	free(log);
-	return n;
+	return server_log_count(&server, words);
 }
 
 static void hang_up_until(const char *words, int times)

@@ -4,7 +4,6 @@
 #include "../support/tls_stream.h"
 
 #include <gnutls/x509.h>
-#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -305,20 +304,6 @@ static double refused(void)
 	return server_metric(&world.plain, "lossd_rejected_total{reason=\"tls\"}");
 }
 
-/* The log is written by a thread of its own. */
-static void await_lines(const char *text, int n)
-{
-	int64_t end = now_ms() + WAIT_MS;
-	for (int found = -1; found != n; poll(NULL, 0, 5)) {
-		char *log = server_log(&world.plain);
-		found = 0;
-		for (const char *at = log; (at = strstr(at, text)) != NULL; at++)
-			found++;
-		free(log);
-		assert_true(now_ms() < end);
-	}
-}
-
 static void clients_must_have_a_certificate_of_the_authority(void **state)
 {
 	struct certificate clients, client, other_ca, stranger, server, expired;
@@ -344,7 +329,9 @@ static void clients_must_have_a_certificate_of_the_authority(void **state)
 	expect_served(&expired, false, "an expired one");
 	expect_served(&server, false, "one for servers");
 	assert_true(refused() == 8);
-	await_lines(" info handshake of TLS failed peer=127.0.0.1:", 8);
+	assert_int_equal(
+		server_log_await(&world.plain, " info handshake of TLS failed peer=127.0.0.1:", 8),
+		8);
 
 	/* Another authority: from now on its clients alone; who is connected stays so. */
 	const struct tls_stream_setup setup = {.client = &client};

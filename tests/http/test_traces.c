@@ -85,16 +85,7 @@ static void expect_metric(const char *series, double value)
 
 static void expect_log(const char *text, int times)
 {
-	int n = 0;
-	for (int64_t until = now_ms() + WAIT_MS; now_ms() < until; poll(NULL, 0, 5)) {
-		char *log = server_log(&server);
-		n = 0;
-		for (const char *at = log; (at = strstr(at, text)) != NULL; at++)
-			n++;
-		free(log);
-		if (n >= times)
-			break;
-	}
+	int n = server_log_await(&server, text, times);
 	if (n != times)
 		fail_msg("%d lines have %s", n, text);
 }

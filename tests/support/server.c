@@ -383,6 +383,26 @@ char *server_log(const struct server *server)
 	return text;
 }
 
+int server_log_count(const struct server *server, const char *words)
+{
+	char *log = server_log(server);
+	int n = 0;
+	for (const char *at = log; at != NULL && (at = strstr(at, words)) != NULL; at++)
+		n++;
+	free(log);
+	return n;
+}
+
+int server_log_await(const struct server *server, const char *words, int n)
+{
+	int found = server_log_count(server, words);
+	for (int ms = 0; found < n && ms < 60000; ms += 5) {
+		poll(NULL, 0, 5);
+		found = server_log_count(server, words);
+	}
+	return found;
+}
+
 static size_t status_kib(const struct server *server, const char *field)
 {
 	char path[64], line[256];

@@ -52,6 +52,10 @@ void server_kill(struct server *server); /* SIGKILL, at once; fine when it is no
 
 /* All of standard error so far, terminated; the caller frees it. NULL when there is no memory. */
 char *server_log(const struct server *server);
+/* How often these words stand there. It is written by a thread of the server's own, in order: await
+ * returns when they stand there n times, or what there is after a minute. */
+int server_log_count(const struct server *server, const char *words);
+int server_log_await(const struct server *server, const char *words, int n);
 
 /* Peak and present resident bytes of the process; 0 where the system does not tell. */
 size_t server_peak_bytes(const struct server *server);
