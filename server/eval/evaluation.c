@@ -32,7 +32,7 @@ struct evaluation *evaluation_create(const struct evaluation_kind *kind, struct 
 	if (!e->problem)
 		return NULL;
 	loss_problem_set_isa(e->problem, kind->isa);
-	const struct stream_setup setup = {e->problem, arena, kind->scheduler, &e->cancel};
+	const struct stream_setup setup = {e->problem, arena, &e->cancel};
 	e->stream = stream_create(&setup);
 	if (!e->stream)
 		return NULL;
@@ -82,11 +82,10 @@ loss_status evaluation_decode(struct evaluation *e, struct loss_error *err)
 		status = e->decoder->finish(e->decoder, err);
 	if (status == LOSS_OK)
 		status = stream_finish(e->stream, err);
-	stream_settle(e->stream); /* an error may have left a task under way */
 	uint64_t compute_ns = stream_compute_ns(e->stream);
 	timings_end(e->timings, PHASE_DECODE, &e->timings->decode_ns);
 	e->timings->decode_ns -= compute_ns;
-	e->timings->compute_ns += compute_ns + stream_beside_ns(e->stream);
+	e->timings->compute_ns += compute_ns;
 	if (stream_first_ns(e->stream) != 0)
 		timings_extend(e->timings, PHASE_COMPUTE, stream_first_ns(e->stream),
 			       e->timings->mark_ns);
@@ -345,12 +344,10 @@ enum encoder_end evaluation_write(struct evaluation *e, struct loss_error *err)
 
 void evaluation_drop(struct evaluation *e)
 {
-	stream_settle(e->stream);
 	loss_arena_release_buffers(e->arena);
 }
 
 void evaluation_end(struct evaluation *e)
 {
-	stream_settle(e->stream);
 	shm_uses_release(&e->shared);
 }

@@ -9,6 +9,7 @@
 #include "codec/content_coding.h"
 #include "codec/query.h"
 #include "protocols.h"
+#include "scheduler.h"
 #include "shm/shm_uses.h"
 #include "stream.h"
 
@@ -23,10 +24,9 @@ struct evaluation_kind {
 	bool takes_gzip;                   /* the client, in the reply */
 
 	struct decoder_limits limits;
-	const char *header_length;   /* Inference-Header-Content-Length; NULL: absent */
-	struct scheduler *scheduler; /* that may evaluate rows as they arrive; NULL: nobody does */
-	struct shm *shm;             /* regions of shared memory; NULL: switched off */
-	const char *foreign;         /* the origin of a page that may not name them; NULL: none */
+	const char *header_length; /* Inference-Header-Content-Length; NULL: absent */
+	struct shm *shm;           /* regions of shared memory; NULL: switched off */
+	const char *foreign;       /* the origin of a page that may not name them; NULL: none */
 };
 
 struct evaluation {

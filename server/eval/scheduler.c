@@ -8,14 +8,12 @@
 struct scheduler {
 	int threads;
 	pthread_t thread;
-	/* Guards all below, the items and withdrawn of the jobs, and under_way of the tasks. */
+	/* Guards all below, the items and withdrawn of the jobs. */
 	pthread_mutex_t mutex;
-	pthread_cond_t work, returned;
+	pthread_cond_t work, ready;
 	bool has_team, stopping;
 	struct schedule schedule;
-	struct task *task; /* that waits to be run; NULL: none */
-	bool away;         /* on a task */
-	uint64_t due_ns;   /* when the slice that runs should long have ended; 0: none runs */
+	uint64_t due_ns; /* when the slice that runs should long have ended; 0: none runs */
 };
 
 static struct job *job_of(struct schedule_item *item)
@@ -65,19 +63,6 @@ static void run_job(struct scheduler *s)
 	}
 }
 
-static void run_task(struct scheduler *s)
-{
-	struct task *task = s->task;
-	s->task = NULL;
-	s->away = true;
-	pthread_mutex_unlock(&s->mutex);
-	task->run(task->context);
-	pthread_mutex_lock(&s->mutex);
-	s->away = false;
-	task->under_way = false;
-	pthread_cond_broadcast(&s->returned);
-}
-
 static void *compute(void *context)
 {
 	struct scheduler *s = (struct scheduler *)context;
@@ -85,16 +70,12 @@ static void *compute(void *context)
 
 	pthread_mutex_lock(&s->mutex);
 	s->has_team = true;
-	pthread_cond_broadcast(&s->returned);
-	for (;;) {
-		while (!s->schedule.first && !s->task && !s->stopping)
-			pthread_cond_wait(&s->work, &s->mutex);
-		if (s->task)
-			run_task(s);
-		else if (s->schedule.first)
+	pthread_cond_broadcast(&s->ready);
+	while (s->schedule.first || !s->stopping) {
+		if (s->schedule.first)
 			run_job(s);
 		else
-			break;
+			pthread_cond_wait(&s->work, &s->mutex);
 	}
 	pthread_mutex_unlock(&s->mutex);
 	return NULL;
@@ -106,7 +87,7 @@ static void await_team(struct scheduler *s)
 {
 	pthread_mutex_lock(&s->mutex);
 	while (!s->has_team)
-		pthread_cond_wait(&s->returned, &s->mutex);
+		pthread_cond_wait(&s->ready, &s->mutex);
 	pthread_mutex_unlock(&s->mutex);
 }
 
@@ -119,7 +100,7 @@ struct scheduler *scheduler_start(struct loss_arena *arena, const struct schedul
 	schedule_start(&s->schedule, &setup->limits);
 	pthread_mutex_init(&s->mutex, NULL);
 	pthread_cond_init(&s->work, NULL);
-	pthread_cond_init(&s->returned, NULL);
+	pthread_cond_init(&s->ready, NULL);
 	if (pthread_create(&s->thread, NULL, compute, s) != 0)
 		return NULL;
 	await_team(s);
@@ -136,7 +117,7 @@ void scheduler_stop(struct scheduler *scheduler)
 	pthread_mutex_unlock(&scheduler->mutex);
 	pthread_join(scheduler->thread, NULL);
 	pthread_cond_destroy(&scheduler->work);
-	pthread_cond_destroy(&scheduler->returned);
+	pthread_cond_destroy(&scheduler->ready);
 	pthread_mutex_destroy(&scheduler->mutex);
 }
 
@@ -163,34 +144,6 @@ void scheduler_withdraw(struct scheduler *scheduler, struct job *job)
 	pthread_mutex_unlock(&scheduler->mutex);
 	if (waited)
 		job->done(job);
-}
-
-bool scheduler_send(struct scheduler *s, struct task *task)
-{
-	pthread_mutex_lock(&s->mutex);
-	bool idle = !s->schedule.first && !s->task && !s->away && s->due_ns == 0;
-	if (idle) {
-		s->task = task;
-		task->under_way = true;
-		pthread_cond_signal(&s->work);
-	}
-	pthread_mutex_unlock(&s->mutex);
-	return idle;
-}
-
-void scheduler_await(struct scheduler *s, struct task *task)
-{
-	pthread_mutex_lock(&s->mutex);
-	bool waits = s->task == task;
-	if (waits) {
-		s->task = NULL;
-		task->under_way = false;
-	}
-	while (task->under_way)
-		pthread_cond_wait(&s->returned, &s->mutex);
-	pthread_mutex_unlock(&s->mutex);
-	if (waits)
-		task->run(task->context);
 }
 
 struct scheduler_load scheduler_load(struct scheduler *scheduler)

@@ -26,14 +26,6 @@
 
 struct scheduler;
 
-/* Something short that the compute thread may do meanwhile: while a body is received, say. */
-struct task {
-	void (*run)(void *context);
-	void *context;
-	/* The scheduler's. */
-	bool under_way; /* sent, and not run yet */
-};
-
 /* One piece of work, part of a request. Begins as zeros but for what is the owner's. */
 struct job {
 	struct schedule_item item; /* the first member; the owner sets and keeps left_ns */
@@ -65,12 +57,6 @@ bool scheduler_submit(struct scheduler *scheduler, struct job *job,
  * that runs is done after its slice, which its owner is to cut short; one that is still to be
  * submitted when it is. The job must still be there, done or not. */
 void scheduler_withdraw(struct scheduler *scheduler, struct job *job);
-
-/* Has a task run by the compute thread; false, and nothing is done, where that has something
- * else to do. It is under way until it is awaited. */
-bool scheduler_send(struct scheduler *scheduler, struct task *task);
-/* Returns when a task is not under way any more; one that has not begun is run by the caller. */
-void scheduler_await(struct scheduler *scheduler, struct task *task);
 
 /* Jobs that have not begun to run, and their cost. */
 struct scheduler_load {

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "os/clock.h"
+#include "scheduler.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "tensors travel in little-endian order");
 
@@ -29,13 +30,9 @@ struct stream {
 	struct loss_plan *plan;
 	size_t rows, row; /* how many there are, and the next one */
 	size_t row_bytes;
-	size_t chunk_rows;             /* that are evaluated at a time: whole blocks */
-	struct loss_buffer *chunks[2]; /* the next rows, and those under way */
-	struct loss_buffer *gathered;  /* of these, the next rows */
-	struct task task;
-	const void *sent; /* the rows under way: n_sent from first_sent on */
-	size_t first_sent, n_sent;
-	uint64_t compute_ns, beside_ns, first_ns;
+	size_t block_rows;            /* that are evaluated at a time */
+	struct loss_buffer *gathered; /* of the next ones, what has come */
+	uint64_t compute_ns, first_ns;
 };
 
 static struct stream *stream_of(struct sink *sink)
@@ -43,32 +40,16 @@ static struct stream *stream_of(struct sink *sink)
 	return (struct stream *)(void *)sink;
 }
 
-/* The task: on the compute thread, or on its own when that has not come round to it. */
-static void run_sent(void *context)
-{
-	struct stream *stream = context;
-	uint64_t start = clock_ns();
-	loss_plan_run_rows(stream->plan, stream->first_sent, stream->n_sent, stream->sent);
-	stream->beside_ns += clock_ns() - start;
-}
-
 /* ---------------------------------------------------------------- errors */
-
-void stream_settle(struct stream *stream)
-{
-	if (stream->setup.scheduler)
-		scheduler_await(stream->setup.scheduler, &stream->task);
-}
 
 /* Others may need the memory while the rest is thrown away. */
 static void give_up(struct stream *stream)
 {
-	stream_settle(stream);
 	for (size_t i = 0; i < stream->n_slots; i++)
 		if (stream->slots[i].buffer)
 			loss_buffer_release(stream->slots[i].buffer);
-	for (size_t i = 0; i < 2 && stream->gathered; i++)
-		loss_buffer_release(stream->chunks[i]);
+	if (stream->gathered)
+		loss_buffer_release(stream->gathered);
 	stream->plan = NULL;
 }
 
@@ -99,20 +80,6 @@ static void set_tensor(struct stream *stream, struct slot *slot)
 
 /* ---------------------------------------------------------------- rows as they arrive */
 
-/*
- * Elements of a chunk: enough for waking another thread to pay, few enough that two of them stay in
- * a cache. Without another thread a block at a time is best.
- */
-#define CHUNK_ELEMENTS ((size_t)64 * 1024)
-
-static size_t chunk_rows(const struct stream *stream)
-{
-	size_t block = loss_plan_block_rows(stream->plan);
-	size_t elements = block * (loss_plan_elements(stream->plan) / stream->rows);
-	size_t blocks = stream->setup.scheduler ? CHUNK_ELEMENTS / elements : 1;
-	return block * (blocks > 1 ? blocks : 1);
-}
-
 /* A row that takes long is none to be evaluated where bytes are received: all of them are kept, and
  * the team shares its parts. */
 static bool rows_are_short(const struct stream *stream)
@@ -123,16 +90,14 @@ static bool rows_are_short(const struct stream *stream)
 
 static void start_stream(struct stream *stream, const struct slot *input)
 {
-	for (size_t i = 0; i < 2; i++)
-		stream->chunks[i] = loss_buffer_create(stream->setup.arena);
-	if (!stream->chunks[0] || !stream->chunks[1]) {
+	stream->gathered = loss_buffer_create(stream->setup.arena);
+	if (!stream->gathered) {
 		fail_for_memory(stream);
 		return;
 	}
-	stream->gathered = stream->chunks[0];
 	stream->rows = loss_plan_rows(stream->plan);
 	stream->row_bytes = (size_t)input->bytes / stream->rows;
-	stream->chunk_rows = chunk_rows(stream);
+	stream->block_rows = loss_plan_block_rows(stream->plan);
 }
 
 /* All that comes from here on is the input: plans, and finds out whether rows can be evaluated. */
@@ -174,30 +139,11 @@ static bool go_on(struct stream *stream)
 static void run_rows(struct stream *stream, size_t n, const void *rows)
 {
 	uint64_t start = clock_ns();
-	stream_settle(stream);
 	if (!go_on(stream))
 		return;
 	loss_plan_run_rows(stream->plan, stream->row, n, rows);
 	stream->row += n;
 	stream->compute_ns += clock_ns() - start;
-}
-
-/* Leaves the gathered rows to the compute thread, if there are more to gather meanwhile. */
-static bool send_rows(struct stream *stream, size_t n)
-{
-	struct scheduler *scheduler = stream->setup.scheduler;
-	size_t elements = loss_plan_elements(stream->plan) / stream->rows * n;
-	if (!scheduler || elements < CHUNK_ELEMENTS / 2 || stream->row + n == stream->rows)
-		return false;
-	stream_settle(stream);
-	stream->sent = stream->gathered->data;
-	stream->first_sent = stream->row;
-	stream->n_sent = n;
-	if (!go_on(stream) || !scheduler_send(scheduler, &stream->task))
-		return false;
-	stream->row += n;
-	stream->gathered = stream->chunks[stream->gathered == stream->chunks[0]];
-	return true;
 }
 
 static bool is_aligned(const struct stream *stream, const unsigned char *bytes)
@@ -206,35 +152,34 @@ static bool is_aligned(const struct stream *stream, const unsigned char *bytes)
 	return (uintptr_t)bytes % size == 0;
 }
 
-/* Rows of the next chunk; the last one may have fewer. */
-static size_t next_chunk(const struct stream *stream)
+/* Rows of the next block; the last one may have fewer. */
+static size_t next_block(const struct stream *stream)
 {
 	size_t left = stream->rows - stream->row;
-	return left < stream->chunk_rows ? left : stream->chunk_rows;
+	return left < stream->block_rows ? left : stream->block_rows;
 }
 
-/* Whole chunks that lie in these n bytes are evaluated in place; returns their bytes. */
+/* Whole blocks that lie in these n bytes are evaluated in place; returns their bytes. */
 static size_t run_in_place(struct stream *stream, const unsigned char *bytes, size_t n)
 {
 	size_t rows = n / stream->row_bytes;
 	if (rows < stream->rows - stream->row)
-		rows -= rows % stream->chunk_rows;
+		rows -= rows % stream->block_rows;
 	run_rows(stream, rows, bytes);
 	return rows * stream->row_bytes;
 }
 
-/* Completes the chunk that is gathered, which is small enough to stay in a cache until it is
+/* Completes the block that is gathered, which is small enough to stay in a cache until it is
  * evaluated; returns how many of the n bytes that took. */
 static size_t gather(struct stream *stream, const unsigned char *bytes, size_t n)
 {
-	size_t rows = next_chunk(stream);
+	size_t rows = next_block(stream);
 	size_t lacking = rows * stream->row_bytes - stream->gathered->size;
 	size_t part = n < lacking ? n : lacking;
 	if (!loss_buffer_append(stream->gathered, bytes, part)) {
 		fail_for_memory(stream);
 	} else if (part == lacking) {
-		if (!send_rows(stream, rows) && !failed(stream))
-			run_rows(stream, rows, stream->gathered->data);
+		run_rows(stream, rows, stream->gathered->data);
 		stream->gathered->size = 0;
 	}
 	return part;
@@ -245,7 +190,7 @@ static void run_arrived(struct stream *stream, const unsigned char *bytes, size_
 	size_t used = 0;
 	while (used < n && !failed(stream)) {
 		bool whole = stream->gathered->size == 0 &&
-			     (n - used) / stream->row_bytes >= next_chunk(stream);
+			     (n - used) / stream->row_bytes >= next_block(stream);
 		if (whole && is_aligned(stream, bytes + used))
 			used += run_in_place(stream, bytes + used, n - used);
 		else
@@ -326,7 +271,6 @@ static void feed(struct sink *sink, const unsigned char *bytes, size_t n)
 
 loss_status stream_finish(struct stream *stream, struct loss_error *err)
 {
-	stream_settle(stream);
 	for (size_t i = 0; i < stream->n_slots && !stream->plan && !failed(stream); i++)
 		set_tensor(stream, &stream->slots[i]);
 	if (failed(stream))
@@ -344,11 +288,6 @@ uint64_t stream_compute_ns(const struct stream *stream)
 	return stream->compute_ns;
 }
 
-uint64_t stream_beside_ns(const struct stream *stream)
-{
-	return stream->beside_ns;
-}
-
 uint64_t stream_first_ns(const struct stream *stream)
 {
 	return stream->first_ns;
@@ -361,7 +300,6 @@ struct stream *stream_create(const struct stream_setup *setup)
 		*stream = (struct stream){
 			.sink = {.set = set, .expect = expect, .begin = begin, .feed = feed},
 			.setup = *setup,
-			.task = {run_sent, stream, false},
 		};
 	return stream;
 }

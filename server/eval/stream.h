@@ -3,19 +3,19 @@
  * bytes are kept in memory that is charged as they come, never for what is only announced.
  *
  * The problem is planned as soon as everything but the input is there. Where each row can then be
- * evaluated by itself, rows are evaluated as they arrive, and only the piece of the input that is
- * not evaluated yet is held.
+ * evaluated by itself, rows are evaluated as they arrive, by the thread that feeds and while they
+ * are in its cache; only the piece of the input that is not evaluated yet is held. One thread at a
+ * time.
  */
 #ifndef LOSSD_STREAM_H
 #define LOSSD_STREAM_H
 
 #include "codec/sink.h"
-#include "scheduler.h"
+#include "loss.h"
 
 struct stream_setup {
 	struct loss_problem *problem;
 	struct loss_arena *arena;
-	struct scheduler *scheduler;      /* that may evaluate rows meanwhile; NULL: nobody does */
 	const struct loss_cancel *cancel; /* rows that are evaluated as they arrive stop at it */
 };
 
@@ -30,14 +30,9 @@ loss_status stream_finish(struct stream *stream, struct loss_error *err);
 /* After that: the plan whose rows were all evaluated while the body arrived; NULL when the problem
  * is still to be planned and run. */
 struct loss_plan *stream_plan(const struct stream *stream);
-/* Nanoseconds spent on evaluating rows: on the thread that feeds, and meanwhile by another one.
- * Once the stream has been finished or settled. */
+/* Nanoseconds spent on evaluating rows. */
 uint64_t stream_compute_ns(const struct stream *stream);
-uint64_t stream_beside_ns(const struct stream *stream);
 /* When that began; 0: it has not. */
 uint64_t stream_first_ns(const struct stream *stream);
-/* Returns when no other thread evaluates rows: before buffers of the arena, or the arena, are given
- * back. Nothing more is evaluated if the body is not finished then. */
-void stream_settle(struct stream *stream);
 
 #endif

@@ -290,7 +290,6 @@ static void begin(struct request *request)
 		.takes_gzip = head_takes_gzip(&request->head),
 		.limits = {config->max_elements, config->max_rank, config->max_header_bytes, false},
 		.header_length = request->head.header_length,
-		.scheduler = server->scheduler,
 		.shm = server->shm,
 		.foreign = access_foreign_origin(&request->head, config),
 	};

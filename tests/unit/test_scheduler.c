@@ -351,68 +351,6 @@ static void a_job_that_hangs_is_noticed(void **state)
 	assert_true(scheduler_answers(scheduler, UINT64_MAX));
 }
 
-/* ---------------------------------------------------------------- tasks */
-
-struct walk {
-	struct task task;
-	atomic_int n_ran;
-	int plain; /* written by whoever runs it: what await makes visible */
-};
-
-static void walk(void *context)
-{
-	struct walk *it = context;
-	atomic_fetch_add(&it->n_ran, 1);
-	it->plain++;
-}
-
-static void tasks_run_once_each(void **state)
-{
-	struct walk it = {.task = {walk, &it, false}};
-	int n = 0;
-	(void)state;
-	for (int i = 0; i < 5000; i++) {
-		/* Right after the last one the thread may not be back yet. */
-		if (!scheduler_send(scheduler, &it.task))
-			continue;
-		n++;
-		scheduler_await(scheduler, &it.task);
-		assert_int_equal(it.plain, n);
-		assert_int_equal(atomic_load(&it.n_ran), n);
-	}
-	assert_true(n > 0);
-	scheduler_await(scheduler, &it.task); /* not under way */
-	assert_int_equal(it.plain, n);
-}
-
-/* The compute thread runs it though nobody awaits it yet. */
-static void a_task_runs_meanwhile(void **state)
-{
-	struct walk it = {.task = {walk, &it, false}};
-	(void)state;
-	assert_true(scheduler_send(scheduler, &it.task));
-	while (atomic_load(&it.n_ran) == 0)
-		poll(NULL, 0, 1);
-	scheduler_await(scheduler, &it.task);
-	assert_int_equal(it.plain, 1);
-}
-
-static void a_busy_thread_takes_no_task(void **state)
-{
-	struct chore busy = {0}, next = {0};
-	struct walk it = {.task = {walk, &it, false}};
-	(void)state;
-	occupy(&busy);
-	assert_false(scheduler_send(scheduler, &it.task));
-	submit(&next);
-	assert_false(scheduler_send(scheduler, &it.task));
-	scheduler_await(scheduler, &it.task);
-	open_gate();
-	wait_done(&busy);
-	wait_done(&next);
-	assert_int_equal(it.plain, 0);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -429,9 +367,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(jobs_that_wait_are_counted, start, stop),
 		cmocka_unit_test_setup_teardown(the_queue_may_be_asked_at_any_time, start, stop),
 		cmocka_unit_test_setup_teardown(a_job_that_hangs_is_noticed, start, stop),
-		cmocka_unit_test_setup_teardown(tasks_run_once_each, start, stop),
-		cmocka_unit_test_setup_teardown(a_task_runs_meanwhile, start, stop),
-		cmocka_unit_test_setup_teardown(a_busy_thread_takes_no_task, start, stop),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

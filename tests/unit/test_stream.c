@@ -58,11 +58,10 @@ static struct stream_setup setup_of(struct loss_arena *arena)
 	return (struct stream_setup){.problem = problem, .arena = arena};
 }
 
-static struct streamed stream_rows(struct loss_arena *arena, struct scheduler *scheduler,
-				   const struct loss_cancel *cancel, int n_fed)
+static struct streamed stream_rows(struct loss_arena *arena, const struct loss_cancel *cancel,
+				   int n_fed)
 {
 	struct stream_setup setup = setup_of(arena);
-	setup.scheduler = scheduler;
 	setup.cancel = cancel;
 	return feed_rows(&setup, n_fed);
 }
@@ -101,43 +100,12 @@ static void test_rows_that_are_evaluated_are_not_kept(void **state)
 	(void)state;
 	struct loss_budget budget = {.limit = 400 << 10};
 	struct loss_arena *arena = loss_arena_create(&budget);
-	struct streamed s = stream_rows(arena, NULL, NULL, ROWS);
+	struct streamed s = stream_rows(arena, NULL, ROWS);
 	finish_rows(&s);
-	assert_int_equal(stream_beside_ns(s.stream), 0);
 	loss_arena_destroy(arena);
 }
 
-/* With the compute thread's help: the same bits; and what is left in the middle waits for it. */
-static void test_rows_that_another_thread_evaluates(void **state)
-{
-	(void)state;
-	struct loss_arena *own = loss_arena_create(NULL);
-	struct scheduler *scheduler =
-		scheduler_start(own, &(struct scheduler_setup){2, {64, UINT64_MAX}});
-	assert_non_null(scheduler);
-	struct loss_arena *arena = loss_arena_create(NULL);
-	struct streamed s = stream_rows(arena, NULL, NULL, ROWS);
-	double wanted = finish_rows(&s);
-	loss_arena_destroy(arena);
-	for (int i = 0; i < 5; i++) {
-		arena = loss_arena_create(NULL);
-		s = stream_rows(arena, scheduler, NULL, ROWS);
-		double got = finish_rows(&s);
-		assert_memory_equal(&got, &wanted, sizeof got);
-		assert_true(stream_beside_ns(s.stream) > 0);
-		loss_arena_destroy(arena);
-	}
-	for (int n = 60; n < 80; n++) {
-		arena = loss_arena_create(NULL);
-		s = stream_rows(arena, scheduler, NULL, n);
-		stream_settle(s.stream);
-		loss_arena_destroy(arena);
-	}
-	scheduler_stop(scheduler);
-	loss_arena_destroy(own);
-}
-
-/* The rows stop at the next chunk once nobody waits for them. */
+/* The rows stop at the next block once nobody waits for them. */
 static void test_cancelled(void **state)
 {
 	(void)state;
@@ -145,7 +113,7 @@ static void test_cancelled(void **state)
 	loss_cancel_request(&cancel);
 	struct loss_error err;
 	struct loss_arena *arena = loss_arena_create(NULL);
-	struct streamed s = stream_rows(arena, NULL, &cancel, ROWS);
+	struct streamed s = stream_rows(arena, &cancel, ROWS);
 	assert_int_equal(finish(&s, &err), LOSS_CANCELLED);
 	assert_null(stream_plan(s.stream));
 	loss_arena_destroy(arena);
@@ -186,7 +154,6 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_rows_that_are_evaluated_are_not_kept),
-		cmocka_unit_test(test_rows_that_another_thread_evaluates),
 		cmocka_unit_test(test_cancelled),
 		cmocka_unit_test(test_no_memory),
 	};
