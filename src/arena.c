@@ -30,7 +30,7 @@ struct loss_arena {
 	struct loss_budget *budget;
 	struct slab *slabs; /* the first one is being filled */
 	struct buffer *buffers;
-	size_t held;
+	size_t held;   /* written by the owner, read by any thread */
 	size_t wanted; /* bytes of the allocation that failed */
 	enum failure failure;
 };
@@ -53,6 +53,11 @@ static bool fits(struct loss_arena *arena, size_t n)
 	return true;
 }
 
+static void hold(struct loss_arena *arena, size_t n)
+{
+	__atomic_store_n(&arena->held, n, __ATOMIC_RELAXED);
+}
+
 /* Charges n bytes to the budget, or says why not. */
 static bool charge(struct loss_arena *arena, size_t n)
 {
@@ -60,13 +65,13 @@ static bool charge(struct loss_arena *arena, size_t n)
 		return false;
 	if (arena->budget && !loss_budget_take(arena->budget, n))
 		return fail(arena, FAILURE_BUDGET, n);
-	arena->held += n;
+	hold(arena, arena->held + n);
 	return true;
 }
 
 static void refund(struct loss_arena *arena, size_t n)
 {
-	arena->held -= n;
+	hold(arena, arena->held - n);
 	if (arena->budget)
 		loss_budget_give(arena->budget, n);
 }
@@ -79,13 +84,13 @@ static bool charge_mapping(struct loss_arena *arena, struct mapping *mapping, si
 		return false;
 	if (!mapping_use(arena->budget, mapping, used))
 		return fail(arena, FAILURE_BUDGET, n);
-	arena->held += n;
+	hold(arena, arena->held + n);
 	return true;
 }
 
 static void refund_mapping(struct loss_arena *arena, struct mapping *mapping)
 {
-	arena->held -= mapping->used;
+	hold(arena, arena->held - mapping->used);
 	mapping_give(arena->budget, mapping);
 }
 
@@ -298,7 +303,7 @@ loss_status loss_arena_failure(const struct loss_arena *arena, struct loss_error
 
 size_t loss_arena_held(const struct loss_arena *arena)
 {
-	return arena->held;
+	return __atomic_load_n(&arena->held, __ATOMIC_RELAXED);
 }
 
 /* ---------------------------------------------------------------- buffers */

@@ -48,6 +48,7 @@ struct decoder {
 	 * Pointer, or a name. Writes "" where there is no place. */
 	void (*pointer)(const struct decoder *decoder, const struct loss_error *err, char *out,
 			size_t size);
+	double byte_ns; /* that a byte takes, more or less, but for what the sink does with it */
 	/* After finish: */
 	uint64_t timeout_ns; /* the caller's own deadline, from the request's beginning; 0: none */
 	struct reply_wish *wish; /* NULL: nothing in particular */

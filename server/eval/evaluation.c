@@ -7,6 +7,8 @@
 #define COPIED_BYTES ((size_t)65536)
 /* Bytes of tensors that are compressed at a time. */
 #define DEFLATED_BYTES ((size_t)65536)
+/* That a byte of a compressed body takes, and what comes out of it, more or less. */
+#define INFLATED_BYTE_NS 4.0
 /* Of the text of a small reply: so that it does not grow in steps. */
 #define USUAL_BYTES ((size_t)512)
 /* What an element takes as text with its comma, more or less; and from how many elements on room is
@@ -73,6 +75,12 @@ void evaluation_feed(struct evaluation *e, const unsigned char *bytes, size_t n)
 	else if (!inflater_feed(e->inflater, bytes, n, feed_decoded, e->decoder))
 		evaluation_drop(e); /* nobody needs it any more */
 	timings_end(e->timings, PHASE_DECODE, &e->timings->decode_ns);
+}
+
+double evaluation_byte_ns(const struct evaluation *e)
+{
+	double inflating = e->inflater ? INFLATED_BYTE_NS : 0.0;
+	return inflating + e->decoder->byte_ns + stream_byte_ns(e->stream);
 }
 
 loss_status evaluation_decode(struct evaluation *e, struct loss_error *err)

@@ -63,6 +63,8 @@ struct evaluation *evaluation_create(const struct evaluation_kind *kind, struct 
 loss_status evaluation_query(struct evaluation *evaluation, const char *query, size_t n,
 			     struct loss_error *err);
 void evaluation_feed(struct evaluation *evaluation, const unsigned char *bytes, size_t n);
+/* Nanoseconds that a byte takes to be fed from here on, more or less. */
+double evaluation_byte_ns(const struct evaluation *evaluation);
 /*
  * The body is complete: the error in it, if any. This and what follows count their times from where
  * the one before them ended (timings.h): the caller, who has done something else in between, or

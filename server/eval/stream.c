@@ -283,6 +283,14 @@ struct loss_plan *stream_plan(const struct stream *stream)
 	return stream->plan;
 }
 
+double stream_byte_ns(const struct stream *stream)
+{
+	if (!stream->plan)
+		return 0.0;
+	return (double)loss_plan_cost_ns(stream->plan) /
+	       ((double)stream->rows * (double)stream->row_bytes);
+}
+
 uint64_t stream_compute_ns(const struct stream *stream)
 {
 	return stream->compute_ns;

@@ -30,6 +30,8 @@ loss_status stream_finish(struct stream *stream, struct loss_error *err);
 /* After that: the plan whose rows were all evaluated while the body arrived; NULL when the problem
  * is still to be planned and run. */
 struct loss_plan *stream_plan(const struct stream *stream);
+/* Nanoseconds that a byte of the rows that come takes to be evaluated, more or less. */
+double stream_byte_ns(const struct stream *stream);
 /* Nanoseconds spent on evaluating rows. */
 uint64_t stream_compute_ns(const struct stream *stream);
 /* When that began; 0: it has not. */

@@ -7,6 +7,7 @@
 #include "codec/json/json_out.h"
 #include "codec/json/problem_json.h"
 #include "codec/text/thousandths.h"
+#include "intake.h"
 #include "status/status.h"
 
 /* How soon a shed request may come again, where nothing is known of it. */
@@ -152,7 +153,7 @@ static unsigned http_status(loss_status status, bool v2)
 void answer_drop(struct request *request)
 {
 	if (request->state)
-		request->endpoint->handler->drop(request);
+		intake_drop(request);
 	else
 		loss_arena_release_buffers(request->arena);
 }

@@ -252,13 +252,21 @@ static enum MHD_Result proceed(struct connections *connections, struct MHD_Conne
 	return follow(connections, connection, request, stage);
 }
 
-static enum MHD_Result feed(struct request *request, const char *bytes, size_t *n)
+static enum MHD_Result feed(struct MHD_Connection *connection, struct request *request,
+			    const char *bytes, size_t *n)
 {
-	bool more = exchange_feed(request, bytes, *n);
+	enum exchange_feed_end end = exchange_feed(request, bytes, *n);
 	*n = 0;
-	if (!more)
+	if (end == EXCHANGE_LONG) {
 		metrics_reject(METRICS_REJECT_BODY_TOO_LARGE);
-	return more ? MHD_YES : MHD_NO;
+		return MHD_NO;
+	}
+	if (end == EXCHANGE_FULL) {
+		/* In this order, as in suspend. */
+		MHD_suspend_connection(connection);
+		exchange_pause(request, resume, connection);
+	}
+	return MHD_YES;
 }
 
 static enum MHD_Result on_request(void *context, struct MHD_Connection *connection, const char *url,
@@ -272,7 +280,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
 		return refuse_for_memory(connections, connection, method, url,
 					 *request_context == &connections->unbegun[1]);
 	if (*n > 0)
-		return feed(request, bytes, n);
+		return feed(connection, request, bytes, n);
 	switch (request->stage) {
 	case REQUEST_HEAD:
 		return begin(connections, connection, request,

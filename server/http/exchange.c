@@ -6,6 +6,7 @@
 #include "answer.h"
 #include "authorise.h"
 #include "deadline.h"
+#include "intake.h"
 #include "metrics/metrics.h"
 #include "request_id.h"
 #include "status/status.h"
@@ -214,7 +215,7 @@ enum request_stage exchange_begin(struct request *request, const struct raw_head
 
 /* ---------------------------------------------------------------- the body */
 
-bool exchange_feed(struct request *request, const void *bytes, size_t n)
+enum exchange_feed_end exchange_feed(struct request *request, const void *bytes, size_t n)
 {
 	const char *name;
 	uint64_t limit = body_limit(request, &name);
@@ -232,22 +233,31 @@ bool exchange_feed(struct request *request, const void *bytes, size_t n)
 				       "the body is longer than the limit %s of %llu bytes", name,
 				       (unsigned long long)limit));
 		answer_drop(request); /* the rest is thrown away */
-		return total - limit <= limit;
+		return total - limit <= limit ? EXCHANGE_MORE : EXCHANGE_LONG;
 	}
 	if (atomic_load_explicit(&request->expired, memory_order_relaxed))
 		answer_drop(request);
-	else if (request->state)
-		request->endpoint->handler->feed(request, bytes, n);
-	return true;
+	else if (request->state && intake_feed(request, bytes, n))
+		return EXCHANGE_FULL;
+	return EXCHANGE_MORE;
 }
 
+void exchange_pause(struct request *request, void (*resume)(void *connection), void *connection)
+{
+	request->resume = resume;
+	request->connection = connection;
+	intake_await_room(request);
+}
+
+/* What was fed on a worker was fed meanwhile. */
 static void note_received(struct request *request)
 {
 	struct timings *t = &request->timings;
+	uint64_t elapsed = request->received_ns - t->start_ns;
+	uint64_t fed = request->intake ? 0 : t->decode_ns;
 	timings_begin(t);
-	uint64_t elapsed = t->mark_ns - t->start_ns;
-	timings_extend(t, PHASE_RECEIVE, t->start_ns, t->mark_ns);
-	t->receive_ns = elapsed > t->decode_ns ? elapsed - t->decode_ns : 0;
+	timings_extend(t, PHASE_RECEIVE, t->start_ns, request->received_ns);
+	t->receive_ns = elapsed > fed ? elapsed - fed : 0;
 }
 
 /* What has been done stands, whatever the deadline. */
@@ -279,7 +289,8 @@ static enum request_stage follow(struct request *request, enum handler_end end)
 	return request->stage;
 }
 
-enum request_stage exchange_end(struct request *request)
+/* The body is complete, and has been fed. */
+static enum request_stage end_body(struct request *request)
 {
 	enum handler_end end = HANDLER_DONE;
 	const char *name;
@@ -296,6 +307,13 @@ enum request_stage exchange_end(struct request *request)
 	return follow(request, end);
 }
 
+enum request_stage exchange_end(struct request *request)
+{
+	request->received_ns = clock_ns();
+	request->unfed = intake_is_busy(request);
+	return request->unfed ? follow(request, HANDLER_WAITS) : end_body(request);
+}
+
 /* ---------------------------------------------------------------- what takes its time */
 
 void exchange_start(struct request *request, void (*resume)(void *connection), void *connection)
@@ -306,12 +324,19 @@ void exchange_start(struct request *request, void (*resume)(void *connection), v
 	request->stage = REQUEST_START;
 	if (!request->watched)
 		deadline_watch(request);
-	request->endpoint->handler->start(request);
+	if (request->unfed)
+		intake_await_end(request);
+	else
+		request->endpoint->handler->start(request);
 }
 
 enum request_stage exchange_proceed(struct request *request)
 {
-	bool over = atomic_load(&request->gone) || request->fault.error.status != LOSS_OK;
+	bool gone = atomic_load(&request->gone), fed = request->unfed;
+	bool over = gone || request->fault.error.status != LOSS_OK;
+	request->unfed = false;
+	if (fed && !gone)
+		return end_body(request);
 	if (!over && is_late(request)) {
 		request_fail(request,
 			     deadline_fail(request,

@@ -28,9 +28,13 @@ struct handler {
 	 * drop, stop and point have nothing to do, and the first, second and last are not called.
 	 */
 	void (*begin)(struct request *request);
-	/* The next n bytes of the body. */
+	/* The next n bytes of the body. Of a long one that takes its time it is called by a worker,
+	 * and never while another of these functions is, but for stop: see intake.h. */
 	void (*feed)(struct request *request, const unsigned char *bytes, size_t n);
-	/* What has been received is not needed any more. */
+	/* Nanoseconds that a byte of the body takes to be fed from here on, more or less; NULL:
+	 * next to nothing. */
+	double (*byte_ns)(const struct request *request);
+	/* What has been received is not needed any more. As feed. */
 	void (*drop)(struct request *request);
 	/* The body is complete. Something may be wrong with the request already; what is found here
 	 * may take precedence. */

@@ -57,6 +57,7 @@ struct request {
 	char made_id[REQUEST_ID_SIZE];
 
 	void *state;                  /* the handler's; NULL: it has nothing to do with the body */
+	struct intake *intake;        /* that workers feed to it; NULL: it is fed as it comes */
 	struct loss_buffer *document; /* that document_handler reads; NULL: empty, thrown away */
 	struct work work;             /* that page_handler gives to a worker */
 
@@ -66,6 +67,8 @@ struct request {
 	uint64_t timeout_ns;   /* the caller's own deadline, from the beginning; 0: none */
 	char timeout_name[64]; /* who asked for it */
 	unsigned retry_s;      /* when to come again, where it is refused; 0: soon */
+	uint64_t received_ns;  /* when the last byte of the body had come */
+	bool unfed;            /* since then the rest of it is being fed */
 	uint64_t started_ns;
 	void (*resume)(void *connection); /* called when what was started has ended */
 	void *connection;

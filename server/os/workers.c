@@ -74,6 +74,22 @@ void workers_submit(struct workers *w, struct work *work)
 	pthread_mutex_unlock(&w->mutex);
 }
 
+bool workers_withdraw(struct workers *w, struct work *work)
+{
+	pthread_mutex_lock(&w->mutex);
+	struct work **at = &w->first;
+	while (*at && *at != work)
+		at = &(*at)->next;
+	bool waits = *at != NULL;
+	if (waits) {
+		*at = work->next;
+		if (w->last == &work->next)
+			w->last = at;
+	}
+	pthread_mutex_unlock(&w->mutex);
+	return waits;
+}
+
 void workers_stop(struct workers *w)
 {
 	if (!w)

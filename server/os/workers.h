@@ -25,6 +25,8 @@ struct workers;
 struct workers *workers_start(struct loss_arena *arena, size_t threads);
 /* From any thread. */
 void workers_submit(struct workers *workers, struct work *work);
+/* True: it waited for a step, and is theirs no more. False: a step of it goes on, or will end. */
+bool workers_withdraw(struct workers *workers, struct work *work);
 /* Work that was submitted is done first; NULL is fine. */
 void workers_stop(struct workers *workers);
 

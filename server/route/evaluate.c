@@ -30,6 +30,11 @@ static void feed(struct request *request, const unsigned char *bytes, size_t n)
 	evaluation_feed(of(request)->evaluation, bytes, n);
 }
 
+static double byte_ns(const struct request *request)
+{
+	return evaluation_byte_ns(of(request)->evaluation);
+}
+
 static void drop(struct request *request)
 {
 	evaluation_drop(of(request)->evaluation);
@@ -323,6 +328,7 @@ const struct handler evaluate_handler = {
 	.needs_body = "an evaluation",
 	.begin = begin,
 	.feed = feed,
+	.byte_ns = byte_ns,
 	.drop = drop,
 	.end = end,
 	.start = start,

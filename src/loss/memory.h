@@ -72,7 +72,7 @@ char *loss_arena_printf(struct loss_arena *arena, const char *format, ...);
  * LOSS_TOO_MUCH_MEMORY_IN_FLIGHT or LOSS_OUT_OF_MEMORY. */
 loss_status loss_arena_failure(const struct loss_arena *arena, struct loss_error *err);
 
-/* Bytes that this arena holds of its budget. */
+/* Bytes that this arena holds of its budget. From any thread. */
 size_t loss_arena_held(const struct loss_arena *arena);
 
 /*

@@ -263,6 +263,32 @@ static void works_come_from_many_threads(void **state)
 	assert_int_equal(n_done, N * SUBMITTED);
 }
 
+/* First, in the middle or last of those that wait: the others keep their turns. What a thread has
+ * is not to be had. */
+static void work_that_waits_may_be_withdrawn(void **state)
+{
+	static const char *const traces[] = {"bBcCdD", "aAcCdD", "aAbBdD", "aAbBcCdD"};
+	(void)state;
+	for (size_t i = 0; i < 4; i++) {
+		struct chore first, chores[3], late = chore_of('d', 1);
+		start(1);
+		occupy(&first);
+		for (size_t k = 0; k < 3; k++) {
+			chores[k] = chore_of((char)('a' + k), 1);
+			submit(&chores[k]);
+		}
+		assert_false(workers_withdraw(workers, &first.work));
+		assert_false(workers_withdraw(workers, &late.work));
+		if (i < 3)
+			assert_true(workers_withdraw(workers, &chores[i].work));
+		submit(&late);
+		open_gate();
+		wait_for(&n_done, i < 3 ? 4 : 5);
+		assert_string_equal(trace, traces[i]);
+		stop();
+	}
+}
+
 static void nothing_to_do(void **state)
 {
 	(void)state;
@@ -290,6 +316,7 @@ int main(void)
 		cmocka_unit_test(stopping_waits_for_what_was_submitted),
 		cmocka_unit_test(threads_work_at_the_same_time),
 		cmocka_unit_test(works_come_from_many_threads),
+		cmocka_unit_test(work_that_waits_may_be_withdrawn),
 		cmocka_unit_test(nothing_to_do),
 		cmocka_unit_test(without_memory_there_are_none),
 	};

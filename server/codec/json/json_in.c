@@ -405,7 +405,10 @@ struct decoder *json_in_create(const struct decoder_setup *setup)
 	if (!in)
 		return NULL;
 	*in = (struct json_in){
-		.decoder = {.feed = feed, .finish = finish, .pointer = pointer},
+		.decoder = {.feed = feed,
+			    .finish = finish,
+			    .pointer = pointer,
+			    .byte_ns = JSON_BYTE_NS},
 		.problem = setup->problem,
 		.sink = setup->sink,
 		.loss = loss_problem_info(setup->problem),

@@ -13,6 +13,8 @@
 #include "loss.h"
 
 #define JSON_MAX_DEPTH 32
+/* Nanoseconds that a byte of numbers takes to be decoded, more or less. */
+#define JSON_BYTE_NS 1.4
 /* Bytes of a number. The longest decimals that anyone writes on purpose have some thousand. */
 #define JSON_NUMBER_MAX ((size_t)65536)
 

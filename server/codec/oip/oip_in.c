@@ -292,6 +292,7 @@ struct decoder *oip_in_create(const struct decoder_setup *setup)
 	loss_problem_set_ones_are_scalars(setup->problem);
 	oip_request_start(&in->request, setup);
 	in->framed = setup->header_length != NULL;
+	in->decoder.byte_ns = in->framed ? 0.0 : JSON_BYTE_NS; /* else most of it are bytes */
 	if (in->framed)
 		fault_note(fault_of(in), read_header(in, &err), &err);
 	return &in->decoder;

@@ -95,16 +95,31 @@ struct feeding {
 	bool more;
 };
 
-static void feed(void *context, const unsigned char *bytes, size_t n)
-{
-	struct feeding *feeding = context;
-	if (feeding->more)
-		feeding->more = exchange_feed(feeding->request, bytes, n);
-}
-
 static void resume(void *ended)
 {
 	sem_post(ended);
+}
+
+static void wait_for(sem_t *ended)
+{
+	while (sem_wait(ended) != 0) {
+	}
+	sem_destroy(ended);
+}
+
+static void feed(void *context, const unsigned char *bytes, size_t n)
+{
+	struct feeding *feeding = context;
+	if (!feeding->more)
+		return;
+	enum exchange_feed_end end = exchange_feed(feeding->request, bytes, n);
+	feeding->more = end != EXCHANGE_LONG;
+	if (end == EXCHANGE_FULL) {
+		sem_t room;
+		sem_init(&room, 0, 0);
+		exchange_pause(feeding->request, resume, &room);
+		wait_for(&room);
+	}
 }
 
 static void end(struct request *request)
@@ -115,9 +130,7 @@ static void end(struct request *request)
 		reaper_compute(server.reaper, entry);
 		sem_init(&ended, 0, 0);
 		exchange_start(request, resume, &ended);
-		while (sem_wait(&ended) != 0) {
-		}
-		sem_destroy(&ended);
+		wait_for(&ended);
 		stage = exchange_proceed(request);
 	}
 }
