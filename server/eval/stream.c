@@ -56,7 +56,7 @@ static void run_sent(void *context)
 
 void stream_settle(struct stream *stream)
 {
-	if (stream->setup.scheduler)
+	if (stream->sent) /* by this thread, and so only where there is a scheduler */
 		scheduler_await(stream->setup.scheduler, &stream->task);
 }
 
