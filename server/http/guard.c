@@ -25,28 +25,54 @@ struct census {
 	const char *last[N_COUNTED]; /* value */
 };
 
-static bool is_alphanumeric(unsigned char c)
-{
-	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
+/* What a byte may stand in: RFC 9110, section 5.6.2, for tokens; for a host what neither a path nor
+ * user data begins with. */
+enum { CONTROL = 1, TOKEN = 2, IN_HOST = 4 };
+#define NO 0
+#define C_ CONTROL /* but for the tab */
+#define T_ TOKEN
+#define H_ IN_HOST
+#define TH (TOKEN | IN_HOST)
+/* clang-format off */
+static const unsigned char uses[256] = {
+	C_, C_, C_, C_, C_, C_, C_, C_, C_, NO, C_, C_, C_, C_, C_, C_,
+	C_, C_, C_, C_, C_, C_, C_, C_, C_, C_, C_, C_, C_, C_, C_, C_,
+	/*       !   "   #   $   %   &   '   (   )   *   +   ,   -   .   / */
+	NO, TH, NO, T_, TH, TH, TH, TH, H_, H_, TH, TH, NO, TH, TH, NO,
+	/* 0                                 9   :   ;   <   =   >   ? */
+	TH, TH, TH, TH, TH, TH, TH, TH, TH, TH, H_, H_, NO, H_, NO, NO,
+	/*  @   A */
+	NO, TH, TH, TH, TH, TH, TH, TH, TH, TH, TH, TH, TH, TH, TH, TH,
+	/*                                       Z   [   \   ]   ^   _ */
+	TH, TH, TH, TH, TH, TH, TH, TH, TH, TH, TH, H_, NO, H_, T_, TH,
+	/*  `   a */
+	T_, TH, TH, TH, TH, TH, TH, TH, TH, TH, TH, TH, TH, TH, TH, TH,
+	/*                                       z   {   |   }   ~  */
+	TH, TH, TH, TH, TH, TH, TH, TH, TH, TH, TH, NO, T_, NO, TH, C_,
+};
+/* clang-format on */
+#undef NO
+#undef C_
+#undef T_
+#undef H_
+#undef TH
 
-/* RFC 9110, section 5.6.2: the length of a token; 0 of what is none. */
+/* The length of a token; 0 of what is none. */
 static size_t token_size(const char *text)
 {
-	const char *p = text;
-	/* Of the others the dash is what all names have. */
-	while (is_alphanumeric((unsigned char)*p) || *p == '-' ||
-	       (*p != '\0' && strchr("!#$%&'*+.^_`|~", *p)))
+	const unsigned char *p = (const unsigned char *)text;
+	while (uses[*p] & TOKEN)
 		p++;
-	return *p == '\0' ? (size_t)(p - text) : 0;
+	return *p == '\0' ? (size_t)(p - (const unsigned char *)text) : 0;
 }
 
+/* The NUL at the end is one, too. */
 static bool has_control(const char *text)
 {
-	for (const unsigned char *p = (const unsigned char *)text; *p != '\0'; p++)
-		if ((*p < 0x20 && *p != '\t') || *p == 0x7f)
-			return true;
-	return false;
+	const unsigned char *p = (const unsigned char *)text;
+	while (!(uses[*p] & CONTROL))
+		p++;
+	return *p != '\0';
 }
 
 /* Headers that a fault makes void, not the request: head.c leaves them out. */
@@ -65,8 +91,7 @@ static bool is_courtesy(const char *name, size_t n)
 static bool is_host(const char *text)
 {
 	const char *p = text;
-	while (*p != '\0' &&
-	       (is_alphanumeric((unsigned char)*p) || strchr("-._~!$&'()*+;=:[]%", *p)))
+	while (uses[(unsigned char)*p] & IN_HOST)
 		p++;
 	return p != text && p[strspn(p, " \t")] == '\0';
 }

@@ -28,6 +28,20 @@ static const char *skip_authority(const char *target)
 	return scheme == 0 ? target : target + scheme + strcspn(target + scheme, "/?");
 }
 
+/* Most paths stand for themselves. */
+static bool take_path(struct target *target, const char *path, size_t n, struct loss_arena *arena)
+{
+	target->path = path;
+	target->n_path = n;
+	if (!memchr(path, '%', n))
+		return true;
+	char *decoded = loss_arena_array(arena, char, n);
+	target->path = decoded;
+	if (decoded)
+		target->n_path = decode(path, n, decoded, &target->has_nul);
+	return decoded;
+}
+
 bool target_split(const char *text, struct loss_arena *arena, struct target *target)
 {
 	size_t size = strlen(text) + 1;
@@ -36,16 +50,12 @@ bool target_split(const char *text, struct loss_arena *arena, struct target *tar
 	if (!copy)
 		return false;
 	memcpy(copy, text, size);
-	const char *path = skip_authority(target->text);
-	size_t n = strcspn(path, "?");
-	char *decoded = loss_arena_array(arena, char, n + 1);
-	if (!decoded)
-		return false;
-	target->path = decoded;
-	target->n_path = decode(path, n, decoded, &target->has_nul);
-	if (target->n_path == 0 && path != target->text)
-		decoded[target->n_path++] = '/';
-	target->query = path[n] == '?' ? path + n + 1 : "";
-	target->n_query = strlen(target->query);
-	return true;
+	const char *path = skip_authority(copy), *end = copy + size - 1;
+	const char *mark = memchr(path, '?', (size_t)(end - path));
+	target->query = mark ? mark + 1 : "";
+	target->n_query = mark ? (size_t)(end - mark) - 1 : 0;
+	size_t n = (size_t)((mark ? mark : end) - path);
+	if (n == 0 && path != copy)
+		return take_path(target, "/", 1, arena);
+	return take_path(target, path, n, arena);
 }

@@ -70,6 +70,7 @@ static void without_memory_there_is_no_target(void **state)
 	(void)state;
 	memset(text, 'a', sizeof text - 1);
 	text[0] = '/';
+	memcpy(text + 1, "%41", 3); /* what stands for itself needs no memory of its own */
 	for (size_t limit = BLOCK; limit < 16 * BLOCK; limit += BLOCK / 2) {
 		struct loss_budget budget = budget_of(limit);
 		struct loss_arena *arena = loss_arena_create(&budget);
@@ -79,7 +80,7 @@ static void without_memory_there_is_no_target(void **state)
 		bool split = target_split(text, arena, &target);
 		assert_int_equal(split, target.text && target.path);
 		if (split)
-			assert_int_equal(target.n_path, sizeof text - 1);
+			assert_int_equal(target.n_path, sizeof text - 3);
 		without_text += !target.text;
 		without_path += target.text && !target.path;
 		whole += split;
