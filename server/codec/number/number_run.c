@@ -28,11 +28,10 @@ static inline __m128i load_sixteen(const char *p)
 static inline uint32_t find_others(const char *p)
 {
 #ifdef DIGITS_SSE2
-	const __m128i zero = _mm_set1_epi8('0'), nine = _mm_set1_epi8(9);
-	__m128i low = _mm_sub_epi8(load_sixteen(p), zero);
-	__m128i high = _mm_sub_epi8(load_sixteen(p + 16), zero);
-	low = _mm_cmpeq_epi8(_mm_min_epu8(low, nine), low);
-	high = _mm_cmpeq_epi8(_mm_min_epu8(high, nine), high);
+	/* Digits become the ten largest of signed bytes. */
+	const __m128i up = _mm_set1_epi8(127 - '9'), below = _mm_set1_epi8(127 - 10);
+	__m128i low = _mm_cmpgt_epi8(_mm_add_epi8(load_sixteen(p), up), below);
+	__m128i high = _mm_cmpgt_epi8(_mm_add_epi8(load_sixteen(p + 16), up), below);
 	return ~((uint32_t)_mm_movemask_epi8(low) | (uint32_t)_mm_movemask_epi8(high) << 16);
 #else
 	uint32_t others = 0;
