@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "codec/text/decimal.h"
 #include "settings/address.h"
 
 #define DEFAULT_URL "http://127.0.0.1:8080"
@@ -115,12 +116,12 @@ static bool take(struct options *options, int argc, char **argv, int *i)
 
 static bool read_timeout(struct options *options)
 {
-	char *end = NULL;
 	const char *text = options->timeout ? options->timeout : DEFAULT_TIMEOUT_MS;
-	errno = 0;
-	options->timeout_ms = *text >= '0' && *text <= '9' ? strtol(text, &end, 10) : 0;
-	if (end && *end == '\0' && errno == 0 && options->timeout_ms >= 1 &&
-	    options->timeout_ms <= MAX_TIMEOUT_MS)
+	uint64_t number;
+	bool good = decimal_parse(text, strlen(text), &number) && number >= 1 &&
+		    number <= MAX_TIMEOUT_MS;
+	options->timeout_ms = good ? (long)number : 0;
+	if (good)
 		return true;
 	return complain("--timeout-ms is \"%.40s\", but must be a whole number from 1 to %d", text,
 			MAX_TIMEOUT_MS);

@@ -3,6 +3,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "codec/text/decimal.h"
 #include "status/status.h"
 
 /*
@@ -151,19 +152,12 @@ static loss_status check_length(const struct census *census, struct framing *fra
 		return loss_fail(err, STATUS_INVALID_HEADER, NULL,
 				 "the request has %zu Content-Length headers; it may have one",
 				 census->n[LENGTH]);
-	const char *p = census->last[LENGTH];
-	uint64_t length = 0;
-	for (; *p >= '0' && *p <= '9'; p++) {
-		unsigned digit = (unsigned)(*p - '0');
-		/* Saturates: a length past 2^64 is too large, whatever it is. */
-		length = length > (UINT64_MAX - digit) / 10 ? UINT64_MAX : length * 10 + digit;
-	}
-	if (*p != '\0' || p == census->last[LENGTH])
+	const char *text = census->last[LENGTH];
+	/* A length past 2^64 is too large, whatever it is. */
+	if (!decimal_parse(text, strlen(text), &framing->length))
 		return loss_fail(err, STATUS_INVALID_HEADER, NULL,
-				 "Content-Length is \"%.40s\"; it must be decimal digits",
-				 census->last[LENGTH]);
+				 "Content-Length is \"%.40s\"; it must be decimal digits", text);
 	framing->has_length = true;
-	framing->length = length;
 	return LOSS_OK;
 }
 

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "auth/authority.h"
+#include "codec/text/decimal.h"
 #include "os/activation.h"
 
 #define TLS "tls:"
@@ -22,16 +23,10 @@ static bool take(const char **text, size_t *n, const char *word)
 
 static bool read_port(const char *text, size_t n, uint16_t *port)
 {
-	unsigned value = 0;
-	if (n < 1 || n > 5)
-		return false;
-	for (size_t i = 0; i < n; i++) {
-		if (text[i] < '0' || text[i] > '9')
-			return false;
-		value = value * 10 + (unsigned)(text[i] - '0');
-	}
-	*port = (uint16_t)value;
-	return value <= UINT16_MAX;
+	uint64_t value;
+	bool good = n <= 5 && decimal_parse(text, n, &value) && value <= UINT16_MAX;
+	*port = good ? (uint16_t)value : 0;
+	return good;
 }
 
 static bool is_host_name(const char *host)
