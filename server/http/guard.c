@@ -5,6 +5,7 @@
 
 #include "codec/text/decimal.h"
 #include "status/status.h"
+#include "target.h"
 
 /*
  * Headers that framing depends on, and how often each stands in the head. They are what
@@ -89,12 +90,18 @@ static bool is_courtesy(const char *name, size_t n)
 
 /* RFC 9110, section 7.2: a host and perhaps a port; nothing that could be read as a path or as user
  * data. White space after it is nobody's: libmicrohttpd does not read it. */
-static bool is_host(const char *text)
+static size_t host_size(const char *text)
 {
 	const char *p = text;
 	while (uses[(unsigned char)*p] & IN_HOST)
 		p++;
-	return p != text && p[strspn(p, " \t")] == '\0';
+	return (size_t)(p - text);
+}
+
+static bool is_host(const char *text)
+{
+	size_t n = host_size(text);
+	return n > 0 && text[n + strspn(text + n, " \t")] == '\0';
 }
 
 static void note(const struct header *header, size_t n, struct census *census)
@@ -218,6 +225,19 @@ static loss_status check_lines(const struct raw_head *head, struct loss_error *e
 	return LOSS_OK;
 }
 
+/* Of the absolute form, where it stands in Host's place. */
+static loss_status check_authority(const struct raw_head *head, struct loss_error *err)
+{
+	size_t n;
+	const char *authority = target_authority(head->target, &n);
+	if (!authority || (n > 0 && host_size(authority) == n))
+		return LOSS_OK;
+	return loss_fail(err, STATUS_INVALID_HEADER, NULL,
+			 "the request's target is for \"%.*s\"; it must be a host name or address, "
+			 "and a port where it is not the usual one",
+			 n < 60 ? (int)n : 60, authority);
+}
+
 loss_status guard_check(const struct raw_head *head, struct framing *framing,
 			struct loss_error *err)
 {
@@ -230,6 +250,8 @@ loss_status guard_check(const struct raw_head *head, struct framing *framing,
 		status = check_lines(head, err);
 	if (status == LOSS_OK)
 		status = check_host(&census, old, err);
+	if (status == LOSS_OK)
+		status = check_authority(head, err);
 	if (status == LOSS_OK)
 		status = check_length(&census, framing, err);
 	if (status == LOSS_OK)

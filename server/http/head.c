@@ -192,6 +192,13 @@ loss_status head_read(struct head *head, const struct header *headers, size_t n,
 	return status;
 }
 
+void head_take_authority(struct head *head, const char *authority)
+{
+	head->host_of_target = authority;
+	if (authority)
+		head->host = authority;
+}
+
 /* ---------------------------------------------------------------- media types */
 
 /* A piece of a header value, not terminated. */

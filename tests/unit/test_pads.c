@@ -136,12 +136,12 @@ static void more_pads_than_addresses_are_none(void **state)
 	static const size_t each = PADS_OF_A_THREAD * PAD_BYTES;
 	const size_t threads[] = {SIZE_MAX / each + 1, SIZE_MAX / each + 2, SIZE_MAX / 72 + 2,
 				  SIZE_MAX / 64 + 1,   SIZE_MAX / 8 + 1,    SIZE_MAX};
-	struct loss_arena *arena = loss_arena_create(NULL);
+	struct loss_arena *own = loss_arena_create(NULL);
 	(void)state;
-	assert_non_null(arena);
+	assert_non_null(own);
 	for (size_t i = 0; i < sizeof threads / sizeof *threads; i++)
-		assert_null(pads_create(arena, threads[i]));
-	loss_arena_destroy(arena);
+		assert_null(pads_create(own, threads[i]));
+	loss_arena_destroy(own);
 }
 
 int main(void)
