@@ -331,8 +331,22 @@ static bool refuse_address(const char *text, const char *source)
 	struct address address;
 	const char *why = NULL, *at = text;
 	char one[256], shown[80];
+	int n = 0;
 	while (at && address_next(&at, &address, &why))
-		continue;
+		n++;
+	if (!at && n > CONFIG_MAX_LISTENERS) {
+		config_complain("%s: listen has %d addresses, but there may be %d at most", source,
+				n, CONFIG_MAX_LISTENERS);
+		return true;
+	}
+	if (at && address.n_written == 0 && *text) {
+		config_complain("%s: listen is \"%s\", where %s", source,
+				config_show(text, shown, sizeof shown),
+				n == 0        ? "nothing stands before the first comma"
+				: *at == '\0' ? "nothing stands after the last comma"
+					      : "nothing stands between two commas");
+		return true;
+	}
 	if (!why)
 		return false;
 	snprintf(one, sizeof one, "%.*s", address.n_written, address.written);
