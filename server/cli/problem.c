@@ -6,6 +6,7 @@
 
 #include "codec/json/json_out.h"
 #include "codec/text/utf8.h"
+#include "source.h"
 #include "status/status.h"
 
 /* Nobody who calls this has to be guarded against: the limits are the library's own. */
@@ -126,13 +127,23 @@ static void compute(struct problem *problem)
 			end = evaluation_write(e, err);
 }
 
+/* Whatever came of it, some of it was read as zeros. */
+static enum exit_status say_cut(const char *path)
+{
+	fprintf(stderr, "lossd eval: %s: the file was cut while it was read\n", path);
+	return EXIT_USAGE;
+}
+
 enum exit_status problem_end(struct problem *problem, const struct loss_error *found)
 {
 	enum exit_status status = EXIT_PROBLEM;
 	decode(problem, found);
 	if (problem->err.status == LOSS_OK)
 		compute(problem);
-	if (problem->err.status == LOSS_OK)
+	const char *cut = source_cut();
+	if (cut)
+		status = say_cut(cut);
+	else if (problem->err.status == LOSS_OK)
 		status = print(problem);
 	else
 		say(problem, &problem->err);
