@@ -44,7 +44,11 @@ static size_t element_size(const struct json_values *values)
 
 static bool reserve(struct json_values *values, size_t n)
 {
-	if (!values->buffer)
+	const struct loss_buffer *buffer = values->buffer;
+	/* Mostly there is room, of rows for all that is likely to come. */
+	if (buffer && n <= (buffer->capacity - buffer->size) / sizeof(uint64_t))
+		return true;
+	if (!buffer)
 		values->buffer = loss_buffer_create(values->arena);
 	return values->buffer && loss_buffer_reserve(values->buffer, n * element_size(values));
 }
