@@ -314,22 +314,28 @@ static size_t room_of(const struct json_elements *elements, int level)
 	return left < room ? (size_t)left : room;
 }
 
-/* Moves *p from the end of a row to the first number of the next: over "], [". */
-static bool skip_brackets(const char **p, const char *limit)
+/* "], [" as programs write it, or with other spaces; NULL where something else is there. */
+static const char *skip_brackets(const char *p, const char *limit)
 {
-	static const char brackets[] = "],[";
-	const char *next = *p;
-	for (const char *bracket = brackets;; bracket++) {
-		while (next < limit && *next == ' ')
-			next++;
-		if (next == limit)
-			return false;
-		if (*bracket == '\0')
-			break;
-		if (*next++ != *bracket)
-			return false;
+	static const char usual[] = "], [", brackets[] = "],[";
+	if (limit - p > (ptrdiff_t)sizeof usual && memcmp(p, usual, sizeof usual - 1) == 0)
+		return p + sizeof usual - 1;
+	for (const char *bracket = brackets; *bracket; bracket++) {
+		while (p < limit && *p == ' ')
+			p++;
+		if (p == limit || *p++ != *bracket)
+			return NULL;
 	}
-	if (*next != '-' && (*next < '0' || *next > '9'))
+	while (p < limit && *p == ' ')
+		p++;
+	return p;
+}
+
+/* Moves *p from the end of a row to the first number of the next. */
+static bool skip_to_row(const char **p, const char *limit)
+{
+	const char *next = skip_brackets(*p, limit);
+	if (!next || next == limit || (*next != '-' && (*next < '0' || *next > '9')))
 		return false;
 	*p = next;
 	return true;
@@ -343,7 +349,7 @@ static bool cross(struct json_elements *elements, int level, const char **p, con
 		return false;
 	if (is_known(elements, level - 1) && filled[level - 1] + 1 >= elements->shape[level - 1])
 		return false;
-	if (!skip_brackets(p, limit))
+	if (!skip_to_row(p, limit))
 		return false;
 	filled[level - 1]++;
 	filled[level] = 0;
