@@ -368,8 +368,7 @@ static size_t grown_capacity(const struct buffer *buffer, size_t needed)
 	return capacity > enough && needed <= enough ? enough : capacity;
 }
 
-/* The first bytes of a buffer that begins small lie in the slab, where that has them left: most
- * such buffers need no others. */
+/* What begins small lies in the slab, where that has twice the room: most need nothing else. */
 static bool lodge(struct buffer *buffer, size_t capacity)
 {
 	struct loss_buffer *shown = &buffer->shown;
