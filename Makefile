@@ -422,7 +422,7 @@ lint: setup-lint
 # ---------------------------------------------------------------- speed
 
 BENCH_SRC := $(filter-out %/onednn.c %/discard.c $(FOREIGN_ISA),$(wildcard tests/bench/*.c))
-BENCH_OBJ := $(BENCH_SRC:%.c=$(BUILD)/%.o) $(BUILD)/tests/support/random.o
+BENCH_OBJ := $(BENCH_SRC:%.c=$(BUILD)/%.o) $(addprefix $(BUILD)/tests/support/,pem.o random.o)
 $(BUILD)/tests/bench/%.o: OPTIMIZE = -O3
 $(BUILD)/tests/bench/probe_avx2.o: OPTIMIZE = -O3 $(AVX2)
 $(BUILD)/tests/bench/probe_avx512.o: OPTIMIZE = -O3 $(AVX512)

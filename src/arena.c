@@ -11,6 +11,7 @@
 #define PAGE ((size_t)4096)
 #define SLAB_BYTES ((size_t)16384)
 #define SMALLEST_BLOCK ((size_t)1024) /* that an arena begins in */
+#define LODGED_BYTES ((size_t)4096)   /* of a buffer in a slab, at most */
 /* From here on memory comes as pages of its own, which stay warm for the next taker (mapping.h). */
 #define MAPPED_BYTES ((size_t)1 << 18)
 
@@ -312,8 +313,10 @@ size_t loss_arena_held(const struct loss_arena *arena)
 struct buffer {
 	struct loss_buffer shown;
 	struct buffer *next; /* the arena's list */
-	/* Where its bytes are, all that it has capacity for in use; NULL: malloc's memory. */
+	/* Where its bytes are, all that it has capacity for in use; NULL: malloc's memory, or the
+	 * arena's. */
 	struct mapping *mapping;
+	bool lodged;     /* its bytes are the arena's, charged with its slab, and stay there */
 	size_t expected; /* in all; 0: nobody knows */
 };
 
@@ -335,6 +338,11 @@ struct loss_buffer *loss_buffer_create(struct loss_arena *arena)
 bool buffer_is_mapped(const struct loss_buffer *buffer)
 {
 	return ((const struct buffer *)(const void *)buffer)->mapping;
+}
+
+bool buffer_is_lodged(const struct loss_buffer *buffer)
+{
+	return ((const struct buffer *)(const void *)buffer)->lodged;
 }
 
 void loss_buffer_expect(struct loss_buffer *buffer, size_t total)
@@ -365,20 +373,52 @@ static size_t grown_capacity(const struct buffer *buffer, size_t needed)
 	return capacity > enough && needed <= enough ? enough : capacity;
 }
 
+/* What begins small lies in the slab, where that has twice the room: most need nothing else. */
+static bool lodge(struct buffer *buffer, size_t capacity)
+{
+	struct loss_buffer *shown = &buffer->shown;
+	const struct slab *slab = shown->arena->slabs;
+	if (shown->data || capacity > LODGED_BYTES || capacity > (slab->size - slab->used) / 2)
+		return false;
+	shown->data = loss_arena_array(shown->arena, unsigned char, capacity);
+	buffer->lodged = true;
+	return true;
+}
+
+/* The bytes that are charged for it alone. */
+static size_t charged(const struct buffer *buffer)
+{
+	return buffer->lodged ? 0 : buffer->shown.capacity;
+}
+
 /* Malloc's memory, which moves. */
 static bool grow_small(struct buffer *buffer, size_t capacity)
 {
 	struct loss_buffer *shown = &buffer->shown;
-	size_t growth = capacity - shown->capacity;
+	size_t growth = capacity - charged(buffer);
+	if (lodge(buffer, capacity))
+		return true;
 	if (!charge(shown->arena, growth))
 		return false;
-	unsigned char *data = realloc(shown->data, capacity);
+	unsigned char *data = realloc(buffer->lodged ? NULL : shown->data, capacity);
 	if (!data) {
 		refund(shown->arena, growth);
 		return fail(shown->arena, FAILURE_SYSTEM, growth);
 	}
+	if (buffer->lodged)
+		memcpy(data, shown->data, shown->size);
+	buffer->lodged = false;
 	shown->data = data;
 	return true;
+}
+
+/* Gives back what is not a mapping's. */
+static void free_small(struct buffer *buffer)
+{
+	if (!buffer->lodged)
+		free(buffer->shown.data);
+	refund(buffer->shown.arena, charged(buffer));
+	buffer->lodged = false;
 }
 
 /* From malloc's memory to a mapping, with addresses for all that is expected. */
@@ -392,8 +432,7 @@ static bool move_to_mapping(struct buffer *buffer, size_t capacity)
 		return false;
 	if (shown->size)
 		memcpy(buffer->mapping->pages, shown->data, shown->size); /* once, at 256 KiB */
-	free(shown->data);
-	refund(shown->arena, shown->capacity);
+	free_small(buffer);
 	shown->data = buffer->mapping->pages;
 	return true;
 }
@@ -453,8 +492,7 @@ void loss_buffer_release(struct loss_buffer *buffer)
 	if (mapping) {
 		refund_mapping(arena, mapping);
 	} else {
-		free(buffer->data);
-		refund(arena, buffer->capacity);
+		free_small(inside(buffer));
 	}
 	*buffer = (struct loss_buffer){.arena = arena};
 	inside(buffer)->mapping = NULL;

@@ -17,5 +17,7 @@ char *arena_strdup(struct loss_arena *arena, const char *text);
 
 /* Whether its bytes are pages of its own. */
 bool buffer_is_mapped(const struct loss_buffer *buffer);
+/* Whether they are the arena's own, and charged with it. */
+bool buffer_is_lodged(const struct loss_buffer *buffer);
 
 #endif

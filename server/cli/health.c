@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "codec/text/decimal.h"
 #include "settings/address.h"
 
 #define DEFAULT_URL "http://127.0.0.1:8080"
@@ -67,8 +68,8 @@ static void print_help(void)
 	printf("usage: lossd health [URL] [OPTION]...\n\n"
 	       "Exit status 0 when GET " READY " is answered with 200, or GET of the URL's own\n"
 	       "path; 1 when it is not, or not in time; 2 when the command is wrong.\n\n"
-	       "  URL\n        http://HOST:PORT, https://HOST:PORT or unix:PATH; "
-	       "default " DEFAULT_URL "\n");
+	       "  URL\n        http://HOST:PORT, https://HOST:PORT or unix:PATH; default where\n"
+	       "        LOSSD_LISTEN has the server listen, else " DEFAULT_URL "\n");
 	for (size_t i = 0; i < N_OPTIONS; i++)
 		printf("  %s%s%s\n        %s\n", table[i].name, table[i].value ? " " : "",
 		       table[i].value ? table[i].value : "", table[i].help);
@@ -115,12 +116,12 @@ static bool take(struct options *options, int argc, char **argv, int *i)
 
 static bool read_timeout(struct options *options)
 {
-	char *end = NULL;
 	const char *text = options->timeout ? options->timeout : DEFAULT_TIMEOUT_MS;
-	errno = 0;
-	options->timeout_ms = *text >= '0' && *text <= '9' ? strtol(text, &end, 10) : 0;
-	if (end && *end == '\0' && errno == 0 && options->timeout_ms >= 1 &&
-	    options->timeout_ms <= MAX_TIMEOUT_MS)
+	uint64_t number;
+	bool good = decimal_parse(text, strlen(text), &number) && number >= 1 &&
+		    number <= MAX_TIMEOUT_MS;
+	options->timeout_ms = good ? (long)number : 0;
+	if (good)
 		return true;
 	return complain("--timeout-ms is \"%.40s\", but must be a whole number from 1 to %d", text,
 			MAX_TIMEOUT_MS);
@@ -139,6 +140,59 @@ static bool check_files(struct options *options)
 }
 
 /* ---------------------------------------------------------------- where to ask */
+
+/* Whether somebody can be asked there: sockets that were given have no address of their own here,
+ * and a port that was picked is not known. */
+static bool can_be_asked(const struct address *address)
+{
+	return address->kind == ADDRESS_UNIX ||
+	       (address->kind == ADDRESS_TCP && address->port != 0);
+}
+
+/* Of all addresses of the machine, the one that is always there. */
+static const char *host_of(const struct address *address)
+{
+	return strcmp(address->name, "0.0.0.0") == 0 ? "127.0.0.1"
+	       : strcmp(address->name, "::") == 0    ? "::1"
+						     : address->name;
+}
+
+static void write_url(const struct address *address, char *out, size_t size)
+{
+	const char *host = host_of(address);
+	bool v6 = strchr(host, ':');
+	if (address->kind == ADDRESS_UNIX)
+		snprintf(out, size, LOCAL "%s", address->name);
+	else
+		snprintf(out, size, "%s://%s%s%s:%u", address->tls ? "https" : "http",
+			 v6 ? "[" : "", host, v6 ? "]" : "", (unsigned)address->port);
+}
+
+/* Where a server with this environment listens: the first place that can be asked, and in plain
+ * text, which needs no authorities, rather than by TLS. NULL: a line has said why there is none. */
+static const char *own_url(void)
+{
+	static char url[256];
+	static const char variable[] = "LOSSD_LISTEN";
+	const char *listen = getenv(variable), *list = listen, *why;
+	struct address address;
+	bool plain = false;
+	url[0] = '\0';
+	while (list && !plain) {
+		if (!address_next(&list, &address, &why)) {
+			complain("%s is \"%.200s\", which is no list of addresses", variable,
+				 listen);
+			return NULL;
+		}
+		plain = can_be_asked(&address) && !address.tls;
+		if (plain || (can_be_asked(&address) && url[0] == '\0'))
+			write_url(&address, url, sizeof url);
+	}
+	if (listen && url[0] == '\0')
+		complain("%s is \"%.200s\", where nobody can be asked; give a URL", variable,
+			 listen);
+	return !listen ? DEFAULT_URL : url[0] ? url : NULL;
+}
 
 /* The path of a Unix socket, as `listen` has it; NULL, and a line has said so: it is none. */
 static const char *local_path(const struct options *options)
@@ -250,8 +304,8 @@ int health_main(int argc, char **argv)
 		print_help();
 		return IS_READY;
 	}
-	options.url = options.url ? options.url : DEFAULT_URL;
-	if (!read_timeout(&options) || !check_files(&options))
+	options.url = options.url ? options.url : own_url();
+	if (!options.url || !read_timeout(&options) || !check_files(&options))
 		return IS_WRONG;
 	CURL *curl = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK ? curl_easy_init() : NULL;
 	CURLU *url = curl ? curl_url() : NULL;

@@ -2,14 +2,19 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "key_options.h"
 #include "keys/date.h"
 #include "keys/key_file.h"
 #include "os/replace.h"
+
+/* Others that change the file take milliseconds. */
+#define PATIENCE_MS 10000
 
 /* The file, between its reading and its writing. */
 struct store {
@@ -68,6 +73,23 @@ static bool append(struct store *store, const struct key *key)
 	return true;
 }
 
+/* At once, so that nothing of it is kept for later. False: errno says why. */
+static bool tell(const char *text)
+{
+	return dprintf(STDOUT_FILENO, "%s\n", text) >= 0;
+}
+
+/* Nobody has the key that was just appended. */
+static bool take_back(struct store *store)
+{
+	const char *why = strerror(errno), *name = store->options->key.name;
+	store->list.n--;
+	bool gone = write_list(store);
+	return key_complain(gone ? "standard output: %s; no key is made"
+				 : "standard output: %s; remove the key \"%s\", which nobody has",
+			    why, name);
+}
+
 static bool run_new(struct store *store)
 {
 	struct key key = store->options->key;
@@ -79,8 +101,7 @@ static bool run_new(struct store *store)
 		return key_complain("the system has no random numbers, or no SHA-256");
 	if (!append(store, &key) || !write_list(store))
 		return false;
-	puts(text);
-	return true;
+	return tell(text) || take_back(store);
 }
 
 /* ---------------------------------------------------------------- remove */
@@ -176,8 +197,11 @@ static bool run_alone(struct store *store)
 {
 	if (store->options->action == KEY_ACTION_LIST)
 		return run(store);
-	if (!replace_begin(&store->replace, store->options->file))
-		return complain_file(store, strerror(errno));
+	if (!replace_begin(&store->replace, store->options->file, PATIENCE_MS))
+		return complain_file(store,
+				     errno == EWOULDBLOCK
+					     ? "another program has locked its folder; try again"
+					     : strerror(errno));
 	bool good = run(store);
 	replace_end(&store->replace);
 	return good;
@@ -192,6 +216,7 @@ int key_main(int argc, char **argv)
 		key_options_help();
 		return 0;
 	}
+	signal(SIGPIPE, SIG_IGN); /* whoever was to read the key may have gone: it is taken back */
 	struct store store = {.options = &options, .arena = loss_arena_create(NULL)};
 	bool good = store.arena && run_alone(&store);
 	if (!store.arena)

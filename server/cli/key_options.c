@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "codec/text/decimal.h"
 #include "keys/date.h"
 #include "settings/config.h"
 
@@ -43,22 +44,9 @@ void key_options_help(void)
 
 /* ---------------------------------------------------------------- values */
 
-/* Digits alone. What is beyond any bound is UINT64_MAX. False: something else stands there. */
-static bool read_digits(const char *text, size_t n, uint64_t *value)
-{
-	*value = 0;
-	for (size_t i = 0; i < n; i++) {
-		unsigned digit = (unsigned)(text[i] - '0');
-		if (digit > 9)
-			return false;
-		*value = *value > (UINT64_MAX - digit) / 10 ? UINT64_MAX : *value * 10 + digit;
-	}
-	return n > 0;
-}
-
 static bool set_rate(const char *value, const char *flag, uint64_t most, uint64_t *rate)
 {
-	if (read_digits(value, strlen(value), rate) && *rate >= 1 && *rate <= most)
+	if (decimal_parse(value, strlen(value), rate) && *rate >= 1 && *rate <= most)
 		return true;
 	return key_complain("%s must be a whole number from 1 to %" PRIu64 ", not \"%.*s\"", flag,
 			    most, SHOWN, value);
@@ -106,7 +94,7 @@ static bool read_duration(const char *text, int64_t *seconds)
 	for (size_t i = 0; n > 1 && i < sizeof units / sizeof *units; i++) {
 		if (text[n - 1] != units[i].unit)
 			continue;
-		if (!read_digits(text, n - 1, &number) || number > MOST_HOURS)
+		if (!decimal_parse(text, n - 1, &number) || number > MOST_HOURS)
 			return false;
 		*seconds = (int64_t)(number * units[i].seconds);
 		return true;

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "codec/json/json_out.h"
+#include "codec/text/utf8.h"
+#include "source.h"
 #include "status/status.h"
 
 /* Nobody who calls this has to be guarded against: the limits are the library's own. */
@@ -47,31 +49,21 @@ void problem_feed(struct problem *problem, const unsigned char *bytes, size_t n)
 
 /* ---------------------------------------------------------------- what is printed */
 
-/* What a sentence has of a file is not to command the terminal: of control characters, C1's in
- * UTF-8 among them, there is a '?'. */
-static void put_plain(const char *text)
-{
-	for (const unsigned char *at = (const unsigned char *)text; *at; at++) {
-		bool c1 = at[0] == 0xc2 && at[1] >= 0x80 && at[1] < 0xa0;
-		fputc(*at < 0x20 || *at == 0x7f || c1 ? '?' : *at, stderr);
-		at += c1;
-	}
-}
-
 /* Where it is: "FILE:LINE: ", after whose line its text has no other. */
 static void say(const struct problem *problem, const struct loss_error *err)
 {
 	static const char first_line[] = "line 1, ";
-	const char *detail = err->detail;
+	char text[sizeof err->detail], *detail = text;
+	/* What it has of a file is not to command the terminal. */
+	memcpy(text, err->detail, sizeof text);
+	utf8_tame(text);
 	if (problem->line && strncmp(detail, first_line, sizeof first_line - 1) == 0)
 		detail += sizeof first_line - 1;
 	if (problem->line)
 		fprintf(stderr, "%s:%zu: ", problem->file, problem->line);
 	else
 		fprintf(stderr, "%s: ", problem->file ? problem->file : "lossd eval");
-	fprintf(stderr, "%s: ", status_words(err->status)->code);
-	put_plain(detail);
-	fputc('\n', stderr);
+	fprintf(stderr, "%s: %s\n", status_words(err->status)->code, detail);
 }
 
 /* The members that say which problem a reply is of, in place of its first bracket. */
@@ -135,13 +127,23 @@ static void compute(struct problem *problem)
 			end = evaluation_write(e, err);
 }
 
+/* Whatever came of it, some of it was read as zeros. */
+static enum exit_status say_cut(const char *path)
+{
+	fprintf(stderr, "lossd eval: %s: the file was cut while it was read\n", path);
+	return EXIT_USAGE;
+}
+
 enum exit_status problem_end(struct problem *problem, const struct loss_error *found)
 {
 	enum exit_status status = EXIT_PROBLEM;
 	decode(problem, found);
 	if (problem->err.status == LOSS_OK)
 		compute(problem);
-	if (problem->err.status == LOSS_OK)
+	const char *cut = source_cut();
+	if (cut)
+		status = say_cut(cut);
+	else if (problem->err.status == LOSS_OK)
 		status = print(problem);
 	else
 		say(problem, &problem->err);

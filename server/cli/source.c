@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "os/clock.h"
+#include "shm/shm_fault.h"
 
 #define READ_BYTES ((size_t)1 << 18)
 /* Coded bytes that are decoded at a time: what they make is held. */
@@ -121,6 +122,43 @@ enum source_status source_next(struct source *source)
 	return status;
 }
 
+/* ---------------------------------------------------------------- where it lies */
+
+/* Of files that are mapped, which others may cut meanwhile: one a tensor at most. */
+static struct source_guard {
+	const char *path; /* NULL: free */
+	struct shm_slot *slot;
+} guards[LOSS_N_ROLES];
+static struct shm_slot slots[LOSS_N_ROLES];
+
+/* NULL: there are too many, or the system has no handler for it. */
+static struct source_guard *guard_take(const char *path)
+{
+	static bool started;
+	size_t i = 0;
+	started = started || shm_fault_start(slots, LOSS_N_ROLES);
+	while (i < LOSS_N_ROLES && guards[i].path)
+		i++;
+	if (!started || i == LOSS_N_ROLES)
+		return NULL;
+	guards[i] = (struct source_guard){path, &slots[i]};
+	return &guards[i];
+}
+
+static void guard_give(struct source_guard *guard)
+{
+	shm_slot_forget(guard->slot);
+	guard->path = NULL;
+}
+
+const char *source_cut(void)
+{
+	for (size_t i = 0; i < LOSS_N_ROLES; i++)
+		if (guards[i].path && shm_slot_damaged(guards[i].slot))
+			return guards[i].path;
+	return NULL;
+}
+
 /* Where it lies as it is to be read, it is not copied. */
 static bool map(struct source *source)
 {
@@ -129,11 +167,18 @@ static bool map(struct source *source)
 	    about.st_size <= 0 || lseek(source->file, 0, SEEK_CUR) != (off_t)source->bytes_in)
 		return false;
 	size_t size = (size_t)about.st_size;
-	void *mapping = mmap(NULL, size, PROT_READ, MAP_PRIVATE, source->file, 0);
-	if (mapping == MAP_FAILED)
+	struct source_guard *guard = guard_take(source->path);
+	void *mapping =
+		guard ? mmap(NULL, size, PROT_READ, MAP_PRIVATE, source->file, 0) : MAP_FAILED;
+	if (mapping == MAP_FAILED) {
+		if (guard)
+			guard_give(guard);
 		return false;
+	}
+	shm_slot_watch(guard->slot, mapping, size, false);
 	source->mapping = mapping;
 	source->mapped = size;
+	source->guard = guard;
 	source->bytes = mapping;
 	source->n = (size_t)(source->bytes_in = size);
 	return true;
@@ -159,8 +204,10 @@ enum source_status source_read_all(struct source *source)
 
 void source_close(struct source *source)
 {
-	if (source->mapping)
+	if (source->mapping) {
+		guard_give(source->guard);
 		munmap(source->mapping, source->mapped);
+	}
 	if (source->file > STDIN_FILENO)
 		close(source->file);
 }

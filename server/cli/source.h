@@ -7,6 +7,8 @@
 
 #include "codec/signature.h"
 
+struct source_guard;
+
 struct source {
 	const char *path; /* "-": standard input */
 	struct loss_arena *arena;
@@ -27,6 +29,7 @@ struct source {
 	struct loss_error error; /* what is wrong with the coding; status LOSS_OK: nothing */
 	void *mapping;
 	size_t mapped;
+	struct source_guard *guard; /* of the mapping */
 };
 
 enum source_status {
@@ -43,5 +46,9 @@ enum source_status source_next(struct source *source);
 /* In place of pieces: all of it becomes the one piece, which lasts until source_close. */
 enum source_status source_read_all(struct source *source);
 void source_close(struct source *source);
+
+/* The path of a file that is open, and was cut while it was read from where it lies, so that zeros
+ * were read in place of what is gone; NULL: there is none. */
+const char *source_cut(void);
 
 #endif

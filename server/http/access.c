@@ -10,8 +10,9 @@ loss_status access_check_host(const struct head *head, const struct config *conf
 	if (!head->host || hosts_allow(config->hosts, head->host))
 		return LOSS_OK;
 	return loss_fail(err, STATUS_FORBIDDEN, NULL,
-			 "Host is \"%.80s\", which is not among the hosts that this server answers "
+			 "%s is \"%.80s\", which is not among the hosts that this server answers "
 			 "to (the setting hosts)",
+			 head->host_of_target ? "the host of the request's target" : "Host",
 			 head->host);
 }
 

@@ -26,20 +26,24 @@ static const char *retry_after(const struct request *request)
 static const char *server_timing(struct request *request)
 {
 	const struct timings *t = &request->timings;
+#define NAME(text) text, sizeof(text) - 1
 	const struct phase {
 		const char *name;
+		size_t n;
 		uint64_t ns;
 	} phases[N_PHASES] = {
-		{"receive;dur=", t->receive_ns}, {", decode;dur=", t->decode_ns},
-		{", queue;dur=", t->queue_ns},   {", compute;dur=", t->compute_ns},
-		{", encode;dur=", t->encode_ns},
+		{NAME("receive;dur="), t->receive_ns}, {NAME(", decode;dur="), t->decode_ns},
+		{NAME(", queue;dur="), t->queue_ns},   {NAME(", compute;dur="), t->compute_ns},
+		{NAME(", encode;dur="), t->encode_ns},
 	};
+#undef NAME
 	enum { NAME_CHARS = 16 };
 	char *text = loss_arena_array(request->arena, char,
 				      N_PHASES *(NAME_CHARS + THOUSANDTHS_CHARS) + 1);
 	char *p = text;
 	for (size_t i = 0; text && i < N_PHASES; i++) {
-		p = stpcpy(p, phases[i].name);
+		memcpy(p, phases[i].name, phases[i].n);
+		p += phases[i].n;
 		p += thousandths_write(thousandths_of_ms(phases[i].ns), p);
 	}
 	if (text)

@@ -77,14 +77,14 @@ static loss_status fail(const struct request *request, enum keys_verdict verdict
 loss_status authorise(struct request *request, bool reads, struct loss_error *err)
 {
 	const struct head *head = &request->head;
+	if (is_open(request) || status_precedes(request->fault.error.status, STATUS_UNAUTHORIZED))
+		return LOSS_OK;
 	struct keys_visit visit = {
 		.has_body = head->framing.chunked || head->framing.length > 0,
 		.bytes = reads ? head->framing.length : 0,
 		.now_ns = clock_ns(),
 		.now = (int64_t)time(NULL),
 	};
-	if (is_open(request) || status_precedes(request->fault.error.status, STATUS_UNAUTHORIZED))
-		return LOSS_OK;
 	if (!head->authorization)
 		return loss_fail(err, STATUS_UNAUTHORIZED, NULL,
 				 "%s needs a key; send Authorization: Bearer and the key",

@@ -137,6 +137,7 @@ static void check_head(struct request *request, const struct raw_head *raw)
 {
 	request_fail(request, head_read(&request->head, raw->headers, raw->n_headers,
 					request->arena, &request->found));
+	head_take_authority(&request->head, request->target.authority);
 	identify(request);
 	request_fail(request, check_path(request, &request->found));
 	request_fail(request, check_stage(request, &request->found));

@@ -3,7 +3,9 @@
 #include <string.h>
 #include <strings.h>
 
+#include "codec/text/decimal.h"
 #include "status/status.h"
+#include "target.h"
 
 /*
  * Headers that framing depends on, and how often each stands in the head. They are what
@@ -25,28 +27,54 @@ struct census {
 	const char *last[N_COUNTED]; /* value */
 };
 
-static bool is_alphanumeric(unsigned char c)
-{
-	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-}
+/* What a byte may stand in: RFC 9110, section 5.6.2, for tokens; for a host what neither a path nor
+ * user data begins with. */
+enum { CONTROL = 1, TOKEN = 2, IN_HOST = 4 };
+#define NO 0
+#define C_ CONTROL /* but for the tab */
+#define T_ TOKEN
+#define H_ IN_HOST
+#define TH (TOKEN | IN_HOST)
+/* clang-format off */
+static const unsigned char uses[256] = {
+	C_, C_, C_, C_, C_, C_, C_, C_, C_, NO, C_, C_, C_, C_, C_, C_,
+	C_, C_, C_, C_, C_, C_, C_, C_, C_, C_, C_, C_, C_, C_, C_, C_,
+	/*       !   "   #   $   %   &   '   (   )   *   +   ,   -   .   / */
+	NO, TH, NO, T_, TH, TH, TH, TH, H_, H_, TH, TH, NO, TH, TH, NO,
+	/* 0                                 9   :   ;   <   =   >   ? */
+	TH, TH, TH, TH, TH, TH, TH, TH, TH, TH, H_, H_, NO, H_, NO, NO,
+	/*  @   A */
+	NO, TH, TH, TH, TH, TH, TH, TH, TH, TH, TH, TH, TH, TH, TH, TH,
+	/*                                       Z   [   \   ]   ^   _ */
+	TH, TH, TH, TH, TH, TH, TH, TH, TH, TH, TH, H_, NO, H_, T_, TH,
+	/*  `   a */
+	T_, TH, TH, TH, TH, TH, TH, TH, TH, TH, TH, TH, TH, TH, TH, TH,
+	/*                                       z   {   |   }   ~  */
+	TH, TH, TH, TH, TH, TH, TH, TH, TH, TH, TH, NO, T_, NO, TH, C_,
+};
+/* clang-format on */
+#undef NO
+#undef C_
+#undef T_
+#undef H_
+#undef TH
 
-/* RFC 9110, section 5.6.2: the length of a token; 0 of what is none. */
+/* The length of a token; 0 of what is none. */
 static size_t token_size(const char *text)
 {
-	const char *p = text;
-	/* Of the others the dash is what all names have. */
-	while (is_alphanumeric((unsigned char)*p) || *p == '-' ||
-	       (*p != '\0' && strchr("!#$%&'*+.^_`|~", *p)))
+	const unsigned char *p = (const unsigned char *)text;
+	while (uses[*p] & TOKEN)
 		p++;
-	return *p == '\0' ? (size_t)(p - text) : 0;
+	return *p == '\0' ? (size_t)(p - (const unsigned char *)text) : 0;
 }
 
+/* The NUL at the end is one, too. */
 static bool has_control(const char *text)
 {
-	for (const unsigned char *p = (const unsigned char *)text; *p != '\0'; p++)
-		if ((*p < 0x20 && *p != '\t') || *p == 0x7f)
-			return true;
-	return false;
+	const unsigned char *p = (const unsigned char *)text;
+	while (!(uses[*p] & CONTROL))
+		p++;
+	return *p != '\0';
 }
 
 /* Headers that a fault makes void, not the request: head.c leaves them out. */
@@ -62,13 +90,18 @@ static bool is_courtesy(const char *name, size_t n)
 
 /* RFC 9110, section 7.2: a host and perhaps a port; nothing that could be read as a path or as user
  * data. White space after it is nobody's: libmicrohttpd does not read it. */
-static bool is_host(const char *text)
+static size_t host_size(const char *text)
 {
 	const char *p = text;
-	while (*p != '\0' &&
-	       (is_alphanumeric((unsigned char)*p) || strchr("-._~!$&'()*+;=:[]%", *p)))
+	while (uses[(unsigned char)*p] & IN_HOST)
 		p++;
-	return p != text && p[strspn(p, " \t")] == '\0';
+	return (size_t)(p - text);
+}
+
+static bool is_host(const char *text)
+{
+	size_t n = host_size(text);
+	return n > 0 && text[n + strspn(text + n, " \t")] == '\0';
 }
 
 static void note(const struct header *header, size_t n, struct census *census)
@@ -126,19 +159,12 @@ static loss_status check_length(const struct census *census, struct framing *fra
 		return loss_fail(err, STATUS_INVALID_HEADER, NULL,
 				 "the request has %zu Content-Length headers; it may have one",
 				 census->n[LENGTH]);
-	const char *p = census->last[LENGTH];
-	uint64_t length = 0;
-	for (; *p >= '0' && *p <= '9'; p++) {
-		unsigned digit = (unsigned)(*p - '0');
-		/* Saturates: a length past 2^64 is too large, whatever it is. */
-		length = length > (UINT64_MAX - digit) / 10 ? UINT64_MAX : length * 10 + digit;
-	}
-	if (*p != '\0' || p == census->last[LENGTH])
+	const char *text = census->last[LENGTH];
+	/* A length past 2^64 is too large, whatever it is. */
+	if (!decimal_parse(text, strlen(text), &framing->length))
 		return loss_fail(err, STATUS_INVALID_HEADER, NULL,
-				 "Content-Length is \"%.40s\"; it must be decimal digits",
-				 census->last[LENGTH]);
+				 "Content-Length is \"%.40s\"; it must be decimal digits", text);
 	framing->has_length = true;
-	framing->length = length;
 	return LOSS_OK;
 }
 
@@ -199,6 +225,19 @@ static loss_status check_lines(const struct raw_head *head, struct loss_error *e
 	return LOSS_OK;
 }
 
+/* Of the absolute form, where it stands in Host's place. */
+static loss_status check_authority(const struct raw_head *head, struct loss_error *err)
+{
+	size_t n;
+	const char *authority = target_authority(head->target, &n);
+	if (!authority || (n > 0 && host_size(authority) == n))
+		return LOSS_OK;
+	return loss_fail(err, STATUS_INVALID_HEADER, NULL,
+			 "the request's target is for \"%.*s\"; it must be a host name or address, "
+			 "and a port where it is not the usual one",
+			 n < 60 ? (int)n : 60, authority);
+}
+
 loss_status guard_check(const struct raw_head *head, struct framing *framing,
 			struct loss_error *err)
 {
@@ -211,6 +250,8 @@ loss_status guard_check(const struct raw_head *head, struct framing *framing,
 		status = check_lines(head, err);
 	if (status == LOSS_OK)
 		status = check_host(&census, old, err);
+	if (status == LOSS_OK)
+		status = check_authority(head, err);
 	if (status == LOSS_OK)
 		status = check_length(&census, framing, err);
 	if (status == LOSS_OK)

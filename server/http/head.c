@@ -1,15 +1,16 @@
 #include "head.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+#include "codec/text/decimal.h"
 #include "status/status.h"
 
 #define MAX_TIMEOUT_MS 3600000u
-#define LIST_SIZE 256      /* of names of media types, in messages */
-#define MAX_TRACESTATE 512 /* what a vendor-neutral hop has to pass on at least */
+#define MAX_TIMEOUT_CHARS 9 /* so many zeros before it */
+#define LIST_SIZE 256       /* of names of media types, in messages */
+#define MAX_TRACESTATE 512  /* what a vendor-neutral hop has to pass on at least */
 
 /* ---------------------------------------------------------------- collecting */
 
@@ -189,6 +190,13 @@ loss_status head_read(struct head *head, const struct header *headers, size_t n,
 	    (!head->traceparent || !is_printable(head->tracestate, MAX_TRACESTATE)))
 		head->tracestate = NULL;
 	return status;
+}
+
+void head_take_authority(struct head *head, const char *authority)
+{
+	head->host_of_target = authority;
+	if (authority)
+		head->host = authority;
 }
 
 /* ---------------------------------------------------------------- media types */
@@ -443,12 +451,11 @@ loss_status head_timeout(const struct head *head, uint64_t *ms, struct loss_erro
 	*ms = 0;
 	if (!head->timeout)
 		return LOSS_OK;
-	size_t digits = strspn(head->timeout, "0123456789");
-	/* Nine digits hold every value that is allowed, and fit 64 bits many times over. */
-	if (head->timeout[digits] == '\0' && digits <= 9)
-		*ms = strtoull(head->timeout, NULL, 10);
-	if (*ms >= 1 && *ms <= MAX_TIMEOUT_MS)
+	size_t n = strlen(head->timeout);
+	if (n <= MAX_TIMEOUT_CHARS && decimal_parse(head->timeout, n, ms) && *ms >= 1 &&
+	    *ms <= MAX_TIMEOUT_MS)
 		return LOSS_OK;
+	*ms = 0;
 	return loss_fail(
 		err, STATUS_INVALID_HEADER, NULL,
 		"X-Request-Timeout-Ms is \"%.40s\"; it must be a whole number from 1 to %u",

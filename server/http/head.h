@@ -19,6 +19,7 @@ struct head {
 	const char *accept_encoding;
 	const char *header_length; /* Inference-Header-Content-Length */
 	const char *host;
+	bool host_of_target; /* it is the target's */
 	const char *origin;
 	const char *authorization; /* "": empty, or doubled */
 	const char *timeout;
@@ -31,6 +32,10 @@ struct head {
  * alone is doubled. */
 loss_status head_read(struct head *head, const struct header *headers, size_t n,
 		      struct loss_arena *arena, struct loss_error *err);
+
+/* What is asked for stands in the target: Host says nothing then (RFC 9112, section 3.2.2). NULL:
+ * it does not. */
+void head_take_authority(struct head *head, const char *authority);
 
 /* Content-Type against a list of media type names; the index of the one meant (0 when absent). */
 loss_status head_media_type(const struct head *head, const char *const *names, size_t n,

@@ -114,6 +114,7 @@ struct reaper *reaper_create(struct loss_arena *arena, const struct config *conf
 	*r = (struct reaper){.config = config,
 			     .budget = budget,
 			     .clock = clock,
+			     .glance = clock,
 			     .age_ns = NEVER,
 			     .n_entries = connections,
 			     .wakes_ns = NEVER};
@@ -138,6 +139,10 @@ struct reaper *reaper_start(struct loss_arena *arena, const struct config *confi
 			    struct loss_budget *budget, size_t connections)
 {
 	struct reaper *r = reaper_create(arena, config, budget, connections, clock_ns);
+	if (r) {
+		r->glance = clock_coarse_ns;
+		r->lag_ns = clock_coarse_lag_ns();
+	}
 	if (!r || pthread_create(&r->thread, NULL, run, r) == 0)
 		return r;
 	reaper_destroy(r);
@@ -234,15 +239,18 @@ bool reaper_was_cut(struct reaper *reaper, const struct reaper_entry *entry)
 static void enter(struct reaper *r, struct reaper_entry *entry, enum reaper_phase phase,
 		  uint64_t bytes, uint64_t held)
 {
-	uint64_t now = r->clock();
+	uint64_t now = r->glance();
+	uint64_t before = atomic_load_explicit(&entry->start_ns, memory_order_relaxed);
+	uint64_t start = now > before ? now : before + 1;
 	/* Later first: the thread may look between two of these stores, and must not find a
 	 * deadline that has passed beside a phase that has just begun. */
 	atomic_store_explicit(&entry->deadline_ns, NEVER, memory_order_release);
-	atomic_store_explicit(&entry->start_ns, now, memory_order_relaxed);
+	atomic_store_explicit(&entry->start_ns, start, memory_order_relaxed);
 	atomic_store_explicit(&entry->bytes, bytes, memory_order_relaxed);
 	atomic_store_explicit(&entry->held, held, memory_order_relaxed);
 	atomic_store_explicit(&entry->phase, phase, memory_order_release);
-	atomic_store_explicit(&entry->deadline_ns, reaper_end_of(r, phase, now),
+	/* Never too early. */
+	atomic_store_explicit(&entry->deadline_ns, reaper_end_of(r, phase, now + r->lag_ns),
 			      memory_order_release);
 }
 
@@ -342,7 +350,7 @@ void reaper_received(struct reaper *reaper, struct reaper_entry *entry, uint64_t
 	atomic_store_explicit(&entry->held, held, memory_order_relaxed);
 	atomic_store_explicit(&entry->bytes, bytes, memory_order_relaxed);
 	atomic_store_explicit(&entry->deadline_ns,
-			      pace_extend(&rule, deadline, bytes - before, reaper->clock()),
+			      pace_extend(&rule, deadline, bytes - before, reaper->glance()),
 			      memory_order_release);
 }
 

@@ -36,7 +36,7 @@ enum promise {
 struct reaper_entry {
 	struct heap_item item; /* the first member. due_ns: when it is looked at again */
 
-	_Atomic uint64_t start_ns;    /* of the phase */
+	_Atomic uint64_t start_ns;    /* of the phase; no two of an entry have the same */
 	_Atomic uint64_t deadline_ns; /* of the phase; NEVER: none */
 	_Atomic uint64_t bytes;       /* received of a body; to be sent of a reply */
 	_Atomic uint64_t handed;      /* of a reply, to the kernel, where that does not count */
@@ -64,7 +64,9 @@ struct reaper {
 	struct loss_budget *budget; /* NULL: none is looked after */
 	uint64_t age_ns; /* the thread's: when that is done again; NEVER: nothing is kept */
 	reaper_clock *clock;
-	uint64_t look_ns;         /* between two looks at a connection */
+	reaper_clock *glance; /* of connections that have others to serve: cheaper, and behind */
+	uint64_t lag_ns;      /* by so much at most */
+	uint64_t look_ns;     /* between two looks at a connection */
 	_Atomic uint64_t pressed; /* when somebody found no memory; 0: long ago */
 	_Atomic uint64_t
 		drain_ns; /* what had come by then is promised; 0: the server does not drain */

@@ -21,18 +21,30 @@
 
 /* ---------------------------------------------------------------- rules */
 
+/* The settings of a phase, as places in struct config; 0: none. */
+static const struct {
+	size_t timeout_ms, bytes_per_second;
+} rules[REAPER_N_PHASES] = {
+#define PLACE(name) offsetof(struct config, name)
+	[REAPER_OPENED] = {PLACE(head_timeout_ms), 0},
+	[REAPER_HEAD] = {PLACE(head_timeout_ms), 0},
+	[REAPER_BODY] = {PLACE(body_timeout_ms), PLACE(body_min_bytes_per_second)},
+	[REAPER_COMPUTE] = {0, 0},
+	[REAPER_REPLY] = {PLACE(reply_timeout_ms), PLACE(reply_min_bytes_per_second)},
+	[REAPER_IDLE] = {PLACE(idle_timeout_ms), 0},
+#undef PLACE
+};
+
+static uint64_t number_at(const struct config *config, size_t place)
+{
+	return *(const uint64_t *)(const void *)((const char *)config + place);
+}
+
 struct pace_rule reaper_rule(const struct reaper *r, enum reaper_phase phase)
 {
-	const struct config *c = r->config;
-	const struct pace_rule rules[REAPER_N_PHASES] = {
-		[REAPER_OPENED] = {c->head_timeout_ms * MS, 0},
-		[REAPER_HEAD] = {c->head_timeout_ms * MS, 0},
-		[REAPER_BODY] = {c->body_timeout_ms * MS, c->body_min_bytes_per_second},
-		[REAPER_COMPUTE] = {NEVER, 0},
-		[REAPER_REPLY] = {c->reply_timeout_ms * MS, c->reply_min_bytes_per_second},
-		[REAPER_IDLE] = {c->idle_timeout_ms * MS, 0},
-	};
-	return rules[phase];
+	size_t timeout = rules[phase].timeout_ms, rate = rules[phase].bytes_per_second;
+	return (struct pace_rule){timeout ? number_at(r->config, timeout) * MS : NEVER,
+				  rate ? number_at(r->config, rate) : 0};
 }
 
 static const enum metrics_reject rejects[REAPER_N_PHASES] = {

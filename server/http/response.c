@@ -47,11 +47,16 @@ static struct MHD_Response *response_of_body(struct request *request)
 	return response_of(body->parts[0].data, body->parts[0].size);
 }
 
+/* What libmicrohttpd takes for one. */
+static bool is_value(const char *value)
+{
+	return value[0] != '\0' && value[strcspn(value, "\t\r\n")] == '\0';
+}
+
 /* False where there is no memory. What libmicrohttpd takes for no value is left out. */
 static bool add_header(struct MHD_Response *response, const char *name, const char *value)
 {
-	bool is_value = value[0] != '\0' && value[strcspn(value, "\t\r\n")] == '\0';
-	return !is_value || MHD_add_response_header(response, name, value) == MHD_YES;
+	return MHD_add_response_header(response, name, value) == MHD_YES || !is_value(value);
 }
 
 /* All of its headers, or it is another reply: compressed bytes that are not called so, a document

@@ -5,38 +5,39 @@
 
 /* ---------------------------------------------------------------- matching */
 
-/* A {name} stands for one segment that is not empty, everything else for itself. */
-static bool match(const char *template, const char *path, size_t n,
-		  struct route_argument *arguments)
+/* A {name} stands for one segment that is not empty, everything else for itself. Returns the place
+ * after the arguments; NULL, and perhaps some are left behind, where the path does not match. */
+static struct route_argument *match(const char *template, const char *path, size_t n,
+				    struct route_argument *arguments)
 {
 	const char *limit = path + n;
 	while (*template != '\0') {
 		if (*template != '{') {
 			if (path == limit || *path++ != *template ++)
-				return false;
+				return NULL;
 			continue;
 		}
 		const char *slash = memchr(path, '/', (size_t)(limit - path));
 		const char *end = slash ? slash : limit;
 		if (end == path)
-			return false;
+			return NULL;
 		*arguments++ = (struct route_argument){path, (size_t)(end - path)};
 		path = end;
 		template += strcspn(template, "}") + 1;
 	}
-	return path == limit;
+	return path == limit ? arguments : NULL;
 }
 
 const struct route *route_find(const struct route *routes, const char *path, size_t n,
 			       struct route_argument arguments[ROUTE_MAX_ARGUMENTS])
 {
-	for (const struct route *route = routes; route->path; route++) {
-		memset(arguments, 0, ROUTE_MAX_ARGUMENTS * sizeof *arguments);
-		if (match(route->path, path, n, arguments))
-			return route;
-	}
-	memset(arguments, 0, ROUTE_MAX_ARGUMENTS * sizeof *arguments);
-	return NULL;
+	const struct route *route = routes;
+	struct route_argument *limit = arguments + ROUTE_MAX_ARGUMENTS, *end = NULL;
+	while (route->path && !(end = match(route->path, path, n, arguments)))
+		route++;
+	for (end = end ? end : arguments; end < limit; end++)
+		*end = (struct route_argument){0};
+	return route->path ? route : NULL;
 }
 
 /* ---------------------------------------------------------------- methods */

@@ -20,12 +20,39 @@ static size_t decode(const char *raw, size_t n, char *out, bool *has_nul)
 }
 
 /* Origin form, or absolute form, which every server must take (RFC 9112, section 3.2.2). */
-static const char *skip_authority(const char *target)
+const char *target_authority(const char *text, size_t *n)
 {
-	size_t scheme = strncasecmp(target, "http://", 7) == 0    ? 7
-			: strncasecmp(target, "https://", 8) == 0 ? 8
-								  : 0;
-	return scheme == 0 ? target : target + scheme + strcspn(target + scheme, "/?");
+	size_t scheme = strncasecmp(text, "http://", 7) == 0    ? 7
+			: strncasecmp(text, "https://", 8) == 0 ? 8
+								: 0;
+	*n = scheme ? strcspn(text + scheme, "/?") : 0;
+	return scheme ? text + scheme : NULL;
+}
+
+static bool keep_authority(struct target *target, const char *authority, size_t n,
+			   struct loss_arena *arena)
+{
+	char *copy = loss_arena_array(arena, char, n + 1);
+	target->authority = copy;
+	if (!copy)
+		return false;
+	memcpy(copy, authority, n);
+	copy[n] = '\0';
+	return true;
+}
+
+/* Most paths stand for themselves. */
+static bool take_path(struct target *target, const char *path, size_t n, struct loss_arena *arena)
+{
+	target->path = path;
+	target->n_path = n;
+	if (!memchr(path, '%', n))
+		return true;
+	char *decoded = loss_arena_array(arena, char, n);
+	target->path = decoded;
+	if (decoded)
+		target->n_path = decode(path, n, decoded, &target->has_nul);
+	return decoded;
 }
 
 bool target_split(const char *text, struct loss_arena *arena, struct target *target)
@@ -36,16 +63,16 @@ bool target_split(const char *text, struct loss_arena *arena, struct target *tar
 	if (!copy)
 		return false;
 	memcpy(copy, text, size);
-	const char *path = skip_authority(target->text);
-	size_t n = strcspn(path, "?");
-	char *decoded = loss_arena_array(arena, char, n + 1);
-	if (!decoded)
+	size_t n_authority;
+	const char *authority = target_authority(copy, &n_authority);
+	if (authority && !keep_authority(target, authority, n_authority, arena))
 		return false;
-	target->path = decoded;
-	target->n_path = decode(path, n, decoded, &target->has_nul);
-	if (target->n_path == 0 && path != target->text)
-		decoded[target->n_path++] = '/';
-	target->query = path[n] == '?' ? path + n + 1 : "";
-	target->n_query = strlen(target->query);
-	return true;
+	const char *path = authority ? authority + n_authority : copy, *end = copy + size - 1;
+	const char *mark = memchr(path, '?', (size_t)(end - path));
+	target->query = mark ? mark + 1 : "";
+	target->n_query = mark ? (size_t)(end - mark) - 1 : 0;
+	size_t n = (size_t)((mark ? mark : end) - path);
+	if (n == 0 && authority)
+		return take_path(target, "/", 1, arena);
+	return take_path(target, path, n, arena);
 }

@@ -17,20 +17,11 @@
 #define PARENT_ID_AT 36
 #define FLAGS_AT 53
 
-static unsigned digit(char c)
-{
-	return (unsigned)(c <= '9' ? c - '0' : c - 'a' + 10);
-}
-
-static void read_hex(const char *text, unsigned char *out, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		out[i] = (unsigned char)(digit(text[2 * i]) << 4 | digit(text[2 * i + 1]));
-}
-
 static unsigned flags_of(const char *traceparent)
 {
-	return digit(traceparent[FLAGS_AT]) << 4 | digit(traceparent[FLAGS_AT + 1]);
+	unsigned char flags = 0;
+	hex_read(traceparent + FLAGS_AT, 1, &flags);
+	return flags;
 }
 
 /* Probes and scrapes come all the time, and tell nothing: only who asks gets a span of one. */
@@ -51,8 +42,8 @@ static void fill_context(struct span *span, const struct head *head)
 		span_id_make(span->trace_id, SPAN_TRACE_ID_BYTES);
 		return;
 	}
-	read_hex(traceparent + TRACE_ID_AT, span->trace_id, SPAN_TRACE_ID_BYTES);
-	read_hex(traceparent + PARENT_ID_AT, span->parent_id, SPAN_ID_BYTES);
+	hex_read(traceparent + TRACE_ID_AT, SPAN_TRACE_ID_BYTES, span->trace_id);
+	hex_read(traceparent + PARENT_ID_AT, SPAN_ID_BYTES, span->parent_id);
 	span->has_parent = true;
 	span->flags = flags_of(traceparent);
 	if (head->tracestate)

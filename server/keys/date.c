@@ -4,21 +4,19 @@
 #include <string.h>
 #include <time.h>
 
+#include "codec/text/decimal.h"
+
 /* The first second of the year 0000. */
 #define FIRST INT64_C(-62167219200)
 
 /* Moves *at after so many digits, which are the number. -1: they are not there. */
 static int take_digits(const char **at, int n)
 {
-	int number = 0;
-	for (int i = 0; i < n; i++) {
-		char c = (*at)[i];
-		if (c < '0' || c > '9')
-			return -1;
-		number = number * 10 + (c - '0');
-	}
+	uint64_t number;
+	if (decimal_read(*at, (size_t)n, &number) != (size_t)n)
+		return -1;
 	*at += n;
-	return number;
+	return (int)number;
 }
 
 /* Two digits after a separator. */

@@ -24,19 +24,13 @@ enum key_scope key_scope_find(const char *text, size_t n)
 	return (enum key_scope)scope;
 }
 
-/* Those of ASCII, and U+0080 to U+009F. */
-static bool is_control(const unsigned char *text)
-{
-	return text[0] < ' ' || text[0] == 0x7f || (text[0] == 0xc2 && text[1] < 0xa0);
-}
-
 bool key_is_name(const char *text)
 {
 	size_t n = strlen(text), length = 1;
 	for (size_t i = 0; i < n; i += length) {
 		bool whole = true;
 		length = (unsigned char)text[i] < 0x80 ? 1 : utf8_measure(text + i, &whole);
-		if (!whole || is_control((const unsigned char *)text + i))
+		if (!whole || utf8_is_control(utf8_decode(text + i, length)))
 			return false;
 	}
 	return n > 0 && n <= KEY_NAME_MAX;

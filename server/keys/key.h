@@ -43,7 +43,7 @@ struct key_list {
 
 /* KEY_N_SCOPES where n bytes are no scope. */
 enum key_scope key_scope_find(const char *text, size_t n);
-/* 1 to KEY_NAME_MAX bytes of UTF-8 without control characters. */
+/* 1 to KEY_NAME_MAX bytes of UTF-8 without control characters: utf8_is_control. */
 bool key_is_name(const char *text);
 /* SHA-256 of the n bytes of a key. False: it can not be had, and nobody gets in. */
 bool key_hash(const char *key, size_t n, unsigned char hash[KEY_HASH_BYTES]);

@@ -2,6 +2,7 @@
 
 #include "codec/json/json_fault.h"
 #include "codec/json/json_members.h"
+#include "codec/text/hex.h"
 #include "date.h"
 #include "os/file.h"
 
@@ -69,22 +70,11 @@ static bool take_name(struct reading *reading, const struct json_token *token)
 	return true;
 }
 
-static int hex_digit(char c)
-{
-	static const char digits[] = "0123456789abcdef0123456789ABCDEF";
-	const char *at = c ? strchr(digits, c) : NULL;
-	return at ? (int)(at - digits) % 16 : -1;
-}
-
 /* What is wrong may be a key, and is not shown. */
 static bool take_hash(struct reading *reading, const struct json_token *token)
 {
-	bool good = token->event == JSON_STRING && token->size == (size_t)2 * KEY_HASH_BYTES;
-	for (size_t i = 0; good && i < KEY_HASH_BYTES; i++) {
-		int high = hex_digit(token->text[2 * i]), low = hex_digit(token->text[2 * i + 1]);
-		good = high >= 0 && low >= 0;
-		reading->key.hash[i] = (unsigned char)(high * 16 + low);
-	}
+	bool good = token->event == JSON_STRING && token->size == (size_t)2 * KEY_HASH_BYTES &&
+		    hex_read(token->text, KEY_HASH_BYTES, reading->key.hash);
 	return good || refuse(reading,
 			      "keys[%zu].hash must be the SHA-256 of the key, 64 hexadecimal "
 			      "digits; what stands there is not shown",

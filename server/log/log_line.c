@@ -1,5 +1,6 @@
 #include "log_line.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -30,16 +31,12 @@ static void put_text(struct log_line *line, const char *text)
 	put(line, text, strlen(text));
 }
 
-/*
- * Bytes of the character at `at`, 0 when it is none. C1 control characters (U+0080 to U+009F) are
- * none here: terminals obey them.
- */
+/* Bytes of the character at `at`, 0 when it is none. */
 static size_t character_length(const char *at)
 {
 	bool whole;
 	size_t n = utf8_measure(at, &whole);
-	bool c1 = (unsigned char)at[0] == 0xc2 && (unsigned char)at[1] < 0xa0;
-	return whole && !c1 ? n : 0;
+	return whole ? n : 0;
 }
 
 static void put_escaped_byte(struct log_line *line, unsigned char byte)
@@ -58,9 +55,32 @@ static void put_escaped_byte(struct log_line *line, unsigned char byte)
 	put(line, escape, (size_t)n);
 }
 
+/* As JSON has it: beyond the first 65536 in two. */
+static void put_escaped_character(struct log_line *line, uint32_t character)
+{
+	char escape[16];
+	uint32_t beyond = character - 0x10000;
+	int n = character < 0x10000
+			? snprintf(escape, sizeof escape, "\\u%04" PRIx32, character)
+			: snprintf(escape, sizeof escape, "\\u%04" PRIx32 "\\u%04" PRIx32,
+				   0xd800 + (beyond >> 10), 0xdc00 + (beyond & 0x3ff));
+	put(line, escape, (size_t)n);
+}
+
+/* What is no control character as it is. */
+static void put_character(struct log_line *line, const char *at, size_t n)
+{
+	uint32_t character = utf8_decode(at, n);
+	if (utf8_is_control(character))
+		put_escaped_character(line, character);
+	else
+		put(line, at, n);
+}
+
 /*
- * A string between quotes, as JSON has it. A byte that is not UTF-8 is shown as the character of
- * its number. False: there was no room even to begin.
+ * A string between quotes, as JSON has it, with control characters of all kinds escaped: terminals
+ * obey them. A byte that is not UTF-8 is shown as the character of its number. False: there was no
+ * room even to begin.
  */
 static bool put_quoted(struct log_line *line, const char *text)
 {
@@ -71,8 +91,10 @@ static bool put_quoted(struct log_line *line, const char *text)
 	while (*at && !line->cut) {
 		bool plain = *at >= 0x20 && *at < 0x7f && *at != '"' && *at != '\\';
 		size_t n = plain ? 1 : character_length((const char *)at);
-		if (n > 0)
+		if (plain)
 			put(line, (const char *)at, n);
+		else if (n > 0)
+			put_character(line, (const char *)at, n);
 		else
 			put_escaped_byte(line, *at);
 		at += n > 0 ? n : 1;

@@ -46,29 +46,27 @@ bool metrics_start(const char *const *labels, size_t n, const char *isa)
 
 /* ---------------------------------------------------------------- counting */
 
-struct metrics_shard *metrics_my_shard(void)
+const struct metrics_mine *metrics_mine(void)
 {
-	static _Thread_local struct metrics_shard *mine;
-	if (!mine)
-		mine = &metrics_state.shards[atomic_fetch_add_explicit(&metrics_state.n_threads, 1,
-								       memory_order_relaxed) %
-					     METRICS_N_SHARDS];
-	return mine;
+	static _Thread_local struct metrics_mine mine;
+	if (!mine.shard) {
+		const unsigned last = METRICS_N_SHARDS - 1;
+		unsigned i = atomic_fetch_add_explicit(&metrics_state.n_threads, 1,
+						       memory_order_relaxed);
+		mine.shard = &metrics_state.shards[i < last ? i : last];
+		mine.shared = i >= last;
+	}
+	return &mine;
 }
 
-static void add(atomic_uint_least64_t *counter, uint64_t n)
-{
-	atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
-}
-
-static void observe(struct metrics_histogram *histogram, const struct metrics_scale *scale,
-		    uint64_t value)
+static void observe(const struct metrics_mine *mine, struct metrics_histogram *histogram,
+		    const struct metrics_scale *scale, uint64_t value)
 {
 	size_t i = 0;
 	while (i < METRICS_N_BUCKETS && value > scale->bounds[i])
 		i++;
-	add(&histogram->buckets[i], 1);
-	add(&histogram->sum, value);
+	metrics_add(mine, &histogram->buckets[i], 1);
+	metrics_add(mine, &histogram->sum, value);
 }
 
 /* A clock that went wrong must not take the sum with it. */
@@ -98,47 +96,51 @@ void metrics_request(const struct metrics_request *request)
 {
 	if (metrics_state.n_routes == 0) /* not started */
 		return;
-	struct metrics_shard *shard = metrics_my_shard();
+	const struct metrics_mine *mine = metrics_mine();
+	struct metrics_shard *shard = mine->shard;
 	size_t route = index_of(request->route, metrics_state.routes, metrics_state.n_routes);
 	size_t method = index_of(request->method, metrics_methods, METRICS_N_METHODS);
-	add(&shard->requests[route][method][index_of_code(request->code)], 1);
-	observe(&shard->request_seconds[route], &metrics_in_seconds,
+	metrics_add(mine, &shard->requests[route][method][index_of_code(request->code)], 1);
+	observe(mine, &shard->request_seconds[route], &metrics_in_seconds,
 		to_nanoseconds(request->seconds));
-	observe(&shard->request_bytes, &metrics_in_bytes, request->bytes_in);
-	observe(&shard->reply_bytes, &metrics_in_bytes, request->bytes_out);
+	observe(mine, &shard->request_bytes, &metrics_in_bytes, request->bytes_in);
+	observe(mine, &shard->reply_bytes, &metrics_in_bytes, request->bytes_out);
 }
 
 void metrics_evaluation(const struct metrics_evaluation *evaluation)
 {
-	struct metrics_shard *shard = metrics_my_shard();
+	const struct metrics_mine *mine = metrics_mine();
+	struct metrics_shard *shard = mine->shard;
 	size_t loss = 0;
 	while (loss < metrics_state.n_losses && loss_at(loss) != evaluation->loss)
 		loss++;
 	size_t format = index_of(evaluation->format, metrics_formats, METRICS_N_FORMATS);
-	observe(&shard->receive_seconds, &metrics_in_seconds,
+	observe(mine, &shard->receive_seconds, &metrics_in_seconds,
 		to_nanoseconds(evaluation->receive_seconds));
-	observe(&shard->decode_seconds[format], &metrics_in_seconds,
+	observe(mine, &shard->decode_seconds[format], &metrics_in_seconds,
 		to_nanoseconds(evaluation->decode_seconds));
 	size_t reply_format =
 		index_of(evaluation->reply_format, metrics_formats, METRICS_N_FORMATS);
-	observe(&shard->encode_seconds[reply_format], &metrics_in_seconds,
+	observe(mine, &shard->encode_seconds[reply_format], &metrics_in_seconds,
 		to_nanoseconds(evaluation->encode_seconds));
-	observe(&shard->queue_seconds, &metrics_in_seconds,
+	observe(mine, &shard->queue_seconds, &metrics_in_seconds,
 		to_nanoseconds(evaluation->queue_seconds));
 	if (loss == metrics_state.n_losses || evaluation->dtype >= LOSS_N_DTYPES)
 		return;
-	observe(&shard->compute_seconds[loss][evaluation->dtype], &metrics_in_seconds,
+	observe(mine, &shard->compute_seconds[loss][evaluation->dtype], &metrics_in_seconds,
 		to_nanoseconds(evaluation->compute_seconds));
-	add(&shard->elements[loss][evaluation->dtype], evaluation->elements);
-	add(&shard->rows[loss], evaluation->rows);
+	metrics_add(mine, &shard->elements[loss][evaluation->dtype], evaluation->elements);
+	metrics_add(mine, &shard->rows[loss], evaluation->rows);
 }
 
 void metrics_reject(enum metrics_reject reason)
 {
-	add(&metrics_my_shard()->rejects[reason], 1);
+	const struct metrics_mine *mine = metrics_mine();
+	metrics_add(mine, &mine->shard->rejects[reason], 1);
 }
 
 void metrics_connection(int change)
 {
-	atomic_fetch_add_explicit(&metrics_my_shard()->connections, change, memory_order_relaxed);
+	atomic_fetch_add_explicit(&metrics_mine()->shard->connections, change,
+				  memory_order_relaxed);
 }

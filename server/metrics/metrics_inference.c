@@ -18,28 +18,24 @@ static uint64_t now_ms(void)
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-static void add(atomic_uint_least64_t *counter, uint64_t n)
-{
-	atomic_fetch_add_explicit(counter, n, memory_order_relaxed);
-}
-
 void metrics_inference(const struct metrics_inference *inference)
 {
 	size_t loss = index_of(inference->loss);
 	if (loss == metrics_state.n_losses)
 		return;
-	struct metrics_inference_shard *shard = &metrics_my_shard()->inferences[loss];
+	const struct metrics_mine *mine = metrics_mine();
+	struct metrics_inference_shard *shard = &mine->shard->inferences[loss];
 	if (!inference->success) {
-		add(&shard->fail, 1);
-		add(&shard->fail_ns, inference->total_ns);
+		metrics_add(mine, &shard->fail, 1);
+		metrics_add(mine, &shard->fail_ns, inference->total_ns);
 		return;
 	}
-	add(&shard->success, 1);
-	add(&shard->success_ns, inference->total_ns);
-	add(&shard->queue_ns, inference->queue_ns);
-	add(&shard->input_ns, inference->input_ns);
-	add(&shard->infer_ns, inference->infer_ns);
-	add(&shard->output_ns, inference->output_ns);
+	metrics_add(mine, &shard->success, 1);
+	metrics_add(mine, &shard->success_ns, inference->total_ns);
+	metrics_add(mine, &shard->queue_ns, inference->queue_ns);
+	metrics_add(mine, &shard->input_ns, inference->input_ns);
+	metrics_add(mine, &shard->infer_ns, inference->infer_ns);
+	metrics_add(mine, &shard->output_ns, inference->output_ns);
 	/* Another thread of the same shard may write a time of the same moment. */
 	atomic_store_explicit(&shard->last_ms, now_ms(), memory_order_relaxed);
 }

@@ -67,6 +67,11 @@ int activation_find(const char *name, size_t i)
 	return -1;
 }
 
+const char *activation_name(size_t i)
+{
+	return i < n_given ? given[i].name : NULL;
+}
+
 static bool is_local(int fd)
 {
 	union {

@@ -16,6 +16,8 @@
 void activation_start(void);
 /* The i-th descriptor of that name, which stays open; -1: there are not so many. Any thread. */
 int activation_find(const char *name, size_t i);
+/* The name of the i-th of them all; NULL: there are not so many. Any thread. */
+const char *activation_name(size_t i);
 /* Whether all of that name can be reached from this machine only; false where there is none. */
 bool activation_is_local(const char *name);
 

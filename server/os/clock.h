@@ -28,4 +28,15 @@ static inline uint64_t clock_coarse_ns(void)
 #endif
 }
 
+/* How far that may be behind clock_ns. */
+static inline uint64_t clock_coarse_lag_ns(void)
+{
+#ifdef CLOCK_MONOTONIC_COARSE
+	struct timespec tick;
+	if (clock_getres(CLOCK_MONOTONIC_COARSE, &tick) == 0)
+		return (uint64_t)tick.tv_sec * 1000000000u + (uint64_t)tick.tv_nsec;
+#endif
+	return 0;
+}
+
 #endif

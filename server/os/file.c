@@ -49,11 +49,21 @@ ssize_t file_read(const char *path, char *text, size_t size)
 	return n;
 }
 
-void file_reserve_standard(void)
+/* Takes the lowest descriptor that is free, like any other that is opened. */
+static int open_nothing(void)
 {
 	int fd = open("/dev/null", O_RDWR);
+	if (fd != STDOUT_FILENO)
+		return fd;
+	close(fd);
+	return open("/dev/null", O_RDONLY);
+}
+
+void file_reserve_standard(void)
+{
+	int fd = open_nothing();
 	while (fd >= 0 && fd <= STDERR_FILENO)
-		fd = open("/dev/null", O_RDWR);
+		fd = open_nothing();
 	if (fd >= 0)
 		close(fd);
 }

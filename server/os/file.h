@@ -12,7 +12,10 @@
 ssize_t file_read(const char *path, char *text, size_t size);
 
 /* Descriptors 0 to 2 that the caller left closed are /dev/null, so that no socket becomes one of
- * them and is written to as standard error. Before anything else is opened. */
+ * them and is written to as standard error. Writing to standard output then fails, as it does to
+ * one that is closed: what was to be printed is not taken for printed. Before anything else is
+ * opened.
+ */
 void file_reserve_standard(void);
 
 #endif

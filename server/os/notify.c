@@ -1,5 +1,6 @@
 #include "notify.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/time.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -17,15 +17,15 @@
 
 #define MESSAGE_SIZE 2048
 #define NS_PER_MS UINT64_C(1000000)
-/* A manager whose queue is full for longer does without. */
-#define SEND_SECONDS 1
-
 static struct {
 	int fd; /* opened at once: later there may be no descriptors left */
 	struct sockaddr_un address;
 	socklen_t size;
 	uint64_t every_ns; /* the watchdog's half; 0: there is none */
 	uint64_t due_ns;
+	/* Lines that the manager had no room for yet. Nobody waits for it. */
+	char waiting[MESSAGE_SIZE];
+	size_t n_waiting;
 } manager = {.fd = -1};
 
 /* A path, or "@name" of an abstract socket. */
@@ -54,18 +54,47 @@ static void take_watchdog(void)
 
 void notify_start(void)
 {
-	const struct timeval patience = {.tv_sec = SEND_SECONDS};
 	if (take_address(getenv("NOTIFY_SOCKET"))) {
 		manager.fd = socket(AF_UNIX, SOCK_DGRAM, 0);
 		take_watchdog();
 	}
-	if (manager.fd >= 0) {
+	if (manager.fd >= 0)
 		fcntl(manager.fd, F_SETFD, FD_CLOEXEC);
-		setsockopt(manager.fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
-	}
+	manager.n_waiting = 0;
 	unsetenv("NOTIFY_SOCKET");
 	unsetenv("WATCHDOG_USEC");
 	unsetenv("WATCHDOG_PID");
+}
+
+/* False: there is no room for it now. What can not be told at all is as good as told. */
+static bool tell(const char *message, size_t n)
+{
+	ssize_t sent;
+	do
+		sent = sendto(manager.fd, message, n, MSG_NOSIGNAL | MSG_DONTWAIT,
+			      (const struct sockaddr *)&manager.address, manager.size);
+	while (sent < 0 && errno == EINTR);
+	return sent >= 0 || (errno != EAGAIN && errno != EWOULDBLOCK && errno != ENOBUFS);
+}
+
+static bool tell_what_waits(void)
+{
+	if (manager.n_waiting > 0 && tell(manager.waiting, manager.n_waiting))
+		manager.n_waiting = 0;
+	return manager.n_waiting == 0;
+}
+
+/* After what waits, so that the last word on each thing stays the last; where that has become too
+ * long, the newer is what counts. */
+static void keep(const char *message, size_t n)
+{
+	size_t before = manager.n_waiting;
+	if (before + 1 + n > sizeof manager.waiting)
+		before = 0;
+	if (before > 0)
+		manager.waiting[before++] = '\n';
+	memcpy(manager.waiting + before, message, n);
+	manager.n_waiting = before + n;
 }
 
 void notify(const char *format, ...)
@@ -77,9 +106,8 @@ void notify(const char *format, ...)
 	va_start(args, format);
 	int n = vsnprintf(message, sizeof message, format, args);
 	va_end(args);
-	if (n > 0 && n < (int)sizeof message)
-		sendto(manager.fd, message, (size_t)n, MSG_NOSIGNAL,
-		       (const struct sockaddr *)&manager.address, manager.size);
+	if (n > 0 && n < (int)sizeof message && !(tell_what_waits() && tell(message, (size_t)n)))
+		keep(message, (size_t)n);
 }
 
 int notify_sleep_ms(int ms)
@@ -96,9 +124,13 @@ int notify_sleep_ms(int ms)
 void notify_alive(bool alive)
 {
 	uint64_t now = clock_ns();
-	if (manager.fd < 0 || manager.every_ns == 0 || now < manager.due_ns)
+	if (manager.fd < 0)
+		return;
+	bool told = tell_what_waits();
+	if (manager.every_ns == 0 || now < manager.due_ns)
 		return;
 	manager.due_ns = now + manager.every_ns;
-	if (alive)
+	/* A manager that has not taken what it was told has no room for this. */
+	if (alive && told)
 		notify("WATCHDOG=1");
 }

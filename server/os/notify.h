@@ -10,13 +10,14 @@
 
 /* Takes the variables out of the environment. Once, before there are threads. */
 void notify_start(void);
-/* Lines of "NAME=value": "READY=1\nSTATUS=ready". */
+/* Lines of "NAME=value": "READY=1\nSTATUS=ready". Nobody waits for a manager that has no room for
+ * them: notify and notify_alive try again. */
 __attribute__((format(printf, 1, 2))) void notify(const char *format, ...);
 
 /* How long to sleep at most, of `ms`, so that notify_alive is called in time. */
 int notify_sleep_ms(int ms);
-/* Tells that the program is alive, when it is time to, twice as often as it is asked for; unless it
- * is not, upon which the manager ends it. */
+/* Tells what could not be told before, and that the program is alive, when it is time to, twice as
+ * often as it is asked for; unless it is not, upon which the manager ends it. */
 void notify_alive(bool alive);
 
 #endif

@@ -12,7 +12,7 @@ struct pads {
 	size_t id; /* from 1; an address may have been another's */
 	size_t n_threads;
 	atomic_size_t n_known; /* threads that have asked */
-	struct stack stacks[];
+	struct stack *stacks;  /* one a thread */
 };
 
 static atomic_size_t n_made;
@@ -25,11 +25,12 @@ static _Thread_local struct {
 
 struct pads *pads_create(struct loss_arena *arena, size_t threads)
 {
-	struct pads *pads =
-		loss_arena_alloc(arena, 1, sizeof *pads + threads * sizeof(struct stack));
-	unsigned char *bytes = loss_arena_alloc(arena, threads * PADS_OF_A_THREAD, PAD_BYTES);
-	if (!pads || !bytes)
+	struct pads *pads = loss_arena_array(arena, struct pads, 1);
+	struct stack *stacks = loss_arena_array(arena, struct stack, threads);
+	unsigned char *bytes = loss_arena_alloc(arena, threads, PADS_OF_A_THREAD * PAD_BYTES);
+	if (!pads || !stacks || !bytes)
 		return NULL;
+	pads->stacks = stacks;
 	pads->id = atomic_fetch_add(&n_made, 1) + 1;
 	pads->n_threads = threads;
 	atomic_init(&pads->n_known, 0);

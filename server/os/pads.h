@@ -10,7 +10,7 @@
 #include "loss.h"
 
 /* Enough for a small evaluation in any format, and its reply. */
-#define PAD_BYTES ((size_t)20480)
+#define PAD_BYTES ((size_t)28672)
 #define PADS_OF_A_THREAD 8
 
 struct pads;

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,21 +11,53 @@
 
 /* Beside the file, while it is written. What a program left that was killed is in nobody's way. */
 #define SUFFIX ".new"
+/* As the system has it. */
+#define MAX_LINKS 40
+/* Between two looks whether the folder is free. */
+#define LOCK_STEP_MS 10
+
+static bool fail(int error)
+{
+	errno = error;
+	return false;
+}
+
+/* Goes on to where a symbolic link points, from its own folder. */
+static bool follow(char path[PATH_MAX], const char *link, size_t n)
+{
+	const char *slash = strrchr(path, '/');
+	size_t folder = slash && link[0] != '/' ? (size_t)(slash - path) + 1 : 0;
+	if (folder + n >= PATH_MAX)
+		return fail(ENAMETOOLONG);
+	memcpy(path + folder, link, n);
+	path[folder + n] = '\0';
+	return true;
+}
+
+/* The path of a file that is not there: of links that point to nothing, where the last of them
+ * does.
+ */
+static bool resolve_missing(struct replace *replace, const char *path)
+{
+	char link[PATH_MAX];
+	size_t n = strlen(path);
+	if (n >= sizeof replace->path)
+		return fail(ENAMETOOLONG);
+	memcpy(replace->path, path, n + 1);
+	for (int links = 0; links < MAX_LINKS; links++) {
+		ssize_t size = readlink(replace->path, link, sizeof link);
+		if (size < 0)
+			return errno == EINVAL || errno == ENOENT;
+		if (!follow(replace->path, link, (size_t)size))
+			return false;
+	}
+	return fail(ELOOP);
+}
 
 /* The path without symbolic links, of a file that may not be there. */
 static bool resolve(struct replace *replace, const char *path)
 {
-	if (realpath(path, replace->path))
-		return true;
-	size_t n = strlen(path);
-	if (errno != ENOENT)
-		return false;
-	if (n >= sizeof replace->path) {
-		errno = ENAMETOOLONG;
-		return false;
-	}
-	memcpy(replace->path, path, n + 1);
-	return true;
+	return realpath(path, replace->path) || (errno == ENOENT && resolve_missing(replace, path));
 }
 
 static int open_folder(struct replace *replace)
@@ -39,23 +72,28 @@ static int open_folder(struct replace *replace)
 	return open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 
-static bool lock(int folder)
+static bool lock(int folder, unsigned patience_ms)
 {
-	int locked;
-	do
-		locked = flock(folder, LOCK_EX);
-	while (locked != 0 && errno == EINTR);
-	return locked == 0;
+	unsigned waited_ms = 0;
+	while (flock(folder, LOCK_EX | LOCK_NB) != 0) {
+		if (errno == EINTR)
+			continue;
+		if (errno != EWOULDBLOCK || waited_ms >= patience_ms)
+			return false;
+		poll(NULL, 0, LOCK_STEP_MS);
+		waited_ms += LOCK_STEP_MS;
+	}
+	return true;
 }
 
-bool replace_begin(struct replace *replace, const char *path)
+bool replace_begin(struct replace *replace, const char *path, unsigned patience_ms)
 {
 	if (!resolve(replace, path))
 		return false;
 	replace->folder = open_folder(replace);
 	if (replace->folder < 0)
 		return false;
-	bool good = lock(replace->folder);
+	bool good = lock(replace->folder, patience_ms);
 	replace->exists = good && fstatat(replace->folder, replace->name, &replace->before, 0) == 0;
 	if (good && (replace->exists || errno == ENOENT))
 		return true;

@@ -18,8 +18,9 @@ struct replace {
 	struct stat before; /* owner and mode, which are kept */
 };
 
-/* Waits until nobody else has begun. False: errno says why; nothing is to be ended then. */
-bool replace_begin(struct replace *replace, const char *path);
+/* Waits until nobody else has begun, for so long at most: EWOULDBLOCK. A symbolic link is followed,
+ * also to where there is nothing yet. False: errno says why; nothing is to be ended then. */
+bool replace_begin(struct replace *replace, const char *path, unsigned patience_ms);
 /* The file is these bytes; a new one is its owner's alone (mode 0600). False: errno says why, and
  * the file is what it was, or these bytes, which the disk may not have yet. */
 bool replace_write(const struct replace *replace, const void *bytes, size_t n);

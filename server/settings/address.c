@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "auth/authority.h"
+#include "codec/text/decimal.h"
 #include "os/activation.h"
 
 #define TLS "tls:"
@@ -22,16 +23,10 @@ static bool take(const char **text, size_t *n, const char *word)
 
 static bool read_port(const char *text, size_t n, uint16_t *port)
 {
-	unsigned value = 0;
-	if (n < 1 || n > 5)
-		return false;
-	for (size_t i = 0; i < n; i++) {
-		if (text[i] < '0' || text[i] > '9')
-			return false;
-		value = value * 10 + (unsigned)(text[i] - '0');
-	}
-	*port = (uint16_t)value;
-	return value <= UINT16_MAX;
+	uint64_t value;
+	bool good = n <= 5 && decimal_parse(text, n, &value) && value <= UINT16_MAX;
+	*port = good ? (uint16_t)value : 0;
+	return good;
 }
 
 static bool is_host_name(const char *host)
@@ -49,21 +44,33 @@ static bool keep(struct address *address, const char *text, size_t n)
 	return true;
 }
 
+/* What other programs take for all addresses, and an address that its port can not be told from. */
+static const char *advise(const char *host, size_t n)
+{
+	if (n == 0 || (n == 1 && *host == '*'))
+		return "all addresses of the machine are 0.0.0.0:PORT, or [::]:PORT, and this "
+		       "machine "
+		       "alone is 127.0.0.1:PORT";
+	if (strspn(host, "0123456789abcdefABCDEF:") >= n && memchr(host, ':', n))
+		return "an address of IPv6 stands in [ and ], like [::1]:8080";
+	return NULL;
+}
+
 /* What is wrong with it: NULL where it has the form of none. */
 static bool read_tcp(struct address *address, const char *text, size_t n, const char **why)
 {
 	struct in6_addr v6;
 	size_t colon = n;
-	(void)why;
 	while (colon > 0 && text[colon - 1] != ':')
 		colon--;
 	if (colon == 0 || !read_port(text + colon, n - colon, &address->port))
 		return false;
 	n = colon - 1;
+	*why = advise(text, n);
 	if (n >= 2 && text[0] == '[' && text[n - 1] == ']')
 		return keep(address, text + 1, n - 2) &&
 		       inet_pton(AF_INET6, address->name, &v6) == 1;
-	return keep(address, text, n) && is_host_name(address->name);
+	return !*why && keep(address, text, n) && is_host_name(address->name);
 }
 
 /* Nothing that a line, JSON or a list would have to escape. */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "codec/text/utf8.h"
 #include "loss.h"
 
 const char *const config_isas[] = {"auto", "base", "avx2", "avx512", "neon", NULL};
@@ -52,8 +53,6 @@ const char *config_show(const char *value, char *out, size_t size)
 	snprintf(out, size, "%s", value);
 	if (n >= size)
 		memcpy(out + size - 4, "...", 4);
-	for (char *at = out; *at; at++)
-		if ((unsigned char)*at < 0x20 || (unsigned char)*at == 0x7f)
-			*at = '?';
+	utf8_tame(out);
 	return out;
 }

@@ -173,9 +173,41 @@ static void look_at_listeners(const struct config *config, sayer say)
 	}
 }
 
+/* Whether `listen` has sockets of that name. */
+static bool is_listened_on(const struct config *config, const char *name)
+{
+	struct address address;
+	const char *list = config->listen, *why;
+	while (list && address_next(&list, &address, &why))
+		if (address.kind == ADDRESS_FD && strcmp(address.name, name) == 0)
+			return true;
+	return false;
+}
+
+/* Who connects to sockets that were given, and that nobody serves, waits for ever. Once a name. */
+static void look_at_given_sockets(const struct config *config, sayer say)
+{
+	char shown[80], sentence[320];
+	const char *name;
+	for (size_t i = 0; (name = activation_name(i)); i++) {
+		size_t before = 0;
+		while (strcmp(activation_name(before), name) != 0)
+			before++;
+		if (before < i || is_listened_on(config, name))
+			continue;
+		config_show(name, shown, sizeof shown);
+		snprintf(sentence, sizeof sentence,
+			 "a socket was given by the name \"%s\", but listen has no fd:%s: nobody "
+			 "answers who connects to it",
+			 shown, shown);
+		say(LOG_WARNING, sentence);
+	}
+}
+
 void config_warn(const struct config *config, sayer say)
 {
 	look_at_listeners(config, say);
+	look_at_given_sockets(config, say);
 	look_at_environment(say);
 	look_at_sizes(config, say);
 }

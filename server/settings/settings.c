@@ -3,6 +3,7 @@
 #include "address.h"
 #include "auth/cors.h"
 #include "auth/hosts.h"
+#include "codec/text/decimal.h"
 #include "forms.h"
 #include "log/log.h"
 #include "loss.h"
@@ -230,20 +231,6 @@ static const struct unit {
 	uint64_t bytes;
 } units[] = {{"GiB", GIB}, {"MiB", MIB}, {"KiB", KIB}};
 
-/* Digits only: no sign, no white space, no overflow. Returns what is after them, or NULL. */
-static const char *parse_digits(const char *text, uint64_t *value)
-{
-	*value = 0;
-	const char *at = text;
-	for (; *at >= '0' && *at <= '9'; at++) {
-		uint64_t digit = (uint64_t)(*at - '0');
-		if (*value > (UINT64_MAX - digit) / 10)
-			return NULL;
-		*value = *value * 10 + digit;
-	}
-	return at > text ? at : NULL;
-}
-
 static bool scale_by_unit(const char *suffix, uint64_t *value)
 {
 	if (*suffix == ' ')
@@ -265,8 +252,8 @@ static bool parse_number(const struct setting *setting, const char *text, uint64
 		*value = 0; /* below every minimum of such a key, until settings_resolve */
 		return true;
 	}
-	const char *rest = parse_digits(text, value);
-	if (!rest)
+	const char *rest = text + decimal_read(text, strlen(text), value);
+	if (rest == text)
 		return false;
 	if (*rest && (setting->type != SETTING_BYTES || !scale_by_unit(rest, value)))
 		return false;
@@ -344,8 +331,22 @@ static bool refuse_address(const char *text, const char *source)
 	struct address address;
 	const char *why = NULL, *at = text;
 	char one[256], shown[80];
+	int n = 0;
 	while (at && address_next(&at, &address, &why))
-		continue;
+		n++;
+	if (!at && n > CONFIG_MAX_LISTENERS) {
+		config_complain("%s: listen has %d addresses, but there may be %d at most", source,
+				n, CONFIG_MAX_LISTENERS);
+		return true;
+	}
+	if (at && address.n_written == 0 && *text) {
+		config_complain("%s: listen is \"%s\", where %s", source,
+				config_show(text, shown, sizeof shown),
+				n == 0        ? "nothing stands before the first comma"
+				: *at == '\0' ? "nothing stands after the last comma"
+					      : "nothing stands between two commas");
+		return true;
+	}
 	if (!why)
 		return false;
 	snprintf(one, sizeof one, "%.*s", address.n_written, address.written);

@@ -3,6 +3,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "codec/text/decimal.h"
+
 #define KEY_CHARACTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-"
 
 static bool is_key_text(const char *text)
@@ -50,10 +52,8 @@ bool shm_is_name(const char *name)
 /* Takes one user id off the front of a list, and the comma after it. */
 static bool take_uid(const char **list, uint32_t *uid)
 {
-	uint64_t value = 0;
-	const char *at = *list;
-	for (; *at >= '0' && *at <= '9' && value <= UINT32_MAX; at++)
-		value = value * 10 + (uint64_t)(*at - '0');
+	uint64_t value;
+	const char *at = *list + decimal_read(*list, strlen(*list), &value);
 	if (at == *list || value > UINT32_MAX || (*at != '\0' && *at != ','))
 		return false;
 	/* A comma has another one after it. */

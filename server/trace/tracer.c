@@ -173,6 +173,14 @@ static void make_condition(pthread_cond_t *condition)
 	pthread_condattr_destroy(&attributes);
 }
 
+/* What there is of it but its thread. */
+static void release(struct tracer *t)
+{
+	collector_destroy(t->collector);
+	pthread_cond_destroy(&t->changed);
+	pthread_mutex_destroy(&t->mutex);
+}
+
 struct tracer *tracer_start(struct loss_arena *arena, const char *endpoint)
 {
 	struct tracer *t = loss_arena_array(arena, struct tracer, 1);
@@ -187,7 +195,7 @@ struct tracer *tracer_start(struct loss_arena *arena, const char *endpoint)
 	make_condition(&t->changed);
 	if (t->collector && pthread_create(&t->thread, NULL, send_them_all, t) == 0)
 		return t;
-	collector_destroy(t->collector);
+	release(t);
 	return NULL;
 }
 
@@ -223,7 +231,5 @@ void tracer_stop(struct tracer *t)
 	pthread_cond_signal(&t->changed);
 	pthread_mutex_unlock(&t->mutex);
 	pthread_join(t->thread, NULL);
-	collector_destroy(t->collector);
-	pthread_cond_destroy(&t->changed);
-	pthread_mutex_destroy(&t->mutex);
+	release(t);
 }

@@ -16,8 +16,8 @@
 	"exec \"$FOLDER/lossd\" --connection-memory-bytes 32768"                                   \
 	" --shm-key-prefix " SERVER_KEY_PREFIX " --listen "
 #define FASTAPI "exec \"$PYTHON\" tests/bench/fastapi_server.py "
-#define CERTIFICATE "\"$FOLDER/bench-certificate.pem\""
-#define KEY "\"$FOLDER/bench-key.pem\""
+#define CERTIFICATE "\"$FOLDER/" SERVER_CERTIFICATE ".pem\""
+#define KEY "\"$FOLDER/" SERVER_CERTIFICATE ".key\""
 _Static_assert(SERVER_MEMORY == 32768, "the commands' number");
 
 static const struct {

@@ -12,13 +12,15 @@ enum server_kind {
 	SERVER_LOSSD,
 	SERVER_BARE,      /* libmicrohttpd alone, with as much memory for a connection */
 	SERVER_BARE_BEST, /* and with what is best for it */
-	SERVER_LOSSD_TLS, /* which, like those behind it, certificate_make has made a key for */
+	SERVER_LOSSD_TLS, /* which, like those behind it, pem_make has made a certificate for */
 	SERVER_BARE_TLS,
 	SERVER_BARE_TLS_BEST,
 	SERVER_FASTAPI, /* with uvicorn and PyTorch, of as many threads as lossd, or one */
 	SERVER_FASTAPI_ONE_THREAD,
 };
 
+/* Of the files of those of TLS, in the bench's folder: .pem and .key. */
+#define SERVER_CERTIFICATE "bench"
 /* Of a connection to lossd and to SERVER_BARE. */
 #define SERVER_MEMORY 32768
 /* What is asked of lossd: the loss, or the gradient as well. FastAPI knows the loss. */

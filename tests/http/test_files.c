@@ -6,11 +6,13 @@
 #include "../support/refusal.h"
 #include "../support/safetensors.h"
 
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -376,10 +378,48 @@ static void test_control_characters_are_not_printed(void **state)
 {
 	(void)state;
 	static struct output output;
-	run(&output, "-", "printf '{\"\\\\u001b[2J\\\\u009b\": 1}' |");
-	expect(&output, "escape", 1, "", "has no field \"?[2J?\"");
+	run(&output, "-", "printf '{\"\\\\u001b[2J\\\\u009b\\\\u202e\": 1}' |");
+	expect(&output, "escape", 1, "", "has no field \"?[2J??\"");
 	for (const char *at = output.err; *at; at++)
 		assert_true((unsigned char)*at >= ' ' || *at == '\n');
+}
+
+/* A file that is cut while it is read ends neither the program nor in a result. Its pages are not
+ * read before the next file can be opened, and that is a pipe which nobody has opened yet. */
+static void test_a_file_that_is_cut_meanwhile(void **state)
+{
+	enum { ROWS = 1000, CLASSES = 1000, HEAD = 128 };
+	(void)state;
+	char logits[128], targets[128], command[512], head[HEAD + 1];
+	static struct output output;
+	snprintf(logits, sizeof logits, "%s/cut.npy", folder);
+	snprintf(targets, sizeof targets, "%s/pipe", folder);
+	snprintf(head, sizeof head, "\x93NUMPY\x01%cv%c%-117s\n", 1, 1,
+		 "{'descr': '<f4', 'fortran_order': False, 'shape': (1000, 1000), }");
+	memcpy(head + 7, "\0v\0", 3);
+	write_file("cut.npy", head, HEAD);
+	assert_int_equal(truncate(logits, HEAD + (off_t)ROWS * CLASSES * 4), 0);
+	assert_int_equal(mkfifo(targets, 0600), 0);
+	snprintf(command, sizeof command, "--logits %s --targets %s", logits, targets);
+	pid_t pid = fork();
+	if (pid == 0) {
+		/* Opens once the program does. */
+		int fd = open(targets, O_WRONLY);
+		bool cut = fd >= 0 && truncate(logits, 4096) == 0;
+		snprintf(head, sizeof head, "\x93NUMPY\x01%cv%c%-117s\n", 1, 1,
+			 "{'descr': '|u1', 'fortran_order': False, 'shape': (1000,), }");
+		memcpy(head + 7, "\0v\0", 3);
+		char zeros[ROWS] = "";
+		_exit(cut && write(fd, head, HEAD) == HEAD && write(fd, zeros, ROWS) == ROWS ? 0
+											     : 1);
+	}
+	run(&output, command, "");
+	int status;
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+	expect(&output, command, 2, "", "/cut.npy: the file was cut while it was read\n");
+	unlink(logits);
+	unlink(targets);
 }
 
 static void test_options_with_either_dash(void **state)
@@ -543,6 +583,7 @@ int main(void)
 		cmocka_unit_test(test_lines_by_another_name),
 		cmocka_unit_test(test_any_ratio),
 		cmocka_unit_test(test_control_characters_are_not_printed),
+		cmocka_unit_test(test_a_file_that_is_cut_meanwhile),
 		cmocka_unit_test(test_options_with_either_dash),
 		cmocka_unit_test(test_strangers_as_files),
 		cmocka_unit_test(test_strangers_as_bodies),

@@ -110,6 +110,23 @@ static void all_of_a_name_are_served(void **state)
 	assert_int_equal(access(path, F_OK), 0);
 }
 
+/* Once a name, and not of those that are served. */
+static void one_that_nobody_names_is_told(void **state)
+{
+	static const char other[] = "a socket was given by the name \"other\", but listen has no "
+				    "fd:other: nobody answers "
+				    "who connects to it";
+	(void)state;
+	for (int i = 0; i < 4; i++)
+		open_tcp(i);
+	server_give_sockets(sockets, 4, "web:other:other:web");
+	start("fd:web,127.0.0.1:0");
+	expect_served(connect_tcp(0), LIVE);
+	assert_int_equal(server_log_count(&server, other), 1);
+	assert_int_equal(server_log_count(&server, "a socket was given"), 1);
+	assert_int_equal(server_stop(&server), 0);
+}
+
 /* The names may be fewer than the sockets. */
 static void one_without_a_name_is_unknown(void **state)
 {
@@ -277,10 +294,11 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		TEST(all_of_a_name_are_served),         TEST(one_without_a_name_is_unknown),
-		TEST(what_can_not_be_served_is_told),   TEST(eight_are_served_and_not_nine),
-		TEST(another_process_is_not_meant),     TEST(hosts_go_by_the_sockets),
-		TEST(the_next_server_serves_who_waits), TEST(restarts_lose_nobody),
+		TEST(all_of_a_name_are_served),      TEST(one_that_nobody_names_is_told),
+		TEST(one_without_a_name_is_unknown), TEST(what_can_not_be_served_is_told),
+		TEST(eight_are_served_and_not_nine), TEST(another_process_is_not_meant),
+		TEST(hosts_go_by_the_sockets),       TEST(the_next_server_serves_who_waits),
+		TEST(restarts_lose_nobody),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -47,6 +47,27 @@ a_unix_socket_is_one_too() {
     says 1 "unix:$scratch/none.sock: " "unix:$scratch/none.sock"
 }
 
+# Without a URL it asks where a server with the same environment listens: the first place that can be asked, in plain
+# text if there is one.
+listens() { # LOSSD_LISTEN status words argument...
+  local LOSSD_LISTEN=$1
+  export LOSSD_LISTEN
+  shift
+  says "$@"
+}
+
+its_environment_says_where() {
+  local port=${address##*:}
+  listens "127.0.0.1:$port" 0 '' && listens "0.0.0.0:$port" 0 '' --live && listens "unix:$scratch/l.sock" 0 '' &&
+    listens "fd:web,127.0.0.1:0,unix:$scratch/l.sock" 0 '' && listens "tls:127.0.0.1:1,127.0.0.1:$port" 0 '' &&
+    listens "unix:$scratch/none.sock,127.0.0.1:$port" 1 "unix:$scratch/none.sock: " &&
+    listens 'tls:[::]:1' 1 'https://[::1]:1: ' && listens 'tls:0.0.0.0:1' 1 'https://127.0.0.1:1: ' &&
+    listens '[::1]:1' 1 'http://[::1]:1: ' && listens "127.0.0.1:1" 0 '' "http://$address" &&
+    listens 'fd:web,127.0.0.1:0' 2 'LOSSD_LISTEN is "fd:web,127.0.0.1:0", where nobody can be asked; give a URL' &&
+    listens '*:8080' 2 'LOSSD_LISTEN is "*:8080", which is no list of addresses' &&
+    listens '' 2 'LOSSD_LISTEN is "", which is no list of addresses'
+}
+
 # The second line that the server prints can be pasted.
 its_ready_line_can_be_pasted() {
   local line
@@ -113,7 +134,8 @@ a_draining_server_is_not_ready() {
   says 1 'onnect' "http://$address"
 }
 
-tests=(a_ready_server_is a_path_of_its_own_is_asked_for a_unix_socket_is_one_too its_ready_line_can_be_pasted
+tests=(a_ready_server_is a_path_of_its_own_is_asked_for a_unix_socket_is_one_too its_environment_says_where
+  its_ready_line_can_be_pasted
   who_is_too_slow_is_not what_is_no_url_is_told wrong_options_are_told timeouts_have_bounds
   help_is_printed a_draining_server_is_not_ready)
 echo "1..${#tests[@]}"

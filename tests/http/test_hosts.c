@@ -132,6 +132,40 @@ static void old_requests_need_no_host(void **state)
 	assert_non_null(strstr(out, "HTTP/1.1 200 "));
 }
 
+/* Of the absolute form, the target's host is meant, whatever Host says. */
+static void a_host_in_the_target_goes_before_host(void **state)
+{
+	static const struct {
+		const char *target, *host, *status, *words;
+	} cases[] = {
+		{"http://localhost/v2/health/live", "localhost", "200", ""},
+		{"http://localhost/v2/health/live", "evil.example", "200", ""},
+		{"HTTPS://127.0.0.1:9/v2/health/live?a", "evil.example", "200", ""},
+		{"http://[::1]:80/v2/health/live", "localhost", "200", ""},
+		{"http://evil.example/v2/health/live", "localhost", "403",
+		 "the host of the request's target is \\\"evil.example\\\", which is not among"},
+		{"http://evil.example:8080/v1/losses", "localhost", "403", "the setting hosts"},
+		{"https://localhost.evil.example", "localhost", "403", "the setting hosts"},
+		{"http:///v1/losses", "localhost", "400", "the request's target is for \\\"\\\"; "},
+		{"http://a@localhost/v1/losses", "localhost", "400", "is for \\\"a@localhost\\\""},
+		{"http://localhost\\@a/", "localhost", "400", "invalid_header"},
+	};
+	char request[256], out[4096];
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+		char line[32];
+		snprintf(request, sizeof request,
+			 "GET %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n\r\n",
+			 cases[i].target, cases[i].host);
+		exchange(request, out, sizeof out);
+		snprintf(line, sizeof line, "HTTP/1.1 %s ", cases[i].status);
+		if (!strstr(out, line) || !strstr(out, cases[i].words))
+			fail_msg("%s: %s", cases[i].target, out);
+	}
+	exchange("GET http://evil.example/ HTTP/1.0\r\n\r\n", out, sizeof out);
+	assert_non_null(strstr(out, "HTTP/1.1 403 "));
+}
+
 /* A malformed Host is a malformed request, whatever hosts there are. */
 static void bad_hosts_stay_bad(void **state)
 {
@@ -158,6 +192,7 @@ int main(void)
 		cmocka_unit_test(by_default_hosts_are_loopback),
 		cmocka_unit_test(a_list_of_hosts_is_served),
 		cmocka_unit_test(old_requests_need_no_host),
+		cmocka_unit_test(a_host_in_the_target_goes_before_host),
 		cmocka_unit_test(bad_hosts_stay_bad),
 		cmocka_unit_test(every_code_was_met),
 	};

@@ -411,6 +411,110 @@ static void a_program_that_is_killed_leaves_a_whole_file(void **state)
 	assert_int_equal(KEY("new", "last", "--file", path), 0);
 }
 
+/* ---------------------------------------------------------------- nobody reads the key */
+
+/* As a shell runs it, with what stands after it: where its output goes. The status. */
+static int in_a_shell(const char *action, const char *file, const char *after)
+{
+	char command[2048];
+	snprintf(command, sizeof command, "'%s' key %s --file '%s' 2>'%s/err' %s", program(),
+		 action, file, folder, after);
+	int status = system(command);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+static void err_has(const char *words)
+{
+	char name[512], text[1024];
+	snprintf(name, sizeof name, "%s/err", folder);
+	FILE *err = fopen(name, "r");
+	assert_non_null(err);
+	text[fread(text, 1, sizeof text - 1, err)] = '\0';
+	fclose(err);
+	if (!strstr(text, words) || strchr(text, '\n') != text + strlen(text) - 1)
+		fail_msg("no line with \"%s\": %s", words, text);
+}
+
+static void a_key_that_nobody_gets_is_none(void **state)
+{
+	(void)state;
+	assert_int_equal(KEY("new", "a", "--file", path), 0);
+	assert_int_equal(in_a_shell("new b", path, ">&-"), 2);
+	err_has("lossd key: standard output: Bad file descriptor; no key is made\n");
+	assert_int_equal(in_a_shell("new b", path, "<&- >&-"), 2);
+	err_has("Bad file descriptor; no key is made\n");
+	if (access("/dev/full", W_OK) == 0) {
+		assert_int_equal(in_a_shell("new b", path, ">/dev/full"), 2);
+		err_has("No space left on device; no key is made\n");
+	}
+	struct key_list list = list_of(path);
+	assert_int_equal(list.n, 1);
+	assert_string_equal(list.keys[0].name, "a");
+	assert_int_equal(in_a_shell("list", path, ">&-"), 2);
+	err_has("lossd key: standard output: Bad file descriptor\n");
+	assert_int_equal(in_a_shell("remove a", path, ">&-"), 0); /* prints nothing */
+	assert_int_equal(list_of(path).n, 0);
+}
+
+/* The reader of a pipe has gone before there is anything to read. */
+static void a_reader_that_has_gone_gets_no_key(void **state)
+{
+	int ends[2], status;
+	(void)state;
+	assert_int_equal(pipe(ends), 0);
+	close(ends[0]);
+	pid_t pid = fork();
+	if (pid == 0) {
+		if (dup2(ends[1], STDOUT_FILENO) < 0)
+			_exit(3);
+		execl(program(), "lossd", "key", "new", "a", "--file", path, (char *)NULL);
+		_exit(3);
+	}
+	close(ends[1]);
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 2);
+	assert_int_equal(list_of(path).n, 0);
+}
+
+/* ---------------------------------------------------------------- links to nothing */
+
+/* The link stays, and the file is made where it points. */
+static void links_to_nothing_are_followed(void **state)
+{
+	char link[512], other[512];
+	struct stat status;
+	(void)state;
+	snprintf(link, sizeof link, "%s/link", folder);
+	snprintf(other, sizeof other, "%s/other", folder);
+	assert_int_equal(symlink("other", link), 0);
+	assert_int_equal(symlink(path, other), 0);
+	assert_int_equal(KEY("new", "a", "--file", link), 0);
+	assert_int_equal(lstat(link, &status), 0);
+	assert_true(S_ISLNK(status.st_mode));
+	assert_int_equal(lstat(other, &status), 0);
+	assert_true(S_ISLNK(status.st_mode));
+	assert_int_equal(list_of(path).n, 1);
+}
+
+static void links_that_lead_nowhere_are_told(void **state)
+{
+	char loop[512], lost[512], line[1200];
+	(void)state;
+	snprintf(loop, sizeof loop, "%s/loop", folder);
+	snprintf(lost, sizeof lost, "%s/lost", folder);
+	assert_int_equal(symlink("loop", loop), 0);
+	assert_int_equal(symlink("/nowhere/keys.json", lost), 0);
+	assert_int_equal(KEY("new", "a", "--file", loop), 2);
+	snprintf(line, sizeof line, "lossd key: file %s: Too many levels of symbolic links\n",
+		 loop);
+	assert_string_equal(run.err, line);
+	assert_int_equal(KEY("new", "a", "--file", lost), 2);
+	snprintf(line, sizeof line, "lossd key: file %s: No such file or directory\n", lost);
+	assert_string_equal(run.err, line);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -418,6 +522,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(new_prints_the_key_and_keeps_its_hash),
 		TEST(new_takes_all_that_a_key_has),
+		TEST(a_key_that_nobody_gets_is_none),
+		TEST(a_reader_that_has_gone_gets_no_key),
+		TEST(links_to_nothing_are_followed),
+		TEST(links_that_lead_nowhere_are_told),
 		TEST(ends_may_be_days_or_so_long_from_now),
 		TEST(owner_and_mode_stay),
 		TEST(links_are_followed),

@@ -37,6 +37,12 @@ static void expect_pattern(const struct loss_buffer *buffer, size_t n)
 			fail_msg("byte %zu of %zu is lost", i, n);
 }
 
+/* What is charged for it, beside the arena. */
+static size_t charged(const struct loss_buffer *buffer)
+{
+	return buffer_is_lodged(buffer) ? 0 : buffer->capacity;
+}
+
 static void contents_survive_every_growth(void **state)
 {
 	(void)state;
@@ -49,7 +55,7 @@ static void contents_survive_every_growth(void **state)
 		fill(buffer, sizes[i]);
 		expect_pattern(buffer, sizes[i]);
 		assert_int_equal(buffer_is_mapped(buffer), buffer->capacity >= MAPPED);
-		assert_int_equal(held(&budget), BLOCK + buffer->capacity);
+		assert_int_equal(held(&budget), BLOCK + charged(buffer));
 	}
 	loss_arena_destroy(arena);
 	assert_int_equal(held(&budget), 0);
@@ -178,7 +184,7 @@ static void a_budget_too_full_for_a_buffer(void **state)
 static void released_memory_goes_back(void **state)
 {
 	(void)state;
-	static const size_t sizes[] = {100, MAPPED + 5};
+	static const size_t sizes[] = {5000, MAPPED + 5};
 	struct loss_budget budget = budget_of((size_t)1 << 24);
 	struct loss_arena *arena = create_arena(&budget);
 	struct loss_buffer *buffer = loss_buffer_create(arena);
@@ -199,6 +205,51 @@ static void released_memory_goes_back(void **state)
 	loss_arena_destroy(arena);
 	assert_int_equal(held(&budget), 0);
 	loss_budget_trim(&budget);
+}
+
+/* A first reservation of at most LODGED bytes costs nothing beside the arena, as long as half of
+ * what is left of its slab has room; what moves out takes its bytes along. */
+#define LODGED ((size_t)4096)
+
+static void small_buffers_lodge_with_their_arena(void **state)
+{
+	(void)state;
+	static const size_t sizes[] = {1, LODGED - 1, LODGED, LODGED + 1, 4 * LODGED};
+	for (size_t i = 0; i < COUNT(sizes); i++) {
+		struct loss_budget budget = budget_of((size_t)1 << 20);
+		struct loss_arena *arena = create_arena(&budget);
+		struct loss_buffer *buffer = loss_buffer_create(arena);
+		assert_true(loss_buffer_reserve(buffer, sizes[i]));
+		fill(buffer, sizes[i]);
+		assert_int_equal(buffer_is_lodged(buffer), sizes[i] <= LODGED);
+		assert_int_equal(held(&budget), BLOCK + charged(buffer));
+		fill(buffer, buffer->capacity + 1);
+		assert_false(buffer_is_lodged(buffer));
+		expect_pattern(buffer, buffer->size);
+		assert_int_equal(held(&budget), BLOCK + buffer->capacity);
+		loss_buffer_release(buffer);
+		assert_int_equal(held(&budget), BLOCK);
+		loss_arena_destroy(arena);
+		assert_int_equal(held(&budget), 0);
+	}
+}
+
+static void lodgers_leave_half_of_what_is_left(void **state)
+{
+	(void)state;
+	struct loss_budget budget = budget_of((size_t)1 << 20);
+	struct loss_arena *arena = create_arena(&budget);
+	struct loss_buffer *buffer;
+	size_t lodged = 0;
+	do {
+		buffer = loss_buffer_create(arena);
+		assert_true(loss_buffer_reserve(buffer, 1024));
+	} while (buffer_is_lodged(buffer) && ++lodged < 16);
+	assert_true(lodged >= 4 && lodged < 16);
+	assert_int_equal(held(&budget), BLOCK + 1024);
+	loss_arena_release_buffers(arena);
+	loss_arena_destroy(arena);
+	assert_int_equal(held(&budget), 0);
 }
 
 static void buffers_end_with_their_arena(void **state)
@@ -243,7 +294,7 @@ static void kept_memory_is_taken_again(void **state)
 	fill(buffer, 6 * MIB);
 	assert_ptr_equal(buffer->data, pages);
 	expect_pattern(buffer, 6 * MIB);
-	assert_int_equal(held(&budget), BLOCK + buffer->capacity);
+	assert_int_equal(held(&budget), BLOCK + charged(buffer));
 	loss_buffer_release(buffer);
 	assert_int_equal(budget.free.n, 1);
 	assert_true(loss_buffer_reserve(buffer, 9 * MIB));
@@ -269,7 +320,7 @@ static void what_is_expected_costs_nothing(void **state)
 	assert_null(buffer->data);
 	fill(buffer, MAPPED / 2);
 	assert_false(buffer_is_mapped(buffer));
-	assert_int_equal(held(&budget), BLOCK + buffer->capacity);
+	assert_int_equal(held(&budget), BLOCK + charged(buffer));
 	assert_true(buffer->capacity < 2 * MAPPED);
 	loss_arena_destroy(arena);
 	assert_int_equal(held(&budget) + loss_budget_kept(&budget), 0);
@@ -294,7 +345,7 @@ static void what_is_expected_comes(void **state)
 			if (buffer_is_mapped(buffer) && data)
 				assert_ptr_equal(buffer->data, data);
 			data = buffer_is_mapped(buffer) ? buffer->data : NULL;
-			assert_int_equal(held(&budget), BLOCK + buffer->capacity);
+			assert_int_equal(held(&budget), BLOCK + charged(buffer));
 			assert_true(buffer->capacity <= 2 * n + 64 ||
 				    buffer->capacity <= n + n / 8 + 2 * MIB);
 		}
@@ -331,7 +382,7 @@ static void more_or_fewer_come_than_were_expected(void **state)
 		loss_buffer_expect(buffer, sizes[i][0]);
 		fill(buffer, sizes[i][1]);
 		expect_pattern(buffer, sizes[i][1]);
-		assert_int_equal(held(&budget), BLOCK + buffer->capacity);
+		assert_int_equal(held(&budget), BLOCK + charged(buffer));
 		loss_arena_destroy(arena);
 		assert_int_equal(held(&budget), 0);
 		loss_budget_trim(&budget);
@@ -362,7 +413,7 @@ static void what_is_expected_finds_warm_memory(void **state)
 		fill(buffer, MAPPED);
 		const unsigned char *data = buffer->data;
 		assert_int_equal(budget.free.n, cases[i].taken ? 0 : 1);
-		assert_int_equal(held(&budget), BLOCK + buffer->capacity);
+		assert_int_equal(held(&budget), BLOCK + charged(buffer));
 		fill(buffer, cases[i].expected);
 		assert_ptr_equal(buffer->data, data);
 		expect_pattern(buffer, cases[i].expected);
@@ -424,6 +475,8 @@ int main(void)
 		cmocka_unit_test(growth_beyond_the_budget),
 		cmocka_unit_test(a_budget_too_full_for_a_buffer),
 		cmocka_unit_test(released_memory_goes_back),
+		cmocka_unit_test(small_buffers_lodge_with_their_arena),
+		cmocka_unit_test(lodgers_leave_half_of_what_is_left),
 		cmocka_unit_test(buffers_end_with_their_arena),
 		cmocka_unit_test(kept_memory_is_taken_again),
 		cmocka_unit_test(what_is_expected_costs_nothing),

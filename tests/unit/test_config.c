@@ -208,10 +208,21 @@ static void the_last_of_two_flags_wins(void **state)
 /* Of listeners there may be several: in one flag or variable, or in one flag each. */
 static void listeners_are_a_list(void **state)
 {
-	static const char *const bad[] = {
-		"",         ",",           "127.0.0.1:0,",
-		",[::1]:0", "a:1,,b:1",    "a:1 ,b:1",
-		"a:1,b",    "a:1,b:65536", "a:1,b:1,c:1,d:1,e:1,f:1,g:1,h:1,i:1",
+	static const char *const bad[][2] = {
+		{"", "ADDR:PORT"},
+		{",", "listen is \",\", where nothing stands before the first comma"},
+		{"127.0.0.1:0,", "where nothing stands after the last comma"},
+		{",[::1]:0", "where nothing stands before the first comma"},
+		{"a:1,,b:1", "where nothing stands between two commas"},
+		{"a:1 ,b:1", "ADDR:PORT"},
+		{"a:1,b", "ADDR:PORT"},
+		{"a:1,b:65536", "ADDR:PORT"},
+		{"a:1,*:80", "listen has \"*:80\": all addresses of the machine are 0.0.0.0:PORT"},
+		{"::1:80", "listen has \"::1:80\": an address of IPv6 stands in [ and ]"},
+		{"a:1,b:1,c:1,d:1,e:1,f:1,g:1,h:1,i:1",
+		 "listen has 9 addresses, but there may be 8 at most"},
+		{"a:1,b:1,c:1,d:1,e:1,f:1,g:1,h:1,i:1,a:1,b:1,c:1,d:1,e:1,f:1,g:1,h:1,i:1",
+		 "listen has 18 addresses, but there may be 8 at most"},
 	};
 	(void)state;
 	LOAD("--listen", "127.0.0.1:1,[::1]:2", "--listen=localhost:3");
@@ -219,10 +230,10 @@ static void listeners_are_a_list(void **state)
 	LOAD("--listen", "a:1,b:1,c:1,d:1,e:1,f:1,g:1", "--listen", "h:1");
 	assert_int_equal(action, CONFIG_SERVE);
 	LOAD("--listen", "a:1,b:1,c:1,d:1,e:1,f:1,g:1,h:1", "--listen", "i:1");
-	ASSERT_REFUSED("--listen", "up to 8");
+	ASSERT_REFUSED("--listen", "listen has 9 addresses, but there may be 8 at most");
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-		LOAD("--listen", bad[i]);
-		ASSERT_REFUSED("--listen", "ADDR:PORT");
+		LOAD("--listen", bad[i][0]);
+		ASSERT_REFUSED("--listen", bad[i][1]);
 	}
 	setenv("LOSSD_LISTEN", "a:1,b:2", 1);
 	LOAD_NOTHING();

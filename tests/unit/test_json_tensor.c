@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "../support/decoded.h"
+#include "../support/random.h"
 #include "status/status.h"
 
 #define BCE "binary_cross_entropy_with_logits"
@@ -501,6 +502,80 @@ static void test_numbers_need_commas(void **state)
 	}
 }
 
+/* What may stand between two rows, and what may not: rows that are alike take a way of their own.
+ */
+static void test_rows_after_rows(void **state)
+{
+	(void)state;
+	static const struct decode_accepted rows[] = {
+		{NULL, "{\"logits\":[[1,2],[3,4] , [ 5.5 , 6 ],[-7, 8e0]]}",
+		 "logits F32 (4, 2): 1 2 3 4 5.5 6 -7 8\n"},
+		{NULL, "{\"logits\":[[1,2],\n[3,4],\t[5,6]]}", "logits F32 (3, 2): 1 2 3 4 5 6\n"},
+		{NULL, "{\"logits\":[[[1,2],[3,4]],[[5,6],[7,8]]]}",
+		 "logits F32 (2, 2, 2): 1 2 3 4 5 6 7 8\n"},
+		{NULL, "{\"logits\":[[1],[NaN],[-Infinity],[2]]}",
+		 "logits F32 (4, 1): 1 nan -inf 2\n"},
+	};
+	static const struct decode_refused faults[] = {
+		{NULL, "{\"logits\":[[1,2],[3,4],[5]]}", LOSS_MISSING_FIELD, "targets",
+		 "targets is missing, but cross_entropy needs it"},
+		{NULL, "{\"logits\":[[1,2],[3,4],[5]],\"targets\":[0]}", STATUS_RAGGED_ARRAY,
+		 "/logits/2",
+		 "logits[2] has length 1, but the arrays before it have length 2: " EQUAL_LENGTH},
+		{NULL, "{\"logits\":[[1,2],[3,4],[5,6],7],\"targets\":[0]}", STATUS_RAGGED_ARRAY,
+		 "/logits/3",
+		 "logits[3] is a number, but stands where arrays were before: " EQUALLY_DEEP},
+		{NULL, "{\"logits\":[[1,2],[3,4],[[5,6]]],\"targets\":[0]}", STATUS_RAGGED_ARRAY,
+		 "/logits/2/0",
+		 "logits[2][0] is an array, but stands where numbers were before: " EQUALLY_DEEP},
+		{NULL, "{\"logits\":[[[1],[2]],[[3],[4],[5]]],\"targets\":[0]}",
+		 STATUS_RAGGED_ARRAY, "/logits/1/2",
+		 "logits[1][2] is one entry too many, the arrays before it have length "
+		 "2: " EQUAL_LENGTH},
+		{NULL, "{\"logits\":[[1],[2],[3],[null]]}", LOSS_WRONG_TYPE, "/logits/3/0",
+		 "logits[3][0] is null, but must be a number; what is not a number is written NaN "
+		 "or \"NaN\""},
+		{NULL, "{\"logits\":[[1,2],[3,4]],[5,6]]}", STATUS_INVALID_JSON, "",
+		 "line 1, column 25: found '[', but a name in double quotes is expected"},
+		{NULL, "{\"logits\":[[1,2],[3,4],[-]]}", STATUS_INVALID_JSON, "",
+		 "line 1, column 26: found ']', but a number can not go on so"},
+		{NULL, "{\"logits\":[[1,2],[3,4],,[5,6]]}", STATUS_INVALID_JSON, "",
+		 "line 1, column 24: found ',', but a value is expected"},
+	};
+	assert_all_decode(rows, COUNT(rows));
+	assert_all_refused(faults, COUNT(faults));
+	/* The limit ends a row, and is passed at the beginning of the next. */
+	assert_decodes(&(struct decode_options){.max_elements = 4}, "{\"logits\":[[1,2],[3,4]]}",
+		       "logits F32 (2, 2): 1 2 3 4\n");
+	assert_refused(
+		&(struct decode_options){.max_elements = 4, .plan = 1},
+		"{\"logits\":[[1,2],[3,4],[5,6]],\"targets\":0}", STATUS_TOO_MANY_ELEMENTS,
+		"logits",
+		"logits has more than 4 elements, which is the server's limit (max_elements)");
+}
+
+/* Any of them: whether it comes whole or in pieces, which the rows' own way can not take, decode
+ * compares. */
+static void test_any_rows_after_rows(void **state)
+{
+	(void)state;
+	static const char *const pieces[] = {
+		"[",  "[",   "]", "]",  ",",   ",",   ", ",   " ",   "1",   "2.5", "-3.25",
+		"0,", "4e1", "-", "\n", "],[", "],[", "], [", "1,2", "1,2", "NaN", "true"};
+	struct random random = random_start(21);
+	for (size_t i = 0, n = random_cases(20000); i < n; i++) {
+		char body[400] = "{\"targets\":[0, 1],\"logits\":[[1,2],[3,4],[";
+		size_t used = strlen(body);
+		for (size_t k = random_below(&random, 12); k > 0; k--) {
+			const char *piece = pieces[random_below(&random, COUNT(pieces))];
+			used += (size_t)snprintf(body + used, sizeof body - used, "%s", piece);
+		}
+		snprintf(body + used, sizeof body - used, "]]}");
+		struct decoded decoded = decode(&(struct decode_options){.max_elements = 12}, body);
+		decoded_free(&decoded);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -513,6 +588,8 @@ int main(void)
 		cmocka_unit_test(test_typed_faults),
 		cmocka_unit_test(test_limits),
 		cmocka_unit_test(test_numbers_need_commas),
+		cmocka_unit_test(test_rows_after_rows),
+		cmocka_unit_test(test_any_rows_after_rows),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -96,8 +96,18 @@ static void names_have_up_to_64_bytes(void **state)
 static void names_are_utf8_without_control_characters(void **state)
 {
 	static const char *const good[] = {"a b", "M\xc3\xbcller", "\xf0\x9f\x94\x91", "\xc2\xa0"};
-	static const char *const bad[] = {"",         "a\n",       "\x7f",     "M\xfcller",
-					  "\xc2\x9b", "a\xc2\x80", "\xe2\x82", "\xed\xa0\x80"};
+	static const char *const bad[] = {"",
+					  "a\n",
+					  "\x7f",
+					  "M\xfcller",
+					  "\xc2\x9b",
+					  "a\xc2\x80",
+					  "\xe2\x82",
+					  "\xed\xa0\x80",
+					  "ci\xe2\x80\xaexyz",
+					  "a\xe2\x80\xa8",
+					  "a\xe2\x80\x8b",
+					  "\xef\xbb\xbf"};
 	(void)state;
 	for (size_t i = 0; i < sizeof good / sizeof *good; i++)
 		assert_true(key_is_name(good[i]));

@@ -106,7 +106,12 @@ static void values_are_quoted_and_escaped_in_text(void **state)
 		{"\x1b[31m\x7f\x01", "\"\\u001b[31m\\u007f\\u0001\""},
 		{"Z\xc3\xbcrich \xe2\x82\xac \xf0\x9f\x98\x80",
 		 "\"Z\xc3\xbcrich \xe2\x82\xac \xf0\x9f\x98\x80\""},
-		{"\xc2\x9b", "\"\\u00c2\\u009b\""},            /* a control character of C1 */
+		{"\xc2\x9b", "\"\\u009b\""},           /* a control character of C1 */
+		{"a\xe2\x80\xae b", "\"a\\u202e b\""}, /* from right to left */
+		{"a\xe2\x80\xa8z", "\"a\\u2028z\""},   /* the end of a line */
+		{"\xe2\x80\x8b\xef\xbb\xbf", "\"\\u200b\\ufeff\""},
+		{"\xf3\xa0\x81\x81", "\"\\udb40\\udc41\""}, /* a tag */
+		{"\xe2\x80\xa7\xe2\x80\xaf", "\"\xe2\x80\xa7\xe2\x80\xaf\""},
 		{"\xff\xc3", "\"\\u00ff\\u00c3\""},            /* not UTF-8, cut UTF-8 */
 		{"\xc0\xaf", "\"\\u00c0\\u00af\""},            /* overlong */
 		{"\xed\xa0\x80", "\"\\u00ed\\u00a0\\u0080\""}, /* a surrogate */

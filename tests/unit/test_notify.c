@@ -98,6 +98,43 @@ static void what_does_not_fit_is_not_told_in_part(void **state)
 	assert_true(was_told(fits));
 }
 
+static bool told_something(char text[4096])
+{
+	ssize_t n = recv(manager, text, 4095, 0);
+	text[n < 0 ? 0 : n] = '\0';
+	return n >= 0;
+}
+
+/* A manager that reads nothing for a while keeps nobody: what it had no room for it is told later,
+ * in order. (If it were waited for, this would not end: nobody else reads.) */
+static void nobody_waits_for_a_full_manager(void **state)
+{
+	char text[4096];
+	int n = 0;
+	(void)state;
+	setenv("NOTIFY_SOCKET", path, 1);
+	notify_start();
+	/* More than the queue of any system has. */
+	for (int i = 0; i < 5000; i++)
+		notify("STATUS=%d", i);
+	notify("STOPPING=1");
+	notify_alive(true); /* which finds no room either */
+	while (told_something(text)) {
+		char wanted[32];
+		snprintf(wanted, sizeof wanted, "STATUS=%d", n++);
+		assert_string_equal(text, wanted);
+	}
+	assert_in_range(n, 1, 4999);
+	notify_alive(true);
+	assert_true(told_something(text));
+	const char *last = strstr(text, "STATUS=4999\nSTOPPING=1");
+	assert_non_null(last);
+	assert_string_equal(last, "STATUS=4999\nSTOPPING=1");
+	assert_false(told_something(text));
+	notify("STATUS=after");
+	assert_true(was_told("STATUS=after"));
+}
+
 /* Descriptors from 3 on are whatever this program has open. */
 static void given_sockets_are_taken_and_hidden(void **state)
 {
@@ -120,6 +157,9 @@ static void given_sockets_are_taken_and_hidden(void **state)
 	assert_int_equal(activation_find("b", 0), 4);
 	assert_int_equal(activation_find("c", 0), -1);
 	assert_int_equal(activation_find("", 0), -1);
+	assert_string_equal(activation_name(1), "b");
+	assert_string_equal(activation_name(2), "a");
+	assert_null(activation_name(3));
 	assert_true(activation_is_local("a"));
 	assert_false(activation_is_local("c"));
 	for (int i = 0; i < 3; i++)
@@ -135,6 +175,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(the_watchdog_is_fed_while_it_lives),
 		TEST(what_does_not_fit_is_not_told_in_part),
+		TEST(nobody_waits_for_a_full_manager),
 		TEST(given_sockets_are_taken_and_hidden),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

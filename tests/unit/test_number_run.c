@@ -206,6 +206,94 @@ static void test_every_end(void **state)
 	}
 }
 
+/* ---------------------------------------------------------------- integers */
+
+struct integers {
+	size_t n, used;
+	bool comma;
+	int64_t values[MAX_RUN];
+};
+
+static struct integers integers_of(const char *text, size_t size, size_t most)
+{
+	struct integers run = {0};
+	char *block = test_malloc(size ? size : 1);
+	memcpy(block, text, size);
+	const char *p = block;
+	run.n = number_run_i64(&p, block + size, run.values, most, &run.comma);
+	run.used = (size_t)(p - block);
+	test_free(block);
+	return run;
+}
+
+static void test_integers_are_taken(void **state)
+{
+	(void)state;
+	static const char text[] = "0, 7,-100, 999999999999999999,  -999999999999999999, 3]";
+	static const int64_t wanted[] = {
+		0, 7, -100, INT64_C(999999999999999999), INT64_C(-999999999999999999), 3};
+	struct integers run = integers_of(text, strlen(text), MAX_RUN);
+	assert_int_equal(run.n, 6);
+	assert_int_equal(run.used, strlen(text) - 1);
+	assert_false(run.comma);
+	assert_memory_equal(run.values, wanted, sizeof wanted);
+	assert_int_equal(integers_of(text, strlen(text), 2).used, strlen("0, 7,"));
+	assert_true(integers_of(text, strlen(text), 2).comma);
+	assert_int_equal(integers_of(text, strlen(text), 0).n, 0);
+}
+
+/* What is no integer, has a sign to keep, has too many digits, or may go on. */
+static void test_other_integers_are_left(void **state)
+{
+	(void)state;
+	static const char *const others[] = {
+		"-0,",
+		"00,",
+		"01,",
+		"-01,",
+		"1.0,",
+		"1e5,",
+		"1E5,",
+		"-,",
+		"",
+		"-",
+		"]",
+		"+1,",
+		" 1,",
+		"\"1\"",
+		".5,",
+		"1",
+		"-12",
+		",",
+		"--1,",
+		"1000000000000000000,",
+		"-1000000000000000000,",
+		"18446744073709551615,",
+	};
+	for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+		struct integers run = integers_of(others[i], strlen(others[i]), MAX_RUN);
+		if (run.n != 0 || run.used != 0)
+			fail_msg("taken: %s", others[i]);
+	}
+	struct integers before = integers_of("5, 6, -0, 7]", 12, MAX_RUN);
+	assert_int_equal(before.n, 2);
+	assert_int_equal(before.used, strlen("5, 6, "));
+	assert_true(before.comma);
+}
+
+static void test_every_end_of_integers(void **state)
+{
+	(void)state;
+	static const char text[] = "1, 22,333, -4444, 55555";
+	static const int64_t wanted[] = {1, 22, 333, -4444};
+	for (size_t size = 0; size < sizeof text; size++) {
+		struct integers run = integers_of(text, size, MAX_RUN);
+		assert_true(run.used <= size && run.n <= 4 + (size == sizeof text));
+		for (size_t k = 0; k < run.n && k < 4; k++)
+			assert_int_equal(run.values[k], wanted[k]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -215,6 +303,9 @@ int main(void)
 		cmocka_unit_test(test_random_numbers),
 		cmocka_unit_test(test_what_separates_them),
 		cmocka_unit_test(test_every_end),
+		cmocka_unit_test(test_integers_are_taken),
+		cmocka_unit_test(test_other_integers_are_left),
+		cmocka_unit_test(test_every_end_of_integers),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -129,6 +129,21 @@ static void there_may_be_no_memory_for_them(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+/* More threads than there are addresses for their pads, by a little and by far: no product wraps.
+ */
+static void more_pads_than_addresses_are_none(void **state)
+{
+	static const size_t each = PADS_OF_A_THREAD * PAD_BYTES;
+	const size_t threads[] = {SIZE_MAX / each + 1, SIZE_MAX / each + 2, SIZE_MAX / 72 + 2,
+				  SIZE_MAX / 64 + 1,   SIZE_MAX / 8 + 1,    SIZE_MAX};
+	struct loss_arena *own = loss_arena_create(NULL);
+	(void)state;
+	assert_non_null(own);
+	for (size_t i = 0; i < sizeof threads / sizeof *threads; i++)
+		assert_null(pads_create(own, threads[i]));
+	loss_arena_destroy(own);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -138,6 +153,7 @@ int main(void)
 		TEST(who_has_none_may_give_one),
 		TEST(no_pads_lend_none),
 		TEST(there_may_be_no_memory_for_them),
+		cmocka_unit_test(more_pads_than_addresses_are_none),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

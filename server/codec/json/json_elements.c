@@ -305,22 +305,73 @@ void json_elements_token(struct json_elements *elements, const struct json_token
 	}
 }
 
+/* Elements that the innermost array and the limit have room for. */
+static size_t room_of(const struct json_elements *elements, int level)
+{
+	uint64_t left = elements->max_elements - elements->values.count;
+	size_t room = is_known(elements, level) ? elements->shape[level] - elements->filled[level]
+						: SIZE_MAX;
+	return left < room ? (size_t)left : room;
+}
+
+/* "], [" as programs write it, or with other spaces; NULL where something else is there. */
+static const char *skip_brackets(const char *p, const char *limit)
+{
+	static const char usual[] = "], [", brackets[] = "],[";
+	if (limit - p > (ptrdiff_t)sizeof usual && memcmp(p, usual, sizeof usual - 1) == 0)
+		return p + sizeof usual - 1;
+	for (const char *bracket = brackets; *bracket; bracket++) {
+		while (p < limit && *p == ' ')
+			p++;
+		if (p == limit || *p++ != *bracket)
+			return NULL;
+	}
+	while (p < limit && *p == ' ')
+		p++;
+	return p;
+}
+
+/* Moves *p from the end of a row to the first number of the next. */
+static bool skip_to_row(const char **p, const char *limit)
+{
+	const char *next = skip_brackets(*p, limit);
+	if (!next || next == limit || (*next != '-' && (*next < '0' || *next > '9')))
+		return false;
+	*p = next;
+	return true;
+}
+
+/* From a row that is as long as those before it to one that has a place after it. */
+static bool cross(struct json_elements *elements, int level, const char **p, const char *limit)
+{
+	size_t *filled = elements->filled;
+	if (level < 1 || !is_known(elements, level) || filled[level] != elements->shape[level])
+		return false;
+	if (is_known(elements, level - 1) && filled[level - 1] + 1 >= elements->shape[level - 1])
+		return false;
+	if (!skip_to_row(p, limit))
+		return false;
+	filled[level - 1]++;
+	filled[level] = 0;
+	return true;
+}
+
 enum json_taken json_elements_numbers(struct json_elements *elements, const char **p,
 				      const char *limit)
 {
 	int level = elements->depth - 1;
-	enum json_taken taken;
+	enum json_taken taken, last = JSON_TAKEN_NOTHING;
 	if (elements->stopped || elements->skipped > 0 || level < 0 ||
 	    (elements->rank >= 0 && elements->rank != elements->depth))
 		return JSON_TAKEN_NOTHING;
-	size_t room = SIZE_MAX;
-	if (is_known(elements, level))
-		room = elements->shape[level] - elements->filled[level];
-	uint64_t left = elements->max_elements - elements->values.count;
-	room = left < room ? (size_t)left : room;
-	size_t n = json_values_run(&elements->values, p, limit, room, &taken);
-	elements->filled[level] += n;
-	if (n > 0)
+	do {
+		size_t n = json_values_run(&elements->values, p, limit, room_of(elements, level),
+					   &taken);
+		elements->filled[level] += n;
+		if (n == 0)
+			return last;
 		elements->rank = elements->depth;
+		last = JSON_TAKEN_COMMA; /* or brackets: a number is due */
+	} while (taken == JSON_TAKEN_NUMBER && cross(elements, level, p, limit));
 	return taken;
 }

@@ -12,7 +12,8 @@ void json_members_start(struct json_members *members, const char *const *names, 
 static enum json_members_event read_name(struct json_members *members, const char *name)
 {
 	size_t i = 0;
-	while (members->names && i < members->n && strcmp(members->names[i], name) != 0)
+	while (members->names && i < members->n &&
+	       (members->names[i][0] != name[0] || strcmp(members->names[i], name) != 0))
 		i++;
 	members->named = i;
 	members->selected = members->n;

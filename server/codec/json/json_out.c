@@ -123,18 +123,18 @@ void json_out_string(struct json_out *out, const char *text)
 	put_string(out, text);
 }
 
-void json_out_key(struct json_out *out, const char *key)
+void json_out_name(struct json_out *out, const char *key, size_t n)
 {
-	size_t n = strlen(key);
-	begin_value(out);
-	char *p = room(out, n + sizeof "\"\":");
+	char *p = room(out, n + sizeof ",\"\":");
+	bool comma = out->comma;
 	out->comma = false;
 	if (!p)
 		return;
-	*p++ = '"';
-	memcpy(p, key, n);
-	memcpy(p + n, "\":", 2);
-	out->buffer->size += n + 3;
+	*p = ',';
+	p[comma] = '"';
+	memcpy(p + comma + 1, key, n);
+	memcpy(p + comma + 1 + n, "\":", 2);
+	out->buffer->size += comma + n + 3;
 }
 
 /* ---------------------------------------------------------------- numbers */
@@ -230,14 +230,17 @@ static void put_element(struct json_out *out, loss_dtype dtype, const void *data
 void json_out_integer(struct json_out *out, int64_t value)
 {
 	begin_value(out);
-	put_element(out, LOSS_I64, &value, 0);
+	char *p = room(out, NUMBER_MAX_CHARS);
+	if (p)
+		out->buffer->size += number_format_i64(value, p);
 }
 
 void json_out_size(struct json_out *out, size_t value)
 {
-	uint64_t wide = value;
 	begin_value(out);
-	put_element(out, LOSS_U64, &wide, 0);
+	char *p = room(out, NUMBER_MAX_CHARS);
+	if (p)
+		out->buffer->size += number_format_u64(value, p);
 }
 
 void json_out_f64(struct json_out *out, double value)
@@ -252,18 +255,6 @@ void json_out_decimal(struct json_out *out, uint64_t digits, int exponent)
 	char *p = room(out, NUMBER_MAX_CHARS);
 	if (p)
 		out->buffer->size += number_format_decimal(digits, exponent, p);
-}
-
-void json_out_string_member(struct json_out *out, const char *key, const char *text)
-{
-	json_out_key(out, key);
-	json_out_string(out, text);
-}
-
-void json_out_size_member(struct json_out *out, const char *key, size_t value)
-{
-	json_out_key(out, key);
-	json_out_size(out, value);
 }
 
 /* ---------------------------------------------------------------- tensors */

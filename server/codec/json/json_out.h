@@ -6,6 +6,8 @@
 #ifndef LOSSD_CODEC_JSON_OUT_H
 #define LOSSD_CODEC_JSON_OUT_H
 
+#include <string.h>
+
 #include "codec/non_finite.h"
 
 struct json_out {
@@ -20,8 +22,8 @@ void json_out_open(struct json_out *out, char bracket);  /* '{' or '[' */
 void json_out_close(struct json_out *out, char bracket); /* '}' or ']' */
 /* The closing bracket of the whole, and the end of the line. */
 void json_out_end(struct json_out *out, char bracket);
-/* A name of ours, in which nothing is to be escaped. */
-void json_out_key(struct json_out *out, const char *key);
+/* A name of ours, of n bytes, in which nothing is to be escaped. */
+void json_out_name(struct json_out *out, const char *key, size_t n);
 void json_out_string(struct json_out *out, const char *text);
 void json_out_boolean(struct json_out *out, bool value);
 void json_out_integer(struct json_out *out, int64_t value);
@@ -43,8 +45,24 @@ struct json_tensor_out {
 };
 void json_tensor_out_start(struct json_tensor_out *walk, const struct loss_tensor *tensor);
 bool json_out_tensor_piece(struct json_out *out, struct json_tensor_out *walk, size_t n);
+
+/* The same where the compiler counts. */
+static inline void json_out_key(struct json_out *out, const char *key)
+{
+	json_out_name(out, key, strlen(key));
+}
+
 /* A key and its value. */
-void json_out_string_member(struct json_out *out, const char *key, const char *text);
-void json_out_size_member(struct json_out *out, const char *key, size_t value);
+static inline void json_out_string_member(struct json_out *out, const char *key, const char *text)
+{
+	json_out_key(out, key);
+	json_out_string(out, text);
+}
+
+static inline void json_out_size_member(struct json_out *out, const char *key, size_t value)
+{
+	json_out_key(out, key);
+	json_out_size(out, value);
+}
 
 #endif

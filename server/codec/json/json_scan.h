@@ -45,7 +45,8 @@ struct json_token {
 	struct number number; /* of JSON_NUMBER */
 };
 
-/* What `numbers` took: nothing, numbers up to the end of one, or up to a comma. */
+/* What `numbers` took: nothing, numbers up to the end of one, or up to a comma, or to where the
+ * first number of the next array begins. */
 enum json_taken { JSON_TAKEN_NOTHING, JSON_TAKEN_NUMBER, JSON_TAKEN_COMMA };
 
 struct json_scan_owner {
@@ -53,8 +54,8 @@ struct json_scan_owner {
 	/*
 	 * The fast way through arrays of numbers, asked only while `numbers` of the scan is set:
 	 * **p is a digit or a minus sign at the start of an element. Takes whole numbers of at most
-	 * JSON_NUMBER_MAX bytes, commas and spaces, and moves *p; what it does not take comes as
-	 * tokens.
+	 * JSON_NUMBER_MAX bytes, commas and spaces, and the end of an array with the beginning of
+	 * the next where a number follows; moves *p. What it does not take comes as tokens.
 	 */
 	enum json_taken (*numbers)(void *context, const char **p, const char *limit);
 	void *context;

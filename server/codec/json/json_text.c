@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "codec/text/hex.h"
 #include "codec/text/utf8.h"
 
 enum step {
@@ -162,12 +163,10 @@ static enum json_text_status end_unit(struct json_text *text)
 
 static enum json_text_status feed_unicode(struct json_text *text, unsigned char byte)
 {
-	static const char digits[] = "0123456789abcdef";
-	const char *place =
-		byte ? strchr(digits, byte >= 'A' && byte <= 'F' ? byte + 32 : byte) : NULL;
-	if (!place)
+	int digit = hex_digit((char)byte);
+	if (digit < 0)
 		return bad(text, "\\u must be followed by four hexadecimal digits");
-	text->unit = text->unit << 4 | (uint32_t)(place - digits);
+	text->unit = text->unit << 4 | (uint32_t)digit;
 	return --text->left == 0 ? end_unit(text) : JSON_TEXT_MORE;
 }
 

@@ -44,7 +44,11 @@ static size_t element_size(const struct json_values *values)
 
 static bool reserve(struct json_values *values, size_t n)
 {
-	if (!values->buffer)
+	const struct loss_buffer *buffer = values->buffer;
+	/* Mostly there is room, of rows for all that is likely to come. */
+	if (buffer && n <= (buffer->capacity - buffer->size) / sizeof(uint64_t))
+		return true;
+	if (!buffer)
 		values->buffer = loss_buffer_create(values->arena);
 	return values->buffer && loss_buffer_reserve(values->buffer, n * element_size(values));
 }
@@ -224,50 +228,83 @@ static bool starts_number(const char *p, const char *limit)
 	return p < limit && (*p == '-' || (*p >= '0' && *p <= '9'));
 }
 
-/* Floats of the plainest form. */
-static size_t run_floats(struct json_values *values, const char **p, const char *limit, size_t n,
-			 enum json_taken *taken)
+/* Reads numbers of the plainest form to where they are stored, at most n; as number_run_f32. */
+typedef size_t run_plain(struct json_values *values, const char **p, const char *limit, size_t n,
+			 bool *comma);
+
+static void *end_of(const struct json_values *values)
 {
-	float *out = (float *)(void *)(values->buffer->data + values->buffer->size);
-	bool comma;
-	size_t stored = number_run_f32(p, limit, out, n, &comma);
-	if (stored > 0)
-		*taken = comma ? JSON_TAKEN_COMMA : JSON_TAKEN_NUMBER;
-	values->buffer->size += stored * sizeof *out;
-	values->count += stored;
+	return values->buffer->data + values->buffer->size;
+}
+
+static size_t run_floats(struct json_values *values, const char **p, const char *limit, size_t n,
+			 bool *comma)
+{
+	size_t stored = number_run_f32(p, limit, end_of(values), n, comma);
+	values->buffer->size += stored * sizeof(float);
 	return stored;
+}
+
+static size_t run_integers(struct json_values *values, const char **p, const char *limit, size_t n,
+			   bool *comma)
+{
+	int64_t *out = end_of(values);
+	size_t stored = number_run_i64(p, limit, out, n, comma);
+	for (size_t i = 0; i < stored; i++)
+		values->negative |= out[i] < 0;
+	values->n_integers += stored;
+	values->buffer->size += stored * sizeof *out;
+	return stored;
+}
+
+static size_t run_nothing(struct json_values *values, const char **p, const char *limit, size_t n,
+			  bool *comma)
+{
+	(void)values, (void)p, (void)limit, (void)n, (void)comma;
+	return 0;
+}
+
+/* How plain numbers are read, as things stand: open values are integers up to the first that is
+ * none. */
+static run_plain *plain_of(const struct json_values *values)
+{
+	if (values->open)
+		return values->split || values->huge ? run_nothing : run_integers;
+	return values->dtype == LOSS_F32   ? run_floats
+	       : values->dtype == LOSS_I64 ? run_integers
+					   : run_nothing;
+}
+
+/* One number of any form; false where it is left. */
+static bool run_other(struct json_values *values, const char **p, const char *limit, bool *comma)
+{
+	const char *next = *p, *end;
+	struct number number;
+	if (number_scan(next, limit, &end, &number) != NUMBER_OK ||
+	    (size_t)(end - next) > JSON_NUMBER_MAX ||
+	    !store(values, &number, next, (size_t)(end - next)))
+		return false;
+	*comma = *end == ',';
+	for (end += *comma; *comma && end < limit && *end == ' ';)
+		end++;
+	*p = end;
+	return true;
 }
 
 /* Up to n numbers, for which there is room. */
 static size_t run_batch(struct json_values *values, const char **p, const char *limit, size_t n,
 			enum json_taken *taken)
 {
-	const char *next = *p, *end;
 	size_t stored = 0;
-	struct number number;
-	bool floats = !values->open && values->dtype == LOSS_F32;
-	while (stored < n && starts_number(next, limit)) {
-		size_t run = floats ? run_floats(values, &next, limit, n - stored, taken) : 0;
-		stored += run;
-		if (run > 0 && *taken == JSON_TAKEN_NUMBER)
+	bool comma = true;
+	while (comma && stored < n && starts_number(*p, limit)) {
+		size_t run = plain_of(values)(values, p, limit, n - stored, &comma);
+		values->count += run;
+		if (run == 0 && !run_other(values, p, limit, &comma))
 			break;
-		if (run > 0)
-			continue;
-		if (number_scan(next, limit, &end, &number) != NUMBER_OK ||
-		    (size_t)(end - next) > JSON_NUMBER_MAX)
-			break;
-		if (!store(values, &number, next, (size_t)(end - next)))
-			break;
-		stored++;
-		next = end;
-		*taken = JSON_TAKEN_NUMBER;
-		if (*next != ',')
-			break;
-		*taken = JSON_TAKEN_COMMA;
-		for (next++; next < limit && *next == ' ';)
-			next++;
+		stored += run > 0 ? run : 1;
+		*taken = comma ? JSON_TAKEN_COMMA : JSON_TAKEN_NUMBER;
 	}
-	*p = next;
 	return stored;
 }
 

@@ -28,11 +28,10 @@ static inline __m128i load_sixteen(const char *p)
 static inline uint32_t find_others(const char *p)
 {
 #ifdef DIGITS_SSE2
-	const __m128i zero = _mm_set1_epi8('0'), nine = _mm_set1_epi8(9);
-	__m128i low = _mm_sub_epi8(load_sixteen(p), zero);
-	__m128i high = _mm_sub_epi8(load_sixteen(p + 16), zero);
-	low = _mm_cmpeq_epi8(_mm_min_epu8(low, nine), low);
-	high = _mm_cmpeq_epi8(_mm_min_epu8(high, nine), high);
+	/* Digits become the ten largest of signed bytes. */
+	const __m128i up = _mm_set1_epi8(127 - '9'), below = _mm_set1_epi8(127 - 10);
+	__m128i low = _mm_cmpgt_epi8(_mm_add_epi8(load_sixteen(p), up), below);
+	__m128i high = _mm_cmpgt_epi8(_mm_add_epi8(load_sixteen(p + 16), up), below);
 	return ~((uint32_t)_mm_movemask_epi8(low) | (uint32_t)_mm_movemask_epi8(high) << 16);
 #else
 	uint32_t others = 0;
@@ -98,29 +97,54 @@ static inline bool near_half_way(double value)
 	return ((uint32_t)bits & mask) - (half - SLACK) <= 2 * SLACK;
 }
 
+/* Three digits at most: of one, which most numbers have, there is nothing to ask. */
+static inline bool read_whole(const char *p, unsigned n, uint32_t *value)
+{
+	if (n == 1) {
+		*value = (uint32_t)(*p - '0');
+		return true;
+	}
+	*value = read_integer(p, n);
+	return *p != '0' && *value <= LARGEST_INTEGER;
+}
+
+/* What a number may end with: a comma says so by itself. */
+static inline bool ends_number(char byte, unsigned end)
+{
+	return byte == ',' || (end < WINDOW - 1 && (byte | 0x20) != 'e');
+}
+
 /* Reads a number without its sign and moves *p after it; false when it must be read in another
  * way. unit: 10^-16 with the sign. */
 static inline bool read_plain(const char **p, double unit, float *value)
 {
 	const char *start = *p;
-	uint32_t others = find_others(start) | UINT32_C(1) << (WINDOW - 1);
+	uint32_t integer, others = find_others(start) | UINT32_C(1) << (WINDOW - 1);
 	unsigned point = (unsigned)__builtin_ctz(others);
 	if (point - 1 >= INTEGER_DIGITS || start[point] != '.')
 		return false;
 	unsigned end = (unsigned)__builtin_ctz(others & (others - 1));
 	unsigned n_fraction = end - point - 1;
-	uint32_t integer = read_integer(start, point);
+	if (n_fraction == 0 || !ends_number(start[end], end) || !read_whole(start, point, &integer))
+		return false;
 	uint64_t fraction = read_fraction(start + point + 1, n_fraction);
 	uint64_t w = integer * UINT64_C(10000000000000000) + fraction;
 	double product = (double)(int64_t)w * unit;
-	*p += end;
+	*p = start + end;
 	*value = (float)product;
-	if (n_fraction == 0 || end == WINDOW - 1 || (**p | 0x20) == 'e')
+	return !near_half_way(product) && (n_fraction <= FRACTION_DIGITS || w >= SMALLEST_CUT);
+}
+
+/* After a number: moves *p over a comma and spaces. */
+static inline bool skip_comma(const char **p, const char *limit)
+{
+	const char *next = *p;
+	if (*next != ',')
 		return false;
-	if (point > 1 && *start == '0')
-		return false;
-	return integer <= LARGEST_INTEGER && !near_half_way(product) &&
-	       (w >= SMALLEST_CUT || n_fraction <= FRACTION_DIGITS);
+	for (next++; next < limit && *next == ' ';)
+		next++;
+	*p = next;
+	return true;
 }
 
 size_t number_run_f32(const char **p, const char *limit, float *out, size_t n, bool *comma)
@@ -137,11 +161,50 @@ size_t number_run_f32(const char **p, const char *limit, float *out, size_t n, b
 			break;
 		taken++;
 		next = end;
-		*comma = *next == ',';
+		*comma = skip_comma(&next, limit);
 		if (!*comma)
 			break;
-		for (next++; next < limit && *next == ' ';)
-			next++;
+	}
+	*p = next;
+	return taken;
+}
+
+/* ---------------------------------------------------------------- integers */
+
+/* So many always fit. */
+#define I64_DIGITS 18
+
+/* Reads one without its sign; false when it must be read in another way. */
+static inline bool read_magnitude(const char **p, const char *limit, int64_t *value)
+{
+	const char *start = *p, *end = start;
+	int64_t digits = 0;
+	for (; end < limit && (unsigned char)(*end - '0') <= 9 && end - start < I64_DIGITS; end++)
+		digits = digits * 10 + (*end - '0');
+	if (end == start || end == limit || (*start == '0' && end - start > 1))
+		return false;
+	if ((*end >= '0' && *end <= '9') || *end == '.' || (*end | 0x20) == 'e')
+		return false;
+	*p = end;
+	*value = digits;
+	return true;
+}
+
+size_t number_run_i64(const char **p, const char *limit, int64_t *out, size_t n, bool *comma)
+{
+	const char *next = *p;
+	size_t taken = 0;
+	while (taken < n && next < limit) {
+		bool negative = *next == '-';
+		const char *end = next + negative;
+		if (!read_magnitude(&end, limit, &out[taken]) || (negative && out[taken] == 0))
+			break;
+		out[taken] = negative ? -out[taken] : out[taken];
+		taken++;
+		next = end;
+		*comma = skip_comma(&next, limit);
+		if (!*comma)
+			break;
 	}
 	*p = next;
 	return taken;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "codec/signature.h"
+#include "codec/text/decimal.h"
 #include "oip_request.h"
 #include "shm/shm_uses.h"
 #include "status/status.h"
@@ -37,17 +38,6 @@ static struct oip_in *in_of(struct decoder *decoder)
 
 /* ---------------------------------------------------------------- the header */
 
-/* Digits only; false also beyond 64 bits. */
-static bool parse_length(const char *text, uint64_t *length)
-{
-	*length = 0;
-	for (const char *p = text; *p; p++)
-		if (*p < '0' || *p > '9' || __builtin_mul_overflow(*length, 10u, length) ||
-		    __builtin_add_overflow(*length, (unsigned)(*p - '0'), length))
-			return false;
-	return *text != '\0';
-}
-
 static struct fault *fault_of(struct oip_in *in)
 {
 	return &in->request.fault.kept;
@@ -57,18 +47,16 @@ static loss_status read_header(struct oip_in *in, struct loss_error *err)
 {
 	const char *text = in->setup.header_length;
 	uint64_t limit = in->setup.limits.max_header_bytes;
-	bool digits = text[0] != '\0' && strspn(text, "0123456789") == strlen(text);
-	bool fits = parse_length(text, &in->document_bytes);
-	if (!digits)
+	if (!decimal_parse(text, strlen(text), &in->document_bytes))
 		return loss_fail(err, STATUS_INVALID_HEADER, "",
 				 HEADER_NAME " is \"%.40s\", but must be a number of bytes", text);
-	if (fits && in->document_bytes == 0)
+	if (in->document_bytes == 0)
 		return loss_fail(err, STATUS_INVALID_HEADER, "",
 				 HEADER_NAME
 				 " is 0, the raw form of a single tensor, which needs a "
 				 "model with one input; %s has %zu: send the JSON part",
 				 in->request.loss->name, in->request.loss->n_tensors);
-	if (!fits || in->document_bytes > limit)
+	if (in->document_bytes > limit)
 		return loss_fail(err, STATUS_INVALID_HEADER, "",
 				 HEADER_NAME
 				 " is %.40s, but the limit (max_header_bytes) is %" PRIu64,

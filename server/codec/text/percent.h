@@ -4,23 +4,16 @@
 
 #include <stddef.h>
 
-#define PERCENT_SIZE 3 /* bytes of an escape: '%' and two digits */
+#include "hex.h"
 
-static inline int percent_digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
+#define PERCENT_SIZE 3 /* bytes of an escape: '%' and two digits */
 
 /* The byte that the escape at `text` stands for, of which n bytes are left; -1 where it is none. */
 static inline int percent_byte(const char *text, size_t n)
 {
 	if (n < PERCENT_SIZE || text[0] != '%')
 		return -1;
-	int high = percent_digit(text[1]), low = percent_digit(text[2]);
+	int high = hex_digit(text[1]), low = hex_digit(text[2]);
 	return high < 0 || low < 0 ? -1 : high * 16 + low;
 }
 
