@@ -7,6 +7,7 @@
 #include "calibration.h"
 #include "means.h"
 #include "plan.h"
+#include "state.h"
 #include "team.h"
 
 /* ---------------------------------------------------------------- partials */
@@ -325,8 +326,10 @@ void loss_plan_finish(struct loss_plan *plan, struct loss_result *result)
 	put_scalars(plan, total, loss);
 	result->n_outputs = plan->n_outputs;
 	result->has_totals = plan->loss->info.has_totals;
-	result->totals = (struct loss_totals){loss.high, plan->denominator, plan->rows,
-					      plan->counted, plan->ignored};
+	result->totals = (struct loss_totals){
+		loss.high,     plan->denominator,
+		plan->rows,    plan->counted,
+		plan->ignored, state_is_wanted(plan) ? state_of_plan(plan, total) : NULL};
 	result->n_warnings = plan->n_warnings;
 	for (size_t i = 0; i < plan->n_outputs; i++)
 		loss_plan_output(plan, i, &result->outputs[i]);

@@ -3,6 +3,7 @@
 
 #include "calibration.h"
 #include "shapes.h"
+#include "state.h"
 
 static loss_dtype output_dtype(const struct loss_plan *plan, loss_dtype_rule rule)
 {
@@ -61,7 +62,8 @@ static loss_status make_blocks(struct loss_plan *plan, struct loss_arena *arena,
 loss_status results_make(struct loss_plan *plan, struct loss_arena *arena, struct loss_error *err)
 {
 	TRY(make_outputs(plan, arena, err));
-	return make_blocks(plan, arena, err);
+	TRY(make_blocks(plan, arena, err));
+	return state_is_wanted(plan) ? state_make(plan, arena, err) : LOSS_OK;
 }
 
 bool loss_plan_output(const struct loss_plan *plan, size_t i, struct loss_output *output)
