@@ -11,7 +11,8 @@
 
 struct loss_merger {
 	struct loss_arena *arena;
-	size_t n; /* states so far */
+	size_t n;     /* states that were given, good or not */
+	size_t first; /* the first good one; SIZE_MAX: none yet */
 	struct state total, next;
 	unsigned char *bytes; /* room for the next one's */
 	size_t room;
@@ -25,6 +26,7 @@ struct loss_merger *loss_merger_create(struct loss_arena *arena)
 		return NULL;
 	merger->arena = arena;
 	merger->n = merger->room = 0;
+	merger->first = SIZE_MAX;
 	merger->total.bins = loss_arena_array(arena, struct state_bin, STATE_MOST_BINS);
 	merger->next.bins = loss_arena_array(arena, struct state_bin, STATE_MOST_BINS);
 	return merger->total.bins && merger->next.bins ? merger : NULL;
@@ -36,7 +38,7 @@ LOSS_PRINTF(4, 5)
 static loss_status refuse(const struct loss_merger *merger, loss_status status,
 			  struct loss_error *err, const char *format, ...)
 {
-	char sentence[300];
+	char sentence[400];
 	va_list arguments;
 	va_start(arguments, format);
 	vsnprintf(sentence, sizeof sentence, format, arguments);
@@ -79,8 +81,8 @@ static loss_status check_next(const struct loss_merger *merger, struct loss_erro
 	const struct state *total = &merger->total, *next = &merger->next;
 	if (next->loss != total->loss)
 		return refuse(merger, LOSS_ARGUMENT_OUT_OF_RANGE, err,
-			      "is of %s, but totals[0].state is of %s", next->loss->name,
-			      total->loss->name);
+			      "is of %s, but totals[%zu].state is of %s", next->loss->name,
+			      merger->first, total->loss->name);
 	if (next->digest != total->digest)
 		return refuse(
 			merger, LOSS_ARGUMENT_OUT_OF_RANGE, err,
@@ -90,8 +92,8 @@ static loss_status check_next(const struct loss_merger *merger, struct loss_erro
 	bool bins = state_has(total, STATE_BINS) && state_has(next, STATE_BINS);
 	if (bins && (total->n_bins != next->n_bins || total->norm != next->norm))
 		return refuse(merger, LOSS_ARGUMENT_OUT_OF_RANGE, err,
-			      "has %zu bins, but totals[0].state has %zu, or another ece_norm",
-			      next->n_bins, total->n_bins);
+			      "has %zu bins, but totals[%zu].state has %zu, or another ece_norm",
+			      next->n_bins, merger->first, total->n_bins);
 	if (next->rows > INT64_MAX - total->rows)
 		return refuse(merger, LOSS_ARGUMENT_OUT_OF_RANGE, err,
 			      "has %llu rows, which with the %llu before are more than 2^63 - 1",
@@ -99,20 +101,28 @@ static loss_status check_next(const struct loss_merger *merger, struct loss_erro
 	return LOSS_OK;
 }
 
+static loss_status add(struct loss_merger *merger, const char *state, size_t n,
+		       struct loss_error *err)
+{
+	TRY(read_text(merger, state, n, err));
+	if (merger->first != SIZE_MAX) {
+		TRY(check_next(merger, err));
+		state_merge(&merger->total, &merger->next);
+		return LOSS_OK;
+	}
+	struct state first = merger->total;
+	merger->total = merger->next;
+	merger->next = first;
+	merger->first = merger->n;
+	return LOSS_OK;
+}
+
 loss_status loss_merger_add(struct loss_merger *merger, const char *state, size_t n,
 			    struct loss_error *err)
 {
-	TRY(read_text(merger, state, n, err));
-	if (merger->n > 0) {
-		TRY(check_next(merger, err));
-		state_merge(&merger->total, &merger->next);
-	} else {
-		struct state first = merger->total;
-		merger->total = merger->next;
-		merger->next = first;
-	}
+	loss_status status = add(merger, state, n, err);
 	merger->n++;
-	return LOSS_OK;
+	return status;
 }
 
 /* ---------------------------------------------------------------- what they come to */
@@ -196,7 +206,7 @@ static loss_status put_state(struct loss_merger *merger, struct loss_result *res
 loss_status loss_merger_finish(struct loss_merger *merger, struct loss_result *result,
 			       struct loss_error *err)
 {
-	if (merger->n == 0)
+	if (merger->first == SIZE_MAX)
 		return loss_fail(err, LOSS_ARGUMENT_OUT_OF_RANGE, "totals",
 				 "totals has no entries, but must have at least 1");
 	result->n_outputs = result->n_warnings = 0;
