@@ -1,7 +1,8 @@
 /*
- * Totals in a fixed order, and single values of twice a double's precision. A sum carries what
- * rounding took from it (Neumaier's variant of Kahan's summation): its error does not grow with the
- * number of terms. The order of additions is the caller's, and always the index order.
+ * Sums within a row, and single values, of twice a double's precision. A sum carries what rounding
+ * took from it (Neumaier's variant of Kahan's summation): its error does not grow with the number
+ * of terms. The order of additions is the caller's, and always the index order. Sums over rows are
+ * exact ones: exact_sum.h.
  *
  * fma is the one operation of <math.h> here that IEEE 754 defines to the last bit, as it does + and
  * *: libm rounds it exactly whether or not the machine has an instruction for it. The compiler

@@ -67,7 +67,7 @@ static void predict_irregular(const struct rows *rows, size_t lane, struct predi
 static void predict_regular(const struct rows *rows, struct predictions *all)
 {
 	const struct row_sums *sums = rows->sums;
-	for (size_t lane = 0; rows->plan->wanted[OUTPUT_PERPLEXITY] && lane < LANES; lane++)
+	for (size_t lane = 0; rows->plan->scores && lane < LANES; lane++)
 		all->nll[lane] =
 			(sums->max[lane] - rows->targets.logit[lane]) + sums->log1p_residual[lane];
 	for (size_t lane = 0; rows->plan->wanted[OUTPUT_ECE] && lane < LANES; lane++)
@@ -150,12 +150,12 @@ void predictions_write(struct rows *rows, struct partial *partial)
 		partial->correct++;
 	if (plan->wanted[OUTPUT_TOPK_ACCURACY])
 		partial->top += count_top(&all, plan->args.k);
-	if (!plan->wanted[OUTPUT_PERPLEXITY] && !plan->wanted[OUTPUT_ECE])
+	if (!plan->scores && !plan->wanted[OUTPUT_ECE])
 		return;
 	for (unsigned left = all.counted; left != 0; left &= left - 1) {
 		size_t lane = (size_t)__builtin_ctz(left);
-		if (plan->wanted[OUTPUT_PERPLEXITY])
-			sum_add(&partial->nll, all.nll[lane]);
+		if (plan->scores)
+			exact_feed_add(&partial->nll, plan->kernels, all.nll[lane]);
 		if (plan->wanted[OUTPUT_ECE])
 			calibrate(rows, &all, lane, partial);
 	}
