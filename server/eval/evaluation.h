@@ -27,6 +27,9 @@ struct evaluation_kind {
 	struct scheduler *scheduler; /* that may evaluate rows as they arrive; NULL: nobody does */
 	struct shm *shm;             /* regions of shared memory; NULL: switched off */
 	const char *foreign;         /* the origin of a page that may not name them; NULL: none */
+	uint64_t line;               /* that the body is in a text of many; 0: it is all of one */
+	/* Set by any thread: stop. NULL: the evaluation's own. */
+	const struct loss_cancel *cancel;
 };
 
 struct evaluation {

@@ -113,6 +113,8 @@ static void the_defaults_are_those_of_the_contract(void **state)
 	assert_int_equal(config.max_elements, 8589934592);
 	assert_int_equal(config.max_rank, 8);
 	assert_int_equal(config.max_header_bytes, 65536);
+	assert_string_equal(config.spool_directory, "auto");
+	assert_int_equal(config.max_reply_bytes, (uint64_t)1280 << 20);
 	assert_int_equal(config.drain_delay_ms, 0);
 	assert_int_equal(config.drain_timeout_ms, 30000);
 	assert_int_equal(config.log_level, LOG_INFO);
