@@ -33,7 +33,6 @@ struct lines {
 
 	/* Of all. */
 	struct timings sum;
-	struct lines_counts counts;
 	uint64_t written;          /* bytes of replies, before they are compressed */
 	bool closed;               /* no more replies: the last one says why */
 	bool passed;               /* some have been passed on, and the coding is settled */
@@ -132,7 +131,7 @@ static bool write_problem(struct lines *lines, const struct loss_error *err)
 static void close_with(struct lines *lines, const struct loss_error *err)
 {
 	lines->closed = true;
-	lines->counts.failed++;
+	lines->sum.lines_failed++;
 	write_problem(lines, err);
 }
 
@@ -207,7 +206,7 @@ static void begin_line(void *context, size_t n)
 	lines->line_bytes = 0;
 	if (lines->closed)
 		return;
-	lines->counts.lines++;
+	lines->sum.lines++;
 	lines->timings = (struct timings){.start_ns = 0};
 	if (lines->spool.failure != 0) {
 		lines->evaluation = NULL;
@@ -259,7 +258,7 @@ static void put_problem(struct lines *lines)
 	if (lines->evaluation)
 		evaluation_drop(lines->evaluation);
 	if (!write_problem(lines, &lines->error) || fits(lines, 0)) {
-		lines->counts.failed++;
+		lines->sum.lines_failed++;
 		return;
 	}
 	lines->text->size = before;
@@ -390,7 +389,7 @@ loss_status lines_finish(struct lines *lines, struct loss_error *err)
 	if (loss_cancel_requested(&lines->cancel))
 		return loss_fail(err, LOSS_CANCELLED, NULL,
 				 "the deadline passed before all lines were evaluated");
-	if (lines->counts.lines == 0)
+	if (lines->sum.lines == 0)
 		return loss_fail(err, STATUS_EMPTY_BODY, NULL,
 				 "the body has no line with a problem; send one a line");
 	return complete(lines, err);
@@ -413,11 +412,6 @@ bool lines_are_compressible(const struct lines *lines)
 	return lines->written >= DEFLATER_MIN_BYTES;
 }
 
-struct lines_counts lines_counts(const struct lines *lines)
-{
-	return lines->counts;
-}
-
 void lines_add_timings(const struct lines *lines, struct timings *timings)
 {
 	const struct timings *sum = &lines->sum;
@@ -425,6 +419,8 @@ void lines_add_timings(const struct lines *lines, struct timings *timings)
 	timings->compute_ns += sum->compute_ns;
 	timings->encode_ns += sum->encode_ns;
 	timings->rows += sum->rows;
+	timings->lines = lines->sum.lines;
+	timings->lines_failed = lines->sum.lines_failed;
 	timings->threads = sum->threads;
 	timings->isa = sum->isa;
 	for (enum phase phase = PHASE_DECODE; phase < N_PHASES; phase++)

@@ -25,11 +25,6 @@ struct lines_setup {
 	struct loss_budget *budget;  /* of that arena, and of what each line takes */
 };
 
-/* What has come of them. */
-struct lines_counts {
-	uint64_t lines, failed;
-};
-
 struct lines;
 
 /* In the arena, to be ended by lines_end; NULL when there is no memory, or the query is wrong. */
@@ -49,8 +44,7 @@ loss_status lines_finish(struct lines *lines, struct loss_error *err);
 struct spool *lines_spool(struct lines *lines);
 bool lines_are_coded(const struct lines *lines);
 bool lines_are_compressible(const struct lines *lines);
-struct lines_counts lines_counts(const struct lines *lines);
-/* Adds what all lines took. */
+/* Adds what all lines took, and how many there were. */
 void lines_add_timings(const struct lines *lines, struct timings *timings);
 /* Nobody waits for it any more: from any thread, at any time before its end. */
 void lines_stop(struct lines *lines);

@@ -9,7 +9,8 @@
 struct lines_request {
 	struct request *request;
 	struct lines *lines;
-	struct work work; /* what is left at the end, on a worker */
+	const char *content_type; /* of the reply */
+	struct work work;         /* what is left at the end, on a worker */
 };
 
 static struct lines_request *of(const struct request *request)
@@ -40,7 +41,11 @@ static loss_status open_lines(struct request *request, const struct evaluation_k
 	struct lines_request *state = loss_arena_array(request->arena, struct lines_request, 1);
 	if (!state)
 		return loss_arena_failure(request->arena, err);
-	*state = (struct lines_request){.request = request, .lines = lines_create(&setup, err)};
+	*state = (struct lines_request){
+		.request = request,
+		.lines = lines_create(&setup, err),
+		.content_type = kind->format->content_type,
+	};
 	if (!state->lines)
 		return err->status;
 	request->state = state;
@@ -79,7 +84,7 @@ static void fill_reply(struct request *request)
 	struct spool *spool = lines_spool(lines);
 	request->reply = (struct reply){
 		.status = 200,
-		.content_type = "application/jsonl",
+		.content_type = of(request)->content_type,
 		.file = {spool->fd, spool->in_file},
 		.coded = lines_are_coded(lines),
 		.varies = lines_are_compressible(lines),
