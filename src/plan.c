@@ -41,6 +41,11 @@ static loss_status check_dtypes(const struct loss_problem *problem, struct error
 	return errors.status;
 }
 
+loss_status loss_problem_check_dtypes(const struct loss_problem *problem, struct loss_error *err)
+{
+	return check_dtypes(problem, errors_into(err, problem->arena));
+}
+
 static loss_status blame_missing(const struct loss_info *loss, size_t i, struct loss_error *err)
 {
 	char shape[LOSS_PHRASE_CHARS];

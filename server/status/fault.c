@@ -48,6 +48,19 @@ static struct fault_entry **find(struct fault *fault, const char *field)
 	return at;
 }
 
+/* A new entry, at a place among the others; NULL: there is no room. */
+static struct fault_entry *insert(struct fault *fault, struct fault_entry **at)
+{
+	struct fault_entry *entry = NULL;
+	if (fault->arena && fault->n_others < LOSS_MAX_ERRORS - 1)
+		entry = loss_arena_array(fault->arena, struct fault_entry, 1);
+	if (!entry)
+		return NULL;
+	*entry = (struct fault_entry){.next = *at};
+	fault->n_others++;
+	return *at = entry;
+}
+
 /* An entry at the end of the others, perhaps the one that was claimed before and not written to;
  * NULL: there is no room. */
 static struct fault_entry *add(struct fault *fault)
@@ -55,15 +68,7 @@ static struct fault_entry *add(struct fault *fault)
 	struct fault_entry **at = &fault->others;
 	while (*at && (*at)->error.status != LOSS_OK)
 		at = &(*at)->next;
-	if (*at)
-		return *at;
-	if (fault->arena && fault->n_others < LOSS_MAX_ERRORS - 1)
-		*at = loss_arena_array(fault->arena, struct fault_entry, 1);
-	if (*at) {
-		**at = (struct fault_entry){.next = NULL};
-		fault->n_others++;
-	}
-	return *at;
+	return *at ? *at : insert(fault, at);
 }
 
 /* The first error gives way to one of its own stage that goes before it. */
@@ -75,7 +80,7 @@ static struct loss_error *replace_first(struct fault *fault, const char *field)
 		fault->n_others--;
 	}
 	bool stays = !is_of_field(&fault->error, field) && !*find(fault, fault->error.field);
-	struct fault_entry *entry = stays ? add(fault) : NULL;
+	struct fault_entry *entry = stays ? insert(fault, &fault->others) : NULL;
 	if (entry) {
 		entry->error = fault->error;
 		memcpy(entry->member, fault->member, sizeof entry->member);

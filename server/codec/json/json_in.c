@@ -345,12 +345,23 @@ static void note_missing(struct json_in *in)
 	}
 }
 
+/* What else the loss would say, were it asked: types, and then what is missing, go before shapes.
+ */
+static void note_others(struct json_in *in)
+{
+	struct fault *fault = &in->fault.kept;
+	struct loss_error found;
+	fault_note(fault, loss_problem_check_dtypes(in->problem, &found), &found);
+	if (status_precedes(LOSS_MISSING_FIELD, fault->error.status) ||
+	    fault->error.status == LOSS_MISSING_FIELD)
+		note_missing(in);
+}
+
 static loss_status end_problem(struct json_in *in, struct loss_error *err)
 {
 	set_tensors(in);
-	if (in->fault.kept.error.status != LOSS_OK &&
-	    status_precedes(LOSS_MISSING_FIELD, in->fault.kept.error.status))
-		note_missing(in);
+	if (in->fault.kept.error.status != LOSS_OK)
+		note_others(in);
 	return fault_report(&in->fault.kept, err);
 }
 
