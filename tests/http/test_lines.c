@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 #include <dirent.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -465,6 +466,52 @@ static void no_room_for_a_file_is_told_in_the_last_line(void **state)
 	assert_int_equal(server_stop(&other), 0);
 }
 
+/* From the file as well: what goes out is read from it piece by piece. */
+static void lines_are_answered_by_tls(void **state)
+{
+	static struct tls_server other;
+	struct reply reply;
+	(void)state;
+	tls_server_prepare(&other);
+	assert_int_equal(tls_server_start(&other, NULL), 0);
+	struct client *by = tls_client_open(&other);
+	static const size_t counts[] = {1, 100000, 2};
+	for (size_t i = 0; i < 3; i++) {
+		stream_lines(by, counts[i], &reply);
+		assert_replies(&reply, counts[i]);
+		reply_free(&reply);
+	}
+	client_close(by);
+	assert_int_equal(tls_server_stop(&other), 0);
+}
+
+/* What has begun when the server is told to stop is answered, also the lines that come after that.
+ */
+static void a_drain_waits_for_the_last_line(void **state)
+{
+	struct server other;
+	char got[4096], chunk[64];
+	static const char head[] = "POST " CROSS_ENTROPY " HTTP/1.1\r\nHost: x\r\n" TYPE
+				   "\r\nTransfer-Encoding: chunked\r\n\r\n";
+	int n = snprintf(chunk, sizeof chunk, "%zx\r\n" LINE "\r\n", sizeof LINE - 1);
+	(void)state;
+	assert_int_equal(
+		server_start(&other, (const char *const[]){"--log-level", "info", NULL}, NULL), 0);
+	int fd = raw_connect(&other);
+	assert_true(raw_send(fd, head, sizeof head - 1) && raw_send(fd, chunk, (size_t)n));
+	for (int64_t end = now_ms() + 20000;
+	     server_metric(&other, "lossd_rows_total{loss=\"cross_entropy\"}") < 1.0 &&
+	     now_ms() < end;)
+		usleep(10000);
+	kill(other.pid, SIGTERM);
+	assert_int_equal(server_log_await(&other, "stopping", 1), 1);
+	assert_true(raw_send(fd, chunk, (size_t)n) && raw_send(fd, "0\r\n\r\n", 5));
+	raw_read(fd, got, sizeof got, 20000, NULL);
+	close(fd);
+	assert_non_null(strstr(got, ITS_REPLY ITS_REPLY));
+	assert_int_equal(server_wait(&other), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -478,6 +525,8 @@ int main(void)
 		cmocka_unit_test(an_expectation_is_met),
 		cmocka_unit_test(lines_are_counted),
 		cmocka_unit_test(replies_past_the_limit_are_told_of),
+		cmocka_unit_test(lines_are_answered_by_tls),
+		cmocka_unit_test(a_drain_waits_for_the_last_line),
 		cmocka_unit_test(a_body_past_its_limit_is_refused),
 		cmocka_unit_test(no_room_for_a_file_is_told_in_the_last_line),
 	};
