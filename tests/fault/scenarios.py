@@ -154,7 +154,7 @@ def _lines() -> list[Scenario]:
     small = Request("/v1/losses/cross_entropy", headers, b"\n".join((good, b"{}", good, b"")))
     coded = _coded(replace(small, body=b"\n".join((larger, good, larger)),
                            headers=(headers[0], ("Accept-Encoding", "gzip"))), "gzip")
-    return [_one("lines", small, has_lines=True), _one("lines in gzip, both ways", coded, has_lines=True)]
+    return [_one("lines", small, has_lines=True), _one("compressed lines", coded, has_lines=True)]
 
 
 def make_scenarios() -> list[Scenario]:
