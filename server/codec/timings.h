@@ -25,7 +25,7 @@ struct timings {
 	uint64_t rows;    /* that were computed */
 	uint64_t lines;   /* of a body of lines, and how many of them failed; 0: it is none */
 	uint64_t lines_failed;
-	const char *isa;  /* whose kernels computed */
+	const char *isa; /* whose kernels computed */
 	struct phase_extent extents[N_PHASES];
 };
 

@@ -1,4 +1,5 @@
-/* Small requests as fast as they are answered, by wrk on 16 connections: the cases E1, E2 and E11. */
+/* Small requests as fast as they are answered, by wrk on 16 connections: the cases E1, E2 and E11.
+ */
 #ifndef BENCH_RATES_H
 #define BENCH_RATES_H
 
