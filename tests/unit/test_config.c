@@ -388,6 +388,36 @@ static void a_body_beyond_the_budget_is_told(void **state)
 	}
 }
 
+static void a_folder_that_takes_no_files_is_told(void **state)
+{
+	static const struct {
+		const char *variable, *flag, *told;
+	} cases[] = {
+		{NULL, "--threads=1", NULL},
+		{"/nowhere/a", "--threads=1", "/nowhere/a"},
+		{"/nowhere/a", "--spool-directory=/tmp", NULL},
+		{NULL, "--spool-directory=/nowhere/b", "/nowhere/b"},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		char whole[400] = "";
+		if (cases[i].variable)
+			setenv("TMPDIR", cases[i].variable, 1);
+		else
+			unsetenv("TMPDIR");
+		if (cases[i].told)
+			snprintf(whole, sizeof whole,
+				 "lossd: warning: spool_directory is %s, in which no file can be "
+				 "made (No such file or directory): of a body of lines no more is "
+				 "answered than 4 MiB of replies hold\n",
+				 cases[i].told);
+		LOAD("--check-config", "--max-body-bytes=1KiB", cases[i].flag);
+		assert_int_equal(action, CONFIG_CHECK);
+		assert_string_equal(err.text, whole);
+	}
+	unsetenv("TMPDIR");
+}
+
 /* Each that others may reach, in plain text, while whoever comes is served. */
 static void open_listeners_are_told(void **state)
 {
@@ -1033,6 +1063,7 @@ int main(void)
 		TEST(unknown_variables_are_told),
 		TEST(variables_of_kubernetes_are_no_mistakes),
 		TEST(a_body_beyond_the_budget_is_told),
+		TEST(a_folder_that_takes_no_files_is_told),
 		TEST(open_listeners_are_told),
 		TEST(auto_stands_for_what_the_machine_has),
 		TEST(sizes_take_units),
