@@ -18,6 +18,7 @@
 #   make test-drain  SIGTERM under load: every request sent before it is answered (DRAINS=20, DRAIN_SEED=, IN_FLIGHT=1000)
 #   make test-sim   scheduler, deadlines and budget by a clock that is moved: 100,000 lives (SIM_SCHEDULES=, SIM_SEED=)
 #   make test-memory  peak memory under every hostile input, 64 at once, against the budget (MEMORY_CASES="a;b")
+#   make test-lines  a million problems in one body, a line each: memory stays flat (LINES=200000)
 #   make soak       a million requests: memory, descriptors and threads stay flat (SOAK_REQUESTS=200000, SOAK_SEED=)
 #   make test-fault  memory that fails at every site, once and for good, in every kind of request (FAULT_SCENARIOS=)
 #   make test-rotation  certificates and keys replaced under load: no request lost, nobody let in (ROTATIONS=100)
@@ -366,8 +367,8 @@ test-collector: setup-run
 	@BUILD=$(BUILD) tests/collector/run
 
 # Too long for `make test`. Under a sanitizer: with the variables that test-asan and test-tsan give.
-.PHONY: test-attack test-drain test-memory soak test-mutation
-test-attack test-drain test-memory soak: setup-attack
+.PHONY: test-attack test-drain test-memory test-lines soak test-mutation
+test-attack test-drain test-memory test-lines soak: setup-attack
 	@$(MAKE) --no-print-directory $(BUILD)/lossd
 	@BUILD=$(BUILD) PYTHONDONTWRITEBYTECODE=1 tests/attack/$(@:test-%=%).py
 .PHONY: test-fault

@@ -182,6 +182,12 @@ static struct slab *slab_create(struct loss_arena *arena, size_t payload)
 	return slab;
 }
 
+/* What its first slab has room for begins after the arena itself. */
+static size_t settled_bytes(void)
+{
+	return sizeof(struct slab) + round_up(sizeof(struct loss_arena), ALIGNMENT);
+}
+
 static void slab_destroy(struct loss_budget *budget, struct slab *slab)
 {
 	if (slab->mapping) {
@@ -200,7 +206,7 @@ static struct loss_arena *settle(const struct loss_arena *start, struct slab *sl
 	struct loss_arena *arena = (struct loss_arena *)(slab + 1);
 	*arena = *start;
 	arena->slabs = slab;
-	slab->used += round_up(sizeof *arena, ALIGNMENT);
+	slab->used = settled_bytes();
 	return arena;
 }
 
@@ -234,6 +240,21 @@ void loss_arena_destroy(struct loss_arena *arena)
 		slab_destroy(budget, slab);
 		slab = next;
 	}
+}
+
+void loss_arena_reset(struct loss_arena *arena)
+{
+	struct slab *own = (struct slab *)(void *)arena - 1, *slab = arena->slabs;
+	loss_arena_release_buffers(arena);
+	while (slab) {
+		struct slab *next = slab->next;
+		if (slab != own)
+			slab_destroy(arena->budget, slab);
+		slab = next;
+	}
+	own->next = NULL;
+	own->used = settled_bytes();
+	*arena = (struct loss_arena){.budget = arena->budget, .slabs = own, .held = own->size};
 }
 
 void *loss_arena_alloc(struct loss_arena *arena, size_t n, size_t size)

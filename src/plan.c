@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "describe.h"
+#include "errors.h"
 #include "layout.h"
 #include "results.h"
 #include "scalars.h"
@@ -29,23 +30,55 @@ static loss_status check_dtype(const struct loss_tensor_info *info,
 			 allowed);
 }
 
-static loss_status check_tensors(const struct loss_problem *problem, struct loss_error *err)
+static loss_status check_dtypes(const struct loss_problem *problem, struct errors errors)
 {
 	const struct loss_info *loss = &problem->loss->info;
-	const struct loss_tensor_info *missing = NULL;
 	for (size_t i = 0; i < loss->n_tensors; i++) {
 		const struct loss_tensor_info *info = &loss->tensors[i];
 		if (problem->present[info->role])
-			TRY(check_dtype(info, &problem->tensors[info->role], err));
-		else if (info->required && !missing)
-			missing = info;
+			errors_note(&errors, check_dtype(info, &problem->tensors[info->role],
+							 errors_place(&errors)));
 	}
-	if (!missing)
-		return LOSS_OK;
+	return errors.status;
+}
+
+loss_status loss_problem_check_dtypes(const struct loss_problem *problem, struct loss_error *err)
+{
+	return check_dtypes(problem, errors_into(err, problem->arena));
+}
+
+static loss_status blame_missing(const struct loss_info *loss, size_t i, struct loss_error *err)
+{
 	char shape[LOSS_PHRASE_CHARS];
-	loss_describe_tensor_shape(loss, (size_t)(missing - loss->tensors), shape, sizeof shape);
-	return loss_fail(err, LOSS_MISSING_FIELD, missing->name, "%s needs %s, shape %s",
-			 loss->name, missing->name, shape);
+	loss_describe_tensor_shape(loss, i, shape, sizeof shape);
+	return loss_fail(err, LOSS_MISSING_FIELD, loss->tensors[i].name, "%s needs %s, shape %s",
+			 loss->name, loss->tensors[i].name, shape);
+}
+
+/* The gradient of something that is not a loss needs to know of what. */
+static loss_status check_upstream(const struct loss_problem *problem, struct loss_error *err)
+{
+	const struct loss_info *loss = &problem->loss->info;
+	for (size_t i = 0; i < problem->n_outputs; i++) {
+		const struct output_row *output = problem->outputs[i].row;
+		if (output && output->info.needs == LOSS_NEEDS_GRAD_OUTPUT &&
+		    !problem->present[LOSS_ROLE_GRAD_OUTPUT])
+			return loss_fail(
+				err, LOSS_MISSING_FIELD, "grad_output",
+				"the output %s of %s needs grad_output, of the shape of %s",
+				output->info.name, loss->name, loss->tensors[0].name);
+	}
+	return LOSS_OK;
+}
+
+static loss_status check_presence(const struct loss_problem *problem, struct errors errors)
+{
+	const struct loss_info *loss = &problem->loss->info;
+	for (size_t i = 0; i < loss->n_tensors; i++)
+		if (loss->tensors[i].required && !problem->present[loss->tensors[i].role])
+			errors_note(&errors, blame_missing(loss, i, errors_place(&errors)));
+	errors_note(&errors, check_upstream(problem, errors_place(&errors)));
+	return errors.status;
 }
 
 /* ---------------------------------------------------------------- arguments */
@@ -229,22 +262,6 @@ static loss_status check_outputs(struct loss_plan *plan, const struct loss_probl
 	return LOSS_OK;
 }
 
-/* The gradient of something that is not a loss needs to know of what. */
-static loss_status check_upstream(const struct loss_problem *problem, struct loss_error *err)
-{
-	const struct loss_info *loss = &problem->loss->info;
-	for (size_t i = 0; i < problem->n_outputs; i++) {
-		const struct output_row *output = problem->outputs[i].row;
-		if (output && output->info.needs == LOSS_NEEDS_GRAD_OUTPUT &&
-		    !problem->present[LOSS_ROLE_GRAD_OUTPUT])
-			return loss_fail(
-				err, LOSS_MISSING_FIELD, "grad_output",
-				"the output %s of %s needs grad_output, of the shape of %s",
-				output->info.name, loss->name, loss->tensors[0].name);
-	}
-	return LOSS_OK;
-}
-
 /* ---------------------------------------------------------------- what follows */
 
 /* A state always has what class indices are scored by. */
@@ -284,16 +301,17 @@ static void tell_last_axis(const struct loss_plan *plan, struct loss_error *err)
 }
 
 static loss_status check(struct loss_plan *plan, const struct loss_problem *problem,
-			 struct loss_error *err)
+			 struct loss_arena *arena, struct loss_error *err)
 {
 	struct loss_error argument_error;
-	loss_status arguments = problem_arguments(problem, &plan->args, &argument_error);
+	loss_status arguments =
+		problem_arguments(problem, &plan->args, errors_into(&argument_error, arena));
 	settle_reduction(plan);
-	TRY(check_tensors(problem, err));
-	TRY(check_upstream(problem, err));
+	TRY(check_dtypes(problem, errors_into(err, arena)));
+	TRY(check_presence(problem, errors_into(err, arena)));
 	if (problem->ones_are_scalars)
 		scalars_shrink(plan);
-	TRY(shapes_check(plan, err));
+	TRY(shapes_check(plan, errors_into(err, arena)));
 	if (arguments != LOSS_OK && err) {
 		*err = argument_error;
 		tell_last_axis(plan, err);
@@ -351,7 +369,7 @@ loss_status loss_plan_create(const struct loss_problem *problem, struct loss_are
 	plan->kernels = cpu_kernels(problem->isa);
 	plan->beyond = problem->beyond;
 	take_tensors(plan, problem);
-	TRY(check(plan, problem, err));
+	TRY(check(plan, problem, arena, err));
 	plan->streams = input_is_awaited(plan);
 	if (plan->streams && !rows_stand_alone(plan))
 		return LOSS_OK;

@@ -236,10 +236,9 @@ static loss_status read_argument(const struct loss_problem *problem, size_t i,
 }
 
 loss_status problem_arguments(const struct loss_problem *problem, struct loss_args *args,
-			      struct loss_error *err)
+			      struct errors errors)
 {
 	const struct loss_info *loss = &problem->loss->info;
-	loss_status first = LOSS_OK;
 	memcpy(args, argument_presets(problem->loss), sizeof *args);
 	for (size_t i = 0; problem->arguments_given >> i; i++) {
 		const struct argument_row *row = argument_row(loss->arguments[i]);
@@ -247,9 +246,8 @@ loss_status problem_arguments(const struct loss_problem *problem, struct loss_ar
 		if (!(problem->arguments_given >> i & 1) || value->type == LOSS_VALUE_NULL)
 			continue;
 		args->given |= UINT64_C(1) << (unsigned)row->id;
-		loss_status status = read_argument(problem, i, value, (char *)args + row->offset,
-						   first ? NULL : err);
-		first = first ? first : status;
+		errors_note(&errors, read_argument(problem, i, value, (char *)args + row->offset,
+						   errors_place(&errors)));
 	}
-	return first;
+	return errors.status;
 }

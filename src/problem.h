@@ -8,6 +8,7 @@
 #define LOSS_PROBLEM_H
 
 #include "arena.h"
+#include "errors.h"
 #include "reduce.h"
 #include "tensor.h"
 
@@ -187,6 +188,6 @@ const char *problem_tensor_name(const struct loss_problem *problem, loss_role ro
  * range: all the others are converted nevertheless, since what their error ranks after is checked
  * with them). */
 loss_status problem_arguments(const struct loss_problem *problem, struct loss_args *args,
-			      struct loss_error *err);
+			      struct errors errors);
 
 #endif

@@ -337,22 +337,23 @@ static loss_status check_tensor(struct loss_plan *plan, const struct loss_tensor
 
 /* ---------------------------------------------------------------- all of them */
 
-loss_status shapes_check(struct loss_plan *plan, struct loss_error *err)
+loss_status shapes_check(struct loss_plan *plan, struct errors errors)
 {
 	const struct loss_info *loss = &plan->loss->info;
+	/* All others follow from it. */
 	if (loss->element_wise)
-		TRY(element_geometry(plan, input_name(plan), err));
+		TRY(element_geometry(plan, input_name(plan), errors_place(&errors)));
 	else
-		TRY(class_geometry(plan, input_name(plan), err));
+		TRY(class_geometry(plan, input_name(plan), errors_place(&errors)));
 	for (size_t i = 1; i < loss->n_tensors; i++) {
 		const struct loss_tensor_info *info = &loss->tensors[i];
 		if (!plan->present[info->role])
 			continue;
 		if (info->role == LOSS_ROLE_TARGETS)
 			plan->target_kind = target_kind_of(plan, info);
-		TRY(check_tensor(plan, info, err));
+		errors_note(&errors, check_tensor(plan, info, errors_place(&errors)));
 	}
-	return LOSS_OK;
+	return errors.status;
 }
 
 void shapes_of_output(const struct loss_plan *plan, const struct loss_output_info *output,

@@ -21,6 +21,7 @@ loss_status loss_fail(struct loss_error *err, loss_status status, const char *fi
 		return status;
 	err->status = status;
 	err->has_index = false;
+	err->more = NULL;
 	snprintf(err->field, sizeof err->field, "%s", field ? field : "");
 	va_list args;
 	va_start(args, format);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "codec/numpy/numpy_in.h"
+#include "codec/text/splitter.h"
 #include "problem.h"
 #include "source.h"
 
@@ -116,77 +117,58 @@ struct lines {
 	const struct eval_options *options;
 	const struct source *source;
 	const struct media_type *media;
-	struct problem problem; /* of this line, once something stands in it */
-	bool begun;
-	size_t line;
+	struct splitter splitter;
+	struct problem problem;  /* of this line, once something stands in it */
+	struct loss_error found; /* what is wrong with the file, of its last line */
 	enum exit_status status;
 };
 
-static void end_line(struct lines *lines, const struct loss_error *found)
+static void begin_line(void *context, size_t line)
 {
-	if (lines->begun)
-		lines->status = worse(lines->status, problem_end(&lines->problem, found));
-	lines->begun = false;
-	lines->line++;
+	struct lines *lines = context;
+	lines->problem = (struct problem){.options = lines->options,
+					  .file = label_of(lines->options, lines->source, true),
+					  .line = line};
+	problem_begin(&lines->problem, lines->media);
 }
 
-/* Some of a line, which is blank while there is nothing but space. */
-static void feed_line(struct lines *lines, const unsigned char *bytes, size_t n)
+static void feed_line(void *context, const unsigned char *bytes, size_t n)
 {
-	size_t blank = 0;
-	while (!lines->begun && blank < n && memchr(" \t\r", bytes[blank], 3))
-		blank++;
-	if (!lines->begun && blank < n) {
-		lines->problem =
-			(struct problem){.options = lines->options,
-					 .file = label_of(lines->options, lines->source, true),
-					 .line = lines->line};
-		problem_begin(&lines->problem, lines->media);
-		lines->begun = true;
-	}
-	if (lines->begun) {
-		problem_feed(&lines->problem, bytes + blank, n - blank);
-		lines->problem.timings.bytes_in += n - blank;
-	}
+	struct lines *lines = context;
+	problem_feed(&lines->problem, bytes, n);
+	lines->problem.timings.bytes_in += n;
 }
 
-static void feed_lines(struct lines *lines, const unsigned char *bytes, size_t n)
+static void end_line(void *context)
 {
-	while (n > 0) {
-		const unsigned char *end = memchr(bytes, '\n', n);
-		size_t part = end ? (size_t)(end - bytes) : n;
-		feed_line(lines, bytes, part);
-		if (end)
-			end_line(lines, &nothing);
-		bytes += part + (end ? 1 : 0);
-		n -= part + (end ? 1 : 0);
-	}
+	struct lines *lines = context;
+	lines->status = worse(lines->status, problem_end(&lines->problem, &lines->found));
 }
 
 static enum exit_status evaluate_lines(const struct eval_options *options, struct source *source,
 				       const struct media_type *media)
 {
-	struct lines lines = {.options = options,
-			      .source = source,
-			      .media = media,
-			      .line = 1,
-			      .status = EXIT_GOOD};
+	struct lines lines = {
+		.options = options, .source = source, .media = media, .status = EXIT_GOOD};
+	const struct splitter_owner owner = {begin_line, feed_line, end_line, &lines};
 	bool corrupt = source->error.status != LOSS_OK;
 	enum source_status status = corrupt ? SOURCE_CORRUPT : SOURCE_GOOD;
+	splitter_start(&lines.splitter, &owner);
 	/* What came before an error of the coding counts. */
 	while (status != SOURCE_UNREADABLE && source->n > 0) {
-		feed_lines(&lines, source->bytes, source->n);
+		splitter_feed(&lines.splitter, source->bytes, source->n);
 		if (status == SOURCE_CORRUPT)
 			break;
 		status = source_next(source);
 	}
 	/* A line that was cut by an error of the coding is wrong by that. */
-	if (status == SOURCE_CORRUPT && !lines.begun)
-		feed_line(&lines, (const unsigned char *)"{", 1);
-	if (status == SOURCE_UNREADABLE && lines.begun)
+	lines.found = source->error;
+	if (status == SOURCE_CORRUPT && !lines.splitter.begun)
+		splitter_feed(&lines.splitter, (const unsigned char *)"{", 1);
+	if (status == SOURCE_UNREADABLE && lines.splitter.begun)
 		problem_drop(&lines.problem);
 	else
-		end_line(&lines, &source->error);
+		splitter_finish(&lines.splitter);
 	return status == SOURCE_UNREADABLE ? fail_file(source->path, strerror(errno))
 					   : lines.status;
 }

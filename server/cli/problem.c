@@ -66,6 +66,12 @@ static void say(const struct problem *problem, const struct loss_error *err)
 	fprintf(stderr, "%s: %s\n", status_words(err->status)->code, detail);
 }
 
+static void say_all(const struct problem *problem)
+{
+	for (const struct loss_error *err = &problem->err; err; err = err->more)
+		say(problem, err);
+}
+
 /* The members that say which problem a reply is of, in place of its first bracket. */
 static const struct loss_buffer *label(const struct problem *problem)
 {
@@ -146,7 +152,7 @@ enum exit_status problem_end(struct problem *problem, const struct loss_error *f
 	else if (problem->err.status == LOSS_OK)
 		status = print(problem);
 	else
-		say(problem, &problem->err);
+		say_all(problem);
 	problem_drop(problem);
 	return status;
 }

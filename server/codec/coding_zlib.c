@@ -144,6 +144,11 @@ bool deflater_feed(struct deflater *deflater, const void *bytes, size_t n)
 	return deflate_all(deflater, Z_NO_FLUSH);
 }
 
+struct loss_buffer *deflater_coded(struct deflater *deflater)
+{
+	return deflater->coded;
+}
+
 const struct loss_buffer *deflater_finish(struct deflater *deflater)
 {
 	deflater->stream.avail_in = 0;

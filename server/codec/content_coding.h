@@ -42,7 +42,9 @@ struct deflater;
 struct deflater *deflater_create(struct loss_arena *arena); /* NULL when there is no memory */
 /* The next n < 2^32 bytes; false when there is no memory (see loss_arena_failure). */
 bool deflater_feed(struct deflater *deflater, const void *bytes, size_t n);
-/* All of the coded bytes; NULL when there is no memory. */
+/* The coded bytes so far, of which whoever takes them out sets size to 0. */
+struct loss_buffer *deflater_coded(struct deflater *deflater);
+/* All of the coded bytes that nobody has taken out; NULL when there is no memory. */
 const struct loss_buffer *deflater_finish(struct deflater *deflater);
 
 #endif

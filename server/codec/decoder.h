@@ -33,6 +33,7 @@ struct decoder_setup {
 	struct decoder_limits limits;
 	/* The value of Inference-Header-Content-Length as it came; NULL: absent. */
 	const char *header_length;
+	uint64_t line; /* of a text of many, that the body is; 0: it is all of one */
 	struct non_finite_wish *non_finite; /* as the query string has it */
 	struct shm_uses *shared;            /* ranges of shared memory that the request uses */
 };

@@ -14,7 +14,7 @@
 struct encoder_input {
 	const struct loss_info *loss;
 	const struct loss_result *result;
-	const struct timings *timings;
+	const struct timings *timings; /* NULL: the reply tells none; of JSON only */
 	const struct reply_wish *wish;
 	struct loss_arena *arena;
 	enum non_finite non_finite; /* in whatever is JSON */

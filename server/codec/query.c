@@ -34,9 +34,9 @@ struct query {
 };
 
 /* Where a fault is written; NULL where nobody would read it. */
-static struct loss_error *refuse(struct query *query, loss_status status)
+static struct loss_error *refuse(struct query *query, loss_status status, const char *field)
 {
-	return fault_claim(&query->fault, status);
+	return fault_claim_field(&query->fault, status, field);
 }
 
 /* ---------------------------------------------------------------- percent-encoding */
@@ -60,7 +60,7 @@ static bool decode(struct query *query, const char *p, const char *limit, struct
 		if (byte == '\0') {
 			int shown = limit - p < PERCENT_SIZE ? (int)(limit - p) : PERCENT_SIZE;
 			loss_fail(
-				refuse(query, STATUS_INVALID_QUERY), STATUS_INVALID_QUERY, "",
+				refuse(query, STATUS_INVALID_QUERY, ""), STATUS_INVALID_QUERY, "",
 				"the query string has \"%.*s\", but %% must be followed by the two "
 				"hexadecimal digits of a byte other than 0",
 				shown, p);
@@ -128,7 +128,7 @@ static void set_argument(struct query *query, size_t i, const struct text *text)
 	struct loss_error err;
 	bool again = query->arguments_seen >> i & 1;
 	query->arguments_seen |= 1u << i;
-	if (again && !refuse(query, LOSS_DUPLICATE_FIELD))
+	if (again && !refuse(query, LOSS_DUPLICATE_FIELD, query->loss->arguments[i]->name))
 		return; /* nothing else is wrong with it then */
 	switch (query->loss->arguments[i]->type) {
 	case LOSS_ARGUMENT_BOOLEAN:
@@ -188,7 +188,7 @@ static void set_compress(struct query *query, const struct text *text)
 	loss_status status = query->compress_given ? LOSS_DUPLICATE_FIELD : LOSS_WRONG_TYPE;
 	read_boolean(text->bytes, &value);
 	bool good = !query->compress_given && value.type == LOSS_VALUE_BOOLEAN;
-	struct loss_error *err = good ? NULL : refuse(query, status);
+	struct loss_error *err = good ? NULL : refuse(query, status, "compress");
 	if (good)
 		query->wish->compress = value.boolean;
 	else if (err && query->compress_given)
@@ -219,7 +219,7 @@ static void blame_name(struct query *query, const struct text *name)
 		.names = names,
 		.n_names = sizeof names / sizeof *names,
 	};
-	struct loss_error *err = refuse(query, LOSS_UNKNOWN_FIELD);
+	struct loss_error *err = refuse(query, LOSS_UNKNOWN_FIELD, name->bytes);
 	char hint[LOSS_HINT_CHARS];
 	if (!err)
 		return;
@@ -236,7 +236,7 @@ static void read_part(struct query *query, const char *p, const char *limit)
 	const char *name_end = equals ? equals : limit;
 	const char *value_start = equals ? equals + 1 : limit;
 	if (name_end == p) {
-		loss_fail(refuse(query, STATUS_INVALID_QUERY), STATUS_INVALID_QUERY, "",
+		loss_fail(refuse(query, STATUS_INVALID_QUERY, ""), STATUS_INVALID_QUERY, "",
 			  "the query string has a part without a name: write name=value, with & "
 			  "between parts");
 		return;
@@ -262,6 +262,7 @@ loss_status query_apply(const char *text, size_t n, struct loss_problem *problem
 	struct query query = {.problem = problem,
 			      .loss = loss_problem_info(problem),
 			      .arena = arena,
+			      .fault = {.arena = arena},
 			      .wish = wish};
 	*wish = (struct query_wish){.compress = false};
 	const char *p = text, *limit = text + n;

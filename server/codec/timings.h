@@ -23,7 +23,9 @@ struct timings {
 	uint64_t bytes_in;
 	unsigned threads; /* that computed; 0: nothing was */
 	uint64_t rows;    /* that were computed */
-	const char *isa;  /* whose kernels computed */
+	uint64_t lines;   /* of a body of lines, and how many of them failed; 0: it is none */
+	uint64_t lines_failed;
+	const char *isa; /* whose kernels computed */
 	struct phase_extent extents[N_PHASES];
 };
 

@@ -34,7 +34,9 @@ struct evaluation *evaluation_create(const struct evaluation_kind *kind, struct 
 	if (!e->problem)
 		return NULL;
 	loss_problem_set_isa(e->problem, kind->isa);
-	const struct stream_setup setup = {e->problem, arena, &e->cancel};
+	if (!e->kind.cancel)
+		e->kind.cancel = &e->cancel;
+	const struct stream_setup setup = {e->problem, arena, e->kind.cancel};
 	e->stream = stream_create(&setup);
 	if (!e->stream)
 		return NULL;
@@ -53,6 +55,7 @@ loss_status evaluation_query(struct evaluation *e, const char *query, size_t n,
 		.sink = stream_sink(e->stream),
 		.limits = e->kind.limits,
 		.header_length = e->kind.header_length,
+		.line = e->kind.line,
 		.non_finite = &e->wish.non_finite,
 		.shared = &e->shared,
 	};
@@ -167,8 +170,8 @@ loss_status evaluation_run(struct evaluation *e, int threads, uint64_t slice_ns,
 	loss_status status = LOSS_OK;
 	bool streamed = stream_plan(e->stream) != NULL;
 	if (!streamed)
-		status = loss_plan_run_slice(e->plan, &e->next_block, slice_ns, threads, &e->cancel,
-					     err);
+		status = loss_plan_run_slice(e->plan, &e->next_block, slice_ns, threads,
+					     e->kind.cancel, err);
 	if (status == LOSS_CANCELLED)
 		loss_fail(err, status, NULL, "the deadline passed before all rows were evaluated");
 	if (status == LOSS_OK && (streamed || e->next_block == loss_plan_blocks(e->plan)))

@@ -27,6 +27,9 @@ struct evaluation_kind {
 	const char *header_length; /* Inference-Header-Content-Length; NULL: absent */
 	struct shm *shm;           /* regions of shared memory; NULL: switched off */
 	const char *foreign;       /* the origin of a page that may not name them; NULL: none */
+	uint64_t line;             /* that the body is in a text of many; 0: it is all of one */
+	/* Set by any thread: stop. NULL: the evaluation's own. */
+	const struct loss_cancel *cancel;
 };
 
 struct evaluation {

@@ -11,6 +11,7 @@ struct protocol {
 	const struct reply_format *replies; /* ends with a NULL content type; likewise */
 };
 extern const struct protocol protocol_v1;    /* /v1/losses/{loss} */
+extern const struct protocol protocol_lines; /* of those, problems that come one a line */
 extern const struct protocol protocol_v2;    /* /v2/models/{loss}/infer */
 extern const struct protocol protocol_files; /* what only `lossd eval` reads */
 

@@ -8,7 +8,7 @@
 #include "peer.h"
 #include "status/status.h"
 
-#define MOST_FIELDS 22
+#define MOST_FIELDS 24
 /* Each may take six in the line. */
 #define TARGET_CHARS 400
 #define MS 1e-6 /* in nanoseconds */
@@ -84,6 +84,15 @@ static void add_phases(struct fields *fields, const struct timings *t, double se
 	add_number(fields, "encode_ms", (double)t->encode_ns * MS);
 }
 
+/* Of a body of lines. */
+static void add_lines(struct fields *fields, const struct timings *t)
+{
+	if (t->lines == 0)
+		return;
+	add_number(fields, "lines", (double)t->lines);
+	add_number(fields, "lines_failed", (double)t->lines_failed);
+}
+
 /* The caller's, whose form the head has checked, or else the one that its span got. */
 static void add_trace(struct fields *fields, const char *traceparent, const char *made,
 		      char out[TRACE_ID_LENGTH + 1])
@@ -115,6 +124,7 @@ void access_log_request(const struct request *request, const struct sockaddr *pe
 	add_text(&fields, "loss", request->loss ? request->loss->name : NULL);
 	if (request->timings.threads > 0)
 		add_number(&fields, "rows", (double)request->timings.rows);
+	add_lines(&fields, &request->timings);
 	add_phases(&fields, &request->timings, seconds);
 	add_number(&fields, "bytes_in", (double)request->timings.bytes_in);
 	add_number(&fields, "bytes_out", (double)request_bytes_out(request));

@@ -128,12 +128,22 @@ static bool write_v2_error(struct loss_buffer *out, const char *detail)
 	return !json.failed;
 }
 
+static void point(const void *context, const struct loss_error *err, char *out, size_t size)
+{
+	const struct request *request = context;
+	request->endpoint->handler->point(request, err, out, size);
+}
+
 static bool write_problem(const struct request *request, struct loss_buffer *out)
 {
-	char pointer[256] = "";
-	if (request->state && request->fault.error.field[0] != '\0')
-		request->endpoint->handler->point(request, pointer, sizeof pointer);
-	return problem_json_write(out, &request->fault.error, pointer, request->id);
+	const struct problem_origin origin = {
+		.request_id = request->id,
+		.point = request->state ? point : NULL,
+		.context = request,
+	};
+	struct loss_error err;
+	fault_report(&request->fault, &err);
+	return problem_json_write(out, &err, &origin);
 }
 
 /* The document, written into an arena; false when that has no memory. */

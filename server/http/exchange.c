@@ -6,6 +6,7 @@
 #include "answer.h"
 #include "authorise.h"
 #include "deadline.h"
+#include "eval/protocols.h"
 #include "intake.h"
 #include "metrics/metrics.h"
 #include "request_id.h"
@@ -81,12 +82,26 @@ static loss_status check_loss(struct request *request, struct loss_error *err)
 			 shown(n), name, hint);
 }
 
+/* A body of lines is another matter. */
+static const struct endpoint *endpoint_of_body(const struct request *request,
+					       const struct endpoint *endpoint)
+{
+	if (!endpoint || !endpoint->lines)
+		return endpoint;
+	const struct media_type *types = endpoint->lines->protocol->requests;
+	for (; types->name; types++)
+		if (head_names_type(&request->head, types->name))
+			return endpoint->lines;
+	return endpoint;
+}
+
 static loss_status check_method(struct request *request, const char *method, struct loss_error *err)
 {
 	char allow[ROUTE_ALLOW_SIZE];
 	if (!request->route)
 		return LOSS_OK;
-	request->endpoint = route_endpoint(request->route, request->method);
+	request->endpoint =
+		endpoint_of_body(request, route_endpoint(request->route, request->method));
 	if (route_allows(request->route, request->method))
 		return LOSS_OK;
 	return loss_fail(err, STATUS_METHOD_NOT_ALLOWED, NULL, "%s takes no %.20s; it takes %s",

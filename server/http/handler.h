@@ -47,8 +47,9 @@ struct handler {
 	/* Nobody waits for the reply any more, or nobody may: what start began is to end soon. On
 	 * the reaper's thread, at any time. */
 	void (*stop)(struct request *request);
-	/* Where in the body request->fault.error is, as struct decoder has it. */
-	void (*point)(const struct request *request, char *out, size_t size);
+	/* Where in the body an error of request->fault is, as struct decoder has it. */
+	void (*point)(const struct request *request, const struct loss_error *err, char *out,
+		      size_t size);
 	/* The request ends: lets go of what does not lie in its arena. */
 	void (*release)(struct request *request);
 };

@@ -278,6 +278,14 @@ static loss_status check_charset(const char *content_type, struct span parameter
 	return LOSS_OK;
 }
 
+bool head_names_type(const struct head *head, const char *name)
+{
+	if (!head->content_type)
+		return false;
+	struct span rest = {head->content_type, strlen(head->content_type)};
+	return equals(cut(&rest, ';'), name);
+}
+
 loss_status head_media_type(const struct head *head, const char *const *names, size_t n,
 			    size_t *index, struct loss_error *err)
 {

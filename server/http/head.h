@@ -37,6 +37,8 @@ loss_status head_read(struct head *head, const struct header *headers, size_t n,
  * it does not. */
 void head_take_authority(struct head *head, const char *authority);
 
+/* Whether the body is said to be of that media type, whatever its parameters. */
+bool head_names_type(const struct head *head, const char *name);
 /* Content-Type against a list of media type names; the index of the one meant (0 when absent). */
 loss_status head_media_type(const struct head *head, const char *const *names, size_t n,
 			    size_t *index, struct loss_error *err);

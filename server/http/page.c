@@ -167,9 +167,11 @@ static void stop(struct request *request)
 	(void)request;
 }
 
-static void point(const struct request *request, char *out, size_t size)
+static void point(const struct request *request, const struct loss_error *err, char *out,
+		  size_t size)
 {
 	(void)request;
+	(void)err;
 	if (size > 0)
 		*out = '\0';
 }

@@ -2,6 +2,8 @@
 
 #include <string.h>
 
+#include "os/spool.h"
+
 void reply_add_header(struct reply *reply, const char *name, const char *value)
 {
 	if (value && reply->n_headers < REPLY_MAX_HEADERS)
@@ -15,7 +17,7 @@ void reply_set_body(struct reply *reply, const void *bytes, size_t size)
 
 uint64_t reply_size(const struct reply *reply)
 {
-	uint64_t size = 0;
+	uint64_t size = reply->file.size;
 	for (size_t i = 0; i < reply->body.n_parts; i++)
 		size += reply->body.parts[i].size;
 	return size;
@@ -25,6 +27,15 @@ size_t reply_copy(const struct reply *reply, uint64_t position, char *out, size_
 {
 	const struct body *body = &reply->body;
 	size_t n = 0;
+	if (position < reply->file.size) {
+		uint64_t left = reply->file.size - position;
+		size_t some = left < size ? (size_t)left : size;
+		n = spool_copy(reply->file.fd, position, out, some);
+		if (n < some)
+			return n;
+		position = reply->file.size;
+	}
+	position -= reply->file.size;
 	for (size_t i = 0; i < body->n_parts && n < size; i++) {
 		const struct body_part *part = &body->parts[i];
 		size_t skipped = position < part->size ? (size_t)position : part->size;

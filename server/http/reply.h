@@ -7,11 +7,18 @@
 
 #define REPLY_MAX_HEADERS 16
 
+/* Bytes that are sent from a file, from its beginning on. */
+struct reply_file {
+	int fd;        /* whoever answers closes it, after the request's end */
+	uint64_t size; /* 0: there is none */
+};
+
 struct reply {
 	unsigned status; /* 0: none yet */
 	const char *content_type;
 	struct loss_buffer *text; /* where a page writes */
-	struct body body;         /* what is sent, from where it lies */
+	struct reply_file file;   /* what is sent first */
+	struct body body;         /* what is sent then, from where it lies */
 	bool coded;               /* the body is gzip */
 	bool varies;              /* whether it is depends on Accept-Encoding */
 	bool close; /* the connection ends with this reply, whatever has been sent after */
@@ -23,8 +30,8 @@ struct reply {
 void reply_add_header(struct reply *reply, const char *name, const char *value);
 void reply_set_body(struct reply *reply, const void *bytes, size_t size);
 uint64_t reply_size(const struct reply *reply); /* of the body */
-/* Copies what stands at a position of the body; fewer bytes than there is room for, where it ends.
- */
+/* Copies what stands at a position of the body, the file's included; fewer bytes than there is room
+ * for where it ends, or where the file can not be read. */
 size_t reply_copy(const struct reply *reply, uint64_t position, char *out, size_t size);
 
 /* Stands in every reply: bytes of the caller's choice are not to be taken for a page or a script.

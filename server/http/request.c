@@ -26,7 +26,7 @@ struct request *request_create(struct server *server, struct reaper_entry *entry
 	if (request) {
 		memset(request, 0, sizeof *request);
 		request->server = server;
-		request->arena = arena;
+		request->arena = request->fault.arena = arena;
 		request->pad = pad;
 		request->entry = entry;
 		request->over_budget = over_budget;

@@ -1,6 +1,8 @@
 #include "response.h"
 
+#include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "request.h"
 
@@ -32,16 +34,32 @@ static ssize_t copy_piece(void *context, uint64_t position, char *out, size_t si
 {
 	const struct request *request = (const struct request *)context;
 	reaper_handed(request->entry, position);
-	return (ssize_t)reply_copy(&request->reply, position, out, size);
+	size_t n = reply_copy(&request->reply, position, out, size);
+	return n > 0 ? (ssize_t)n : MHD_CONTENT_READER_END_WITH_ERROR;
+}
+
+/* libmicrohttpd closes what it is given. */
+static struct MHD_Response *response_of_file(const struct reply_file *file)
+{
+	int fd = fcntl(file->fd, F_DUPFD_CLOEXEC, 0);
+	struct MHD_Response *response =
+		fd < 0 ? NULL : MHD_create_response_from_fd64(file->size, fd);
+	if (!response && fd >= 0)
+		close(fd);
+	return response;
 }
 
 static struct MHD_Response *response_of_body(struct request *request)
 {
-	const struct body *body = &request->reply.body;
-	size_t size = reply_size(&request->reply);
-	if (request->unix_socket && size > PIECE_BYTES)
+	const struct reply *reply = &request->reply;
+	const struct body *body = &reply->body;
+	uint64_t size = reply_size(reply);
+	bool both = reply->file.size > 0 && reply->file.size < size;
+	if ((request->unix_socket && size > PIECE_BYTES) || both)
 		return MHD_create_response_from_callback(size, PIECE_BYTES, copy_piece, request,
 							 NULL);
+	if (reply->file.size > 0)
+		return response_of_file(&reply->file);
 	if (body->n_parts > 1)
 		return response_of_parts(body);
 	return response_of(body->parts[0].data, body->parts[0].size);

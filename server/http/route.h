@@ -29,6 +29,8 @@ struct endpoint {
 	bool blocks; /* the page may take its time: a worker writes it, nobody waits for it but its
 			own client */
 	const struct protocol *protocol; /* an evaluation's */
+	/* What takes bodies of the media types of its own protocol instead; NULL: nothing. */
+	const struct endpoint *lines;
 };
 
 struct route {

@@ -6,7 +6,8 @@
 
 const char *const metrics_methods[METRICS_N_METHODS] = {"GET",    "HEAD",    "POST", "PUT",
 							"DELETE", "OPTIONS", "other"};
-const char *const metrics_formats[METRICS_N_FORMATS] = {"json", "safetensors", "oip", "other"};
+const char *const metrics_formats[METRICS_N_FORMATS] = {"json", "jsonl", "safetensors", "oip",
+							"other"};
 const unsigned metrics_codes[METRICS_N_CODES] = {200, 204, 304, 400, 401, 403, 404, 405, 406,
 						 408, 409, 411, 413, 414, 415, 417, 422, 429,
 						 431, 500, 501, 503, 504, 505, 0};

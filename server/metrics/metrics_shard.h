@@ -17,7 +17,7 @@
 #define METRICS_MAX_ROUTES 40
 #define METRICS_MAX_LOSSES 32
 #define METRICS_N_METHODS 7
-#define METRICS_N_FORMATS 4
+#define METRICS_N_FORMATS 5
 #define METRICS_N_CODES 25
 #define METRICS_N_BUCKETS 20 /* and one more for what is above the last bound */
 

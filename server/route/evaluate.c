@@ -282,13 +282,11 @@ static loss_status open_evaluation(struct request *request, const struct evaluat
 	return status;
 }
 
-static void begin(struct request *request)
+void evaluate_kind(struct request *request, struct evaluation_kind *kind)
 {
 	const struct server *server = request->server;
 	const struct config *config = &server->config;
-	if (!request->loss)
-		return;
-	struct evaluation_kind kind = {
+	*kind = (struct evaluation_kind){
 		.loss = request->loss,
 		.isa = server->isa,
 		.max_body_bytes = config->max_body_bytes,
@@ -298,18 +296,27 @@ static void begin(struct request *request)
 		.shm = server->shm,
 		.foreign = access_foreign_origin(&request->head, config),
 	};
-	kind.media = check_body_type(request, &kind.coding);
-	kind.format = check_reply_type(request);
+	kind->media = check_body_type(request, &kind->coding);
+	kind->format = check_reply_type(request);
+}
+
+static void begin(struct request *request)
+{
+	struct evaluation_kind kind;
+	if (!request->loss)
+		return;
+	evaluate_kind(request, &kind);
 	if (request->fault.error.status == LOSS_OK)
 		request_fail(request, open_evaluation(request, &kind, &request->found));
 }
 
 /* ---------------------------------------------------------------- the end */
 
-static void point(const struct request *request, char *out, size_t size)
+static void point(const struct request *request, const struct loss_error *err, char *out,
+		  size_t size)
 {
 	const struct decoder *decoder = of(request)->evaluation->decoder;
-	decoder->pointer(decoder, &request->fault.error, out, size);
+	decoder->pointer(decoder, err, out, size);
 }
 
 static void release(struct request *request)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "codec/json/json_out.h"
+#include "schema.h"
 #include "status/status.h"
 
 /* ---------------------------------------------------------------- discovery, JSON */
@@ -152,6 +153,13 @@ bool pages_loss(struct loss_buffer *buffer, const struct loss_info *loss,
 	json_out_start(&out, buffer);
 	open_loss(&out, loss);
 	put_limits(&out, config);
+	json_out_key(&out, "schema");
+	json_out_open(&out, '{');
+	json_out_key(&out, "request");
+	schema_put_request(&out, loss);
+	json_out_key(&out, "reply");
+	schema_put_reply(&out, loss);
+	json_out_close(&out, '}');
 	json_out_end(&out, '}');
 	return !out.failed;
 }

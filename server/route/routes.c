@@ -8,6 +8,7 @@
 #include "http/readiness.h"
 #include "http/request.h"
 #include "http/tls.h"
+#include "lines.h"
 #include "merge.h"
 #include "metrics/metrics.h"
 #include "pages.h"
@@ -114,9 +115,20 @@ static loss_status loss_page(struct request *request, struct reply *reply, struc
 	{                                                                                          \
 		.handler = &document_handler, .content_type = JSON, .page = page_, .blocks = true  \
 	}
+/* Of one problem, or of many, one a line. */
+static const struct endpoint evaluation_of_lines = {
+	.handler = &lines_handler,
+	.content_type = "application/jsonl",
+	.protocol = &protocol_lines,
+};
 #define EVALUATION(protocol_)                                                                      \
 	{                                                                                          \
 		.handler = &evaluate_handler, .content_type = JSON, .protocol = protocol_          \
+	}
+#define EVALUATIONS                                                                                \
+	{                                                                                          \
+		.handler = &evaluate_handler, .content_type = JSON, .protocol = &protocol_v1,      \
+		.lines = &evaluation_of_lines                                                      \
 	}
 #define GET(path_, ...)                                                                            \
 	{                                                                                          \
@@ -150,7 +162,7 @@ const struct route routes[] = {
 	OPEN("/problems/{code}", HTML, problem_page),
 	GET("/v1/losses", JSON, losses_page),
 	{.path = "/v1/losses/{loss}", .names_loss = true,
-	 .on = {[METHOD_GET] = PAGE(JSON, loss_page), [METHOD_POST] = EVALUATION(&protocol_v1)}},
+	 .on = {[METHOD_GET] = PAGE(JSON, loss_page), [METHOD_POST] = EVALUATIONS}},
 	{.path = "/v1/totals/merge",
 	 .on = {[METHOD_POST] = {&merge_handler, JSON, .page = merge_page}}},
 

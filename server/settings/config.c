@@ -15,6 +15,14 @@ const char *config_isa(const struct config *config)
 	return config->isa == 0 ? NULL : loss_isa_find(config_isas[config->isa]);
 }
 
+const char *config_spool_directory(const struct config *config)
+{
+	const char *system = getenv("TMPDIR");
+	if (strcmp(config->spool_directory, "auto") != 0)
+		return config->spool_directory;
+	return system && *system ? system : "/tmp";
+}
+
 bool config_is_set(const char *value)
 {
 	return strcmp(value, "none") != 0;

@@ -32,6 +32,8 @@ struct config {
 	uint64_t queue_cost;          /* their estimated work, in seconds */
 	uint64_t max_elements;
 	uint64_t max_rank;
+	char spool_directory[CONFIG_PATH_SIZE]; /* see config_spool_directory */
+	uint64_t max_reply_bytes;               /* of replies to bodies of lines */
 	uint64_t max_header_bytes; /* of safetensors and of the Open Inference Protocol */
 	uint64_t drain_delay_ms;
 	uint64_t drain_timeout_ms;
@@ -57,6 +59,9 @@ struct config {
 const char *config_isa(const struct config *config);
 extern const char *const config_isas[]; /* the words that config->isa is an index of */
 
+/* Where replies are kept that are too long for memory: the setting, or the system's place for such
+ * files. */
+const char *config_spool_directory(const struct config *config);
 /* Of settings that may be "none": whether it is something else. */
 bool config_is_set(const char *value);
 /* The number that unix_socket_mode is. */

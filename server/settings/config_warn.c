@@ -5,8 +5,10 @@
 #include "settings.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define PREFIX "LOSSD_"
 /* Of a variable's name, terminated; of longer ones the beginning is looked at. */
@@ -145,6 +147,21 @@ static void look_at_sizes(const struct config *config, sayer say)
 	say(LOG_WARNING, sentence);
 }
 
+/* ---------------------------------------------------------------- files */
+
+static void look_at_spool(const struct config *config, sayer say)
+{
+	const char *folder = config_spool_directory(config);
+	char shown[200], sentence[400];
+	if (access(folder, W_OK | X_OK) == 0)
+		return;
+	snprintf(sentence, sizeof sentence,
+		 "spool_directory is %s, in which no file can be made (%s): of a body of lines no "
+		 "more is answered than 4 MiB of replies hold",
+		 config_show(folder, shown, sizeof shown), strerror(errno));
+	say(LOG_WARNING, sentence);
+}
+
 /* ---------------------------------------------------------------- listeners */
 
 /* Sockets that are to be given are not known where the settings are only checked. */
@@ -210,4 +227,5 @@ void config_warn(const struct config *config, sayer say)
 	look_at_given_sockets(config, say);
 	look_at_environment(say);
 	look_at_sizes(config, say);
+	look_at_spool(config, say);
 }

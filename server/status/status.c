@@ -32,7 +32,8 @@
 	IN_WORDS(LOSS_TOO_LARGE_FOR_BUDGET, 413, "too_large_for_server",                           \
 		 "The problem can never fit this server",                                          \
 		 "The request or its reply needs more memory than the server's whole budget "      \
-		 "(memory_budget_bytes). Split the batch, or ask for fewer outputs.")              \
+		 "(memory_budget_bytes), or the replies to its lines are more than "               \
+		 "max_reply_bytes. Split the batch, or ask for fewer outputs.")                    \
 	AS_IS(STATUS_INVALID_ENCODING, 400)                                                        \
 	AS_IS(STATUS_EMPTY_BODY, 400)                                                              \
 	AS_IS(STATUS_INVALID_JSON, 400)                                                            \

@@ -51,7 +51,9 @@ bool loss_cancel_requested(const struct loss_cancel *cancel);
  * Every semantic check: types, required tensors, shapes, arguments, target range, in this order.
  * The plan belongs to the arena, and reads the problem's tensors until it is finished. Errors:
  * LOSS_DTYPE_MISMATCH, LOSS_MISSING_FIELD, LOSS_SHAPE_MISMATCH, LOSS_ARGUMENT_OUT_OF_RANGE,
- * LOSS_TARGET_OUT_OF_BOUNDS, and those of memory.
+ * LOSS_TARGET_OUT_OF_BOUNDS, and those of memory. Of types, required tensors, shapes and ranges of
+ * arguments all that are wrong are told, in the arena (loss_error.more): what comes after them in
+ * that order is not looked at.
  *
  * An input (the first tensor) that has elements but no data is still to come. Where each row can be
  * evaluated by itself as it arrives (class indices, contiguous classes, no output of the input's

@@ -55,6 +55,12 @@ struct loss_arena *loss_arena_create(struct loss_budget *budget);
  */
 struct loss_arena *loss_arena_create_in(struct loss_budget *budget, void *block, size_t size);
 void loss_arena_destroy(struct loss_arena *arena); /* NULL is fine */
+/*
+ * As if it had just been made, of the memory that it began in: all that was taken from it is gone,
+ * its buffers too, and what it held beyond that memory is given back. What a destroyed and a new
+ * arena do, without asking the system: for one evaluation after the other.
+ */
+void loss_arena_reset(struct loss_arena *arena);
 
 /*
  * n * size bytes aligned to 64, not zeroed, never NULL for n * size == 0; NULL when the product

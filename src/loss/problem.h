@@ -116,6 +116,10 @@ void loss_problem_set_isa(struct loss_problem *problem, const char *isa);
  * writers have no shape (). */
 void loss_problem_set_ones_are_scalars(struct loss_problem *problem);
 
+/* What loss_plan_create says of the dtypes of the tensors that are set, for callers who have found
+ * something else wrong and will not plan: LOSS_DTYPE_MISMATCH. */
+loss_status loss_problem_check_dtypes(const struct loss_problem *problem, struct loss_error *err);
+
 LOSS_API_END
 
 #endif

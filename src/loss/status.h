@@ -79,7 +79,14 @@ const struct loss_status_words *loss_status_info(loss_status status);
  * terminated. Only what fails fills it: on LOSS_OK it is left as it was. A place inside a tensor
  * (or inside the list of outputs) is given both as a multi-index and as a flat, row-major index, so
  * that each wire format can point at it in its own way.
+ *
+ * Some functions find several things wrong at once that do not depend on each other, such as two
+ * tensors of a wrong shape: they say so. `more` is then the next one, in the memory of the
+ * problem's or the plan's arena, and so on: at most LOSS_MAX_ERRORS in all, at most one a field. It
+ * is NULL where there is no other, or where there was no memory to tell it.
  */
+#define LOSS_MAX_ERRORS 16
+
 struct loss_error {
 	loss_status status;
 	char field[64];
@@ -88,10 +95,12 @@ struct loss_error {
 	size_t index[LOSS_MAX_RANK];
 	size_t flat_index;
 	char detail[512];
+	const struct loss_error *more;
 };
 
-/* Fills err (which may be NULL) without an index and returns status; what is too long is cut.
- * `field` may be NULL or "". The library's own way to fail, and its callers' if they like. */
+/* Fills err (which may be NULL) without an index and without more, and returns status; what is too
+ * long is cut. `field` may be NULL or "". The library's own way to fail, and its callers' if they
+ * like. */
 LOSS_PRINTF(4, 5)
 loss_status loss_fail(struct loss_error *err, loss_status status, const char *field,
 		      const char *format, ...);

@@ -18,6 +18,7 @@ enum reference {
 	/* Of a whole server, which wire.c measures: */
 	REFERENCE_BARE_RATE, /* requests a second of bare libmicrohttpd */
 	REFERENCE_FASTAPI_RATE,
+	REFERENCE_REQUEST_RATE, /* our own, one problem a request */
 	REFERENCE_DISCARD,
 	REFERENCE_DISCARD_TLS,
 	REFERENCE_FASTAPI,

@@ -9,6 +9,8 @@
 #include "timing.h"
 
 #define MAX_SERVERS 3
+/* Of a body of lines. */
+#define LINES 1000
 
 struct rates {
 	struct server servers[MAX_SERVERS];
@@ -18,8 +20,8 @@ struct rates {
 };
 
 /* Of wrk: what it sends, and a line for us in the end. The body is JSON: it has no such brackets.
- */
-static bool write_script(const char *path, const struct body *small)
+ * As lines it comes again and again. */
+static bool write_script(const char *path, const struct body *small, bool lines)
 {
 	FILE *out = fopen(path, "w");
 	if (!out)
@@ -27,14 +29,15 @@ static bool write_script(const char *path, const struct body *small)
 	fprintf(out,
 		"wrk.method = 'POST'\n"
 		"wrk.headers['Content-Type'] = '%s'\n"
-		"wrk.body = [==[%.*s]==]\n"
+		"wrk.body = string.rep([==[%.*s]==] .. '\\n', %d)\n"
 		"function done(summary, latency, requests)\n"
 		"  local e = summary.errors\n"
 		"  io.write(string.format('bench %%.9g %%d\\n', summary.duration * 1e-6 / "
 		"summary.requests,\n"
 		"    e.connect + e.read + e.write + e.status + e.timeout))\n"
 		"end\n",
-		small->upload.type, (int)small->upload.head_bytes, small->head);
+		lines ? "application/jsonl" : small->upload.type, (int)small->upload.head_bytes,
+		small->head, lines ? LINES : 1);
 	return fclose(out) == 0;
 }
 
@@ -104,7 +107,7 @@ static void measure_rates(struct bench *bench, const struct body *small,
 	snprintf(rates.script, sizeof rates.script, "%s/bench-wrk.lua", bench->folder);
 	if (system("command -v wrk >/dev/null 2>&1") != 0)
 		note(measured, "wrk is not installed (make bench-peers)");
-	else if (!write_script(rates.script, small))
+	else if (!write_script(rates.script, small, false))
 		note(measured, "%s can not be written", rates.script);
 	else if (start(&rates, bench, small, kinds, n, measured))
 		take_rounds(&rates, n, bench->rounds, measured);
@@ -124,4 +127,36 @@ void rates_measure_fastapi(struct bench *bench, const struct body *small, struct
 {
 	static const enum server_kind kinds[] = {SERVER_LOSSD, SERVER_FASTAPI_ONE_THREAD};
 	measure_rates(bench, small, kinds, 2, measured);
+}
+
+/* The same server, asked in turn for one and for many at a time. */
+static void take_turns(struct rates *rates, const struct body *small, size_t rounds,
+		       struct measured *measured)
+{
+	double *lines = rates->seconds[0], *alone = rates->seconds[1];
+	for (size_t round = 0; round < rounds; round++) {
+		lines[round] = alone[round] = (double)NAN;
+		if (write_script(rates->script, small, true))
+			lines[round] = ask(rates, 0) / LINES;
+		if (write_script(rates->script, small, false))
+			alone[round] = ask(rates, 0);
+	}
+	measured_sum_up(measured, median(lines, rounds), median(alone, rounds));
+	note(measured, "a second: %.0f in bodies of %d lines, %.0f one a request",
+	     1.0 / measured->ours, LINES, 1.0 / measured->reference);
+}
+
+void rates_measure_lines(struct bench *bench, const struct body *small, struct measured *measured)
+{
+	static const enum server_kind kinds[] = {SERVER_LOSSD};
+	struct rates rates = {.servers = {SERVER_NONE, SERVER_NONE, SERVER_NONE}};
+	measured->unit = "µs";
+	measured->factor = 1e6;
+	snprintf(rates.script, sizeof rates.script, "%s/bench-wrk.lua", bench->folder);
+	if (system("command -v wrk >/dev/null 2>&1") != 0)
+		note(measured, "wrk is not installed (make bench-peers)");
+	else if (start(&rates, bench, small, kinds, 1, measured))
+		take_turns(&rates, small, bench->rounds, measured);
+	server_stop(&rates.servers[0]);
+	unlink(rates.script);
 }

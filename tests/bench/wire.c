@@ -166,6 +166,7 @@ static const struct wire_case {
 } wire_cases[] = {
 	[REFERENCE_BARE_RATE] = {"small ones at once", rates_measure_bare},
 	[REFERENCE_FASTAPI_RATE] = {"small ones at once", rates_measure_fastapi},
+	[REFERENCE_REQUEST_RATE] = {"small ones as lines", rates_measure_lines},
 	[REFERENCE_DISCARD] = {"upload", turns_measure_upload},
 	[REFERENCE_DISCARD_TLS] = {"upload by TLS", turns_measure_tls},
 	[REFERENCE_FASTAPI] = {"upload", turns_measure_fastapi},

@@ -10,6 +10,7 @@
 #include <stdarg.h>
 
 #include <cmocka.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -445,6 +446,102 @@ static void test_every_code_was_met(void **state)
 	refusal_assert_all_met(REFUSAL_BODIES);
 }
 
+/* ---------------------------------------------------------------- several at once */
+
+/* "code pointer, ..." of the document's errors, of which the first is the document's own. */
+static void list_errors(const cJSON *problem, char *out, size_t size)
+{
+	const cJSON *one;
+	size_t used = 0;
+	cJSON_ArrayForEach(one, json_member(problem, "errors"))
+	{
+		const cJSON *pointer = json_find(one, "pointer");
+		used += (size_t)snprintf(out + used, size - used, "%s%s %s", used ? ", " : "",
+					 json_string(json_member(one, "code")),
+					 pointer ? json_string(pointer) : "-");
+		assert_string_not_equal(json_string(json_member(one, "detail")), "");
+	}
+	one = json_member(problem, "errors")->child;
+	assert_string_equal(json_string(json_member(one, "code")),
+			    json_string(json_member(problem, "code")));
+	assert_string_equal(json_string(json_member(one, "detail")),
+			    json_string(json_member(problem, "detail")));
+}
+
+static void independent_errors_are_told_at_once(void **state)
+{
+	static const struct {
+		const char *query, *body, *errors;
+	} cases[] = {
+		{"", "{}", "missing_field logits, missing_field targets"},
+		{"", "{\"targets\": [[]]}", "missing_field logits"},
+		{"", LOGITS("[[1, \"a\"], [\"b\", 2]]"), "wrong_type /logits/0/1"},
+		{"", "{\"logits\": [[\"a\"]], \"targets\": [\"b\", 0.5], \"weight\": \"c\"}",
+		 "wrong_type /logits/0/0, wrong_type /targets/0, wrong_type weight"},
+		{"",
+		 "{\"logits\": {\"dtype\": 1, \"shape\": [1], \"data\": [1]}, \"targets\": "
+		 "[\"b\"], "
+		 "\"weight\": {\"dtype\": \"F31\", \"shape\": [1], \"data\": [1]}}",
+		 "wrong_type /logits/dtype, wrong_type /targets/0, dtype_mismatch /weight/dtype"},
+		/* what the loss knows, too */
+		{"", TARGETS("\"a\"") "", "wrong_type targets"},
+		{"",
+		 "{\"logits\": [[1, 2]], \"targets\": [\"a\"], \"weight\": {\"dtype\": \"I64\", "
+		 "\"shape\": [2], \"data\": [1, 1]}}",
+		 "wrong_type /targets/0, dtype_mismatch weight"},
+		{"", WITH("\"weight\": [1], \"row_weight\": [1, 2, 3], \"label_smoothing\": 2"),
+		 "shape_mismatch weight, shape_mismatch row_weight"},
+		{"", "{\"logits\": [[1, 2], [3]], \"targets\": [[0], 1]}",
+		 "ragged_array /logits/1, ragged_array /targets/1"},
+		{"", WITH("\"reduction\": 1, \"label_smoothing\": \"a\", \"shift\": 0"),
+		 "wrong_type reduction, wrong_type label_smoothing, wrong_type shift"},
+		{"", WITH("\"temperature\": -1, \"label_smoothing\": 2"),
+		 "argument_out_of_range label_smoothing, argument_out_of_range temperature"},
+		{"", WITH("\"a\": 1, \"b\": 2, \"a\": 3"), "unknown_field a, unknown_field b"},
+		/* names go before types, types before what is missing, that before shapes */
+		{"", "{\"a\": 1, \"logits\": \"x\"}", "unknown_field a"},
+		{"", "{\"logits\": \"x\"}", "wrong_type logits"},
+		{"", "{\"logits\": [[1], [1, 2]]}", "missing_field targets"},
+		{"", TARGETS("[7, 8]"), "target_out_of_bounds /targets/0"},
+		/* and in the query */
+		{"?a=1&b=2", GOOD, "unknown_field a, unknown_field b"},
+		{"?label_smoothing=a&reduce=b", WITH("\"shift\": 1"),
+		 "wrong_type label_smoothing, wrong_type reduce, wrong_type shift"},
+		{"?a=1", "{\"b\": 2}", "unknown_field a, unknown_field b"},
+		{"", "{", "truncated_body -"},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		char path[128], errors[2048];
+		struct reply reply;
+		snprintf(path, sizeof path, CROSS_ENTROPY "%s", cases[i].query);
+		client_post(client, path, cases[i].body, &reply);
+		cJSON *problem = reply_json(&reply);
+		list_errors(problem, errors, sizeof errors);
+		if (strcmp(errors, cases[i].errors) != 0)
+			fail_msg("%s%s: %s, not %s", cases[i].query, cases[i].body, errors,
+				 cases[i].errors);
+		cJSON_Delete(problem);
+		reply_free(&reply);
+	}
+}
+
+static void many_errors_are_sixteen(void **state)
+{
+	char body[1024] = "{";
+	size_t n = 1;
+	struct reply reply;
+	(void)state;
+	for (int i = 0; i < 40; i++)
+		n += (size_t)sprintf(body + n, "\"x%d\": 0, ", i);
+	strcpy(body + n, "\"targets\": [0]}");
+	client_post(client, CROSS_ENTROPY, body, &reply);
+	cJSON *problem = reply_json(&reply);
+	assert_int_equal(cJSON_GetArraySize(json_member(problem, "errors")), 16);
+	cJSON_Delete(problem);
+	reply_free(&reply);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -459,6 +556,8 @@ int main(void)
 		cmocka_unit_test(test_64_mb_of_zeros),
 		cmocka_unit_test(test_a_good_request_afterwards),
 		cmocka_unit_test(test_every_code_was_met),
+		cmocka_unit_test(independent_errors_are_told_at_once),
+		cmocka_unit_test(many_errors_are_sixteen),
 	};
 	return cmocka_run_group_tests(tests, group_start, group_stop);
 }

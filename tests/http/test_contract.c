@@ -79,8 +79,11 @@ static void the_media_types_are_the_routes(void **state)
 }
 
 /* What a route evaluates is documented in every format of its protocol, and in no other. */
-static void check_formats(const struct route *route, const struct protocol *protocol)
+static void check_formats(const struct route *route, const struct endpoint *endpoint)
 {
+	const struct protocol *protocol = endpoint->protocol;
+	const struct reply_format *lines =
+		endpoint->lines ? endpoint->lines->protocol->replies : NULL;
 	char bodies[CONTRACT_NODE], replies[CONTRACT_NODE];
 	size_t n = 0;
 	snprintf(bodies, sizeof bodies, "paths>%s>post>requestBody>content", route->path);
@@ -90,6 +93,8 @@ static void check_formats(const struct route *route, const struct protocol *prot
 	assert_int_equal(count_keys(bodies), n);
 	for (n = 0; protocol->replies[n].content_type; n++)
 		assert_key(replies, protocol->replies[n].content_type);
+	for (; lines && lines->content_type; lines++, n++)
+		assert_key(replies, lines->content_type);
 	assert_int_equal(count_keys(replies), n);
 }
 
@@ -98,10 +103,10 @@ static void the_formats_are_the_protocols(void **state)
 	size_t n = 0;
 	(void)state;
 	for (const struct route *route = routes; route->path; route++) {
-		const struct protocol *protocol = route->on[METHOD_POST].protocol;
-		if (!protocol)
+		const struct endpoint *endpoint = &route->on[METHOD_POST];
+		if (!endpoint->protocol)
 			continue;
-		check_formats(route, protocol);
+		check_formats(route, endpoint);
 		n++;
 	}
 	assert_true(n > 0);

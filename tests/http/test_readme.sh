@@ -46,6 +46,8 @@ runs='
 curl http://127.0.0.1:8080/v1/losses/cross_entropy|curl_replies|command -v curl
 python3 -c '\''import numpy, safetensors|safetensors_replies|command -v curl && python3 -c "import numpy, safetensors"
 python3 -c '\''import numpy, tritonclient|tritonclient_replies|python3 -c "import numpy, tritonclient.http"
+printf |lines_replies|command -v curl
+curl -s http://127.0.0.1:8080|schema_replies|command -v curl && command -v jq
 lossd eval batch.safetensors|eval_replies|command -v python3
 make setup-run && make|library_replies|command -v cc && command -v c++ && command -v pkg-config
 build/lossd --listen|settings_result|true
@@ -75,6 +77,14 @@ curl_replies() { # block
   local next
   next=$(grep -lF '{"loss":1.3447266,' "$scratch"/blocks/README.md.* | head -n 1)
   [ -n "$next" ] && paste "$(cat "$1")" && [ "$(without_times <"$scratch/out")" = "$(without_times <"$next")" ]
+}
+
+lines_replies() {
+  paste "$(cat "$1")" && [ "$(wc -l <"$scratch/out")" -eq 2 ] && holds '{"loss":1.3132616,' && holds '{"loss":0.3132617,'
+}
+
+schema_replies() {
+  paste "$(cat "$1")" && grep -q '"required"' "$folder/problem.schema.json"
 }
 
 safetensors_replies() {

@@ -342,6 +342,39 @@ static void text_is_formatted(void **state)
 	loss_arena_destroy(arena);
 }
 
+/* All is as at the beginning, and the budget has back what was taken beyond that. */
+static void a_reset_arena_is_as_new(void **state)
+{
+	(void)state;
+	static _Alignas(64) unsigned char block[4096];
+	struct loss_budget budget = budget_of((size_t)4 << 20);
+	for (int in_block = 0; in_block < 2; in_block++) {
+		struct loss_arena *arena =
+			in_block ? loss_arena_create_in(&budget, block, sizeof block)
+				 : create_arena(&budget);
+		size_t begun = loss_arena_held(arena), before = held(&budget);
+		unsigned char *first = loss_arena_alloc(arena, 1, 1);
+		for (int round = 0; round < 3; round++) {
+			static const size_t sizes[] = {64, 12000, 100000, 12000, MAPPED};
+			for (size_t i = 0; i < COUNT(sizes); i++)
+				assert_non_null(loss_arena_alloc(arena, sizes[i], 1));
+			for (size_t n = 100; n <= MAPPED; n += MAPPED - 100) {
+				struct loss_buffer *buffer = loss_buffer_create(arena);
+				assert_true(buffer && loss_buffer_reserve(buffer, n));
+			}
+			assert_null(loss_arena_alloc(arena, (size_t)8 << 20, 1));
+			loss_arena_reset(arena);
+			assert_int_equal(loss_arena_held(arena), begun);
+			assert_int_equal(held(&budget), before);
+			assert_ptr_equal(loss_arena_alloc(arena, 1, 1), first);
+			loss_arena_reset(arena);
+		}
+		loss_arena_destroy(arena);
+		assert_int_equal(held(&budget), 0);
+	}
+	loss_budget_trim(&budget);
+}
+
 static void text_is_copied(void **state)
 {
 	(void)state;
@@ -498,6 +531,7 @@ int main(void)
 		cmocka_unit_test(what_is_kept_is_paid_for_as_it_is_used),
 		cmocka_unit_test(an_arena_gives_back_both_kinds),
 		cmocka_unit_test(text_is_formatted),
+		cmocka_unit_test(a_reset_arena_is_as_new),
 		cmocka_unit_test(text_is_copied),
 		cmocka_unit_test(a_budget_is_shared_between_threads),
 		cmocka_unit_test(nothing_is_lost_between_threads),

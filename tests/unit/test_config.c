@@ -113,6 +113,8 @@ static void the_defaults_are_those_of_the_contract(void **state)
 	assert_int_equal(config.max_elements, 8589934592);
 	assert_int_equal(config.max_rank, 8);
 	assert_int_equal(config.max_header_bytes, 65536);
+	assert_string_equal(config.spool_directory, "auto");
+	assert_int_equal(config.max_reply_bytes, (uint64_t)1280 << 20);
 	assert_int_equal(config.drain_delay_ms, 0);
 	assert_int_equal(config.drain_timeout_ms, 30000);
 	assert_int_equal(config.log_level, LOG_INFO);
@@ -395,6 +397,36 @@ static void a_body_beyond_the_budget_is_told(void **state)
 		assert_int_equal(action, CONFIG_CHECK);
 		assert_string_equal(err.text, whole);
 	}
+}
+
+static void a_folder_that_takes_no_files_is_told(void **state)
+{
+	static const struct {
+		const char *variable, *flag, *told;
+	} cases[] = {
+		{NULL, "--threads=1", NULL},
+		{"/nowhere/a", "--threads=1", "/nowhere/a"},
+		{"/nowhere/a", "--spool-directory=/tmp", NULL},
+		{NULL, "--spool-directory=/nowhere/b", "/nowhere/b"},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		char whole[400] = "";
+		if (cases[i].variable)
+			setenv("TMPDIR", cases[i].variable, 1);
+		else
+			unsetenv("TMPDIR");
+		if (cases[i].told)
+			snprintf(whole, sizeof whole,
+				 "lossd: warning: spool_directory is %s, in which no file can be "
+				 "made (No such file or directory): of a body of lines no more is "
+				 "answered than 4 MiB of replies hold\n",
+				 cases[i].told);
+		LOAD("--check-config", "--max-body-bytes=1KiB", cases[i].flag);
+		assert_int_equal(action, CONFIG_CHECK);
+		assert_string_equal(err.text, whole);
+	}
+	unsetenv("TMPDIR");
 }
 
 /* Each that others may reach, in plain text, while whoever comes is served. */
@@ -1042,6 +1074,7 @@ int main(void)
 		TEST(unknown_variables_are_told),
 		TEST(variables_of_kubernetes_are_no_mistakes),
 		TEST(a_body_beyond_the_budget_is_told),
+		TEST(a_folder_that_takes_no_files_is_told),
 		TEST(open_listeners_are_told),
 		TEST(auto_stands_for_what_the_machine_has),
 		TEST(sizes_take_units),

@@ -306,7 +306,9 @@ static void documented_defaults_are_the_real_ones(void **state)
 		struct loss_args args;
 		struct eval eval;
 		eval_start(&eval, loss->name);
-		assert_int_equal(problem_arguments(eval.problem, &args, &eval.error), LOSS_OK);
+		assert_int_equal(problem_arguments(eval.problem, &args,
+						   errors_into(&eval.error, eval.arena)),
+				 LOSS_OK);
 		assert_int_equal(args.given, 0);
 		for (size_t i = 0; i < loss->n_arguments; i++)
 			expect_default(loss->arguments[i], &args);

@@ -39,6 +39,56 @@ static void expect_refusals(const struct refusal *rows, size_t n, loss_status st
 	}
 }
 
+/* ---------------------------------------------------------------- several errors */
+
+/* The fields of all errors, in order, where they are of one stage. */
+static void independent_errors_of_a_stage_are_told_at_once(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text, *fields;
+		loss_status status;
+	} rows[] = {
+		{CE "logits:I64:2,3 targets:BOOL:2 weight:F32:7", "logits targets ",
+		 LOSS_DTYPE_MISMATCH},
+		{CE "weight:F32:7 label_smoothing=2", "logits targets ", LOSS_MISSING_FIELD},
+		{CE "logits:F32:2,3 targets:I64:5 weight:F32:7 row_weight:F32:9 label_smoothing=2",
+		 "targets weight row_weight ", LOSS_SHAPE_MISMATCH},
+		{CE "logits:F32: targets:I64:5 weight:F32:7", "logits ", LOSS_SHAPE_MISMATCH},
+		{CE TWO_ROWS "label_smoothing=2 temperature=0 k=9", "label_smoothing temperature ",
+		 LOSS_ARGUMENT_OUT_OF_RANGE},
+	};
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct eval eval;
+		char fields[256] = "";
+		require(spec_plan(&eval, rows[i].text) == rows[i].status, "%s", rows[i].text);
+		for (const struct loss_error *err = &eval.error; err; err = err->more) {
+			require(err->status == rows[i].status && err->detail[0], "%s",
+				rows[i].text);
+			strcat(strcat(fields, err->field), " ");
+		}
+		require(strcmp(fields, rows[i].fields) == 0, "%s: %s", rows[i].text, fields);
+		eval_end(&eval);
+	}
+}
+
+/* Without memory for the others the first is told as ever. */
+static void the_first_error_needs_no_memory(void **state)
+{
+	struct loss_budget *budget = loss_budget_create(SIZE_MAX);
+	struct loss_arena *arena = loss_arena_create(budget);
+	struct loss_problem *problem = loss_problem_create(loss_find("cross_entropy", 13), arena);
+	struct loss_plan *plan;
+	struct loss_error err;
+	(void)state;
+	assert_int_equal(loss_plan_create(problem, arena, &plan, &err), LOSS_MISSING_FIELD);
+	assert_non_null(err.more);
+	assert_null(err.more->more);
+	assert_int_equal(loss_problem_check_dtypes(problem, &err), LOSS_OK);
+	loss_arena_destroy(arena);
+	loss_budget_destroy(budget);
+}
+
 /* ---------------------------------------------------------------- types */
 
 #define FLOAT_DTYPES "F64, F32, F16, BF16, F8_E4M3, F8_E5M2"
@@ -523,6 +573,8 @@ int main(void)
 		cmocka_unit_test(a_target_of_rank_7_has_a_place),
 		cmocka_unit_test(errors_take_precedence_in_the_order_of_the_contract),
 		cmocka_unit_test(shapes_are_judged_with_the_arguments_that_are_right),
+		cmocka_unit_test(independent_errors_of_a_stage_are_told_at_once),
+		cmocka_unit_test(the_first_error_needs_no_memory),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -199,8 +199,9 @@ static void texts_are_copied(void **state)
 	memset(name, '?', sizeof(name) - 1);
 	memset(unknown, '?', sizeof(unknown) - 1);
 	names[0] = NULL;
-	assert_int_equal(problem_arguments(eval.problem, &args, &eval.error),
-			 LOSS_ARGUMENT_OUT_OF_RANGE);
+	assert_int_equal(
+		problem_arguments(eval.problem, &args, errors_into(&eval.error, eval.arena)),
+		LOSS_ARGUMENT_OUT_OF_RANGE);
 	assert_non_null(strstr(eval.error.detail, "\"avg\""));
 	assert_string_equal(eval.problem->outputs[0].name, "grad");
 	assert_string_equal(eval.problem->outputs[1].name, "grab");
@@ -215,12 +216,15 @@ static void a_value_needs_no_text(void **state)
 	eval_start(&eval, "cross_entropy");
 	struct loss_value value = {.type = LOSS_VALUE_NUMBER, .number = 0.25};
 	assert_int_equal(set(&eval, "label_smoothing", value), LOSS_OK);
-	assert_int_equal(problem_arguments(eval.problem, &args, &eval.error), LOSS_OK);
+	assert_int_equal(
+		problem_arguments(eval.problem, &args, errors_into(&eval.error, eval.arena)),
+		LOSS_OK);
 	assert_true(args.label_smoothing == 0.25);
 	assert_int_equal(set(&eval, "denominator", (struct loss_value){.type = LOSS_VALUE_NUMBER}),
 			 LOSS_OK);
-	assert_int_equal(problem_arguments(eval.problem, &args, &eval.error),
-			 LOSS_ARGUMENT_OUT_OF_RANGE);
+	assert_int_equal(
+		problem_arguments(eval.problem, &args, errors_into(&eval.error, eval.arena)),
+		LOSS_ARGUMENT_OUT_OF_RANGE);
 	assert_string_equal(eval.error.detail,
 			    "denominator is , but must be greater than 0, finite");
 	eval_end(&eval);
@@ -241,7 +245,9 @@ static void an_argument_of_the_wrong_type_is_not_kept(void **state)
 	assert_int_equal(set(&eval, "reduction", value), LOSS_WRONG_TYPE);
 	memset(text, '9', sizeof text); /* and no end */
 	struct loss_args args;
-	assert_int_equal(problem_arguments(eval.problem, &args, &eval.error), LOSS_OK);
+	assert_int_equal(
+		problem_arguments(eval.problem, &args, errors_into(&eval.error, eval.arena)),
+		LOSS_OK);
 	assert_true(args.temperature == 1.0);
 	assert_int_equal(args.reduction, REDUCTION_MEAN);
 	/* It was given nevertheless. */
@@ -284,7 +290,7 @@ static loss_status read_one(struct eval *eval, const char *name, const char *tex
 {
 	eval_start(eval, "cross_entropy");
 	assert_int_equal(set(eval, name, spec_value(text)), LOSS_OK);
-	return problem_arguments(eval->problem, args, &eval->error);
+	return problem_arguments(eval->problem, args, errors_into(&eval->error, eval->arena));
 }
 
 #define REDUCTIONS "must be one of \"none\", \"mean\", \"sum\", \"elementwise_mean\""
@@ -332,7 +338,9 @@ static void values_out_of_range(void **state)
 		snprintf(detail, sizeof(detail), "%s %s", rows[i].name, rows[i].detail);
 		assert_int_equal(status, LOSS_ARGUMENT_OUT_OF_RANGE);
 		expect_error(&eval, status, rows[i].name, detail);
-		assert_int_equal(problem_arguments(eval.problem, &args, NULL), status);
+		assert_int_equal(
+			problem_arguments(eval.problem, &args, errors_into(NULL, eval.arena)),
+			status);
 		eval_end(&eval);
 	}
 }
@@ -396,7 +404,9 @@ static void given_arguments_are_marked_and_null_is_not(void **state)
 	struct loss_args args;
 	spec_start(&eval, "cross_entropy reduction=sum empty_mean=zero grad_dtype=F32 reduce=true "
 			  "size_average=false ignore_index=null label_smoothing=null");
-	assert_int_equal(problem_arguments(eval.problem, &args, &eval.error), LOSS_OK);
+	assert_int_equal(
+		problem_arguments(eval.problem, &args, errors_into(&eval.error, eval.arena)),
+		LOSS_OK);
 	assert_int_equal(args.given, 1u << ARGUMENT_REDUCTION | 1u << ARGUMENT_EMPTY_MEAN |
 					     1u << ARGUMENT_GRAD_DTYPE | 1u << ARGUMENT_REDUCE |
 					     1u << ARGUMENT_SIZE_AVERAGE);
@@ -420,7 +430,8 @@ static void the_first_of_several_errors_is_reported(void **state)
 	struct loss_args args;
 	spec_start(&eval, "cross_entropy class_axis=0 denominator=-1 label_smoothing=3 "
 			  "reduction=sum empty_mean=two ignore_index=5 reduce=false");
-	loss_status status = problem_arguments(eval.problem, &args, &eval.error);
+	loss_status status =
+		problem_arguments(eval.problem, &args, errors_into(&eval.error, eval.arena));
 	assert_int_equal(status, LOSS_ARGUMENT_OUT_OF_RANGE);
 	expect_error(&eval, status, "label_smoothing", "label_smoothing is 3, but must be 0 to 1");
 	/* the others are there, and defaults where one is out of range */

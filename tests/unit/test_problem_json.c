@@ -14,13 +14,21 @@
 #include "budget.h"
 #include "status/status.h"
 
+/* The context is the pointer of all errors that have a field. */
+static void point(const void *context, const struct loss_error *err, char *out, size_t size)
+{
+	assert_string_not_equal(err->field, "");
+	snprintf(out, size, "%s", (const char *)context);
+}
+
 static const char *write_problem(struct loss_arena *arena, const struct loss_error *err,
 				 const char *pointer, const char *request_id)
 {
 	assert_non_null(arena);
 	struct loss_buffer *buffer = loss_buffer_create(arena);
 	assert_non_null(buffer);
-	assert_true(problem_json_write(buffer, err, pointer, request_id));
+	const struct problem_origin origin = {request_id, 0, point, pointer};
+	assert_true(problem_json_write(buffer, err, &origin));
 	assert_true(loss_buffer_append(buffer, "", 1));
 	return (const char *)buffer->data;
 }
@@ -37,6 +45,9 @@ static void test_the_whole_document(void **state)
 			    "\"title\":\"Target out of bounds\",\"status\":422,"
 			    "\"detail\":\"targets[3] is 7, but there are 5 classes (0..4)\","
 			    "\"code\":\"target_out_of_bounds\",\"pointer\":\"/targets/3\","
+			    "\"errors\":[{\"code\":\"target_out_of_bounds\","
+			    "\"detail\":\"targets[3] is 7, but there are 5 classes (0..4)\","
+			    "\"pointer\":\"/targets/3\"}],"
 			    "\"request_id\":\"id-1\"}\n");
 	loss_arena_destroy(arena);
 }
@@ -49,7 +60,28 @@ static void test_no_place_no_pointer(void **state)
 	loss_fail(&err, STATUS_EMPTY_BODY, NULL, "the body is empty");
 	const char *text = write_problem(arena, &err, "", "x");
 	assert_null(strstr(text, "pointer"));
-	assert_non_null(strstr(text, "\"code\":\"empty_body\",\"request_id\":\"x\"}"));
+	assert_non_null(strstr(text, "\"code\":\"empty_body\",\"errors\":[{\"code\":"
+				     "\"empty_body\",\"detail\":\"the body is empty\"}],"
+				     "\"request_id\":\"x\"}"));
+	loss_arena_destroy(arena);
+}
+
+static void test_a_line_and_several_errors(void **state)
+{
+	(void)state;
+	struct loss_arena *arena = loss_arena_create(NULL);
+	struct loss_buffer *buffer = loss_buffer_create(arena);
+	struct loss_error err, second;
+	const struct problem_origin origin = {"x", 7, point, "/here"};
+	loss_fail(&second, LOSS_DTYPE_MISMATCH, "weight", "two");
+	loss_fail(&err, LOSS_WRONG_TYPE, "", "one");
+	err.more = &second;
+	assert_true(problem_json_write(buffer, &err, &origin) && loss_buffer_append(buffer, "", 1));
+	assert_non_null(strstr((const char *)buffer->data,
+			       "\"detail\":\"one\",\"code\":\"wrong_type\",\"line\":7,\"errors\":["
+			       "{\"code\":\"wrong_type\",\"detail\":\"one\"},"
+			       "{\"code\":\"dtype_mismatch\",\"detail\":\"two\","
+			       "\"pointer\":\"/here\"}],\"request_id\":\"x\"}"));
 	loss_arena_destroy(arena);
 }
 
@@ -129,7 +161,8 @@ static void test_no_memory(void **state)
 	assert_non_null(buffer);
 	struct loss_error err;
 	loss_fail(&err, LOSS_WRONG_TYPE, NULL, "detail");
-	assert_false(problem_json_write(buffer, &err, "", "id"));
+	assert_false(
+		problem_json_write(buffer, &err, &(struct problem_origin){.request_id = "id"}));
 	loss_arena_destroy(arena);
 }
 
@@ -138,6 +171,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_the_whole_document),
 		cmocka_unit_test(test_no_place_no_pointer),
+		cmocka_unit_test(test_a_line_and_several_errors),
 		cmocka_unit_test(test_every_status),
 		cmocka_unit_test(test_hostile_text),
 		cmocka_unit_test(test_cut_detail),

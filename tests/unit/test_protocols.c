@@ -8,7 +8,7 @@
 
 #include "../../server/eval/protocols.h"
 
-static const struct protocol *const protocols[] = {&protocol_v1, &protocol_v2};
+static const struct protocol *const protocols[] = {&protocol_v1, &protocol_lines, &protocol_v2};
 #define N_PROTOCOLS (sizeof protocols / sizeof protocols[0])
 
 static void test_json_is_the_default(void **state)
@@ -56,11 +56,26 @@ static void test_rows_are_complete(void **state)
 	}
 }
 
+/* They are listed with all that the path reads, and read by the protocol of lines. */
+static void test_lines_are_of_v1(void **state)
+{
+	const struct media_type *lines = protocol_lines.requests, *all = protocol_v1.requests;
+	(void)state;
+	for (; lines->name; lines++) {
+		size_t i = 0;
+		while (all[i].name && strcmp(all[i].name, lines->name) != 0)
+			i++;
+		assert_non_null(all[i].name);
+		assert_string_equal(all[i].format, "jsonl");
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_json_is_the_default),
 		cmocka_unit_test(test_rows_are_complete),
+		cmocka_unit_test(test_lines_are_of_v1),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

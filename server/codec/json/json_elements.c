@@ -49,7 +49,7 @@ static void format_place(const struct json_elements *elements, int levels, char 
 static struct loss_error *refuse(struct json_elements *elements, int levels, loss_status status)
 {
 	elements->stopped = true;
-	return json_fault_claim(elements->fault, status,
+	return json_fault_claim(elements->fault, status, elements->field,
 				elements->flat && levels == 0 ? "data" : NULL);
 }
 
@@ -75,7 +75,8 @@ static void blame_size(struct json_elements *elements, const char *what, uint64_
 		       const char *setting)
 {
 	elements->stopped = true;
-	loss_fail(fault_claim(&elements->fault->kept, STATUS_TOO_MANY_ELEMENTS),
+	loss_fail(fault_claim_field(&elements->fault->kept, STATUS_TOO_MANY_ELEMENTS,
+				    elements->field),
 		  STATUS_TOO_MANY_ELEMENTS, elements->field,
 		  "%s has more than %llu %s, which is %s limit (%s)", elements->field,
 		  (unsigned long long)limit, what, elements->limits_owner, setting);

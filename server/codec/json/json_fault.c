@@ -16,14 +16,12 @@ void json_fault_copy(char *out, size_t size, const char *text, size_t n)
 	out[n] = '\0';
 }
 
-struct loss_error *json_fault_claim(struct json_fault *fault, loss_status status,
+struct loss_error *json_fault_claim(struct json_fault *fault, loss_status status, const char *field,
 				    const char *member)
 {
-	struct loss_error *kept = fault_claim(&fault->kept, status);
-	if (kept && member) {
-		fault->member_status = status;
-		json_fault_copy(fault->member, sizeof fault->member, member, strlen(member));
-	}
+	struct loss_error *kept = fault_claim_field(&fault->kept, status, field);
+	if (kept && member)
+		fault_set_member(&fault->kept, kept, member);
 	return kept;
 }
 
@@ -69,12 +67,6 @@ static void write_index(struct writer *w, size_t index)
 	write_text(w, text);
 }
 
-static bool same_error(const struct loss_error *a, const struct loss_error *b)
-{
-	return a->status == b->status && strcmp(a->field, b->field) == 0 &&
-	       strcmp(a->detail, b->detail) == 0;
-}
-
 void json_fault_pointer(const struct json_fault *fault, const struct loss_error *err, bool typed,
 			char *out, size_t size)
 {
@@ -82,8 +74,8 @@ void json_fault_pointer(const struct json_fault *fault, const struct loss_error 
 	out[0] = '\0';
 	if (err->field[0] == '\0')
 		return;
-	bool in_member = fault->member_status == err->status && err->status != LOSS_OK &&
-			 same_error(&fault->kept.error, err);
+	const char *member = fault_member(&fault->kept, err);
+	bool in_member = *member != '\0';
 	if (!in_member && (!err->has_index || (err->index_rank == 0 && !typed))) {
 		write_text(&w,
 			   err->field); /* the whole of a tensor or an argument goes by its name */
@@ -91,7 +83,7 @@ void json_fault_pointer(const struct json_fault *fault, const struct loss_error 
 	}
 	write_name(&w, err->field);
 	if (in_member)
-		write_name(&w, fault->member);
+		write_name(&w, member);
 	else if (typed && err->has_index)
 		write_text(&w, "/data");
 	if (!err->has_index)

@@ -6,19 +6,15 @@
 #include "status/fault.h"
 
 struct json_fault {
-	struct fault kept;
-	/* Where the kept error, if it is of this status, is in a member of a typed tensor: "shape".
-	 */
-	loss_status member_status;
-	char member[64];
+	struct fault kept; /* members are those of typed tensors: "shape" */
 };
 
-/* fault_claim for an error in that member of a typed tensor; NULL: in none. */
-struct loss_error *json_fault_claim(struct json_fault *fault, loss_status status,
+/* fault_claim_field for an error in that member of a typed tensor; NULL: in none. */
+struct loss_error *json_fault_claim(struct json_fault *fault, loss_status status, const char *field,
 				    const char *member);
 
 /*
- * Renders where the kept error is, or any other of the same request: a JSON Pointer. `typed` tells
+ * Renders where a kept error is, or any other of the same request: a JSON Pointer. `typed` tells
  * whether the tensor that it names was given in the typed form.
  */
 void json_fault_pointer(const struct json_fault *fault, const struct loss_error *err, bool typed,

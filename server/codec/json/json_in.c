@@ -95,7 +95,7 @@ static void hint_key(const struct json_in *in, const struct json_token *token, c
 
 static void note_key(struct json_in *in, loss_status status, const struct json_token *token)
 {
-	struct loss_error *err = fault_claim(&in->fault.kept, status);
+	struct loss_error *err = fault_claim_field(&in->fault.kept, status, token->text);
 	char name[sizeof err->field], hint[LOSS_HINT_CHARS];
 	if (!err)
 		return;
@@ -134,7 +134,7 @@ static void read_non_finite(struct json_in *in, const struct json_token *token)
 
 static void note_outputs(struct json_in *in, const struct json_token *token)
 {
-	struct loss_error *err = fault_claim(&in->fault.kept, LOSS_WRONG_TYPE);
+	struct loss_error *err = fault_claim_field(&in->fault.kept, LOSS_WRONG_TYPE, "outputs");
 	char shown[JSON_SHOWN_SIZE];
 	if (!err)
 		return;
@@ -339,18 +339,29 @@ static void note_missing(struct json_in *in)
 		const struct loss_tensor_info *info = &in->loss->tensors[i];
 		if (!info->required || json_members_has(&in->members, i))
 			continue;
-		loss_fail(fault_claim(&in->fault.kept, LOSS_MISSING_FIELD), LOSS_MISSING_FIELD,
-			  info->name, "%s is %s, but %s needs it", info->name,
+		loss_fail(fault_claim_field(&in->fault.kept, LOSS_MISSING_FIELD, info->name),
+			  LOSS_MISSING_FIELD, info->name, "%s is %s, but %s needs it", info->name,
 			  is_null(in, i) ? "null" : "missing", in->loss->name);
 	}
+}
+
+/* What else the loss would say, were it asked: types, and then what is missing, go before shapes.
+ */
+static void note_others(struct json_in *in)
+{
+	struct fault *fault = &in->fault.kept;
+	struct loss_error found;
+	fault_note(fault, loss_problem_check_dtypes(in->problem, &found), &found);
+	if (status_precedes(LOSS_MISSING_FIELD, fault->error.status) ||
+	    fault->error.status == LOSS_MISSING_FIELD)
+		note_missing(in);
 }
 
 static loss_status end_problem(struct json_in *in, struct loss_error *err)
 {
 	set_tensors(in);
-	if (in->fault.kept.error.status != LOSS_OK &&
-	    status_precedes(LOSS_MISSING_FIELD, in->fault.kept.error.status))
-		note_missing(in);
+	if (in->fault.kept.error.status != LOSS_OK)
+		note_others(in);
 	return fault_report(&in->fault.kept, err);
 }
 
@@ -415,8 +426,11 @@ struct decoder *json_in_create(const struct decoder_setup *setup)
 		.arena = arena,
 		.non_finite = setup->non_finite,
 		.limits = setup->limits,
+		.fault = {.kept = {.arena = arena}},
 	};
 	list_names(in);
 	json_scan_start(&in->scan, arena, &(struct json_scan_owner){on_token, on_numbers, in});
+	if (setup->line > 0)
+		in->scan.line = setup->line;
 	return &in->decoder;
 }

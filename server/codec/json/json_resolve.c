@@ -8,7 +8,7 @@
 static struct loss_error *refuse(struct json_tensor *tensor, loss_status status)
 {
 	tensor->broken = true;
-	return fault_claim(&tensor->fault->kept, status);
+	return fault_claim_field(&tensor->fault->kept, status, tensor->info->name);
 }
 
 static void set_place(struct loss_error *err, const struct loss_tensor *shape, size_t flat_index)

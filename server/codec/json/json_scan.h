@@ -73,11 +73,13 @@ struct json_scan {
 	struct loss_arena *arena;
 	int state;
 	unsigned depth;
-	uint32_t objects;          /* bit i: level i is an object */
-	uint64_t offset;           /* of the piece in the text */
-	const char *piece;         /* the piece being read */
-	uint64_t end;              /* where the document ended; 0: it has not */
-	uint64_t line, line_start; /* counted from 1; the offset of the line's first byte */
+	uint32_t objects;  /* bit i: level i is an object */
+	uint64_t offset;   /* of the piece in the text */
+	const char *piece; /* the piece being read */
+	uint64_t end;      /* where the document ended; 0: it has not */
+	/* Counted from 1, or from what the owner sets at the start; the offset of its first byte.
+	 */
+	uint64_t line, line_start;
 	struct json_text text;
 	bool text_is_key;
 	struct loss_buffer *carry; /* a number that the end of a piece has cut */

@@ -26,7 +26,7 @@ void json_shape_start(struct json_shape *shape, const char *field,
 static struct loss_error *refuse(struct json_shape *shape, loss_status status)
 {
 	shape->broken = true;
-	return json_fault_claim(shape->fault, status, "shape");
+	return json_fault_claim(shape->fault, status, shape->field, "shape");
 }
 
 static void blame_dimension(struct json_shape *shape, loss_status status,

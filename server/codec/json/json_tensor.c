@@ -37,7 +37,7 @@ void json_tensor_start(struct json_tensor *tensor, const struct loss_tensor_info
 static struct loss_error *refuse(struct json_tensor *tensor, loss_status status, const char *member)
 {
 	tensor->broken = tensor->elements.stopped = true;
-	return json_fault_claim(tensor->fault, status, member);
+	return json_fault_claim(tensor->fault, status, tensor->info->name, member);
 }
 
 static void blame_member_type(struct json_tensor *tensor, const struct json_token *token,

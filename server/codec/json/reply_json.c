@@ -96,7 +96,8 @@ static void put_rest(struct reply_json *reply)
 		put_member(out, "totals", input, reply_json_put_totals);
 	if (input->result->n_warnings > 0)
 		put_member(out, "warnings", input, reply_json_put_warnings);
-	put_member(out, "metrics", input, reply_json_put_metrics);
+	if (input->timings)
+		put_member(out, "metrics", input, reply_json_put_metrics);
 	json_out_end(out, '}');
 }
 
@@ -133,4 +134,11 @@ struct encoder *reply_json_create(const struct encoder_input *input)
 	for (size_t i = 0; i < input->result->n_outputs; i++)
 		reply->encoder.elements += input->result->outputs[i].tensor.count;
 	return &reply->encoder;
+}
+
+struct encoder *reply_json_create_line(const struct encoder_input *input)
+{
+	struct encoder_input timeless = *input;
+	timeless.timings = NULL;
+	return reply_json_create(&timeless);
 }

@@ -204,9 +204,9 @@ static void note_missing(struct numpy_in *in)
 	for (size_t i = 0; i < in->loss->n_tensors; i++) {
 		const struct loss_tensor_info *info = &in->loss->tensors[i];
 		if (info->required && !in->arrays[i].present)
-			loss_fail(fault_claim(&in->fault, LOSS_MISSING_FIELD), LOSS_MISSING_FIELD,
-				  info->name, "%s is missing, but %s needs it", info->name,
-				  in->loss->name);
+			loss_fail(fault_claim_field(&in->fault, LOSS_MISSING_FIELD, info->name),
+				  LOSS_MISSING_FIELD, info->name, "%s is missing, but %s needs it",
+				  info->name, in->loss->name);
 	}
 }
 
@@ -288,6 +288,7 @@ struct decoder *numpy_in_create(const struct decoder_setup *setup)
 	memset(in, 0, sizeof *in);
 	in->decoder = (struct decoder){.feed = feed, .finish = finish, .pointer = pointer};
 	in->setup = *setup;
+	in->fault.arena = setup->arena;
 	in->loss = loss_problem_info(setup->problem);
 	in->fed = loss_buffer_create(setup->arena);
 	return in->fed ? &in->decoder : NULL;

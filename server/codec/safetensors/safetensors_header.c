@@ -16,16 +16,17 @@ static const char *const member_names[N_MEMBERS] = {"dtype", "shape", "data_offs
 /* ---------------------------------------------------------------- faults */
 
 /* Where a fault is written; NULL where nobody would read it. */
-static struct loss_error *refuse(struct safetensors_header *header, loss_status status)
+static struct loss_error *refuse(struct safetensors_header *header, loss_status status,
+				 const char *field)
 {
-	return fault_claim(&header->fault.kept, status);
+	return fault_claim_field(&header->fault.kept, status, field);
 }
 
 /* A broken rule of the format; `name` is the tensor's, or NULL where none is to blame. */
 __attribute__((format(printf, 3, 4))) static void blame(struct safetensors_header *header,
 							const char *name, const char *format, ...)
 {
-	struct loss_error *err = refuse(header, STATUS_INVALID_SAFETENSORS);
+	struct loss_error *err = refuse(header, STATUS_INVALID_SAFETENSORS, "");
 	char text[sizeof err->detail];
 	va_list arguments;
 	if (!err)
@@ -43,7 +44,7 @@ static void note_unknown(struct safetensors_header *header, const struct json_to
 		{"outputs", "it stands in the query string: ?outputs=loss,grad"},
 		{"compress", "it stands in the query string: ?compress=true"},
 	};
-	struct loss_error *err = refuse(header, LOSS_UNKNOWN_FIELD);
+	struct loss_error *err = refuse(header, LOSS_UNKNOWN_FIELD, header->name);
 	const struct loss_place place = {
 		.loss = header->loss,
 		.kinds = LOSS_NAME_TENSOR,
@@ -89,7 +90,7 @@ static void blame_value(struct safetensors_header *header, const struct json_tok
 			const char *must_be)
 {
 	char shown[JSON_SHOWN_SIZE];
-	if (!refuse(header, STATUS_INVALID_SAFETENSORS))
+	if (!refuse(header, STATUS_INVALID_SAFETENSORS, ""))
 		return;
 	json_fault_show(token, shown);
 	if (header->in_metadata || header->members.selected == N_MEMBERS)
@@ -281,6 +282,7 @@ bool safetensors_header_start(struct safetensors_header *header, const struct de
 	*header = (struct safetensors_header){
 		.loss = loss_problem_info(setup->problem),
 		.arena = setup->arena,
+		.fault = {.kept = {.arena = setup->arena}},
 		.limits = limits,
 		.entries = loss_buffer_create(setup->arena),
 		.names = loss_buffer_create(setup->arena),
@@ -378,8 +380,9 @@ static void note_missing(struct safetensors_header *header)
 		const struct loss_tensor_info *info = &header->loss->tensors[i];
 		if (!info->required || header->present[i])
 			continue;
-		loss_fail(refuse(header, LOSS_MISSING_FIELD), LOSS_MISSING_FIELD, info->name,
-			  "%s is missing, but %s needs it", info->name, header->loss->name);
+		loss_fail(refuse(header, LOSS_MISSING_FIELD, info->name), LOSS_MISSING_FIELD,
+			  info->name, "%s is missing, but %s needs it", info->name,
+			  header->loss->name);
 	}
 }
 

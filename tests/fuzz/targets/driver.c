@@ -147,15 +147,22 @@ void fuzz_same(const struct fuzz_outcome *one, const struct fuzz_outcome *other,
 		   other->hash);
 }
 
+static void put_pointer(const void *context, const struct loss_error *err, char *out, size_t size)
+{
+	(void)err;
+	snprintf(out, size, "%s", (const char *)context);
+}
+
 void fuzz_check_error(const struct loss_error *err, const char *pointer)
 {
+	const struct problem_origin origin = {"id", 0, put_pointer, pointer};
 	struct loss_arena *arena = loss_arena_create(NULL);
 	struct loss_buffer *document = arena ? loss_buffer_create(arena) : NULL;
 	fuzz_check(err->status > LOSS_OK && err->status < STATUS_END && err->status != STATUS_START,
 		   "status %d", err->status);
 	fuzz_check(err->status != STATUS_INTERNAL_ERROR, "internal error: %s", err->detail);
 	fuzz_check(err->detail[0] != '\0', "an error without a sentence");
-	fuzz_check(document && problem_json_write(document, err, pointer, "id"),
+	fuzz_check(document && problem_json_write(document, err, &origin),
 		   "no memory for a problem document");
 	fuzz_check_json(document->data, document->size);
 	loss_arena_destroy(arena);

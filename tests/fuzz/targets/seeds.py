@@ -192,6 +192,13 @@ def seeds():
         yield "oip_json", name + b"\n" + document
         document, data = oip(text, True)
         yield "oip_binary", name + b"\n" + document + b"\n" + data
+    for loss in sorted({loss for loss, _ in good}):
+        texts = [text.encode() for name, text in good if name == loss][:3]
+        yield "lines", loss.encode() + b"\n" + b"\n".join(texts)
+    for end in (b"\n", b"\r\n", b"\n\n \t\r\n", b" \n{\n"):
+        yield "lines", b"cross_entropy?outputs=loss&outputs=grad\n" + end.join([CE, b"[]", CE, b"{}"]) + end
+    yield "lines", b"cross_entropy\n" + b"\n".join(BAD_JSON)
+    yield "lines", b"cross_entropy?non_finite=null\n\n\r\n"
     for body in BAD_JSON:
         yield "json", b"cross_entropy?outputs=loss&outputs=grad\n" + body
     for body in BAD_SAFETENSORS:

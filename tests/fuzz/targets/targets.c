@@ -4,6 +4,7 @@
 
 const struct fuzz_target fuzz_targets[] = {
 	{"json", fuzz_json},
+	{"lines", fuzz_lines},
 	{"safetensors", fuzz_safetensors},
 	{"oip_json", fuzz_oip_json},
 	{"oip_binary", fuzz_oip_binary},
