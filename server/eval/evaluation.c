@@ -236,11 +236,12 @@ static bool shares_memory(const struct evaluation *e)
 static void choose_coding(struct evaluation *e, bool more)
 {
 	struct loss_buffer *text = e->encoded.text;
-	bool worthwhile = more || text->size + size_of_tensors(&e->encoded) >= DEFLATER_MIN_BYTES;
-	e->compressible =
-		worthwhile && (!e->encoder->binary || e->wish.compress) && !shares_memory(e);
-	if (e->compressible && e->kind.takes_gzip)
-		e->deflater = deflater_create(e->arena); /* without memory it goes as it is */
+	bool large = more || text->size + size_of_tensors(&e->encoded) >= DEFLATER_MIN_BYTES;
+	bool worthwhile = large && (!e->encoder->binary || e->wish.compress);
+	e->compressible = (worthwhile || e->kind.reply_coding.always) && !shares_memory(e);
+	if (e->compressible && e->kind.reply_coding.coding != CODING_IDENTITY)
+		/* Without memory it goes as it is. */
+		e->deflater = deflater_create(e->kind.reply_coding.coding, e->arena);
 	if (!e->deflater && more && e->encoder->elements >= MANY_ELEMENTS &&
 	    e->encoder->elements < SIZE_MAX / USUAL_CHARS)
 		(void)loss_buffer_reserve(text, e->encoder->elements * USUAL_CHARS);

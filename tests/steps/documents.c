@@ -183,7 +183,7 @@ static void read_headers(const struct raw_head *raw, struct loss_arena *arena)
 	head_media_type(&head, types, 2, &index, &err);
 	head_encoding(&head, &coding, &err);
 	head_accept(&head, types, 2, &index, &err);
-	head_takes_gzip(&head);
+	head_reply_coding(&head);
 	head_timeout(&head, &ms, &err);
 }
 
