@@ -6,8 +6,8 @@
 #ifndef LOSSD_CODEC_DECODER_H
 #define LOSSD_CODEC_DECODER_H
 
-#include "non_finite.h"
 #include "sink.h"
+#include "style.h"
 #include "wish.h"
 
 struct shm_uses;
@@ -33,8 +33,9 @@ struct decoder_setup {
 	struct decoder_limits limits;
 	/* The value of Inference-Header-Content-Length as it came; NULL: absent. */
 	const char *header_length;
-	struct non_finite_wish *non_finite; /* as the query string has it */
-	struct shm_uses *shared;            /* ranges of shared memory that the request uses */
+	struct style *style;     /* as the query string has it */
+	const char *isa;         /* as loss_problem_set_isa takes it; NULL: the best */
+	struct shm_uses *shared; /* ranges of shared memory that the request uses */
 };
 
 struct decoder {

@@ -75,9 +75,10 @@ static bool same_error(const struct loss_error *a, const struct loss_error *b)
 	       strcmp(a->detail, b->detail) == 0;
 }
 
-void json_fault_pointer(const struct json_fault *fault, const struct loss_error *err, bool typed,
-			char *out, size_t size)
+void json_fault_pointer(const struct json_fault *fault, const struct loss_error *err,
+			enum json_form form, char *out, size_t size)
 {
+	bool typed = form != JSON_NESTED;
 	struct writer w = {out, size, 0};
 	out[0] = '\0';
 	if (err->field[0] == '\0')
@@ -93,8 +94,8 @@ void json_fault_pointer(const struct json_fault *fault, const struct loss_error 
 	if (in_member)
 		write_name(&w, fault->member);
 	else if (typed && err->has_index)
-		write_text(&w, "/data");
-	if (!err->has_index)
+		write_text(&w, form == JSON_BASE64 ? "/base64" : "/data");
+	if (!err->has_index || (form == JSON_BASE64 && !in_member))
 		return;
 	if (typed && !in_member && err->index_rank > 0)
 		write_index(&w, err->flat_index);

@@ -6,7 +6,11 @@
 #ifndef LOSSD_CODEC_JSON_OUT_H
 #define LOSSD_CODEC_JSON_OUT_H
 
-#include "codec/non_finite.h"
+#include "codec/base64/base64.h"
+#include "codec/style.h"
+
+/* Bits. */
+enum json_out_pieces { JSON_OUT_FIRST = 1, JSON_OUT_LAST = 2 };
 
 struct json_out {
 	struct loss_buffer *buffer;
@@ -43,6 +47,10 @@ struct json_tensor_out {
 };
 void json_tensor_out_start(struct json_tensor_out *walk, const struct loss_tensor *tensor);
 bool json_out_tensor_piece(struct json_out *out, struct json_tensor_out *walk, size_t n);
+/* n bytes of a string of base64: all but the last piece are a multiple of three. The first begins
+ * the string, the last ends it. */
+void json_out_base64(struct json_out *out, const struct base64_kernels *kernels, const void *bytes,
+		     size_t n, enum json_out_pieces pieces);
 /* A key and its value. */
 void json_out_string_member(struct json_out *out, const char *key, const char *text);
 void json_out_size_member(struct json_out *out, const char *key, size_t value);
