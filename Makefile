@@ -188,6 +188,11 @@ $(BUILD)/tests/isa/hashes: $(addprefix $(BUILD)/tests/,isa/hashes.o support/case
 	@echo "  LD $@"
 	$(Q)$(CC) $(ALL_CFLAGS) $(LINK_MODE) -o $@ $^ -lm
 
+# The server's base64 alone, likewise.
+$(BUILD)/tests/isa/base64: $(addprefix $(BUILD)/,tests/isa/base64.o tests/support/random.o $(addprefix server/codec/base64/base64_,kernels.o avx2.o avx512.o neon.o)) $(INSIDE)
+	@echo "  LD $@"
+	$(Q)$(CC) $(ALL_CFLAGS) $(LINK_MODE) -o $@ $^ -lm
+
 FUZZ_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/fuzz/*.c))
 $(BUILD)/tests/fuzz/%.o: OPTIMIZE = -O3
 $(BUILD)/tests/fuzz/fuzz_kernels: $(FUZZ_OBJ) $(addprefix $(BUILD)/tests/support/,random.o rows.o ulp.o) $(ORACLE_OBJ) $(INSIDE)
@@ -228,7 +233,7 @@ $(BUILD)/server/route/pages.o: $(CONTRACT)
 .PHONY: contract
 contract: $(CONTRACT)
 
--include $(LIB_OBJ:.o=.d) $(FUZZ_OBJ:.o=.d) $(TARGET_OBJ:.o=.d) $(BUILD)/tests/fuzz/targets/libfuzzer.d $(NUMBERS_OBJ:.o=.d) $(BUILD)/tests/isa/hashes.d $(ORACLE_OBJ:.o=.d) $(SERVER_OBJ:.o=.d) $(SUPPORT_OBJ:.o=.d) $(STEPS_OBJ:.o=.d) $(TEST_BIN:=.d) $(wildcard $(BUILD)/tests/steps/*.d)
+-include $(LIB_OBJ:.o=.d) $(FUZZ_OBJ:.o=.d) $(TARGET_OBJ:.o=.d) $(BUILD)/tests/fuzz/targets/libfuzzer.d $(NUMBERS_OBJ:.o=.d) $(BUILD)/tests/isa/hashes.d $(BUILD)/tests/isa/base64.d $(ORACLE_OBJ:.o=.d) $(SERVER_OBJ:.o=.d) $(SUPPORT_OBJ:.o=.d) $(STEPS_OBJ:.o=.d) $(TEST_BIN:=.d) $(wildcard $(BUILD)/tests/steps/*.d)
 
 # ---------------------------------------------------------------- install
 

@@ -83,10 +83,13 @@ static void print_arguments(const struct loss_info *loss)
 	for (size_t i = 0; i < loss->n_outputs; i++)
 		printf("%s%s", i ? ", " : "", loss->outputs[i]->name);
 	printf(" (%s)\n", loss->outputs[0]->name);
-	printf("  --%-18s how NaN and infinities are written:", NON_FINITE_NAME);
-	for (size_t i = 0; i < N_NON_FINITE; i++)
-		printf("%s %s", i ? "," : "", non_finite_names[i]);
-	printf(" (%s)\n", non_finite_names[0]);
+	for (size_t i = 0; i < N_STYLE_ARGUMENTS; i++) {
+		const struct style_info *info = &style_arguments[i];
+		printf("  --%-18s %s:", info->name, info->help);
+		for (const char *const *word = info->words; *word; word++)
+			printf("%s %s", word > info->words ? "," : "", *word);
+		printf(" (%s)\n", info->words[0]);
+	}
 }
 
 static void print_help(const struct loss_info *loss)
@@ -194,7 +197,7 @@ static bool add_argument(struct eval_options *options, const char *name, size_t 
 static bool is_general(const char *name, size_t n)
 {
 	static const char outputs[] = "outputs";
-	return non_finite_is_name(name, n) ||
+	return style_find(name, n) < N_STYLE_ARGUMENTS ||
 	       (n == sizeof outputs - 1 && memcmp(name, outputs, n) == 0);
 }
 
@@ -220,8 +223,11 @@ static bool take_argument(struct eval_options *options, const char *name, size_t
 		return add_tensor(options, (size_t)tensor, value);
 	if (loss_find_argument(options->loss, name, n) >= 0 || is_general(name, n))
 		return add_argument(options, name, n, value);
-	static const char *const own[] = {"outputs", NON_FINITE_NAME, "loss",
-					  "format",  "threads",       "isa"};
+	static const char *const other[] = {"outputs", "loss", "format", "threads", "isa"};
+	enum { N_OTHER = sizeof other / sizeof *other };
+	const char *own[N_OTHER + N_STYLE_ARGUMENTS];
+	for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+		own[i] = i < N_OTHER ? other[i] : style_arguments[i - N_OTHER].name;
 	const struct loss_place place = {
 		.loss = options->loss,
 		.kinds = LOSS_NAME_TENSOR | LOSS_NAME_ARGUMENT,

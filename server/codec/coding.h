@@ -1,6 +1,6 @@
 /*
- * What decodes one content coding, a row each. Whoever drives it counts what goes in and comes out
- * (content_coding.c).
+ * What decodes one content coding, and what codes replies so: a row each. Whoever drives it counts
+ * what goes in and comes out (content_coding.c).
  */
 #ifndef LOSSD_CODEC_CODING_H
 #define LOSSD_CODEC_CODING_H
@@ -35,7 +35,17 @@ struct coding {
 	void (*restart)(void *state);
 	/* Takes all of the input, unless there is no room or an end, or nothing of it any more. */
 	enum coding_end (*decode)(void *state, struct coding_io *io);
+
+	/* Of replies; NULL: none are coded so. In the arena, with all that it takes; NULL when
+	 * there is no memory. */
+	void *(*create_out)(struct loss_arena *arena);
+	/* Appends to coded what becomes of the next n < 2^32 bytes; `end`: and all that is held.
+	 * False when there is no memory. */
+	bool (*encode)(void *state, const void *bytes, size_t n, bool end,
+		       struct loss_buffer *coded);
 };
+/* Room for coded bytes that is made at a time. */
+#define CODING_PIECE_BYTES ((size_t)32768)
 
 extern const struct coding coding_gzip, coding_deflate, coding_zstd;
 /* Deflate without a header, as archives have it: no content coding. */

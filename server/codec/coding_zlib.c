@@ -5,14 +5,12 @@
 #include <zlib.h>
 
 #include "coding.h"
-#include "content_coding.h"
 
 /* zlib's own: the largest window, and the number that asks for a gzip header in place of zlib's. */
 #define WINDOW_BITS 15
 #define WITH_GZIP 16
 
-#define PIECE_BYTES ((size_t)32768) /* coded at once */
-#define CHECK_BYTES 4096            /* deflate makes at most 1032 bytes of one */
+#define CHECK_BYTES 4096 /* deflate makes at most 1032 bytes of one */
 
 static voidpf take(voidpf arena, uInt n, uInt size)
 {
@@ -93,64 +91,43 @@ static enum coding_end decode(void *state, struct coding_io *io)
 	}
 }
 
-const struct coding coding_gzip = {"gzip", CHECK_BYTES, true, create_gzip, restart, decode};
-const struct coding coding_deflate = {"deflate",      CHECK_BYTES, false,
-				      create_deflate, restart,     decode};
-const struct coding coding_raw_deflate = {"deflate",  CHECK_BYTES, false,
-					  create_raw, restart,     decode};
-
 /* ---------------------------------------------------------------- out */
 
-struct deflater {
-	z_stream stream;
-	struct loss_buffer *coded;
-};
-
-struct deflater *deflater_create(struct loss_arena *arena)
+static void *create_out(struct loss_arena *arena)
 {
-	struct deflater *deflater = loss_arena_array(arena, struct deflater, 1);
-	if (!deflater)
+	z_stream *stream = loss_arena_array(arena, z_stream, 1);
+	if (!stream)
 		return NULL;
-	deflater->stream = stream_of(arena);
-	deflater->coded = loss_buffer_create(arena);
+	*stream = stream_of(arena);
 	/* The fastest level: digits hardly become fewer by the others, which take several times as
 	 * long. */
-	bool good = deflater->coded && deflateInit2(&deflater->stream, Z_BEST_SPEED, Z_DEFLATED,
-						    WINDOW_BITS + WITH_GZIP, MAX_MEM_LEVEL,
-						    Z_DEFAULT_STRATEGY) == Z_OK;
-	return good ? deflater : NULL;
+	int result = deflateInit2(stream, Z_BEST_SPEED, Z_DEFLATED, WINDOW_BITS + WITH_GZIP,
+				  MAX_MEM_LEVEL, Z_DEFAULT_STRATEGY);
+	return result == Z_OK ? stream : NULL;
 }
 
-static bool deflate_all(struct deflater *deflater, int flush)
+static bool encode(void *state, const void *bytes, size_t n, bool end, struct loss_buffer *coded)
 {
-	z_stream *stream = &deflater->stream;
-	struct loss_buffer *coded = deflater->coded;
+	z_stream *stream = state;
+	assert(n <= UINT32_MAX); /* zlib counts in 32 bits */
+	stream->next_in = bytes;
+	stream->avail_in = (uInt)n;
 	do {
-		if (!loss_buffer_reserve(coded, PIECE_BYTES))
+		if (!loss_buffer_reserve(coded, CODING_PIECE_BYTES))
 			return false;
 		stream->next_out = coded->data + coded->size;
-		stream->avail_out = PIECE_BYTES;
-		(void)deflate(stream, flush);
-		coded->size += PIECE_BYTES - stream->avail_out;
+		stream->avail_out = CODING_PIECE_BYTES;
+		(void)deflate(stream, end ? Z_FINISH : Z_NO_FLUSH);
+		coded->size += CODING_PIECE_BYTES - stream->avail_out;
 	} while (stream->avail_out == 0);
 	return true;
 }
 
-bool deflater_feed(struct deflater *deflater, const void *bytes, size_t n)
-{
-	assert(n <= UINT32_MAX); /* zlib counts in 32 bits */
-	deflater->stream.next_in = bytes;
-	deflater->stream.avail_in = (uInt)n;
-	return deflate_all(deflater, Z_NO_FLUSH);
-}
+/* ---------------------------------------------------------------- the rows */
 
-struct loss_buffer *deflater_coded(struct deflater *deflater)
-{
-	return deflater->coded;
-}
-
-const struct loss_buffer *deflater_finish(struct deflater *deflater)
-{
-	deflater->stream.avail_in = 0;
-	return deflate_all(deflater, Z_FINISH) ? deflater->coded : NULL;
-}
+const struct coding coding_gzip = {"gzip",  CHECK_BYTES, true,       create_gzip,
+				   restart, decode,      create_out, encode};
+const struct coding coding_deflate = {"deflate", CHECK_BYTES, false, create_deflate,
+				      restart,   decode,      NULL,  NULL};
+const struct coding coding_raw_deflate = {"deflate", CHECK_BYTES, false, create_raw,
+					  restart,   decode,      NULL,  NULL};

@@ -31,15 +31,20 @@ struct spare {
 };
 #define N_SPARES 4
 
-struct zstd {
+struct memory {
 	struct loss_arena *arena;
+	bool failed;
+	struct spare spares[N_SPARES];
+};
+
+/* What decodes. */
+struct zstd {
+	struct memory memory;
 	ZSTD_DCtx *context;
-	bool no_memory;
 	bool holds;        /* decoded bytes that there was no room for, perhaps */
 	size_t wants;      /* bytes of the block or header that is being read; 0: any number */
 	unsigned magic;    /* bytes of it that were seen */
 	bool is_skippable; /* by them */
-	struct spare spares[N_SPARES];
 };
 
 /* ---------------------------------------------------------------- memory */
@@ -50,43 +55,43 @@ struct zstd {
 
 static void *take(void *opaque, size_t n)
 {
-	struct zstd *zstd = opaque;
+	struct memory *memory = opaque;
 	size_t size = n;
 	for (size_t i = 0; i < N_SPARES; i++) {
-		struct spare *spare = &zstd->spares[i];
+		struct spare *spare = &memory->spares[i];
 		if (!spare->memory)
 			continue;
 		if (spare->size >= n) {
-			void *memory = spare->memory;
+			void *block = spare->memory;
 			spare->memory = NULL;
-			return memory;
+			return block;
 		}
 		size = spare->size > size / 2 ? spare->size * 2 : size;
 	}
-	unsigned char *memory = loss_arena_alloc(zstd->arena, 1, HEAD_BYTES + size);
-	zstd->no_memory |= !memory;
-	if (!memory)
+	unsigned char *block = loss_arena_alloc(memory->arena, 1, HEAD_BYTES + size);
+	memory->failed |= !block;
+	if (!block)
 		return NULL;
-	*(size_t *)(void *)memory = size;
-	return memory + HEAD_BYTES;
+	*(size_t *)(void *)block = size;
+	return block + HEAD_BYTES;
 }
 
 /* The smallest is forgotten until the arena's end, where all are kept. */
-static void leave(void *opaque, void *memory)
+static void leave(void *opaque, void *block)
 {
-	struct zstd *zstd = opaque;
-	if (!memory)
+	struct memory *memory = opaque;
+	if (!block)
 		return;
-	size_t size = *(size_t *)(void *)((unsigned char *)memory - HEAD_BYTES);
-	struct spare *least = &zstd->spares[0];
+	size_t size = *(size_t *)(void *)((unsigned char *)block - HEAD_BYTES);
+	struct spare *least = &memory->spares[0];
 	for (size_t i = 1; i < N_SPARES && least->memory; i++)
-		if (!zstd->spares[i].memory || zstd->spares[i].size < least->size)
-			least = &zstd->spares[i];
+		if (!memory->spares[i].memory || memory->spares[i].size < least->size)
+			least = &memory->spares[i];
 	if (!least->memory || least->size < size)
-		*least = (struct spare){memory, size};
+		*least = (struct spare){block, size};
 }
 
-/* ---------------------------------------------------------------- the coding */
+/* ---------------------------------------------------------------- in */
 
 static void restart(void *state)
 {
@@ -100,8 +105,8 @@ static void *create(struct loss_arena *arena)
 	struct zstd *zstd = loss_arena_array(arena, struct zstd, 1);
 	if (!zstd)
 		return NULL;
-	*zstd = (struct zstd){.arena = arena};
-	zstd->context = ZSTD_createDCtx_advanced((ZSTD_customMem){take, leave, zstd});
+	*zstd = (struct zstd){.memory = {.arena = arena}};
+	zstd->context = ZSTD_createDCtx_advanced((ZSTD_customMem){take, leave, &zstd->memory});
 	if (!zstd->context ||
 	    ZSTD_isError(ZSTD_DCtx_setParameter(zstd->context, ZSTD_d_windowLogMax, WINDOW_LOG)))
 		return NULL;
@@ -144,7 +149,7 @@ static enum coding_end blame(const struct zstd *zstd, size_t result, struct codi
 	default:
 		io->why = ZSTD_getErrorName(result);
 	}
-	return zstd->no_memory ? CODING_NO_MEMORY : CODING_CORRUPT;
+	return zstd->memory.failed ? CODING_NO_MEMORY : CODING_CORRUPT;
 }
 
 /* What is to be handed over at once: not the header of the next block, which is asked for too, and
@@ -186,4 +191,61 @@ static enum coding_end decode(void *state, struct coding_io *io)
 	return CODING_GOES_ON;
 }
 
-const struct coding coding_zstd = {"zstd", CHECK_BYTES, true, create, restart, decode};
+/* ---------------------------------------------------------------- out */
+
+/* What codes. */
+struct zstd_out {
+	struct memory memory;
+	ZSTD_CCtx *context;
+};
+
+/* The fastest level that packs digits well, and a window that half a MiB is enough for: by more of
+ * either digits do not become fewer. */
+#define OUT_LEVEL 1
+#define OUT_WINDOW_LOG 16
+
+static bool set_out(ZSTD_CCtx *context)
+{
+	return !ZSTD_isError(ZSTD_CCtx_setParameter(context, ZSTD_c_compressionLevel, OUT_LEVEL)) &&
+	       !ZSTD_isError(ZSTD_CCtx_setParameter(context, ZSTD_c_windowLog, OUT_WINDOW_LOG));
+}
+
+/* libzstd takes its memory with the first call: a call without bytes, so that what begins is not
+ * given up for want of it later. */
+static bool begin_out(ZSTD_CCtx *context)
+{
+	ZSTD_inBuffer in = {NULL, 0, 0};
+	ZSTD_outBuffer out = {NULL, 0, 0};
+	return !ZSTD_isError(ZSTD_compressStream2(context, &out, &in, ZSTD_e_continue));
+}
+
+static void *create_out(struct loss_arena *arena)
+{
+	struct zstd_out *zstd = loss_arena_array(arena, struct zstd_out, 1);
+	if (!zstd)
+		return NULL;
+	*zstd = (struct zstd_out){.memory = {.arena = arena}};
+	zstd->context = ZSTD_createCCtx_advanced((ZSTD_customMem){take, leave, &zstd->memory});
+	return zstd->context && set_out(zstd->context) && begin_out(zstd->context) ? zstd : NULL;
+}
+
+static bool encode(void *state, const void *bytes, size_t n, bool end, struct loss_buffer *coded)
+{
+	struct zstd_out *zstd = state;
+	ZSTD_inBuffer in = {bytes, n, 0};
+	size_t left;
+	do {
+		if (!loss_buffer_reserve(coded, CODING_PIECE_BYTES))
+			return false;
+		ZSTD_outBuffer out = {coded->data + coded->size, CODING_PIECE_BYTES, 0};
+		left = ZSTD_compressStream2(zstd->context, &out, &in,
+					    end ? ZSTD_e_end : ZSTD_e_continue);
+		if (ZSTD_isError(left))
+			return false;
+		coded->size += out.pos;
+	} while (in.pos < n || (end && left > 0));
+	return true;
+}
+
+const struct coding coding_zstd = {"zstd",  CHECK_BYTES, true,       create,
+				   restart, decode,      create_out, encode};

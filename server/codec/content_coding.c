@@ -21,15 +21,26 @@ struct inflater {
 	unsigned char piece[PIECE_BYTES];
 };
 
-static const struct coding *coding_of(enum content_coding coding)
+const struct content_coding_name content_coding_names[N_CODING_NAMES] = {
+	{"identity", CODING_IDENTITY}, {"gzip", CODING_GZIP}, {"x-gzip", CODING_GZIP},
+	{"deflate", CODING_DEFLATE},   {"zstd", CODING_ZSTD},
+};
+
+static const struct coding *const codings[N_CODINGS] = {
+	[CODING_GZIP] = &coding_gzip,
+	[CODING_DEFLATE] = &coding_deflate,
+	[CODING_ZSTD] = &coding_zstd,
+};
+
+const char *content_coding_name(enum content_coding coding)
 {
-	static const struct coding *const codings[] = {
-		[CODING_GZIP] = &coding_gzip,
-		[CODING_DEFLATE] = &coding_deflate,
-		[CODING_ZSTD] = &coding_zstd,
-	};
-	return codings[coding];
+	size_t i = 0;
+	while (i < N_CODING_NAMES - 1 && content_coding_names[i].coding != coding)
+		i++;
+	return content_coding_names[i].name;
 }
+
+/* ---------------------------------------------------------------- in */
 
 struct inflater *inflater_create(enum content_coding coding, uint64_t max_bytes,
 				 struct loss_arena *arena)
@@ -37,7 +48,7 @@ struct inflater *inflater_create(enum content_coding coding, uint64_t max_bytes,
 	struct inflater *inflater = loss_arena_array(arena, struct inflater, 1);
 	if (!inflater)
 		return NULL;
-	inflater->coding = coding_of(coding);
+	inflater->coding = codings[coding];
 	inflater->state = inflater->coding->create(arena);
 	inflater->arena = arena;
 	inflater->ended = false;
@@ -143,4 +154,39 @@ loss_status inflater_finish(struct inflater *inflater, struct loss_error *err)
 	if (inflater->error.status != LOSS_OK && err)
 		*err = inflater->error;
 	return inflater->error.status;
+}
+
+/* ---------------------------------------------------------------- out */
+
+struct deflater {
+	const struct coding *coding;
+	void *state; /* of the coding */
+	struct loss_buffer *coded;
+};
+
+struct deflater *deflater_create(enum content_coding coding, struct loss_arena *arena)
+{
+	struct deflater *deflater = loss_arena_array(arena, struct deflater, 1);
+	if (!deflater)
+		return NULL;
+	deflater->coding = codings[coding];
+	deflater->state = deflater->coding->create_out(arena);
+	deflater->coded = loss_buffer_create(arena);
+	return deflater->state && deflater->coded ? deflater : NULL;
+}
+
+bool deflater_feed(struct deflater *deflater, const void *bytes, size_t n)
+{
+	return deflater->coding->encode(deflater->state, bytes, n, false, deflater->coded);
+}
+
+struct loss_buffer *deflater_coded(struct deflater *deflater)
+{
+	return deflater->coded;
+}
+
+const struct loss_buffer *deflater_finish(struct deflater *deflater)
+{
+	bool good = deflater->coding->encode(deflater->state, NULL, 0, true, deflater->coded);
+	return good ? deflater->coded : NULL;
 }

@@ -1,5 +1,6 @@
 /*
- * Content codings of bodies and replies: gzip, deflate (zlib's format) and zstd in, gzip out.
+ * Content codings of bodies and replies: gzip, deflate (zlib's format) and zstd in, zstd and gzip
+ * out.
  * Decoded bytes are counted as they come: against the limit on bodies, and against the coded ones,
  * so that a small body can not become a huge one.
  */
@@ -8,7 +9,19 @@
 
 #include "loss.h"
 
-enum content_coding { CODING_IDENTITY, CODING_GZIP, CODING_DEFLATE, CODING_ZSTD };
+enum content_coding { CODING_IDENTITY, CODING_GZIP, CODING_DEFLATE, CODING_ZSTD, N_CODINGS };
+
+/* What headers call them, without case; some have two names. Of each coding the first is how we
+ * write it. */
+struct content_coding_name {
+	const char *name;
+	enum content_coding coding;
+};
+#define N_CODING_NAMES 5
+extern const struct content_coding_name content_coding_names[N_CODING_NAMES];
+const char *content_coding_name(enum content_coding coding);
+/* All of bodies but identity, "gzip, deflate, zstd", as Accept-Encoding lists them. */
+#define CONTENT_CODINGS "gzip, deflate, zstd"
 
 /* Takes decoded bytes, in order. */
 typedef void inflate_sink(void *context, const unsigned char *bytes, size_t n);
@@ -36,10 +49,17 @@ loss_status inflater_finish(struct inflater *inflater, struct loss_error *err);
 /* Replies of so many bytes, and more, are worth it. */
 #define DEFLATER_MIN_BYTES ((size_t)1025)
 
-/* Makes gzip of what it is fed, in pieces. In the arena; nothing else must be freed. */
+/* Codes what it is fed, in pieces. In the arena; nothing else must be freed. */
 struct deflater;
 
-struct deflater *deflater_create(struct loss_arena *arena); /* NULL when there is no memory */
+/* How a reply goes. */
+struct reply_coding {
+	enum content_coding coding; /* CODING_IDENTITY: as it is */
+	bool always;                /* one that is not worth it, too: as it is it is refused */
+};
+
+/* Of gzip or zstd; NULL when there is no memory. */
+struct deflater *deflater_create(enum content_coding coding, struct loss_arena *arena);
 /* The next n < 2^32 bytes; false when there is no memory (see loss_arena_failure). */
 bool deflater_feed(struct deflater *deflater, const void *bytes, size_t n);
 /* The coded bytes so far, of which whoever takes them out sets size to 0. */

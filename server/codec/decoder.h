@@ -6,8 +6,8 @@
 #ifndef LOSSD_CODEC_DECODER_H
 #define LOSSD_CODEC_DECODER_H
 
-#include "non_finite.h"
 #include "sink.h"
+#include "style.h"
 #include "wish.h"
 
 struct shm_uses;
@@ -34,8 +34,9 @@ struct decoder_setup {
 	/* The value of Inference-Header-Content-Length as it came; NULL: absent. */
 	const char *header_length;
 	uint64_t line; /* of a text of many, that the body is; 0: it is all of one */
-	struct non_finite_wish *non_finite; /* as the query string has it */
-	struct shm_uses *shared;            /* ranges of shared memory that the request uses */
+	struct style *style;     /* as the query string has it */
+	const char *isa;         /* as loss_problem_set_isa takes it; NULL: the best */
+	struct shm_uses *shared; /* ranges of shared memory that the request uses */
 };
 
 struct decoder {

@@ -6,7 +6,7 @@
 #ifndef LOSSD_CODEC_ENCODER_H
 #define LOSSD_CODEC_ENCODER_H
 
-#include "non_finite.h"
+#include "style.h"
 #include "timings.h"
 #include "wish.h"
 
@@ -17,7 +17,8 @@ struct encoder_input {
 	const struct timings *timings; /* NULL: the reply tells none; of JSON only */
 	const struct reply_wish *wish;
 	struct loss_arena *arena;
-	enum non_finite non_finite; /* in whatever is JSON */
+	struct style style;
+	const char *isa; /* as loss_problem_set_isa takes it; NULL: the best */
 };
 
 /* Bytes of a body, one part after the other. */
@@ -50,10 +51,13 @@ struct encoder {
 	 * ENCODER_FAILED: *err says why, and nothing more is to be done. */
 	enum encoder_end (*write)(struct encoder *encoder, struct encoded *out,
 				  struct loss_error *err);
-	bool binary;     /* some tensors go out as bytes, which do not get shorter by compression */
-	size_t elements; /* that it writes as text */
+	/* Some tensors go out as bytes, or as base64, which hardly get shorter by compression. */
+	bool binary;
+	size_t text_bytes; /* of tensors, more or less */
 };
 
+/* What an element takes as text with its comma, more or less. */
+#define ENCODER_USUAL_CHARS 12
 /* A piece ends after so many bytes of text, or within so many elements of a tensor after that. */
 #define ENCODER_PIECE_BYTES ((size_t)65536)
 #define ENCODER_PIECE_ELEMENTS ((size_t)4096)
@@ -64,6 +68,8 @@ struct reply_format {
 	const char *format;       /* metric label: "json" */
 	/* In the arena; NULL when there is no memory. */
 	struct encoder *(*create)(const struct encoder_input *input);
+	/* The protocol says how tensors are written: nobody may choose (STYLE_TENSORS). */
+	bool settled;
 };
 #define REPLY_FORMATS_MAX 4
 

@@ -199,18 +199,20 @@ static void set_compress(struct query *query, const struct text *text)
 	query->compress_given = true;
 }
 
-static void set_non_finite(struct query *query, const struct text *text)
+static void set_style(struct query *query, size_t argument, const struct text *text)
 {
 	struct loss_value value = {.type = LOSS_VALUE_STRING, .text = text->bytes};
 	struct loss_error err;
-	fault_note(&query->fault, non_finite_set(&query->wish->non_finite, &value, &err), &err);
+	fault_note(&query->fault, style_set(&query->wish->style, argument, &value, &err), &err);
 }
 
 /* ---------------------------------------------------------------- parts */
 
 static void blame_name(struct query *query, const struct text *name)
 {
-	static const char *const names[] = {"outputs", "compress", NON_FINITE_NAME};
+	const char *names[2 + N_STYLE_ARGUMENTS] = {"outputs", "compress"};
+	for (size_t i = 0; i < N_STYLE_ARGUMENTS; i++)
+		names[2 + i] = style_arguments[i].name;
 	const struct loss_place place = {
 		.loss = query->loss,
 		.kinds = LOSS_NAME_ARGUMENT,
@@ -244,12 +246,13 @@ static void read_part(struct query *query, const char *p, const char *limit)
 	if (!decode(query, p, name_end, &name) || !decode(query, value_start, limit, &value))
 		return;
 	int argument = loss_find_argument(query->loss, name.bytes, name.size);
+	size_t style = style_find(name.bytes, name.size);
 	if (strcmp(name.bytes, "outputs") == 0)
 		add_outputs(query, &value);
 	else if (strcmp(name.bytes, "compress") == 0)
 		set_compress(query, &value);
-	else if (non_finite_is_name(name.bytes, name.size))
-		set_non_finite(query, &value);
+	else if (style < N_STYLE_ARGUMENTS)
+		set_style(query, style, &value);
 	else if (argument >= 0)
 		set_argument(query, (size_t)argument, &value);
 	else

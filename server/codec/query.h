@@ -2,12 +2,12 @@
 #ifndef LOSSD_CODEC_QUERY_H
 #define LOSSD_CODEC_QUERY_H
 
-#include "non_finite.h"
+#include "style.h"
 
 /* What it says of the reply. */
 struct query_wish {
 	bool compress; /* binary tensors, too */
-	struct non_finite_wish non_finite;
+	struct style style;
 };
 
 /*

@@ -11,10 +11,8 @@
 #define INFLATED_BYTE_NS 4.0
 /* Of the text of a small reply: so that it does not grow in steps. */
 #define USUAL_BYTES ((size_t)512)
-/* What an element takes as text with its comma, more or less; and from how many elements on room is
- * made at once. */
-#define USUAL_CHARS 12
-#define MANY_ELEMENTS ((size_t)1 << 16)
+/* Of text from which on room is made at once. */
+#define MANY_BYTES ((size_t)1 << 20)
 
 /* ---------------------------------------------------------------- the body */
 
@@ -46,6 +44,18 @@ struct evaluation *evaluation_create(const struct evaluation_kind *kind, struct 
 	return e->inflater ? e : NULL;
 }
 
+/* Whether the query string asks for what the reply's format can not do. */
+static loss_status check_style(const struct evaluation *e, struct loss_error *err)
+{
+	if (!e->kind.format->settled || !(e->wish.style.given >> STYLE_TENSORS & 1))
+		return LOSS_OK;
+	return loss_fail(err, LOSS_UNKNOWN_FIELD, style_arguments[STYLE_TENSORS].name,
+			 "%s is of the JSON of /v1/losses; the Open Inference Protocol has "
+			 "tensors as bytes where binary_data_output, of the request's parameters, "
+			 "is true",
+			 style_arguments[STYLE_TENSORS].name);
+}
+
 loss_status evaluation_query(struct evaluation *e, const char *query, size_t n,
 			     struct loss_error *err)
 {
@@ -56,10 +66,13 @@ loss_status evaluation_query(struct evaluation *e, const char *query, size_t n,
 		.limits = e->kind.limits,
 		.header_length = e->kind.header_length,
 		.line = e->kind.line,
-		.non_finite = &e->wish.non_finite,
+		.style = &e->wish.style,
+		.isa = e->kind.isa,
 		.shared = &e->shared,
 	};
 	loss_status status = query_apply(query, n, e->problem, e->arena, &e->wish, err);
+	if (status == LOSS_OK)
+		status = check_style(e, err);
 	e->decoder = e->kind.media->create(&setup);
 	return e->decoder ? status : loss_arena_failure(e->arena, err);
 }
@@ -210,7 +223,8 @@ static bool begin_reply(struct evaluation *e)
 		.timings = e->timings,
 		.wish = wish,
 		.arena = e->arena,
-		.non_finite = e->wish.non_finite.style,
+		.style = e->wish.style,
+		.isa = e->kind.isa,
 	};
 	e->encoded = (struct encoded){
 		.text = loss_buffer_create(e->arena),
@@ -246,14 +260,14 @@ static bool shares_memory(const struct evaluation *e)
 static void choose_coding(struct evaluation *e, bool more)
 {
 	struct loss_buffer *text = e->encoded.text;
-	bool worthwhile = more || text->size + size_of_tensors(&e->encoded) >= DEFLATER_MIN_BYTES;
-	e->compressible =
-		worthwhile && (!e->encoder->binary || e->wish.compress) && !shares_memory(e);
-	if (e->compressible && e->kind.takes_gzip)
-		e->deflater = deflater_create(e->arena); /* without memory it goes as it is */
-	if (!e->deflater && more && e->encoder->elements >= MANY_ELEMENTS &&
-	    e->encoder->elements < SIZE_MAX / USUAL_CHARS)
-		(void)loss_buffer_reserve(text, e->encoder->elements * USUAL_CHARS);
+	bool large = more || text->size + size_of_tensors(&e->encoded) >= DEFLATER_MIN_BYTES;
+	bool worthwhile = large && (!e->encoder->binary || e->wish.compress);
+	e->compressible = (worthwhile || e->kind.reply_coding.always) && !shares_memory(e);
+	if (e->compressible && e->kind.reply_coding.coding != CODING_IDENTITY)
+		/* Without memory it goes as it is. */
+		e->deflater = deflater_create(e->kind.reply_coding.coding, e->arena);
+	if (!e->deflater && more && e->encoder->text_bytes >= MANY_BYTES)
+		(void)loss_buffer_reserve(text, e->encoder->text_bytes);
 }
 
 /* Text that has been written becomes coded; false when there is no memory. */

@@ -21,7 +21,7 @@ struct evaluation_kind {
 	const char *isa;                   /* as loss_problem_set_isa takes it */
 	enum content_coding coding;        /* of the body */
 	uint64_t max_body_bytes;           /* when decoded */
-	bool takes_gzip;                   /* the client, in the reply */
+	struct reply_coding reply_coding;  /* as the client takes it */
 
 	struct decoder_limits limits;
 	const char *header_length; /* Inference-Header-Content-Length; NULL: absent */

@@ -33,12 +33,12 @@ struct lines {
 
 	/* Of all. */
 	struct timings sum;
-	uint64_t written;          /* bytes of replies, before they are compressed */
-	bool closed;               /* no more replies: the last one says why */
-	bool passed;               /* some have been passed on, and the coding is settled */
-	struct loss_buffer *text;  /* replies that are to be passed on */
-	bool takes_gzip;           /* the client */
-	struct deflater *deflater; /* NULL: they go as they are */
+	uint64_t written;                 /* bytes of replies, before they are compressed */
+	bool closed;                      /* no more replies: the last one says why */
+	bool passed;                      /* some have been passed on, and the coding is settled */
+	struct loss_buffer *text;         /* replies that are to be passed on */
+	struct reply_coding reply_coding; /* as the client takes it */
+	struct deflater *deflater;        /* NULL: they go as they are */
 	struct spool spool;
 	struct loss_error lost; /* why not all could be kept; status LOSS_OK: all was */
 };
@@ -66,8 +66,11 @@ static void keep_coded(struct lines *lines)
 
 static void pass(struct lines *lines, const unsigned char *bytes, size_t n)
 {
-	if (!lines->passed && lines->takes_gzip && lines->written >= DEFLATER_MIN_BYTES)
-		lines->deflater = deflater_create(lines->setup.arena); /* NULL: it goes as it is */
+	const struct reply_coding *wanted = &lines->reply_coding;
+	if (!lines->passed && wanted->coding != CODING_IDENTITY &&
+	    (wanted->always || lines->written >= DEFLATER_MIN_BYTES))
+		lines->deflater = deflater_create(wanted->coding, lines->setup.arena); /* NULL: as
+											 it is */
 	lines->passed = true;
 	while (n > 0 && lines->lost.status == LOSS_OK) {
 		size_t part = n < TEXT_BYTES ? n : TEXT_BYTES;
@@ -331,12 +334,12 @@ struct lines *lines_create(const struct lines_setup *setup, struct loss_error *e
 	*lines = (struct lines){
 		.setup = *setup,
 		.owner = {begin_line, feed_line, end_line, lines},
-		.takes_gzip = setup->kind.takes_gzip,
+		.reply_coding = setup->kind.reply_coding,
 		.spool = {.fd = -1},
 	};
 	/* Codings are those of all lines together. */
 	lines->setup.kind.coding = CODING_IDENTITY;
-	lines->setup.kind.takes_gzip = false;
+	lines->setup.kind.reply_coding = (struct reply_coding){CODING_IDENTITY, false};
 	lines->setup.kind.cancel = &lines->cancel;
 	splitter_start(&lines->splitter, &lines->owner);
 	if (prepare(lines, setup->kind.coding, err) && check_query(lines, err))
@@ -409,7 +412,7 @@ bool lines_are_coded(const struct lines *lines)
 
 bool lines_are_compressible(const struct lines *lines)
 {
-	return lines->written >= DEFLATER_MIN_BYTES;
+	return lines->reply_coding.always || lines->written >= DEFLATER_MIN_BYTES;
 }
 
 void lines_add_timings(const struct lines *lines, struct timings *timings)

@@ -25,10 +25,10 @@ static const struct media_type v1_requests[] = {
 	{NULL, NULL, NULL},
 };
 static const struct reply_format v1_replies[] = {
-	{"application/json", "json", reply_json_create},
-	{"application/x-safetensors", "safetensors", safetensors_out_create},
-	{"application/vnd.safetensors", "safetensors", safetensors_out_create},
-	{NULL, NULL, NULL},
+	{"application/json", "json", reply_json_create, false},
+	{"application/x-safetensors", "safetensors", safetensors_out_create, false},
+	{"application/vnd.safetensors", "safetensors", safetensors_out_create, false},
+	{NULL, NULL, NULL, false},
 };
 const struct protocol protocol_v1 = {v1_requests, v1_replies};
 
@@ -37,10 +37,10 @@ static const struct media_type lines_requests[] = {
 	{NULL, NULL, NULL},
 };
 static const struct reply_format lines_replies[] = {
-	{"application/jsonl", "jsonl", reply_json_create_line},
-	{"application/x-ndjson", "jsonl", reply_json_create_line},
-	{"application/jsonlines", "jsonl", reply_json_create_line},
-	{NULL, NULL, NULL},
+	{"application/jsonl", "jsonl", reply_json_create_line, false},
+	{"application/x-ndjson", "jsonl", reply_json_create_line, false},
+	{"application/jsonlines", "jsonl", reply_json_create_line, false},
+	{NULL, NULL, NULL, false},
 };
 const struct protocol protocol_lines = {lines_requests, lines_replies};
 
@@ -54,9 +54,9 @@ static const struct media_type v2_requests[] = {
 	{NULL, NULL, NULL},
 };
 static const struct reply_format v2_replies[] = {
-	{"application/json", "oip", oip_out_create},
-	{"application/octet-stream", "oip", oip_out_create},
-	{NULL, NULL, NULL},
+	{"application/json", "oip", oip_out_create, true},
+	{"application/octet-stream", "oip", oip_out_create, true},
+	{NULL, NULL, NULL, false},
 };
 const struct protocol protocol_v2 = {v2_requests, v2_replies};
 

@@ -96,7 +96,8 @@ void answer_complete(struct request *request)
 	if (reply_size(reply) > 0)
 		reply_add_header(reply, "Content-Type", reply->content_type);
 	if (reply->coded)
-		reply_add_header(reply, "Content-Encoding", "gzip");
+		reply_add_header(reply, "Content-Encoding",
+				 content_coding_name(head_reply_coding(&request->head).coding));
 	reply_add_header(reply, "Vary", varying(request));
 	reply_add_header(reply, "X-Request-Id", request->id);
 	reply_add_header(reply, "traceparent", request->head.traceparent);
@@ -201,6 +202,6 @@ void answer_error(struct request *request)
 	if (status == STATUS_METHOD_NOT_ALLOWED)
 		reply_add_header(reply, "Allow", allowed(request));
 	if (status == STATUS_UNSUPPORTED_ENCODING)
-		reply_add_header(reply, "Accept-Encoding", HEAD_ENCODINGS);
+		reply_add_header(reply, "Accept-Encoding", CONTENT_CODINGS);
 	answer_complete(request);
 }

@@ -313,34 +313,31 @@ loss_status head_media_type(const struct head *head, const char *const *names, s
 			 "Content-Type is \"%.80s\"; this path reads %s", head->content_type, list);
 }
 
+/* Nothing between two commas is as good as identity; N_CODINGS: not known. */
+static enum content_coding coding_of(struct span name)
+{
+	for (size_t i = 0; i < N_CODING_NAMES; i++)
+		if (equals(name, content_coding_names[i].name))
+			return content_coding_names[i].coding;
+	return name.n == 0 ? CODING_IDENTITY : N_CODINGS;
+}
+
 loss_status head_encoding(const struct head *head, enum content_coding *coding,
 			  struct loss_error *err)
 {
-	static const struct {
-		const char *name;
-		enum content_coding coding;
-	} codings[] = {
-		{"identity", CODING_IDENTITY}, {"gzip", CODING_GZIP}, {"x-gzip", CODING_GZIP},
-		{"deflate", CODING_DEFLATE},   {"zstd", CODING_ZSTD},
-	};
-	const size_t n_codings = sizeof codings / sizeof codings[0];
 	*coding = CODING_IDENTITY;
 	const char *text = head->content_encoding ? head->content_encoding : "";
 	struct span rest = {text, strlen(text)};
 	while (rest.n > 0) {
 		struct span name = cut(&rest, ',');
-		size_t i = 0;
-		while (i < n_codings && !equals(name, codings[i].name))
-			i++;
-		bool known = name.n == 0 || i < n_codings;
-		bool another = *coding != CODING_IDENTITY && i > 0 && name.n > 0;
-		if (!known || another)
+		enum content_coding found = coding_of(name);
+		bool another = *coding != CODING_IDENTITY && found != CODING_IDENTITY;
+		if (found == N_CODINGS || another)
 			return loss_fail(err, STATUS_UNSUPPORTED_ENCODING, NULL,
 					 "Content-Encoding is \"%.80s\"; this server decodes one "
-					 "of gzip, deflate and zstd, or send the body as it is",
+					 "of " CONTENT_CODINGS ", or send the body as it is",
 					 text);
-		if (name.n > 0 && i > 0)
-			*coding = codings[i].coding;
+		*coding = found != CODING_IDENTITY ? found : *coding;
 	}
 	return LOSS_OK;
 }
@@ -440,16 +437,40 @@ loss_status head_accept(const struct head *head, const char *const *types, size_
 
 /* ---------------------------------------------------------------- Accept-Encoding */
 
-bool head_takes_gzip(const struct head *head)
+/* Of two names of one coding, the one that is there. */
+static int coding_weight(const char *accept, enum content_coding coding, int *closeness)
 {
-	int close, close_x, closeness;
+	int weight = 0;
+	*closeness = -1;
+	for (size_t i = 0; i < N_CODING_NAMES; i++) {
+		int close, its;
+		if (content_coding_names[i].coding != coding)
+			continue;
+		its = type_weight(accept, content_coding_names[i].name, &close);
+		weight = close > *closeness ? its : weight;
+		*closeness = close > *closeness ? close : *closeness;
+	}
+	return weight;
+}
+
+struct reply_coding head_reply_coding(const struct head *head)
+{
+	/* Of equal weights the last one. */
+	static const enum content_coding codings[] = {CODING_GZIP, CODING_ZSTD};
+	struct reply_coding best = {CODING_IDENTITY, false};
+	int closeness;
 	if (!head->accept_encoding)
-		return false;
-	/* Of two names of one coding, the one that is there. */
-	int gzip = type_weight(head->accept_encoding, "gzip", &close);
-	int x_gzip = type_weight(head->accept_encoding, "x-gzip", &close_x);
-	int weight = close_x > close ? x_gzip : gzip;
-	return weight > 0 && weight >= type_weight(head->accept_encoding, "identity", &closeness);
+		return best;
+	int most = coding_weight(head->accept_encoding, CODING_IDENTITY, &closeness);
+	bool refused = most == 0 && closeness > 0;
+	for (size_t i = 0; i < sizeof codings / sizeof *codings; i++) {
+		int weight = coding_weight(head->accept_encoding, codings[i], &closeness);
+		if (weight == 0 || weight < most)
+			continue;
+		most = weight;
+		best = (struct reply_coding){codings[i], refused};
+	}
+	return best;
 }
 
 /* ---------------------------------------------------------------- the caller's deadline */

@@ -46,10 +46,10 @@ loss_status head_media_type(const struct head *head, const char *const *names, s
  * more than one. */
 loss_status head_encoding(const struct head *head, enum content_coding *coding,
 			  struct loss_error *err);
-/* Whether Accept-Encoding asks for gzip, and not rather for the reply as it is. */
-bool head_takes_gzip(const struct head *head);
-/* The codings of bodies, as Accept-Encoding of a reply lists them. */
-#define HEAD_ENCODINGS "gzip, deflate, zstd"
+/* How Accept-Encoding wants replies (RFC 9110, section 12.5.3): as what it gives the largest
+ * weight, of equal ones zstd, then gzip, then as they are. As they are, too, where it takes nothing
+ * at all. */
+struct reply_coding head_reply_coding(const struct head *head);
 /* Which of n media types (at least one, with or without parameters) Accept asks for: the one of the
  * largest weight, of equal ones the one named most closely, then the first. STATUS_NOT_ACCEPTABLE
  * when it excludes them all. */

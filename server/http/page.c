@@ -77,10 +77,11 @@ static void compress(struct request *request)
 	const struct body_part *text = &reply->body.parts[0];
 	/* The reserve is for what must be said, not for saying it in few bytes. */
 	bool scarce = request->over_budget || request->spare;
-	reply->varies = text->size >= DEFLATER_MIN_BYTES;
-	if (!reply->varies || scarce || !head_takes_gzip(&request->head))
+	struct reply_coding wanted = head_reply_coding(&request->head);
+	reply->varies = wanted.always || text->size >= DEFLATER_MIN_BYTES;
+	if (!reply->varies || scarce || wanted.coding == CODING_IDENTITY)
 		return;
-	struct deflater *deflater = deflater_create(request->arena);
+	struct deflater *deflater = deflater_create(wanted.coding, request->arena);
 	bool good = deflater && deflater_feed(deflater, text->data, text->size);
 	const struct loss_buffer *coded = good ? deflater_finish(deflater) : NULL;
 	if (!coded)

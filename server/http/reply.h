@@ -18,8 +18,8 @@ struct reply {
 	const char *content_type;
 	struct loss_buffer *text; /* where a page writes */
 	struct reply_file file;   /* what is sent first */
-	struct body body;         /* what is sent then, from where it lies */
-	bool coded;               /* the body is gzip */
+	struct body body;         /* what is sent, from where it lies */
+	bool coded;               /* the body is, as head_reply_coding says */
 	bool varies;              /* whether it is depends on Accept-Encoding */
 	bool close; /* the connection ends with this reply, whatever has been sent after */
 	size_t n_headers;

@@ -290,7 +290,7 @@ void evaluate_kind(struct request *request, struct evaluation_kind *kind)
 		.loss = request->loss,
 		.isa = server->isa,
 		.max_body_bytes = config->max_body_bytes,
-		.takes_gzip = head_takes_gzip(&request->head),
+		.reply_coding = head_reply_coding(&request->head),
 		.limits = {config->max_elements, config->max_rank, config->max_header_bytes, false},
 		.header_length = request->head.header_length,
 		.shm = server->shm,

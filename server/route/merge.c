@@ -122,8 +122,10 @@ static void stop(struct request *request)
 	(void)request;
 }
 
-static void point(const struct request *request, char *out, size_t size)
+static void point(const struct request *request, const struct loss_error *err, char *out,
+		  size_t size)
 {
+	(void)err;
 	snprintf(out, size, "%s", totals_in_pointer(of(request)->in));
 }
 

@@ -76,16 +76,19 @@ static void put_argument(struct json_out *out, const struct loss_info *loss, siz
 static void put_reply_arguments(struct json_out *out)
 {
 	open_list(out, "reply_arguments");
-	json_out_open(out, '{');
-	json_out_string_member(out, "name", NON_FINITE_NAME);
-	json_out_string_member(out, "type", "string");
-	open_list(out, "choices");
-	for (int i = 0; i < N_NON_FINITE; i++)
-		json_out_string(out, non_finite_names[i]);
-	json_out_close(out, ']');
-	json_out_string_member(out, "default", non_finite_names[0]);
-	json_out_string_member(out, "help", "how NaN and infinities are written in JSON");
-	json_out_close(out, '}');
+	for (size_t i = 0; i < N_STYLE_ARGUMENTS; i++) {
+		const struct style_info *info = &style_arguments[i];
+		json_out_open(out, '{');
+		json_out_string_member(out, "name", info->name);
+		json_out_string_member(out, "type", "string");
+		open_list(out, "choices");
+		for (const char *const *word = info->words; *word; word++)
+			json_out_string(out, *word);
+		json_out_close(out, ']');
+		json_out_string_member(out, "default", info->words[0]);
+		json_out_string_member(out, "help", info->help);
+		json_out_close(out, '}');
+	}
 	json_out_close(out, ']');
 }
 

@@ -50,13 +50,15 @@ struct definition {
 	"{\"type\":\"array\",\"items\":{\"anyOf\":[{\"$ref\":\"#/$defs/" what                      \
 	"\"},{\"$ref\":\"#/$defs/" name "\"}]}}"
 
+#define SHAPE "{\"type\":\"array\",\"maxItems\":8,\"items\":{\"type\":\"integer\",\"minimum\":0}}"
+#define BASE64 "{\"type\":\"string\",\"contentEncoding\":\"base64\"}"
+
 static const struct definition request_definitions[] = {
 	{"number", "{\"anyOf\":[{\"type\":\"number\"},{\"enum\":[" WORDS "]}]}"},
 	{"boolean", "{\"enum\":[true,false,0,1]}"},
 	{"numbers", ARRAYS_OF("number", "numbers")},
 	{"booleans", ARRAYS_OF("boolean", "booleans")},
-	{"shape",
-	 "{\"type\":\"array\",\"maxItems\":8,\"items\":{\"type\":\"integer\",\"minimum\":0}}"},
+	{"shape", SHAPE},
 	{NULL, NULL},
 };
 
@@ -70,6 +72,11 @@ static const struct definition reply_definitions[] = {
 	{"numbers", ARRAYS_OF("number", "numbers")},
 	{"integers", ARRAYS_OF("integer", "integers")},
 	{"booleans", ARRAYS_OF("boolean", "booleans")},
+	{"shape", SHAPE},
+	{"bytes",
+	 "{\"type\":\"object\",\"properties\":{\"dtype\":{\"type\":\"string\"},\"shape\":{\"$ref\":"
+	 "\"#/$defs/shape\"},\"base64\":" BASE64 "},\"required\":[\"dtype\",\"shape\",\"base64\"],"
+	 "\"additionalProperties\":false}"},
 	{NULL, NULL},
 };
 
@@ -133,8 +140,10 @@ static void put_typed(struct json_out *out, const struct loss_tensor_info *tenso
 	json_out_string_member(out, "type", "array");
 	put_raw(out, "items", elements_of(tensor));
 	json_out_close(out, '}');
+	put_raw(out, "base64", BASE64);
 	json_out_close(out, '}');
-	put_raw(out, "required", "[\"dtype\",\"shape\",\"data\"]");
+	put_raw(out, "required", "[\"dtype\",\"shape\"]");
+	put_raw(out, "oneOf", "[{\"required\":[\"data\"]},{\"required\":[\"base64\"]}]");
 	json_out_key(out, "additionalProperties");
 	json_out_boolean(out, false);
 	json_out_close(out, '}');
@@ -218,16 +227,16 @@ static void put_outputs(struct json_out *out, const struct loss_info *loss)
 	json_out_close(out, '}');
 }
 
-static void put_non_finite(struct json_out *out)
+static void put_style(struct json_out *out, const struct style_info *style)
 {
-	open_object(out, NON_FINITE_NAME);
-	json_out_string_member(out, "description", "how NaN and infinities are written");
+	open_object(out, style->name);
+	json_out_string_member(out, "description", style->help);
 	open_list(out, "enum");
-	for (int i = 0; i < N_NON_FINITE; i++)
-		json_out_string(out, non_finite_names[i]);
+	for (const char *const *word = style->words; *word; word++)
+		json_out_string(out, *word);
 	json_out_raw(out, "null");
 	json_out_close(out, ']');
-	json_out_string_member(out, "default", non_finite_names[0]);
+	json_out_string_member(out, "default", style->words[0]);
 	json_out_close(out, '}');
 }
 
@@ -239,7 +248,8 @@ void schema_put_request(struct json_out *out, const struct loss_info *loss)
 	for (size_t i = 0; i < loss->n_arguments; i++)
 		put_argument(out, loss->arguments[i]);
 	put_outputs(out, loss);
-	put_non_finite(out);
+	for (size_t i = 0; i < N_STYLE_ARGUMENTS; i++)
+		put_style(out, &style_arguments[i]);
 	json_out_close(out, '}');
 	open_list(out, "required");
 	for (size_t i = 0; i < loss->n_tensors; i++)
@@ -256,9 +266,11 @@ struct member {
 	const char *name, *is;
 };
 
+/* With state where it was asked for. */
+#define N_TOTALS 5
 static const struct member totals[] = {
-	{"loss_sum", "number"}, {"denominator", "number"}, {"rows", "count"},
-	{"counted", "count"},   {"ignored", "count"},      {NULL, NULL},
+	{"loss_sum", "number"}, {"denominator", "number"}, {"rows", "count"}, {"counted", "count"},
+	{"ignored", "count"},   {"state", "string"},       {NULL, NULL},
 };
 
 static const struct member metrics[] = {
@@ -274,8 +286,9 @@ static const struct member metrics[] = {
 	{NULL, NULL},
 };
 
-/* All of them are there, and no others. */
-static void put_members(struct json_out *out, const char *name, const struct member *members)
+/* The first n of them are there, others may be, and no more. */
+static void put_members(struct json_out *out, const char *name, const struct member *members,
+			size_t n)
 {
 	open_object(out, name);
 	json_out_string_member(out, "type", "object");
@@ -286,8 +299,8 @@ static void put_members(struct json_out *out, const char *name, const struct mem
 	}
 	json_out_close(out, '}');
 	open_list(out, "required");
-	for (const struct member *member = members; member->name; member++)
-		json_out_string(out, member->name);
+	for (size_t i = 0; i < n; i++)
+		json_out_string(out, members[i].name);
 	json_out_close(out, ']');
 	json_out_key(out, "additionalProperties");
 	json_out_boolean(out, false);
@@ -308,8 +321,10 @@ static void put_output(struct json_out *out, const struct loss_output_info *outp
 	json_out_string_member(out, "description", output->help);
 	open_list(out, "anyOf");
 	put_reference(out, forms[output->dtype].name);
-	if (output->extent != LOSS_EXTENT_SCALAR)
+	if (output->extent != LOSS_EXTENT_SCALAR) {
 		put_reference(out, forms[output->dtype].is);
+		put_reference(out, "bytes");
+	}
 	json_out_close(out, ']');
 	json_out_close(out, '}');
 }
@@ -320,9 +335,9 @@ void schema_put_reply(struct json_out *out, const struct loss_info *loss)
 	for (size_t i = 0; i < loss->n_outputs; i++)
 		put_output(out, loss->outputs[i]);
 	if (loss->has_totals)
-		put_members(out, "totals", totals);
+		put_members(out, "totals", totals, N_TOTALS);
 	put_raw(out, "warnings", "{\"type\":\"array\",\"items\":{\"type\":\"string\"}}");
-	put_members(out, "metrics", metrics);
+	put_members(out, "metrics", metrics, sizeof metrics / sizeof *metrics - 1);
 	json_out_close(out, '}');
 	open_list(out, "required");
 	if (loss->has_totals)

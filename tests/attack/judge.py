@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
 import json
 import math
@@ -49,6 +50,13 @@ def _of_safetensors(body: bytes) -> Outputs:
     return {name: data[begin:end] for name, (begin, end) in spans.items()}
 
 
+def _of_base64(value: object) -> object:
+    """The bytes of a tensor that is written so; else what it is."""
+    if isinstance(value, dict) and "base64" in value:
+        return base64.b64decode(value["base64"], validate=True)
+    return value
+
+
 def _of_oip(reply: Reply) -> Outputs:
     length = int(reply.headers.get("inference-header-content-length", len(reply.body)))
     document, data = _json(reply.body[:length]), reply.body[length:]
@@ -73,7 +81,7 @@ def _outputs(prepared: Prepared, reply: Reply) -> Outputs:
             return _of_safetensors(reply.body)
         parsed = _json(reply.body)
         assert isinstance(parsed, dict)
-        return parsed
+        return {name: _of_base64(value) for name, value in parsed.items()}
     except (KeyError, IndexError, AssertionError, ValueError, struct.error) as error:
         raise Violation(f"a reply that can not be read ({error!r}): {reply.body[:200]!r}") from None
 

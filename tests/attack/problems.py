@@ -5,6 +5,7 @@ A large problem repeats the rows of a small one in a drawn order: its answer cos
 
 from __future__ import annotations
 
+import base64
 import gzip
 import json
 import random
@@ -115,6 +116,18 @@ def as_json(p: Problem) -> Request:
     return Request(f"/v1/losses/{p.loss}", (("Content-Type", "application/json"),), body.encode())
 
 
+def as_base64(p: Problem) -> Request:
+    """JSON whose tensors are bytes, in and out."""
+    def typed(dtype: str, shape: list[int], data: bytes) -> dict[str, object]:
+        return {"dtype": dtype, "shape": shape, "base64": base64.b64encode(data).decode()}
+
+    body = json.dumps({
+        p.first: typed("F32", p.shape, p.logits_bytes()),
+        "targets": typed("F32" if p.is_dense else "I64", p.target_shape, p.targets_bytes()),
+        "reduction": p.reduction, "outputs": p.outputs, "tensors": "base64"})
+    return Request(f"/v1/losses/{p.loss}", (("Content-Type", "application/json"),), body.encode())
+
+
 def _safetensors(p: Problem) -> bytes:
     logits, targets = p.logits_bytes(), p.targets_bytes()
     both = len(targets) + len(logits)
@@ -171,7 +184,7 @@ def zipped(request: Request) -> Request:
 
 
 FORMATS: tuple[Callable[[Problem], Request], ...] = (
-    as_json, as_safetensors, as_safetensors_for_json, as_oip, as_oip_binary)
+    as_json, as_base64, as_safetensors, as_safetensors_for_json, as_oip, as_oip_binary)
 BINARY: tuple[Callable[[Problem], Request], ...] = (as_safetensors, as_oip_binary)
 
 

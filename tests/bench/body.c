@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "codec/base64/base64.h"
+
 #define ROWS_IN_MEMORY 256
 #define NUMBER_BYTES 27 /* of JSON: a sign, a point, 17 digits, an exponent, ", " */
 
@@ -57,6 +59,30 @@ bool body_make_json(struct body *body, size_t rows, size_t classes)
 	for (size_t i = 0; i < rows * classes; i++)
 		p += sprintf(p, "%s%.17g", i % classes ? ", " : i ? "], [" : "[", (double)logit(i));
 	p += sprintf(p, "]]}");
+	body->upload = (struct upload){
+		.type = "application/json",
+		.head = body->head,
+		.head_bytes = (size_t)(p - body->head),
+		.bytes = (size_t)(p - body->head),
+	};
+	return true;
+}
+
+bool body_make_base64(struct body *body, const struct body *of, size_t rows, size_t classes)
+{
+	const struct base64_kernels *kernels = base64_kernels(NULL);
+	size_t targets = rows * sizeof(int64_t), logits = rows * classes * sizeof(float);
+	const char *bytes = of->head + of->upload.head_bytes - targets;
+	char *p = malloc(base64_length(targets) + base64_length(logits) + 256);
+	*body = (struct body){.head = p};
+	if (!p)
+		return false;
+	p += sprintf(p, "{\"targets\":{\"dtype\":\"I64\",\"shape\":[%zu],\"base64\":\"", rows);
+	p = base64_write(kernels, (const unsigned char *)bytes, targets, p);
+	p += sprintf(p, "\"},\"logits\":{\"dtype\":\"F32\",\"shape\":[%zu,%zu],\"base64\":\"", rows,
+		     classes);
+	p = base64_write(kernels, (const unsigned char *)of->rows, logits, p);
+	p += sprintf(p, "\"}}");
 	body->upload = (struct upload){
 		.type = "application/json",
 		.head = body->head,

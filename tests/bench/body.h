@@ -5,7 +5,7 @@
 #include "upload.h"
 
 struct body {
-	char *head;  /* of safetensors: length, header, targets; of JSON all of it */
+	char *head;  /* of safetensors: length, header, targets; of JSON all of it, in base64 too */
 	float *rows; /* of safetensors */
 	struct upload upload;
 };
@@ -16,6 +16,8 @@ struct body {
 bool body_make(struct body *body, size_t rows, size_t classes);
 /* JSON as Python writes it: 17 digits. */
 bool body_make_json(struct body *body, size_t rows, size_t classes);
+/* The tensors of a body of safetensors, all of whose rows are kept, as base64 in JSON. */
+bool body_make_base64(struct body *body, const struct body *of, size_t rows, size_t classes);
 void body_drop(struct body *body);
 
 #endif

@@ -77,6 +77,7 @@ const struct bench_case bench_cases[] = {
 	{"E7", REFERENCE_64_MIB, "F32", .rank = 2, .shape = {2093, 128256}, .bar = 1.0, .at_most = true},
 	{"E8", REFERENCE_QUIET_P99, "F32", SMALL_JSON, .bar = 3.0, .at_most = true, .load = &stream_load},
 	{"E9", REFERENCE_DISCARD_TLS, "F32", UPLOAD, .bar = 0.90},
+	{"E10", REFERENCE_SAFETENSORS, "F32", UPLOAD, .bar = 0.60},
 	{"E11", REFERENCE_REQUEST_RATE, "F32", SMALL_JSON, .bar = 5.0},
 	{"E12", REFERENCE_REPLY, "F32", UPLOAD, .grad = true, .bar = 0.85},
 	{"E14", REFERENCE_BOTH_WAYS, "F32", UPLOAD, .grad = true, .bar = 0.70},

@@ -26,7 +26,8 @@ enum reference {
 	REFERENCE_IN_PROCESS,
 	REFERENCE_REPLY,
 	REFERENCE_BOTH_WAYS,
-	REFERENCE_QUIET, /* our own, while no others are there */
+	REFERENCE_SAFETENSORS, /* our own, of the same tensors so */
+	REFERENCE_QUIET,       /* our own, while no others are there */
 	REFERENCE_QUIET_P99,
 	REFERENCE_BARE_BESIDE, /* bare libmicrohttpd with the same others */
 	REFERENCE_DEADLINE,

@@ -158,6 +158,33 @@ static void measure_shared(struct bench *bench, const struct body *body, struct 
 	drop_shared(&shared);
 }
 
+/* ---------------------------------------------------------------- base64 */
+
+/* Of one server, the two bodies in turn. */
+static void measure_base64(struct bench *bench, const struct body *body, struct measured *measured)
+{
+	struct server lossd = SERVER_NONE;
+	struct body text = {0};
+	double times[2][MAX_ROUNDS];
+	const size_t *shape = measured->what->shape;
+	if (!body_make_base64(&text, body, shape[0], shape[1])) {
+		note(measured, "there is not enough memory");
+	} else if (!server_start(&lossd, bench, SERVER_LOSSD, NULL)) {
+		note(measured, "lossd did not start");
+	} else {
+		for (size_t round = 0; round < bench->rounds; round++) {
+			times[0][round] = upload_seconds(&lossd.channel, SERVER_PATH, &text.upload);
+			times[1][round] =
+				upload_seconds(&lossd.channel, SERVER_PATH, &body->upload);
+		}
+		measured_sum_up(measured, median(times[0], bench->rounds),
+				median(times[1], bench->rounds));
+		note(measured, "in bytes of the logits; the reference is E3's safetensors");
+	}
+	server_stop(&lossd);
+	body_drop(&text);
+}
+
 /* ---------------------------------------------------------------- the cases */
 
 static const struct wire_case {
@@ -174,6 +201,7 @@ static const struct wire_case {
 	[REFERENCE_IN_PROCESS] = {"shared memory", measure_shared},
 	[REFERENCE_REPLY] = {"gradient, its reply alone", turns_measure_reply},
 	[REFERENCE_BOTH_WAYS] = {"gradient", turns_measure_both},
+	[REFERENCE_SAFETENSORS] = {"upload", measure_base64},
 	[REFERENCE_QUIET] = {"gradient", beside_measure_gradient},
 	[REFERENCE_QUIET_P99] = {"p99 of small ones", beside_measure_p99},
 	[REFERENCE_BARE_BESIDE] = {"p95 of small ones", beside_measure_p95},
@@ -199,7 +227,10 @@ void wire_measure(struct bench *bench, struct measured *measured)
 	const struct wire_case *wire = &wire_cases[what->reference];
 	snprintf(measured->name, sizeof measured->name, "%s%s%s, %s, %zu×%zu", wire->name,
 		 what->load ? " beside " : "", what->load ? what->load->name : "",
-		 what->json ? "JSON" : "safetensors", what->shape[0], what->shape[1]);
+		 what->reference == REFERENCE_SAFETENSORS ? "base64 in JSON"
+		 : what->json                             ? "JSON"
+							  : "safetensors",
+		 what->shape[0], what->shape[1]);
 	if (!make_body(&body, what))
 		note(measured, "there is not enough memory");
 	else

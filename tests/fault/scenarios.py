@@ -12,7 +12,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from problems import DEFINITIONS, Problem, as_json, as_oip, as_oip_binary, as_safetensors, draw
+from problems import DEFINITIONS, Problem, as_base64, as_json, as_oip, as_oip_binary, as_safetensors, draw
 from wire import Reply, Request
 
 SHM_PREFIX = f"lossd_fault_{os.getpid()}_"
@@ -164,6 +164,7 @@ def make_scenarios() -> list[Scenario]:
     return [
         _one("JSON", _with(as_json(small))),
         _one("JSON with a gradient", _with(as_json(medium))),
+        _one("base64", _with(as_base64(medium))),
         _one("safetensors", _with(as_safetensors(medium))),
         _one("OIP", _with(as_oip(small))),
         _one("OIP in binary", _with(as_oip_binary(medium))),
@@ -172,6 +173,7 @@ def make_scenarios() -> list[Scenario]:
         _one("safetensors in gzip", _with(as_safetensors(medium), ("Accept-Encoding", "gzip, identity;q=0"))),
         _one("a large team job", _with(as_safetensors(large))),
         _one("a large reply", _with(as_json(large))),
+        _one("a large reply in base64", _with(as_base64(large))),
         _one("a large reply in gzip", _with(as_json(large), zipped)),
         _one("element-wise", _with(as_json(make_problem(30, 10, loss=2)))),
         Scenario("chunks", (_with(as_json(medium)).chunked([1000]),), ("POST",)),

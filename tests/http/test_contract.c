@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "../../server/codec/oip/oip_names.h"
+#include "../../server/codec/style.h"
 #include "../../server/eval/protocols.h"
 #include "../../server/route/pages.h"
 #include "../../server/route/routes.h"
@@ -245,9 +246,11 @@ static void check_fields(const struct loss_info *loss)
 	for (size_t i = 0; i < loss->n_arguments; i++)
 		assert_key(properties, loss->arguments[i]->name);
 	assert_key(properties, "outputs");
-	assert_key(properties, "non_finite");
+	for (size_t i = 0; i < N_STYLE_ARGUMENTS; i++)
+		assert_key(properties, style_arguments[i].name);
 	assert_int_equal(count_items(required), n_required);
-	assert_int_equal(count_keys(properties), loss->n_tensors + loss->n_arguments + 2);
+	assert_int_equal(count_keys(properties),
+			 loss->n_tensors + loss->n_arguments + 1 + N_STYLE_ARGUMENTS);
 }
 
 static void the_fields_of_each_loss_are_the_tables(void **state)
@@ -388,9 +391,28 @@ static void the_arguments_are_the_tables(void **state)
 		const char *place = yaml_value(contract, node("components>parameters>%s>in", name));
 		assert_non_null(place);
 		bool of_reply = strcmp(name, "outputs") == 0 || strcmp(name, "compress") == 0 ||
-				strcmp(name, "non_finite") == 0;
+				style_find(name, strlen(name)) < N_STYLE_ARGUMENTS;
 		if (strcmp(place, "query") == 0 && !of_reply)
 			assert_non_null(find_argument(name));
+	}
+}
+
+static void the_arguments_of_replies_are_the_tables(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < N_STYLE_ARGUMENTS; i++) {
+		const struct style_info *info = &style_arguments[i];
+		assert_item(POST_PATH ">parameters",
+			    node("#/components/parameters/%s", info->name));
+		const char *schema = yaml_value(
+			contract, node("components>parameters>%s>schema>$ref", info->name));
+		char list[128];
+		size_t n = 0;
+		assert_non_null(schema);
+		snprintf(list, sizeof list, "components>schemas>%s>enum", strrchr(schema, '/') + 1);
+		for (; info->words[n]; n++)
+			assert_item(list, info->words[n]);
+		assert_int_equal(count_items(list), n);
 	}
 }
 
@@ -482,6 +504,7 @@ int main(void)
 		cmocka_unit_test(the_fields_of_each_loss_are_the_tables),
 		cmocka_unit_test(the_outputs_of_each_loss_are_the_tables),
 		cmocka_unit_test(the_arguments_are_the_tables),
+		cmocka_unit_test(the_arguments_of_replies_are_the_tables),
 		cmocka_unit_test(the_dtypes_are_the_tables),
 		cmocka_unit_test(the_datatypes_are_the_tables),
 		cmocka_unit_test(the_parameters_of_an_inference_are_the_tables),

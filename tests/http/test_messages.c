@@ -64,7 +64,8 @@ static const struct said names[] = {
 	 "cross_entropy has no field \"pos_weight\"; there are logits, targets, weight, "
 	 "row_weight, mask, grad_output, size_average, ignore_index, reduce, reduction, "
 	 "label_smoothing, denominator, empty_mean, class_axis, grad_dtype, softcap, temperature, "
-	 "z_loss, shift, logit_scale, gamma, k, ece_bins, ece_norm, outputs and non_finite"},
+	 "z_loss, shift, logit_scale, gamma, k, ece_bins, ece_norm, outputs, non_finite and "
+	 "tensors"},
 	{"cross_entropy",
 	 "{\"logits\": [[1, 2, 3], [4, 5, 6]], \"targets\": [0, 1], \"smoothing\": 1}",
 	 "cross_entropy has no field \"smoothing\"; use \"label_smoothing\": the share of the "
@@ -126,21 +127,22 @@ static const struct said names[] = {
 	 "cross_entropy has no field \"zzzz\"; there are logits, targets, weight, row_weight, "
 	 "mask, grad_output, size_average, ignore_index, reduce, reduction, label_smoothing, "
 	 "denominator, empty_mean, class_axis, grad_dtype, softcap, temperature, z_loss, shift, "
-	 "logit_scale, gamma, k, ece_bins, ece_norm, outputs and non_finite"},
+	 "logit_scale, gamma, k, ece_bins, ece_norm, outputs, non_finite and tensors"},
 	{"nll_loss", "{\"logits\": 1}",
 	 "nll_loss has no field \"logits\"; use \"log_probs\": logarithms of probabilities, as "
 	 "log_softmax gives them"},
 	{"softmax", "{\"labels\": 1}",
 	 "softmax has no field \"labels\"; there are logits, grad_output, class_axis, grad_dtype, "
-	 "outputs and non_finite"},
+	 "outputs, non_finite and tensors"},
 	{"kl_div", "{\"eps\": 1}",
 	 "kl_div has no field \"eps\"; there are log_probs, targets, mask, grad_output, "
 	 "size_average, reduce, reduction, log_target, denominator, empty_mean, grad_dtype, "
-	 "outputs and non_finite"},
+	 "outputs, non_finite and tensors"},
 	{"binary_cross_entropy_with_logits", "{\"sample_weight\": 1}",
 	 "binary_cross_entropy_with_logits has no field \"sample_weight\"; there are logits, "
 	 "targets, weight, pos_weight, mask, grad_output, size_average, reduce, reduction, "
-	 "denominator, empty_mean, grad_dtype, ece_bins, ece_norm, outputs and non_finite"},
+	 "denominator, empty_mean, grad_dtype, ece_bins, ece_norm, outputs, non_finite and "
+	 "tensors"},
 	{"cross_entropy",
 	 "{\"logits\": [[1, 2, 3], [4, 5, 6]], \"targets\": [0, 1], \"outputs\": [\"gradient\"]}",
 	 "outputs[0] is \"gradient\", which cross_entropy does not have; use \"grad\": the "
@@ -350,7 +352,7 @@ static const struct named queries[] = {
 	{"nope", "cross_entropy has no argument \"nope\"; there are size_average, ignore_index, "
 		 "reduce, reduction, label_smoothing, denominator, empty_mean, class_axis, "
 		 "grad_dtype, softcap, temperature, z_loss, shift, logit_scale, gamma, k, "
-		 "ece_bins, ece_norm, outputs, compress and non_finite"},
+		 "ece_bins, ece_norm, outputs, compress, non_finite and tensors"},
 };
 
 static void names_in_the_query(void **state)

@@ -48,6 +48,7 @@ python3 -c '\''import numpy, safetensors|safetensors_replies|command -v curl && 
 python3 -c '\''import numpy, tritonclient|tritonclient_replies|python3 -c "import numpy, tritonclient.http"
 printf |lines_replies|command -v curl
 curl -s http://127.0.0.1:8080|schema_replies|command -v curl && command -v jq
+node -e '\''const x|node_replies|node -e "fetch"
 lossd eval batch.safetensors|eval_replies|command -v python3
 make setup-run && make|library_replies|command -v cc && command -v c++ && command -v pkg-config
 build/lossd --listen|settings_result|true
@@ -93,6 +94,10 @@ safetensors_replies() {
 
 tritonclient_replies() {
   paste "$(cat "$1")" && holds 5.909472
+}
+
+node_replies() {
+  paste "$(cat "$1")" && holds 5.909472 && holds 'Float32Array(8000)'
 }
 
 # The files that the lines read: logits of two classes, one row each, whose loss is log 2.

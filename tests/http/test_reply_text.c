@@ -230,10 +230,124 @@ static void discovery_has_it(void **state)
 	struct reply reply;
 	(void)state;
 	client_get(client, SOFTMAX, &reply);
+	assert_holds(&reply, "{\"name\":\"tensors\",\"type\":\"string\",\"choices\":[\"numbers\","
+			     "\"base64\"],\"default\":\"numbers\",");
 	assert_holds(&reply,
 		     "\"reply_arguments\":[{\"name\":\"non_finite\",\"type\":\"string\","
 		     "\"choices\":[\"string\",\"null\",\"python\"],\"default\":\"string\",");
 	reply_free(&reply);
+}
+
+/* ---------------------------------------------------------------- tensors */
+
+#define ROW "{\"logits\": [[0.5, -0.5]], \"targets\": [0]"
+#define AS_BASE64                                                                                  \
+	"{\"loss\":0.3132617,\"grad\":{\"dtype\":\"F32\",\"shape\":[1,2],\"base64\":"              \
+	"\"sbKJvrGyiT4=\"},"
+
+/* Scalars are numbers all the same; what is empty has a text of nothing. */
+static void tensors_are_base64_on_demand(void **state)
+{
+	static const struct {
+		const char *path, *body, *want;
+	} cases[] = {
+		{CROSS_ENTROPY "?tensors=base64&outputs=loss,grad", ROW "}", AS_BASE64},
+		{CROSS_ENTROPY, ROW ", \"tensors\": \"base64\", \"outputs\": [\"loss\", \"grad\"]}",
+		 AS_BASE64},
+		{CROSS_ENTROPY "?tensors=base64",
+		 ROW ", \"tensors\": null, \"outputs\": [\"loss\", \"grad\"]}", AS_BASE64},
+		{CROSS_ENTROPY,
+		 ROW ", \"tensors\": \"numbers\", \"outputs\": [\"correct\", \"predicted\"]}",
+		 "{\"correct\":[true],\"predicted\":[0],"},
+		{CROSS_ENTROPY,
+		 ROW ", \"tensors\": \"base64\", \"outputs\": [\"correct\", \"predicted\"]}",
+		 "{\"correct\":{\"dtype\":\"BOOL\",\"shape\":[1],\"base64\":\"AQ==\"},"
+		 "\"predicted\":{\"dtype\":\"I64\",\"shape\":[1],\"base64\":\"AAAAAAAAAAA=\"},"},
+		{SOFTMAX "?tensors=base64",
+		 "{\"logits\": {\"dtype\": \"F16\", \"shape\": [0, 3], \"data\": []}}",
+		 "{\"log_probs\":{\"dtype\":\"F16\",\"shape\":[0,3],\"base64\":\"\"},"},
+		/* Bytes are bytes: of numbers that are not finite, too. */
+		{SOFTMAX "?tensors=base64&non_finite=null", "{\"logits\": [NaN]}",
+		 "{\"log_probs\":{\"dtype\":\"F32\",\"shape\":[1],\"base64\":\"AADAfw==\"},"},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct reply reply;
+		client_post(client, cases[i].path, cases[i].body, &reply);
+		assert_int_equal(reply.status, 200);
+		assert_holds(&reply, cases[i].want);
+		reply_free(&reply);
+	}
+}
+
+#define NUMBERS_OR ", but must be \\\"numbers\\\" or \\\"base64\\\"\""
+
+static void wrong_forms_of_tensors_are_refused(void **state)
+{
+	static const struct {
+		const char *path, *body;
+		int status;
+		const char *code, *detail;
+	} cases[] = {
+		{SOFTMAX "?tensors=base32", "{\"logits\": [0]}", 422, "argument_out_of_range",
+		 "\"detail\":\"tensors is \\\"base32\\\"" NUMBERS_OR},
+		{SOFTMAX, "{\"tensors\": \"Base64\", \"logits\": [0]}", 422,
+		 "argument_out_of_range", "\"detail\":\"tensors is \\\"Base64\\\"" NUMBERS_OR},
+		{SOFTMAX, "{\"tensors\": 64, \"logits\": [0]}", 422, "wrong_type",
+		 "\"detail\":\"tensors is 64" NUMBERS_OR},
+		{SOFTMAX, "{\"tensors\": [\"base64\"], \"logits\": [0]}", 422, "wrong_type",
+		 "\"pointer\":\"tensors\""},
+		{SOFTMAX "?tensors=base64", "{\"tensors\": \"base64\", \"logits\": [0]}", 422,
+		 "duplicate_field", "tensors is given twice; give it once"},
+		{SOFTMAX "?tensors=base64&tensors=base64", "{\"logits\": [0]}", 422,
+		 "duplicate_field", "tensors is given twice; give it once"},
+		{SOFTMAX, "{\"tensor\": \"base64\", \"logits\": [0]}", 422, "unknown_field",
+		 "\\\"tensors\\\""},
+		{INFER "?tensors=base64", "{" INPUTS "}", 400, "",
+		 "{\"error\":\"tensors is of the JSON of /v1/losses; the Open Inference Protocol "
+		 "has "
+		 "tensors as bytes where binary_data_output, of the request's parameters, is "
+		 "true\"}"},
+		{INFER, "{\"parameters\": {\"tensors\": \"base64\"}, " INPUTS "}", 400, "",
+		 "{\"error\":\"parameters.tensors is not supported: ask for bytes by "
+		 "\\\"binary_data_output\\\"\"}"},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct reply reply;
+		client_post(client, cases[i].path, cases[i].body, &reply);
+		assert_holds(&reply, cases[i].code);
+		assert_holds(&reply, cases[i].detail);
+		assert_int_equal(reply.status, cases[i].status);
+		reply_free(&reply);
+	}
+}
+
+/* As bytes, base64 is compressed only where that is asked for. */
+static void base64_is_compressed_only_if_asked_for(void **state)
+{
+	char *body = malloc(65536), value[32];
+	size_t n = (size_t)sprintf(body, "{\"tensors\": \"base64\", \"logits\": [");
+	(void)state;
+	assert_non_null(body);
+	for (int row = 0; row < 1000; row++)
+		n += (size_t)sprintf(body + n, "%s[%d,1.5]", row ? "," : "", row % 7);
+	sprintf(body + n, "]}");
+	for (int asked = 0; asked < 2; asked++) {
+		const char *const headers[] = {TYPE_JSON, "Accept-Encoding: gzip, deflate, zstd",
+					       NULL};
+		const struct request request = {.path = asked ? SOFTMAX "?compress=true" : SOFTMAX,
+						.headers = headers,
+						.body = body};
+		struct reply reply;
+		client_send(client, &request, &reply);
+		assert_int_equal(reply.status, 200);
+		assert_int_equal(reply_header(&reply, "Content-Encoding", value, sizeof value),
+				 asked);
+		assert_int_equal(reply_header(&reply, "Vary", value, sizeof value), asked);
+		reply_free(&reply);
+	}
+	free(body);
 }
 
 /* ---------------------------------------------------------------- what MLServer's clients send */
@@ -391,6 +505,9 @@ int main(void)
 		cmocka_unit_test(null_is_as_if_it_were_absent),
 		cmocka_unit_test(wrong_styles_are_refused),
 		cmocka_unit_test(discovery_has_it),
+		cmocka_unit_test(tensors_are_base64_on_demand),
+		cmocka_unit_test(wrong_forms_of_tensors_are_refused),
+		cmocka_unit_test(base64_is_compressed_only_if_asked_for),
 		cmocka_unit_test(their_parameters_are_passed_over),
 		cmocka_unit_test(wrong_ones_of_them_are_refused),
 		cmocka_unit_test(forms_are_json_at_v2_alone),

@@ -76,7 +76,7 @@ def halves(message):
 def test_all_formats_are_there(server):
     sent = [request.headers["Content-Type"] for request, _ in exchanges()]
     json, raw = "application/json", "application/octet-stream"
-    tap.expect(sent == [json, "application/jsonl", "application/x-safetensors", raw, json], sent)
+    tap.expect(sent == [json, json, "application/jsonl", "application/x-safetensors", raw, json], sent)
 
 
 def test_requests_get_the_replies_of_the_page(server):

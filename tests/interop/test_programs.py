@@ -25,6 +25,11 @@ def test_javascript_safetensors(server):
         check_fixtures(child)
 
 
+def test_javascript_base64(server):
+    with javascript("base64", server.url) as child:
+        check_fixtures(child)
+
+
 def test_javascript_inference_protocol(server):
     with javascript("oip", server.url) as child:
         check_fixtures(child)

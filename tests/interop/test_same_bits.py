@@ -35,12 +35,12 @@ def wires_of(server, stack):
     yield wires.TritonMemory(server.address)
     yield wires.KServe(server.url, binary=True)
     yield wires.KServe(server.url, binary=False)
-    for language in (programs.go, programs.javascript):
-        for wire in ("safetensors", "oip"):
-            try:
-                yield stack.enter_context(language(wire, server.url))
-            except tap.Skip as skip:
-                print(f"# without {language.__name__}, {wire}: {skip}")
+    spoken = {programs.go: ("safetensors", "oip"), programs.javascript: ("safetensors", "base64", "oip")}
+    for language, wire in [(language, wire) for language in spoken for wire in spoken[language]]:
+        try:
+            yield stack.enter_context(language(wire, server.url))
+        except tap.Skip as skip:
+            print(f"# without {language.__name__}, {wire}: {skip}")
 
 
 def logits(seed, shape, dtype="F32", scale=4.0):

@@ -71,14 +71,14 @@ static struct counts read_body(struct decoder *(*create)(const struct decoder_se
 			   .max_header_bytes = UINT64_C(1) << 33},
 	};
 	setup.arena = arena_of(&setup.problem);
-	struct non_finite_wish non_finite = {.given = false};
+	struct style style = {.given = 0};
 	struct shm_uses shared = {.arena = setup.arena};
 	struct stream *stream = stream_create(
 		&(struct stream_setup){.problem = setup.problem, .arena = setup.arena});
 	assert_non_null(stream);
 	setup.sink = stream_sink(stream);
 	setup.shared = &shared;
-	setup.non_finite = &non_finite;
+	setup.style = &style;
 	struct decoder *decoder = create(&setup);
 	assert_non_null(decoder);
 	struct counts before = counter_now();
@@ -183,7 +183,7 @@ static void read_headers(const struct raw_head *raw, struct loss_arena *arena)
 	head_media_type(&head, types, 2, &index, &err);
 	head_encoding(&head, &coding, &err);
 	head_accept(&head, types, 2, &index, &err);
-	head_takes_gzip(&head);
+	head_reply_coding(&head);
 	head_timeout(&head, &ms, &err);
 }
 

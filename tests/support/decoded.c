@@ -90,19 +90,30 @@ static char *text_of(const struct loss_problem *problem, const struct loss_resul
 
 /* ---------------------------------------------------------------- one way */
 
-enum cut { CUT_NOT, CUT_BYTES, CUT_RANDOM };
+enum cut { CUT_NOT, CUT_BYTES, CUT_RANDOM, CUT_ONCE };
 
-static size_t piece_size(enum cut cut, size_t left, struct random *random)
+struct cutting {
+	enum cut cut;
+	size_t first; /* of the bytes where it is cut once */
+	struct random random;
+};
+
+static size_t piece_size(struct cutting *cutting, size_t done, size_t left)
 {
-	size_t n = cut == CUT_NOT ? left : cut == CUT_BYTES ? 1 : 1 + random_below(random, 12);
+	size_t n = left;
+	if (cutting->cut == CUT_BYTES)
+		n = 1;
+	else if (cutting->cut == CUT_RANDOM)
+		n = 1 + random_below(&cutting->random, 12);
+	else if (cutting->cut == CUT_ONCE && done == 0)
+		n = cutting->first;
 	return n < left ? n : left;
 }
 
-static void feed(struct decoder *decoder, const char *body, size_t n, enum cut cut,
-		 struct random *random)
+static void feed(struct decoder *decoder, const char *body, size_t n, struct cutting *cutting)
 {
 	for (size_t done = 0; done < n;) {
-		size_t size = piece_size(cut, n - done, random);
+		size_t size = piece_size(cutting, done, n - done);
 		unsigned char *piece = malloc(size); /* so that a sanitizer sees its end */
 		assert_non_null(piece);
 		memcpy(piece, body + done, size);
@@ -123,7 +134,7 @@ struct attempt {
 	struct stream *stream; /* NULL, as the decoder, where the query is refused */
 	struct decoder *decoder;
 	struct shm_uses shared;
-	struct non_finite_wish non_finite;
+	struct style style;
 	struct loss_result result;
 	struct loss_error err;
 };
@@ -145,7 +156,7 @@ static void create(struct attempt *a)
 			   .max_header_bytes =
 				   options->max_header_bytes ? options->max_header_bytes : 65536},
 		.header_length = options->header_length,
-		.non_finite = &a->non_finite,
+		.style = &a->style,
 		.shared = &a->shared,
 	};
 	a->decoder = (options->create ? options->create : json_in_create)(&setup);
@@ -170,7 +181,7 @@ static loss_status follow(struct attempt *a)
 }
 
 /* Query, body and what follows. */
-static loss_status run(struct attempt *a, const char *body, enum cut cut, struct random *random)
+static loss_status run(struct attempt *a, const char *body, struct cutting *cutting)
 {
 	const char *query = a->options->query ? a->options->query : "";
 	struct query_wish wish;
@@ -179,7 +190,7 @@ static loss_status run(struct attempt *a, const char *body, enum cut cut, struct
 	if (status != LOSS_OK)
 		return status;
 	create(a);
-	feed(a->decoder, body, size_of(a->options, body), cut, random);
+	feed(a->decoder, body, size_of(a->options, body), cutting);
 	status = a->decoder->finish(a->decoder, &a->err);
 	if (status == LOSS_OK)
 		status = stream_finish(a->stream, &a->err);
@@ -187,7 +198,7 @@ static loss_status run(struct attempt *a, const char *body, enum cut cut, struct
 }
 
 static struct decoded decode_one_way(const struct decode_options *options, const char *body,
-				     enum cut cut, struct random *random)
+				     struct cutting *cutting)
 {
 	struct decoded decoded = {0};
 	struct attempt attempt = {.options = options};
@@ -197,7 +208,7 @@ static struct decoded decode_one_way(const struct decode_options *options, const
 	assert_non_null(arena);
 	attempt.problem = loss_problem_create(loss_find(loss, strlen(loss)), arena);
 	assert_non_null(attempt.problem);
-	decoded.status = run(&attempt, body, cut, random);
+	decoded.status = run(&attempt, body, cutting);
 	const struct decoder *decoder = attempt.decoder;
 	if (decoded.status == LOSS_OK) {
 		decoded.text = text_of(attempt.problem, &attempt.result);
@@ -219,8 +230,8 @@ void decode_problem(const char *body, struct loss_problem *problem)
 {
 	const struct decode_options options = {0};
 	struct attempt attempt = {.options = &options, .problem = problem};
-	struct random random = random_start(1);
-	assert_int_equal(run(&attempt, body, CUT_NOT, &random), LOSS_OK);
+	struct cutting whole = {.cut = CUT_NOT};
+	assert_int_equal(run(&attempt, body, &whole), LOSS_OK);
 	shm_uses_release(&attempt.shared);
 }
 
@@ -239,11 +250,13 @@ static const char *text_or_none(const struct decoded *decoded)
 
 struct decoded decode(const struct decode_options *options, const char *body)
 {
-	struct random random = random_start(size_of(options, body));
-	struct decoded whole = decode_one_way(options, body, CUT_NOT, &random);
-	for (int i = 0; i <= RANDOM_WAYS; i++) {
-		struct decoded cut =
-			decode_one_way(options, body, i == 0 ? CUT_BYTES : CUT_RANDOM, &random);
+	size_t n = size_of(options, body), cuts = options->all_cuts && n > 0 ? n - 1 : 0;
+	struct cutting cutting = {.cut = CUT_NOT, .random = random_start(n)};
+	struct decoded whole = decode_one_way(options, body, &cutting);
+	for (size_t i = 0; i <= RANDOM_WAYS + cuts; i++) {
+		cutting.cut = i == 0 ? CUT_BYTES : i <= RANDOM_WAYS ? CUT_RANDOM : CUT_ONCE;
+		cutting.first = i - RANDOM_WAYS;
+		struct decoded cut = decode_one_way(options, body, &cutting);
 		assert_string_equal(cut.detail, whole.detail);
 		assert_string_equal(cut.pointer, whole.pointer);
 		assert_string_equal(text_or_none(&cut), text_or_none(&whole));

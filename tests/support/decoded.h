@@ -27,6 +27,7 @@ struct decode_options {
 	size_t budget;                   /* bytes; 0: no limit */
 	int plan;                        /* whether a body that decodes is planned, too */
 	int run;                         /* and evaluated */
+	int all_cuts;                    /* also in two pieces, cut at every byte */
 };
 
 struct decoded {

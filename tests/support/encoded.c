@@ -64,7 +64,7 @@ loss_status encoded_run(encoder_create *create, const struct encoder_input *inpu
 	if (!encoder)
 		return loss_arena_failure(input->arena, &reply->err);
 	reply->binary = encoder->binary;
-	reply->elements = encoder->elements;
+	reply->text_bytes = encoder->text_bytes;
 	do {
 		end = write_piece(encoder, &timings, reply);
 		if (take)

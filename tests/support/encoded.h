@@ -12,7 +12,7 @@ typedef struct encoder *encoder_create(const struct encoder_input *input);
 struct encoded_reply {
 	struct encoded out; /* in the input's arena; of the text what was not taken out */
 	bool binary;        /* as the encoder says, like the next */
-	size_t elements;
+	size_t text_bytes;
 	size_t pieces;
 	size_t longest;       /* bytes of text in one of them */
 	size_t n_text;        /* of all of them; so many of: */

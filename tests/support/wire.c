@@ -11,6 +11,7 @@
 
 const struct wire wires[] = {
 	{"JSON", false, wire_json_point, wire_json_carries, wire_json},
+	{"JSON, base64", false, wire_base64_point, wire_json_carries, wire_base64},
 	{"safetensors", true, wire_safetensors_point, wire_safetensors_carries, wire_safetensors},
 	{"Open Inference Protocol, JSON", false, NULL, wire_oip_carries, wire_oip_json},
 	{"Open Inference Protocol, binary", false, NULL, wire_oip_carries, wire_oip_binary},

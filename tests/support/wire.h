@@ -64,6 +64,9 @@ void wire_reply_free(struct wire_reply *reply);
 bool wire_json_carries(loss_dtype dtype);
 void wire_json_point(const struct wire_place *place, char *out, size_t size);
 void wire_json(struct client *client, const struct loss_problem *problem, struct wire_reply *reply);
+void wire_base64_point(const struct wire_place *place, char *out, size_t size);
+void wire_base64(struct client *client, const struct loss_problem *problem,
+		 struct wire_reply *reply);
 void wire_safetensors_point(const struct wire_place *place, char *out, size_t size);
 bool wire_safetensors_carries(loss_dtype dtype);
 void wire_safetensors(struct client *client, const struct loss_problem *problem,

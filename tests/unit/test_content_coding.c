@@ -132,7 +132,7 @@ static const struct {
 	{CODING_DEFLATE, 15, "bytes after its end"},
 	{CODING_ZSTD, 0, "does not begin as zstd does"},
 };
-#define N_CODINGS (sizeof codings / sizeof codings[0])
+#define N_CODED (sizeof codings / sizeof codings[0])
 
 static struct bytes code_as(struct loss_arena *arena, size_t i, const void *data, size_t n)
 {
@@ -147,14 +147,14 @@ static void test_decodes_in_pieces_of_any_size(void **state)
 	(void)state;
 	static const size_t sizes[] = {0, 1, 100, 32767, 32768, 32769, 200000};
 	static const size_t steps[] = {1, 3, 4095, 4096, 4097, SIZE_MAX};
-	for (size_t i = 0; i < sizeof sizes / sizeof *sizes * N_CODINGS; i++) {
+	for (size_t i = 0; i < sizeof sizes / sizeof *sizes * N_CODED; i++) {
 		struct loss_arena *arena = create_arena(NULL);
-		struct bytes text = digits(arena, sizes[i / N_CODINGS]);
-		struct bytes coded = code_as(arena, i % N_CODINGS, text.data, text.size);
+		struct bytes text = digits(arena, sizes[i / N_CODED]);
+		struct bytes coded = code_as(arena, i % N_CODED, text.data, text.size);
 		for (size_t j = 0; j < sizeof steps / sizeof *steps; j++) {
 			size_t step = steps[j] < coded.size ? steps[j] : coded.size;
-			struct outcome outcome = decode(arena, codings[i % N_CODINGS].coding,
-							text.size, coded, step);
+			struct outcome outcome =
+				decode(arena, codings[i % N_CODED].coding, text.size, coded, step);
 			assert_int_equal(outcome.status, LOSS_OK);
 			assert_int_equal(outcome.decoded->size, text.size);
 			if (text.size > 0)
@@ -180,7 +180,7 @@ static void test_bodies_may_follow_each_other(void **state)
 {
 	(void)state;
 	struct loss_arena *arena = create_arena(NULL);
-	for (size_t i = 0; i < N_CODINGS; i += 2) {
+	for (size_t i = 0; i < N_CODED; i += 2) {
 		const struct bytes parts[] = {code_as(arena, i, "one", 3), code_as(arena, i, "", 0),
 					      code_as(arena, i, " and two", 8)};
 		unsigned char all[256];
@@ -203,7 +203,7 @@ static void test_bytes_behind_the_end(void **state)
 {
 	(void)state;
 	struct loss_arena *arena = create_arena(NULL);
-	for (size_t i = 0; i < N_CODINGS; i++) {
+	for (size_t i = 0; i < N_CODED; i++) {
 		unsigned char all[64];
 		struct bytes coded = code_as(arena, i, "text", 4);
 		memcpy(all, coded.data, coded.size);
@@ -223,7 +223,7 @@ static void test_cut_at_every_byte(void **state)
 	(void)state;
 	struct loss_arena *arena = create_arena(NULL);
 	struct bytes text = digits(arena, 300);
-	for (size_t i = 0; i < N_CODINGS; i++) {
+	for (size_t i = 0; i < N_CODED; i++) {
 		struct bytes coded = code_as(arena, i, text.data, text.size);
 		for (size_t n = 1; n < coded.size; n++) {
 			struct outcome outcome = decode(arena, codings[i].coding, NO_LIMIT,
@@ -242,7 +242,7 @@ static void test_every_changed_byte_is_found(void **state)
 	(void)state;
 	struct loss_arena *arena = create_arena(NULL);
 	struct bytes text = digits(arena, 100);
-	for (size_t i = 0; i < N_CODINGS; i++) {
+	for (size_t i = 0; i < N_CODED; i++) {
 		struct bytes coded = code_as(arena, i, text.data, text.size);
 		for (size_t at = i == 0 ? 10 : 0; at < coded.size; at++) {
 			coded.data[at] ^= 0x41;
@@ -447,6 +447,73 @@ static void test_zstd_windows_do_not_add_up(void **state)
 	loss_arena_destroy(rich);
 }
 
+#define FRAME "\x28\xb5\x2f\xfd"
+
+/* Frames of our own, byte by byte: the descriptor after the magic number tells what follows. */
+static void test_zstd_frames(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *about, *frame;
+		size_t size;
+		const char *words; /* NULL: decodes to "abc" */
+	} cases[] = {
+#define CASE(frame) frame, sizeof(frame) - 1
+		{"a stored block", CASE(FRAME "\x20\x03\x19\0\0abc"), NULL},
+		{"with a window", CASE(FRAME "\0\x58\x19\0\0abc"), NULL},
+		{"two frames", CASE(FRAME "\x20\x01\x09\0\0a" FRAME "\x20\x02\x11\0\0bc"), NULL},
+		{"an empty one before", CASE(FRAME "\x20\0\x01\0\0" FRAME "\x20\x03\x19\0\0abc"),
+		 NULL},
+		{"to be skipped between",
+		 CASE(FRAME "\x20\x01\x09\0\0a\x50\x2a\x4d\x18\x01\0\0\0?" FRAME
+			    "\x20\x02\x11\0\0bc"),
+		 NULL},
+		{"dictionary 0 is none", CASE(FRAME "\x21\0\x03\x19\0\0abc"), NULL},
+		{"a dictionary", CASE(FRAME "\x21\x07\x03\x19\0\0abc"),
+		 "corrupt after 0 decoded bytes: it needs a dictionary"},
+		{"a dictionary of four bytes", CASE(FRAME "\x23\x07\0\0\x01\x03\x19\0\0abc"),
+		 "corrupt after 0 decoded bytes: it needs a dictionary"},
+		{"a checksum that is wrong", CASE(FRAME "\x24\x03\x19\0\0abc\0\0\0\0"),
+		 "corrupt after 3 decoded bytes: Restored data doesn't match checksum"},
+		{"a checksum that is cut", CASE(FRAME "\x24\x03\x19\0\0abc\0\0\0"),
+		 "ends too early, after 15 bytes that decode to 3"},
+		{"the reserved bit", CASE(FRAME "\x28\x03\x19\0\0abc"), "corrupt after 0 decoded"},
+		{"the reserved block", CASE(FRAME "\x20\x03\x1f\0\0abc"),
+		 "corrupt after 0 decoded"},
+		{"fewer bytes than said", CASE(FRAME "\x20\x04\x19\0\0abc"), "corrupt after"},
+		{"a window of 16 MiB", CASE(FRAME "\0\x70\x19\0\0abc"),
+		 "window of more than 8 MiB"},
+		{"a content of 16 MiB", CASE(FRAME "\xa0\0\0\0\x01\x19\0\0abc"),
+		 "window of more than 8 MiB"},
+		{"no block", CASE(FRAME "\x20\x03"),
+		 "ends too early, after 6 bytes that decode to 0"},
+		{"a part of the magic", CASE("\x28\xb5"), "ends too early, after 2 bytes"},
+		{"a frame to be skipped that is cut", CASE("\x50\x2a\x4d\x18\x02\0\0\0?"),
+		 "ends too early"},
+		{"a byte after it", CASE(FRAME "\x20\x03\x19\0\0abc{"),
+		 "corrupt after 3 decoded bytes: it does not begin as zstd does, with 28 b5 2f fd"},
+		{"gzip", CASE("\x1f\x8b\x08\0"), "it does not begin as zstd does"},
+#undef CASE
+	};
+	struct loss_arena *arena = create_arena(NULL);
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+		for (size_t step = 1; step <= cases[i].size; step++) {
+			unsigned char frame[64];
+			memcpy(frame, cases[i].frame, cases[i].size);
+			struct outcome outcome = decode(arena, CODING_ZSTD, NO_LIMIT,
+							(struct bytes){frame, cases[i].size}, step);
+			bool good = cases[i].words == NULL;
+			if (!good)
+				expect_error(&outcome, STATUS_INVALID_ENCODING, cases[i].words);
+			else if (outcome.status != LOSS_OK || outcome.decoded->size != 3 ||
+				 memcmp(outcome.decoded->data, "abc", 3) != 0)
+				fail_msg("%s, by %zu: %s", cases[i].about, step,
+					 outcome.err.detail);
+			loss_buffer_release(outcome.decoded);
+		}
+	loss_arena_destroy(arena);
+}
+
 /* Blocks of four bytes that make 128 KiB each: the quickest bomb that the format has. */
 static void test_zstd_bombs(void **state)
 {
@@ -537,7 +604,7 @@ static void test_no_memory(void **state)
 {
 	(void)state;
 	struct loss_arena *rich = create_arena(NULL);
-	for (size_t i = 0; i < N_CODINGS; i++) {
+	for (size_t i = 0; i < N_CODED; i++) {
 		struct bytes coded = code_as(rich, i, "text", 4);
 		bool created = false, decoded = false;
 		for (size_t limit = BLOCK; !decoded; limit += PAGE) {
@@ -568,10 +635,11 @@ static void test_no_memory(void **state)
 /* ---------------------------------------------------------------- out */
 
 /* Coded in pieces of `step` bytes, each in a block of its own; NULL when there is no memory. */
-static const struct loss_buffer *deflate_in_pieces(struct loss_arena *arena, struct bytes text,
+static const struct loss_buffer *deflate_in_pieces(struct loss_arena *arena,
+						   enum content_coding coding, struct bytes text,
 						   size_t step)
 {
-	struct deflater *deflater = deflater_create(arena);
+	struct deflater *deflater = deflater_create(coding, arena);
 	bool good = deflater != NULL;
 	for (size_t at = 0; good && at < text.size; at += step) {
 		size_t n = text.size - at < step ? text.size - at : step;
@@ -583,21 +651,39 @@ static const struct loss_buffer *deflate_in_pieces(struct loss_arena *arena, str
 	return good ? deflater_finish(deflater) : NULL;
 }
 
-/* zlib itself reads it back; one gzip body and nothing after it. */
-static void expect_inflated(const struct loss_buffer *coded, struct bytes text)
+static const enum content_coding out_codings[] = {CODING_GZIP, CODING_ZSTD};
+#define N_OUT (sizeof out_codings / sizeof out_codings[0])
+
+static size_t inflate_gzip(const struct loss_buffer *coded, unsigned char *got, size_t size)
 {
-	unsigned char *got = test_malloc(text.size + 1);
 	z_stream stream = {.next_in = coded->data,
 			   .avail_in = (uInt)coded->size,
 			   .next_out = got,
-			   .avail_out = (uInt)text.size + 1};
+			   .avail_out = (uInt)size};
 	assert_int_equal(inflateInit2(&stream, 15 + 16), Z_OK);
 	assert_int_equal(inflate(&stream, Z_FINISH), Z_STREAM_END);
-	assert_int_equal(stream.total_out, text.size);
 	assert_int_equal(stream.avail_in, 0);
+	inflateEnd(&stream);
+	return stream.total_out;
+}
+
+static size_t inflate_zstd(const struct loss_buffer *coded, unsigned char *got, size_t size)
+{
+	assert_int_equal(ZSTD_findFrameCompressedSize(coded->data, coded->size), coded->size);
+	size_t n = ZSTD_decompress(got, size, coded->data, coded->size);
+	assert_false(ZSTD_isError(n));
+	return n;
+}
+
+/* zlib and libzstd themselves read it back; one body and nothing after it. */
+static void expect_inflated(enum content_coding coding, const struct loss_buffer *coded,
+			    struct bytes text)
+{
+	unsigned char *got = test_malloc(text.size + 1);
+	size_t n = (coding == CODING_GZIP ? inflate_gzip : inflate_zstd)(coded, got, text.size + 1);
+	assert_int_equal(n, text.size);
 	if (text.size > 0)
 		assert_memory_equal(got, text.data, text.size);
-	inflateEnd(&stream);
 	test_free(got);
 }
 
@@ -606,15 +692,19 @@ static void test_deflates_in_pieces_of_any_size(void **state)
 	(void)state;
 	static const size_t sizes[] = {0, 1, 1000, 40000, 65536, 300000};
 	static const size_t steps[] = {1, 4096, 65536, SIZE_MAX};
+	const size_t n_steps = sizeof steps / sizeof *steps;
 	for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
-		for (size_t j = 0; j < sizeof steps / sizeof *steps; j++) {
+		for (size_t j = 0; j < n_steps * N_OUT; j++) {
+			enum content_coding coding = out_codings[j / n_steps];
 			struct loss_arena *arena = create_arena(NULL);
 			struct bytes text = digits(arena, sizes[i]);
-			size_t step = steps[j] < sizes[i] ? steps[j] : sizes[i];
-			const struct loss_buffer *coded = deflate_in_pieces(arena, text, step);
+			size_t step = steps[j % n_steps];
+			step = step < sizes[i] ? step : sizes[i];
+			const struct loss_buffer *coded =
+				deflate_in_pieces(arena, coding, text, step);
 			assert_non_null(coded);
 			assert_true(sizes[i] < 1000 || coded->size < sizes[i] * 6 / 10);
-			expect_inflated(coded, text);
+			expect_inflated(coding, coded, text);
 			loss_arena_destroy(arena);
 		}
 }
@@ -628,10 +718,13 @@ static void test_deflates_noise(void **state)
 	struct bytes text = zeros(arena, 200000);
 	for (size_t i = 0; i < text.size; i++)
 		text.data[i] = (unsigned char)random_bits(&random);
-	const struct loss_buffer *coded = deflate_in_pieces(arena, text, 65536);
-	assert_non_null(coded);
-	assert_true(coded->size < text.size + text.size / 500);
-	expect_inflated(coded, text);
+	for (size_t i = 0; i < N_OUT; i++) {
+		const struct loss_buffer *coded =
+			deflate_in_pieces(arena, out_codings[i], text, 65536);
+		assert_non_null(coded);
+		assert_true(coded->size < text.size + text.size / 500);
+		expect_inflated(out_codings[i], coded, text);
+	}
 	loss_arena_destroy(arena);
 }
 
@@ -641,17 +734,19 @@ static void test_deflates_empty_pieces(void **state)
 	(void)state;
 	struct loss_arena *arena = create_arena(NULL);
 	struct bytes text = digits(arena, 10);
-	struct deflater *deflater = deflater_create(arena);
-	assert_non_null(deflater);
-	assert_true(deflater_feed(deflater, "", 0));
-	assert_true(deflater_feed(deflater, text.data, 5));
-	assert_true(deflater_feed(deflater, "", 0));
-	assert_true(deflater_feed(deflater, NULL, 0));
-	assert_true(deflater_feed(deflater, text.data + 5, 5));
-	assert_true(deflater_feed(deflater, "", 0));
-	const struct loss_buffer *coded = deflater_finish(deflater);
-	assert_non_null(coded);
-	expect_inflated(coded, text);
+	for (size_t i = 0; i < N_OUT; i++) {
+		struct deflater *deflater = deflater_create(out_codings[i], arena);
+		assert_non_null(deflater);
+		assert_true(deflater_feed(deflater, "", 0));
+		assert_true(deflater_feed(deflater, text.data, 5));
+		assert_true(deflater_feed(deflater, "", 0));
+		assert_true(deflater_feed(deflater, NULL, 0));
+		assert_true(deflater_feed(deflater, text.data + 5, 5));
+		assert_true(deflater_feed(deflater, "", 0));
+		const struct loss_buffer *coded = deflater_finish(deflater);
+		assert_non_null(coded);
+		expect_inflated(out_codings[i], coded, text);
+	}
 	loss_arena_destroy(arena);
 }
 
@@ -661,20 +756,48 @@ static void test_deflates_without_memory(void **state)
 	(void)state;
 	struct loss_arena *rich = create_arena(NULL);
 	struct bytes text = digits(rich, 300000);
-	bool done = false;
-	size_t failed = 0;
-	for (size_t limit = BLOCK + PAGE; !done; limit += 8 * PAGE) {
-		struct loss_budget budget = budget_of(limit);
-		struct loss_arena *arena = create_arena(&budget);
-		done = deflate_in_pieces(arena, text, 65536) != NULL;
-		failed += !done;
-		if (!done)
-			expect_failure(arena, LOSS_TOO_LARGE_FOR_BUDGET, "memory budget");
-		loss_arena_destroy(arena);
-		assert_int_equal(held(&budget), 0);
+	for (size_t i = 0; i < N_OUT; i++) {
+		bool done = false;
+		size_t failed = 0;
+		for (size_t limit = BLOCK + PAGE; !done; limit += 8 * PAGE) {
+			struct loss_budget budget = budget_of(limit);
+			struct loss_arena *arena = create_arena(&budget);
+			done = deflate_in_pieces(arena, out_codings[i], text, 65536) != NULL;
+			failed += !done;
+			if (!done)
+				expect_failure(arena, LOSS_TOO_LARGE_FOR_BUDGET, "memory budget");
+			loss_arena_destroy(arena);
+			assert_int_equal(held(&budget), 0);
+		}
+		assert_true(failed > 2);
 	}
-	assert_true(failed > 2);
 	loss_arena_destroy(rich);
+}
+
+/* All that libzstd wants it has taken when it is made, and that is less than a MiB. */
+static void test_zstd_takes_its_memory_at_once(void **state)
+{
+	(void)state;
+	struct loss_arena *arena = create_arena(NULL);
+	struct bytes text = digits(arena, 300000);
+	size_t before = loss_arena_held(arena);
+	struct deflater *deflater = deflater_create(CODING_ZSTD, arena);
+	size_t made = loss_arena_held(arena) - before;
+	assert_non_null(deflater);
+	assert_true(made > MIB / 4 && made < MIB);
+	assert_true(deflater_feed(deflater, text.data, text.size));
+	const struct loss_buffer *coded = deflater_finish(deflater);
+	assert_non_null(coded);
+	assert_true(loss_arena_held(arena) - before - made < coded->capacity + 65536);
+	loss_arena_destroy(arena);
+}
+
+static void test_names_of_codings(void **state)
+{
+	(void)state;
+	static const char *const names[N_CODINGS] = {"identity", "gzip", "deflate", "zstd"};
+	for (int i = 0; i < N_CODINGS; i++)
+		assert_string_equal(content_coding_name((enum content_coding)i), names[i]);
 }
 
 int main(void)
@@ -703,6 +826,9 @@ int main(void)
 		cmocka_unit_test(test_deflates_noise),
 		cmocka_unit_test(test_deflates_empty_pieces),
 		cmocka_unit_test(test_deflates_without_memory),
+		cmocka_unit_test(test_zstd_takes_its_memory_at_once),
+		cmocka_unit_test(test_names_of_codings),
+		cmocka_unit_test(test_zstd_frames),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

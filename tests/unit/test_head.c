@@ -262,41 +262,61 @@ static void one_coding_of_the_body_is_decoded(void **state)
 	assert_int_equal(coding, CODING_IDENTITY);
 }
 
-static void gzip_is_for_those_who_ask(void **state)
+static void replies_are_coded_for_those_who_ask(void **state)
 {
 	static const struct {
 		const char *value;
-		bool taken;
+		enum content_coding coding;
+		bool always;
 	} cases[] = {
-		{"", false},
-		{"gzip", true},
-		{"GZIP", true},
-		{"x-gzip", true},
-		{"gzip, deflate, br, zstd", true},
-		{"deflate, gzip;q=0.5", true},
-		{"deflate", false},
-		{"identity", false},
-		{"*", true},
-		{"*;q=0", false},
-		{"gzip;q=0", false},
-		{"gzip;q=0, *", false},
-		{"gzip;q=0.000", false},
-		{"gzip;q=0.001", true},
-		{"br;q=1.0, *;q=0.1", true},
-		{"*;q=0.5, gzip;q=0.2", false},
-		{"identity, gzip;q=0.5", false},
-		{"identity;q=0.5, gzip;q=0.5", true},
-		{"identity;q=0, gzip;q=0.1", true},
-		{"gzips", false},
+		{"", CODING_IDENTITY, false},
+		{"gzip", CODING_GZIP, false},
+		{"GZIP", CODING_GZIP, false},
+		{"x-gzip", CODING_GZIP, false},
+		{"zstd", CODING_ZSTD, false},
+		{"ZStd;q=0.3", CODING_ZSTD, false},
+		{"x-zstd", CODING_IDENTITY, false},
+		{"gzip, deflate, br, zstd", CODING_ZSTD, false},
+		{"zstd, gzip", CODING_ZSTD, false},
+		{"zstd;q=0.5, gzip;q=0.5", CODING_ZSTD, false},
+		{"zstd;q=0.499, gzip;q=0.5", CODING_GZIP, false},
+		{"zstd;q=0.5, gzip;q=0.499", CODING_ZSTD, false},
+		{"zstd;q=0, gzip", CODING_GZIP, false},
+		{"zstd, gzip;q=0", CODING_ZSTD, false},
+		{"deflate, gzip;q=0.5", CODING_GZIP, false},
+		{"deflate", CODING_IDENTITY, false},
+		{"identity", CODING_IDENTITY, false},
+		{"*", CODING_ZSTD, false},
+		{"*;q=0", CODING_IDENTITY, false},
+		{"gzip;q=0", CODING_IDENTITY, false},
+		{"gzip;q=0, *", CODING_ZSTD, false},
+		{"zstd;q=0, *", CODING_GZIP, false},
+		{"gzip;q=0, zstd;q=0, *", CODING_IDENTITY, false},
+		{"gzip;q=0.000", CODING_IDENTITY, false},
+		{"gzip;q=0.001", CODING_GZIP, false},
+		{"br;q=1.0, *;q=0.1", CODING_ZSTD, false},
+		{"*;q=0.5, gzip;q=0.2", CODING_ZSTD, false},
+		{"*;q=0.5, gzip;q=0.8", CODING_GZIP, false},
+		{"identity, gzip;q=0.5", CODING_IDENTITY, false},
+		{"identity;q=0.7, gzip;q=0.5, zstd;q=0.9", CODING_ZSTD, false},
+		{"identity;q=0.7, gzip;q=0.5, zstd;q=0.6", CODING_IDENTITY, false},
+		{"identity;q=0.5, gzip;q=0.5", CODING_GZIP, false},
+		{"identity;q=0, gzip;q=0.1", CODING_GZIP, true},
+		{"*;q=0, zstd", CODING_ZSTD, true},
+		{"identity;q=0, *", CODING_ZSTD, true},
+		{"identity;q=0", CODING_IDENTITY, false}, /* a reply is better than none */
+		{"identity;q=0, br", CODING_IDENTITY, false},
+		{"gzips", CODING_IDENTITY, false},
 	};
 	(void)state;
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
 		struct head head = read_one("Accept-Encoding", cases[i].value);
-		if (head_takes_gzip(&head) != cases[i].taken)
-			fail_msg("\"%s\"", cases[i].value);
+		struct reply_coding wanted = head_reply_coding(&head);
+		if (wanted.coding != cases[i].coding || wanted.always != cases[i].always)
+			fail_msg("\"%s\": %s", cases[i].value, content_coding_name(wanted.coding));
 	}
 	struct head absent = {0};
-	assert_false(head_takes_gzip(&absent));
+	assert_int_equal(head_reply_coding(&absent).coding, CODING_IDENTITY);
 }
 
 /* ---------------------------------------------------------------- Accept */
@@ -432,7 +452,7 @@ int main(void)
 		cmocka_unit_test(trace_state_goes_with_its_parent),
 		cmocka_unit_test(content_types_are_judged),
 		cmocka_unit_test(one_coding_of_the_body_is_decoded),
-		cmocka_unit_test(gzip_is_for_those_who_ask),
+		cmocka_unit_test(replies_are_coded_for_those_who_ask),
 		cmocka_unit_test(accept_is_negotiated),
 		cmocka_unit_test(accept_chooses_among_types),
 		cmocka_unit_test(timeouts_have_a_range),

@@ -74,8 +74,8 @@ static void test_member_faults(void **state)
 		 "cross_entropy has no field \"a~/b\"; there are logits, targets, weight, "
 		 "row_weight, mask, grad_output, size_average, ignore_index, reduce, reduction, "
 		 "label_smoothing, denominator, empty_mean, class_axis, grad_dtype, softcap, "
-		 "temperature, z_loss, shift, logit_scale, gamma, k, ece_bins, ece_norm, outputs "
-		 "and non_finite"},
+		 "temperature, z_loss, shift, logit_scale, gamma, k, ece_bins, ece_norm, outputs, "
+		 "non_finite and tensors"},
 		{NULL, "{\"logits\":[1],\"targets\":0,\"logits\":[NaN]}", LOSS_DUPLICATE_FIELD,
 		 "logits", "logits is given twice; give it once"},
 		{NULL, "{\"logits\":null,\"logits\":[1]}", LOSS_DUPLICATE_FIELD, "logits",
@@ -247,15 +247,17 @@ static void test_lowest_status_wins(void **state)
 		 "cross_entropy has no field \"a\"; there are logits, targets, weight, row_weight, "
 		 "mask, grad_output, size_average, ignore_index, reduce, reduction, "
 		 "label_smoothing, denominator, empty_mean, class_axis, grad_dtype, softcap, "
-		 "temperature, z_loss, shift, logit_scale, gamma, k, ece_bins, ece_norm, outputs "
-		 "and non_finite"},
+		 "temperature, z_loss, shift, logit_scale, gamma, k, ece_bins, ece_norm, outputs, "
+		 "non_finite and tensors"},
 		{NULL, "{\"logits\":[[1],[1,2]],\"reduce\":1,\"reduce\":2}", LOSS_DUPLICATE_FIELD,
 		 "reduce", "reduce is given twice; give it once"},
 		{NULL, "{\"logits\":[[1],[1,2]],\"reduce\":1,\"ignore_index\":[]}", LOSS_WRONG_TYPE,
 		 "reduce", "reduce is 1, but must be true or false"},
 		{NULL, "{\"logits\":{\"dtype\":5,\"shape\":[1],\"data\":[1],\"x\":1}}",
 		 LOSS_UNKNOWN_FIELD, "/logits/x",
-		 "logits has no member \"x\": a typed tensor has dtype, shape and data"},
+		 "logits has no member \"x\": a typed tensor has dtype, shape and data, or base64 "
+		 "in "
+		 "place of data"},
 		{NULL, "{\"logits\":[[1,2]],\"targets\":[0.5],\"weight\":[[1],[2,3]]}",
 		 LOSS_DTYPE_MISMATCH, "/targets/0",
 		 "targets[0] is 0.5, but class indices are written as integers; probabilities have "

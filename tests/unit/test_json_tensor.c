@@ -329,7 +329,7 @@ static void test_class_index_faults(void **state)
 	assert_all_refused(cases, COUNT(cases));
 }
 
-#define TYPED_HAS "a typed tensor has dtype, shape and data"
+#define TYPED_HAS "a typed tensor has dtype, shape and data, or base64 in place of data"
 #define FLOAT_DTYPES "F64, F32, F16, BF16, F8_E4M3, F8_E5M2"
 #define ALL_DTYPES FLOAT_DTYPES ", I64, I32, I16, I8, U64, U32, U16, U8"
 

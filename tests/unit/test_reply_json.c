@@ -5,6 +5,8 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <stdio.h>
+#include <stdlib.h>
 
 #include <cjson/cJSON.h>
 #include <math.h>
@@ -219,7 +221,8 @@ static void test_pieces(void **state)
 	struct timings timings = make_timings();
 	struct reply reply = write_reply(&result, &timings);
 	assert_false(reply.encoded.binary);
-	assert_int_equal(reply.encoded.elements, ROWS * CLASSES + 1 + EMPTY);
+	assert_int_equal(reply.encoded.text_bytes,
+			 (ROWS * CLASSES + 1 + EMPTY) * ENCODER_USUAL_CHARS);
 	assert_true(reply.encoded.pieces > 5);
 	assert_true(reply.encoded.longest <
 		    ENCODER_PIECE_BYTES + ENCODER_PIECE_ELEMENTS * sizeof "-1.23456789e-12,");
@@ -238,6 +241,46 @@ static void test_pieces(void **state)
 	end_reply(&reply);
 }
 
+/* As base64, in pieces at whose ends no group of four is cut; as numbers are, scalars. */
+static void test_base64(void **state)
+{
+	(void)state;
+	enum { ROWS = 7, CLASSES = 10001 };
+	static float grad[ROWS * CLASSES];
+	for (size_t i = 0; i < ROWS * CLASSES; i++)
+		grad[i] = -1.0f / (float)(i + 1);
+	struct loss_result result = make_result();
+	result.n_outputs = 3;
+	result.outputs[0].tensor =
+		(struct loss_tensor){LOSS_F32, 2, {ROWS, CLASSES}, ROWS * CLASSES, grad};
+	result.outputs[2] = (struct loss_output){"lse", {LOSS_F32, 2, {0, 3}, 0, NULL}};
+	struct timings timings = make_timings();
+	struct loss_arena *arena = loss_arena_create(NULL);
+	assert_non_null(arena);
+	struct encoder_input input = {.result = &result, .timings = &timings, .arena = arena};
+	input.style.chosen[STYLE_TENSORS] = TENSORS_BASE64;
+	struct encoded_reply reply = encoded_reply(reply_json_create, &input);
+	assert_true(reply.binary);
+	assert_int_equal(reply.text_bytes, base64_length(sizeof grad) + ENCODER_USUAL_CHARS);
+	assert_true(reply.pieces > 5);
+	assert_true(reply.longest < 2 * ENCODER_PIECE_BYTES);
+
+	char *wanted = malloc(base64_length(sizeof grad) + 256), *p = wanted;
+	assert_non_null(wanted);
+	p += sprintf(p, "{\"%s\":{\"dtype\":\"F32\",\"shape\":[7,10001],\"base64\":\"",
+		     result.outputs[0].name);
+	p = base64_write(base64_kernels(loss_isa_find("base")), (const unsigned char *)grad,
+			 sizeof grad, p);
+	p += sprintf(p, "\"},\"%s\":", result.outputs[1].name);
+	assert_memory_equal(reply.bytes, wanted, (size_t)(p - wanted));
+	static const char empty[] = ",\"lse\":{\"dtype\":\"F32\",\"shape\":[0,3],"
+				    "\"base64\":\"\"},";
+	assert_non_null(memmem(reply.bytes, reply.size, empty, sizeof empty - 1));
+	free(wanted);
+	encoded_free(&reply);
+	loss_arena_destroy(arena);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -247,6 +290,7 @@ int main(void)
 		cmocka_unit_test(test_warnings),
 		cmocka_unit_test(test_metrics),
 		cmocka_unit_test(test_pieces),
+		cmocka_unit_test(test_base64),
 		cmocka_unit_test(test_no_memory),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -120,7 +120,7 @@ static void test_tensors_are_not_copied(void **state)
 		{grad, sizeof grad}, {narrow, sizeof narrow},       {correct, sizeof correct},
 	};
 	assert_true(encoded->binary);
-	assert_int_equal(encoded->elements, 0);
+	assert_int_equal(encoded->text_bytes, 0);
 	assert_int_equal(encoded->n_text % 8, 0);
 	assert_int_equal(encoded->out.n_tensors, result.n_outputs);
 	for (size_t i = 0, seen = 0; i < result.n_outputs; i++, seen = 0) {

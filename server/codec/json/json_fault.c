@@ -67,9 +67,10 @@ static void write_index(struct writer *w, size_t index)
 	write_text(w, text);
 }
 
-void json_fault_pointer(const struct json_fault *fault, const struct loss_error *err, bool typed,
-			char *out, size_t size)
+void json_fault_pointer(const struct json_fault *fault, const struct loss_error *err,
+			enum json_form form, char *out, size_t size)
 {
+	bool typed = form != JSON_NESTED;
 	struct writer w = {out, size, 0};
 	out[0] = '\0';
 	if (err->field[0] == '\0')
@@ -85,8 +86,8 @@ void json_fault_pointer(const struct json_fault *fault, const struct loss_error 
 	if (in_member)
 		write_name(&w, member);
 	else if (typed && err->has_index)
-		write_text(&w, "/data");
-	if (!err->has_index)
+		write_text(&w, form == JSON_BASE64 ? "/base64" : "/data");
+	if (!err->has_index || (form == JSON_BASE64 && !in_member))
 		return;
 	if (typed && !in_member && err->index_rank > 0)
 		write_index(&w, err->flat_index);

@@ -13,12 +13,17 @@ struct json_fault {
 struct loss_error *json_fault_claim(struct json_fault *fault, loss_status status, const char *field,
 				    const char *member);
 
-/*
- * Renders where a kept error is, or any other of the same request: a JSON Pointer. `typed` tells
- * whether the tensor that it names was given in the typed form.
- */
-void json_fault_pointer(const struct json_fault *fault, const struct loss_error *err, bool typed,
-			char *out, size_t size);
+/* How a tensor was given. */
+enum json_form {
+	JSON_NESTED,
+	JSON_TYPED,  /* with data, flat */
+	JSON_BASE64, /* typed, too: in its text no element has a place of its own */
+};
+
+/* Renders where the kept error is, or any other of the same request: a JSON Pointer. `form` is that
+ * of the tensor that it names. */
+void json_fault_pointer(const struct json_fault *fault, const struct loss_error *err,
+			enum json_form form, char *out, size_t size);
 
 /* What a message says after "must be a number" of a token that is none: how what was meant is
  * written, "; it is written NaN", or "". */

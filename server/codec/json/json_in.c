@@ -25,7 +25,8 @@ struct json_in {
 	struct sink *sink;
 	const struct loss_info *loss;
 	struct loss_arena *arena;
-	struct non_finite_wish *non_finite;
+	struct style *style;
+	const char *isa;
 	struct json_fault fault;
 	bool deaf; /* too many idle tokens: the rest is not looked at */
 	uint64_t idle;
@@ -64,7 +65,8 @@ static void list_names(struct json_in *in)
 	for (size_t i = 0; i < in->loss->n_arguments; i++)
 		in->names[n++] = in->loss->arguments[i]->name;
 	in->names[n++] = "outputs";
-	in->names[n++] = NON_FINITE_NAME;
+	for (size_t i = 0; i < N_STYLE_ARGUMENTS; i++)
+		in->names[n++] = style_arguments[i].name;
 	json_members_start(&in->members, in->names, n);
 }
 
@@ -72,7 +74,9 @@ static void list_names(struct json_in *in)
 static void hint_key(const struct json_in *in, const struct json_token *token, char *out,
 		     size_t size)
 {
-	static const char *const names[] = {"outputs", NON_FINITE_NAME};
+	const char *names[1 + N_STYLE_ARGUMENTS] = {"outputs"};
+	for (size_t i = 0; i < N_STYLE_ARGUMENTS; i++)
+		names[1 + i] = style_arguments[i].name;
 	static const struct loss_word words[] = {
 		{"loss", "the path names the loss (--loss that of lossd eval); as an output it "
 			 "stands in \"outputs\""},
@@ -120,14 +124,14 @@ static void read_argument(struct json_in *in, size_t i, const struct json_token 
 	fault_note(&in->fault.kept, loss_problem_set_argument(in->problem, i, &value, &err), &err);
 }
 
-static void read_non_finite(struct json_in *in, const struct json_token *token)
+static void read_style(struct json_in *in, size_t argument, const struct json_token *token)
 {
 	struct loss_error err;
 	char text[JSON_SHOWN_SIZE];
 	if (in->members.level > 0)
 		return; /* inside an array or object, which was refused */
 	struct loss_value value = json_scalar(token, text);
-	fault_note(&in->fault.kept, non_finite_set(in->non_finite, &value, &err), &err);
+	fault_note(&in->fault.kept, style_set(in->style, argument, &value, &err), &err);
 }
 
 /* ---------------------------------------------------------------- outputs */
@@ -213,6 +217,7 @@ static void read_tensor(struct json_in *in, size_t i, const struct json_token *t
 		}
 		json_tensor_start(tensor, &in->loss->tensors[i], in->arena, &in->limits,
 				  &in->fault);
+		tensor->isa = in->isa;
 	}
 	json_tensor_token(tensor, token);
 }
@@ -226,7 +231,7 @@ static void read_value(struct json_in *in, const struct json_token *token)
 	else if (member < outputs)
 		read_argument(in, member - n_tensors, token);
 	else if (member > outputs)
-		read_non_finite(in, token);
+		read_style(in, member - outputs - 1, token);
 	else
 		read_outputs(in, token);
 }
@@ -256,6 +261,8 @@ static void follow(struct json_in *in, const struct json_token *token)
 	bool plain = members->objects == 0, data = members->objects == 1 && in->in_data;
 	in->scan.nonfinite = is_tensor(in, members->named) && (plain || data);
 	in->scan.numbers = is_tensor(in, members->selected);
+	struct json_tensor *tensor = in->scan.numbers ? in->tensors[members->selected] : NULL;
+	in->scan.reader = tensor ? json_tensor_reader(tensor) : NULL;
 }
 
 static void on_token(void *context, const struct json_token *token)
@@ -404,9 +411,10 @@ static void pointer(const struct decoder *decoder, const struct loss_error *err,
 {
 	const struct json_in *in = (const struct json_in *)decoder;
 	int tensor = loss_find_tensor(in->loss, err->field, strlen(err->field));
-	bool typed = tensor >= 0 && in->tensors[tensor] &&
-		     in->tensors[tensor]->form == JSON_TENSOR_TYPED;
-	json_fault_pointer(&in->fault, err, typed, out, size);
+	enum json_form form = JSON_NESTED;
+	if (tensor >= 0 && in->tensors[tensor] && in->tensors[tensor]->form == JSON_TENSOR_TYPED)
+		form = json_tensor_is_base64(in->tensors[tensor]) ? JSON_BASE64 : JSON_TYPED;
+	json_fault_pointer(&in->fault, err, form, out, size);
 }
 
 struct decoder *json_in_create(const struct decoder_setup *setup)
@@ -424,7 +432,8 @@ struct decoder *json_in_create(const struct decoder_setup *setup)
 		.sink = setup->sink,
 		.loss = loss_problem_info(setup->problem),
 		.arena = arena,
-		.non_finite = setup->non_finite,
+		.style = setup->style,
+		.isa = setup->isa,
 		.limits = setup->limits,
 		.fault = {.kept = {.arena = arena}},
 	};

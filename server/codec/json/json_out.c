@@ -363,3 +363,17 @@ void json_out_tensor(struct json_out *out, const struct loss_tensor *tensor)
 	while (!json_out_tensor_piece(out, &walk, SIZE_MAX)) {
 	}
 }
+
+void json_out_base64(struct json_out *out, const struct base64_kernels *kernels, const void *bytes,
+		     size_t n, enum json_out_pieces pieces)
+{
+	if (pieces & JSON_OUT_FIRST) {
+		begin_value(out);
+		put(out, "\"", 1);
+	}
+	char *p = room(out, base64_length(n));
+	if (p)
+		out->buffer->size += (size_t)(base64_write(kernels, bytes, n, p) - p);
+	if (pieces & JSON_OUT_LAST)
+		put(out, "\"", 1);
+}

@@ -8,7 +8,11 @@
 
 #include <string.h>
 
-#include "codec/non_finite.h"
+#include "codec/base64/base64.h"
+#include "codec/style.h"
+
+/* Bits. */
+enum json_out_pieces { JSON_OUT_FIRST = 1, JSON_OUT_LAST = 2 };
 
 struct json_out {
 	struct loss_buffer *buffer;
@@ -45,6 +49,10 @@ struct json_tensor_out {
 };
 void json_tensor_out_start(struct json_tensor_out *walk, const struct loss_tensor *tensor);
 bool json_out_tensor_piece(struct json_out *out, struct json_tensor_out *walk, size_t n);
+/* n bytes of a string of base64: all but the last piece are a multiple of three. The first begins
+ * the string, the last ends it. */
+void json_out_base64(struct json_out *out, const struct base64_kernels *kernels, const void *bytes,
+		     size_t n, enum json_out_pieces pieces);
 
 /* The same where the compiler counts. */
 static inline void json_out_key(struct json_out *out, const char *key)

@@ -121,6 +121,11 @@ bool json_tensor_resolve(struct json_tensor *tensor, const struct loss_tensor *i
 		return false;
 	if (tensor->form == JSON_TENSOR_TYPED) {
 		*out = tensor->shape.tensor;
+		if (json_tensor_is_base64(tensor)) {
+			out->dtype = tensor->dtype;
+			out->data = tensor->base64.buffer->data;
+			return true;
+		}
 		if (elements->values.open)
 			resolve_typed(tensor);
 	} else {

@@ -85,4 +85,5 @@ void json_shape_end(struct json_shape *shape)
 		blame_size(shape, shape->max_elements, "elements (max_elements)");
 	else if (empty_arrays(tensor) > MAX_EMPTY)
 		blame_size(shape, MAX_EMPTY, "places beside its zero dimension");
+	shape->ended = !shape->broken;
 }

@@ -12,6 +12,7 @@ struct json_shape {
 	const char *limits_owner; /* for sentences: "the server's" */
 	size_t max_rank;
 	bool broken;               /* a fault has been noted */
+	bool ended;                /* and this is the whole of it */
 	size_t n_dimensions;       /* so far, those too many included */
 	struct loss_tensor tensor; /* rank, shape and count, from json_shape_end on */
 };

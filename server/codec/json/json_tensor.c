@@ -3,9 +3,12 @@
 #include <stdio.h>
 #include <string.h>
 
-enum member { MEMBER_DTYPE, MEMBER_SHAPE, MEMBER_DATA, N_MEMBERS };
+/* Of the last two there is one; so of the others a tensor needs those before it. */
+enum member { MEMBER_DTYPE, MEMBER_SHAPE, MEMBER_DATA, MEMBER_BASE64, N_MEMBERS };
 
-static const char *const members[N_MEMBERS] = {"dtype", "shape", "data"};
+static const char *const members[N_MEMBERS] = {"dtype", "shape", "data", "base64"};
+
+#define HAS "a typed tensor has dtype, shape and data, or base64 in place of data"
 
 /* Whether it can be of shape (0) alone: an element a row, and there are no rows. */
 static bool has_rows(const struct loss_tensor_info *info)
@@ -113,16 +116,45 @@ static void blame_key(struct json_tensor *tensor, const struct json_token *token
 	char name[64];
 	json_fault_copy(name, sizeof name, token->text, token->size);
 	loss_fail(refuse(tensor, status, name), status, tensor->info->name,
-		  known ? "%s.%s is given twice; give it once"
-			: "%s has no member \"%s\": a typed tensor has dtype, shape and data",
+		  known ? "%s.%s is given twice; give it once" : "%s has no member \"%s\": " HAS,
 		  tensor->info->name, name);
+}
+
+/* How many bytes it has, where that is known already; else the most that it can have. */
+static uint64_t expected_bytes(const struct json_tensor *tensor, bool *certain)
+{
+	const struct loss_dtype_traits *info =
+		loss_dtype_info(tensor->dtype != LOSS_N_DTYPES ? tensor->dtype : LOSS_F64);
+	*certain = tensor->dtype != LOSS_N_DTYPES && tensor->shape.ended;
+	uint64_t elements = *certain ? tensor->shape.tensor.count : tensor->elements.max_elements;
+	return elements < UINT64_MAX / info->size ? elements * info->size : UINT64_MAX;
 }
 
 /* Data is read as its dtype from the beginning where that is known. */
 static void expect_member(struct json_tensor *tensor)
 {
+	bool certain;
 	if (tensor->members.selected == MEMBER_DATA && tensor->dtype != LOSS_N_DTYPES)
 		json_values_set_dtype(&tensor->elements.values, tensor->dtype);
+	if (tensor->members.selected != MEMBER_BASE64)
+		return;
+	json_base64_start(&tensor->base64, tensor->info->name, tensor->elements.values.arena,
+			  tensor->fault);
+	/* After a fault nothing is kept, but the text is looked at. */
+	uint64_t most = expected_bytes(tensor, &certain);
+	json_base64_open(&tensor->base64, base64_kernels(tensor->isa), tensor->broken ? 0 : most,
+			 certain);
+}
+
+static void read_base64(struct json_tensor *tensor, const struct json_token *token)
+{
+	if (tensor->members.level > 0)
+		return; /* inside an array or object, whose beginning was refused */
+	if (token->event != JSON_STRING)
+		blame_member_type(tensor, token, "a string of base64");
+	else
+		json_base64_close(&tensor->base64);
+	tensor->broken |= tensor->base64.broken;
 }
 
 static void read_member(struct json_tensor *tensor, const struct json_token *token)
@@ -134,6 +166,9 @@ static void read_member(struct json_tensor *tensor, const struct json_token *tok
 	case MEMBER_SHAPE:
 		read_shape(tensor, token);
 		break;
+	case MEMBER_BASE64:
+		read_base64(tensor, token);
+		break;
 	default:
 		json_elements_token(&tensor->elements, token);
 		tensor->broken |= tensor->elements.stopped;
@@ -144,8 +179,15 @@ static void read_member(struct json_tensor *tensor, const struct json_token *tok
 static void blame_missing(struct json_tensor *tensor, size_t member)
 {
 	loss_fail(refuse(tensor, LOSS_MISSING_FIELD, members[member]), LOSS_MISSING_FIELD,
-		  tensor->info->name, "%s.%s is missing: a typed tensor has dtype, shape and data",
-		  tensor->info->name, members[member]);
+		  tensor->info->name, "%s.%s is missing: " HAS, tensor->info->name,
+		  members[member]);
+}
+
+static void blame_both(struct json_tensor *tensor)
+{
+	loss_fail(refuse(tensor, LOSS_DUPLICATE_FIELD, members[MEMBER_BASE64]),
+		  LOSS_DUPLICATE_FIELD, tensor->info->name,
+		  "%s has both data and base64: give one of them", tensor->info->name);
 }
 
 /* The members are complete and each for itself is right. */
@@ -170,11 +212,21 @@ static void check_count(struct json_tensor *tensor)
 
 static void end_typed(struct json_tensor *tensor)
 {
-	size_t missing = json_members_missing(&tensor->members, N_MEMBERS);
-	if (missing < N_MEMBERS)
+	bool base64 = json_tensor_is_base64(tensor);
+	size_t needed = base64 ? MEMBER_DATA : MEMBER_BASE64;
+	size_t missing = json_members_missing(&tensor->members, needed);
+	if (base64 && json_members_has(&tensor->members, MEMBER_DATA))
+		blame_both(tensor);
+	if (missing < needed)
 		blame_missing(tensor, missing);
-	if (!tensor->broken)
+	if (tensor->broken)
+		return;
+	if (!base64) {
 		check_count(tensor);
+		return;
+	}
+	json_base64_check(&tensor->base64, tensor->dtype, &tensor->shape.tensor);
+	tensor->broken = tensor->base64.broken;
 }
 
 static void read_typed(struct json_tensor *tensor, const struct json_token *token)
@@ -232,4 +284,16 @@ enum json_taken json_tensor_numbers(struct json_tensor *tensor, const char **p, 
 	bool data = tensor->form == JSON_TENSOR_NESTED ||
 		    (tensor->form == JSON_TENSOR_TYPED && tensor->members.selected == MEMBER_DATA);
 	return data ? json_elements_numbers(&tensor->elements, p, limit) : JSON_TAKEN_NOTHING;
+}
+
+const struct json_text_reader *json_tensor_reader(const struct json_tensor *tensor)
+{
+	bool begins = tensor->form == JSON_TENSOR_TYPED && tensor->members.depth == 1 &&
+		      tensor->members.selected == MEMBER_BASE64;
+	return begins ? &tensor->base64.reader : NULL;
+}
+
+bool json_tensor_is_base64(const struct json_tensor *tensor)
+{
+	return json_members_has(&tensor->members, MEMBER_BASE64);
 }

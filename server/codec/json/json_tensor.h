@@ -1,10 +1,11 @@
 /*
  * A tensor of a JSON body: nested arrays, a number, or the typed form {"dtype", "shape", "data"}
- * with its members in any order.
+ * with its members in any order, of which `base64` may stand in place of `data`.
  */
 #ifndef LOSSD_CODEC_JSON_TENSOR_H
 #define LOSSD_CODEC_JSON_TENSOR_H
 
+#include "json_base64.h"
 #include "json_elements.h"
 #include "json_members.h"
 #include "json_shape.h"
@@ -26,6 +27,8 @@ struct json_tensor {
 	struct json_members members;
 	loss_dtype dtype; /* LOSS_N_DTYPES until it is known */
 	struct json_shape shape;
+	const char *isa; /* as struct decoder_setup has it; set by the owner after the start */
+	struct json_base64 base64; /* once that member has come */
 };
 
 void json_tensor_start(struct json_tensor *tensor, const struct loss_tensor_info *info,
@@ -35,6 +38,10 @@ void json_tensor_start(struct json_tensor *tensor, const struct loss_tensor_info
 void json_tensor_token(struct json_tensor *tensor, const struct json_token *token);
 /* As owner.numbers of a scan. */
 enum json_taken json_tensor_numbers(struct json_tensor *tensor, const char **p, const char *limit);
+/* As reader of a scan, after a token. */
+const struct json_text_reader *json_tensor_reader(const struct json_tensor *tensor);
+/* Whether the data are given as base64. */
+bool json_tensor_is_base64(const struct json_tensor *tensor);
 
 /*
  * The body is complete: gives *out the dtype, shape and data of a tensor that is in it. `input` is

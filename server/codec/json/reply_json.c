@@ -69,7 +69,51 @@ struct reply_json {
 	size_t current; /* the output that is being written */
 	bool named;     /* its name is */
 	struct json_tensor_out tensor;
+	const struct base64_kernels *base64; /* of tensors, but scalars; NULL: they are numbers */
+	size_t coded;                        /* bytes of the tensor that are written so */
 };
+
+/* Bytes that are written at a time. */
+#define CODED_BYTES (ENCODER_PIECE_BYTES / BASE64_CHARS * BASE64_BYTES)
+
+static bool is_coded(const struct reply_json *reply, const struct loss_tensor *tensor)
+{
+	return reply->base64 && tensor->rank > 0;
+}
+
+static size_t size_of(const struct loss_tensor *tensor)
+{
+	return tensor->count * loss_dtype_info(tensor->dtype)->size;
+}
+
+static void open_coded(struct json_out *out, const struct loss_tensor *tensor)
+{
+	json_out_open(out, '{');
+	json_out_string_member(out, "dtype", loss_dtype_info(tensor->dtype)->name);
+	json_out_key(out, "shape");
+	json_out_open(out, '[');
+	for (int axis = 0; axis < tensor->rank; axis++)
+		json_out_size(out, tensor->shape[axis]);
+	json_out_close(out, ']');
+	json_out_key(out, "base64");
+}
+
+/* The next piece of a tensor; true when it is complete. */
+static bool put_coded(struct reply_json *reply, const struct loss_tensor *tensor)
+{
+	size_t left = size_of(tensor) - reply->coded, n = left < CODED_BYTES ? left : CODED_BYTES;
+	unsigned pieces =
+		(reply->coded == 0 ? JSON_OUT_FIRST : 0) | (n == left ? JSON_OUT_LAST : 0);
+	const unsigned char *bytes = tensor->data;
+	if (reply->coded == 0)
+		open_coded(&reply->out, tensor);
+	json_out_base64(&reply->out, reply->base64, n > 0 ? bytes + reply->coded : bytes, n,
+			(enum json_out_pieces)pieces);
+	reply->coded = n == left ? 0 : reply->coded + n;
+	if (n == left)
+		json_out_close(&reply->out, '}');
+	return n == left || reply->out.failed;
+}
 
 /* True when all outputs are written. */
 static bool put_outputs(struct reply_json *reply, size_t n)
@@ -82,7 +126,9 @@ static bool put_outputs(struct reply_json *reply, size_t n)
 		json_out_key(&reply->out, output->name);
 		json_tensor_out_start(&reply->tensor, &output->tensor);
 	}
-	reply->named = !json_out_tensor_piece(&reply->out, &reply->tensor, n);
+	reply->named = is_coded(reply, &output->tensor)
+			       ? !put_coded(reply, &output->tensor)
+			       : !json_out_tensor_piece(&reply->out, &reply->tensor, n);
 	if (!reply->named)
 		reply->current++;
 	return false;
@@ -108,7 +154,7 @@ static enum encoder_end write_piece(struct encoder *encoder, struct encoded *enc
 	struct json_out *out = &reply->out;
 	if (!out->buffer) {
 		json_out_start(out, encoded->text);
-		out->non_finite = reply->input.non_finite;
+		out->non_finite = (enum non_finite)reply->input.style.chosen[STYLE_NON_FINITE];
 		json_out_open(out, '{');
 	}
 	/* Outputs without elements are a piece together with others. */
@@ -131,8 +177,15 @@ struct encoder *reply_json_create(const struct encoder_input *input)
 	if (!reply)
 		return NULL;
 	*reply = (struct reply_json){.encoder = {.write = write_piece}, .input = *input};
-	for (size_t i = 0; i < input->result->n_outputs; i++)
-		reply->encoder.elements += input->result->outputs[i].tensor.count;
+	if (input->style.chosen[STYLE_TENSORS] == TENSORS_BASE64)
+		reply->base64 = base64_kernels(input->isa);
+	for (size_t i = 0; i < input->result->n_outputs; i++) {
+		const struct loss_tensor *tensor = &input->result->outputs[i].tensor;
+		bool coded = is_coded(reply, tensor);
+		reply->encoder.binary |= coded;
+		reply->encoder.text_bytes += coded ? base64_length(size_of(tensor))
+						   : tensor->count * ENCODER_USUAL_CHARS;
+	}
 	return &reply->encoder;
 }
 

@@ -201,7 +201,7 @@ static void begin_document(struct writer *w, struct loss_buffer *text)
 {
 	struct json_out *json = &w->json;
 	json_out_start(json, text);
-	json->non_finite = w->input.non_finite;
+	json->non_finite = (enum non_finite)w->input.style.chosen[STYLE_NON_FINITE];
 	json_out_open(json, '{');
 	json_out_string_member(json, "model_name", w->input.loss->name);
 	json_out_string_member(json, "model_version", "1");
@@ -293,7 +293,8 @@ struct encoder *oip_out_create(const struct encoder_input *input)
 	for (size_t i = 0; i < input->result->n_outputs; i++) {
 		w->encoder.binary |= is_raw(w, i);
 		if (!is_raw(w, i) && !input->wish->outputs[i].region)
-			w->encoder.elements += input->result->outputs[i].tensor.count;
+			w->encoder.text_bytes +=
+				ENCODER_USUAL_CHARS * input->result->outputs[i].tensor.count;
 	}
 	return &w->encoder;
 }

@@ -9,7 +9,7 @@ static const char *const names[OIP_N_PARAMETERS] = {
 	[OIP_TIMEOUT] = "timeout",
 	[OIP_PRIORITY] = "priority",
 	[OIP_BINARY_DATA_OUTPUT] = "binary_data_output",
-	[OIP_NON_FINITE] = NON_FINITE_NAME,
+	[OIP_NON_FINITE] = "non_finite",
 	[OIP_CONTENT_TYPE] = "content_type",
 	[OIP_HEADERS] = "headers",
 	[OIP_BINARY_DATA_SIZE] = "binary_data_size",
@@ -40,6 +40,7 @@ static const struct {
 	{"sequence_id", OIP_REQUEST, "the losses are stateless and know no sequences"},
 	{"sequence_start", OIP_REQUEST, "the losses are stateless and know no sequences"},
 	{"sequence_end", OIP_REQUEST, "the losses are stateless and know no sequences"},
+	{"tensors", OIP_REQUEST, "ask for bytes by \"binary_data_output\""},
 	{"classification", OIP_OUTPUT, "outputs are tensors; ask for \"predicted\" instead"},
 };
 enum { N_REFUSED = sizeof refused / sizeof *refused };
@@ -65,7 +66,7 @@ void oip_parameters_start(struct oip_parameters *parameters, enum oip_owner owne
 	parameters->label = label;
 	parameters->fault = fault;
 	parameters->problem = NULL;
-	parameters->non_finite = NULL;
+	parameters->style = NULL;
 	parameters->set = parameters->bad = 0;
 	json_members_start(&parameters->members, &names[ranges[owner].first], ranges[owner].n);
 }
@@ -78,7 +79,7 @@ void oip_parameters_start_request(struct oip_parameters *parameters,
 	size_t n = ranges[OIP_REQUEST].n;
 	oip_parameters_start(parameters, OIP_REQUEST, "", fault);
 	parameters->problem = setup->problem;
-	parameters->non_finite = setup->non_finite;
+	parameters->style = setup->style;
 	memcpy(all, parameters->members.names, n * sizeof *all);
 	for (size_t i = 0; i < loss->n_arguments; i++)
 		all[n++] = loss->arguments[i]->name;
@@ -204,7 +205,7 @@ static bool read_non_finite(struct oip_parameters *parameters, const struct json
 	struct loss_error err;
 	char text[JSON_SHOWN_SIZE];
 	struct loss_value scalar = json_scalar(token, text);
-	loss_status status = non_finite_set(parameters->non_finite, &scalar, &err);
+	loss_status status = style_set(parameters->style, STYLE_NON_FINITE, &scalar, &err);
 	(void)value;
 	fault_note(&parameters->fault->kept, status, &err);
 	return status == LOSS_OK;

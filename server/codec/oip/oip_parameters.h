@@ -38,7 +38,7 @@ struct oip_parameters {
 	const char *label; /* whose they are, in messages: "logits"; "": the request's */
 	struct json_fault *fault;
 	struct loss_problem *problem;       /* whose arguments may stand here too; NULL: nobody's */
-	struct non_finite_wish *non_finite; /* the request's */
+	struct style *style;                /* the request's */
 	unsigned set;                       /* bits: has a value other than null, and of its type */
 	unsigned bad;                       /* bits: has one of another type */
 	uint64_t numbers[OIP_N_PARAMETERS]; /* booleans are 0 and 1 */

@@ -29,7 +29,7 @@ static void put_text(struct writer *writer, const char *key,
 	struct json_out out;
 	writer->text->size = 0;
 	json_out_start(&out, writer->text);
-	out.non_finite = writer->input.non_finite;
+	out.non_finite = (enum non_finite)writer->input.style.chosen[STYLE_NON_FINITE];
 	put(&out, &writer->input);
 	if (out.failed || !loss_buffer_append(writer->text, "", 1)) {
 		writer->failed = true;

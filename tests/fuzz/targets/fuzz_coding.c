@@ -58,11 +58,12 @@ static void decode_all(const struct fuzz_input *body, enum content_coding coding
 	fuzz_same(whole, &cut, "whole and in pieces");
 }
 
-static void code_and_back(const struct fuzz_input *plain, char *loss_and_query)
+static void code_and_back(const struct fuzz_input *plain, enum content_coding coding,
+			  char *loss_and_query)
 {
 	struct fuzz_outcome direct, decoded, in, out;
 	struct loss_arena *arena = loss_arena_create(NULL);
-	struct deflater *deflater = arena ? deflater_create(arena) : NULL;
+	struct deflater *deflater = arena ? deflater_create(coding, arena) : NULL;
 	bool fed = deflater && deflater_feed(deflater, plain->bytes, plain->n);
 	const struct loss_buffer *coded = fed ? deflater_finish(deflater) : NULL;
 	fuzz_check(coded != NULL, "no memory for a coded body");
@@ -70,13 +71,13 @@ static void code_and_back(const struct fuzz_input *plain, char *loss_and_query)
 
 	fuzz_outcome_start(&in);
 	fuzz_hash(&in, plain->bytes, plain->n);
-	decode_all(&body, CODING_GZIP, &out);
+	decode_all(&body, coding, &out);
 	fuzz_same(&in, &out, "before and after coding");
 
 	struct fuzz_evaluation evaluation = {
 		.protocol = &protocol_v1, .loss_and_query = loss_and_query, .body = *plain};
 	fuzz_evaluate(&evaluation, FUZZ_WHOLE, &direct);
-	evaluation.coding = CODING_GZIP;
+	evaluation.coding = coding;
 	evaluation.body = body;
 	fuzz_evaluate(&evaluation, FUZZ_PIECES, &decoded);
 	fuzz_same(&direct, &decoded, "plain and coded");
@@ -97,8 +98,13 @@ void fuzz_coding(const unsigned char *bytes, size_t n)
 	struct fuzz_outcome outcome;
 	fuzz_line(&input, line, false);
 	const char *coding = fuzz_word(&rest);
-	if (strcmp(coding, "plain") == 0)
-		code_and_back(&input, fuzz_word(&rest));
-	else
+	if (strcmp(coding, "plain") == 0) {
+		char loss_and_query[FUZZ_LINE_SIZE];
+		char *word = fuzz_word(&rest);
+		/* What evaluates it cuts it up. */
+		strcpy(loss_and_query, word);
+		code_and_back(&input, CODING_GZIP, word);
+		code_and_back(&input, CODING_ZSTD, loss_and_query);
+	} else
 		decode_all(&input, coding_of(coding), &outcome);
 }

@@ -78,7 +78,7 @@ static void check_headers(const struct raw_head *raw, struct loss_arena *arena)
 	judge(head_encoding(&head, &coding, &err), &err);
 	judge(head_timeout(&head, &ms, &err), &err);
 	fuzz_check(ms <= 3600000, "a timeout of %llu ms", (unsigned long long)ms);
-	head_takes_gzip(&head);
+	head_reply_coding(&head);
 	cors_allow("https://app.example,http://localhost:3000", head.origin);
 	judge(access_check_host(&head, &loopback, &err), &err);
 	judge(access_check_origin(&head, &loopback, "/", &err), &err);

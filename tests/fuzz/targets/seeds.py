@@ -7,6 +7,7 @@ The good ones are the shortest of tests/fixtures/pytorch, one of each kind, in e
 input is read is said at the top of each fuzz_*.c. The same bytes each time.
 """
 
+import base64
 import glob
 import gzip
 import json
@@ -148,6 +149,7 @@ BAD_OIP = [
 HEADS = [
     b"GET / HTTP/1.1\r\nHost: a\r\n\r\n",
     b"GET /openapi.yaml HTTP/1.1\r\nHost: a\r\nAccept-Encoding: gzip;q=0.5, identity;q=0\r\n\r\n",
+    b"GET /openapi.yaml HTTP/1.1\r\nHost: a\r\nAccept-Encoding: gzip;q=0.5, zstd;q=0.6, *;q=0\r\n\r\n",
     b"HEAD /v1/losses HTTP/1.0\r\n\r\n",
     b"OPTIONS * HTTP/1.1\r\nHost: a\r\nOrigin: https://app.example\r\n\r\n",
     b"GET /v1/losses/kl_div HTTP/1.1\r\nHost: a\r\nX-Request-Id: abc-1\r\n"
@@ -170,6 +172,23 @@ DOCUMENTS = [
     b'{"key":"\\u0041\\u0000"}', b'{"key":null}', b'{"key":"/a","key":"/a"}', b'{"key":5}',
     b'{"key":"a","byte_size":18446744073709551615}', b'{"key":"a","byte_size":1.5}',
     b'{"parameters":{"a":[{}]},"key":"x","unload_dependents":true}', b'{"key":"a","offset":-1}', b'{"k',
+]
+
+
+BASE64 = [
+    b"", b"AAAA", b"AA==", b"AAA=", b"AB==", b"AAB=", b"A", b"A===", b"=", b"AA=A", b"AAAA=", b"A-A_", b"AA AA", b"\xff/+/",
+    base64.b64encode(bytes(range(256))), base64.b64encode(bytes(range(256)))[:-1],
+    base64.b64encode(bytes(300))[:150] + b"*" + base64.b64encode(bytes(300)),
+]
+BASE64_JSON = [
+    b'{"logits":{"dtype":"F32","shape":[1,3],"base64":"BoFFvxfZHr+lLIO+"},"targets":{"dtype":"U8","shape":[1],"base64":"AQ=="}}',
+    b'{"logits":{"base64":"BoFFvxfZHr\\u002blLIO+","shape":[1,3],"dtype":"F32"},"targets":[0],"tensors":"base64"}',
+    b'{"logits":{"dtype":"F32","shape":[1,3],"base64":"BoFFvxfZHr-lLIO-"},"targets":[0]}',
+    b'{"logits":{"dtype":"F32","shape":[1,3],"base64":"BoFF"},"targets":[0]}',
+    b'{"logits":{"dtype":"F32","shape":[1,3],"base64":"BoFFvxfZHr+lLIO+AAAA"},"targets":[0]}',
+    b'{"logits":{"dtype":"F32","shape":[1],"base64":"AACAPw==","data":[1]},"targets":0}',
+    b'{"logits":{"dtype":"F32","shape":[1],"base64":["AA"]},"targets":0}',
+    b'{"logits":[[1,2]],"targets":[0],"mask":{"dtype":"BOOL","shape":[1],"base64":"Ag=="},"outputs":["lse"]}',
 ]
 
 
@@ -201,6 +220,11 @@ def seeds():
     yield "lines", b"cross_entropy?non_finite=null\n\n\r\n"
     for body in BAD_JSON:
         yield "json", b"cross_entropy?outputs=loss&outputs=grad\n" + body
+    for body in BASE64_JSON:
+        yield "json", b"cross_entropy?outputs=loss,grad&tensors=base64\n" + body
+        yield "json", b"cross_entropy\n" + body
+    for text in BASE64:
+        yield "base64", text
     for body in BAD_SAFETENSORS:
         yield "safetensors", b"cross_entropy" + body
     for body in BAD_OIP:

@@ -9,6 +9,7 @@ const struct fuzz_target fuzz_targets[] = {
 	{"oip_json", fuzz_oip_json},
 	{"oip_binary", fuzz_oip_binary},
 	{"numpy", fuzz_numpy},
+	{"base64", fuzz_base64},
 	{"coding", fuzz_coding},
 	{"head", fuzz_head},
 	{"control", fuzz_control},

@@ -57,7 +57,7 @@ class Program:
     def carries(self, problem):
         numbers = [n for n in problem.arguments.values() if isinstance(n, int)]
         fits = all(abs(number) <= self.largest for number in numbers)
-        return fits and (self.wire == "safetensors" or not problem.dtypes() & NARROW)
+        return fits and (self.wire != "oip" or not problem.dtypes() & NARROW)
 
     def evaluate(self, problem):
         self.child.stdin.write(_line(problem))

@@ -1,5 +1,5 @@
 // Sends problems, one a line of standard input, by a wire that it writes itself, and prints what came back, one line
-// each: node main.mjs safetensors|oip URL
+// each: node main.mjs safetensors|base64|oip URL
 import { createInterface } from 'node:readline';
 
 // Numbers of the totals may be 2^53 and more, or strings where JSON has no number: none of them is touched.
@@ -48,6 +48,35 @@ async function bySafetensors(base, { loss, arguments: given, outputs, tensors })
   return readSafetensors(reply.body);
 }
 
+// ---------------------------------------------------------------- base64 in JSON
+
+// Of a scalar, which is a number, or a word where JSON has none; its type is not said.
+const DOUBLES = ['accuracy', 'topk_accuracy', 'perplexity', 'ece'];
+function scalar(name, value, tensors) {
+  const names = ['logits', 'log_probs', 'probs'];
+  const dtype = tensors.find((tensor) => names.includes(tensor.name))?.dtype;
+  const double = dtype === 'F64' || DOUBLES.includes(name);
+  const data = Buffer.from((double ? new Float64Array([value]) : new Float32Array([value])).buffer);
+  return { name, dtype: double ? 'F64' : 'F32', shape: [], data };
+}
+
+async function byBase64(base, { loss, arguments: given, outputs, tensors }) {
+  const members = { ...given, tensors: 'base64' };
+  if (outputs.length > 0) members.outputs = outputs;
+  for (const { name, dtype, shape, data } of tensors) {
+    members[name] = { dtype, shape, base64: data.toString('base64') };
+  }
+  const url = `${base}/v1/losses/${loss}`;
+  const reply = await post(url, { 'Content-Type': 'application/json' }, JSON.stringify(members));
+  const { totals, metrics, warnings, ...found } = JSON.parse(reply.body.toString());
+  const named = Object.entries(found).map(([name, value]) =>
+    typeof value === 'object'
+      ? { name, dtype: value.dtype, shape: value.shape, data: Buffer.from(value.base64, 'base64') }
+      : scalar(name, value, tensors),
+  );
+  return { outputs: named, totals: totalsOf(totals ?? {}) };
+}
+
 // ---------------------------------------------------------------- Open Inference Protocol
 
 const OIP_NAMES = {
@@ -92,10 +121,10 @@ async function byOIP(base, problem) {
 
 // ---------------------------------------------------------------- lines
 
-const wires = { safetensors: bySafetensors, oip: byOIP };
+const wires = { safetensors: bySafetensors, base64: byBase64, oip: byOIP };
 const [wire, base] = process.argv.slice(2);
 if (!wires[wire] || !base) {
-  console.error('usage: node main.mjs safetensors|oip URL');
+  console.error('usage: node main.mjs safetensors|base64|oip URL');
   process.exit(2);
 }
 
