@@ -150,12 +150,11 @@ ROW(ece_norm) = {
 	       "What ece makes of the bins' gaps between confidence and accuracy: their mean, by "
 	       "what is in the bins, the root of their mean square, or the largest.")};
 
-ROW(totals) = {FIELD(TOTALS, totals), DEFAULT_CHOICE("plain"), .apart = true,
-	       CHOICE("totals", totals_kinds,
-		      "exact adds state to totals: all that the reduction has come to, without any "
-		      "rounding, for POST /v1/totals/merge and `lossd merge`. Whatever parts a "
-		      "data set was "
-		      "cut into, merging their states gives the bits of the whole.")};
+ROW(totals) = {
+	FIELD(TOTALS, totals), DEFAULT_CHOICE("plain"), .apart = true,
+	CHOICE("totals", totals_kinds,
+	       "With exact, totals have a state: all that the reduction has come to, without any "
+	       "rounding. Merging the states of parts gives the bits of the whole.")};
 
 /* What arguments come to that are not given; nothing changes by those that a loss does not have.
  * The reduction and gamma, which losses differ in, stand apart. */

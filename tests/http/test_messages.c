@@ -63,7 +63,8 @@ static const struct said names[] = {
 	 "{\"logits\": [[1, 2, 3], [4, 5, 6]], \"targets\": [0, 1], \"pos_weight\": 1}",
 	 "cross_entropy has no field \"pos_weight\"; there are logits, targets, weight, "
 	 "row_weight, mask, grad_output, size_average, ignore_index, reduce, reduction, "
-	 "label_smoothing, denominator, empty_mean, class_axis, grad_dtype, softcap, temperature, "
+	 "label_smoothing, denominator, empty_mean, totals, class_axis, grad_dtype, softcap, "
+	 "temperature, "
 	 "z_loss, shift, logit_scale, gamma, k, ece_bins, ece_norm, outputs, non_finite and "
 	 "tensors"},
 	{"cross_entropy",
@@ -126,7 +127,8 @@ static const struct said names[] = {
 	{"cross_entropy", "{\"logits\": [[1, 2, 3], [4, 5, 6]], \"targets\": [0, 1], \"zzzz\": 1}",
 	 "cross_entropy has no field \"zzzz\"; there are logits, targets, weight, row_weight, "
 	 "mask, grad_output, size_average, ignore_index, reduce, reduction, label_smoothing, "
-	 "denominator, empty_mean, class_axis, grad_dtype, softcap, temperature, z_loss, shift, "
+	 "denominator, empty_mean, totals, class_axis, grad_dtype, softcap, temperature, z_loss, "
+	 "shift, "
 	 "logit_scale, gamma, k, ece_bins, ece_norm, outputs, non_finite and tensors"},
 	{"nll_loss", "{\"logits\": 1}",
 	 "nll_loss has no field \"logits\"; use \"log_probs\": logarithms of probabilities, as "
@@ -136,12 +138,13 @@ static const struct said names[] = {
 	 "outputs, non_finite and tensors"},
 	{"kl_div", "{\"eps\": 1}",
 	 "kl_div has no field \"eps\"; there are log_probs, targets, mask, grad_output, "
-	 "size_average, reduce, reduction, log_target, denominator, empty_mean, grad_dtype, "
+	 "size_average, reduce, reduction, log_target, denominator, empty_mean, totals, "
+	 "grad_dtype, "
 	 "outputs, non_finite and tensors"},
 	{"binary_cross_entropy_with_logits", "{\"sample_weight\": 1}",
 	 "binary_cross_entropy_with_logits has no field \"sample_weight\"; there are logits, "
 	 "targets, weight, pos_weight, mask, grad_output, size_average, reduce, reduction, "
-	 "denominator, empty_mean, grad_dtype, ece_bins, ece_norm, outputs, non_finite and "
+	 "denominator, empty_mean, totals, grad_dtype, ece_bins, ece_norm, outputs, non_finite and "
 	 "tensors"},
 	{"cross_entropy",
 	 "{\"logits\": [[1, 2, 3], [4, 5, 6]], \"targets\": [0, 1], \"outputs\": [\"gradient\"]}",
@@ -350,7 +353,7 @@ static const struct named queries[] = {
 	{"output", "cross_entropy has no argument \"output\"; the nearest is \"outputs\""},
 	{"Outputs", "cross_entropy has no argument \"Outputs\"; the nearest is \"outputs\""},
 	{"nope", "cross_entropy has no argument \"nope\"; there are size_average, ignore_index, "
-		 "reduce, reduction, label_smoothing, denominator, empty_mean, class_axis, "
+		 "reduce, reduction, label_smoothing, denominator, empty_mean, totals, class_axis, "
 		 "grad_dtype, softcap, temperature, z_loss, shift, logit_scale, gamma, k, "
 		 "ece_bins, ece_norm, outputs, compress, non_finite and tensors"},
 };

@@ -43,6 +43,9 @@ const struct case_family case_families[] = {
 	FAMILY("scaled", "cross_entropy", "logit_scale softcap row_weight", CROSS_ENTROPY),
 	FAMILY("top", "cross_entropy", "k ece_bins ece_norm mask shift",
 	       "loss topk_accuracy ece accuracy"),
+	FAMILY("exact", "cross_entropy", "totals z_loss row_weight ignore_index",
+	       "loss ece perplexity"),
+	FAMILY("exact_probabilities", "cross_entropy", "totals probabilities weight", "loss"),
 	FAMILY("probabilities_rows", "cross_entropy", "probabilities row_weight mask",
 	       CROSS_ENTROPY_OF_PROBABILITIES),
 	LONG("long", "cross_entropy", "label_smoothing", CROSS_ENTROPY),
@@ -53,6 +56,7 @@ const struct case_family case_families[] = {
 	FAMILY("weight", "nll_loss", "weight ignore_index grad_output grad_dtype", "loss grad"),
 	FAMILY("mean", "nll_loss", "weight denominator empty_mean", "loss grad"),
 	FAMILY("rows", "nll_loss", "row_weight mask", "loss grad"),
+	FAMILY("exact", "nll_loss", "totals weight ignore_index", "loss"),
 
 	FAMILY("plain", "log_softmax", "", SOFTMAX),
 	FAMILY("gradient", "log_softmax", "grad_output", "grad"),
@@ -63,6 +67,7 @@ const struct case_family case_families[] = {
 	FAMILY("gradient", "softmax", "grad_output", "grad"),
 	FAMILY("wide", "softmax", "grad_output grad_dtype", SOFTMAX " grad"),
 
+	FAMILY("exact", "binary_cross_entropy_with_logits", "totals mask", "loss accuracy ece"),
 	FAMILY("plain", "binary_cross_entropy_with_logits", "", "loss grad"),
 	FAMILY("weight", "binary_cross_entropy_with_logits", "weight pos_weight grad_output",
 	       "loss grad"),
@@ -72,17 +77,20 @@ const struct case_family case_families[] = {
 	FAMILY("mask", "binary_cross_entropy_with_logits", "mask pos_weight ece_bins ece_norm",
 	       "loss grad accuracy ece"),
 
+	FAMILY("exact", "binary_cross_entropy", "totals mask", "loss ece"),
 	FAMILY("plain", "binary_cross_entropy", "", "loss grad"),
 	FAMILY("mask", "binary_cross_entropy", "mask ece_bins ece_norm", "loss grad accuracy ece"),
 	FAMILY("weight", "binary_cross_entropy", "weight grad_output", "loss grad"),
 	FAMILY("mean", "binary_cross_entropy", "weight denominator empty_mean grad_dtype",
 	       "loss grad"),
 
+	FAMILY("exact", "kl_div", "totals mask", "loss"),
 	FAMILY("plain", "kl_div", "batchmean", "loss grad"),
 	FAMILY("mask", "kl_div", "mask batchmean", "loss grad"),
 	FAMILY("log_target", "kl_div", "log_target grad_output", "loss grad"),
 	FAMILY("mean", "kl_div", "denominator empty_mean grad_dtype", "loss grad"),
 
+	FAMILY("exact", "sigmoid_focal_loss", "totals mask", "loss"),
 	FAMILY("plain", "sigmoid_focal_loss", "", "loss grad"),
 	FAMILY("mask", "sigmoid_focal_loss", "mask gamma", "loss grad"),
 	FAMILY("alpha_gamma", "sigmoid_focal_loss", "alpha gamma grad_output", "loss grad"),

@@ -73,7 +73,8 @@ static void test_member_faults(void **state)
 		{NULL, "{\"a~/b\":1}", LOSS_UNKNOWN_FIELD, "a~/b",
 		 "cross_entropy has no field \"a~/b\"; there are logits, targets, weight, "
 		 "row_weight, mask, grad_output, size_average, ignore_index, reduce, reduction, "
-		 "label_smoothing, denominator, empty_mean, class_axis, grad_dtype, softcap, "
+		 "label_smoothing, denominator, empty_mean, totals, class_axis, grad_dtype, "
+		 "softcap, "
 		 "temperature, z_loss, shift, logit_scale, gamma, k, ece_bins, ece_norm, outputs, "
 		 "non_finite and tensors"},
 		{NULL, "{\"logits\":[1],\"targets\":0,\"logits\":[NaN]}", LOSS_DUPLICATE_FIELD,
@@ -246,7 +247,8 @@ static void test_lowest_status_wins(void **state)
 		 LOSS_UNKNOWN_FIELD, "a",
 		 "cross_entropy has no field \"a\"; there are logits, targets, weight, row_weight, "
 		 "mask, grad_output, size_average, ignore_index, reduce, reduction, "
-		 "label_smoothing, denominator, empty_mean, class_axis, grad_dtype, softcap, "
+		 "label_smoothing, denominator, empty_mean, totals, class_axis, grad_dtype, "
+		 "softcap, "
 		 "temperature, z_loss, shift, logit_scale, gamma, k, ece_bins, ece_norm, outputs, "
 		 "non_finite and tensors"},
 		{NULL, "{\"logits\":[[1],[1,2]],\"reduce\":1,\"reduce\":2}", LOSS_DUPLICATE_FIELD,
