@@ -9,7 +9,7 @@
 
 /* Bytes that are sent from a file, from its beginning on. */
 struct reply_file {
-	int fd;        /* whoever answers closes it, after the request's end */
+	int fd;        /* its owner closes it when the request ends */
 	uint64_t size; /* 0: there is none */
 };
 

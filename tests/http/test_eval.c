@@ -263,6 +263,22 @@ static void test_what_is_wrong(void **state)
 	}
 }
 
+/* A line each of all that is wrong at once. */
+static void test_all_that_is_wrong(void **state)
+{
+	static const char body[] = "{\"logits\": \"a\", \"targets\": [\"b\"], \"shift\": 0}";
+	(void)state;
+	write_file("bad.json", body, sizeof body - 1);
+	struct server_run run = eval(path_of("bad.json"), NULL);
+	assert_int_equal(run.code, 1);
+	const char *logits = strstr(run.err, "wrong_type: logits is \"a\"");
+	const char *targets = strstr(run.err, "\nlossd eval: wrong_type: targets[0] is \"b\"");
+	const char *shift = strstr(run.err, "\nlossd eval: wrong_type: shift is 0");
+	assert_true(logits && targets > logits && shift > targets);
+	server_run_free(&run);
+	write_file("bad.json", BAD, sizeof BAD - 1);
+}
+
 static void test_no_file_is_a_question(void **state)
 {
 	(void)state;
@@ -294,6 +310,7 @@ int main(void)
 		cmocka_unit_test(test_non_finite),
 		cmocka_unit_test(test_standard_input),
 		cmocka_unit_test(test_what_is_wrong),
+		cmocka_unit_test(test_all_that_is_wrong),
 		cmocka_unit_test(test_no_file_is_a_question),
 		cmocka_unit_test(test_help),
 	};

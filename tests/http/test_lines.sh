@@ -56,6 +56,27 @@ eval_says_the_same() {
     sed 's/"line":[0-9]*,//; s/,"metrics":.*/}/' >"$scratch/said" && head -n 7 "$scratch/reply" | cmp - "$scratch/said"
 }
 
+# One whose files may not be longer: what does not fit is sent from memory, and then nothing more is answered.
+a_full_disk_is_told_in_the_last_line() {
+  local other line status=0 said n lines=$lines
+  mkfifo "$scratch/full"
+  (ulimit -f 4500 && exec "$lossd" --listen 127.0.0.1:0 --spool-directory "$scratch/spool") \
+    >"$scratch/full" 2>"$scratch/full.log" &
+  other=$!
+  exec 4<"$scratch/full"
+  while IFS= read -r -t 60 -u 4 line; do
+    case $line in *'ready on http://'*) break ;; esac
+  done
+  send "http://${line##*http://}/$path" --data-binary "@$scratch/problems" || status=1
+  kill "$other"
+  wait "$other" || status=1
+  exec 4<&-
+  n=$(wc -l <"$scratch/reply") said=$(tail -n 1 "$scratch/reply")
+  [ "$(wc -c <"$scratch/reply")" -gt $((4500 * 1024)) ] && [ "$n" -lt "$lines" ] || status=1
+  [[ $said == *'"status":503,'* && $said == *'File too large'* && $said == *"\"line\":$n,"* ]] || status=1
+  lines=$((n - 1)) && sed -i '$d' "$scratch/reply" && is_answered && return "$status"
+}
+
 nothing_is_left_in_the_folder() {
   [ -z "$(ls -A "$scratch/spool")" ]
 }
@@ -66,7 +87,7 @@ problems >"$scratch/problems"
 start_server || { echo "1..1"; echo "not ok 1 - the server starts"; exit 1; }
 
 tests=(a_file_is_sent_as_it_is a_pipe_is_sent_as_it_comes a_compressed_file_is_taken_and_given
-  a_unix_socket_gives_the_same eval_says_the_same nothing_is_left_in_the_folder)
+  a_unix_socket_gives_the_same eval_says_the_same a_full_disk_is_told_in_the_last_line nothing_is_left_in_the_folder)
 echo "1..${#tests[@]}"
 status=0
 for i in "${!tests[@]}"; do

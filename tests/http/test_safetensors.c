@@ -216,6 +216,52 @@ static void test_errors_are_documents(void **state)
 			 0);
 }
 
+#define TENSOR(name, dtype, shape, offsets)                                                        \
+	"\"" name "\":{\"dtype\":\"" dtype "\",\"shape\":" shape ",\"data_offsets\":" offsets "}"
+
+/* All errors of a stage, whoever has found them: the query, the header, the loss. */
+static void test_independent_errors(void **state)
+{
+	static const struct {
+		const char *path, *header;
+		size_t n;
+		const char *errors;
+	} cases[] = {
+		{CROSS_ENTROPY,
+		 "{" TENSOR("logits", "I64", "[1,2]", "[0,16]") "," TENSOR("targets", "BOOL", "[1]",
+									   "[16,17]") "}",
+		 17, "dtype_mismatch logits, dtype_mismatch targets"},
+		{CROSS_ENTROPY "?temperature=-1",
+		 "{" TENSOR("targets", "I64", "[3]", "[0,24]") "," TENSOR(
+			 "weight", "F32", "[1]", "[24,28]") "," TENSOR("logits", "F32", "[1,2]",
+								       "[28,36]") "}",
+		 36, "shape_mismatch targets, shape_mismatch weight"},
+		{CROSS_ENTROPY "?c=1", "{" TENSOR("a", "F32", "[1]", "[0,4]") "}", 4,
+		 "unknown_field c, unknown_field a"},
+		{CROSS_ENTROPY, "{}", 0, "missing_field logits, missing_field targets"},
+	};
+	const char *const headers[] = {"Content-Type: application/x-safetensors", NULL};
+	static const char zeros[64];
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		struct reply reply;
+		char told[512] = "";
+		size_t size;
+		char *body = safetensors_body(cases[i].header, zeros, cases[i].n, &size);
+		post(cases[i].path, headers, body, size, &reply);
+		cJSON *problem = reply_json(&reply);
+		const cJSON *one;
+		cJSON_ArrayForEach(one, json_member(problem, "errors"))
+			snprintf(told + strlen(told), sizeof told - strlen(told), "%s%s %s",
+				 *told ? ", " : "", json_string(json_member(one, "code")),
+				 json_string(json_member(one, "pointer")));
+		assert_string_equal(told, cases[i].errors);
+		cJSON_Delete(problem);
+		reply_free(&reply);
+		free(body);
+	}
+}
+
 static void test_bad_bodies(void **state)
 {
 	(void)state;
@@ -337,6 +383,7 @@ int main(void)
 		cmocka_unit_test(test_media_types),
 		cmocka_unit_test(test_accept),
 		cmocka_unit_test(test_errors_are_documents),
+		cmocka_unit_test(test_independent_errors),
 		cmocka_unit_test(test_rows_pass_through_memory),
 		cmocka_unit_test(test_uploads_that_are_cut),
 		cmocka_unit_test(test_bad_bodies),

@@ -25,8 +25,8 @@
  * that; one sentence for each fault, or a search for each name, is more. */
 #define MOST_WHOLE 100.0
 #define MOST_CUT 220.0
-/* A sentence for each error that is kept, in up to three parts, with a list of names. Far fewer than
- * there are faults in the documents. */
+/* A sentence for each error that is kept, in up to three parts, with a list of names. Far fewer
+ * than there are faults in the documents. */
 #define MOST_SENTENCES (LOSS_MAX_ERRORS * (LOSS_MAX_OUTPUTS + 8))
 
 #define A64 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"

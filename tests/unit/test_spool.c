@@ -171,6 +171,7 @@ static void scarce_memory_is_no_failure(void **state)
 	assert_pieces(&spool, 2 * PIECES);
 	spool_drop(&spool);
 	loss_arena_destroy(arena);
+	loss_budget_trim(&budget);
 }
 
 int main(void)
