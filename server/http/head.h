@@ -41,8 +41,7 @@ loss_status head_encoding(const struct head *head, enum content_coding *coding,
 			  struct loss_error *err);
 /* How Accept-Encoding wants replies (RFC 9110, section 12.5.3): as what it gives the largest
  * weight, of equal ones zstd, then gzip, then as they are. As they are, too, where it takes nothing
- * at all.
- */
+ * at all. */
 struct reply_coding head_reply_coding(const struct head *head);
 /* The same, by the name that route/evaluate.c has for it. */
 static inline struct reply_coding head_takes_gzip(const struct head *head)
