@@ -1,8 +1,7 @@
 /*
  * Content codings of bodies and replies: gzip, deflate (zlib's format) and zstd in, zstd and gzip
- * out.
- * Decoded bytes are counted as they come: against the limit on bodies, and against the coded ones,
- * so that a small body can not become a huge one.
+ * out. Decoded bytes are counted as they come: against the limit on bodies, and against the coded
+ * ones, so that a small body can not become a huge one.
  */
 #ifndef LOSSD_CODEC_CONTENT_CODING_H
 #define LOSSD_CODEC_CONTENT_CODING_H

@@ -335,7 +335,7 @@ loss_status head_encoding(const struct head *head, enum content_coding *coding,
 		if (found == N_CODINGS || another)
 			return loss_fail(err, STATUS_UNSUPPORTED_ENCODING, NULL,
 					 "Content-Encoding is \"%.80s\"; this server decodes one "
-					 "of " CONTENT_CODINGS ", or send the body as it is",
+					 "of " CONTENT_CODINGS "; or send the body as it is",
 					 text);
 		*coding = found != CODING_IDENTITY ? found : *coding;
 	}

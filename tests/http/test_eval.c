@@ -185,6 +185,28 @@ static void test_non_finite(void **state)
 	write_file("plain", JSON, sizeof JSON - 1);
 }
 
+/* Base64 in, of a file that is compressed by itself or not, and out. */
+static void test_base64(void **state)
+{
+	static const char body[] =
+		"{\"logits\": {\"dtype\": \"F32\", \"shape\": [1, 2], \"base64\": "
+		"\"AAAAPwAAAL8=\"}, \"targets\": [0], \"outputs\": [\"grad\"]}";
+	static const char *const words[][2] = {
+		{"--tensors=numbers", "{\"grad\":[[-0.26894143,0.26894143]],"},
+		{"--tensors=base64",
+		 "{\"grad\":{\"dtype\":\"F32\",\"shape\":[1,2],\"base64\":\"sbKJvrGyiT4=\"},"}};
+	(void)state;
+	write_file("plain", body, sizeof body - 1);
+	for (size_t i = 0; i < 2; i++) {
+		const char *const more[] = {words[i][0], NULL};
+		struct server_run run = eval(path_of("plain"), more);
+		assert_int_equal(run.code, 0);
+		assert_memory_equal(run.out, words[i][1], strlen(words[i][1]));
+		server_run_free(&run);
+	}
+	write_file("plain", JSON, sizeof JSON - 1);
+}
+
 /* As a pipeline of a shell has it. */
 static void test_standard_input(void **state)
 {
@@ -308,6 +330,7 @@ int main(void)
 		cmocka_unit_test(test_metrics),
 		cmocka_unit_test(test_arguments),
 		cmocka_unit_test(test_non_finite),
+		cmocka_unit_test(test_base64),
 		cmocka_unit_test(test_standard_input),
 		cmocka_unit_test(test_what_is_wrong),
 		cmocka_unit_test(test_all_that_is_wrong),

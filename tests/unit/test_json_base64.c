@@ -408,12 +408,26 @@ static void test_memory(void **state)
 	free(bad);
 }
 
+/* Of a tensor that is wrong already the text is looked at, and not kept. */
+static void test_memory_of_wrong_tensors(void **state)
+{
+	(void)state;
+	const size_t size = ELEMENTS * sizeof(float);
+	const struct decode_options options = {.budget = size / 4, .plan = 1};
+	static const char before[] =
+		"{\"targets\":0,\"logits\":{\"dtype\":7,\"shape\":[100000],\"base64\":\"";
+	char *bad = long_body(before, size, "\"}}");
+	assert_refused(&options, bad, LOSS_WRONG_TYPE, "/logits/dtype",
+		       "logits.dtype is 7, but must be a string such as \"F32\"");
+	free(bad);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_accepted), cmocka_unit_test(test_refused),
 		cmocka_unit_test(test_syntax),   cmocka_unit_test(test_limits),
-		cmocka_unit_test(test_memory),
+		cmocka_unit_test(test_memory),   cmocka_unit_test(test_memory_of_wrong_tensors),
 	};
 	return cmocka_run_group_tests_name("json_base64", tests, NULL, NULL);
 }

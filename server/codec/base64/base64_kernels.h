@@ -8,8 +8,8 @@
 #include "loss.h"
 
 /* Characters of a group, and the bytes that it makes. */
-#define BASE64_CHARS 4
-#define BASE64_BYTES 3
+#define BASE64_CHARS ((size_t)4)
+#define BASE64_BYTES ((size_t)3)
 
 struct base64_kernels {
 	const char *isa; /* as loss_isa_find takes it */

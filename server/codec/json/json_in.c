@@ -261,8 +261,9 @@ static void follow(struct json_in *in, const struct json_token *token)
 	bool plain = members->objects == 0, data = members->objects == 1 && in->in_data;
 	in->scan.nonfinite = is_tensor(in, members->named) && (plain || data);
 	in->scan.numbers = is_tensor(in, members->selected);
-	struct json_tensor *tensor = in->scan.numbers ? in->tensors[members->selected] : NULL;
-	in->scan.reader = tensor ? json_tensor_reader(tensor) : NULL;
+	in->scan.reader = NULL;
+	if (token->event == JSON_KEY && in->scan.numbers && in->tensors[members->selected])
+		in->scan.reader = json_tensor_reader(in->tensors[members->selected]);
 }
 
 static void on_token(void *context, const struct json_token *token)

@@ -38,7 +38,7 @@ void json_tensor_start(struct json_tensor *tensor, const struct loss_tensor_info
 void json_tensor_token(struct json_tensor *tensor, const struct json_token *token);
 /* As owner.numbers of a scan. */
 enum json_taken json_tensor_numbers(struct json_tensor *tensor, const char **p, const char *limit);
-/* As reader of a scan, after a token. */
+/* As reader of a scan, after a name. */
 const struct json_text_reader *json_tensor_reader(const struct json_tensor *tensor);
 /* Whether the data are given as base64. */
 bool json_tensor_is_base64(const struct json_tensor *tensor);
