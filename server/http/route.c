@@ -5,38 +5,39 @@
 
 /* ---------------------------------------------------------------- matching */
 
-/* A {name} stands for one segment that is not empty, everything else for itself. Returns the place
- * after the arguments; NULL, and perhaps some are left behind, where the path does not match. */
-static struct route_argument *match(const char *template, const char *path, size_t n,
-				    struct route_argument *arguments)
+/* A {name} stands for one segment that is not empty, everything else for itself. The first *found
+ * arguments are set, also where the path does not match. */
+static bool match(const char *template, const char *path, size_t n,
+		  struct route_argument arguments[ROUTE_MAX_ARGUMENTS], size_t *found)
 {
 	const char *limit = path + n;
+	*found = 0;
 	while (*template != '\0') {
 		if (*template != '{') {
 			if (path == limit || *path++ != *template ++)
-				return NULL;
+				return false;
 			continue;
 		}
 		const char *slash = memchr(path, '/', (size_t)(limit - path));
 		const char *end = slash ? slash : limit;
 		if (end == path)
-			return NULL;
-		*arguments++ = (struct route_argument){path, (size_t)(end - path)};
+			return false;
+		arguments[(*found)++] = (struct route_argument){path, (size_t)(end - path)};
 		path = end;
 		template += strcspn(template, "}") + 1;
 	}
-	return path == limit ? arguments : NULL;
+	return path == limit;
 }
 
 const struct route *route_find(const struct route *routes, const char *path, size_t n,
 			       struct route_argument arguments[ROUTE_MAX_ARGUMENTS])
 {
 	const struct route *route = routes;
-	struct route_argument *limit = arguments + ROUTE_MAX_ARGUMENTS, *end = NULL;
-	while (route->path && !(end = match(route->path, path, n, arguments)))
+	size_t found = 0;
+	while (route->path && !match(route->path, path, n, arguments, &found))
 		route++;
-	for (end = end ? end : arguments; end < limit; end++)
-		*end = (struct route_argument){0};
+	for (size_t i = route->path ? found : 0; i < ROUTE_MAX_ARGUMENTS; i++)
+		arguments[i] = (struct route_argument){NULL, 0};
 	return route->path ? route : NULL;
 }
 
