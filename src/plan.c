@@ -6,7 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bytes.h"
 #include "describe.h"
+#include "groups.h"
 #include "layout.h"
 #include "results.h"
 #include "scalars.h"
@@ -84,6 +86,18 @@ static void settle_reduction(struct loss_plan *plan)
 		plan->reduction = REDUCTION_MEAN;
 }
 
+static void warn_of_groups(struct loss_plan *plan)
+{
+	bool groups = plan->present[LOSS_ROLE_GROUPS], bytes = plan->present[LOSS_ROLE_BYTES];
+	if (groups && !bytes && !groups_are_wanted(plan))
+		warn(plan, "groups has no effect unless outputs has \"group_loss_sum\", "
+			   "\"group_denominator\", \"group_counted\" or \"group_loss\"");
+	if (bytes && !plan->wanted[OUTPUT_BITS_PER_BYTE])
+		warn(plan, "bytes has no effect unless outputs has \"bits_per_byte\"");
+	if (!groups && argument_given(&plan->args, ARGUMENT_N_GROUPS))
+		warn(plan, "n_groups has no effect without groups");
+}
+
 static void warn_of_arguments(struct loss_plan *plan)
 {
 	const struct loss_args *args = &plan->args;
@@ -96,6 +110,7 @@ static void warn_of_arguments(struct loss_plan *plan)
 		warn(plan, "denominator has no effect unless reduction is \"mean\"");
 	if (plan->present[LOSS_ROLE_GRAD_OUTPUT] && !plan->wanted[OUTPUT_GRAD])
 		warn(plan, "grad_output has no effect unless outputs has \"grad\"");
+	warn_of_groups(plan);
 }
 
 /* Arguments about an output that is not asked for. */
@@ -147,6 +162,17 @@ static loss_status settle_k(struct loss_plan *plan, struct loss_error *err)
 			 plan->classes);
 }
 
+/* What no tensor may have more of. */
+static loss_status check_n_groups(const struct loss_plan *plan, struct loss_error *err)
+{
+	int64_t n = plan->args.n_groups;
+	if (n < 0 || (uint64_t)n <= plan->max_groups)
+		return LOSS_OK;
+	return loss_fail(err, LOSS_ARGUMENT_OUT_OF_RANGE, "n_groups",
+			 "n_groups is %lld, but must be 0 to %llu (max_elements)", (long long)n,
+			 (unsigned long long)plan->max_groups);
+}
+
 static loss_status check_ignore_index(const struct loss_plan *plan, struct loss_error *err)
 {
 	if (plan->target_kind != TARGETS_PROBABILITIES || plan->args.ignore_index < 0 ||
@@ -196,12 +222,12 @@ static loss_status want_output(struct loss_plan *plan, const struct loss_problem
 	const struct loss_output_info *info = &output->info;
 	if (plan->wanted[output->id])
 		return bad_output(problem, i, "which is asked for twice", err);
-	if (info->needs == LOSS_NEEDS_INDICES && plan->target_kind != TARGETS_INDICES)
+	if ((info->needs & LOSS_NEEDS_INDICES) && plan->target_kind != TARGETS_INDICES)
 		return bad_output(problem, i,
 				  "which needs class indices, but the targets are probabilities",
 				  err);
 	plan->wanted[output->id] = true;
-	plan->judges |= info->needs == LOSS_NEEDS_INDICES;
+	plan->judges |= (info->needs & LOSS_NEEDS_INDICES) != 0;
 	plan->requested[plan->n_outputs++] = output;
 	return LOSS_OK;
 }
@@ -220,18 +246,25 @@ static loss_status check_outputs(struct loss_plan *plan, const struct loss_probl
 	return LOSS_OK;
 }
 
-/* The gradient of something that is not a loss needs to know of what. */
-static loss_status check_upstream(const struct loss_problem *problem, struct loss_error *err)
+static loss_status lacks(const struct loss_problem *problem, const struct loss_output_info *output,
+			 const struct needed_tensor *needed, struct loss_error *err)
 {
 	const struct loss_info *loss = &problem->loss->info;
+	const char *name = problem_tensor_name(problem, needed->role);
+	return loss_fail(err, LOSS_MISSING_FIELD, name, "the output %s of %s needs %s, %s%s%s",
+			 output->name, loss->name, name, needed->form, loss->tensors[0].name,
+			 needed->more);
+}
+
+/* Tensors that only some outputs need. */
+static loss_status check_needs(const struct loss_problem *problem, struct loss_error *err)
+{
 	for (size_t i = 0; i < problem->n_outputs; i++) {
 		const struct output_row *output = problem->outputs[i].row;
-		if (output && output->info.needs == LOSS_NEEDS_GRAD_OUTPUT &&
-		    !problem->present[LOSS_ROLE_GRAD_OUTPUT])
-			return loss_fail(
-				err, LOSS_MISSING_FIELD, "grad_output",
-				"the output %s of %s needs grad_output, of the shape of %s",
-				output->info.name, loss->name, loss->tensors[0].name);
+		for (size_t k = 0; output && output->info.needs && k < N_NEEDED_TENSORS; k++)
+			if ((output->info.needs & needed_tensors[k].need) &&
+			    !problem->present[needed_tensors[k].role])
+				return lacks(problem, &output->info, &needed_tensors[k], err);
 	}
 	return LOSS_OK;
 }
@@ -273,7 +306,7 @@ static loss_status check(struct loss_plan *plan, const struct loss_problem *prob
 	loss_status arguments = problem_arguments(problem, &plan->args, &argument_error);
 	settle_reduction(plan);
 	TRY(check_tensors(problem, err));
-	TRY(check_upstream(problem, err));
+	TRY(check_needs(problem, err));
 	if (problem->ones_are_scalars)
 		scalars_shrink(plan);
 	TRY(shapes_check(plan, err));
@@ -285,8 +318,12 @@ static loss_status check(struct loss_plan *plan, const struct loss_problem *prob
 	TRY(check_ignore_index(plan, err));
 	TRY(check_gamma(plan, err));
 	TRY(settle_k(plan, err));
+	TRY(check_n_groups(plan, err));
 	return check_outputs(plan, problem, err);
 }
+
+/* Of more groups than this not even their number of rows could be written down. */
+#define MOST_GROUPS ((uint64_t)SIZE_MAX / 64)
 
 /* The input has not come yet. */
 static bool input_is_awaited(const struct loss_plan *plan)
@@ -333,12 +370,15 @@ loss_status loss_plan_create(const struct loss_problem *problem, struct loss_are
 	plan->loss = problem->loss;
 	plan->kernels = cpu_kernels(problem->isa);
 	plan->beyond = problem->beyond;
+	plan->max_groups = problem->max_elements ? problem->max_elements : MOST_GROUPS;
 	take_tensors(plan, problem);
 	TRY(check(plan, problem, err));
 	plan->streams = input_is_awaited(plan);
 	if (plan->streams && !rows_stand_alone(plan))
 		return LOSS_OK;
 	TRY(values_check(plan, err));
+	TRY(groups_list(plan, arena, err));
+	TRY(bytes_count(plan, err));
 	settle_divisor(plan);
 	layout_settle(plan);
 	warn_of_arguments(plan);

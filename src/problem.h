@@ -46,6 +46,7 @@ enum argument {
 	ARGUMENT_K,
 	ARGUMENT_ECE_BINS,
 	ARGUMENT_ECE_NORM,
+	ARGUMENT_N_GROUPS,
 	N_ARGUMENTS
 };
 
@@ -70,7 +71,8 @@ struct loss_args {
 	double logit_scale;
 	int64_t k; /* 0: not given */
 	int64_t ece_bins;
-	size_t ece_norm; /* enum ece_norm */
+	size_t ece_norm;  /* enum ece_norm */
+	int64_t n_groups; /* -1: not given */
 };
 
 static inline bool argument_given(const struct loss_args *args, enum argument argument)
@@ -95,6 +97,11 @@ enum output {
 	OUTPUT_PERPLEXITY,
 	OUTPUT_ECE,
 	OUTPUT_TOPK_ACCURACY,
+	OUTPUT_GROUP_LOSS_SUM,
+	OUTPUT_GROUP_DENOMINATOR,
+	OUTPUT_GROUP_COUNTED,
+	OUTPUT_GROUP_LOSS,
+	OUTPUT_BITS_PER_BYTE,
 	N_OUTPUTS
 };
 
@@ -165,6 +172,7 @@ struct loss_problem {
 	unsigned arguments_given; /* bits by index into info.arguments, null included */
 	bool present[LOSS_N_ROLES];
 	const char *isa;       /* NULL: the best */
+	uint64_t max_elements; /* 0: any number */
 	bool ones_are_scalars; /* tensors of shape (1) where the loss needs () */
 	bool outputs_given;
 	size_t n_outputs;

@@ -67,6 +67,15 @@ static inline struct sum quotient(double a, double b, double b_low)
 	return (struct sum){high, low == low ? low : 0.0};
 }
 
+/* a / b, rounded about once from all that both hold. */
+static inline double sum_ratio(const struct sum *a, const struct sum *b)
+{
+	double divisor = sum_value(b);
+	struct sum ratio = quotient(sum_value(a), divisor, sum_rest(b));
+	double rounded = ratio.high + (ratio.low + sum_rest(a) / divisor);
+	return rounded == rounded ? rounded : ratio.high;
+}
+
 /* value * pair, rounded about once. */
 static inline double times(double value, struct sum pair)
 {

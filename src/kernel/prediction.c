@@ -47,6 +47,11 @@ static bool needs_ranks(const struct loss_plan *plan)
 	return plan->wanted[OUTPUT_RANK] || plan->wanted[OUTPUT_TOPK_ACCURACY];
 }
 
+static bool needs_nlls(const struct loss_plan *plan)
+{
+	return plan->wanted[OUTPUT_PERPLEXITY] || plan->row_nlls;
+}
+
 /* Of a lane that the vector kernels leave. */
 static void predict_irregular(const struct rows *rows, size_t lane, struct predictions *all)
 {
@@ -67,7 +72,7 @@ static void predict_irregular(const struct rows *rows, size_t lane, struct predi
 static void predict_regular(const struct rows *rows, struct predictions *all)
 {
 	const struct row_sums *sums = rows->sums;
-	for (size_t lane = 0; rows->plan->wanted[OUTPUT_PERPLEXITY] && lane < LANES; lane++)
+	for (size_t lane = 0; needs_nlls(rows->plan) && lane < LANES; lane++)
 		all->nll[lane] =
 			(sums->max[lane] - rows->targets.logit[lane]) + sums->log1p_residual[lane];
 	for (size_t lane = 0; rows->plan->wanted[OUTPUT_ECE] && lane < LANES; lane++)
@@ -120,6 +125,13 @@ static void put_correct(const struct rows *rows, const struct predictions *all)
 		correct[rows->first + lane] = all->correct >> lane & 1;
 }
 
+static void keep_nlls(const struct rows *rows, const struct predictions *all)
+{
+	for (size_t lane = 0; lane < rows->n; lane++)
+		rows->plan->row_nlls[rows->first + lane] =
+			all->counted >> lane & 1 ? all->nll[lane] : 0.0;
+}
+
 /* How many of the counted rows have a rank below k. */
 static size_t count_top(const struct predictions *all, int64_t k)
 {
@@ -150,6 +162,8 @@ void predictions_write(struct rows *rows, struct partial *partial)
 		partial->correct++;
 	if (plan->wanted[OUTPUT_TOPK_ACCURACY])
 		partial->top += count_top(&all, plan->args.k);
+	if (plan->row_nlls)
+		keep_nlls(rows, &all);
 	if (!plan->wanted[OUTPUT_PERPLEXITY] && !plan->wanted[OUTPUT_ECE])
 		return;
 	for (unsigned left = all.counted; left != 0; left &= left - 1) {

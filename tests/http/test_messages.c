@@ -62,9 +62,11 @@ static const struct said names[] = {
 	{"cross_entropy",
 	 "{\"logits\": [[1, 2, 3], [4, 5, 6]], \"targets\": [0, 1], \"pos_weight\": 1}",
 	 "cross_entropy has no field \"pos_weight\"; there are logits, targets, weight, "
-	 "row_weight, mask, grad_output, size_average, ignore_index, reduce, reduction, "
+	 "row_weight, mask, groups, bytes, grad_output, size_average, ignore_index, reduce, "
+	 "reduction, "
 	 "label_smoothing, denominator, empty_mean, class_axis, grad_dtype, softcap, temperature, "
-	 "z_loss, shift, logit_scale, gamma, k, ece_bins, ece_norm, outputs and non_finite"},
+	 "z_loss, shift, logit_scale, gamma, k, ece_bins, ece_norm, n_groups, outputs and "
+	 "non_finite"},
 	{"cross_entropy",
 	 "{\"logits\": [[1, 2, 3], [4, 5, 6]], \"targets\": [0, 1], \"smoothing\": 1}",
 	 "cross_entropy has no field \"smoothing\"; use \"label_smoothing\": the share of the "
@@ -126,7 +128,7 @@ static const struct said names[] = {
 	 "cross_entropy has no field \"zzzz\"; there are logits, targets, weight, row_weight, "
 	 "mask, grad_output, size_average, ignore_index, reduce, reduction, label_smoothing, "
 	 "denominator, empty_mean, class_axis, grad_dtype, softcap, temperature, z_loss, shift, "
-	 "logit_scale, gamma, k, ece_bins, ece_norm, outputs and non_finite"},
+	 "logit_scale, gamma, k, ece_bins, ece_norm, n_groups, outputs and non_finite"},
 	{"nll_loss", "{\"logits\": 1}",
 	 "nll_loss has no field \"logits\"; use \"log_probs\": logarithms of probabilities, as "
 	 "log_softmax gives them"},
@@ -350,7 +352,7 @@ static const struct named queries[] = {
 	{"nope", "cross_entropy has no argument \"nope\"; there are size_average, ignore_index, "
 		 "reduce, reduction, label_smoothing, denominator, empty_mean, class_axis, "
 		 "grad_dtype, softcap, temperature, z_loss, shift, logit_scale, gamma, k, "
-		 "ece_bins, ece_norm, outputs, compress and non_finite"},
+		 "ece_bins, ece_norm, n_groups, outputs, compress and non_finite"},
 };
 
 static void names_in_the_query(void **state)
@@ -382,7 +384,7 @@ static const struct named tensors[] = {
 	 "cross_entropy has no tensor \"compress\"; it stands in the query string: ?compress=true"},
 	{"logitz", "cross_entropy has no tensor \"logitz\"; the nearest is \"logits\""},
 	{"zz", "cross_entropy has no tensor \"zz\"; there are logits, targets, weight, row_weight, "
-	       "mask and grad_output"},
+	       "mask, groups, bytes and grad_output"},
 };
 
 static void names_in_safetensors(void **state)
@@ -425,7 +427,7 @@ static const struct named inferences[] = {
 	 "request's parameters"},
 	{"{\"inputs\":[{\"name\":\"zz\",\"shape\":[1,2],\"datatype\":\"FP32\",\"data\":[1,2]}]}",
 	 "inputs[0].name is \"zz\", but cross_entropy has no such input; there are logits, "
-	 "targets, weight, row_weight, mask and grad_output"},
+	 "targets, weight, row_weight, mask, groups, bytes and grad_output"},
 	{"{\"parameters\":{\"labels\":1},\"inputs\":[{\"name\":\"logits\",\"shape\":[1,2],"
 	 "\"datatype\":\"FP32\",\"data\":[1,2]}]}",
 	 "parameters.labels is unknown; it is called \"targets\", a tensor: it stands in inputs"},
