@@ -14,6 +14,11 @@ static const struct loss_tensor_info *info_of(const struct loss_plan *plan)
 	return names_tensor_of_role(&plan->loss->info, LOSS_ROLE_BYTES);
 }
 
+bool bytes_are_by_group(const struct loss_plan *plan)
+{
+	return plan->present[LOSS_ROLE_BYTES] && shapes_are_by_group(plan, info_of(plan));
+}
+
 static loss_status no_count(const struct loss_plan *plan, size_t i, struct loss_error *err)
 {
 	char value[ENTRY_CHARS];
@@ -58,7 +63,7 @@ loss_status bytes_count(struct loss_plan *plan, struct loss_error *err)
 {
 	if (!plan->present[LOSS_ROLE_BYTES])
 		return LOSS_OK;
-	if (!shapes_are_by_group(plan, info_of(plan)))
+	if (!bytes_are_by_group(plan))
 		return count_rows(plan, err);
 	TRY(shapes_check_groups(plan, info_of(plan), plan->groups.n, err));
 	return count_groups(plan, err);
@@ -81,7 +86,7 @@ static struct sum bytes_of(const struct loss_plan *plan)
 static struct sum nll_of(const struct loss_plan *plan)
 {
 	const struct group_list *groups = &plan->groups;
-	bool by_group = shapes_are_by_group(plan, info_of(plan));
+	bool by_group = bytes_are_by_group(plan);
 	size_t n = by_group ? plan_group_first(groups, groups->n) : plan->rows;
 	struct exact_sum sum;
 	exact_sum_clear(&sum);

@@ -11,6 +11,9 @@
  */
 loss_status bytes_count(struct loss_plan *plan, struct loss_error *err);
 
+/* Whether there are bytes of groups rather than of rows. */
+bool bytes_are_by_group(const struct loss_plan *plan);
+
 /* The output bits_per_byte. All rows have been evaluated. */
 double bytes_bits_each(const struct loss_plan *plan);
 

@@ -89,10 +89,11 @@ static void settle_reduction(struct loss_plan *plan)
 static void warn_of_groups(struct loss_plan *plan)
 {
 	bool groups = plan->present[LOSS_ROLE_GROUPS], bytes = plan->present[LOSS_ROLE_BYTES];
-	if (groups && !bytes && !groups_are_wanted(plan))
+	bool bits = plan->wanted[OUTPUT_BITS_PER_BYTE];
+	if (groups && !groups_are_wanted(plan) && !(bits && bytes_are_by_group(plan)))
 		warn(plan, "groups has no effect unless outputs has \"group_loss_sum\", "
 			   "\"group_denominator\", \"group_counted\" or \"group_loss\"");
-	if (bytes && !plan->wanted[OUTPUT_BITS_PER_BYTE])
+	if (bytes && !bits)
 		warn(plan, "bytes has no effect unless outputs has \"bits_per_byte\"");
 	if (!groups && argument_given(&plan->args, ARGUMENT_N_GROUPS))
 		warn(plan, "n_groups has no effect without groups");

@@ -126,7 +126,8 @@ static const struct said names[] = {
 	 "cross_entropy has no field \"labelSmoothing\"; the nearest is \"label_smoothing\""},
 	{"cross_entropy", "{\"logits\": [[1, 2, 3], [4, 5, 6]], \"targets\": [0, 1], \"zzzz\": 1}",
 	 "cross_entropy has no field \"zzzz\"; there are logits, targets, weight, row_weight, "
-	 "mask, grad_output, size_average, ignore_index, reduce, reduction, label_smoothing, "
+	 "mask, groups, bytes, grad_output, size_average, ignore_index, reduce, reduction, "
+	 "label_smoothing, "
 	 "denominator, empty_mean, class_axis, grad_dtype, softcap, temperature, z_loss, shift, "
 	 "logit_scale, gamma, k, ece_bins, ece_norm, n_groups, outputs and non_finite"},
 	{"nll_loss", "{\"logits\": 1}",
@@ -155,7 +156,8 @@ static const struct said names[] = {
 	 "{\"logits\": [[1, 2, 3], [4, 5, 6]], \"targets\": [0, 1], \"outputs\": [\"zz\"]}",
 	 "outputs[0] is \"zz\", which cross_entropy does not have; there are loss, grad, "
 	 "log_probs, probs, lse, entropy, z_loss, predicted, correct, rank, accuracy, "
-	 "topk_accuracy, perplexity and ece"},
+	 "topk_accuracy, perplexity, ece, group_loss_sum, group_denominator, group_counted, "
+	 "group_loss and bits_per_byte"},
 	{"cross_entropy",
 	 "{\"logits\": [[1, 2, 3], [4, 5, 6]], \"targets\": [0, 1], \"outputs\": [\"top_k\"]}",
 	 "outputs[0] is \"top_k\", which cross_entropy does not have; use \"topk_accuracy\": the "
