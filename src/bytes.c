@@ -4,6 +4,7 @@
 
 #include "entries.h"
 #include "exact_sum.h"
+#include "means.h"
 #include "names.h"
 #include "shapes.h"
 #include "status.h"
@@ -101,5 +102,5 @@ double bytes_bits_each(const struct loss_plan *plan)
 	if (sum_value(&bytes) == 0.0)
 		return (double)NAN;
 	struct sum nats = product(bytes, ln_2);
-	return sum_ratio(&nll, &nats);
+	return mean_of(nll, nats);
 }

@@ -3,37 +3,32 @@
 #include <math.h>
 #include <string.h>
 
-/* Where a block has fewer rows than there are bins, its rows are listed. */
-static size_t bins_of_block(const struct loss_plan *plan)
+/* ---------------------------------------------------------------- bins */
+
+static size_t bins_of(const struct loss_plan *plan)
 {
-	size_t bins = (size_t)plan->args.ece_bins;
-	return plan->block_rows < bins ? plan->block_rows : bins;
+	return (size_t)plan->args.ece_bins;
 }
 
-loss_status calibration_make(struct loss_plan *plan, struct loss_arena *arena, size_t n,
-			     size_t n_full, struct loss_error *err)
+loss_status calibration_make(struct loss_plan *plan, struct loss_arena *arena,
+			     struct loss_error *err)
 {
-	size_t each = bins_of_block(plan), all = (size_t)plan->args.ece_bins;
 	if (!plan->wanted[OUTPUT_ECE])
 		return LOSS_OK;
-	/* both counts are bounded by the rows: the products do not overflow */
+	/* a thousand for each of 64: the product does not overflow */
 	struct calibration_bin *bins =
-		loss_arena_array(arena, struct calibration_bin, (n - n_full) * each + n_full * all);
+		loss_arena_array(arena, struct calibration_bin, plan->n_partials * bins_of(plan));
 	if (!bins)
 		return loss_arena_failure(arena, err);
-	for (size_t i = 0; i < n; i++) {
-		bool full = i >= n - n_full;
-		plan->partials[i].bins = bins;
-		plan->partials[i].listed = !full && each < all;
-		bins += full ? all : each;
-	}
+	for (size_t i = 0; i < plan->n_partials; i++)
+		plan->partials[i].bins = bins + i * bins_of(plan);
 	return LOSS_OK;
 }
 
 void calibration_clear(const struct loss_plan *plan, struct partial *partial)
 {
-	partial->n_bins = partial->listed ? 0 : (size_t)plan->args.ece_bins;
-	memset(partial->bins, 0, partial->n_bins * sizeof *partial->bins);
+	exact_sum_clear(&partial->tiny);
+	memset(partial->bins, 0, bins_of(plan) * sizeof *partial->bins);
 }
 
 size_t calibration_bin_of(double p, size_t n_bins)
@@ -50,64 +45,106 @@ size_t calibration_bin_of(double p, size_t n_bins)
 	return i;
 }
 
-void calibration_add(struct partial *partial, size_t bin, double confidence, bool correct)
+/*
+ * Confidences of a bin are added as integers in units of 2^-114, in which those from 2^-62 on have
+ * all their digits: with 192 bits there is room for more rows than can be counted. All others
+ * (smaller ones, which are of bin 0; NaN; what changed since it was checked) are added apart.
+ */
+#define UNIT_LIMB 30 /* of an exact sum: 2^(30 * 32 - 1074) */
+#define UNIT_EXPONENT (1075 - 114)
+#define LEAST_CONFIDENCE 0x1p-62
+
+static void add_words(uint64_t *sum, uint64_t low, uint64_t middle, uint64_t high)
 {
-	size_t at = partial->listed ? partial->n_bins++ : bin;
-	struct calibration_bin *to = &partial->bins[at];
-	if (partial->listed)
-		*to = (struct calibration_bin){.rows = 0};
-	to->index = bin;
-	to->rows++;
-	to->correct += correct;
-	sum_add(&to->confidence, confidence);
+	uint64_t carry = __builtin_add_overflow(sum[0], low, &sum[0]);
+	sum[2] += high + __builtin_add_overflow(sum[1], middle, &sum[1]);
+	sum[2] += __builtin_add_overflow(sum[1], carry, &sum[1]);
 }
 
-void calibration_merge(struct partial *total, const struct partial *partial)
+void calibration_add(struct partial *partial, size_t bin, double confidence, bool correct)
 {
-	for (size_t i = 0; i < partial->n_bins; i++) {
+	struct calibration_bin *to = &partial->bins[bin];
+	uint64_t bits;
+	to->rows++;
+	to->correct += correct;
+	if (!(confidence >= LEAST_CONFIDENCE && confidence <= 1.0)) {
+		exact_sum_add(&partial->tiny, confidence);
+		return;
+	}
+	memcpy(&bits, &confidence, sizeof bits);
+	uint64_t mantissa = (bits & 0xfffffffffffff) | UINT64_C(1) << 52;
+	unsigned place = (unsigned)(bits >> 52) - UNIT_EXPONENT; /* 0 to 62 */
+	add_words(to->confidence, mantissa << place, place > 0 ? mantissa >> (64 - place) : 0, 0);
+}
+
+void calibration_merge(const struct loss_plan *plan, struct partial *total,
+		       const struct partial *partial)
+{
+	exact_sum_merge(&total->tiny, &partial->tiny);
+	for (size_t i = 0; i < bins_of(plan); i++) {
 		const struct calibration_bin *from = &partial->bins[i];
-		struct calibration_bin *to = &total->bins[from->index];
-		if (from->rows == 0)
-			continue;
-		to->index = from->index;
+		struct calibration_bin *to = &total->bins[i];
 		to->rows += from->rows;
 		to->correct += from->correct;
-		sum_merge(&to->confidence, &from->confidence);
+		add_words(to->confidence, from->confidence[0], from->confidence[1],
+			  from->confidence[2]);
 	}
+}
+
+void calibration_confidence(const struct partial *partial, size_t bin, struct exact_sum *sum)
+{
+	const uint64_t *words = partial->bins[bin].confidence;
+	exact_sum_clear(sum);
+	exact_sum_add_words(sum, UNIT_LIMB, words[0], words[1], false);
+	exact_sum_add_words(sum, UNIT_LIMB + 4, words[2], 0, false);
+	if (bin == 0)
+		exact_sum_merge(sum, &partial->tiny);
+}
+
+/* ---------------------------------------------------------------- the error */
+
+void calibration_start(struct calibration *error, enum ece_norm norm)
+{
+	error->norm = norm;
+	error->largest = 0.0;
+	exact_sum_clear(&error->gaps);
 }
 
 /* rows |accuracy - confidence| of a bin, both of which are sums over its rows. */
-static double gap_of(const struct calibration_bin *bin)
+static double gap_of(const struct exact_sum *confidence, size_t correct)
 {
-	struct sum gap = bin->confidence;
-	sum_add(&gap, -(double)bin->correct);
-	return fabs(sum_value(&gap));
+	struct exact_sum gap = *confidence;
+	exact_sum_add_times(&gap, -1.0, correct);
+	return fabs(exact_sum_value(&gap));
 }
 
-static double largest_gap(const struct partial *total)
+void calibration_take(struct calibration *error, const struct exact_sum *confidence, size_t correct,
+		      size_t rows)
 {
-	double largest = 0.0;
-	for (size_t i = 0; i < total->n_bins; i++) {
-		double gap = gap_of(&total->bins[i]) / (double)total->bins[i].rows;
-		if (total->bins[i].rows > 0 && largest <= HUGE_VAL && !(gap <= largest))
-			largest = gap; /* NaN stays */
-	}
-	return largest;
+	if (rows == 0)
+		return;
+	double gap = gap_of(confidence, correct), mean = gap / (double)rows;
+	if (error->largest <= HUGE_VAL && !(mean <= error->largest))
+		error->largest = mean; /* NaN stays */
+	exact_sum_add(&error->gaps, error->norm == ECE_L2 ? gap * mean : gap);
+}
+
+double calibration_end(const struct calibration *error, size_t counted)
+{
+	double mean = exact_sum_value(&error->gaps) / (double)counted;
+	if (error->norm == ECE_MAX)
+		return error->largest;
+	return error->norm == ECE_L2 ? sqrt(mean) : mean;
 }
 
 double calibration_error(const struct loss_plan *plan, const struct partial *total)
 {
-	bool squares = plan->args.ece_norm == ECE_L2;
-	double counted = (double)plan->counted;
-	struct sum gaps = {0};
-	if (plan->args.ece_norm == ECE_MAX)
-		return largest_gap(total);
-	for (size_t i = 0; i < total->n_bins; i++) {
-		const struct calibration_bin *bin = &total->bins[i];
-		double gap = gap_of(bin);
-		if (bin->rows > 0)
-			sum_add(&gaps, squares ? gap * (gap / (double)bin->rows) : gap);
+	struct calibration error;
+	struct exact_sum confidence;
+	calibration_start(&error, (enum ece_norm)plan->args.ece_norm);
+	for (size_t i = 0; i < bins_of(plan); i++) {
+		calibration_confidence(total, i, &confidence);
+		calibration_take(&error, &confidence, total->bins[i].correct, total->bins[i].rows);
 	}
-	double mean = sum_value(&gaps) / counted;
-	return squares ? sqrt(mean) : mean;
+	return calibration_end(&error, plan->counted);
 }

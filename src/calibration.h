@@ -5,10 +5,9 @@
 
 #include "plan.h"
 
-/* Room for n partials' bins: `n_full` of them, the last ones, hold every bin, the others as many as
- * a block may have rows. Nothing is made where ece is not wanted. */
-loss_status calibration_make(struct loss_plan *plan, struct loss_arena *arena, size_t n,
-			     size_t n_full, struct loss_error *err);
+/* Room for the bins of all partials. Nothing is made where ece is not wanted. */
+loss_status calibration_make(struct loss_plan *plan, struct loss_arena *arena,
+			     struct loss_error *err);
 
 void calibration_clear(const struct loss_plan *plan, struct partial *partial);
 
@@ -18,8 +17,26 @@ size_t calibration_bin_of(double p, size_t n_bins);
 /* Adds a row of this confidence: of NaN the whole error becomes NaN. */
 void calibration_add(struct partial *partial, size_t bin, double confidence, bool correct);
 
-/* Adds another partial to one that holds every bin. */
-void calibration_merge(struct partial *total, const struct partial *partial);
+/* Adds another partial. */
+void calibration_merge(const struct loss_plan *plan, struct partial *total,
+		       const struct partial *partial);
+
+/* The sum of a bin's confidences. */
+void calibration_confidence(const struct partial *partial, size_t bin, struct exact_sum *sum);
+
+/* ---------------------------------------------------------------- the error */
+
+/* Bins are taken one after the other, those without rows left out or not. */
+struct calibration {
+	enum ece_norm norm;
+	struct exact_sum gaps;
+	double largest;
+};
+void calibration_start(struct calibration *error, enum ece_norm norm);
+void calibration_take(struct calibration *error, const struct exact_sum *confidence, size_t correct,
+		      size_t rows);
+/* Of so many rows in all. */
+double calibration_end(const struct calibration *error, size_t counted);
 
 /* The error over all rows, by the norm that is asked for. */
 double calibration_error(const struct loss_plan *plan, const struct partial *total);

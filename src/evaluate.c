@@ -1,5 +1,5 @@
-/* Running a plan: row blocks in any order, from any number of threads, then one reduction in block
- * order. */
+/* Running a plan: row blocks in any order, from any number of threads, then one reduction. All sums
+ * over rows are exact, so that neither shows. */
 #include <assert.h>
 #include <math.h>
 #include <string.h>
@@ -7,40 +7,117 @@
 #include "bytes.h"
 #include "calibration.h"
 #include "groups.h"
-#include "kernel/elementary.h"
+#include "means.h"
 #include "plan.h"
 #include "team.h"
 
+/* ---------------------------------------------------------------- partials */
+
 static void clear(const struct loss_plan *plan, struct partial *partial)
 {
-	memset(partial, 0, offsetof(struct partial, bins));
+	exact_feed_clear(&partial->loss);
+	exact_feed_clear(&partial->z_loss);
+	exact_feed_clear(&partial->nll);
+	partial->correct = partial->top = 0;
 	if (plan->wanted[OUTPUT_ECE])
 		calibration_clear(plan, partial);
 }
 
-void loss_plan_run_blocks(struct loss_plan *plan, size_t first, size_t n)
+/* The bit of a partial that nobody had, which is now the caller's. Where there are more threads
+ * than partials, one waits for another. */
+static uint64_t take_bit(struct loss_plan *plan)
 {
-	assert(!plan->streams);
-	for (size_t block = first; block < first + n; block++) {
-		size_t row = block * plan->block_rows;
-		size_t rows =
-			plan->rows - row < plan->block_rows ? plan->rows - row : plan->block_rows;
-		clear(plan, &plan->partials[block]);
-		plan->loss->rows(plan, row, rows, &plan->partials[block]);
+	uint64_t all = UINT64_MAX >> (PLAN_PARTIALS - plan->n_partials);
+	for (;;) {
+		uint64_t taken = __atomic_load_n(&plan->taken, __ATOMIC_RELAXED);
+		uint64_t free = all & ~taken, bit = free & -free;
+		if (bit && __atomic_compare_exchange_n(&plan->taken, &taken, taken | bit, false,
+						       __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+			return bit;
 	}
 }
 
+/* A partial for the calling thread alone, until it is given back. Of one block there is one caller,
+ * and nothing to agree on. */
+static struct partial *take(struct loss_plan *plan)
+{
+	bool only = plan->n_partials == 1;
+	uint64_t bit = only ? 1 : take_bit(plan);
+	struct partial *partial = &plan->partials[__builtin_ctzll(bit)];
+	if (__atomic_load_n(&plan->used, __ATOMIC_RELAXED) & bit)
+		return partial;
+	if (only)
+		plan->used = 1;
+	else
+		__atomic_fetch_or(&plan->used, bit, __ATOMIC_RELAXED);
+	clear(plan, partial);
+	return partial;
+}
+
+static void give_back(struct loss_plan *plan, const struct partial *partial)
+{
+	if (plan->n_partials > 1)
+		__atomic_fetch_and(&plan->taken, ~(UINT64_C(1) << (partial - plan->partials)),
+				   __ATOMIC_RELEASE);
+}
+
+static void flush(const struct loss_plan *plan, struct partial *partial)
+{
+	exact_feed_flush(&partial->loss, plan->kernels);
+	exact_feed_flush(&partial->z_loss, plan->kernels);
+	exact_feed_flush(&partial->nll, plan->kernels);
+}
+
+/* Adds a partial of which nothing waits to another one. */
 static void merge(const struct loss_plan *plan, struct partial *total,
 		  const struct partial *partial)
 {
-	sum_merge(&total->loss, &partial->loss);
-	sum_merge(&total->z_loss, &partial->z_loss);
-	sum_merge(&total->nll, &partial->nll);
+	exact_sum_merge(&total->loss.sum, &partial->loss.sum);
+	exact_sum_merge(&total->z_loss.sum, &partial->z_loss.sum);
+	exact_sum_merge(&total->nll.sum, &partial->nll.sum);
 	total->correct += partial->correct;
 	total->top += partial->top;
 	if (plan->wanted[OUTPUT_ECE])
-		calibration_merge(total, partial);
+		calibration_merge(plan, total, partial);
 }
+
+/* What all rows add up to: in the first partial, of which values may wait. */
+static struct partial *reduce(struct loss_plan *plan)
+{
+	struct partial *total = plan->partials;
+	if (!(plan->used & 1))
+		clear(plan, total);
+	for (uint64_t left = plan->used & ~UINT64_C(1); left != 0; left &= left - 1) {
+		struct partial *partial = &plan->partials[__builtin_ctzll(left)];
+		flush(plan, partial);
+		merge(plan, total, partial);
+	}
+	plan->used = 1;
+	return total;
+}
+
+/* ---------------------------------------------------------------- blocks */
+
+/* Blocks [first, end), or as many of them as there are before the run is cancelled. */
+static void run_range(struct loss_plan *plan, size_t first, size_t end)
+{
+	struct partial *partial = take(plan);
+	assert(!plan->streams);
+	for (size_t block = first; block < end && !plan_is_cancelled(plan); block++) {
+		size_t row = block * plan->block_rows;
+		size_t rows =
+			plan->rows - row < plan->block_rows ? plan->rows - row : plan->block_rows;
+		plan->loss->rows(plan, row, rows, partial);
+	}
+	give_back(plan, partial);
+}
+
+void loss_plan_run_blocks(struct loss_plan *plan, size_t first, size_t n)
+{
+	run_range(plan, first, first + n);
+}
+
+/* ---------------------------------------------------------------- rows that arrive */
 
 static void skip(struct loss_tensor *tensor, size_t n)
 {
@@ -91,18 +168,16 @@ static void make_view(const struct loss_plan *plan, size_t first, size_t n, cons
 void loss_plan_run_rows(struct loss_plan *plan, size_t first, size_t n, const void *rows)
 {
 	struct loss_plan view;
-	struct partial *partial = &plan->partials[plan->n_blocks];
+	struct partial *partial = take(plan);
 	assert(plan->streams && first % plan->block_rows == 0 && first + n <= plan->rows);
 	make_view(plan, first, n, rows, &view);
-	if (first == 0)
-		clear(plan, plan->partials);
-	for (size_t row = 0; row < n; row += plan->block_rows) {
-		clear(plan, partial);
+	for (size_t row = 0; row < n; row += plan->block_rows)
 		plan->loss->rows(&view, row,
 				 n - row < plan->block_rows ? n - row : plan->block_rows, partial);
-		merge(plan, plan->partials, partial);
-	}
+	give_back(plan, partial);
 }
+
+/* ---------------------------------------------------------------- runs */
 
 /* Of an int, so that callers' compilers need no atomics: lock-free, and so a signal handler's too.
  */
@@ -143,9 +218,8 @@ static void run_some(void *context, size_t i)
 {
 	const struct run *run = context;
 	size_t first = run->first + i * run->together;
-	for (size_t block = first; block < first + run->together && block < run->end; block++)
-		if (!plan_is_cancelled(run->plan))
-			loss_plan_run_blocks(run->plan, block, 1);
+	size_t left = run->end - first;
+	run_range(run->plan, first, first + (left < run->together ? left : run->together));
 }
 
 /* Threads that a slice is worth: to wake another takes as long as this. */
@@ -196,47 +270,38 @@ loss_status loss_plan_run(struct loss_plan *plan, int threads, const struct loss
 	return loss_plan_run_slice(plan, &next, UINT64_MAX, threads, cancel, err);
 }
 
-/* What all rows add up to. */
-static void reduce(const struct loss_plan *plan, struct partial *total)
-{
-	clear(plan, total);
-	for (size_t block = 0; block < plan->n_blocks; block++)
-		merge(plan, total, &plan->partials[block]);
-}
+/* ---------------------------------------------------------------- results */
 
-/* The mean is rounded once, from all that the sum and the divisor hold. */
-static double reduced_loss(const struct loss_plan *plan, const struct sum *loss)
+static double reduced_loss(const struct loss_plan *plan, struct sum loss)
 {
-	double loss_sum = sum_value(loss);
 	if (plan->reduction == REDUCTION_SUM)
-		return loss_sum;
+		return loss.high;
 	if (plan->args.empty_mean == EMPTY_MEAN_ZERO && plan->counted == 0)
 		return 0.0;
-	struct sum mean = quotient(loss_sum, plan->divisor, plan->divisor_low);
-	double rounded = mean.high + (mean.low + sum_rest(loss) / plan->divisor);
-	return rounded == rounded ? rounded : mean.high;
+	return mean_of(loss, (struct sum){plan->divisor, plan->divisor_low});
 }
 
-static double accuracy(const struct loss_plan *plan, const struct partial *total)
+static double accuracy(const struct loss_plan *plan, struct partial *total)
 {
 	return (double)total->correct / (double)plan->counted;
 }
 
-static double topk_accuracy(const struct loss_plan *plan, const struct partial *total)
+static double topk_accuracy(const struct loss_plan *plan, struct partial *total)
 {
 	return (double)total->top / (double)plan->counted;
 }
 
-/* exp of the mean negative log-likelihood. */
-static double perplexity(const struct loss_plan *plan, const struct partial *total)
+static double perplexity(const struct loss_plan *plan, struct partial *total)
 {
-	double counted = (double)plan->counted;
-	struct sum mean = quotient(sum_value(&total->nll), counted, 0.0);
-	double low = mean.low + sum_rest(&total->nll) / counted;
-	return exp_parts(mean.high, low == low ? low : 0.0, 0, &low);
+	return perplexity_of(exact_feed_parts(&total->nll, plan->kernels), plan->counted);
 }
 
-static double bits_per_byte(const struct loss_plan *plan, const struct partial *total)
+static double ece(const struct loss_plan *plan, struct partial *total)
+{
+	return calibration_error(plan, total);
+}
+
+static double bits_per_byte(const struct loss_plan *plan, struct partial *total)
 {
 	(void)total;
 	return bytes_bits_each(plan);
@@ -245,20 +310,21 @@ static double bits_per_byte(const struct loss_plan *plan, const struct partial *
 /* Outputs of one value about all counted rows, NaN when there are none. */
 static const struct {
 	enum output output;
-	double (*value)(const struct loss_plan *plan, const struct partial *total);
+	double (*value)(const struct loss_plan *plan, struct partial *total);
 } summaries[] = {
 	{OUTPUT_ACCURACY, accuracy},           {OUTPUT_TOPK_ACCURACY, topk_accuracy},
-	{OUTPUT_PERPLEXITY, perplexity},       {OUTPUT_ECE, calibration_error},
+	{OUTPUT_PERPLEXITY, perplexity},       {OUTPUT_ECE, ece},
 	{OUTPUT_BITS_PER_BYTE, bits_per_byte},
 };
 
-static void put_scalars(const struct loss_plan *plan, const struct partial *total)
+static void put_scalars(const struct loss_plan *plan, struct partial *total, struct sum loss)
 {
 	bool reduced = plan->reduction != REDUCTION_NONE;
 	if (plan->wanted[OUTPUT_LOSS] && reduced)
-		tensor_put(&plan->outputs[OUTPUT_LOSS], 0, reduced_loss(plan, &total->loss));
+		tensor_put(&plan->outputs[OUTPUT_LOSS], 0, reduced_loss(plan, loss));
 	if (plan->wanted[OUTPUT_Z_LOSS] && reduced)
-		tensor_put(&plan->outputs[OUTPUT_Z_LOSS], 0, reduced_loss(plan, &total->z_loss));
+		tensor_put(&plan->outputs[OUTPUT_Z_LOSS], 0,
+			   reduced_loss(plan, exact_feed_parts(&total->z_loss, plan->kernels)));
 	for (size_t i = 0; i < sizeof summaries / sizeof summaries[0]; i++)
 		if (plan->wanted[summaries[i].output])
 			tensor_put(&plan->outputs[summaries[i].output], 0,
@@ -267,14 +333,13 @@ static void put_scalars(const struct loss_plan *plan, const struct partial *tota
 
 void loss_plan_finish(struct loss_plan *plan, struct loss_result *result)
 {
-	struct partial *total = &plan->partials[plan->n_blocks + 1];
-	reduce(plan, total);
-	double loss_sum = sum_value(&total->loss);
-	put_scalars(plan, total);
+	struct partial *total = reduce(plan);
+	struct sum loss = exact_feed_parts(&total->loss, plan->kernels);
+	put_scalars(plan, total, loss);
 	groups_finish(plan, 1);
 	result->n_outputs = plan->n_outputs;
 	result->has_totals = plan->loss->info.has_totals;
-	result->totals = (struct loss_totals){loss_sum, plan->denominator, plan->rows,
+	result->totals = (struct loss_totals){loss.high, plan->denominator, plan->rows,
 					      plan->counted, plan->ignored};
 	result->n_warnings = plan->n_warnings;
 	for (size_t i = 0; i < plan->n_outputs; i++)

@@ -3,6 +3,7 @@
 #include <math.h>
 
 __extension__ typedef unsigned __int128 uint128;
+__extension__ typedef __int128 int128;
 
 #define LIMB_MASK ((int64_t)0xffffffff)
 
@@ -44,9 +45,10 @@ void exact_sum_add_special(struct exact_sum *sum, double value)
 				      : EXACT_NAN;
 }
 
-/* Adds the four words of a number, or takes them off, from a limb on. */
-static void add_words(struct exact_sum *sum, unsigned limb, uint128 words, bool negative)
+void exact_sum_add_words(struct exact_sum *sum, unsigned limb, uint64_t low, uint64_t high,
+			 bool negative)
 {
+	uint128 words = (uint128)high << 64 | low;
 	exact_sum_reach(sum, limb, limb + 4);
 	for (unsigned i = 0; i < 4; i++, words >>= EXACT_LIMB_BITS) {
 		int64_t word = (int64_t)(words & (uint64_t)LIMB_MASK);
@@ -71,11 +73,12 @@ void exact_sum_add_times(struct exact_sum *sum, double value, uint64_t n)
 	uint64_t mantissa = (uint64_t)ldexp(fraction, place < 0 ? 53 + place : 53);
 	unsigned limb = place < 0 ? 0 : (unsigned)place / EXACT_LIMB_BITS;
 	unsigned shift = place < 0 ? 0 : (unsigned)place % EXACT_LIMB_BITS;
-	/* below 2^(53 + 32 + 31) each */
-	add_words(sum, limb, ((uint128)mantissa * (n & (uint64_t)LIMB_MASK)) << shift, value < 0.0);
-	if (n >> EXACT_LIMB_BITS)
-		add_words(sum, limb + 1, ((uint128)mantissa * (n >> EXACT_LIMB_BITS)) << shift,
-			  value < 0.0);
+	for (; n > 0; n >>= EXACT_LIMB_BITS, limb++) {
+		/* below 2^(53 + 32 + 31) */
+		uint128 words = ((uint128)mantissa * (n & (uint64_t)LIMB_MASK)) << shift;
+		exact_sum_add_words(sum, limb, (uint64_t)words, (uint64_t)(words >> 64),
+				    value < 0.0);
+	}
 }
 
 /* A limb of the other is added as its halves, which are as small as those of a double. */
@@ -241,6 +244,30 @@ static double special_value(const struct exact_sum *sum)
 	}
 }
 
+/* Whether 127 bits hold the limbs in use, and doubles what they come to. */
+static bool is_short(const struct exact_sum *sum)
+{
+	unsigned n = (unsigned)(sum->end - sum->first);
+	if (n == 4) {
+		int64_t top = sum->limbs[sum->end - 1];
+		n -= top == (int32_t)top;
+	}
+	return n < 4 && sum->first >= 4 && sum->end <= 60;
+}
+
+/* Conversions of integers round to nearest even too. */
+static struct sum short_parts(const struct exact_sum *sum)
+{
+	uint64_t bits = ((uint64_t)(sum->first * EXACT_LIMB_BITS - 1074 + 1023)) << 52;
+	int128 value = 0;
+	double unit;
+	for (unsigned i = sum->end; i > sum->first; i--)
+		value = value * ((int128)1 << EXACT_LIMB_BITS) + sum->limbs[i - 1];
+	memcpy(&unit, &bits, sizeof unit);
+	double high = (double)value;
+	return (struct sum){high * unit, (double)(value - (int128)high) * unit};
+}
+
 struct sum exact_sum_parts(const struct exact_sum *sum)
 {
 	struct size size;
@@ -251,6 +278,8 @@ struct sum exact_sum_parts(const struct exact_sum *sum)
 		return sum_from(special_value(sum));
 	if (sum->first == sum->end)
 		return parts;
+	if (is_short(sum))
+		return short_parts(sum);
 	measure(sum, &size);
 	if (size.first == size.end)
 		return parts;

@@ -92,6 +92,10 @@ static inline void exact_sum_add_count(struct exact_sum *sum, uint64_t n)
 	exact_sum_add_times(sum, 1.0, n);
 }
 
+/* Adds 128 bits, or takes them off, in units of the limb's lowest bit; four limbs are there. */
+void exact_sum_add_words(struct exact_sum *sum, unsigned limb, uint64_t low, uint64_t high,
+			 bool negative);
+
 /* Adds all that is in another one, which stays as it is. */
 void exact_sum_merge(struct exact_sum *sum, const struct exact_sum *other);
 

@@ -5,6 +5,7 @@
 
 #include "entries.h"
 #include "exact_sum.h"
+#include "means.h"
 #include "names.h"
 #include "status.h"
 #include "targets.h"
@@ -145,12 +146,12 @@ static struct sum add_losses(const struct loss_plan *plan, struct some some)
 /* What a row adds to the denominator. */
 static double share_of(const struct loss_plan *plan, size_t r)
 {
-	int64_t class = 0;
+	int64_t y = 0;
 	double weight = plan_row_weight(plan, r);
 	if (!plan->present[LOSS_ROLE_WEIGHT] || plan->target_kind != TARGETS_INDICES)
 		return weight;
-	targets_read(plan, r, 1, &class);
-	return plan_class_weight(plan, (size_t) class) * weight;
+	targets_read(plan, r, 1, &y);
+	return plan_class_weight(plan, (size_t)y) * weight;
 }
 
 static struct sum add_shares(const struct loss_plan *plan, struct some some)
@@ -164,12 +165,11 @@ static struct sum add_shares(const struct loss_plan *plan, struct some some)
 	return exact_sum_parts(&sum);
 }
 
-static double mean(const struct loss_plan *plan, const struct sum *losses, const struct sum *shares,
-		   size_t n)
+static double mean(const struct loss_plan *plan, struct sum losses, struct sum shares, size_t n)
 {
 	if (n == 0)
 		return plan->args.empty_mean == EMPTY_MEAN_ZERO ? 0.0 : (double)NAN;
-	return sum_value(shares) == 0.0 ? (double)NAN : sum_ratio(losses, shares);
+	return shares.high == 0.0 ? (double)NAN : mean_of(losses, shares);
 }
 
 static void put_number(const struct loss_plan *plan, enum output output, size_t g, double value)
@@ -184,12 +184,12 @@ static void put_group(const struct loss_plan *plan, size_t g)
 	struct sum shares = add_shares(plan, some);
 	if (plan->wanted[OUTPUT_GROUP_COUNTED])
 		((int64_t *)plan->outputs[OUTPUT_GROUP_COUNTED].data)[g] = (int64_t)some.n;
-	put_number(plan, OUTPUT_GROUP_DENOMINATOR, g, sum_value(&shares));
+	put_number(plan, OUTPUT_GROUP_DENOMINATOR, g, shares.high);
 	if (!plan->row_losses)
 		return;
 	struct sum losses = add_losses(plan, some);
-	put_number(plan, OUTPUT_GROUP_LOSS_SUM, g, sum_value(&losses));
-	put_number(plan, OUTPUT_GROUP_LOSS, g, mean(plan, &losses, &shares, some.n));
+	put_number(plan, OUTPUT_GROUP_LOSS_SUM, g, losses.high);
+	put_number(plan, OUTPUT_GROUP_LOSS, g, mean(plan, losses, shares, some.n));
 }
 
 /* Groups that a thread takes at a time. */

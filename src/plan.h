@@ -9,27 +9,31 @@
 #define LOSS_PLAN_H
 
 #include "cpu.h"
+#include "exact_feed.h"
 #include "kernel/transform.h"
 #include "problem.h"
 
-/* A bin of the expected calibration error, or one row of it. */
+/* A bin of the expected calibration error: calibration.h. */
 struct calibration_bin {
-	size_t index;          /* of the bin */
-	struct sum confidence; /* of its rows */
+	uint64_t confidence[3]; /* the sum of its rows', an integer */
 	size_t correct, rows;
 };
 
-/* What one block of rows adds up to. */
+/* What some rows add up to: exactly, so that it does not matter which rows they are, nor in what
+ * order they come. */
 struct partial {
-	struct sum loss;
-	struct sum z_loss;   /* that part of it */
-	struct sum nll;      /* of counted rows, unweighted; where perplexity is wanted */
-	size_t correct, top; /* rows of rank 0, and below k */
-	/* Of counted rows, where ece is wanted: calibration.h. Beyond here nothing is cleared. */
+	struct exact_feed loss;
+	struct exact_feed z_loss; /* that part of it */
+	struct exact_feed nll;    /* of counted rows, unweighted; where it is wanted */
+	size_t correct, top;      /* rows of rank 0, and below k */
+	/* Of counted rows, where ece is wanted: args.ece_bins of them, and what bin 0 has beside.
+	 */
+	struct exact_sum tiny;
 	struct calibration_bin *bins;
-	size_t n_bins;
-	bool listed; /* bins are rows, in their order */
 };
+
+/* Threads that can each have a partial at a time: a bit each of a word. */
+#define PLAN_PARTIALS 64
 
 /*
  * How the classes of a row lie, and so how rows are read. It follows from the loss, the number of
@@ -72,6 +76,7 @@ struct loss_plan {
 	size_t n_outputs;
 	size_t n_warnings;
 	double divisor_low;               /* what a double lacks of the divisor */
+	bool weighed;                     /* the natural denominator is a sum of weights */
 	bool streams;                     /* the input is still to come: loss_plan_run_rows */
 	size_t first_row;                 /* of a view of some rows: the index of its row 0 */
 	int team;                         /* threads that share a row's parts; 0 and 1: none do */
@@ -103,10 +108,13 @@ struct loss_plan {
 	double divisor;     /* of losses and gradients: 1 unless mean; NaN where the mean is */
 
 	size_t block_rows;
-	size_t n_blocks;
-	/* One a block; of a plan that streams, one for all of them. After them one for the block at
-	 * hand, and one for the sum of all. */
+	size_t n_blocks; /* of a plan that streams 1 */
+	/* Whoever runs rows takes one of the partials meanwhile: bits of those that are taken, and
+	 * of those that have been before and so hold something. */
 	struct partial *partials;
+	size_t n_partials;
+	uint64_t taken, used;
+	struct exact_sum weights; /* where rows are weighed: what the denominator is rounded from */
 
 	/* Set where they are present, wanted, or among the first n. */
 	bool present[LOSS_N_ROLES];
@@ -207,11 +215,11 @@ static inline void plan_keep_loss(const struct loss_plan *plan, size_t r, double
 		plan->row_losses[r] = loss;
 }
 
-/* Adds the loss of row r to its block's total, and writes it down where rows are asked for. */
+/* Adds the loss of row r to the total, and writes it down where rows are asked for. */
 static inline void plan_put_loss(const struct loss_plan *plan, size_t r, double loss,
 				 struct partial *partial)
 {
-	sum_add(&partial->loss, loss);
+	exact_feed_add(&partial->loss, plan->kernels, loss);
 	if (plan->keeps_rows)
 		plan_keep_loss(plan, r, loss);
 }

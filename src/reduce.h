@@ -1,7 +1,8 @@
 /*
- * Totals in a fixed order, and single values of twice a double's precision. A sum carries what
- * rounding took from it (Neumaier's variant of Kahan's summation): its error does not grow with the
- * number of terms. The order of additions is the caller's, and always the index order.
+ * Sums within a row, and single values, of twice a double's precision. A sum carries what rounding
+ * took from it (Neumaier's variant of Kahan's summation): its error does not grow with the number
+ * of terms. The order of additions is the caller's, and always the index order. Sums over rows are
+ * exact ones: exact_sum.h.
  *
  * fma is the one operation of <math.h> here that IEEE 754 defines to the last bit, as it does + and
  * *: libm rounds it exactly whether or not the machine has an instruction for it. The compiler
@@ -65,15 +66,6 @@ static inline struct sum quotient(double a, double b, double b_low)
 	double high = a / b;
 	double low = (fma(-high, b, a) - high * b_low) / b;
 	return (struct sum){high, low == low ? low : 0.0};
-}
-
-/* a / b, rounded about once from all that both hold. */
-static inline double sum_ratio(const struct sum *a, const struct sum *b)
-{
-	double divisor = sum_value(b);
-	struct sum ratio = quotient(sum_value(a), divisor, sum_rest(b));
-	double rounded = ratio.high + (ratio.low + sum_rest(a) / divisor);
-	return rounded == rounded ? rounded : ratio.high;
 }
 
 /* value * pair, rounded about once. */

@@ -37,9 +37,6 @@ static loss_status make_outputs(struct loss_plan *plan, struct loss_arena *arena
 	return LOSS_OK;
 }
 
-/* A plan that streams has blocks of its own, since all of a block's input is held: sums carry twice
- * a double's digits, in which it does not show where blocks end. */
-
 /* Where nothing of a row is read but its target's logit, that takes as long as so many neighbours
  * would. */
 #define ELEMENTS_OF_A_TARGET ((size_t)4)
@@ -65,12 +62,15 @@ static loss_status make_blocks(struct loss_plan *plan, struct loss_arena *arena,
 	bool short_rows = plan->layout == LAYOUT_TARGETS && !plan->streams;
 	plan->block_rows = BLOCK_ROWS(short_rows ? ELEMENTS_OF_A_TARGET : plan->classes);
 	plan->n_blocks = plan->rows / plan->block_rows + (plan->rows % plan->block_rows != 0);
-	if (plan->streams)
+	plan->n_partials = plan->n_blocks < PLAN_PARTIALS ? plan->n_blocks : PLAN_PARTIALS;
+	plan->n_partials += plan->n_partials == 0; /* of no rows */
+	plan->taken = plan->used = 0;
+	if (plan->streams) /* all of a block's input is held: blocks of its own */
 		plan->n_blocks = 1;
-	plan->partials = loss_arena_array(arena, struct partial, plan->n_blocks + 2);
+	plan->partials = loss_arena_array(arena, struct partial, plan->n_partials);
 	if (!plan->partials)
 		return loss_arena_failure(arena, err);
-	return calibration_make(plan, arena, plan->n_blocks + 2, plan->streams ? 3 : 1, err);
+	return calibration_make(plan, arena, err);
 }
 
 loss_status results_make(struct loss_plan *plan, struct loss_arena *arena, struct loss_error *err)

@@ -192,11 +192,10 @@ static loss_status check_indices(const struct loss_plan *plan, const struct loss
 #define COUNTED_CLASSES 1024
 
 /* Of few classes the rows of each are counted first: exact, in whatever order. */
-static struct sum sum_weights_of_few(const struct loss_plan *plan)
+static void sum_weights_of_few(struct loss_plan *plan)
 {
 	size_t counts[COUNTERS][COUNTED_CLASSES + 1]; /* the last: of rows that do not count */
 	int64_t classes[CHECKED_TOGETHER];
-	struct sum sum = {0};
 	for (size_t k = 0; k < COUNTERS; k++) {
 		memset(counts[k], 0, plan->classes * sizeof counts[k][0]);
 		counts[k][COUNTED_CLASSES] = 0;
@@ -211,38 +210,44 @@ static struct sum sum_weights_of_few(const struct loss_plan *plan)
 	}
 	for (size_t c = 0; c < plan->classes; c++) {
 		size_t n = counts[0][c] + counts[1][c] + counts[2][c] + counts[3][c];
-		struct sum weight = sum_from(plan_class_weight(plan, c));
-		struct sum term = product(weight, sum_from((double)n));
-		if (n > 0)
-			sum_merge(&sum, &term);
+		exact_sum_add_times(&plan->weights, plan_class_weight(plan, c), n);
 	}
-	return sum;
 }
 
-/* Else one sum for each residue of the row's index modulo LANES, then those in order. */
-static struct sum sum_weights_of_many(const struct loss_plan *plan)
+/* Else row by row. */
+static void sum_weights_of_many(struct loss_plan *plan)
 {
-	struct sum lanes[LANES] = {{0}};
 	int64_t classes[LANES];
 	for (size_t first = 0; first < plan->rows; first += LANES) {
 		size_t n = plan->rows - first < LANES ? plan->rows - first : LANES;
 		targets_read(plan, first, n, classes);
 		for (size_t i = 0; i < n; i++)
 			if (classes[i] >= 0)
-				sum_add(&lanes[i], plan_class_weight(plan, (size_t)classes[i]) *
-							   plan_row_weight(plan, first + i));
+				exact_sum_add(&plan->weights,
+					      plan_class_weight(plan, (size_t)classes[i]) *
+						      plan_row_weight(plan, first + i));
 	}
-	for (size_t i = 1; i < LANES; i++)
-		sum_merge(&lanes[0], &lanes[i]);
-	return lanes[0];
+}
+
+static void settle_weights(struct loss_plan *plan)
+{
+	struct sum weights = exact_sum_parts(&plan->weights);
+	plan->denominator = weights.high;
+	plan->divisor_low = weights.low;
+	plan->weighed = true;
 }
 
 /* The sum of the counted rows' weights: of each that of its class times its own. */
-static struct sum sum_weights(const struct loss_plan *plan)
+static void sum_weights(struct loss_plan *plan)
 {
 	bool few = plan->classes <= COUNTED_CLASSES && plan->classes <= plan->rows &&
 		   !plan->present[LOSS_ROLE_ROW_WEIGHT];
-	return few ? sum_weights_of_few(plan) : sum_weights_of_many(plan);
+	exact_sum_clear(&plan->weights);
+	if (few)
+		sum_weights_of_few(plan);
+	else
+		sum_weights_of_many(plan);
+	settle_weights(plan);
 }
 
 /* Range-checks class indices, counts rows and adds up their weights. */
@@ -254,29 +259,23 @@ static loss_status check_targets(struct loss_plan *plan, struct loss_error *err)
 		return first_invalid_target(plan, beyond, err);
 	plan->counted = plan->rows - ignored;
 	plan->denominator = (double)plan->counted;
-	if (plan->present[LOSS_ROLE_WEIGHT] || plan->present[LOSS_ROLE_ROW_WEIGHT]) {
-		struct sum weights = sum_weights(plan);
-		plan->denominator = sum_value(&weights);
-		plan->divisor_low = sum_rest(&weights);
-	}
+	if (plan->present[LOSS_ROLE_WEIGHT] || plan->present[LOSS_ROLE_ROW_WEIGHT])
+		sum_weights(plan);
 	return LOSS_OK;
 }
 
 /* Which rows count and what they weigh, where no class index has a say in it. */
 static void count_weighted_rows(struct loss_plan *plan)
 {
-	struct sum lanes[LANES] = {{0}};
 	plan->counted = 0;
+	exact_sum_clear(&plan->weights);
 	for (size_t r = 0; r < plan->rows; r++) {
 		if (plan_is_last(plan, r) || plan_is_masked(plan, r))
 			continue;
 		plan->counted++;
-		sum_add(&lanes[r % LANES], plan_row_weight(plan, r));
+		exact_sum_add(&plan->weights, plan_row_weight(plan, r));
 	}
-	for (size_t i = 1; i < LANES; i++)
-		sum_merge(&lanes[0], &lanes[i]);
-	plan->denominator = sum_value(&lanes[0]);
-	plan->divisor_low = sum_rest(&lanes[0]);
+	settle_weights(plan);
 }
 
 /* Every element of the mask stands for as many of the input. */

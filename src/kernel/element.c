@@ -74,6 +74,7 @@ struct chunk {
 	union chunk_numbers x, t, loss, grad;
 	double weight[CHUNK_ELEMENTS], pos_weight[CHUNK_ELEMENTS], upstream[CHUNK_ELEMENTS];
 	double kept[CHUNK_ELEMENTS]; /* 1, or 0 of what is left out */
+	double added[CHUNK_ELEMENTS];
 };
 
 static bool is_whole(const struct chunk *chunk)
@@ -203,6 +204,7 @@ static struct elements elements_of(struct chunk *chunk)
 		.scale_low = scale.low,
 		.alpha = plan->args.alpha,
 		.gamma = plan->args.gamma,
+		.added = chunk->added,
 	};
 	if (chunk->wide)
 		elements.x = doubles(chunk, LOSS_ROLE_INPUT, chunk->x.d);
@@ -311,6 +313,7 @@ static struct elements group_of(const struct elements *all, size_t at, size_t n)
 		.gamma = all->gamma,
 		.loss = all->loss ? (unsigned char *)all->loss + bytes : NULL,
 		.grad = all->grad ? (unsigned char *)all->grad + bytes : NULL,
+		.added = all->added + at,
 		.narrow = all->narrow ? (unsigned char *)all->narrow + narrow_bytes : NULL,
 		.n_narrow = n,
 		.narrow_dtype = all->narrow_dtype,
@@ -321,7 +324,7 @@ static struct elements group_of(const struct elements *all, size_t at, size_t n)
 /* One element a lane, from the chunk's element `at` on: what is not regular is evaluated on its
  * own. */
 static void run_group(const struct chunk *chunk, const struct elements *all, size_t at,
-		      struct sum *sums, struct partial *partial)
+		      struct partial *partial)
 {
 	size_t n = chunk->n - at < LANES ? chunk->n - at : LANES;
 	struct elements group = group_of(all, at, n);
@@ -329,7 +332,7 @@ static void run_group(const struct chunk *chunk, const struct elements *all, siz
 	put_results(chunk, &group, at, n);
 	for (size_t lane = 0; lane < n; lane++)
 		if (elements_regular(&group, lane))
-			sum_add(&sums[lane], group.sum[lane]);
+			exact_feed_add(&partial->loss, chunk->plan->kernels, group.added[lane]);
 		else
 			run_one_by_one(chunk->plan, chunk->first + at + lane, 1, partial,
 				       chunk->of->one);
@@ -339,22 +342,20 @@ static void run_group(const struct chunk *chunk, const struct elements *all, siz
  * All of the chunk at once, in the hope that all of it is regular; else, and at the end, where
  * lanes are left over, one element a lane.
  */
-static void run_chunk(struct chunk *chunk, struct sum *sums, struct partial *partial)
+static void run_chunk(struct chunk *chunk, struct partial *partial)
 {
 	struct elements elements = elements_of(chunk);
 	if (elements.n == chunk->n) {
 		chunk->plan->kernels->elements[chunk->of->kernel](&elements);
 		if (all_regular(&elements)) {
 			put_results(chunk, &elements, 0, chunk->n);
-			for (size_t lane = 0; lane < LANES; lane++) {
-				sum_add(&sums[lane], elements.sum[lane]);
-				sums[lane].low += elements.rest[lane];
-			}
+			exact_feed_add_all(&partial->loss.sum, chunk->plan->kernels, chunk->added,
+					   chunk->n);
 			return;
 		}
 	}
 	for (size_t at = 0; at < chunk->n; at += LANES)
-		run_group(chunk, &elements, at, sums, partial);
+		run_group(chunk, &elements, at, partial);
 }
 
 /* Products with a scale beyond these might leave a double's range on the way; whether gradients are
@@ -380,7 +381,6 @@ static size_t chunk_size(size_t left)
 static void run_chunks(const struct loss_plan *plan, size_t first, size_t n,
 		       struct partial *partial, const struct element_loss *loss)
 {
-	struct sum sums[LANES] = {{0}};
 	struct chunk chunk; /* its buffers stay as they are */
 	chunk.plan = plan;
 	chunk.wide = plan->tensors[LOSS_ROLE_INPUT].dtype == LOSS_F64;
@@ -389,13 +389,11 @@ static void run_chunks(const struct loss_plan *plan, size_t first, size_t n,
 	for (size_t done = 0; done < n; done += chunk.n) {
 		chunk.first = first + done;
 		chunk.n = chunk_size(n - done);
-		run_chunk(&chunk, sums, partial);
+		run_chunk(&chunk, partial);
 		for (size_t i = 0; chunk.masked && i < chunk.n; i++)
 			if (chunk.kept[i] == 0.0)
 				put_nothing(plan, chunk.first + i);
 	}
-	for (size_t lane = 0; lane < LANES; lane++)
-		sum_merge(&partial->loss, &sums[lane]);
 }
 
 /* NaN is never right, and its confidence is none. */

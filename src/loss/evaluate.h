@@ -101,12 +101,12 @@ loss_status loss_plan_run_slice(struct loss_plan *plan, size_t *next, uint64_t c
 size_t loss_plan_block_rows(const struct loss_plan *plan);
 /*
  * Evaluates rows [first, first + n) of a plan whose input is still to come: `rows` is where the
- * first of them begins. From the first row to the last, each once, in whole blocks, on one thread
- * at a time; the results are the bits that all blocks at once give.
+ * first of them begins. Each row once, in whole blocks, in any order and on several threads at the
+ * same time; the results are the bits that all blocks at once give.
  */
 void loss_plan_run_rows(struct loss_plan *plan, size_t first, size_t n, const void *rows);
 
-/* Reduces, in row order, and fills result. All blocks must have run. Once, on one thread. */
+/* Reduces, and fills result. All blocks must have run. Once, on one thread. */
 void loss_plan_finish(struct loss_plan *plan, struct loss_result *result);
 
 /* Plan, run, finish in one call, of a problem whose tensors are all there. Errors of

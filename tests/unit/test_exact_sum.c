@@ -13,7 +13,8 @@
 
 #include "../support/random.h"
 #include "../support/ulp.h"
-#include "exact_sum.h"
+#include "cpu.h"
+#include "exact_feed.h"
 
 /* ---------------------------------------------------------------- another way to sum */
 
@@ -246,6 +247,63 @@ static void many_times_is_many_additions(void **state)
 	assert_true(exact_sum_value(&sum) == HUGE_VAL);
 }
 
+/* By vectors, by a few, and one by one, of every instruction set. */
+static void many_at_once_are_the_same(void **state)
+{
+	(void)state;
+	static const int ranges[][2] = {{-4, 3},     {-60, 8},   {-1074, 1000}, {-1074, -1060},
+					{950, 1000}, {-40, -38}, {-110, 0}};
+	static struct exact_feed feed;
+	struct random random = random_start(0x2604);
+	for (int round = 0; round < 3000; round++) {
+		const struct vector_kernels *kernels = cpu_kernels(loss_isa_at(0));
+		for (size_t i = 0; loss_isa_at(i); i++)
+			if (loss_isa_find(loss_isa_at(i)) && round % 4 >= (int)i)
+				kernels = cpu_kernels(loss_isa_find(loss_isa_at(i)));
+		const int *range = ranges[round % 7];
+		size_t n = random_below(&random, round % 2 ? 20 : 900);
+		struct exact_sum one_by_one;
+		exact_sum_clear(&one_by_one);
+		exact_feed_clear(&feed);
+		for (size_t i = 0; i < n; i++) {
+			double value = draw(&random, range[0], range[1]);
+			if (round % 5 == 0 && random_chance(&random, 0.3))
+				value = -0.0;
+			if (round % 11 == 0 && i == n / 2)
+				value = round % 2 ? (double)NAN : -HUGE_VAL;
+			exact_sum_add(&one_by_one, value);
+			exact_feed_add(&feed, kernels, value);
+		}
+		struct sum parts = exact_feed_parts(&feed, kernels);
+		struct sum want = exact_sum_parts(&one_by_one);
+		require((parts.high == want.high && parts.low == want.low) ||
+				(isnan(parts.high) && isnan(want.high)),
+			"%a + %a, not %a + %a", parts.high, parts.low, want.high, want.low);
+		exact_feed_flush(&feed, kernels);
+		require_same(&feed.sum, &one_by_one, kernels->isa);
+	}
+}
+
+/* As many as there may be, as large as there may be: the grids hold them. */
+static void the_most_values_fit(void **state)
+{
+	(void)state;
+	static double values[ADD_UP_MOST];
+	double parts[ADD_UP_PARTS];
+	for (size_t i = 0; i < ADD_UP_MOST; i++)
+		values[i] = 0x1.fffffffffffffp3;
+	for (size_t k = 0; loss_isa_at(k); k++) {
+		if (!loss_isa_find(loss_isa_at(k)))
+			continue;
+		const struct vector_kernels *kernels = cpu_kernels(loss_isa_find(loss_isa_at(k)));
+		assert_true(kernels->add_up(values, ADD_UP_MOST, parts));
+		struct exact_sum sum = sum_of(parts, ADD_UP_PARTS), times;
+		exact_sum_clear(&times);
+		exact_sum_add_times(&times, values[0], ADD_UP_MOST);
+		require_same(&sum, &times, kernels->isa);
+	}
+}
+
 /* 2^63 times the extremes: by doubling, and at once. */
 static void as_many_as_can_be_counted(void **state)
 {
@@ -305,6 +363,8 @@ int main(void)
 		cmocka_unit_test(it_is_what_another_way_gives),
 		cmocka_unit_test(order_and_grouping_do_not_matter),
 		cmocka_unit_test(many_times_is_many_additions),
+		cmocka_unit_test(many_at_once_are_the_same),
+		cmocka_unit_test(the_most_values_fit),
 		cmocka_unit_test(as_many_as_can_be_counted),
 		cmocka_unit_test(bytes_that_are_no_sum_are_refused),
 	};

@@ -27,11 +27,6 @@
 #include "plain.h"
 #include "smooth.h"
 
-struct context {
-	struct partial *partial;
-	struct lane_sums totals; /* of losses, a sum a lane */
-};
-
 /* Whether there is nothing to do but the rows' losses. */
 static bool wants_losses_only(const struct loss_plan *plan)
 {
@@ -122,18 +117,15 @@ static void weigh_rows(const struct rows *rows, const int64_t *y, double *loss, 
 }
 
 static void finish_losses(const struct rows *rows, const int64_t *y, double *loss, double *z_loss,
-			  struct context *context)
+			  struct partial *partial)
 {
 	const struct loss_plan *plan = rows->plan;
 	for (size_t lane = 0; ce_has_z_loss(plan) && lane < rows->n; lane++)
 		loss[lane] += z_loss[lane];
 	if (plan->present[LOSS_ROLE_ROW_WEIGHT])
 		weigh_rows(rows, y, loss, z_loss);
-	for (size_t lane = 0; lane < rows->n; lane++) {
-		if (ce_has_z_loss(plan))
-			sum_add(&context->partial->z_loss, z_loss[lane]);
-		lane_sums_add(&context->totals, lane, loss[lane]);
-	}
+	for (size_t lane = 0; ce_has_z_loss(plan) && lane < rows->n; lane++)
+		exact_feed_add(&partial->z_loss, plan->kernels, z_loss[lane]);
 	keep_losses(rows, loss);
 	put_z_losses(rows, z_loss);
 }
@@ -146,14 +138,14 @@ static unsigned left_of(const struct rows *rows)
 	return steep ? (1u << rows->n) - 1 : rows_irregular(rows);
 }
 
-/* Whether the rows' losses are what the kernel makes of them, and are added up there. */
-static bool are_summed_at_once(const struct loss_plan *plan, unsigned left)
+/* Whether the rows' losses are what the kernel makes of them. */
+static bool are_made_at_once(const struct loss_plan *plan, unsigned left)
 {
 	return left == 0 && !ce_has_z_loss(plan) && !ce_is_focal(plan) &&
 	       !plan->present[LOSS_ROLE_ROW_WEIGHT];
 }
 
-static void evaluate_plain(struct rows *rows, double *loss, struct context *context)
+static void evaluate_plain(struct rows *rows, double *loss, struct partial *partial)
 {
 	const struct loss_plan *plan = rows->plan;
 	double z_loss[LANES] = {0};
@@ -163,23 +155,21 @@ static void evaluate_plain(struct rows *rows, double *loss, struct context *cont
 		left |= ce_evaluate_focal(rows, &focal);
 	if (plan->wanted[OUTPUT_GRAD] && !plan->transform.steep)
 		left |= ce_write_plain_grad(rows, ce_is_focal(plan) ? &focal.factor : NULL);
-	bool at_once = are_summed_at_once(plan, left);
 	if (ce_is_focal(plan))
 		memcpy(loss, focal.loss, sizeof focal.loss);
 	else
-		plan->kernels->losses(rows->sums, &rows->targets, loss,
-				      at_once ? &context->totals : NULL);
-	if (at_once) {
+		plan->kernels->losses(rows->sums, &rows->targets, loss);
+	if (are_made_at_once(plan, left)) {
 		keep_losses(rows, loss);
 		return;
 	}
 	if (ce_has_z_loss(plan))
 		make_z_losses(rows, rows->targets.y, z_loss);
 	evaluate_left(rows, left, rows->targets.y, loss, z_loss);
-	finish_losses(rows, rows->targets.y, loss, z_loss, context);
+	finish_losses(rows, rows->targets.y, loss, z_loss, partial);
 }
 
-static void evaluate_smooth(struct rows *rows, double *loss, struct context *context)
+static void evaluate_smooth(struct rows *rows, double *loss, struct partial *partial)
 {
 	double z_loss[LANES] = {0};
 	int64_t own[LANES];
@@ -188,32 +178,31 @@ static void evaluate_smooth(struct rows *rows, double *loss, struct context *con
 	if (ce_has_z_loss(rows->plan))
 		make_z_losses(rows, y, z_loss);
 	evaluate_left(rows, left, y, loss, z_loss);
-	finish_losses(rows, y, loss, z_loss, context);
+	finish_losses(rows, y, loss, z_loss, partial);
 }
 
 static void evaluate(struct rows *rows, void *data)
 {
 	const struct loss_plan *plan = rows->plan;
-	struct context *context = data;
-	double loss[LANES];
+	struct partial *partial = data;
+	double *loss = exact_feed_room(&partial->loss, plan->kernels);
 	if (ce_is_plain(plan))
-		evaluate_plain(rows, loss, context);
+		evaluate_plain(rows, loss, partial);
 	else
-		evaluate_smooth(rows, loss, context);
+		evaluate_smooth(rows, loss, partial);
+	exact_feed_take(&partial->loss, rows->n);
 	if (wants_losses_only(plan))
 		return;
 	outputs_write(rows);
 	if (plan->judges)
-		predictions_write(rows, context->partial);
+		predictions_write(rows, partial);
 }
 
 void cross_entropy_rows(const struct loss_plan *plan, size_t first, size_t n,
 			struct partial *partial)
 {
-	struct context context = {.partial = partial};
 	if (wants_losses_only(plan))
-		rows_read(plan, first, n, evaluate, &context);
+		rows_read(plan, first, n, evaluate, partial);
 	else
-		rows_read_to_operate(plan, first, n, evaluate, &context);
-	lane_sums_merge(&context.totals, n, &partial->loss);
+		rows_read_to_operate(plan, first, n, evaluate, partial);
 }

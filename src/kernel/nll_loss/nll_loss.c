@@ -8,10 +8,6 @@
 #include "../row.h"
 #include "../rows.h"
 
-struct context {
-	struct lane_sums totals;
-};
-
 static void put_slopes(const struct rows *rows)
 {
 	const struct loss_plan *plan = rows->plan;
@@ -27,15 +23,13 @@ static void put_slopes(const struct rows *rows)
 	}
 }
 
-/* Times what the rows weigh themselves; and adds them up. */
-static void weigh_rows(const struct rows *rows, double *loss, struct lane_sums *totals)
+/* Times what the rows weigh themselves. */
+static void weigh_rows(const struct rows *rows, double *loss)
 {
-	for (size_t lane = 0; lane < rows->n; lane++) {
+	for (size_t lane = 0; lane < rows->n; lane++)
 		if (rows->targets.y[lane] >= 0)
 			loss[lane] =
 				weigh(plan_row_weight(rows->plan, rows->first + lane), loss[lane]);
-		lane_sums_add(totals, lane, loss[lane]);
-	}
 }
 
 static void keep_rows(const struct rows *rows, const double *loss)
@@ -54,13 +48,12 @@ static void evaluate(struct rows *rows, void *data)
 {
 	static const struct row_sums normalized = {.max = {0}};
 	const struct loss_plan *plan = rows->plan;
-	struct context *context = data;
-	double loss[LANES];
-	bool weighted = plan->present[LOSS_ROLE_ROW_WEIGHT];
-	plan->kernels->losses(&normalized, &rows->targets, loss,
-			      weighted ? NULL : &context->totals);
-	if (weighted)
-		weigh_rows(rows, loss, &context->totals);
+	struct partial *partial = data;
+	double *loss = exact_feed_room(&partial->loss, plan->kernels);
+	plan->kernels->losses(&normalized, &rows->targets, loss);
+	if (plan->present[LOSS_ROLE_ROW_WEIGHT])
+		weigh_rows(rows, loss);
+	exact_feed_take(&partial->loss, rows->n);
 	if (plan->keeps_rows)
 		keep_rows(rows, loss);
 	if (plan->wanted[OUTPUT_GRAD])
@@ -98,14 +91,12 @@ static size_t rows_together(const struct loss_plan *plan, size_t n)
 
 void nll_loss_rows(const struct loss_plan *plan, size_t first, size_t n, struct partial *partial)
 {
-	struct context context = {{{0}, {0}}};
 	bool grad = plan->wanted[OUTPUT_GRAD];
 	size_t most = grad ? rows_together(plan, n) : n;
 	for (size_t r = 0, some; r < n; r += some) {
 		some = n - r < most ? n - r : most;
 		if (grad)
 			clear_grad(plan, first + r, some);
-		rows_read(plan, first + r, some, evaluate, &context);
+		rows_read(plan, first + r, some, evaluate, partial);
 	}
-	lane_sums_merge(&context.totals, n, &partial->loss);
 }

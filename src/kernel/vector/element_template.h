@@ -298,21 +298,17 @@ __attribute__((always_inline)) static inline void each(struct elements *all, boo
 						       bool grad, piece_fn *loss)
 {
 	for (size_t lane = 0; lane < LANES; lane += DOUBLES) {
-		struct pair sum = {wd_set(0.0), wd_set(0.0)};
-		wd extent = wd_set(0.0);
+		wd sum = wd_set(0.0), extent = wd_set(0.0);
 		for (size_t i = lane; i < all->n; i += LANES) {
 			struct piece piece =
 				wide ? wide_piece_at(all, i, logits) : piece_at(all, i, logits);
 			struct outcome out = loss(all, &piece, grad);
 			write_outcome(all, i, wide, grad, &out);
-			struct pair next = {sum.high + out.loss, wd_set(0.0)};
-			if (wide)
-				next = wd_sum(sum.high, out.loss);
-			sum = (struct pair){next.high, sum.low + next.low};
+			wd_store(all->added + i, out.loss);
+			sum += out.loss;
 			extent = wd_max(out.extent, extent);
 		}
-		wd_store(all->sum + lane, sum.high);
-		wd_store(all->rest + lane, sum.low);
+		wd_store(all->sum + lane, sum);
 		wd_store(all->extent + lane, extent);
 	}
 }

@@ -34,14 +34,14 @@ struct elements {
 	double scale, scale_low;           /* what multiplies all of them */
 	double alpha, gamma;
 	void *loss, *grad;       /* where they go, an entry an element; NULL: nowhere */
+	double *added;           /* where the losses go once more, before they are rounded */
 	void *narrow;            /* where floats' gradients go once more; NULL: nowhere */
 	size_t n_narrow;         /* the first n_narrow of them, */
 	loss_dtype narrow_dtype; /* as numbers of this type, narrower than F32 */
 
-	/* Filled by the kernel: the lanes' sums of losses, those of doubles with what rounding took
-	 * from them; and how far their elements went. */
+	/* Filled by the kernel: the lanes' sums of losses, good for saying that all are numbers;
+	 * and how far their elements went. */
 	_Alignas(64) double sum[LANES];
-	double rest[LANES];
 	double extent[LANES];
 };
 

@@ -265,7 +265,7 @@ INLINE wd weighed(wd factor, wd value)
 
 /* Lanes [at, at + DOUBLES); `weighted` is a constant where this is inlined. */
 INLINE void lane_losses(const struct row_sums *sums, const struct row_targets *targets, size_t at,
-			bool weighted, double *loss, struct lane_sums *totals)
+			bool weighted, double *loss)
 {
 	wd gap = wd_load(sums->max + at) - wd_load(targets->logit + at);
 	wd value = gap + wd_load(sums->log1p_residual + at);
@@ -276,22 +276,17 @@ INLINE void lane_losses(const struct row_sums *sums, const struct row_targets *t
 	/* ignored, whatever the logits hold */
 	value = (wd)((wl)value & (wl_load(targets->y + at) >= 0));
 	wd_store(loss + at, value);
-	if (!totals)
-		return;
-	struct pair sum = wd_sum(wd_load(totals->high + at), value);
-	wd_store(totals->high + at, sum.high);
-	wd_store(totals->low + at, wd_load(totals->low + at) + sum.low);
 }
 
 static void ISA(losses)(const struct row_sums *sums, const struct row_targets *targets,
-			double *loss, struct lane_sums *totals)
+			double *loss)
 {
 	UNROLL
 	for (size_t at = 0; at < LANES; at += DOUBLES)
 		if (targets->weight)
-			lane_losses(sums, targets, at, true, loss, totals);
+			lane_losses(sums, targets, at, true, loss);
 		else
-			lane_losses(sums, targets, at, false, loss, totals);
+			lane_losses(sums, targets, at, false, loss);
 }
 
 /* Once a sum is infinite its errors are NaN: then the plain sum is the value. */

@@ -36,6 +36,10 @@
 		x, x, x, x, x, x, x, x, x, x, x, x, x, x, x, x                                     \
 	}
 
+/* What values are added up to, and how many there may be. */
+#define ADD_UP_PARTS 3
+#define ADD_UP_MOST ((size_t)8192)
+
 /* As the templates hold them. */
 union numbers {
 	_Alignas(64) float f[LANES];
@@ -111,10 +115,7 @@ struct row_targets {
 	const double *logit, *weight; /* x_y, w_y; NULL: weights are 1 */
 };
 
-/*
- * A sum for each lane, with what rounding took from it: what a lane adds up does not wait for the
- * lane before, and the order is fixed all the same.
- */
+/* A value for each lane, to twice a double's precision. */
 struct lane_sums {
 	_Alignas(64) double high[LANES];
 	double low[LANES];
@@ -285,10 +286,14 @@ struct vector_kernels {
 
 	struct target_reader targets[LOSS_N_DTYPES]; /* of integer types */
 
-	/* The rows' losses, weight * -log p_y, 0 where a row does not count; and their sums, where
-	 * totals is not NULL. */
-	void (*losses)(const struct row_sums *sums, const struct row_targets *targets, double *loss,
-		       struct lane_sums *totals);
+	/* n values, a multiple of LANES and at most ADD_UP_MOST, as so many whose sum is exactly
+	 * the same; false where there are none, for values that differ too much in size or are no
+	 * numbers. */
+	bool (*add_up)(const double *values, size_t n, double parts[ADD_UP_PARTS]);
+
+	/* The rows' losses, weight * -log p_y, 0 where a row does not count. */
+	void (*losses)(const struct row_sums *sums, const struct row_targets *targets,
+		       double *loss);
 
 	/* The same where every class has a coefficient; y negative where a row does not count. */
 	void (*smooth_losses)(const struct row_sums *sums, const int64_t *y, const double *logit,

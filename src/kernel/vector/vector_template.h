@@ -36,6 +36,7 @@ static void narrow_floats(loss_dtype dtype, const float *from, void *to, size_t 
 
 #include "operands_template.h"
 
+#include "add_template.h"
 #include "finish_template.h"
 
 /* NOLINTBEGIN(readability-duplicate-include) */
@@ -73,6 +74,7 @@ const struct vector_kernels ISA(vector_kernels) = {
 	.floats = &kernels_of_floats,
 	.doubles = &kernels_of_doubles,
 	.targets = TARGET_READERS,
+	.add_up = ISA(add_up),
 	.losses = ISA(losses),
 	.smooth_losses = ISA(smooth_losses),
 	.focal = ISA(focal),
