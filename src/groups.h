@@ -18,8 +18,8 @@ loss_status groups_list(struct loss_plan *plan, struct loss_arena *arena, struct
 /* Whether an output about groups is wanted. */
 bool groups_are_wanted(const struct loss_plan *plan);
 
-/* Fills the outputs about groups, with a team of up to `threads`, unless that is done. All rows have
- * been evaluated. Stops where the run is cancelled. */
+/* Fills the outputs about groups, with a team of up to `threads`, unless that is done. All rows
+ * have been evaluated. Stops where the run is cancelled. */
 void groups_finish(struct loss_plan *plan, int threads);
 
 #endif
