@@ -7,6 +7,7 @@
 #include "cli/eval.h"
 #include "cli/health.h"
 #include "cli/key.h"
+#include "cli/merge.h"
 #include "http/capacity.h"
 #include "log/log.h"
 #include "os/activation.h"
@@ -173,6 +174,7 @@ static const struct {
 	{"eval", eval_main},
 	{"health", health_main},
 	{"key", key_main},
+	{"merge", merge_main},
 };
 
 /* The files that settings name; what is odd about them is told as when it starts. */

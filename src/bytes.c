@@ -83,24 +83,22 @@ static struct sum bytes_of(const struct loss_plan *plan)
 	return sum;
 }
 
-/* Rows that do not count have 0. Where bytes are of groups, so are the rows. */
-static struct sum nll_of(const struct loss_plan *plan)
+/* Of the rows of groups. */
+static struct sum nll_of_groups(const struct loss_plan *plan)
 {
 	const struct group_list *groups = &plan->groups;
-	bool by_group = bytes_are_by_group(plan);
-	size_t n = by_group ? plan_group_first(groups, groups->n) : plan->rows;
+	size_t n = plan_group_first(groups, groups->n);
 	struct exact_sum sum;
 	exact_sum_clear(&sum);
 	for (size_t i = 0; i < n; i++)
-		exact_sum_add(&sum, plan->row_nlls[by_group ? groups->rows[i] : i]);
+		exact_sum_add(&sum, plan->row_nlls[groups->rows[i]]);
 	return exact_sum_parts(&sum);
 }
 
-double bytes_bits_each(const struct loss_plan *plan)
+double bytes_bits_each(const struct loss_plan *plan, struct sum nll)
 {
-	struct sum bytes = bytes_of(plan), nll = nll_of(plan);
+	struct sum bytes = bytes_of(plan), nats = product(bytes, ln_2);
 	if (sum_value(&bytes) == 0.0)
 		return (double)NAN;
-	struct sum nats = product(bytes, ln_2);
-	return mean_of(nll, nats);
+	return mean_of(bytes_are_by_group(plan) ? nll_of_groups(plan) : nll, nats);
 }

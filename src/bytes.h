@@ -14,7 +14,8 @@ loss_status bytes_count(struct loss_plan *plan, struct loss_error *err);
 /* Whether there are bytes of groups rather than of rows. */
 bool bytes_are_by_group(const struct loss_plan *plan);
 
-/* The output bits_per_byte. All rows have been evaluated. */
-double bytes_bits_each(const struct loss_plan *plan);
+/* The output bits_per_byte, with the sum of -log p over all counted rows. These have been
+ * evaluated. */
+double bytes_bits_each(const struct loss_plan *plan, struct sum nll);
 
 #endif

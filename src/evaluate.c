@@ -9,6 +9,7 @@
 #include "groups.h"
 #include "means.h"
 #include "plan.h"
+#include "state.h"
 #include "team.h"
 
 /* ---------------------------------------------------------------- partials */
@@ -303,8 +304,7 @@ static double ece(const struct loss_plan *plan, struct partial *total)
 
 static double bits_per_byte(const struct loss_plan *plan, struct partial *total)
 {
-	(void)total;
-	return bytes_bits_each(plan);
+	return bytes_bits_each(plan, exact_feed_parts(&total->nll, plan->kernels));
 }
 
 /* Outputs of one value about all counted rows, NaN when there are none. */
@@ -339,8 +339,10 @@ void loss_plan_finish(struct loss_plan *plan, struct loss_result *result)
 	groups_finish(plan, 1);
 	result->n_outputs = plan->n_outputs;
 	result->has_totals = plan->loss->info.has_totals;
-	result->totals = (struct loss_totals){loss.high, plan->denominator, plan->rows,
-					      plan->counted, plan->ignored};
+	result->totals = (struct loss_totals){
+		loss.high,     plan->denominator,
+		plan->rows,    plan->counted,
+		plan->ignored, state_is_wanted(plan) ? state_of_plan(plan, total) : NULL};
 	result->n_warnings = plan->n_warnings;
 	for (size_t i = 0; i < plan->n_outputs; i++)
 		loss_plan_output(plan, i, &result->outputs[i]);

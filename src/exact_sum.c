@@ -297,6 +297,13 @@ double exact_sum_value(const struct exact_sum *sum)
 	return exact_sum_parts(sum).high;
 }
 
+unsigned exact_sum_bits(const struct exact_sum *sum)
+{
+	struct size size;
+	measure(sum, &size);
+	return length_of(&size);
+}
+
 /* ---------------------------------------------------------------- as bytes */
 
 size_t exact_sum_write(const struct exact_sum *sum, unsigned char *out)

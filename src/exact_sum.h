@@ -104,6 +104,10 @@ void exact_sum_merge(struct exact_sum *sum, const struct exact_sum *other);
 double exact_sum_value(const struct exact_sum *sum);
 struct sum exact_sum_parts(const struct exact_sum *sum);
 
+/* How many bits the sum's size takes in units of 2^-1074: 2098 and fewer of a double, k more of 2^k
+ * of them. */
+unsigned exact_sum_bits(const struct exact_sum *sum);
+
 /* ---------------------------------------------------------------- as bytes */
 
 /*

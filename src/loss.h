@@ -32,5 +32,6 @@
 #include "loss/problem.h"
 #include "loss/status.h"
 #include "loss/tensor.h"
+#include "loss/totals.h"
 
 #endif

@@ -29,6 +29,8 @@ static const char *const reductions_and_batchmean[] = {
 static const char *const empty_means[] = {
 	[EMPTY_MEAN_NAN] = "nan", [EMPTY_MEAN_ZERO] = "zero", NULL};
 static const char *const grad_dtypes[] = {"F32", NULL};
+static const char *const totals_kinds[] = {
+	[TOTALS_PLAIN] = "plain", [TOTALS_EXACT] = "exact", NULL};
 static const char *const ece_norms[] = {[ECE_L1] = "l1", [ECE_L2] = "l2", [ECE_MAX] = "max", NULL};
 
 #define FROM_0                                                                                     \
@@ -59,29 +61,29 @@ static const char *const ece_norms[] = {[ECE_L1] = "l1", [ECE_L2] = "l2", [ECE_M
 
 #define ROW(name) static const struct argument_row name
 
-ROW(size_average) = {FIELD(SIZE_AVERAGE, size_average), NO_DEFAULT,
+ROW(size_average) = {FIELD(SIZE_AVERAGE, size_average), .apart = true, NO_DEFAULT,
 		     BOOLEAN("size_average",
 			     "Deprecated, use reduction: if this or reduce is given, false is sum "
 			     "and true is mean, unless reduce is false.")};
 ROW(ignore_index) = {
-	FIELD(IGNORE_INDEX, ignore_index), DEFAULT(-100),
+	FIELD(IGNORE_INDEX, ignore_index), .apart = true, DEFAULT(-100),
 	.info.range = {.min = -0x1p63, .max = 0x1p63},
 	INTEGER("ignore_index",
 		"Rows with this target count neither in the loss nor in the denominator, and have "
 		"gradient 0. Where targets may be probabilities, it must be negative beside "
 		"those.")};
-ROW(reduce) = {FIELD(REDUCE, reduce), NO_DEFAULT,
+ROW(reduce) = {FIELD(REDUCE, reduce), .apart = true, NO_DEFAULT,
 	       BOOLEAN("reduce", "Deprecated, use reduction: false is none.")};
-ROW(reduction) = {FIELD(REDUCTION, reduction), DEFAULT_CHOICE("mean"),
+ROW(reduction) = {FIELD(REDUCTION, reduction), .apart = true, DEFAULT_CHOICE("mean"),
 		  CHOICE("reduction", reductions,
 			 "What becomes of the losses. elementwise_mean is the old name of mean.")};
 ROW(reduction_or_batchmean) = {
-	FIELD(REDUCTION, reduction), DEFAULT_CHOICE("mean"),
+	FIELD(REDUCTION, reduction), .apart = true, DEFAULT_CHOICE("mean"),
 	CHOICE("reduction", reductions_and_batchmean,
 	       "What becomes of the elements' losses. batchmean is their sum over the size of the "
 	       "first axis; elementwise_mean is the old name of mean.")};
 ROW(reduction_from_none) = {
-	FIELD(REDUCTION, reduction), DEFAULT_CHOICE("none"),
+	FIELD(REDUCTION, reduction), .apart = true, DEFAULT_CHOICE("none"),
 	CHOICE("reduction", reductions,
 	       "What becomes of the elements' losses. elementwise_mean is the old name of mean.")};
 ROW(label_smoothing) = {
@@ -89,16 +91,16 @@ ROW(label_smoothing) = {
 	.info.range = {.min = 0.0, .max = 1.0},
 	NUMBER("label_smoothing", "The share of the target that is spread over all classes.")};
 ROW(denominator) = {
-	FIELD(DENOMINATOR, denominator), NO_DEFAULT, .info.range = ABOVE_0,
+	FIELD(DENOMINATOR, denominator), .apart = true, NO_DEFAULT, .info.range = ABOVE_0,
 	NUMBER("denominator",
 	       "Replaces the denominator of the mean, for the caller's own count of tokens.")};
-ROW(empty_mean) = {FIELD(EMPTY_MEAN, empty_mean), DEFAULT_CHOICE("nan"),
+ROW(empty_mean) = {FIELD(EMPTY_MEAN, empty_mean), .apart = true, DEFAULT_CHOICE("nan"),
 		   CHOICE("empty_mean", empty_means, "The mean of no counted rows.")};
 ROW(class_axis) = {
-	FIELD(CLASS_AXIS, class_axis), DEFAULT(1),
+	FIELD(CLASS_AXIS, class_axis), .apart = true, DEFAULT(1),
 	.info.range = {.min = -1.0, .max = 1.0, .zero_excluded = true},
 	INTEGER("class_axis", "Where the classes are: axis 1 (0 when unbatched), or the last.")};
-ROW(grad_dtype) = {FIELD(GRAD_DTYPE, grad_dtype), NO_DEFAULT,
+ROW(grad_dtype) = {FIELD(GRAD_DTYPE, grad_dtype), .apart = true, NO_DEFAULT,
 		   CHOICE("grad_dtype", grad_dtypes,
 			  "F32 makes outputs of the input's type F32, whatever that is.")};
 ROW(softcap) = {FIELD(SOFTCAP, softcap), NO_DEFAULT, .info.range = ABOVE_0,
@@ -131,7 +133,10 @@ ROW(gamma_of_classes) = {
 			"without smoothing only.")};
 ROW(logit_scale) = {FIELD(LOGIT_SCALE, logit_scale), DEFAULT(1.0), .info.range = ABOVE_0,
 		    NUMBER("logit_scale", "Multiplies each logit, before softcap and all else.")};
-ROW(top_k) = {FIELD(K, k), NO_DEFAULT, .info.range = {.min = 1.0, .max = 0x1p63},
+ROW(top_k) = {FIELD(K, k),
+	      .apart = true,
+	      NO_DEFAULT,
+	      .info.range = {.min = 1.0, .max = 0x1p63},
 	      .serves = OUTPUT_TOPK_ACCURACY,
 	      INTEGER("k",
 		      "How many classes topk_accuracy looks at, at most all of them; 5, or all "
@@ -146,17 +151,24 @@ ROW(ece_norm) = {
 	       "what is in the bins, the root of their mean square, or the largest.")};
 
 ROW(n_groups) = {
-	FIELD(N_GROUPS, n_groups), NO_DEFAULT, .info.range = {.min = 0.0, .max = 0x1p63},
+	FIELD(N_GROUPS, n_groups), .apart = true, NO_DEFAULT,
+	.info.range = {.min = 0.0, .max = 0x1p63},
 	INTEGER("n_groups",
 		"How many groups there are, whether rows are of them or not; one more than the "
 		"largest entry of groups that counts unless given.")};
+ROW(totals) = {FIELD(TOTALS, totals), DEFAULT_CHOICE("plain"), .apart = true,
+	       CHOICE("totals", totals_kinds,
+		      "exact adds state to totals: all that the reduction has come to, without any "
+		      "rounding, for POST /v1/totals/merge and `lossd merge`. Whatever parts a "
+		      "data set was "
+		      "cut into, merging their states gives the bits of the whole.")};
 
 /* What arguments come to that are not given; nothing changes by those that a loss does not have.
  * The reduction and gamma, which losses differ in, stand apart. */
 #define USUAL                                                                                      \
 	.ignore_index = -100, .class_axis = 1, .temperature = 1.0, .logit_scale = 1.0,             \
 	.alpha = 0.25, .ece_bins = 15, .ece_norm = ECE_L1, .empty_mean = EMPTY_MEAN_NAN,           \
-	.n_groups = -1
+	.n_groups = -1, .totals = TOTALS_PLAIN
 static const struct loss_args usual = {USUAL, .reduction = REDUCTION_MEAN};
 static const struct loss_args focal_presets = {USUAL, .reduction = REDUCTION_NONE, .gamma = 2.0};
 
@@ -166,7 +178,7 @@ const struct loss_args *argument_presets(const struct loss_row *loss)
 }
 
 /* In the order in which PyTorch's signatures have them, ours after them. */
-#define OUR_REDUCTION_ARGUMENTS &denominator.info, &empty_mean.info
+#define OUR_REDUCTION_ARGUMENTS &denominator.info, &empty_mean.info, &totals.info
 
 static const struct loss_argument_info *const cross_entropy_arguments[] = {
 	&size_average.info,    &ignore_index.info,      &reduce.info,     &reduction.info,
@@ -411,6 +423,7 @@ static const struct loss_row loss_table[] = {
 				    "probabilities, as torch.nn.CrossEntropyLoss.",
 			 TABLES(cross_entropy_tensors, cross_entropy_arguments,
 				cross_entropy_outputs)},
+		.scores = true,
 		.rows = cross_entropy_rows,
 	},
 	{
@@ -420,6 +433,7 @@ static const struct loss_row loss_table[] = {
 				    "log-probabilities, as torch.nn.NLLLoss.",
 			 TABLES(nll_loss_tensors, nll_loss_arguments, nll_loss_outputs)},
 		.reads_targets_only = true,
+		.scores = true,
 		.rows = nll_loss_rows,
 	},
 	{

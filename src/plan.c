@@ -13,6 +13,7 @@
 #include "results.h"
 #include "scalars.h"
 #include "shapes.h"
+#include "state.h"
 #include "values.h"
 
 /* ---------------------------------------------------------------- types and presence */
@@ -50,6 +51,14 @@ static loss_status check_tensors(const struct loss_problem *problem, struct loss
 }
 
 /* ---------------------------------------------------------------- arguments */
+
+static bool loss_has_output(const struct loss_row *loss, enum output id)
+{
+	for (size_t i = 0; i < loss->info.n_outputs; i++)
+		if (output_row(loss->info.outputs[i])->id == id)
+			return true;
+	return false;
+}
 
 /* The name that one of the loss's outputs has. */
 static const char *output_name(const struct loss_info *loss, enum output id)
@@ -272,6 +281,15 @@ static loss_status check_needs(const struct loss_problem *problem, struct loss_e
 
 /* ---------------------------------------------------------------- what follows */
 
+/* A state always has what class indices are scored by. */
+static void settle_predictions(struct loss_plan *plan)
+{
+	bool state = state_is_wanted(plan) && plan->target_kind == TARGETS_INDICES;
+	plan->scores = plan->wanted[OUTPUT_PERPLEXITY] || plan->wanted[OUTPUT_BITS_PER_BYTE] ||
+		       (state && plan->loss->scores);
+	plan->judges = plan->judges || (state && loss_has_output(plan->loss, OUTPUT_CORRECT));
+}
+
 static void settle_divisor(struct loss_plan *plan)
 {
 	plan->ignored = plan->rows - plan->counted;
@@ -384,6 +402,7 @@ loss_status loss_plan_create(const struct loss_problem *problem, struct loss_are
 	layout_settle(plan);
 	warn_of_arguments(plan);
 	TRY(warn_of_idle_arguments(plan, arena, err));
+	settle_predictions(plan);
 	TRY(results_make(plan, arena, err));
 	*made = plan;
 	return LOSS_OK;

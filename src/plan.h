@@ -35,6 +35,8 @@ struct partial {
 /* Threads that can each have a partial at a time: a bit each of a word. */
 #define PLAN_PARTIALS 64
 
+struct state;
+
 /*
  * How the classes of a row lie, and so how rows are read. It follows from the loss, the number of
  * classes and their stride; never from how many rows there are, so that a row's bits do not depend
@@ -72,7 +74,8 @@ struct loss_plan {
 	enum target_kind target_kind;
 	size_t extra; /* K of tensors that have an axis more than their extent */
 	bool wanted[N_OUTPUTS];
-	bool judges; /* some of them need class indices: what predictions are worth */
+	bool judges; /* what predictions of class indices are worth is asked for, in some way */
+	bool scores; /* and the sum of -log p_y */
 	size_t n_outputs;
 	size_t n_warnings;
 	double divisor_low;               /* what a double lacks of the divisor */
@@ -84,8 +87,8 @@ struct loss_plan {
 	struct group_list groups;         /* where there are groups */
 	struct byte_sum bytes;            /* of what counts, where there are bytes */
 	double *row_losses; /* what each row adds to the loss, for groups; NULL: nothing asks */
-	double *row_nlls; /* -log p of each row's target, 0 of one that does not count; likewise */
-	bool keeps_rows;  /* what rows add is written down: by plan_keep_loss */
+	double *row_nlls;   /* -log p of each target, for bytes of groups; NULL likewise */
+	bool keeps_rows;    /* what rows add is written down: by plan_keep_loss */
 
 	const struct loss_row *loss;
 	const struct vector_kernels *kernels;
@@ -114,6 +117,10 @@ struct loss_plan {
 	struct partial *partials;
 	size_t n_partials;
 	uint64_t taken, used;
+	/* What they come to without any rounding, where that is wanted: state.h. */
+	struct state *state;
+	unsigned char *state_bytes;
+	char *state_text;
 	struct exact_sum weights; /* where rows are weighed: what the denominator is rounded from */
 
 	/* Set where they are present, wanted, or among the first n. */

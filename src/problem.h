@@ -22,6 +22,7 @@ enum reduction {
 };
 enum empty_mean { EMPTY_MEAN_NAN, EMPTY_MEAN_ZERO };
 enum ece_norm { ECE_L1, ECE_L2, ECE_MAX };
+enum totals { TOTALS_PLAIN, TOTALS_EXACT };
 
 /* Every argument of every loss. losses.c has a row for each, and one more where losses differ in
  * its choices or its default. */
@@ -47,6 +48,7 @@ enum argument {
 	ARGUMENT_ECE_BINS,
 	ARGUMENT_ECE_NORM,
 	ARGUMENT_N_GROUPS,
+	ARGUMENT_TOTALS,
 	N_ARGUMENTS
 };
 
@@ -73,6 +75,7 @@ struct loss_args {
 	int64_t ece_bins;
 	size_t ece_norm;  /* enum ece_norm */
 	int64_t n_groups; /* -1: not given */
+	size_t totals;    /* enum totals */
 };
 
 static inline bool argument_given(const struct loss_args *args, enum argument argument)
@@ -121,6 +124,7 @@ struct argument_row {
 	size_t offset;      /* of its field in struct loss_args */
 	double preset;      /* its default, where there is one */
 	enum output serves; /* the output that it is about; OUTPUT_LOSS: all */
+	bool apart;         /* parts of one whole may differ in it: state.h */
 };
 struct output_row {
 	struct loss_output_info info;
@@ -130,6 +134,7 @@ struct loss_row {
 	struct loss_info info;
 	const struct loss_args *presets; /* what its arguments come to; NULL: the usual */
 	bool reads_targets_only;         /* of a row it reads nothing but the target's element */
+	bool scores;                     /* of class indices it can say -log p_y */
 	loss_rows_fn *rows;
 };
 

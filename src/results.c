@@ -1,8 +1,10 @@
 /* Room for what a plan computes: its outputs and its row blocks. */
 #include "results.h"
 
+#include "bytes.h"
 #include "calibration.h"
 #include "shapes.h"
+#include "state.h"
 
 static loss_dtype output_dtype(const struct loss_plan *plan, loss_dtype_rule rule)
 {
@@ -46,7 +48,7 @@ static loss_status make_rows(struct loss_plan *plan, struct loss_arena *arena,
 			     struct loss_error *err)
 {
 	bool losses = plan->wanted[OUTPUT_GROUP_LOSS_SUM] || plan->wanted[OUTPUT_GROUP_LOSS];
-	bool nlls = plan->wanted[OUTPUT_BITS_PER_BYTE];
+	bool nlls = plan->wanted[OUTPUT_BITS_PER_BYTE] && bytes_are_by_group(plan);
 	if (losses && !(plan->row_losses = loss_arena_array(arena, double, plan->rows)))
 		return loss_arena_failure(arena, err);
 	if (nlls && !(plan->row_nlls = loss_arena_array(arena, double, plan->rows)))
@@ -77,7 +79,8 @@ loss_status results_make(struct loss_plan *plan, struct loss_arena *arena, struc
 {
 	TRY(make_outputs(plan, arena, err));
 	TRY(make_rows(plan, arena, err));
-	return make_blocks(plan, arena, err);
+	TRY(make_blocks(plan, arena, err));
+	return state_is_wanted(plan) ? state_make(plan, arena, err) : LOSS_OK;
 }
 
 bool loss_plan_output(const struct loss_plan *plan, size_t i, struct loss_output *output)

@@ -8,6 +8,7 @@
 #include "http/readiness.h"
 #include "http/request.h"
 #include "http/tls.h"
+#include "merge.h"
 #include "metrics/metrics.h"
 #include "pages.h"
 #include "status/status.h"
@@ -150,6 +151,8 @@ const struct route routes[] = {
 	GET("/v1/losses", JSON, losses_page),
 	{.path = "/v1/losses/{loss}", .names_loss = true,
 	 .on = {[METHOD_GET] = PAGE(JSON, loss_page), [METHOD_POST] = EVALUATION(&protocol_v1)}},
+	{.path = "/v1/totals/merge",
+	 .on = {[METHOD_POST] = {&merge_handler, JSON, .page = merge_page}}},
 
 	GET("/v2", JSON, v2_server_page),
 	GET("/v2/", JSON, v2_server_page),

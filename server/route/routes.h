@@ -5,6 +5,6 @@
 #include "http/route.h"
 
 extern const struct route routes[]; /* ends with a NULL path */
-#define ROUTES_N 31
+#define ROUTES_N 32
 
 #endif

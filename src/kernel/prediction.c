@@ -47,11 +47,6 @@ static bool needs_ranks(const struct loss_plan *plan)
 	return plan->wanted[OUTPUT_RANK] || plan->wanted[OUTPUT_TOPK_ACCURACY];
 }
 
-static bool needs_nlls(const struct loss_plan *plan)
-{
-	return plan->wanted[OUTPUT_PERPLEXITY] || plan->row_nlls;
-}
-
 /* Of a lane that the vector kernels leave. */
 static void predict_irregular(const struct rows *rows, size_t lane, struct predictions *all)
 {
@@ -72,7 +67,7 @@ static void predict_irregular(const struct rows *rows, size_t lane, struct predi
 static void predict_regular(const struct rows *rows, struct predictions *all)
 {
 	const struct row_sums *sums = rows->sums;
-	for (size_t lane = 0; needs_nlls(rows->plan) && lane < LANES; lane++)
+	for (size_t lane = 0; rows->plan->scores && lane < LANES; lane++)
 		all->nll[lane] =
 			(sums->max[lane] - rows->targets.logit[lane]) + sums->log1p_residual[lane];
 	for (size_t lane = 0; rows->plan->wanted[OUTPUT_ECE] && lane < LANES; lane++)
@@ -164,11 +159,11 @@ void predictions_write(struct rows *rows, struct partial *partial)
 		partial->top += count_top(&all, plan->args.k);
 	if (plan->row_nlls)
 		keep_nlls(rows, &all);
-	if (!plan->wanted[OUTPUT_PERPLEXITY] && !plan->wanted[OUTPUT_ECE])
+	if (!plan->scores && !plan->wanted[OUTPUT_ECE])
 		return;
 	for (unsigned left = all.counted; left != 0; left &= left - 1) {
 		size_t lane = (size_t)__builtin_ctz(left);
-		if (plan->wanted[OUTPUT_PERPLEXITY])
+		if (plan->scores)
 			exact_feed_add(&partial->nll, plan->kernels, all.nll[lane]);
 		if (plan->wanted[OUTPUT_ECE])
 			calibrate(rows, &all, lane, partial);

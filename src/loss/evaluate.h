@@ -22,6 +22,7 @@ struct loss_totals {
 	size_t rows;        /* rows, or elements for element-wise losses */
 	size_t counted;
 	size_t ignored;
+	const char *state; /* totals="exact": without any rounding, see loss/totals.h; else NULL */
 };
 
 /* What has come of a problem. The struct is the caller's; names and warnings are static or in the

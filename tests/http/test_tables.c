@@ -77,7 +77,7 @@ static void reply_agrees(const struct expected *expected, const struct wire_repl
 							  reply->totals.denominator,
 							  (size_t)reply->totals.rows,
 							  (size_t)reply->totals.counted,
-							  (size_t)reply->totals.ignored},
+							  (size_t)reply->totals.ignored, NULL},
 				    what);
 }
 

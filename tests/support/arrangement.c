@@ -158,6 +158,8 @@ static void set_arguments(struct eval *eval, const struct pool *pool,
 		eval_integer(eval, "ignore_index", 0);
 	if (kind->targets != POOL_NO_TARGETS)
 		eval_string(eval, "reduction", arrangement->reduction);
+	if (arrangement->exact)
+		eval_string(eval, "totals", "exact");
 	if (arrangement->layout->last)
 		eval_integer(eval, "class_axis", -1);
 	if (arrangement->layout->shift)

@@ -11,59 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../support/exact_sum.h"
 #include "../support/random.h"
 #include "../support/ulp.h"
 #include "cpu.h"
 #include "exact_feed.h"
-
-/* ---------------------------------------------------------------- another way to sum */
-
-/*
- * Shewchuk's: the sum as doubles that do not overlap, the smallest first. What it comes to is
- * rounded at the end: half of an ulp is only rounded down where nothing below it says otherwise.
- */
-struct expansion {
-	double parts[64];
-	int n;
-};
-
-static void expansion_add(struct expansion *to, double value)
-{
-	int kept = 0;
-	for (int i = 0; i < to->n; i++) {
-		double lost;
-		value = two_sum(value, to->parts[i], &lost);
-		if (lost != 0.0)
-			to->parts[kept++] = lost;
-	}
-	to->parts[kept++] = value;
-	to->n = kept;
-}
-
-static double expansion_value(const struct expansion *of)
-{
-	int i = of->n - 1;
-	double high = i < 0 ? 0.0 : of->parts[i], low = 0.0;
-	while (--i >= 0) {
-		high = two_sum(high, of->parts[i], &low);
-		if (low != 0.0)
-			break;
-	}
-	if (i > 0 && ((low < 0.0) == (of->parts[i - 1] < 0.0))) {
-		double twice = low * 2.0, next = high + twice;
-		if (next - high == twice)
-			high = next;
-	}
-	return high + 0.0;
-}
-
-static double fsum(const double *values, size_t n)
-{
-	struct expansion sum = {.n = 0};
-	for (size_t i = 0; i < n; i++)
-		expansion_add(&sum, values[i]);
-	return expansion_value(&sum);
-}
 
 /* ---------------------------------------------------------------- helpers */
 
@@ -180,7 +132,7 @@ static void it_is_what_another_way_gives(void **state)
 		for (size_t i = 0; round % 3 == 0 && i + 1 < n; i += 2) /* what cancels */
 			values[i + 1] = -values[i] * (1.0 + 0x1p-40);
 		struct exact_sum sum = sum_of(values, n);
-		double want = fsum(values, n), got = exact_sum_value(&sum);
+		double want = exact_sum(values, n), got = exact_sum_value(&sum);
 		require(got == want, "round %d: %a, not %a", round, got, want);
 		struct sum parts = exact_sum_parts(&sum);
 		exact_sum_add(&sum, -want);

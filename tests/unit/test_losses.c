@@ -21,7 +21,7 @@ static const struct {
 } contract[] = {
 	{"cross_entropy",
 	 "logits targets [weight] [row_weight] [mask] [groups] [bytes] [grad_output]",
-	 "size_average ignore_index reduce reduction label_smoothing denominator empty_mean "
+	 "size_average ignore_index reduce reduction label_smoothing denominator empty_mean totals "
 	 "class_axis grad_dtype softcap temperature z_loss shift logit_scale gamma k ece_bins "
 	 "ece_norm n_groups",
 	 "loss grad log_probs probs lse entropy z_loss predicted correct rank accuracy "
@@ -29,8 +29,8 @@ static const struct {
 	 "bits_per_byte"},
 	{"nll_loss",
 	 "log_probs targets [weight] [row_weight] [mask] [groups] [bytes] [grad_output]",
-	 "size_average ignore_index reduce reduction denominator empty_mean class_axis grad_dtype "
-	 "n_groups",
+	 "size_average ignore_index reduce reduction denominator empty_mean totals class_axis "
+	 "grad_dtype n_groups",
 	 "loss grad group_loss_sum group_denominator group_counted group_loss bits_per_byte"},
 	{"log_softmax", "logits [grad_output]", "class_axis grad_dtype",
 	 "log_probs probs grad lse entropy predicted"},
@@ -38,15 +38,16 @@ static const struct {
 	 "probs log_probs grad lse entropy predicted"},
 	{"binary_cross_entropy_with_logits",
 	 "logits targets [weight] [pos_weight] [mask] [grad_output]",
-	 "size_average reduce reduction denominator empty_mean grad_dtype ece_bins ece_norm",
+	 "size_average reduce reduction denominator empty_mean totals grad_dtype ece_bins ece_norm",
 	 "loss grad accuracy ece"},
 	{"binary_cross_entropy", "probs targets [weight] [mask] [grad_output]",
-	 "size_average reduce reduction denominator empty_mean grad_dtype ece_bins ece_norm",
+	 "size_average reduce reduction denominator empty_mean totals grad_dtype ece_bins ece_norm",
 	 "loss grad accuracy ece"},
 	{"kl_div", "log_probs targets [mask] [grad_output]",
-	 "size_average reduce reduction log_target denominator empty_mean grad_dtype", "loss grad"},
+	 "size_average reduce reduction log_target denominator empty_mean totals grad_dtype",
+	 "loss grad"},
 	{"sigmoid_focal_loss", "logits targets [mask] [grad_output]",
-	 "alpha gamma reduction denominator empty_mean grad_dtype", "loss grad"},
+	 "alpha gamma reduction denominator empty_mean totals grad_dtype", "loss grad"},
 };
 
 static void append(char *text, const char *name, bool optional)

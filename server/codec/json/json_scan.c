@@ -33,6 +33,7 @@ void json_scan_start(struct json_scan *scan, struct loss_arena *arena,
 {
 	scan->owner = *owner;
 	scan->nonfinite = scan->numbers = false;
+	scan->reader = NULL;
 	scan->arena = arena;
 	scan->state = STATE_VALUE;
 	scan->depth = 0;
@@ -137,7 +138,7 @@ static const char *close(struct json_scan *scan, const char *p)
 
 static const char *start_string(struct json_scan *scan, const char *p, bool is_key)
 {
-	json_text_start(&scan->text);
+	json_text_start(&scan->text, is_key ? NULL : scan->reader);
 	scan->text_is_key = is_key;
 	scan->state = STATE_STRING;
 	return p + 1;

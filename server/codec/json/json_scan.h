@@ -62,6 +62,9 @@ struct json_scan {
 	struct json_scan_owner owner;
 	bool nonfinite; /* set by the owner where NaN, Infinity and -Infinity may stand */
 	bool numbers;   /* set by the owner where owner.numbers may be asked */
+	/* Set by the owner: whose the text of a string is, but a key's, that begins now; its token
+	 * has none then. NULL: nobody's. */
+	const struct json_text_reader *reader;
 
 	/* The rest belongs to the scanner. */
 	struct loss_arena *arena;

@@ -13,8 +13,9 @@ enum step {
 	STEP_PAIR_U,   /* and then a u */
 };
 
-void json_text_start(struct json_text *text)
+void json_text_start(struct json_text *text, const struct json_text_reader *reader)
 {
+	text->reader = reader;
 	text->bytes[0] = '\0';
 	text->size = 0;
 	text->cut = false;
@@ -25,6 +26,10 @@ void json_text_start(struct json_text *text)
 /* Keeps n bytes, whole characters, or remembers that there was no room. */
 static void keep(struct json_text *text, const char *bytes, size_t n)
 {
+	if (text->reader) {
+		text->reader->put(text->reader->context, bytes, n);
+		return;
+	}
 	size_t room = JSON_TEXT_MAX - text->size;
 	text->cut |= n > room;
 	if (text->cut)
@@ -38,7 +43,7 @@ static void keep(struct json_text *text, const char *bytes, size_t n)
 static void keep_ascii(struct json_text *text, const char *bytes, size_t n)
 {
 	size_t room = JSON_TEXT_MAX - text->size;
-	if (n > room && !text->cut)
+	if (n > room && !text->cut && !text->reader)
 		keep(text, bytes, room);
 	keep(text, bytes, n);
 }
@@ -93,6 +98,9 @@ static bool is_plain(unsigned char byte)
 /* A run of plain bytes and the byte that ends it. */
 static enum json_text_status feed_plain(struct json_text *text, const char **p, const char *limit)
 {
+	const struct json_text_reader *reader = text->reader;
+	if (reader)
+		*p += reader->run(reader->context, *p, (size_t)(limit - *p));
 	const char *first = *p;
 	while (*p < limit && is_plain((unsigned char)**p))
 		++*p;

@@ -19,7 +19,21 @@ enum json_text_status {
 	JSON_TEXT_BAD,  /* *p is at the byte that can not stand there; `expected` says what could */
 };
 
+/* Whose a string's text is, all of it: then nothing is kept. */
+struct json_text_reader {
+	/*
+	 * Takes the longest beginning of what comes next, as it stands there, of which it knows
+	 * each byte to be plain: ASCII, neither a control character nor a quote or a backslash.
+	 * Returns how many bytes.
+	 */
+	size_t (*run)(void *context, const char *bytes, size_t n);
+	/* Takes what run has left, unescaped and whole characters. */
+	void (*put)(void *context, const char *bytes, size_t n);
+	void *context;
+};
+
 struct json_text {
+	const struct json_text_reader *reader; /* NULL: nobody's */
 	/* Unescaped and terminated, never cut inside a character. U+0000 is kept as U+FFFD: no name
 	 * has either, and what is kept stays a C string. */
 	char bytes[JSON_TEXT_MAX + 1];
@@ -36,8 +50,8 @@ struct json_text {
 	unsigned sequence_size;
 };
 
-/* After the opening quote. */
-void json_text_start(struct json_text *text);
+/* After the opening quote; reader may be NULL, and stays where it is. */
+void json_text_start(struct json_text *text, const struct json_text_reader *reader);
 /* Takes bytes from *p up to limit and moves *p. */
 enum json_text_status json_text_feed(struct json_text *text, const char **p, const char *limit);
 

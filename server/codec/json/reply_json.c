@@ -22,6 +22,8 @@ void reply_json_put_totals(struct json_out *out, const struct encoder_input *inp
 	json_out_size_member(out, "rows", totals->rows);
 	json_out_size_member(out, "counted", totals->counted);
 	json_out_size_member(out, "ignored", totals->ignored);
+	if (totals->state)
+		json_out_string_member(out, "state", totals->state);
 	json_out_close(out, '}');
 }
 

@@ -150,6 +150,8 @@ static void put_totals(struct json_out *json, const struct loss_totals *totals)
 	json_out_size_member(json, "rows", totals->rows);
 	json_out_size_member(json, "counted", totals->counted);
 	json_out_size_member(json, "ignored", totals->ignored);
+	if (totals->state)
+		json_out_string_member(json, "state", totals->state);
 }
 
 /* The protocol allows scalars only. */

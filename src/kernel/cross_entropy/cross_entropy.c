@@ -30,7 +30,7 @@
 /* Whether there is nothing to do but the rows' losses. */
 static bool wants_losses_only(const struct loss_plan *plan)
 {
-	return ce_is_plain(plan) && !ce_has_z_loss(plan) && !ce_is_focal(plan) &&
+	return ce_is_plain(plan) && !ce_has_z_loss(plan) && !ce_is_focal(plan) && !plan->judges &&
 	       plan->n_outputs == (size_t)plan->wanted[OUTPUT_LOSS];
 }
 

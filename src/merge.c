@@ -1,0 +1,229 @@
+/* From states of totals to that of all their rows. */
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base64.h"
+#include "means.h"
+#include "state.h"
+#include "tensor.h"
+
+struct loss_merger {
+	struct loss_arena *arena;
+	size_t n;     /* states that were given, good or not */
+	size_t first; /* the first good one; SIZE_MAX: none yet */
+	struct state total, next;
+	unsigned char *bytes; /* room for the next one's */
+	size_t room;
+	double values[N_STATE_SECTIONS]; /* of outputs */
+};
+
+struct loss_merger *loss_merger_create(struct loss_arena *arena)
+{
+	struct loss_merger *merger = loss_arena_array(arena, struct loss_merger, 1);
+	if (!merger)
+		return NULL;
+	merger->arena = arena;
+	merger->n = merger->room = 0;
+	merger->first = SIZE_MAX;
+	merger->total.bins = loss_arena_array(arena, struct state_bin, STATE_MOST_BINS);
+	merger->next.bins = loss_arena_array(arena, struct state_bin, STATE_MOST_BINS);
+	return merger->total.bins && merger->next.bins ? merger : NULL;
+}
+
+/* ---------------------------------------------------------------- adding */
+
+LOSS_PRINTF(4, 5)
+static loss_status refuse(const struct loss_merger *merger, loss_status status,
+			  struct loss_error *err, const char *format, ...)
+{
+	char sentence[400];
+	va_list arguments;
+	va_start(arguments, format);
+	vsnprintf(sentence, sizeof sentence, format, arguments);
+	va_end(arguments);
+	loss_fail(err, status, "totals", "totals[%zu].state %s", merger->n, sentence);
+	loss_error_set_index(err, merger->n, &(size_t){SIZE_MAX}, 1);
+	return status;
+}
+
+static loss_status make_room(struct loss_merger *merger, size_t size, struct loss_error *err)
+{
+	if (size <= merger->room)
+		return LOSS_OK;
+	merger->room = 0;
+	merger->bytes = loss_arena_array(merger->arena, unsigned char, 2 * size);
+	if (!merger->bytes)
+		return loss_arena_failure(merger->arena, err);
+	merger->room = 2 * size;
+	return LOSS_OK;
+}
+
+static loss_status read_text(struct loss_merger *merger, const char *text, size_t n,
+			     struct loss_error *err)
+{
+	const char *why;
+	size_t size;
+	TRY(make_room(merger, BASE64_BYTES(n), err));
+	if (!base64_decode(text, n, merger->bytes, &size))
+		return refuse(merger, LOSS_WRONG_TYPE, err,
+			      "is not base64 (RFC 4648, with padding)");
+	if (!state_read(&merger->next, merger->bytes, size, &why))
+		return refuse(merger, LOSS_WRONG_TYPE, err,
+			      "is not what an evaluation with totals=\"exact\" gives: %s", why);
+	return LOSS_OK;
+}
+
+/* Whether both are parts of one whole. */
+static loss_status check_next(const struct loss_merger *merger, struct loss_error *err)
+{
+	const struct state *total = &merger->total, *next = &merger->next;
+	if (next->loss != total->loss)
+		return refuse(merger, LOSS_ARGUMENT_OUT_OF_RANGE, err,
+			      "is of %s, but totals[%zu].state is of %s", next->loss->name,
+			      merger->first, total->loss->name);
+	if (next->digest != total->digest)
+		return refuse(
+			merger, LOSS_ARGUMENT_OUT_OF_RANGE, err,
+			"is of other arguments or class weights than totals[0].state; of those "
+			"only reduction, size_average, reduce, denominator, empty_mean, "
+			"class_axis, grad_dtype, ignore_index, k and totals may differ");
+	bool bins = state_has(total, STATE_BINS) && state_has(next, STATE_BINS);
+	if (bins && (total->n_bins != next->n_bins || total->norm != next->norm))
+		return refuse(merger, LOSS_ARGUMENT_OUT_OF_RANGE, err,
+			      "has %zu bins, but totals[%zu].state has %zu, or another ece_norm",
+			      next->n_bins, merger->first, total->n_bins);
+	if (next->rows > INT64_MAX - total->rows)
+		return refuse(merger, LOSS_ARGUMENT_OUT_OF_RANGE, err,
+			      "has %llu rows, which with the %llu before are more than 2^63 - 1",
+			      (unsigned long long)next->rows, (unsigned long long)total->rows);
+	return LOSS_OK;
+}
+
+static loss_status add(struct loss_merger *merger, const char *state, size_t n,
+		       struct loss_error *err)
+{
+	TRY(read_text(merger, state, n, err));
+	if (merger->first != SIZE_MAX) {
+		TRY(check_next(merger, err));
+		state_merge(&merger->total, &merger->next);
+		return LOSS_OK;
+	}
+	struct state first = merger->total;
+	merger->total = merger->next;
+	merger->next = first;
+	merger->first = merger->n;
+	return LOSS_OK;
+}
+
+loss_status loss_merger_add(struct loss_merger *merger, const char *state, size_t n,
+			    struct loss_error *err)
+{
+	loss_status status = add(merger, state, n, err);
+	merger->n++;
+	return status;
+}
+
+/* ---------------------------------------------------------------- what they come to */
+
+static double mean(const struct state *state)
+{
+	struct sum divisor = exact_sum_parts(&state->sums[STATE_DENOMINATOR]);
+	if (divisor.high == 0.0)
+		divisor.high = (double)NAN;
+	return mean_of(exact_sum_parts(&state->sums[STATE_LOSS]), divisor);
+}
+
+static double accuracy(const struct state *state)
+{
+	return (double)state->correct / (double)state->counted;
+}
+
+static double perplexity(const struct state *state)
+{
+	return perplexity_of(exact_sum_parts(&state->sums[STATE_NLL]), state->counted);
+}
+
+static double ece(const struct state *state)
+{
+	struct calibration error;
+	calibration_start(&error, state->norm);
+	for (size_t i = 0; i < state->n_bins; i++)
+		calibration_take(&error, &state->bins[i].confidence, state->bins[i].correct,
+				 state->bins[i].rows);
+	return calibration_end(&error, state->counted);
+}
+
+static const struct {
+	const char *name;
+	enum state_section from;
+	double (*value)(const struct state *state);
+} outputs[] = {
+	{"loss", STATE_LOSS, mean},
+	{"accuracy", STATE_CORRECT, accuracy},
+	{"perplexity", STATE_NLL, perplexity},
+	{"ece", STATE_BINS, ece},
+};
+
+/* A scalar beside the others: of the type of results, if it is the loss. */
+static void put_output(struct loss_merger *merger, size_t i, struct loss_result *result)
+{
+	const struct state *state = &merger->total;
+	bool narrow = outputs[i].from == STATE_LOSS && !state->wide;
+	double value = outputs[i].value(state);
+	if (outputs[i].from != STATE_LOSS && state->counted == 0)
+		value = (double)NAN;
+	struct loss_tensor tensor = loss_tensor_make(narrow ? LOSS_F32 : LOSS_F64, 0, NULL,
+						     &merger->values[result->n_outputs]);
+	tensor_put(&tensor, 0, value);
+	result->outputs[result->n_outputs++] = (struct loss_output){outputs[i].name, tensor};
+}
+
+static loss_status put_state(struct loss_merger *merger, struct loss_result *result,
+			     struct loss_error *err)
+{
+	const struct state *state = &merger->total;
+	size_t room = state_room(state_has(state, STATE_BINS) ? state->n_bins : 0);
+	unsigned char *bytes = loss_arena_array(merger->arena, unsigned char, room);
+	char *text = loss_arena_array(merger->arena, char, BASE64_CHARS(room) + 1);
+	if (!bytes || !text)
+		return loss_arena_failure(merger->arena, err);
+	size_t n = state_write(state, bytes);
+	base64_encode(bytes, n, text);
+	text[BASE64_CHARS(n)] = '\0';
+	result->totals = (struct loss_totals){
+		.loss_sum = exact_sum_value(&state->sums[STATE_LOSS]),
+		.denominator = exact_sum_value(&state->sums[STATE_DENOMINATOR]),
+		.rows = state->rows,
+		.counted = state->counted,
+		.ignored = state->rows - state->counted,
+		.state = text,
+	};
+	return LOSS_OK;
+}
+
+loss_status loss_merger_finish(struct loss_merger *merger, struct loss_result *result,
+			       struct loss_error *err)
+{
+	if (merger->first == SIZE_MAX)
+		return loss_fail(err, LOSS_ARGUMENT_OUT_OF_RANGE, "totals",
+				 "totals has no entries, but must have at least 1");
+	result->n_outputs = result->n_warnings = 0;
+	result->has_totals = true;
+	for (size_t i = 0; i < sizeof outputs / sizeof outputs[0]; i++)
+		if (state_has(&merger->total, outputs[i].from))
+			put_output(merger, i, result);
+	return put_state(merger, result, err);
+}
+
+loss_status loss_totals_merge(const char *const *states, size_t n, struct loss_arena *arena,
+			      struct loss_result *result, struct loss_error *err)
+{
+	struct loss_merger *merger = loss_merger_create(arena);
+	if (!merger)
+		return loss_arena_failure(arena, err);
+	for (size_t i = 0; i < n; i++)
+		TRY(loss_merger_add(merger, states[i], strlen(states[i]), err));
+	return loss_merger_finish(merger, result, err);
+}
