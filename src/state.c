@@ -11,6 +11,21 @@
 
 /* ---------------------------------------------------------------- bytes */
 
+#define HASH_START UINT64_C(0xcbf29ce484222325)
+
+/* FNV-1a. */
+static uint64_t hash(uint64_t value, const void *bytes, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		value = (value ^ ((const unsigned char *)bytes)[i]) * UINT64_C(0x100000001b3);
+	return value;
+}
+
+uint64_t state_checksum(const unsigned char *bytes, size_t n)
+{
+	return hash(HASH_START, bytes, n);
+}
+
 static unsigned char *put(unsigned char *to, uint64_t value, size_t bytes)
 {
 	for (size_t i = 0; i < bytes; i++)
@@ -179,11 +194,13 @@ static const char magic[] = {'L', 'T', STATE_VERSION};
 
 #define HEAD_BYTES (sizeof magic + 1 + 8 + 1 + UINT8_MAX + 2 * 8)
 #define SECTION_BYTES (1 + 4)
+#define SUM_BYTES 8
 
 size_t state_room(size_t n_bins)
 {
 	size_t bin = 4 + 2 * 8 + EXACT_BYTES;
-	return HEAD_BYTES + N_STATE_SECTIONS * (SECTION_BYTES + EXACT_BYTES) + n_bins * bin;
+	return HEAD_BYTES + SUM_BYTES + N_STATE_SECTIONS * (SECTION_BYTES + EXACT_BYTES) +
+	       n_bins * bin;
 }
 
 size_t state_write(const struct state *state, unsigned char *bytes)
@@ -204,6 +221,7 @@ size_t state_write(const struct state *state, unsigned char *bytes)
 		to = sections[i].put(state, i, begin + 4);
 		put(begin, (uint64_t)(to - begin - 4), 4);
 	}
+	to = put(to, state_checksum(bytes, (size_t)(to - bytes)), SUM_BYTES);
 	return (size_t)(to - bytes);
 }
 
@@ -227,6 +245,13 @@ static bool read_head(struct state *state, struct reader *reader, const char **w
 		return false;
 	*why = "it is of another version";
 	if (reader->at[sizeof magic - 1] != STATE_VERSION)
+		return false;
+	*why = "it is damaged, or a part of one";
+	if (left_of(reader) < sizeof magic + SUM_BYTES)
+		return false;
+	reader->end -= SUM_BYTES;
+	struct reader sum = {reader->end, reader->end + SUM_BYTES, false};
+	if (state_checksum(reader->at, left_of(reader)) != get(&sum, SUM_BYTES))
 		return false;
 	reader->at += sizeof magic;
 	wide = get(reader, 1);
@@ -306,16 +331,6 @@ void state_merge(struct state *state, const struct state *other)
 }
 
 /* ---------------------------------------------------------------- the digest */
-
-#define HASH_START UINT64_C(0xcbf29ce484222325)
-
-/* FNV-1a. */
-static uint64_t hash(uint64_t value, const void *bytes, size_t n)
-{
-	for (size_t i = 0; i < n; i++)
-		value = (value ^ ((const unsigned char *)bytes)[i]) * UINT64_C(0x100000001b3);
-	return value;
-}
 
 /* A number by its value: one zero, one NaN. */
 static uint64_t hash_number(uint64_t value, double number)

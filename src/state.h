@@ -8,6 +8,7 @@
  *   u8, n characters: the loss
  *   u64   rows, u64 counted
  *   sections, in the order below and each once: u8 tag, u32 length, so many bytes
+ *   u64   checksum of all before it: against damage, not against people
  *
  * Integers are little-endian, sums as exact_sum_write has them. A version that knows more sections
  * has them after these, or has another number.
@@ -71,6 +72,9 @@ static inline bool state_has(const struct state *state, enum state_section secti
 size_t state_room(size_t n_bins);
 /* Writes them, and returns how many there are. */
 size_t state_write(const struct state *state, unsigned char *bytes);
+
+/* FNV-1a, in which no two texts that differ in one byte are equal. */
+uint64_t state_checksum(const unsigned char *bytes, size_t n);
 
 /* Reads a state whose bins have room. On failure *why is a few words about what is wrong, static,
  * and the state has no meaning. */

@@ -62,7 +62,25 @@ run_c() { # name
   ${CC:-cc} -std=c17 -Wall -Wextra -o "$scratch/$1" "$examples/$1.c" -lcurl -lcjson && "$scratch/$1"
 }
 
-echo 1..14
+# Two values, and that they are those of the whole.
+run_shards() {
+  LOSSD=$lossd sh "$examples/shards.sh" >"$scratch/shards" || return
+  awk '$1 == "loss" && $2 > 0 { loss = 1 } $1 == "ece" && $2 > 0 { ece = 1 }
+       /^the same bits as the whole$/ { same = 1 } END { exit !(NR == 5 && loss && ece && same) }' "$scratch/shards"
+}
+
+shards() {
+  count=$((count + 1))
+  if run_shards 2>"$scratch/err"; then
+    echo "ok $count - shards"
+  else
+    echo "not ok $count - shards"
+    sed 's/^/# /' "$scratch/shards" "$scratch/err"
+    failed=$((failed + 1))
+  fi
+}
+
+echo 1..15
 if ! start_server; then
   echo "Bail out! $lossd did not become ready: $(tail -n 1 "$scratch/log" 2>/dev/null)"
   exit 1
@@ -83,4 +101,5 @@ for name in libcurl safetensors oip; do
 done
 judge=check_documents
 example 'Python, documents' 'command -v python3' python3 "$examples/documents.py"
+shards
 exit $((failed > 0))

@@ -71,7 +71,9 @@ void wire_write_argument(FILE *stream, const struct loss_value *value)
 
 void wire_read_totals(struct wire_reply *reply, const cJSON *totals)
 {
+	const cJSON *state = totals ? json_find(totals, "state") : NULL;
 	reply->has_totals = totals != NULL;
+	reply->state = state ? strdup(json_string(state)) : NULL;
 	if (totals)
 		reply->totals = (struct fixture_totals){
 			.loss_sum = json_number(json_member(totals, "loss_sum")),
@@ -99,6 +101,7 @@ void wire_read_refusal(struct wire_reply *reply, const struct reply *got)
 
 void wire_reply_free(struct wire_reply *reply)
 {
+	free(reply->state);
 	for (size_t i = 0; i < reply->n_outputs; i++)
 		free((void *)(uintptr_t)reply->outputs[i].values);
 	reply->n_outputs = 0;

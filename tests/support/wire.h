@@ -19,6 +19,7 @@ struct wire_reply {
 	char names[LOSS_MAX_OUTPUTS][64]; /* of the outputs */
 	bool has_totals;
 	struct fixture_totals totals;
+	char *state; /* of totals="exact", else NULL */
 	bool warns;
 };
 

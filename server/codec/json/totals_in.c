@@ -33,7 +33,7 @@ struct totals_in {
 	size_t entry;    /* of the list, the one that is open or comes */
 	bool is_list;    /* the whole is an array */
 	bool found_list; /* the whole is an object with one */
-	char other[64];  /* the first member of the whole that does not count */
+	char other[60];  /* the first member of the whole that does not count */
 	struct json_text_reader reader;
 	struct loss_buffer *state;
 	struct fault fault; /* none of syntax */
@@ -55,7 +55,9 @@ static struct loss_error *refuse(struct totals_in *in, loss_status status)
 	char entry[32] = "";
 	if (!err)
 		return NULL;
-	if (in->is_list || in->found_list)
+	if (level->role == ROLE_TOP && level->next == MEMBER_TOTALS)
+		snprintf(entry, sizeof entry, "/totals");
+	else if (level->role != ROLE_TOP && (in->is_list || in->found_list))
 		snprintf(entry, sizeof entry, "%s/%zu", in->found_list ? "/totals" : "", in->entry);
 	snprintf(in->place, sizeof in->place, "%s%s%s", entry,
 		 level->role == ROLE_TOTALS ? "/totals" : "",
@@ -184,6 +186,8 @@ static void check_state(struct totals_in *in, const struct level *level)
 		return;
 	name_place(in, label);
 	if (level->role == ROLE_TOP)
+		snprintf(in->place, sizeof in->place, "/totals");
+	if (level->role == ROLE_TOP)
 		loss_fail(err, LOSS_MISSING_FIELD, "totals",
 			  "merging needs \"totals\", an array of what evaluations with "
 			  "totals=\"exact\" gave as totals");
@@ -197,6 +201,7 @@ static void check_others(struct totals_in *in)
 	struct loss_error *err;
 	if (!in->found_list || !in->other[0] || !(err = refuse(in, LOSS_UNKNOWN_FIELD)))
 		return;
+	snprintf(in->place, sizeof in->place, "/%s", in->other);
 	loss_fail(err, LOSS_UNKNOWN_FIELD, in->other,
 		  "there is no member \"%s\" here; there may be \"totals\"", in->other);
 }
@@ -304,5 +309,8 @@ const char *totals_in_pointer(const struct totals_in *in)
 loss_status totals_in_finish(struct totals_in *in, struct loss_result *result,
 			     struct loss_error *err)
 {
-	return loss_merger_finish(in->merger, result, err);
+	loss_status status = loss_merger_finish(in->merger, result, err);
+	if (status != LOSS_OK)
+		snprintf(in->place, sizeof in->place, "/totals");
+	return status;
 }
