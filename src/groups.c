@@ -7,6 +7,7 @@
 #include "exact_sum.h"
 #include "means.h"
 #include "names.h"
+#include "state_groups.h"
 #include "status.h"
 #include "targets.h"
 #include "team.h"
@@ -134,13 +135,11 @@ static struct some rows_of(const struct loss_plan *plan, size_t g)
 	return (struct some){plan->groups.rows + first, plan->groups.ends[g] - first};
 }
 
-static struct sum add_losses(const struct loss_plan *plan, struct some some)
+static void add_losses(const struct loss_plan *plan, struct some some, struct exact_sum *sum)
 {
-	struct exact_sum sum;
-	exact_sum_clear(&sum);
+	exact_sum_clear(sum);
 	for (size_t i = 0; i < some.n; i++)
-		exact_sum_add(&sum, plan->row_losses[some.rows[i]]);
-	return exact_sum_parts(&sum);
+		exact_sum_add(sum, plan->row_losses[some.rows[i]]);
 }
 
 /* What a row adds to the denominator. */
@@ -154,15 +153,18 @@ static double share_of(const struct loss_plan *plan, size_t r)
 	return plan_class_weight(plan, (size_t)y) * weight;
 }
 
-static struct sum add_shares(const struct loss_plan *plan, struct some some)
+static bool are_weighed(const struct loss_plan *plan)
 {
-	struct exact_sum sum;
-	if (!plan->present[LOSS_ROLE_WEIGHT] && !plan->present[LOSS_ROLE_ROW_WEIGHT])
-		return sum_from((double)some.n);
-	exact_sum_clear(&sum);
-	for (size_t i = 0; i < some.n; i++)
-		exact_sum_add(&sum, share_of(plan, some.rows[i]));
-	return exact_sum_parts(&sum);
+	return plan->present[LOSS_ROLE_WEIGHT] || plan->present[LOSS_ROLE_ROW_WEIGHT];
+}
+
+static void add_shares(const struct loss_plan *plan, struct some some, struct exact_sum *sum)
+{
+	exact_sum_clear(sum);
+	if (!are_weighed(plan))
+		exact_sum_add_count(sum, some.n);
+	for (size_t i = 0; are_weighed(plan) && i < some.n; i++)
+		exact_sum_add(sum, share_of(plan, some.rows[i]));
 }
 
 static double mean(const struct loss_plan *plan, struct sum losses, struct sum shares, size_t n)
@@ -181,13 +183,16 @@ static void put_number(const struct loss_plan *plan, enum output output, size_t 
 static void put_group(const struct loss_plan *plan, size_t g)
 {
 	struct some some = rows_of(plan, g);
-	struct sum shares = add_shares(plan, some);
+	struct exact_sum sum;
+	add_shares(plan, some, &sum);
+	struct sum shares = exact_sum_parts(&sum);
 	if (plan->wanted[OUTPUT_GROUP_COUNTED])
 		((int64_t *)plan->outputs[OUTPUT_GROUP_COUNTED].data)[g] = (int64_t)some.n;
 	put_number(plan, OUTPUT_GROUP_DENOMINATOR, g, shares.high);
 	if (!plan->row_losses)
 		return;
-	struct sum losses = add_losses(plan, some);
+	add_losses(plan, some, &sum);
+	struct sum losses = exact_sum_parts(&sum);
 	put_number(plan, OUTPUT_GROUP_LOSS_SUM, g, losses.high);
 	put_number(plan, OUTPUT_GROUP_LOSS, g, mean(plan, losses, shares, some.n));
 }
@@ -216,4 +221,29 @@ void groups_finish(struct loss_plan *plan, int threads)
 		return;
 	groups->finished = true;
 	team_share(rows + groups->n < SHARED_FROM ? 1 : threads, n, put_some, plan);
+}
+
+/* ---------------------------------------------------------------- their state */
+
+size_t groups_state_room(const struct loss_plan *plan)
+{
+	size_t n = 0;
+	for (size_t g = 0; groups_are_wanted(plan) && g < plan->groups.n; g++)
+		n += rows_of(plan, g).n > 0;
+	return n * STATE_GROUP_BYTES; /* no more of them than rows */
+}
+
+size_t groups_write_state(const struct loss_plan *plan, unsigned char *bytes)
+{
+	unsigned char *to = bytes;
+	for (size_t g = 0; groups_are_wanted(plan) && g < plan->groups.n; g++) {
+		struct some some = rows_of(plan, g);
+		struct state_group group = {.index = g, .counted = some.n};
+		if (some.n == 0)
+			continue;
+		add_losses(plan, some, &group.loss);
+		add_shares(plan, some, &group.denominator);
+		to += state_group_write(&group, to);
+	}
+	return (size_t)(to - bytes);
 }

@@ -18,6 +18,11 @@ loss_status groups_list(struct loss_plan *plan, struct loss_arena *arena, struct
 /* Whether an output about groups is wanted. */
 bool groups_are_wanted(const struct loss_plan *plan);
 
+/* What groups add to the state of totals (state_groups.h): the most bytes that it takes, 0 unless
+ * an output about groups is wanted; and those bytes, how many they are being returned. */
+size_t groups_state_room(const struct loss_plan *plan);
+size_t groups_write_state(const struct loss_plan *plan, unsigned char *bytes);
+
 /* Fills the outputs about groups, with a team of up to `threads`, unless that is done. All rows
  * have been evaluated. Stops where the run is cancelled. */
 void groups_finish(struct loss_plan *plan, int threads);

@@ -119,7 +119,7 @@ struct loss_plan {
 	uint64_t taken, used;
 	/* What they come to without any rounding, where that is wanted: state.h. */
 	struct state *state;
-	unsigned char *state_bytes;
+	unsigned char *state_bytes, *group_bytes;
 	char *state_text;
 	struct exact_sum weights; /* where rows are weighed: what the denominator is rounded from */
 

@@ -3,6 +3,7 @@
 
 #include "bytes.h"
 #include "calibration.h"
+#include "groups.h"
 #include "shapes.h"
 #include "state.h"
 
@@ -47,7 +48,8 @@ static loss_status make_outputs(struct loss_plan *plan, struct loss_arena *arena
 static loss_status make_rows(struct loss_plan *plan, struct loss_arena *arena,
 			     struct loss_error *err)
 {
-	bool losses = plan->wanted[OUTPUT_GROUP_LOSS_SUM] || plan->wanted[OUTPUT_GROUP_LOSS];
+	bool losses = plan->wanted[OUTPUT_GROUP_LOSS_SUM] || plan->wanted[OUTPUT_GROUP_LOSS] ||
+		      (groups_are_wanted(plan) && state_is_wanted(plan));
 	bool nlls = plan->wanted[OUTPUT_BITS_PER_BYTE] && bytes_are_by_group(plan);
 	if (losses && !(plan->row_losses = loss_arena_array(arena, double, plan->rows)))
 		return loss_arena_failure(arena, err);

@@ -15,7 +15,9 @@
 #include "../support/exact_sum.h"
 #include "../support/random.h"
 #include "../support/ulp.h"
+#include "base64.h"
 #include "kernel/oracle.h"
+#include "state.h"
 
 #define MOST_CLASSES 40
 #define LN_2 0.6931471805599453094172321214581765681L
@@ -521,6 +523,136 @@ static void any_split_adds_up(void **state)
 	}
 }
 
+/* ---------------------------------------------------------------- states of totals */
+
+#define MOST_PARTS 8
+
+/* Rows of some order, in as many parts as there is room for; the texts are the caller's to free. */
+static size_t evaluate_parts(const struct rows *rows, struct random *random, const size_t *order,
+			     char **texts)
+{
+	size_t parts = 0;
+	struct form form = {.integer = LOSS_I16};
+	for (size_t at = 0; at < rows->n; at += form.n) {
+		struct eval part;
+		size_t left = rows->n - at;
+		form.order = order + at;
+		form.n = parts == MOST_PARTS - 1 ? left : 1 + random_below(random, left);
+		start(&part, rows, &form);
+		eval_string(&part, "totals", "exact");
+		eval_run(&part, 1 + (int)random_below(random, 4));
+		texts[parts++] = strdup(part.result.totals.state);
+		eval_end(&part);
+	}
+	return parts;
+}
+
+/* Two of them become one, until one is left. */
+static void merge_texts(struct random *random, char **texts, size_t n)
+{
+	for (; n > 1; n--) {
+		struct loss_arena *arena = loss_arena_create(NULL);
+		struct loss_result result;
+		struct loss_error err = {.detail = ""};
+		size_t i = random_below(random, n - 1);
+		const char *const two[] = {texts[i + 1], texts[i]};
+		require(loss_totals_merge(two, 2, arena, &result, &err) == LOSS_OK, "%s",
+			err.detail);
+		char *merged = strdup(result.totals.state);
+		free(texts[i]);
+		free(texts[i + 1]);
+		texts[i] = merged;
+		memmove(texts + i + 1, texts + i + 2, (n - i - 2) * sizeof(*texts));
+		loss_arena_destroy(arena);
+	}
+}
+
+/* A state alone, and what it comes to, is what the whole has said. */
+static void require_whole(const char *text, const struct eval *whole)
+{
+	struct loss_arena *arena = loss_arena_create(NULL);
+	struct loss_result result;
+	struct loss_error err = {.detail = ""};
+	size_t found = 0;
+	require(strcmp(text, whole->result.totals.state) == 0, "the state is not the whole's");
+	require(loss_totals_merge(&text, 1, arena, &result, &err) == LOSS_OK, "%s", err.detail);
+	for (size_t i = 0; i < result.n_outputs; i++) {
+		const struct loss_output *output = &result.outputs[i];
+		if (strncmp(output->name, "group_", 6) != 0)
+			continue;
+		require(eval_same_bits(&output->tensor, eval_output(whole, output->name)),
+			"merged: %s has other bits", output->name);
+		found++;
+	}
+	assert_int_equal(found, 4);
+	loss_arena_destroy(arena);
+}
+
+static void states_of_any_split_are_those_of_the_whole(void **state)
+{
+	struct random random = random_start(0x67205);
+	(void)state;
+	for (size_t i = 0; i < random_cases(40); i++) {
+		struct rows rows = draw(&random, 1 + random_below(&random, 200));
+		size_t *order = in_order(rows.n);
+		struct form form = {.order = order, .n = rows.n, .integer = LOSS_I32};
+		char *texts[MOST_PARTS];
+		struct eval whole;
+		start(&whole, &rows, &form);
+		eval_string(&whole, "totals", "exact");
+		eval_run(&whole, 1);
+		random_order(&random, order, rows.n);
+		merge_texts(&random, texts, evaluate_parts(&rows, &random, order, texts));
+		require_whole(texts[0], &whole);
+		free(texts[0]);
+		eval_end(&whole);
+		free(order);
+		free_rows(&rows);
+	}
+}
+
+/* Some bytes of a state are others, with a checksum that is right. */
+static void states_that_lie_harm_nobody(void **state)
+{
+	struct random random = random_start(0x67206);
+	size_t refused = 0, n = random_cases(3000);
+	struct rows rows = draw(&random, 60);
+	size_t *order = in_order(rows.n), size;
+	const struct form form = {.order = order, .n = rows.n, .integer = LOSS_I32};
+	struct eval whole;
+	(void)state;
+	start(&whole, &rows, &form);
+	eval_string(&whole, "totals", "exact");
+	eval_run(&whole, 1);
+	const char *text = whole.result.totals.state;
+	unsigned char *bytes = alloc(strlen(text));
+	char *lie = alloc(strlen(text));
+	for (size_t i = 0; i < n; i++) {
+		struct loss_budget *budget = loss_budget_create(UINT64_C(64) << 20);
+		struct loss_arena *arena = loss_arena_create(budget);
+		struct loss_result result;
+		require(base64_decode(text, strlen(text), bytes, &size), "no base64");
+		for (size_t k = 1 + random_below(&random, 3); k > 0; k--)
+			bytes[random_below(&random, size - 8)] =
+				(unsigned char)random_bits(&random);
+		uint64_t sum = state_checksum(bytes, size - 8);
+		for (size_t k = 0; k < 8; k++)
+			bytes[size - 8 + k] = (unsigned char)(sum >> 8 * k);
+		base64_encode(bytes, size, lie);
+		lie[strlen(text)] = '\0';
+		const char *const two[] = {lie, text};
+		refused += loss_totals_merge(two, 2, arena, &result, NULL) != LOSS_OK;
+		loss_arena_destroy(arena);
+		loss_budget_destroy(budget);
+	}
+	assert_true(refused > n / 4 && refused < n);
+	free(lie);
+	free(bytes);
+	eval_end(&whole);
+	free(order);
+	free_rows(&rows);
+}
+
 /* ---------------------------------------------------------------- many groups */
 
 /* A row each, and some groups of two; as many groups as rows, and a hundred times as many. */
@@ -571,6 +703,8 @@ int main(void)
 		cmocka_unit_test(neither_order_nor_threads_nor_types_show),
 		cmocka_unit_test(shifted_rows_are_those_of_the_next_entry),
 		cmocka_unit_test(any_split_adds_up),
+		cmocka_unit_test(states_of_any_split_are_those_of_the_whole),
+		cmocka_unit_test(states_that_lie_harm_nobody),
 		cmocka_unit_test(as_many_groups_as_there_are_rows),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
