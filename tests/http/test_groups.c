@@ -276,6 +276,48 @@ static void rows_as_they_arrive(void **state)
 	loss_arena_destroy(arena);
 }
 
+#define EXACT "\"totals\":\"exact\",\"n_groups\":2,\"outputs\":[\"group_loss\"],"
+#define SEQUENCE(logits, targets, groups)                                                          \
+	"{\"logits\":[" logits "],\"targets\":[" targets "],\"groups\":[" groups "]," EXACT        \
+	"\"class_axis\":-1,\"shift\":true}"
+#define LOGITS_1 "[[2,0.5,-1],[0.1,0.2,0.3],[1,0,-2],[0,0.5,0]]"
+#define LOGITS_2 "[[0,1,0],[1.5,-0.5,0.5],[0,0,0],[0,0,0]]"
+
+static cJSON *post(const char *path, const char *body)
+{
+	struct reply reply;
+	client_post(client, path, body, &reply);
+	if (reply.status != 200)
+		fail_msg("%s: %s", body, reply.body);
+	cJSON *json = reply_json(&reply);
+	reply_free(&reply);
+	return json;
+}
+
+/* A sequence a request: a document lies in both. Their states come to that of both at once. */
+static void sequences_one_by_one(void **state)
+{
+	cJSON *first = post(PATH, SEQUENCE(LOGITS_1, "[2,0,1,2]", "[0,0,0,1]"));
+	cJSON *second = post(PATH, SEQUENCE(LOGITS_2, "[0,1,0,-100]", "[1,1,1,-1]"));
+	cJSON *whole = post(PATH, SEQUENCE(LOGITS_1 "," LOGITS_2, "[2,0,1,2],[0,1,0,-100]",
+					   "[0,0,0,1],[1,1,1,-1]"));
+	char body[4000];
+	(void)state;
+	snprintf(body, sizeof body, "{\"totals\":[{\"state\":\"%s\"},{\"state\":\"%s\"}]}",
+		 json_string(json_member(json_member(second, "totals"), "state")),
+		 json_string(json_member(json_member(first, "totals"), "state")));
+	cJSON *merged = post("/v1/totals/merge", body);
+	assert_true(cJSON_Compare(json_member(merged, "totals"), json_member(whole, "totals"), 1));
+	assert_true(cJSON_Compare(json_member(merged, "group_loss"),
+				  json_member(whole, "group_loss"), 1));
+	assert_int_equal(cJSON_GetArraySize(json_member(merged, "group_counted")), 2);
+	assert_true(json_number(json_member(merged, "group_counted")->child) == 2);
+	cJSON_Delete(merged);
+	cJSON_Delete(whole);
+	cJSON_Delete(second);
+	cJSON_Delete(first);
+}
+
 static int start_limited(void **state)
 {
 	static const char *const flags[] = {"--max-elements", "2000", NULL};
@@ -292,6 +334,7 @@ int main(void)
 		cmocka_unit_test(as_many_groups_as_the_limit_lets),
 		cmocka_unit_test(no_rows),
 		cmocka_unit_test(rows_as_they_arrive),
+		cmocka_unit_test(sequences_one_by_one),
 	};
 	return cmocka_run_group_tests(tests, start_limited, group_stop);
 }
