@@ -17,8 +17,10 @@
 static void clear(const struct loss_plan *plan, struct partial *partial)
 {
 	exact_feed_clear(&partial->loss);
-	exact_feed_clear(&partial->z_loss);
-	exact_feed_clear(&partial->nll);
+	if (partial->z_loss)
+		exact_feed_clear(partial->z_loss);
+	if (partial->nll)
+		exact_feed_clear(partial->nll);
 	partial->correct = partial->top = 0;
 	if (plan->wanted[OUTPUT_ECE])
 		calibration_clear(plan, partial);
@@ -62,20 +64,20 @@ static void give_back(struct loss_plan *plan, const struct partial *partial)
 				   __ATOMIC_RELEASE);
 }
 
-static void flush(const struct loss_plan *plan, struct partial *partial)
+static void merge_feed(const struct loss_plan *plan, struct exact_feed *total,
+		       struct exact_feed *feed)
 {
-	exact_feed_flush(&partial->loss, plan->kernels);
-	exact_feed_flush(&partial->z_loss, plan->kernels);
-	exact_feed_flush(&partial->nll, plan->kernels);
+	if (!feed)
+		return;
+	exact_feed_flush(feed, plan->kernels);
+	exact_sum_merge(&total->sum, &feed->sum);
 }
 
-/* Adds a partial of which nothing waits to another one. */
-static void merge(const struct loss_plan *plan, struct partial *total,
-		  const struct partial *partial)
+static void merge(const struct loss_plan *plan, struct partial *total, struct partial *partial)
 {
-	exact_sum_merge(&total->loss.sum, &partial->loss.sum);
-	exact_sum_merge(&total->z_loss.sum, &partial->z_loss.sum);
-	exact_sum_merge(&total->nll.sum, &partial->nll.sum);
+	merge_feed(plan, &total->loss, &partial->loss);
+	merge_feed(plan, total->z_loss, partial->z_loss);
+	merge_feed(plan, total->nll, partial->nll);
 	total->correct += partial->correct;
 	total->top += partial->top;
 	if (plan->wanted[OUTPUT_ECE])
@@ -88,11 +90,8 @@ static struct partial *reduce(struct loss_plan *plan)
 	struct partial *total = plan->partials;
 	if (!(plan->used & 1))
 		clear(plan, total);
-	for (uint64_t left = plan->used & ~UINT64_C(1); left != 0; left &= left - 1) {
-		struct partial *partial = &plan->partials[__builtin_ctzll(left)];
-		flush(plan, partial);
-		merge(plan, total, partial);
-	}
+	for (uint64_t left = plan->used & ~UINT64_C(1); left != 0; left &= left - 1)
+		merge(plan, total, &plan->partials[__builtin_ctzll(left)]);
 	plan->used = 1;
 	return total;
 }
@@ -294,7 +293,7 @@ static double topk_accuracy(const struct loss_plan *plan, struct partial *total)
 
 static double perplexity(const struct loss_plan *plan, struct partial *total)
 {
-	return perplexity_of(exact_feed_parts(&total->nll, plan->kernels), plan->counted);
+	return perplexity_of(exact_feed_parts(total->nll, plan->kernels), plan->counted);
 }
 
 static double ece(const struct loss_plan *plan, struct partial *total)
@@ -304,7 +303,7 @@ static double ece(const struct loss_plan *plan, struct partial *total)
 
 static double bits_per_byte(const struct loss_plan *plan, struct partial *total)
 {
-	return bytes_bits_each(plan, exact_feed_parts(&total->nll, plan->kernels));
+	return bytes_bits_each(plan, exact_feed_parts(total->nll, plan->kernels));
 }
 
 /* Outputs of one value about all counted rows, NaN when there are none. */
@@ -317,6 +316,11 @@ static const struct {
 	{OUTPUT_BITS_PER_BYTE, bits_per_byte},
 };
 
+static struct sum z_loss_of(const struct loss_plan *plan, struct partial *total)
+{
+	return total->z_loss ? exact_feed_parts(total->z_loss, plan->kernels) : sum_from(0.0);
+}
+
 static void put_scalars(const struct loss_plan *plan, struct partial *total, struct sum loss)
 {
 	bool reduced = plan->reduction != REDUCTION_NONE;
@@ -324,7 +328,7 @@ static void put_scalars(const struct loss_plan *plan, struct partial *total, str
 		tensor_put(&plan->outputs[OUTPUT_LOSS], 0, reduced_loss(plan, loss));
 	if (plan->wanted[OUTPUT_Z_LOSS] && reduced)
 		tensor_put(&plan->outputs[OUTPUT_Z_LOSS], 0,
-			   reduced_loss(plan, exact_feed_parts(&total->z_loss, plan->kernels)));
+			   reduced_loss(plan, z_loss_of(plan, total)));
 	for (size_t i = 0; i < sizeof summaries / sizeof summaries[0]; i++)
 		if (plan->wanted[summaries[i].output])
 			tensor_put(&plan->outputs[summaries[i].output], 0,

@@ -156,12 +156,11 @@ ROW(n_groups) = {
 	INTEGER("n_groups",
 		"How many groups there are, whether rows are of them or not; one more than the "
 		"largest entry of groups that counts unless given.")};
-ROW(totals) = {FIELD(TOTALS, totals), DEFAULT_CHOICE("plain"), .apart = true,
-	       CHOICE("totals", totals_kinds,
-		      "exact adds state to totals: all that the reduction has come to, without any "
-		      "rounding, for POST /v1/totals/merge and `lossd merge`. Whatever parts a "
-		      "data set was "
-		      "cut into, merging their states gives the bits of the whole.")};
+ROW(totals) = {
+	FIELD(TOTALS, totals), DEFAULT_CHOICE("plain"), .apart = true,
+	CHOICE("totals", totals_kinds,
+	       "With exact, totals have a state: all that the reduction has come to, without any "
+	       "rounding. Merging the states of parts gives the bits of the whole.")};
 
 /* What arguments come to that are not given; nothing changes by those that a loss does not have.
  * The reduction and gamma, which losses differ in, stand apart. */

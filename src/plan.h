@@ -23,9 +23,10 @@ struct calibration_bin {
  * order they come. */
 struct partial {
 	struct exact_feed loss;
-	struct exact_feed z_loss; /* that part of it */
-	struct exact_feed nll;    /* of counted rows, unweighted; where it is wanted */
-	size_t correct, top;      /* rows of rank 0, and below k */
+	/* NULL where there is none, or nobody wants it: that part of it, and -log p_y of counted
+	 * rows, unweighted. */
+	struct exact_feed *z_loss, *nll;
+	size_t correct, top; /* rows of rank 0, and below k */
 	/* Of counted rows, where ece is wanted: args.ece_bins of them, and what bin 0 has beside.
 	 */
 	struct exact_sum tiny;

@@ -60,6 +60,25 @@ static loss_status make_rows(struct loss_plan *plan, struct loss_arena *arena,
 	return LOSS_OK;
 }
 
+/* Of those sums that not all plans have: z_loss, then -log p_y. */
+static loss_status make_partials(struct loss_plan *plan, struct loss_arena *arena,
+				 struct loss_error *err)
+{
+	size_t z = plan->args.z_loss > 0.0 || plan->wanted[OUTPUT_Z_LOSS], both = z + plan->scores;
+	struct exact_feed *feeds = NULL;
+	plan->partials = loss_arena_array(arena, struct partial, plan->n_partials);
+	if (both > 0)
+		feeds = loss_arena_array(arena, struct exact_feed, both * plan->n_partials);
+	if (!plan->partials || (both > 0 && !feeds))
+		return loss_arena_failure(arena, err);
+	for (size_t i = 0; i < plan->n_partials; i++) {
+		struct exact_feed *own = both > 0 ? feeds + both * i : NULL;
+		plan->partials[i].z_loss = z ? own : NULL;
+		plan->partials[i].nll = plan->scores ? own + z : NULL;
+	}
+	return LOSS_OK;
+}
+
 static loss_status make_blocks(struct loss_plan *plan, struct loss_arena *arena,
 			       struct loss_error *err)
 {
@@ -71,9 +90,7 @@ static loss_status make_blocks(struct loss_plan *plan, struct loss_arena *arena,
 	plan->taken = plan->used = 0;
 	if (plan->streams) /* all of a block's input is held: blocks of its own */
 		plan->n_blocks = 1;
-	plan->partials = loss_arena_array(arena, struct partial, plan->n_partials);
-	if (!plan->partials)
-		return loss_arena_failure(arena, err);
+	TRY(make_partials(plan, arena, err));
 	return calibration_make(plan, arena, err);
 }
 

@@ -476,16 +476,20 @@ loss_status state_make(struct loss_plan *plan, struct loss_arena *arena, struct 
 	return LOSS_OK;
 }
 
-static const struct exact_sum *flushed(const struct loss_plan *plan, struct exact_feed *feed)
-{
-	exact_feed_flush(feed, plan->kernels);
-	return &feed->sum;
-}
-
 static void set_sum(struct state *state, enum state_section section, const struct exact_sum *sum)
 {
 	exact_sum_clear(&state->sums[section]);
 	exact_sum_merge(&state->sums[section], sum);
+}
+
+/* Of a feed that there is. */
+static void take_feed(const struct loss_plan *plan, struct exact_feed *feed,
+		      enum state_section section)
+{
+	if (!feed)
+		return;
+	exact_feed_flush(feed, plan->kernels);
+	set_sum(plan->state, section, &feed->sum);
 }
 
 static void set_denominator(const struct loss_plan *plan, struct state *state)
@@ -499,10 +503,10 @@ static void set_denominator(const struct loss_plan *plan, struct state *state)
 const char *state_of_plan(struct loss_plan *plan, struct partial *total)
 {
 	struct state *state = plan->state;
-	set_sum(state, STATE_LOSS, flushed(plan, &total->loss));
+	take_feed(plan, &total->loss, STATE_LOSS);
+	take_feed(plan, total->nll, STATE_NLL);
+	take_feed(plan, total->z_loss, STATE_Z_LOSS);
 	set_denominator(plan, state);
-	set_sum(state, STATE_NLL, flushed(plan, &total->nll));
-	set_sum(state, STATE_Z_LOSS, flushed(plan, &total->z_loss));
 	state->correct = total->correct;
 	for (size_t i = 0; i < state->n_bins; i++) {
 		state->bins[i].rows = total->bins[i].rows;

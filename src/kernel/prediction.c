@@ -164,7 +164,7 @@ void predictions_write(struct rows *rows, struct partial *partial)
 	for (unsigned left = all.counted; left != 0; left &= left - 1) {
 		size_t lane = (size_t)__builtin_ctz(left);
 		if (plan->scores)
-			exact_feed_add(&partial->nll, plan->kernels, all.nll[lane]);
+			exact_feed_add(partial->nll, plan->kernels, all.nll[lane]);
 		if (plan->wanted[OUTPUT_ECE])
 			calibrate(rows, &all, lane, partial);
 	}

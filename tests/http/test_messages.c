@@ -64,7 +64,8 @@ static const struct said names[] = {
 	 "cross_entropy has no field \"pos_weight\"; there are logits, targets, weight, "
 	 "row_weight, mask, groups, bytes, grad_output, size_average, ignore_index, reduce, "
 	 "reduction, "
-	 "label_smoothing, denominator, empty_mean, class_axis, grad_dtype, softcap, temperature, "
+	 "label_smoothing, denominator, empty_mean, totals, class_axis, grad_dtype, softcap, "
+	 "temperature, "
 	 "z_loss, shift, logit_scale, gamma, k, ece_bins, ece_norm, n_groups, outputs and "
 	 "non_finite"},
 	{"cross_entropy",
@@ -128,7 +129,8 @@ static const struct said names[] = {
 	 "cross_entropy has no field \"zzzz\"; there are logits, targets, weight, row_weight, "
 	 "mask, groups, bytes, grad_output, size_average, ignore_index, reduce, reduction, "
 	 "label_smoothing, "
-	 "denominator, empty_mean, class_axis, grad_dtype, softcap, temperature, z_loss, shift, "
+	 "denominator, empty_mean, totals, class_axis, grad_dtype, softcap, temperature, z_loss, "
+	 "shift, "
 	 "logit_scale, gamma, k, ece_bins, ece_norm, n_groups, outputs and non_finite"},
 	{"nll_loss", "{\"logits\": 1}",
 	 "nll_loss has no field \"logits\"; use \"log_probs\": logarithms of probabilities, as "
@@ -138,12 +140,13 @@ static const struct said names[] = {
 	 "outputs and non_finite"},
 	{"kl_div", "{\"eps\": 1}",
 	 "kl_div has no field \"eps\"; there are log_probs, targets, mask, grad_output, "
-	 "size_average, reduce, reduction, log_target, denominator, empty_mean, grad_dtype, "
+	 "size_average, reduce, reduction, log_target, denominator, empty_mean, totals, "
+	 "grad_dtype, "
 	 "outputs and non_finite"},
 	{"binary_cross_entropy_with_logits", "{\"sample_weight\": 1}",
 	 "binary_cross_entropy_with_logits has no field \"sample_weight\"; there are logits, "
 	 "targets, weight, pos_weight, mask, grad_output, size_average, reduce, reduction, "
-	 "denominator, empty_mean, grad_dtype, ece_bins, ece_norm, outputs and non_finite"},
+	 "denominator, empty_mean, totals, grad_dtype, ece_bins, ece_norm, outputs and non_finite"},
 	{"cross_entropy",
 	 "{\"logits\": [[1, 2, 3], [4, 5, 6]], \"targets\": [0, 1], \"outputs\": [\"gradient\"]}",
 	 "outputs[0] is \"gradient\", which cross_entropy does not have; use \"grad\": the "
@@ -352,7 +355,7 @@ static const struct named queries[] = {
 	{"output", "cross_entropy has no argument \"output\"; the nearest is \"outputs\""},
 	{"Outputs", "cross_entropy has no argument \"Outputs\"; the nearest is \"outputs\""},
 	{"nope", "cross_entropy has no argument \"nope\"; there are size_average, ignore_index, "
-		 "reduce, reduction, label_smoothing, denominator, empty_mean, class_axis, "
+		 "reduce, reduction, label_smoothing, denominator, empty_mean, totals, class_axis, "
 		 "grad_dtype, softcap, temperature, z_loss, shift, logit_scale, gamma, k, "
 		 "ece_bins, ece_norm, n_groups, outputs, compress and non_finite"},
 };

@@ -74,7 +74,8 @@ static void test_member_faults(void **state)
 		 "cross_entropy has no field \"a~/b\"; there are logits, targets, weight, "
 		 "row_weight, mask, groups, bytes, grad_output, size_average, ignore_index, "
 		 "reduce, reduction, "
-		 "label_smoothing, denominator, empty_mean, class_axis, grad_dtype, softcap, "
+		 "label_smoothing, denominator, empty_mean, totals, class_axis, grad_dtype, "
+		 "softcap, "
 		 "temperature, z_loss, shift, logit_scale, gamma, k, ece_bins, ece_norm, n_groups, "
 		 "outputs "
 		 "and non_finite"},
@@ -248,7 +249,8 @@ static void test_lowest_status_wins(void **state)
 		 LOSS_UNKNOWN_FIELD, "a",
 		 "cross_entropy has no field \"a\"; there are logits, targets, weight, row_weight, "
 		 "mask, groups, bytes, grad_output, size_average, ignore_index, reduce, reduction, "
-		 "label_smoothing, denominator, empty_mean, class_axis, grad_dtype, softcap, "
+		 "label_smoothing, denominator, empty_mean, totals, class_axis, grad_dtype, "
+		 "softcap, "
 		 "temperature, z_loss, shift, logit_scale, gamma, k, ece_bins, ece_norm, n_groups, "
 		 "outputs "
 		 "and non_finite"},

@@ -120,7 +120,7 @@ static struct loss_place place_of(const char *loss, unsigned kinds)
 #define OF_SOFTMAX "there are logits, grad_output, class_axis and grad_dtype"
 #define OF_KL_DIV                                                                                  \
 	"there are log_probs, targets, mask, grad_output, size_average, reduce, reduction, "       \
-	"log_target, denominator, empty_mean and grad_dtype"
+	"log_target, denominator, empty_mean, totals and grad_dtype"
 #define TENSORS_OF_BCE "there are logits, targets, weight, pos_weight, mask and grad_output"
 
 static void hints_by_name(void **state)

@@ -98,7 +98,8 @@ static void test_parameter_faults(void **state)
 		 "parameters.reductoin is unknown; the nearest is \"reduction\""},
 		{PARAMETERS("\"time\":5"), LOSS_UNKNOWN_FIELD, "time",
 		 "parameters.time is unknown; there are size_average, ignore_index, reduce, "
-		 "reduction, label_smoothing, denominator, empty_mean, class_axis, grad_dtype, "
+		 "reduction, label_smoothing, denominator, empty_mean, totals, class_axis, "
+		 "grad_dtype, "
 		 "softcap, temperature, z_loss, shift, logit_scale, gamma, k, ece_bins, ece_norm, "
 		 "n_groups, "
 		 "timeout, priority, binary_data_output, non_finite, content_type and headers"},

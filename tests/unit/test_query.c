@@ -127,7 +127,7 @@ static void test_refused(void **state)
 		/* several: the lowest status, then the first */
 		{"reduce=yes&reduction=a&reduction=b&nope=1&nope2=2", LOSS_UNKNOWN_FIELD, "nope",
 		 "cross_entropy has no argument \"nope\"; there are size_average, ignore_index, "
-		 "reduce, reduction, label_smoothing, denominator, empty_mean, class_axis, "
+		 "reduce, reduction, label_smoothing, denominator, empty_mean, totals, class_axis, "
 		 "grad_dtype, softcap, temperature, z_loss, shift, logit_scale, gamma, k, "
 		 "ece_bins, ece_norm, n_groups, outputs, compress and non_finite"},
 		{"reducton=1&a=%", STATUS_INVALID_QUERY, "", BAD_ESCAPE("%")},

@@ -178,7 +178,7 @@ static void no_memory(const char *output, size_t step)
 static void test_no_memory(void **state)
 {
 	(void)state;
-	no_memory("loss", 1 << 10);
+	no_memory("loss", 4 << 10);
 	no_memory("grad", 300 << 10);
 }
 

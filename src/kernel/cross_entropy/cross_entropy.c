@@ -125,7 +125,7 @@ static void finish_losses(const struct rows *rows, const int64_t *y, double *los
 	if (plan->present[LOSS_ROLE_ROW_WEIGHT])
 		weigh_rows(rows, y, loss, z_loss);
 	for (size_t lane = 0; ce_has_z_loss(plan) && lane < rows->n; lane++)
-		exact_feed_add(&partial->z_loss, plan->kernels, z_loss[lane]);
+		exact_feed_add(partial->z_loss, plan->kernels, z_loss[lane]);
 	keep_losses(rows, loss);
 	put_z_losses(rows, z_loss);
 }

@@ -55,7 +55,7 @@ static void evaluate(struct rows *rows, void *data)
 		weigh_rows(rows, loss);
 	for (size_t lane = 0; plan->scores && lane < rows->n; lane++)
 		if (rows->targets.y[lane] >= 0)
-			exact_feed_add(&partial->nll, plan->kernels, -rows->targets.logit[lane]);
+			exact_feed_add(partial->nll, plan->kernels, -rows->targets.logit[lane]);
 	exact_feed_take(&partial->loss, rows->n);
 	if (plan->keeps_rows)
 		keep_rows(rows, loss);
