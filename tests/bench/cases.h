@@ -10,6 +10,7 @@ enum reference {
 	REFERENCE_PYTORCH, /* whose C library keeps freed memory */
 	REFERENCE_ONEDNN,
 	REFERENCE_ONE_THREAD,
+	REFERENCE_NO_SUMS,    /* the same call, whose rows are not added up */
 	REFERENCE_PLAIN_CALL, /* our own: sweep.c */
 	/* Of JSON, which json.c measures: */
 	REFERENCE_SIMDJSON,

@@ -141,6 +141,14 @@ static void round_one_thread(struct run *run, size_t round)
 	roofline_sweep(&limits, &run->rounds.swept_alone, round);
 }
 
+static void round_no_sums(struct run *run, size_t round)
+{
+	struct ours_case other = run->ours;
+	other.without_sums = true;
+	record(run, (struct way){.name = "without sums"}, round,
+	       ours_call_seconds(&other, TIMED_SECONDS));
+}
+
 /* What the system takes to hand out pages is more than the rest: it is measured apart. */
 static bool writes_much(const struct bench_case *what)
 {
@@ -255,6 +263,13 @@ static void note_one_thread(const struct run *run, struct measured *measured)
 	     worst, alone / both, measured->ours * 1e6);
 }
 
+static void note_no_sums(const struct run *run, struct measured *measured)
+{
+	(void)run;
+	note(measured, "exact sums take %.2g µs a call; beside it: the call without any",
+	     (measured->ours - measured->reference) * 1e6);
+}
+
 static const struct {
 	void (*round)(struct run *run, size_t round);
 	void (*note)(const struct run *run, struct measured *measured);
@@ -263,6 +278,7 @@ static const struct {
 	[REFERENCE_PYTORCH] = {round_pytorch, note_pytorch},
 	[REFERENCE_ONEDNN] = {round_onednn, note_onednn},
 	[REFERENCE_ONE_THREAD] = {round_one_thread, note_one_thread},
+	[REFERENCE_NO_SUMS] = {round_no_sums, note_no_sums},
 };
 
 /* ---------------------------------------------------------------- a case */

@@ -22,6 +22,7 @@ struct ours_case {
 				       time */
 	const char *isa;            /* of loss_isa_find */
 	int threads;
+	bool without_sums; /* rows are evaluated, and not added up */
 };
 
 /* A whole call: arena, problem, plan, run, finish, and everything given back. Repeated for so long:

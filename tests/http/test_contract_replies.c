@@ -228,6 +228,7 @@ static void an_evaluation_has_the_documented_members(void **state)
 		client, "/v1/losses/cross_entropy",
 		"{\"logits\": [[-0.7715, -0.6205, -0.2562]], \"targets\": [0], \"reduce\": true, "
 		"\"groups\": [0], \"bytes\": [4], "
+		"\"totals\": \"exact\", "
 		"\"outputs\": [\"loss\", \"grad\", \"log_probs\", \"probs\", \"lse\", "
 		"\"predicted\", \"correct\", \"accuracy\", \"entropy\", \"z_loss\", \"rank\", "
 		"\"perplexity\", \"ece\", \"topk_accuracy\", \"group_loss_sum\", "

@@ -31,6 +31,14 @@ static uint64_t hash_tensor(const struct loss_tensor *tensor)
 	return hash;
 }
 
+static uint64_t hash_text(const char *text)
+{
+	uint64_t hash = CASE_HASH;
+	for (; *text; text++)
+		hash = hash_double(hash, (double)(unsigned char)*text);
+	return hash;
+}
+
 static void note_result(const struct loss_result *result, struct case_outcome *outcome)
 {
 	outcome->n_parts = 0;
@@ -47,6 +55,10 @@ static void note_result(const struct loss_result *result, struct case_outcome *o
 	hash = hash_double(hash, (double)result->totals.counted);
 	outcome->names[outcome->n_parts] = "totals";
 	outcome->hashes[outcome->n_parts++] = hash_double(hash, (double)result->totals.ignored);
+	if (!result->totals.state)
+		return;
+	outcome->names[outcome->n_parts] = "state";
+	outcome->hashes[outcome->n_parts++] = hash_text(result->totals.state);
 }
 
 static void describe(const struct case_draft *draft, struct case_outcome *outcome)

@@ -394,7 +394,7 @@ static void memory_that_does_not_suffice(void **state)
 		loss_budget_trim(&budget);
 	}
 	assert_int_equal(failures,
-			 213); /* of 320,000, 320,000 and 160,000 bytes, and of partials */
+			 204); /* of 320,000, 320,000 and 160,000 bytes, and of partials */
 }
 
 /* The plan itself, or its list of blocks, where a block of the arena ends just before it. */

@@ -24,7 +24,7 @@ extern const struct fuzz_target fuzz_targets[]; /* ends with a NULL name */
 const struct fuzz_target *fuzz_find(const char *name);
 
 fuzz_run fuzz_json, fuzz_safetensors, fuzz_oip_json, fuzz_oip_binary, fuzz_numpy, fuzz_coding,
-	fuzz_head, fuzz_control, fuzz_request, fuzz_connection;
+	fuzz_head, fuzz_control, fuzz_request, fuzz_connection, fuzz_totals;
 
 /* What messages of failed checks begin with; kept. NULL: nothing. */
 void fuzz_name_input(const char *name);

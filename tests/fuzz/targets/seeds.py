@@ -7,6 +7,7 @@ The good ones are the shortest of tests/fixtures/pytorch, one of each kind, in e
 input is read is said at the top of each fuzz_*.c. The same bytes each time.
 """
 
+import base64
 import glob
 import gzip
 import json
@@ -230,6 +231,8 @@ def seeds():
         yield "connection", head
     for document in DOCUMENTS:
         yield "control", document
+    for document in TOTALS:
+        yield "totals", document
     loss, text = good[0]
     asked, header, data = safetensors(text)
     document, raw = oip(text, True)
@@ -257,6 +260,49 @@ def seeds():
     yield "connection", b"GET / HTTP/1.1\r\nHost: a\r\nX: a\0b\r\n\r\n"
     yield "connection", b"\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\x03\x03"
     yield "connection", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+
+
+def put_sum(value):
+    """A whole number below 2^32 as an exact sum: in units of 2^-1074, of which 2^1074 is in limb 33."""
+    limbs = [value << 18 & 0xffffffff, value >> 14]
+    first = 33 + (limbs[0] == 0)
+    limbs = [limb for limb in limbs if limb]
+    return struct.pack("<BBB", 0, len(limbs), first) + b"".join(struct.pack("<I", limb) for limb in limbs)
+
+
+def state(loss, rows, sections):
+    """What src/state.h has, without the checksum."""
+    text = b"LT\1\0" + bytes(8) + struct.pack("<B", len(loss)) + loss + struct.pack("<QQ", rows, rows)
+    for tag, data in sections:
+        text += tag + struct.pack("<I", len(data)) + data
+    return text
+
+
+def as_text(data):
+    checksum = 0xcbf29ce484222325
+    for byte in data:
+        checksum = (checksum ^ byte) * 0x100000001b3 & 2**64 - 1
+    return base64.b64encode(data + struct.pack("<Q", checksum))
+
+
+SUMS = [(b"L", put_sum(5)), (b"D", put_sum(3))]
+BINS = struct.pack("<BI", 1, 15) + struct.pack("<IQQ", 2, 3, 1) + put_sum(2)
+STATES = [
+    state(b"cross_entropy", 3, SUMS),
+    state(b"cross_entropy", 3, SUMS + [(b"N", put_sum(7)), (b"C", struct.pack("<Q", 2)), (b"Z", put_sum(1)),
+                                       (b"B", BINS)]),
+    state(b"kl_div", 3, [(b"L", b"\4\0"), (b"D", put_sum(3))]),
+    state(b"nll_loss", 2**63 - 1, SUMS),
+    state(b"cross_entropy", 0, [(b"L", b"\0\0"), (b"D", b"\0\0")]),
+    state(b"nothing", 3, SUMS),
+]
+TOTALS = [b"state\n" + data for data in STATES] + [
+    b'{"totals":[{"state":"' + as_text(STATES[0]) + b'"},{"rows":3,"state":"' + as_text(STATES[1]) + b'"}]}',
+    b'[{"loss":1,"totals":{"state":"' + as_text(STATES[1]) + b'"}}]',
+    b'{"state":"' + as_text(STATES[2]) + b'"}',
+    b'[{"state":"AAAA"},{"totals":[]},3]',
+    b'{"totals":[{"st\\u0061te":"TFQB"}],"x":{}}',
+]
 
 
 def main():

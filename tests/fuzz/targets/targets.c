@@ -13,6 +13,7 @@ const struct fuzz_target fuzz_targets[] = {
 	{"control", fuzz_control},
 	{"request", fuzz_request},
 	{"connection", fuzz_connection},
+	{"totals", fuzz_totals},
 	{NULL, NULL},
 };
 
