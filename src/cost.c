@@ -52,6 +52,10 @@ static const struct each element = {2.5, 6.0}, element_grad = {3.5, 9.0},
 static const struct each target_grad = {0.15, 0.3};
 #define ROW_NANOSECONDS 5.0
 
+/* Rows of groups, and groups. */
+#define GROUPED_ROW_NANOSECONDS 20.0
+#define GROUP_NANOSECONDS 20.0
+
 static double of(const struct loss_plan *plan, struct each each)
 {
 	bool wide = plan->tensors[LOSS_ROLE_INPUT].dtype == LOSS_F64;
@@ -102,10 +106,19 @@ static double element_cost(const struct loss_plan *plan)
 	return each + load_cost(plan);
 }
 
+/* What there is to list and to add up apart. */
+static double sums_cost(const struct loss_plan *plan)
+{
+	double groups = (double)plan->groups.n * GROUP_NANOSECONDS;
+	if (!plan->present[LOSS_ROLE_GROUPS] && !plan->present[LOSS_ROLE_BYTES])
+		return 0.0;
+	return (double)plan->rows * GROUPED_ROW_NANOSECONDS + groups;
+}
+
 double cost_of(const struct loss_plan *plan)
 {
 	double elements = (double)plan->tensors[LOSS_ROLE_INPUT].count;
-	double rows = (double)plan->rows * ROW_NANOSECONDS;
+	double rows = (double)plan->rows * ROW_NANOSECONDS + sums_cost(plan);
 	bool grad = plan->wanted[OUTPUT_GRAD];
 	if (plan->layout == LAYOUT_ELEMENTS)
 		return elements * element_cost(plan);

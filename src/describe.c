@@ -36,6 +36,12 @@ static void describe_extent(const struct loss_info *loss, loss_extent extent, ch
 	case LOSS_EXTENT_BROADCAST:
 		snprintf(out, size, "one that broadcasts to that of %s", input);
 		break;
+	case LOSS_EXTENT_GROUPS:
+		snprintf(out, size, "(G)");
+		break;
+	case LOSS_EXTENT_ROWS_OR_GROUPS:
+		snprintf(out, size, ROWS_SHAPE ", or (G) beside groups");
+		break;
 	case LOSS_EXTENT_LOSS:
 		snprintf(out, size, "() for mean and sum; for none %s %s",
 			 loss->element_wise ? "that of" : "that of the rows of", input);
@@ -43,21 +49,38 @@ static void describe_extent(const struct loss_info *loss, loss_extent extent, ch
 	}
 }
 
-/* The output that needs this tensor; NULL where none does. */
-static const char *output_that_needs(const struct loss_info *loss,
-				     const struct loss_tensor_info *tensor)
+const struct needed_tensor needed_tensors[N_NEEDED_TENSORS] = {
+	{LOSS_NEEDS_GRAD_OUTPUT, LOSS_ROLE_GRAD_OUTPUT, "of the shape of ", ""},
+	{LOSS_NEEDS_GROUPS, LOSS_ROLE_GROUPS, "an integer for each row of ", ""},
+	{LOSS_NEEDS_BYTES, LOSS_ROLE_BYTES, "an integer for each row of ", ", or for each group"},
+};
+
+/* LOSS_NEEDS_NOTHING where no output may need it. */
+static loss_need need_of(loss_role role)
 {
-	for (size_t i = 0; i < loss->n_outputs; i++)
-		if (tensor->role == LOSS_ROLE_GRAD_OUTPUT &&
-		    loss->outputs[i]->needs == LOSS_NEEDS_GRAD_OUTPUT)
-			return loss->outputs[i]->name;
-	return NULL;
+	for (size_t i = 0; i < N_NEEDED_TENSORS; i++)
+		if (needed_tensors[i].role == role)
+			return needed_tensors[i].need;
+	return LOSS_NEEDS_NOTHING;
+}
+
+/* The outputs that need this tensor. */
+static void list_needing(const struct loss_info *loss, const struct loss_tensor_info *tensor,
+			 char *out, size_t size)
+{
+	const char *before = "; required for ";
+	size_t used = 0;
+	for (size_t i = 0; i < loss->n_outputs && used < size; i++)
+		if (loss->outputs[i]->needs & need_of(tensor->role)) {
+			used += (size_t)snprintf(out + used, size - used, "%s%s", before,
+						 loss->outputs[i]->name);
+			before = ", ";
+		}
 }
 
 void loss_describe_tensor_shape(const struct loss_info *loss, size_t i, char *out, size_t size)
 {
 	const struct loss_tensor_info *tensor = &loss->tensors[i];
-	const char *output = output_that_needs(loss, tensor);
 	if (i > 0)
 		describe_extent(loss, tensor->extent, out, size);
 	else if (loss->element_wise)
@@ -67,8 +90,8 @@ void loss_describe_tensor_shape(const struct loss_info *loss, size_t i, char *ou
 	size_t used = strlen(out);
 	if (tensor->extra_axis)
 		snprintf(out + used, size - used, ", and an axis of K after those");
-	else if (output)
-		snprintf(out + used, size - used, "; required for %s", output);
+	else
+		list_needing(loss, tensor, out + used, size - used);
 }
 
 /* The integers of a range, where these are few: the largest first. */

@@ -4,7 +4,9 @@
 #include <math.h>
 #include <string.h>
 
+#include "bytes.h"
 #include "calibration.h"
+#include "groups.h"
 #include "means.h"
 #include "plan.h"
 #include "state.h"
@@ -153,10 +155,14 @@ static void make_view(const struct loss_plan *plan, size_t first, size_t n, cons
 			     info->extra_axis ? first * plan->extra : first);
 	}
 	for (size_t i = 0; i < plan->n_outputs; i++) {
-		enum output output = plan->requested[i]->id;
-		if (plan->outputs[output].rank > 0)
-			skip(&view->outputs[output], first);
+		const struct output_row *output = plan->requested[i];
+		if (plan->outputs[output->id].rank > 0 && output->info.extent != LOSS_EXTENT_GROUPS)
+			skip(&view->outputs[output->id], first);
 	}
+	if (plan->row_losses)
+		view->row_losses += first;
+	if (plan->row_nlls)
+		view->row_nlls += first;
 }
 
 void loss_plan_run_rows(struct loss_plan *plan, size_t first, size_t n, const void *rows)
@@ -246,6 +252,8 @@ loss_status loss_plan_run_slice(struct loss_plan *plan, size_t *next, uint64_t c
 	size_t n = slice_blocks(plan, *next, cost_ns);
 	plan->cancel = cancel;
 	run_slice(plan, *next, n, threads);
+	if (*next + n == plan->n_blocks && !plan_is_cancelled(plan))
+		groups_finish(plan, threads);
 	bool cancelled = plan_is_cancelled(plan);
 	plan->cancel = NULL;
 	*next += n;
@@ -293,15 +301,19 @@ static double ece(const struct loss_plan *plan, struct partial *total)
 	return calibration_error(plan, total);
 }
 
+static double bits_per_byte(const struct loss_plan *plan, struct partial *total)
+{
+	return bytes_bits_each(plan, exact_feed_parts(total->nll, plan->kernels));
+}
+
 /* Outputs of one value about all counted rows, NaN when there are none. */
 static const struct {
 	enum output output;
 	double (*value)(const struct loss_plan *plan, struct partial *total);
 } summaries[] = {
-	{OUTPUT_ACCURACY, accuracy},
-	{OUTPUT_TOPK_ACCURACY, topk_accuracy},
-	{OUTPUT_PERPLEXITY, perplexity},
-	{OUTPUT_ECE, ece},
+	{OUTPUT_ACCURACY, accuracy},           {OUTPUT_TOPK_ACCURACY, topk_accuracy},
+	{OUTPUT_PERPLEXITY, perplexity},       {OUTPUT_ECE, ece},
+	{OUTPUT_BITS_PER_BYTE, bits_per_byte},
 };
 
 static struct sum z_loss_of(const struct loss_plan *plan, struct partial *total)
@@ -328,6 +340,7 @@ void loss_plan_finish(struct loss_plan *plan, struct loss_result *result)
 	struct partial *total = reduce(plan);
 	struct sum loss = exact_feed_parts(&total->loss, plan->kernels);
 	put_scalars(plan, total, loss);
+	groups_finish(plan, 1);
 	result->n_outputs = plan->n_outputs;
 	result->has_totals = plan->loss->info.has_totals;
 	result->totals = (struct loss_totals){

@@ -150,6 +150,12 @@ ROW(ece_norm) = {
 	       "What ece makes of the bins' gaps between confidence and accuracy: their mean, by "
 	       "what is in the bins, the root of their mean square, or the largest.")};
 
+ROW(n_groups) = {
+	FIELD(N_GROUPS, n_groups), .apart = true, NO_DEFAULT,
+	.info.range = {.min = 0.0, .max = 0x1p63},
+	INTEGER("n_groups",
+		"How many groups there are, whether rows are of them or not; one more than the "
+		"largest entry of groups that counts unless given.")};
 ROW(totals) = {
 	FIELD(TOTALS, totals), DEFAULT_CHOICE("plain"), .apart = true,
 	CHOICE("totals", totals_kinds,
@@ -161,7 +167,7 @@ ROW(totals) = {
 #define USUAL                                                                                      \
 	.ignore_index = -100, .class_axis = 1, .temperature = 1.0, .logit_scale = 1.0,             \
 	.alpha = 0.25, .ece_bins = 15, .ece_norm = ECE_L1, .empty_mean = EMPTY_MEAN_NAN,           \
-	.totals = TOTALS_PLAIN
+	.n_groups = -1, .totals = TOTALS_PLAIN
 static const struct loss_args usual = {USUAL, .reduction = REDUCTION_MEAN};
 static const struct loss_args focal_presets = {USUAL, .reduction = REDUCTION_NONE, .gamma = 2.0};
 
@@ -178,11 +184,11 @@ static const struct loss_argument_info *const cross_entropy_arguments[] = {
 	&label_smoothing.info, OUR_REDUCTION_ARGUMENTS, &class_axis.info, &grad_dtype.info,
 	&softcap.info,         &temperature.info,       &z_loss.info,     &shift.info,
 	&logit_scale.info,     &gamma_of_classes.info,  &top_k.info,      &ece_bins.info,
-	&ece_norm.info,
+	&ece_norm.info,        &n_groups.info,
 };
 static const struct loss_argument_info *const nll_loss_arguments[] = {
 	&size_average.info,      &ignore_index.info, &reduce.info,     &reduction.info,
-	OUR_REDUCTION_ARGUMENTS, &class_axis.info,   &grad_dtype.info,
+	OUR_REDUCTION_ARGUMENTS, &class_axis.info,   &grad_dtype.info, &n_groups.info,
 };
 static const struct loss_argument_info *const softmax_arguments[] = {
 	&class_axis.info,
@@ -207,11 +213,12 @@ static const struct loss_argument_info *const focal_arguments[] = {
 
 /* ---------------------------------------------------------------- outputs */
 
-#define OUTPUT(id_, name_, dtype_, extent_, needs_, help_)                                         \
+#define OUTPUT_OF_NEEDS(id_, name_, dtype_, extent_, needs_, help_)                                \
 	{                                                                                          \
-		{name_, LOSS_DTYPE_##dtype_, LOSS_EXTENT_##extent_, LOSS_NEEDS_##needs_, help_},   \
-			OUTPUT_##id_                                                               \
+		{name_, LOSS_DTYPE_##dtype_, LOSS_EXTENT_##extent_, needs_, help_}, OUTPUT_##id_   \
 	}
+#define OUTPUT(id_, name_, dtype_, extent_, needs_, help_)                                         \
+	OUTPUT_OF_NEEDS(id_, name_, dtype_, extent_, LOSS_NEEDS_##needs_, help_)
 
 static const struct output_row
 	loss_output = OUTPUT(LOSS, "loss", OF_RESULTS, LOSS, NOTHING, "The loss."),
@@ -249,6 +256,20 @@ static const struct output_row
 	topk_accuracy = OUTPUT(TOPK_ACCURACY, "topk_accuracy", F64, SCALAR, INDICES,
 			       "The share of counted rows whose target is among the k classes of "
 			       "the largest logits; NaN when there are none. Class indices only."),
+	group_loss_sum = OUTPUT(GROUP_LOSS_SUM, "group_loss_sum", F64, GROUPS, GROUPS,
+				"The sum of the losses of each group's counted rows."),
+	group_denominator =
+		OUTPUT(GROUP_DENOMINATOR, "group_denominator", F64, GROUPS, GROUPS,
+		       "What the mean of each group divides by: the weights of its counted rows."),
+	group_counted = OUTPUT(GROUP_COUNTED, "group_counted", I64, GROUPS, GROUPS,
+			       "How many rows of each group count."),
+	group_loss = OUTPUT(GROUP_LOSS, "group_loss", F64, GROUPS, GROUPS,
+			    "The mean loss of each group, whatever the reduction; that of no "
+			    "counted rows is empty_mean."),
+	bits_per_byte = OUTPUT_OF_NEEDS(
+		BITS_PER_BYTE, "bits_per_byte", F64, SCALAR, LOSS_NEEDS_INDICES | LOSS_NEEDS_BYTES,
+		"The counted rows' negative log-likelihood in bits, without weights, smoothing and "
+		"z_loss, over their bytes; NaN where these are 0. Class indices only."),
 	accuracy_of_elements = OUTPUT(
 		ACCURACY, "accuracy", F64, SCALAR, NOTHING,
 		"The share of counted elements whose more likely outcome is that of the target, "
@@ -258,10 +279,20 @@ static const struct output_row
 		"Expected calibration error of the counted elements over bins of the positive "
 		"outcome's probability; NaN when there are none.");
 
+#define GROUP_OUTPUTS                                                                              \
+	&group_loss_sum.info, &group_denominator.info, &group_counted.info, &group_loss.info
+
 static const struct loss_output_info *const cross_entropy_outputs[] = {
-	&loss_output.info, &grad.info,          &log_probs.info,  &probs.info,   &lse.info,
-	&entropy.info,     &z_loss_output.info, &predicted.info,  &correct.info, &rank.info,
-	&accuracy.info,    &topk_accuracy.info, &perplexity.info, &ece.info,
+	&loss_output.info, &grad.info,    &log_probs.info,     &probs.info,
+	&lse.info,         &entropy.info, &z_loss_output.info, &predicted.info,
+	&correct.info,     &rank.info,    &accuracy.info,      &topk_accuracy.info,
+	&perplexity.info,  &ece.info,     GROUP_OUTPUTS,       &bits_per_byte.info,
+};
+static const struct loss_output_info *const nll_loss_outputs[] = {
+	&loss_output.info,
+	&grad.info,
+	GROUP_OUTPUTS,
+	&bits_per_byte.info,
 };
 static const struct loss_output_info *const binary_outputs[] = {
 	&loss_output.info, &grad.info, &accuracy_of_elements.info, &ece_of_elements.info};
@@ -300,6 +331,12 @@ static const struct loss_output_info *const softmax_outputs[] = {
 	TENSOR("mask", MASK, false, LOSS_DTYPE_BIT(LOSS_BOOL), LOSS_KIND_BOOLEAN, extent_,         \
 	       "False where something is not to count: it has loss 0 and gradient 0, whatever it " \
 	       "holds.")
+#define GROUPS                                                                                     \
+	TENSOR("groups", GROUPS, false, LOSS_INTEGER_DTYPES, LOSS_KIND_GROUP, ROWS,                \
+	       "The group that each row is of, such as its document; below 0: of none.")
+#define BYTES                                                                                      \
+	TENSOR("bytes", BYTES, false, LOSS_INTEGER_DTYPES, LOSS_KIND_COUNT, ROWS_OR_GROUPS,        \
+	       "The bytes of text that each row, or each group, stands for.")
 #define GRAD_OUTPUT(extent_)                                                                       \
 	FACTORS("grad_output", GRAD_OUTPUT, extent_,                                               \
 		"The upstream gradient: grad becomes a vector-Jacobian product.")
@@ -315,6 +352,8 @@ static const struct loss_tensor_info cross_entropy_tensors[] = {
 	CLASS_WEIGHT,
 	ROW_WEIGHT,
 	MASK(ROWS),
+	GROUPS,
+	BYTES,
 	GRAD_OUTPUT(LOSS),
 };
 static const struct loss_tensor_info nll_loss_tensors[] = {
@@ -324,6 +363,8 @@ static const struct loss_tensor_info nll_loss_tensors[] = {
 	CLASS_WEIGHT,
 	ROW_WEIGHT,
 	MASK(ROWS),
+	GROUPS,
+	BYTES,
 	GRAD_OUTPUT(LOSS),
 };
 static const struct loss_tensor_info softmax_tensors[] = {
@@ -389,7 +430,7 @@ static const struct loss_row loss_table[] = {
 			 .has_totals = true,
 			 .summary = "Negative log-likelihood of class indices under given "
 				    "log-probabilities, as torch.nn.NLLLoss.",
-			 TABLES(nll_loss_tensors, nll_loss_arguments, loss_and_grad)},
+			 TABLES(nll_loss_tensors, nll_loss_arguments, nll_loss_outputs)},
 		.reads_targets_only = true,
 		.scores = true,
 		.rows = nll_loss_rows,

@@ -17,6 +17,7 @@ struct loss_merger {
 	unsigned char *bytes; /* room for the next one's */
 	size_t room;
 	double values[N_STATE_SECTIONS]; /* of outputs */
+	struct loss_buffer *groups[2];   /* the total's, and those that it will have */
 };
 
 struct loss_merger *loss_merger_create(struct loss_arena *arena)
@@ -29,7 +30,11 @@ struct loss_merger *loss_merger_create(struct loss_arena *arena)
 	merger->first = SIZE_MAX;
 	merger->total.bins = loss_arena_array(arena, struct state_bin, STATE_MOST_BINS);
 	merger->next.bins = loss_arena_array(arena, struct state_bin, STATE_MOST_BINS);
-	return merger->total.bins && merger->next.bins ? merger : NULL;
+	merger->groups[0] = loss_buffer_create(arena);
+	merger->groups[1] = loss_buffer_create(arena);
+	bool made =
+		merger->total.bins && merger->next.bins && merger->groups[0] && merger->groups[1];
+	return made ? merger : NULL;
 }
 
 /* ---------------------------------------------------------------- adding */
@@ -88,7 +93,7 @@ static loss_status check_next(const struct loss_merger *merger, struct loss_erro
 			merger, LOSS_ARGUMENT_OUT_OF_RANGE, err,
 			"is of other arguments or class weights than totals[0].state; of those "
 			"only reduction, size_average, reduce, denominator, empty_mean, "
-			"class_axis, grad_dtype, ignore_index, k and totals may differ");
+			"class_axis, grad_dtype, ignore_index, k, n_groups and totals may differ");
 	bool bins = state_has(total, STATE_BINS) && state_has(next, STATE_BINS);
 	if (bins && (total->n_bins != next->n_bins || total->norm != next->norm))
 		return refuse(merger, LOSS_ARGUMENT_OUT_OF_RANGE, err,
@@ -101,19 +106,64 @@ static loss_status check_next(const struct loss_merger *merger, struct loss_erro
 	return LOSS_OK;
 }
 
-static loss_status add(struct loss_merger *merger, const char *state, size_t n,
-		       struct loss_error *err)
+/* But for groups. */
+static void merge(struct loss_merger *merger)
 {
-	TRY(read_text(merger, state, n, err));
 	if (merger->first != SIZE_MAX) {
-		TRY(check_next(merger, err));
 		state_merge(&merger->total, &merger->next);
-		return LOSS_OK;
+		return;
 	}
 	struct state first = merger->total;
 	merger->total = merger->next;
 	merger->next = first;
 	merger->first = merger->n;
+}
+
+/* Whether the next one takes the place of what there is: state_merge does the same. */
+static bool replaces(const struct loss_merger *merger)
+{
+	return merger->first == SIZE_MAX || (merger->total.rows == 0 && merger->next.rows > 0);
+}
+
+/* Whether it changes what the total's groups are. */
+static bool brings_groups(const struct loss_merger *merger)
+{
+	bool neutral = merger->next.rows == 0 && merger->total.rows > 0;
+	return state_has(&merger->next, STATE_GROUPS) &&
+	       (replaces(merger) || (!neutral && state_has(&merger->total, STATE_GROUPS)));
+}
+
+/* The total's with the next one's, or these alone, in the other buffer: the total still has its own
+ * if there is no memory. */
+static loss_status merge_groups(struct loss_merger *merger, struct state_groups *merged,
+				struct loss_error *err)
+{
+	static const struct state_groups none = {0, NULL, 0};
+	const struct state_groups *from = replaces(merger) ? &none : &merger->total.groups;
+	const struct state_groups *next = &merger->next.groups;
+	struct loss_buffer *to = merger->groups[1];
+	to->size = 0;
+	if (!state_groups_merge(from, next, to))
+		return loss_arena_failure(merger->arena, err);
+	*merged = (struct state_groups){from->n > next->n ? from->n : next->n, to->data, to->size};
+	merger->groups[1] = merger->groups[0];
+	merger->groups[0] = to;
+	return LOSS_OK;
+}
+
+static loss_status add(struct loss_merger *merger, const char *state, size_t n,
+		       struct loss_error *err)
+{
+	struct state_groups groups = {0, NULL, 0};
+	TRY(read_text(merger, state, n, err));
+	if (merger->first != SIZE_MAX)
+		TRY(check_next(merger, err));
+	bool changed = brings_groups(merger);
+	if (changed)
+		TRY(merge_groups(merger, &groups, err));
+	merge(merger);
+	if (changed)
+		merger->total.groups = groups;
 	return LOSS_OK;
 }
 
@@ -180,11 +230,64 @@ static void put_output(struct loss_merger *merger, size_t i, struct loss_result 
 	result->outputs[result->n_outputs++] = (struct loss_output){outputs[i].name, tensor};
 }
 
+/* ---------------------------------------------------------------- groups */
+
+/* Outputs of groups, with what stands where a group has no rows. */
+static const struct {
+	const char *name;
+	loss_dtype dtype;
+	double nothing;
+} of_groups[] = {
+	{"group_loss_sum", LOSS_F64, 0.0},
+	{"group_denominator", LOSS_F64, 0.0},
+	{"group_counted", LOSS_I64, 0.0},
+	{"group_loss", LOSS_F64, (double)NAN},
+};
+#define OF_GROUPS (sizeof of_groups / sizeof of_groups[0])
+
+static void put_group(struct loss_tensor *tensors, const struct state_group *group)
+{
+	struct sum loss = exact_sum_parts(&group->loss);
+	struct sum share = exact_sum_parts(&group->denominator);
+	size_t g = (size_t)group->index;
+	tensor_put(&tensors[0], g, loss.high);
+	tensor_put(&tensors[1], g, share.high);
+	((int64_t *)tensors[2].data)[g] = (int64_t)group->counted;
+	tensor_put(&tensors[3], g, share.high == 0.0 ? (double)NAN : mean_of(loss, share));
+}
+
+static loss_status put_groups(struct loss_merger *merger, struct loss_result *result,
+			      struct loss_error *err)
+{
+	const struct state_groups *groups = &merger->total.groups;
+	size_t n = (size_t)groups->n, used;
+	struct loss_tensor tensors[OF_GROUPS];
+	struct state_group group;
+	for (size_t i = 0; i < OF_GROUPS; i++) {
+		void *data = loss_arena_array(merger->arena, double, n);
+		if (!data)
+			return loss_arena_failure(merger->arena, err);
+		tensors[i] = loss_tensor_make(of_groups[i].dtype, 1, &n, data);
+		for (size_t g = 0; g < n; g++)
+			((double *)data)[g] = of_groups[i].nothing; /* all bits 0 are I64's too */
+		result->outputs[result->n_outputs++] =
+			(struct loss_output){of_groups[i].name, tensors[i]};
+	}
+	for (size_t at = 0; at < groups->size; at += used) {
+		used = state_group_read(&group, groups->bytes + at, groups->size - at);
+		put_group(tensors, &group);
+	}
+	return LOSS_OK;
+}
+
+/* ---------------------------------------------------------------- all of it */
+
 static loss_status put_state(struct loss_merger *merger, struct loss_result *result,
 			     struct loss_error *err)
 {
 	const struct state *state = &merger->total;
-	size_t room = state_room(state_has(state, STATE_BINS) ? state->n_bins : 0);
+	size_t room = state_room(state_has(state, STATE_BINS) ? state->n_bins : 0,
+				 state_has(state, STATE_GROUPS) ? state->groups.size : 0);
 	unsigned char *bytes = loss_arena_array(merger->arena, unsigned char, room);
 	char *text = loss_arena_array(merger->arena, char, BASE64_CHARS(room) + 1);
 	if (!bytes || !text)
@@ -214,6 +317,8 @@ loss_status loss_merger_finish(struct loss_merger *merger, struct loss_result *r
 	for (size_t i = 0; i < sizeof outputs / sizeof outputs[0]; i++)
 		if (state_has(&merger->total, outputs[i].from))
 			put_output(merger, i, result);
+	if (state_has(&merger->total, STATE_GROUPS))
+		TRY(put_groups(merger, result, err));
 	return put_state(merger, result, err);
 }
 

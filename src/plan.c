@@ -6,8 +6,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bytes.h"
 #include "describe.h"
 #include "errors.h"
+#include "groups.h"
 #include "layout.h"
 #include "results.h"
 #include "scalars.h"
@@ -126,6 +128,19 @@ static void settle_reduction(struct loss_plan *plan)
 		plan->reduction = REDUCTION_MEAN;
 }
 
+static void warn_of_groups(struct loss_plan *plan)
+{
+	bool groups = plan->present[LOSS_ROLE_GROUPS], bytes = plan->present[LOSS_ROLE_BYTES];
+	bool bits = plan->wanted[OUTPUT_BITS_PER_BYTE];
+	if (groups && !groups_are_wanted(plan) && !(bits && bytes_are_by_group(plan)))
+		warn(plan, "groups has no effect unless outputs has \"group_loss_sum\", "
+			   "\"group_denominator\", \"group_counted\" or \"group_loss\"");
+	if (bytes && !bits)
+		warn(plan, "bytes has no effect unless outputs has \"bits_per_byte\"");
+	if (!groups && argument_given(&plan->args, ARGUMENT_N_GROUPS))
+		warn(plan, "n_groups has no effect without groups");
+}
+
 static void warn_of_arguments(struct loss_plan *plan)
 {
 	const struct loss_args *args = &plan->args;
@@ -138,6 +153,7 @@ static void warn_of_arguments(struct loss_plan *plan)
 		warn(plan, "denominator has no effect unless reduction is \"mean\"");
 	if (plan->present[LOSS_ROLE_GRAD_OUTPUT] && !plan->wanted[OUTPUT_GRAD])
 		warn(plan, "grad_output has no effect unless outputs has \"grad\"");
+	warn_of_groups(plan);
 }
 
 /* Arguments about an output that is not asked for. */
@@ -189,6 +205,17 @@ static loss_status settle_k(struct loss_plan *plan, struct loss_error *err)
 			 plan->classes);
 }
 
+/* What no tensor may have more of. */
+static loss_status check_n_groups(const struct loss_plan *plan, struct loss_error *err)
+{
+	int64_t n = plan->args.n_groups;
+	if (n < 0 || (uint64_t)n <= plan->max_groups)
+		return LOSS_OK;
+	return loss_fail(err, LOSS_ARGUMENT_OUT_OF_RANGE, "n_groups",
+			 "n_groups is %lld, but must be 0 to %llu (max_elements)", (long long)n,
+			 (unsigned long long)plan->max_groups);
+}
+
 static loss_status check_ignore_index(const struct loss_plan *plan, struct loss_error *err)
 {
 	if (plan->target_kind != TARGETS_PROBABILITIES || plan->args.ignore_index < 0 ||
@@ -238,12 +265,12 @@ static loss_status want_output(struct loss_plan *plan, const struct loss_problem
 	const struct loss_output_info *info = &output->info;
 	if (plan->wanted[output->id])
 		return bad_output(problem, i, "which is asked for twice", err);
-	if (info->needs == LOSS_NEEDS_INDICES && plan->target_kind != TARGETS_INDICES)
+	if ((info->needs & LOSS_NEEDS_INDICES) && plan->target_kind != TARGETS_INDICES)
 		return bad_output(problem, i,
 				  "which needs class indices, but the targets are probabilities",
 				  err);
 	plan->wanted[output->id] = true;
-	plan->judges |= info->needs == LOSS_NEEDS_INDICES;
+	plan->judges |= (info->needs & LOSS_NEEDS_INDICES) != 0;
 	plan->requested[plan->n_outputs++] = output;
 	return LOSS_OK;
 }
@@ -262,13 +289,37 @@ static loss_status check_outputs(struct loss_plan *plan, const struct loss_probl
 	return LOSS_OK;
 }
 
+static loss_status lacks(const struct loss_problem *problem, const struct loss_output_info *output,
+			 const struct needed_tensor *needed, struct loss_error *err)
+{
+	const struct loss_info *loss = &problem->loss->info;
+	const char *name = problem_tensor_name(problem, needed->role);
+	return loss_fail(err, LOSS_MISSING_FIELD, name, "the output %s of %s needs %s, %s%s%s",
+			 output->name, loss->name, name, needed->form, loss->tensors[0].name,
+			 needed->more);
+}
+
+/* Tensors that only some outputs need. */
+static loss_status check_needs(const struct loss_problem *problem, struct loss_error *err)
+{
+	for (size_t i = 0; i < problem->n_outputs; i++) {
+		const struct output_row *output = problem->outputs[i].row;
+		for (size_t k = 0; output && output->info.needs && k < N_NEEDED_TENSORS; k++)
+			if ((output->info.needs & needed_tensors[k].need) &&
+			    !problem->present[needed_tensors[k].role])
+				return lacks(problem, &output->info, &needed_tensors[k], err);
+	}
+	return LOSS_OK;
+}
+
 /* ---------------------------------------------------------------- what follows */
 
 /* A state always has what class indices are scored by. */
 static void settle_predictions(struct loss_plan *plan)
 {
 	bool state = state_is_wanted(plan) && plan->target_kind == TARGETS_INDICES;
-	plan->scores = plan->wanted[OUTPUT_PERPLEXITY] || (state && plan->loss->scores);
+	plan->scores = plan->wanted[OUTPUT_PERPLEXITY] || plan->wanted[OUTPUT_BITS_PER_BYTE] ||
+		       (state && plan->loss->scores);
 	plan->judges = plan->judges || (state && loss_has_output(plan->loss, OUTPUT_CORRECT));
 }
 
@@ -309,6 +360,7 @@ static loss_status check(struct loss_plan *plan, const struct loss_problem *prob
 	settle_reduction(plan);
 	TRY(check_dtypes(problem, errors_into(err, arena)));
 	TRY(check_presence(problem, errors_into(err, arena)));
+	TRY(check_needs(problem, err));
 	if (problem->ones_are_scalars)
 		scalars_shrink(plan);
 	TRY(shapes_check(plan, errors_into(err, arena)));
@@ -320,8 +372,12 @@ static loss_status check(struct loss_plan *plan, const struct loss_problem *prob
 	TRY(check_ignore_index(plan, err));
 	TRY(check_gamma(plan, err));
 	TRY(settle_k(plan, err));
+	TRY(check_n_groups(plan, err));
 	return check_outputs(plan, problem, err);
 }
+
+/* Of more groups than this not even their number of rows could be written down. */
+#define MOST_GROUPS ((uint64_t)SIZE_MAX / 64)
 
 /* The input has not come yet. */
 static bool input_is_awaited(const struct loss_plan *plan)
@@ -368,12 +424,15 @@ loss_status loss_plan_create(const struct loss_problem *problem, struct loss_are
 	plan->loss = problem->loss;
 	plan->kernels = cpu_kernels(problem->isa);
 	plan->beyond = problem->beyond;
+	plan->max_groups = problem->max_elements ? problem->max_elements : MOST_GROUPS;
 	take_tensors(plan, problem);
 	TRY(check(plan, problem, arena, err));
 	plan->streams = input_is_awaited(plan);
 	if (plan->streams && !rows_stand_alone(plan))
 		return LOSS_OK;
 	TRY(values_check(plan, err));
+	TRY(groups_list(plan, arena, err));
+	TRY(bytes_count(plan, err));
 	settle_divisor(plan);
 	layout_settle(plan);
 	warn_of_arguments(plan);

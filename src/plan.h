@@ -52,6 +52,19 @@ enum layout {
 	LAYOUT_MANY_APART, /* many classes, `inner` apart: sixteen neighbours become such rows */
 };
 
+/* The rows of each group, those that do not count left out: of group g they are those from
+ * ends[g - 1], or 0, up to ends[g]. */
+struct group_list {
+	size_t n; /* groups */
+	size_t *ends, *rows;
+	bool finished; /* their outputs are there */
+};
+
+/* high 2^64 + low. */
+struct byte_sum {
+	uint64_t high, low;
+};
+
 enum target_kind { TARGETS_NONE, TARGETS_INDICES, TARGETS_PROBABILITIES, TARGETS_ELEMENTS };
 
 struct loss_plan {
@@ -72,6 +85,11 @@ struct loss_plan {
 	size_t first_row;                 /* of a view of some rows: the index of its row 0 */
 	int team;                         /* threads that share a row's parts; 0 and 1: none do */
 	const struct loss_cancel *cancel; /* of the run under way; NULL: it has none */
+	struct group_list groups;         /* where there are groups */
+	struct byte_sum bytes;            /* of what counts, where there are bytes */
+	double *row_losses; /* what each row adds to the loss, for groups; NULL: nothing asks */
+	double *row_nlls;   /* -log p of each target, for bytes of groups; NULL likewise */
+	bool keeps_rows;    /* what rows add is written down: by plan_keep_loss */
 
 	const struct loss_row *loss;
 	const struct vector_kernels *kernels;
@@ -102,7 +120,7 @@ struct loss_plan {
 	uint64_t taken, used;
 	/* What they come to without any rounding, where that is wanted: state.h. */
 	struct state *state;
-	unsigned char *state_bytes;
+	unsigned char *state_bytes, *group_bytes;
 	char *state_text;
 	struct exact_sum weights; /* where rows are weighed: what the denominator is rounded from */
 
@@ -112,7 +130,8 @@ struct loss_plan {
 	struct loss_tensor outputs[N_OUTPUTS];
 	const struct output_row *requested[N_OUTPUTS]; /* in the order asked for */
 	const char *warnings[LOSS_MAX_WARNINGS];
-	const struct beyond *beyond; /* of the problem, by role; for values_check */
+	const struct beyond *beyond; /* of the problem, by role; for the checks of values */
+	uint64_t max_groups;         /* that there may be, for the same */
 };
 
 static inline bool plan_is_cancelled(const struct loss_plan *plan)
@@ -195,13 +214,28 @@ static inline bool plan_scales_rows(const struct loss_plan *plan)
 	       (plan->present[LOSS_ROLE_GRAD_OUTPUT] && plan->reduction == REDUCTION_NONE);
 }
 
+/* Writes down what row r adds to the loss. Of a plan that keeps rows. */
+static inline void plan_keep_loss(const struct loss_plan *plan, size_t r, double loss)
+{
+	if (plan->wanted[OUTPUT_LOSS] && plan->reduction == REDUCTION_NONE)
+		tensor_put(&plan->outputs[OUTPUT_LOSS], r, loss);
+	if (plan->row_losses)
+		plan->row_losses[r] = loss;
+}
+
 /* Adds the loss of row r to the total, and writes it down where rows are asked for. */
 static inline void plan_put_loss(const struct loss_plan *plan, size_t r, double loss,
 				 struct partial *partial)
 {
 	exact_feed_add(&partial->loss, plan->kernels, loss);
-	if (plan->wanted[OUTPUT_LOSS] && plan->reduction == REDUCTION_NONE)
-		tensor_put(&plan->outputs[OUTPUT_LOSS], r, loss);
+	if (plan->keeps_rows)
+		plan_keep_loss(plan, r, loss);
+}
+
+/* Where the rows of group g begin in the list; of the one after the last, how many there are. */
+static inline size_t plan_group_first(const struct group_list *groups, size_t g)
+{
+	return g > 0 ? groups->ends[g - 1] : 0;
 }
 
 #endif

@@ -39,6 +39,11 @@ void loss_problem_set_isa(struct loss_problem *problem, const char *isa)
 	problem->isa = isa;
 }
 
+void loss_problem_set_max_elements(struct loss_problem *problem, uint64_t max_elements)
+{
+	problem->max_elements = max_elements;
+}
+
 void loss_problem_set_ones_are_scalars(struct loss_problem *problem)
 {
 	problem->ones_are_scalars = true;

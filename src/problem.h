@@ -48,6 +48,7 @@ enum argument {
 	ARGUMENT_K,
 	ARGUMENT_ECE_BINS,
 	ARGUMENT_ECE_NORM,
+	ARGUMENT_N_GROUPS,
 	ARGUMENT_TOTALS,
 	N_ARGUMENTS
 };
@@ -73,8 +74,9 @@ struct loss_args {
 	double logit_scale;
 	int64_t k; /* 0: not given */
 	int64_t ece_bins;
-	size_t ece_norm; /* enum ece_norm */
-	size_t totals;   /* enum totals */
+	size_t ece_norm;  /* enum ece_norm */
+	int64_t n_groups; /* -1: not given */
+	size_t totals;    /* enum totals */
 };
 
 static inline bool argument_given(const struct loss_args *args, enum argument argument)
@@ -99,6 +101,11 @@ enum output {
 	OUTPUT_PERPLEXITY,
 	OUTPUT_ECE,
 	OUTPUT_TOPK_ACCURACY,
+	OUTPUT_GROUP_LOSS_SUM,
+	OUTPUT_GROUP_DENOMINATOR,
+	OUTPUT_GROUP_COUNTED,
+	OUTPUT_GROUP_LOSS,
+	OUTPUT_BITS_PER_BYTE,
 	N_OUTPUTS
 };
 
@@ -171,6 +178,7 @@ struct loss_problem {
 	unsigned arguments_given; /* bits by index into info.arguments, null included */
 	bool present[LOSS_N_ROLES];
 	const char *isa;       /* NULL: the best */
+	uint64_t max_elements; /* 0: any number */
 	bool ones_are_scalars; /* tensors of shape (1) where the loss needs () */
 	bool outputs_given;
 	size_t n_outputs;

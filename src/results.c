@@ -1,7 +1,9 @@
 /* Room for what a plan computes: its outputs and its row blocks. */
 #include "results.h"
 
+#include "bytes.h"
 #include "calibration.h"
+#include "groups.h"
 #include "shapes.h"
 #include "state.h"
 
@@ -42,6 +44,22 @@ static loss_status make_outputs(struct loss_plan *plan, struct loss_arena *arena
  * would. */
 #define ELEMENTS_OF_A_TARGET ((size_t)4)
 
+/* Numbers of every row, where something that is wanted adds them up by itself. */
+static loss_status make_rows(struct loss_plan *plan, struct loss_arena *arena,
+			     struct loss_error *err)
+{
+	bool losses = plan->wanted[OUTPUT_GROUP_LOSS_SUM] || plan->wanted[OUTPUT_GROUP_LOSS] ||
+		      (groups_are_wanted(plan) && state_is_wanted(plan));
+	bool nlls = plan->wanted[OUTPUT_BITS_PER_BYTE] && bytes_are_by_group(plan);
+	if (losses && !(plan->row_losses = loss_arena_array(arena, double, plan->rows)))
+		return loss_arena_failure(arena, err);
+	if (nlls && !(plan->row_nlls = loss_arena_array(arena, double, plan->rows)))
+		return loss_arena_failure(arena, err);
+	plan->keeps_rows =
+		losses || nlls || (plan->wanted[OUTPUT_LOSS] && plan->reduction == REDUCTION_NONE);
+	return LOSS_OK;
+}
+
 /* Of those sums that not all plans have: z_loss, then -log p_y. */
 static loss_status make_partials(struct loss_plan *plan, struct loss_arena *arena,
 				 struct loss_error *err)
@@ -79,6 +97,7 @@ static loss_status make_blocks(struct loss_plan *plan, struct loss_arena *arena,
 loss_status results_make(struct loss_plan *plan, struct loss_arena *arena, struct loss_error *err)
 {
 	TRY(make_outputs(plan, arena, err));
+	TRY(make_rows(plan, arena, err));
 	TRY(make_blocks(plan, arena, err));
 	return state_is_wanted(plan) ? state_make(plan, arena, err) : LOSS_OK;
 }

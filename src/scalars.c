@@ -16,6 +16,7 @@ static bool must_be_scalar(const struct loss_plan *plan, const struct loss_tenso
 	case LOSS_EXTENT_TARGETS:
 		return is_single(plan) && loss_dtype_info(dtype)->dtype_class != LOSS_CLASS_FLOAT;
 	case LOSS_EXTENT_ROWS:
+	case LOSS_EXTENT_ROWS_OR_GROUPS:
 		return is_single(plan);
 	case LOSS_EXTENT_INPUT:
 	case LOSS_EXTENT_BROADCAST:
@@ -25,6 +26,7 @@ static bool must_be_scalar(const struct loss_plan *plan, const struct loss_tenso
 	case LOSS_EXTENT_SCALAR:
 		return true;
 	case LOSS_EXTENT_CLASSES:
+	case LOSS_EXTENT_GROUPS:
 		break;
 	}
 	return false;

@@ -111,8 +111,13 @@ static const struct loss_tensor *shape_of(const struct loss_plan *plan, loss_ext
 		return &plan->tensors[LOSS_ROLE_INPUT];
 	case LOSS_EXTENT_LOSS:
 		return plan->reduction == REDUCTION_NONE ? &plan->rows_shape : &scalar;
+	case LOSS_EXTENT_GROUPS:
+		*own = (struct loss_tensor){
+			.rank = 1, .shape = {plan->groups.n}, .count = plan->groups.n};
+		return own;
 	case LOSS_EXTENT_TARGETS:
 	case LOSS_EXTENT_BROADCAST:
+	case LOSS_EXTENT_ROWS_OR_GROUPS:
 		break;
 	}
 	return NULL;
@@ -139,9 +144,16 @@ static void explain(const struct loss_plan *plan, loss_extent extent, char *out,
 	case LOSS_EXTENT_LOSS:
 		snprintf(out, size, "the shape of what it is the gradient of");
 		break;
+	case LOSS_EXTENT_ROWS_OR_GROUPS:
+		snprintf(out, size,
+			 "that of %s without the class axis, or beside groups one axis, an entry "
+			 "for each group",
+			 input_name(plan));
+		break;
 	case LOSS_EXTENT_SCALAR:
 	case LOSS_EXTENT_INPUT:
 	case LOSS_EXTENT_BROADCAST:
+	case LOSS_EXTENT_GROUPS:
 		snprintf(out, size, "that of %s", input_name(plan));
 		break;
 	}
@@ -313,6 +325,38 @@ static loss_status not_expected(const struct loss_plan *plan, const struct loss_
 	return wrong_shape(info->name, &plan->tensors[info->role], expected, because, err);
 }
 
+bool shapes_are_by_group(const struct loss_plan *plan, const struct loss_tensor_info *info)
+{
+	const struct loss_tensor *tensor = &plan->tensors[info->role];
+	return info->extent == LOSS_EXTENT_ROWS_OR_GROUPS && plan->present[LOSS_ROLE_GROUPS] &&
+	       tensor->rank == 1 && !tensor_same_shape(tensor, &plan->rows_shape);
+}
+
+loss_status shapes_check_groups(const struct loss_plan *plan, const struct loss_tensor_info *info,
+				size_t n, struct loss_error *err)
+{
+	const struct loss_tensor *tensor = &plan->tensors[info->role];
+	char rows[SHAPE_CHARS], must_be[SHAPE_CHARS + 240];
+	if (tensor->count == n)
+		return LOSS_OK;
+	loss_tensor_format_shape(&plan->rows_shape, rows, sizeof rows);
+	snprintf(must_be, sizeof must_be,
+		 "(%zu), an entry for each group, or %s, that of %s without the class axis%s", n,
+		 rows, input_name(plan),
+		 argument_given(&plan->args, ARGUMENT_N_GROUPS)
+			 ? ""
+			 : "; n_groups says how many groups there are, also without counted rows");
+	return shape_mismatch(info->name, tensor, must_be, err);
+}
+
+/* Where the arguments say how many groups there are. */
+static loss_status check_groups_given(const struct loss_plan *plan,
+				      const struct loss_tensor_info *info, struct loss_error *err)
+{
+	int64_t n = plan->args.n_groups;
+	return n < 0 ? LOSS_OK : shapes_check_groups(plan, info, (size_t)n, err);
+}
+
 static loss_status check_tensor(struct loss_plan *plan, const struct loss_tensor_info *info,
 				struct loss_error *err)
 {
@@ -323,6 +367,11 @@ static loss_status check_tensor(struct loss_plan *plan, const struct loss_tensor
 		return check_broadcast(plan, info, err);
 	if (extent == LOSS_EXTENT_TARGETS)
 		extent = have_probabilities(plan, info) ? LOSS_EXTENT_INPUT : LOSS_EXTENT_ROWS;
+	if (extent == LOSS_EXTENT_ROWS_OR_GROUPS) {
+		if (shapes_are_by_group(plan, info))
+			return check_groups_given(plan, info, err);
+		extent = LOSS_EXTENT_ROWS;
+	}
 	expected = shape_of(plan, extent, &own);
 	assert(expected);
 	if (info->extra_axis) {

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base64.h"
+#include "groups.h"
 #include "plan.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -170,6 +171,33 @@ static void merge_bins(struct state *state, enum state_section section, const st
 	}
 }
 
+static unsigned char *put_groups(const struct state *state, enum state_section section,
+				 unsigned char *to)
+{
+	(void)section;
+	to = put(to, state->groups.n, 8);
+	if (state->groups.size > 0)
+		memcpy(to, state->groups.bytes, state->groups.size);
+	return to + state->groups.size;
+}
+
+static void read_groups(struct state *state, enum state_section section, struct reader *reader)
+{
+	(void)section;
+	uint64_t n = get(reader, 8);
+	state->groups = (struct state_groups){n, reader->at, left_of(reader)};
+	reader->failed |= !state_groups_are_right(&state->groups, state->counted);
+	reader->at = reader->end;
+}
+
+/* It needs memory, which who merges states has: merge.c. */
+static void leave_groups(struct state *state, enum state_section section, const struct state *other)
+{
+	(void)state;
+	(void)section;
+	(void)other;
+}
+
 static const struct section {
 	char tag;
 	bool required;
@@ -185,6 +213,7 @@ static const struct section {
 	[STATE_CORRECT] = {'C', false, put_correct, read_correct, merge_correct},
 	[STATE_Z_LOSS] = {'Z', false, put_sum, read_sum, merge_sum},
 	[STATE_BINS] = {'B', false, put_bins, read_bins, merge_bins},
+	[STATE_GROUPS] = {'G', false, put_groups, read_groups, leave_groups},
 };
 _Static_assert(COUNT(sections) == N_STATE_SECTIONS, "a row for every section");
 
@@ -196,11 +225,11 @@ static const char magic[] = {'L', 'T', STATE_VERSION};
 #define SECTION_BYTES (1 + 4)
 #define SUM_BYTES 8
 
-size_t state_room(size_t n_bins)
+size_t state_room(size_t n_bins, size_t groups)
 {
 	size_t bin = 4 + 2 * 8 + EXACT_BYTES;
 	return HEAD_BYTES + SUM_BYTES + N_STATE_SECTIONS * (SECTION_BYTES + EXACT_BYTES) +
-	       n_bins * bin;
+	       n_bins * bin + groups;
 }
 
 size_t state_write(const struct state *state, unsigned char *bytes)
@@ -414,6 +443,7 @@ static unsigned sections_of(const struct loss_plan *plan)
 		[STATE_CORRECT] = plan->judges || plan->wanted[OUTPUT_ACCURACY],
 		[STATE_Z_LOSS] = plan->args.z_loss > 0.0,
 		[STATE_BINS] = plan->wanted[OUTPUT_ECE],
+		[STATE_GROUPS] = groups_are_wanted(plan),
 	};
 	unsigned bits = 0;
 	for (unsigned i = 0; i < N_STATE_SECTIONS; i++)
@@ -424,12 +454,13 @@ static unsigned sections_of(const struct loss_plan *plan)
 loss_status state_make(struct loss_plan *plan, struct loss_arena *arena, struct loss_error *err)
 {
 	size_t n_bins = plan->wanted[OUTPUT_ECE] ? (size_t)plan->args.ece_bins : 0;
-	size_t room = state_room(n_bins);
+	size_t group_bytes = groups_state_room(plan), room = state_room(n_bins, group_bytes);
 	struct state *state = loss_arena_array(arena, struct state, 1);
 	plan->state = state;
 	plan->state_bytes = loss_arena_array(arena, unsigned char, room);
 	plan->state_text = loss_arena_array(arena, char, BASE64_CHARS(room) + 1);
-	if (!state || !plan->state_bytes || !plan->state_text)
+	plan->group_bytes = loss_arena_array(arena, unsigned char, group_bytes);
+	if (!state || !plan->state_bytes || !plan->state_text || !plan->group_bytes)
 		return loss_arena_failure(arena, err);
 	state->loss = &plan->loss->info;
 	state->digest = state_digest(plan);
@@ -482,6 +513,8 @@ const char *state_of_plan(struct loss_plan *plan, struct partial *total)
 		state->bins[i].correct = total->bins[i].correct;
 		calibration_confidence(total, i, &state->bins[i].confidence);
 	}
+	state->groups = (struct state_groups){plan->groups.n, plan->group_bytes,
+					      groups_write_state(plan, plan->group_bytes)};
 	size_t n = state_write(state, plan->state_bytes);
 	base64_encode(plan->state_bytes, n, plan->state_text);
 	plan->state_text[BASE64_CHARS(n)] = '\0';

@@ -21,6 +21,8 @@
  *   Z    the sum of that part of the losses: where z_loss > 0
  *   B    u8 norm, u32 how many bins ece has; of each with rows u32 index, u64 rows, u64 correct,
  * sum
+ *   G    u64 how many groups there are, and those with rows (state_groups.h): where some output
+ *        about groups was asked for
  */
 #ifndef LOSS_STATE_H
 #define LOSS_STATE_H
@@ -28,6 +30,7 @@
 #include "calibration.h"
 #include "exact_sum.h"
 #include "problem.h"
+#include "state_groups.h"
 
 enum state_section {
 	STATE_LOSS,
@@ -36,6 +39,7 @@ enum state_section {
 	STATE_CORRECT,
 	STATE_Z_LOSS,
 	STATE_BINS,
+	STATE_GROUPS,
 	N_STATE_SECTIONS
 };
 
@@ -61,6 +65,7 @@ struct state {
 	enum ece_norm norm;
 	size_t n_bins;
 	struct state_bin *bins; /* room for STATE_MOST_BINS, where there may be bins */
+	struct state_groups groups;
 };
 
 static inline bool state_has(const struct state *state, enum state_section section)
@@ -68,20 +73,21 @@ static inline bool state_has(const struct state *state, enum state_section secti
 	return state->has >> (unsigned)section & 1;
 }
 
-/* The most bytes that a state with so many bins takes. */
-size_t state_room(size_t n_bins);
+/* The most bytes that a state with so many bins, and so many bytes of groups, takes. */
+size_t state_room(size_t n_bins, size_t groups);
 /* Writes them, and returns how many there are. */
 size_t state_write(const struct state *state, unsigned char *bytes);
 
 /* FNV-1a, in which no two texts that differ in one byte are equal. */
 uint64_t state_checksum(const unsigned char *bytes, size_t n);
 
-/* Reads a state whose bins have room. On failure *why is a few words about what is wrong, static,
- * and the state has no meaning. */
+/* Reads a state whose bins have room; its groups stay in these bytes. On failure *why is a few
+ * words about what is wrong, static, and the state has no meaning. */
 bool state_read(struct state *state, const unsigned char *bytes, size_t size, const char **why);
 
-/* Adds a state of the same loss and digest to another, whose bins have room; no sum of counts may
- * overflow. Of what only one of them has nothing is left, unless the other is of no rows. */
+/* Adds a state of the same loss and digest to another, whose bins have room, but for groups, which
+ * need memory; no sum of counts may overflow. Of what only one of them has nothing is left, unless
+ * the other is of no rows. */
 void state_merge(struct state *state, const struct state *other);
 
 /* The digest of a checked plan's arguments, but for those that may differ between states, and of

@@ -45,7 +45,32 @@ void targets_read(const struct loss_plan *plan, size_t first, size_t n, int64_t 
 		apply_mask(plan, first, n, classes);
 }
 
+void targets_read_counted(const struct loss_plan *plan, size_t first, size_t n, int64_t *classes)
+{
+	if (plan->target_kind == TARGETS_INDICES) {
+		targets_read(plan, first, n, classes);
+		return;
+	}
+	for (size_t i = 0; i < n; i++) {
+		bool counts = !plan_is_last(plan, first + i) && !plan_is_masked(plan, first + i);
+		classes[i] = counts ? 0 : TARGET_IGNORED;
+	}
+}
+
 #define READ_TOGETHER ((size_t)256)
+
+size_t targets_visit(const struct loss_plan *plan, row_visit_fn *visit, void *context)
+{
+	int64_t classes[READ_TOGETHER];
+	for (size_t r = 0, n; r < plan->rows; r += n) {
+		n = plan->rows - r < READ_TOGETHER ? plan->rows - r : READ_TOGETHER;
+		targets_read_counted(plan, r, n, classes);
+		for (size_t i = 0; i < n; i++)
+			if (classes[i] >= 0 && !visit(plan, r + i, context))
+				return r + i;
+	}
+	return plan->rows;
+}
 
 /* Counting is made for many targets alone: few, and what stands beside a mask, are read instead. */
 static bool count_read(const struct loss_plan *plan, size_t *ignored)

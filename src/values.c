@@ -5,21 +5,11 @@
 #include <string.h>
 
 #include "describe.h"
+#include "entries.h"
 #include "kernel/element.h"
 #include "names.h"
 #include "status.h"
 #include "targets.h"
-
-/* "[1][2]" */
-static void format_index(const struct loss_error *place, char *out, size_t size)
-{
-	size_t used = 0;
-	out[0] = '\0';
-	for (int axis = 0; axis < place->index_rank && used < size; axis++)
-		used += (size_t)snprintf(out + used, size - used, "[%zu]", place->index[axis]);
-}
-
-#define INDEX_CHARS (LOSS_MAX_RANK * 24)
 
 #define CHECKED_TOGETHER ((size_t)1024)
 
@@ -43,27 +33,11 @@ static bool entry_is_read(const struct loss_plan *plan, size_t i)
 	return !plan_is_masked(plan, i - (plan->shift_rows > 0));
 }
 
-/* What element i of a tensor is where it fits no integer type; else NULL. */
-static const char *beyond_text(const struct loss_plan *plan, loss_role role, size_t i)
-{
-	const struct beyond *beyond = &plan->beyond[role];
-	size_t first = 0, end = beyond->n;
-	while (first < end) {
-		size_t middle = first + (end - first) / 2;
-		if (beyond->elements[middle].flat_index < i)
-			first = middle + 1;
-		else
-			end = middle;
-	}
-	bool found = first < beyond->n && beyond->elements[first].flat_index == i;
-	return found ? beyond->elements[first].text : NULL;
-}
-
 static bool is_ignored(const struct loss_plan *plan, size_t r)
 {
 	int64_t class;
 	if (plan->target_kind != TARGETS_INDICES ||
-	    beyond_text(plan, LOSS_ROLE_TARGETS, plan_target_row(plan, r)))
+	    entry_beyond(plan, LOSS_ROLE_TARGETS, plan_target_row(plan, r)))
 		return false;
 	targets_read(plan, r, 1, &class);
 	return class == TARGET_IGNORED;
@@ -101,19 +75,12 @@ static loss_status element_out_of_range(const struct loss_plan *plan,
 					const struct loss_tensor_info *info, size_t i,
 					struct loss_error *err)
 {
-	const struct loss_tensor *tensor = &plan->tensors[info->role];
 	bool probability = info->range.min == 0.0 && info->range.max == 1.0;
-	struct loss_error place = {0};
-	char at[INDEX_CHARS], range[LOSS_PHRASE_CHARS];
-	loss_error_set_index(&place, i, tensor->shape, tensor->rank);
-	format_index(&place, at, sizeof at);
+	char value[ENTRY_CHARS], range[LOSS_PHRASE_CHARS], but[LOSS_PHRASE_CHARS + 32];
+	snprintf(value, sizeof value, "%.9g", tensor_number(&plan->tensors[info->role], i));
 	describe_range(&info->range, false, range, sizeof range);
-	loss_status status =
-		loss_fail(err, LOSS_ARGUMENT_OUT_OF_RANGE, info->name,
-			  "%s%s is %.9g, but must be %s%s", info->name, at,
-			  tensor_number(tensor, i), probability ? "a probability, " : "", range);
-	loss_error_set_index(err, i, tensor->shape, tensor->rank);
-	return status;
+	snprintf(but, sizeof but, "must be %s%s", probability ? "a probability, " : "", range);
+	return entry_fail(plan, info, i, value, LOSS_ARGUMENT_OUT_OF_RANGE, but, err);
 }
 
 /* Fails at the first element of a tensor that counts and is not in its range. */
@@ -133,38 +100,23 @@ static loss_status check_range(const struct loss_plan *plan, const struct loss_t
 	return LOSS_OK;
 }
 
-/* Element i, which is `text`, or what is stored there where that is NULL. */
 static loss_status index_out_of_bounds(const struct loss_plan *plan,
 				       const struct loss_tensor_info *info, size_t i,
-				       const char *text, struct loss_error *err)
+				       struct loss_error *err)
 {
-	const struct loss_tensor *targets = &plan->tensors[info->role];
-	struct class_index y = tensor_class_index(targets, i);
-	struct loss_error place = {0};
-	loss_error_set_index(&place, i, targets->shape, targets->rank);
-	char at[INDEX_CHARS];
-	format_index(&place, at, sizeof at);
-	char value[80];
-	if (text)
-		snprintf(value, sizeof value, "%s", text);
-	else if (y.negative)
-		snprintf(value, sizeof value, "%lld", (long long)y.value);
-	else
-		snprintf(value, sizeof value, "%llu", (unsigned long long)y.value);
-	bool padding = value[0] == '-' && info->role == LOSS_ROLE_TARGETS && !text;
-	char advice[120] = "";
+	char value[ENTRY_CHARS], advice[120] = "", but[240];
+	entry_format(plan, info->role, i, value, sizeof value);
+	bool padding = value[0] == '-' && info->role == LOSS_ROLE_TARGETS &&
+		       !entry_beyond(plan, info->role, i);
 	if (padding)
 		snprintf(advice, sizeof advice, "; ignore_index=%s leaves such rows out", value);
 	else if (plan->classes == 1)
 		snprintf(advice, sizeof advice,
 			 "; binary_cross_entropy_with_logits has one logit for two classes");
-	loss_status status =
-		loss_fail(err, LOSS_TARGET_OUT_OF_BOUNDS, info->name,
-			  "%s%s is %s, but there %s %zu class%s (0..%zu)%s", info->name, at, value,
-			  plan->classes == 1 ? "is" : "are", plan->classes,
-			  plan->classes == 1 ? "" : "es", plan->classes - 1, advice);
-	loss_error_set_index(err, i, targets->shape, targets->rank);
-	return status;
+	snprintf(but, sizeof but, "there %s %zu class%s (0..%zu)%s",
+		 plan->classes == 1 ? "is" : "are", plan->classes, plan->classes == 1 ? "" : "es",
+		 plan->classes - 1, advice);
+	return entry_fail(plan, info, i, value, LOSS_TARGET_OUT_OF_BOUNDS, but, err);
 }
 
 /* The first target that is read and fits no integer type; NULL: none. */
@@ -190,7 +142,7 @@ static loss_status first_invalid_target(const struct loss_plan *plan,
 		targets_read(plan, r++, 1, &class);
 	}
 	return index_out_of_bounds(plan, names_tensor_of_role(&plan->loss->info, LOSS_ROLE_TARGETS),
-				   i, beyond_text(plan, LOSS_ROLE_TARGETS, i), err);
+				   i, err);
 }
 
 /* Bytes of BOOL are 0 or 1: everything after trusts that. */
@@ -199,8 +151,7 @@ static loss_status check_booleans(const struct loss_plan *plan, const struct los
 {
 	const struct loss_tensor *tensor = &plan->tensors[info->role];
 	const unsigned char *bytes = tensor->data;
-	struct loss_error place = {0};
-	char at[INDEX_CHARS];
+	char value[ENTRY_CHARS];
 	unsigned char all = 0;
 	size_t i = 0;
 	for (size_t k = 0; k < tensor->count; k++)
@@ -209,13 +160,9 @@ static loss_status check_booleans(const struct loss_plan *plan, const struct los
 		return LOSS_OK;
 	while (bytes[i] <= 1)
 		i++;
-	loss_error_set_index(&place, i, tensor->shape, tensor->rank);
-	format_index(&place, at, sizeof at);
-	loss_status status = loss_fail(err, LOSS_ARGUMENT_OUT_OF_RANGE, info->name,
-				       "%s%s is %u, but an element of BOOL is the byte 0 or 1",
-				       info->name, at, bytes[i]);
-	loss_error_set_index(err, i, tensor->shape, tensor->rank);
-	return status;
+	snprintf(value, sizeof value, "%u", bytes[i]);
+	return entry_fail(plan, info, i, value, LOSS_ARGUMENT_OUT_OF_RANGE,
+			  "an element of BOOL is the byte 0 or 1", err);
 }
 
 /* Whether what is stored as element i is a class; or -1, where the table allows it. */
@@ -232,9 +179,9 @@ static loss_status check_indices(const struct loss_plan *plan, const struct loss
 				 struct loss_error *err)
 {
 	for (size_t i = 0; i < plan->tensors[info->role].count; i++) {
-		const char *text = beyond_text(plan, info->role, i);
-		if ((text || !is_index(plan, info, i)) && element_counts(plan, info, i))
-			return index_out_of_bounds(plan, info, i, text, err);
+		bool beyond = entry_beyond(plan, info->role, i) != NULL;
+		if ((beyond || !is_index(plan, info, i)) && element_counts(plan, info, i))
+			return index_out_of_bounds(plan, info, i, err);
 	}
 	return LOSS_OK;
 }

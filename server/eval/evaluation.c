@@ -32,6 +32,7 @@ struct evaluation *evaluation_create(const struct evaluation_kind *kind, struct 
 	if (!e->problem)
 		return NULL;
 	loss_problem_set_isa(e->problem, kind->isa);
+	loss_problem_set_max_elements(e->problem, kind->limits.max_elements);
 	if (!e->kind.cancel)
 		e->kind.cancel = &e->cancel;
 	const struct stream_setup setup = {e->problem, arena, e->kind.cancel};

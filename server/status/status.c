@@ -53,7 +53,8 @@
 	AS_IS(LOSS_SHAPE_MISMATCH, 422)                                                            \
 	AS_IS(LOSS_ARGUMENT_OUT_OF_RANGE, 422)                                                     \
 	IN_WORDS(LOSS_TARGET_OUT_OF_BOUNDS, 422, "target_out_of_bounds", "Target out of bounds",   \
-		 "A target is neither a class index in [0, C) nor ignore_index. The pointer "      \
+		 "A target is neither a class index in [0, C) nor ignore_index, or an entry of "   \
+		 "groups is beyond the last group. The pointer "                                   \
 		 "is the first one.")                                                              \
 	IN_WORDS(LOSS_CANCELLED, 504, "deadline_exceeded", "Deadline exceeded",                    \
 		 "X-Request-Timeout-Ms passed before the evaluation was complete. The work "       \

@@ -25,6 +25,8 @@ static int rank_of(const struct loss_info *loss, loss_extent extent)
 	case LOSS_EXTENT_CLASSES:
 	case LOSS_EXTENT_TARGETS: /* indices */
 	case LOSS_EXTENT_BROADCAST:
+	case LOSS_EXTENT_GROUPS:
+	case LOSS_EXTENT_ROWS_OR_GROUPS:
 		return 1;
 	case LOSS_EXTENT_LOSS:
 		return is_unreduced(loss);
@@ -37,7 +39,7 @@ static int rank_of(const struct loss_info *loss, loss_extent extent)
 /* Where there is a choice, class indices and F32. */
 static loss_dtype dtype_of_kinds(unsigned kinds)
 {
-	if (kinds & LOSS_KIND_INDEX)
+	if (kinds & LOSS_INTEGER_KINDS)
 		return LOSS_I64;
 	return kinds & LOSS_KIND_BOOLEAN ? LOSS_BOOL : LOSS_F32;
 }

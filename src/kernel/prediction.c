@@ -120,6 +120,13 @@ static void put_correct(const struct rows *rows, const struct predictions *all)
 		correct[rows->first + lane] = all->correct >> lane & 1;
 }
 
+static void keep_nlls(const struct rows *rows, const struct predictions *all)
+{
+	for (size_t lane = 0; lane < rows->n; lane++)
+		rows->plan->row_nlls[rows->first + lane] =
+			all->counted >> lane & 1 ? all->nll[lane] : 0.0;
+}
+
 /* How many of the counted rows have a rank below k. */
 static size_t count_top(const struct predictions *all, int64_t k)
 {
@@ -150,6 +157,8 @@ void predictions_write(struct rows *rows, struct partial *partial)
 		partial->correct++;
 	if (plan->wanted[OUTPUT_TOPK_ACCURACY])
 		partial->top += count_top(&all, plan->args.k);
+	if (plan->row_nlls)
+		keep_nlls(rows, &all);
 	if (!plan->scores && !plan->wanted[OUTPUT_ECE])
 		return;
 	for (unsigned left = all.counted; left != 0; left &= left - 1) {

@@ -15,13 +15,15 @@ LOSS_API_BEGIN
  * class axis; those of an element-wise loss are the input's elements.
  */
 typedef enum loss_extent {
-	LOSS_EXTENT_SCALAR,    /* () */
-	LOSS_EXTENT_CLASSES,   /* (C) */
-	LOSS_EXTENT_ROWS,      /* the rows' */
-	LOSS_EXTENT_INPUT,     /* that of the input, the loss's first tensor */
-	LOSS_EXTENT_TARGETS,   /* the rows' for class indices, the input's for probabilities */
-	LOSS_EXTENT_BROADCAST, /* one that broadcasts to the input's, never beyond */
-	LOSS_EXTENT_LOSS,      /* the rows' where reduction is none, else () */
+	LOSS_EXTENT_SCALAR,         /* () */
+	LOSS_EXTENT_CLASSES,        /* (C) */
+	LOSS_EXTENT_ROWS,           /* the rows' */
+	LOSS_EXTENT_INPUT,          /* that of the input, the loss's first tensor */
+	LOSS_EXTENT_TARGETS,        /* the rows' for class indices, the input's for probabilities */
+	LOSS_EXTENT_BROADCAST,      /* one that broadcasts to the input's, never beyond */
+	LOSS_EXTENT_LOSS,           /* the rows' where reduction is none, else () */
+	LOSS_EXTENT_GROUPS,         /* (G): an entry for each group */
+	LOSS_EXTENT_ROWS_OR_GROUPS, /* the rows', or (G) beside the tensor groups */
 } loss_extent;
 
 /* What the elements of a tensor are: bits, for targets may be one of two. */
@@ -30,7 +32,12 @@ typedef enum loss_kind {
 	LOSS_KIND_INDEX = 2,       /* a class, 0 to C - 1 */
 	LOSS_KIND_PROBABILITY = 4, /* of floats beside classes */
 	LOSS_KIND_BOOLEAN = 8,
+	LOSS_KIND_GROUP = 16, /* the group that a row is of, 0 to G - 1; below 0: of none */
+	LOSS_KIND_COUNT = 32, /* an integer, 0 or more */
 } loss_kind;
+
+/* The kinds that are integers whatever stands beside them. */
+#define LOSS_INTEGER_KINDS (LOSS_KIND_INDEX | LOSS_KIND_GROUP | LOSS_KIND_COUNT)
 
 /* The places of tensors; each has one name per loss ("logits", or "log_probs" for nll_loss). A loss
  * whose tensors no other loss has gives them the last ones. */
@@ -41,6 +48,8 @@ typedef enum loss_role {
 	LOSS_ROLE_POS_WEIGHT,
 	LOSS_ROLE_ROW_WEIGHT,
 	LOSS_ROLE_MASK,
+	LOSS_ROLE_GROUPS,
+	LOSS_ROLE_BYTES,
 	LOSS_ROLE_GRAD_OUTPUT,
 	LOSS_ROLE_OWN_1,
 	LOSS_ROLE_OWN_2,
@@ -95,18 +104,20 @@ typedef enum loss_dtype_rule {
 	LOSS_DTYPE_BOOL,
 } loss_dtype_rule;
 
-/* What an output asks for. */
+/* What an output asks for: bits. */
 typedef enum loss_need {
-	LOSS_NEEDS_NOTHING,
-	LOSS_NEEDS_INDICES,     /* targets that are class indices */
-	LOSS_NEEDS_GRAD_OUTPUT, /* the tensor grad_output */
+	LOSS_NEEDS_NOTHING = 0,
+	LOSS_NEEDS_INDICES = 1,     /* targets that are class indices */
+	LOSS_NEEDS_GRAD_OUTPUT = 2, /* the tensor grad_output */
+	LOSS_NEEDS_GROUPS = 4,      /* the tensor groups */
+	LOSS_NEEDS_BYTES = 8,       /* the tensor bytes */
 } loss_need;
 
 struct loss_output_info {
 	const char *name;
 	loss_dtype_rule dtype;
 	loss_extent extent;
-	loss_need needs;
+	unsigned needs; /* loss_needs */
 	const char *help;
 };
 

@@ -112,6 +112,10 @@ void loss_problem_set_beyond(struct loss_problem *problem, size_t i,
  * best); the results are the same bits. */
 void loss_problem_set_isa(struct loss_problem *problem, const char *isa);
 
+/* The most groups that there may be, whether n_groups asks for them or an entry of the tensor
+ * groups: what a caller lets a tensor have. Without it, as many as memory has room for. */
+void loss_problem_set_max_elements(struct loss_problem *problem, uint64_t max_elements);
+
 /* Makes a tensor of shape (1) stand for a scalar wherever the loss needs one, for formats whose
  * writers have no shape (). */
 void loss_problem_set_ones_are_scalars(struct loss_problem *problem);

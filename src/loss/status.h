@@ -47,8 +47,8 @@ LOSS_API_BEGIN
 	  "The argument, or the element of a tensor, has the right type but a value "              \
 	  "outside its range.")                                                                    \
 	X(LOSS_TARGET_OUT_OF_BOUNDS, "target_out_of_bounds", "Target out of bounds",               \
-	  "A target is neither a class index in [0, C) nor ignore_index. The index is "            \
-	  "that of the first one.")                                                                \
+	  "A target is neither a class index in [0, C) nor ignore_index, or an entry "             \
+	  "of groups is beyond the last group. The index is that of the first one.")               \
 	X(LOSS_CANCELLED, "cancelled", "Cancelled",                                                \
 	  "The caller asked the evaluation to stop before it was complete. There is no "           \
 	  "result.")

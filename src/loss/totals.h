@@ -14,8 +14,8 @@ LOSS_API_BEGIN
  *
  * They merge if they are of the same loss with the same arguments and class weights. These may
  * differ: reduction and what else says how to reduce (size_average, reduce, denominator,
- * empty_mean), class_axis, grad_dtype, ignore_index, k, totals; the types, where results of one
- * that are F64 make them F64; and what outputs were asked for.
+ * empty_mean), class_axis, grad_dtype, ignore_index, k, n_groups, totals; the types, where results
+ * of one that are F64 make them F64; and what outputs were asked for.
  */
 
 /* States on their way to one. Opaque, in its arena, and on the thread of that. */
@@ -37,8 +37,10 @@ loss_status loss_merger_add(struct loss_merger *merger, const char *state, size_
 /*
  * What all of them come to, as an evaluation of all their rows has it: the outputs "loss" (the mean
  * over the natural denominator: NaN where it is 0), and where all states with rows have what they
- * are made from, "accuracy", "perplexity" and "ece"; and totals with their state. It stays right
- * until the next one is added. LOSS_ARGUMENT_OUT_OF_RANGE where there was none; those of memory.
+ * are made from, "accuracy", "perplexity", "ece", and "group_loss_sum", "group_denominator",
+ * "group_counted" and "group_loss" of as many groups as the largest of them has; and totals with
+ * their state. It stays right until the next one is added. LOSS_ARGUMENT_OUT_OF_RANGE where there
+ * was none; those of memory.
  */
 loss_status loss_merger_finish(struct loss_merger *merger, struct loss_result *result,
 			       struct loss_error *err);

@@ -227,10 +227,12 @@ static void an_evaluation_has_the_documented_members(void **state)
 	client_post(
 		client, "/v1/losses/cross_entropy",
 		"{\"logits\": [[-0.7715, -0.6205, -0.2562]], \"targets\": [0], \"reduce\": true, "
+		"\"groups\": [0], \"bytes\": [4], "
 		"\"totals\": \"exact\", "
 		"\"outputs\": [\"loss\", \"grad\", \"log_probs\", \"probs\", \"lse\", "
 		"\"predicted\", \"correct\", \"accuracy\", \"entropy\", \"z_loss\", \"rank\", "
-		"\"perplexity\", \"ece\", \"topk_accuracy\"]}",
+		"\"perplexity\", \"ece\", \"topk_accuracy\", \"group_loss_sum\", "
+		"\"group_denominator\", \"group_counted\", \"group_loss\", \"bits_per_byte\"]}",
 		&reply);
 	assert_int_equal(reply.status, 200);
 	cJSON *json = reply_json(&reply);

@@ -22,8 +22,18 @@ check() {
   ' "$1"
 }
 
+# Whether a file holds what the packed documents come to.
+check_documents() {
+  diff "$1" - <<'EOF'
+document 0 tokens 2 nats 1.343254 mean 0.671627
+document 1 tokens 3 nats 4.308063 mean 1.436021
+bits_per_byte 0.388244
+EOF
+}
+
 count=0
 failed=0
+judge=check
 
 # example NAME PROBE COMMAND...: PROBE is a shell command that succeeds where the toolchain is there.
 example() {
@@ -32,7 +42,7 @@ example() {
   count=$((count + 1))
   if ! sh -c "$probe" >/dev/null 2>&1; then
     echo "ok $count - $name # SKIP its toolchain is not installed ($probe)"
-  elif "$@" >"$scratch/out" 2>"$scratch/err" && check "$scratch/out"; then
+  elif "$@" >"$scratch/out" 2>"$scratch/err" && "$judge" "$scratch/out"; then
     echo "ok $count - $name"
   else
     echo "not ok $count - $name"
@@ -70,7 +80,7 @@ shards() {
   fi
 }
 
-echo 1..14
+echo 1..15
 if ! start_server; then
   echo "Bail out! $lossd did not become ready: $(tail -n 1 "$scratch/log" 2>/dev/null)"
   exit 1
@@ -89,5 +99,7 @@ done
 for name in libcurl safetensors oip; do
   example "C, $name" 'command -v cc && test -e /usr/include/cjson/cJSON.h' run_c "$name"
 done
+judge=check_documents
+example 'Python, documents' 'command -v python3' python3 "$examples/documents.py"
 shards
 exit $((failed > 0))

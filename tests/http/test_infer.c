@@ -227,7 +227,7 @@ static void test_refusals(void **state)
 		{{.document = "{" INPUTS "}", .length = "0"},
 		 400,
 		 LENGTH " is 0, the raw form of a single tensor, which needs a model with one "
-			"input; cross_entropy has 6: send the JSON part"},
+			"input; cross_entropy has 8: send the JSON part"},
 		{{.document = "{\"inputs\":[" RAW_LOGITS "," TARGETS "]}",
 		  .raw = logits,
 		  .n_raw = 23},

@@ -62,10 +62,12 @@ static const struct said names[] = {
 	{"cross_entropy",
 	 "{\"logits\": [[1, 2, 3], [4, 5, 6]], \"targets\": [0, 1], \"pos_weight\": 1}",
 	 "cross_entropy has no field \"pos_weight\"; there are logits, targets, weight, "
-	 "row_weight, mask, grad_output, size_average, ignore_index, reduce, reduction, "
+	 "row_weight, mask, groups, bytes, grad_output, size_average, ignore_index, reduce, "
+	 "reduction, "
 	 "label_smoothing, denominator, empty_mean, totals, class_axis, grad_dtype, softcap, "
 	 "temperature, "
-	 "z_loss, shift, logit_scale, gamma, k, ece_bins, ece_norm, outputs, non_finite and "
+	 "z_loss, shift, logit_scale, gamma, k, ece_bins, ece_norm, n_groups, outputs, non_finite "
+	 "and "
 	 "tensors"},
 	{"cross_entropy",
 	 "{\"logits\": [[1, 2, 3], [4, 5, 6]], \"targets\": [0, 1], \"smoothing\": 1}",
@@ -126,10 +128,11 @@ static const struct said names[] = {
 	 "cross_entropy has no field \"labelSmoothing\"; the nearest is \"label_smoothing\""},
 	{"cross_entropy", "{\"logits\": [[1, 2, 3], [4, 5, 6]], \"targets\": [0, 1], \"zzzz\": 1}",
 	 "cross_entropy has no field \"zzzz\"; there are logits, targets, weight, row_weight, "
-	 "mask, grad_output, size_average, ignore_index, reduce, reduction, label_smoothing, "
+	 "mask, groups, bytes, grad_output, size_average, ignore_index, reduce, reduction, "
+	 "label_smoothing, "
 	 "denominator, empty_mean, totals, class_axis, grad_dtype, softcap, temperature, z_loss, "
 	 "shift, "
-	 "logit_scale, gamma, k, ece_bins, ece_norm, outputs, non_finite and tensors"},
+	 "logit_scale, gamma, k, ece_bins, ece_norm, n_groups, outputs, non_finite and tensors"},
 	{"nll_loss", "{\"logits\": 1}",
 	 "nll_loss has no field \"logits\"; use \"log_probs\": logarithms of probabilities, as "
 	 "log_softmax gives them"},
@@ -158,7 +161,8 @@ static const struct said names[] = {
 	 "{\"logits\": [[1, 2, 3], [4, 5, 6]], \"targets\": [0, 1], \"outputs\": [\"zz\"]}",
 	 "outputs[0] is \"zz\", which cross_entropy does not have; there are loss, grad, "
 	 "log_probs, probs, lse, entropy, z_loss, predicted, correct, rank, accuracy, "
-	 "topk_accuracy, perplexity and ece"},
+	 "topk_accuracy, perplexity, ece, group_loss_sum, group_denominator, group_counted, "
+	 "group_loss and bits_per_byte"},
 	{"cross_entropy",
 	 "{\"logits\": [[1, 2, 3], [4, 5, 6]], \"targets\": [0, 1], \"outputs\": [\"top_k\"]}",
 	 "outputs[0] is \"top_k\", which cross_entropy does not have; use \"topk_accuracy\": the "
@@ -355,7 +359,7 @@ static const struct named queries[] = {
 	{"nope", "cross_entropy has no argument \"nope\"; there are size_average, ignore_index, "
 		 "reduce, reduction, label_smoothing, denominator, empty_mean, totals, class_axis, "
 		 "grad_dtype, softcap, temperature, z_loss, shift, logit_scale, gamma, k, "
-		 "ece_bins, ece_norm, outputs, compress, non_finite and tensors"},
+		 "ece_bins, ece_norm, n_groups, outputs, compress, non_finite and tensors"},
 };
 
 static void names_in_the_query(void **state)
@@ -387,7 +391,7 @@ static const struct named tensors[] = {
 	 "cross_entropy has no tensor \"compress\"; it stands in the query string: ?compress=true"},
 	{"logitz", "cross_entropy has no tensor \"logitz\"; the nearest is \"logits\""},
 	{"zz", "cross_entropy has no tensor \"zz\"; there are logits, targets, weight, row_weight, "
-	       "mask and grad_output"},
+	       "mask, groups, bytes and grad_output"},
 };
 
 static void names_in_safetensors(void **state)
@@ -430,7 +434,7 @@ static const struct named inferences[] = {
 	 "request's parameters"},
 	{"{\"inputs\":[{\"name\":\"zz\",\"shape\":[1,2],\"datatype\":\"FP32\",\"data\":[1,2]}]}",
 	 "inputs[0].name is \"zz\", but cross_entropy has no such input; there are logits, "
-	 "targets, weight, row_weight, mask and grad_output"},
+	 "targets, weight, row_weight, mask, groups, bytes and grad_output"},
 	{"{\"parameters\":{\"labels\":1},\"inputs\":[{\"name\":\"logits\",\"shape\":[1,2],"
 	 "\"datatype\":\"FP32\",\"data\":[1,2]}]}",
 	 "parameters.labels is unknown; it is called \"targets\", a tensor: it stands in inputs"},

@@ -93,6 +93,19 @@ def problems():
         ece_bins=10,
         ece_norm="l2",
     )
+    yield Problem(
+        "cross_entropy",
+        {
+            "logits": logits(12, (5, 8, 9)),
+            "targets": classes(12, 40, 9).reshape(5, 8),
+            "groups": classes(13, 40, 6).reshape(5, 8) - 1,
+            "bytes": classes(14, 5, 90),
+        },
+        ["loss", "group_loss_sum", "group_denominator", "group_counted", "group_loss", "bits_per_byte"],
+        class_axis=-1,
+        shift=True,
+        n_groups=5,
+    )
     rows = logits(6, (17, 4))
     yield Problem("log_softmax", {"logits": rows}, ["log_probs", "lse"], class_axis=-1)
     yield Problem(

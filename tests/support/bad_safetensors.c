@@ -210,8 +210,8 @@ const struct bad_safetensors bad_safetensors[] = {
 	 "cross_entropy has no tensor \"masks\"; use \"mask\": false where something is not to "
 	 "count: it has loss 0 and gradient 0, whatever it holds"},
 	{H(TARGETS "," LOGITS "," T("", "U8", "0", "40,40")), 0, 40, LOSS_UNKNOWN_FIELD, NULL,
-	 "cross_entropy has no tensor \"\"; there are logits, targets, weight, row_weight, mask "
-	 "and grad_output"},
+	 "cross_entropy has no tensor \"\"; there are logits, targets, weight, row_weight, mask, "
+	 "groups, bytes and grad_output"},
 	{H(TARGETS "," LOGITS "," T("reduction", "U8", "1", "40,41")), 0, 41, LOSS_UNKNOWN_FIELD,
 	 "reduction",
 	 "cross_entropy has no tensor \"reduction\"; it is an argument: give it in the query "

@@ -78,6 +78,8 @@ static struct loss_value any_integer(struct case_draft *draft,
 	const struct loss_range *range = &argument->range;
 	if (argument_is(argument, "ignore_index"))
 		return integer_value(draft, draft->ignore_index);
+	if (argument_is(argument, "n_groups"))
+		return integer_value(draft, (int64_t)draft->n_groups);
 	if (case_odd_chance(draft, 0.1) && range->max < 1e6)
 		return integer_value(draft, (int64_t)range->max);
 	int64_t value = (int64_t)range->min + (int64_t)random_below(&draft->random, draft->classes);
@@ -125,6 +127,8 @@ static bool may_have(const struct case_draft *draft, const struct loss_argument_
 		return !draft->probabilities || draft->ignore_index < 0;
 	if (argument_is(argument, "gamma") && draft->by_class)
 		return !draft->probabilities && !draft->smoothed;
+	if (argument_is(argument, "n_groups"))
+		return draft->has_n_groups;
 	return !case_has_word("size_average reduce reduction", argument->name);
 }
 
@@ -134,6 +138,8 @@ static double chance_of(const struct case_draft *draft, const struct loss_argume
 {
 	if (argument_is(argument, "ignore_index") && draft->ignore_index != -100)
 		return 1;
+	if (argument_is(argument, "n_groups"))
+		return 1; /* that is settled */
 	return 0.25;
 }
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "describe.h"
 #include "rows.h"
 #include "tensor.h"
 
@@ -246,7 +247,10 @@ static void draw_factor_shape(struct case_draft *draft, loss_extent extent,
 			      struct loss_tensor *tensor)
 {
 	const struct loss_tensor *input = &draft->input;
-	if (extent == LOSS_EXTENT_ROWS) {
+	if (extent == LOSS_EXTENT_ROWS_OR_GROUPS && case_bytes_by_group(draft)) {
+		tensor->rank = 1;
+		tensor->shape[0] = draft->n_groups;
+	} else if (extent == LOSS_EXTENT_ROWS || extent == LOSS_EXTENT_ROWS_OR_GROUPS) {
 		*tensor = draft->rows;
 	} else if (extent == LOSS_EXTENT_BROADCAST &&
 		   (case_odd_chance(draft, 0.5) || input->rank == 0)) {
@@ -269,7 +273,8 @@ static void draw_classes(struct case_draft *draft, struct loss_tensor *tensor)
 				   (int64_t)random_below(&draft->random, draft->classes));
 }
 
-/* A factor of each class, row or element, in its range; classes; or whether it counts. */
+/* A factor of each class, row or element, in its range; classes; groups; counts; or whether it
+ * counts. */
 static void draw_factors(struct case_draft *draft, const struct loss_tensor_info *info,
 			 struct loss_tensor *tensor)
 {
@@ -283,7 +288,11 @@ static void draw_factors(struct case_draft *draft, const struct loss_tensor_info
 		return;
 	}
 	give_memory(draft, tensor);
-	if (dtype == LOSS_BOOL)
+	if (info->kinds == LOSS_KIND_GROUP)
+		case_fill_groups(draft, tensor);
+	else if (info->kinds == LOSS_KIND_COUNT)
+		case_fill_bytes(draft, tensor);
+	else if (dtype == LOSS_BOOL)
 		for (size_t i = 0; i < tensor->count; i++)
 			store(tensor, i, random_chance(&draft->random, 0.8));
 	else if (info->range.max > 0)
@@ -332,6 +341,18 @@ static void draw_tensor(struct case_draft *draft, size_t i)
 
 /* ---------------------------------------------------------------- the problem */
 
+/* What rows alone have that do not count. */
+static void spoil_rows(struct case_draft *draft, size_t i)
+{
+	for (size_t k = 0; k < draft->loss->n_tensors; k++) {
+		loss_role role = draft->loss->tensors[k].role;
+		bool of_groups = role == LOSS_ROLE_GROUPS || role == LOSS_ROLE_BYTES;
+		if (of_groups && draft->present[k] &&
+		    tensor_same_shape(&draft->tensors[k], &draft->rows))
+			case_spoil_groups(role, &draft->tensors[k], i);
+	}
+}
+
 /* What stands where nothing counts is nobody's business. */
 static void spoil_masked(struct case_draft *draft)
 {
@@ -354,6 +375,8 @@ static void spoil_masked(struct case_draft *draft)
 			case_store_integer(targets, i, -7);
 		if (weight != NULL)
 			store(weight, i, -(double)INFINITY);
+		if (draft->by_class)
+			spoil_rows(draft, i);
 		if (!draft->by_class && mask->count == input->count)
 			store(input, i, (double)NAN);
 	}
@@ -361,18 +384,14 @@ static void spoil_masked(struct case_draft *draft)
 
 static bool is_met(const struct case_draft *draft, const struct loss_output_info *output)
 {
-	bool has_upstream = false;
+	unsigned lacks = draft->probabilities ? LOSS_NEEDS_INDICES : 0;
+	for (size_t i = 0; i < N_NEEDED_TENSORS; i++)
+		lacks |= needed_tensors[i].need;
 	for (size_t i = 0; i < draft->loss->n_tensors; i++)
-		has_upstream |=
-			draft->present[i] && draft->loss->tensors[i].role == LOSS_ROLE_GRAD_OUTPUT;
-	switch (output->needs) {
-	case LOSS_NEEDS_INDICES:
-		return !draft->probabilities;
-	case LOSS_NEEDS_GRAD_OUTPUT:
-		return has_upstream;
-	default:
-		return true;
-	}
+		for (size_t k = 0; draft->present[i] && k < N_NEEDED_TENSORS; k++)
+			if (needed_tensors[k].role == draft->loss->tensors[i].role)
+				lacks &= ~(unsigned)needed_tensors[k].need;
+	return (output->needs & lacks) == 0;
 }
 
 static int64_t any_ignore_index(struct case_draft *draft)
@@ -390,6 +409,7 @@ struct loss_problem *case_problem(struct case_draft *draft, const char *isa, con
 	draft->by_class = !loss->element_wise;
 	draft->ignore_index = any_ignore_index(draft);
 	draw_shape(draft);
+	case_settle_groups(draft);
 	struct loss_problem *problem = loss_problem_create(loss, draft->arena);
 	const char *names[LOSS_MAX_OUTPUTS];
 	size_t n = 0;

@@ -21,6 +21,8 @@ struct case_draft {
 	int64_t ignore_index;
 	struct loss_tensor input, rows;
 	size_t classes;
+	bool has_n_groups;
+	size_t groups, n_groups; /* that rows may be of; that the argument asks for */
 	const char *distribution;
 	struct loss_tensor tensors[LOSS_N_ROLES]; /* by index into loss->tensors */
 	bool present[LOSS_N_ROLES];
@@ -50,6 +52,17 @@ void case_set_argument(struct case_draft *draft, struct loss_problem *problem, s
 
 /* Element i of an integer tensor: the value's low bits. */
 void case_store_integer(const struct loss_tensor *tensor, size_t i, int64_t value);
+
+/* ---------------------------------------------------------------- of groups: case_groups.c */
+
+/* Before the tensors: how many groups there are, and whether that is said. */
+void case_settle_groups(struct case_draft *draft);
+void case_fill_groups(struct case_draft *draft, struct loss_tensor *tensor);
+/* Whether bytes have an entry for each group. */
+bool case_bytes_by_group(struct case_draft *draft);
+void case_fill_bytes(struct case_draft *draft, const struct loss_tensor *tensor);
+/* Makes element i of groups or bytes one that is wrong if it is read. */
+void case_spoil_groups(loss_role role, const struct loss_tensor *tensor, size_t i);
 
 /* ---------------------------------------------------------------- problems */
 

@@ -2,6 +2,7 @@
 
 #define CROSS_ENTROPY_OF_PROBABILITIES "loss grad log_probs probs lse entropy z_loss predicted"
 #define CROSS_ENTROPY CROSS_ENTROPY_OF_PROBABILITIES " correct rank accuracy perplexity ece"
+#define GROUPS "group_loss_sum group_denominator group_counted group_loss"
 #define SOFTMAX "log_probs probs lse entropy predicted"
 
 /* Rows of several blocks of classes. */
@@ -48,6 +49,14 @@ const struct case_family case_families[] = {
 	FAMILY("exact_probabilities", "cross_entropy", "totals probabilities weight", "loss"),
 	FAMILY("probabilities_rows", "cross_entropy", "probabilities row_weight mask",
 	       CROSS_ENTROPY_OF_PROBABILITIES),
+	FAMILY("groups", "cross_entropy", "groups bytes n_groups weight row_weight mask",
+	       "loss " GROUPS " bits_per_byte"),
+	FAMILY("documents", "cross_entropy", "groups bytes shift empty_mean z_loss",
+	       "loss grad " GROUPS " bits_per_byte"),
+	FAMILY("probabilities_groups", "cross_entropy", "probabilities groups n_groups row_weight",
+	       "loss " GROUPS),
+	FAMILY("exact_groups", "cross_entropy", "totals groups n_groups weight row_weight",
+	       "loss " GROUPS),
 	LONG("long", "cross_entropy", "label_smoothing", CROSS_ENTROPY),
 	LONG("long_loss", "cross_entropy", "", "loss lse"),
 
@@ -56,6 +65,8 @@ const struct case_family case_families[] = {
 	FAMILY("weight", "nll_loss", "weight ignore_index grad_output grad_dtype", "loss grad"),
 	FAMILY("mean", "nll_loss", "weight denominator empty_mean", "loss grad"),
 	FAMILY("rows", "nll_loss", "row_weight mask", "loss grad"),
+	FAMILY("groups", "nll_loss", "groups bytes n_groups weight row_weight mask",
+	       "loss " GROUPS " bits_per_byte"),
 	FAMILY("exact", "nll_loss", "totals weight ignore_index", "loss"),
 
 	FAMILY("plain", "log_softmax", "", SOFTMAX),

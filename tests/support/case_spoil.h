@@ -19,7 +19,7 @@ typedef bool spoil_fn(struct spoiled *spoiled, size_t i);
 
 spoil_fn spoil_another_dtype, spoil_dtype_of_the_other_kind, spoil_another_rank, spoil_another_size,
 	spoil_broadcast_beyond, spoil_missing, spoil_element_out_of_range,
-	spoil_class_out_of_bounds;
+	spoil_class_out_of_bounds, spoil_group_out_of_bounds, spoil_count_below_0;
 spoil_fn spoil_wrong_type, spoil_below_its_range, spoil_above_its_range, spoil_an_excluded_zero,
 	spoil_no_choice, spoil_not_beside_the_rest;
 spoil_fn spoil_output_twice, spoil_output_of_unmet_need, spoil_unknown_output, spoil_unknown_tensor,

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "describe.h"
 #include "expect_rows.h"
 #include "names.h"
 
@@ -163,15 +164,17 @@ bool spoil_output_twice(struct spoiled *spoiled, size_t i)
 bool spoil_output_of_unmet_need(struct spoiled *spoiled, size_t i)
 {
 	const struct loss_output_info *info = spoiled->loss->outputs[i];
-	bool *has_upstream = &spoiled->problem->present[LOSS_ROLE_GRAD_OUTPUT];
-	if (info->needs == LOSS_NEEDS_INDICES)
-		return spoiled->draft->probabilities && add_output(spoiled, info->name);
-	if (*has_upstream)
-		return false;
-	add_output(spoiled, info->name);
-	spoiled->wrong->has_index = false;
-	return spoiled_blame(spoiled, LOSS_MISSING_FIELD,
-			     names_tensor_of_role(spoiled->loss, LOSS_ROLE_GRAD_OUTPUT)->name);
+	for (size_t k = 0; k < N_NEEDED_TENSORS; k++) {
+		loss_role role = needed_tensors[k].role;
+		if (!(info->needs & needed_tensors[k].need) || spoiled->problem->present[role])
+			continue;
+		add_output(spoiled, info->name);
+		spoiled->wrong->has_index = false;
+		return spoiled_blame(spoiled, LOSS_MISSING_FIELD,
+				     names_tensor_of_role(spoiled->loss, role)->name);
+	}
+	return (info->needs & LOSS_NEEDS_INDICES) && spoiled->draft->probabilities &&
+	       add_output(spoiled, info->name);
 }
 
 /* A name that no output has, near that of this one. */

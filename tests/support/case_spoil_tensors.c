@@ -76,6 +76,14 @@ static void add_axis(struct loss_tensor *tensor)
 	tensor->rank++;
 }
 
+/* Whether it has what may be an entry for each group, or the rows' shape again. */
+static bool may_be_right(const struct spoiled *spoiled, const struct loss_tensor_info *info,
+			 const struct loss_tensor *tensor)
+{
+	return info->extent == LOSS_EXTENT_ROWS_OR_GROUPS &&
+	       (tensor->rank == 1 || tensor_same_shape(tensor, &spoiled->draft->rows));
+}
+
 /* The input may have any rank but that without a class axis; what broadcasts, up to the input's. */
 bool spoil_another_rank(struct spoiled *spoiled, size_t i)
 {
@@ -89,7 +97,8 @@ bool spoil_another_rank(struct spoiled *spoiled, size_t i)
 		add_axis(tensor);
 	while (info->extent == LOSS_EXTENT_BROADCAST && tensor->rank <= spoiled->draft->input.rank)
 		add_axis(tensor);
-	if (i > 0 && tensor_same_shape(tensor, &spoiled->draft->input))
+	if (i > 0 && (tensor_same_shape(tensor, &spoiled->draft->input) ||
+		      may_be_right(spoiled, info, tensor)))
 		return false; /* probabilities, by chance */
 	clear(spoiled, tensor);
 	return spoiled_blame(spoiled, LOSS_SHAPE_MISMATCH, info->name);
@@ -106,7 +115,8 @@ bool spoil_another_size(struct spoiled *spoiled, size_t i)
 	if (i == 0)
 		tensor->shape[spoiled->draft->class_last ? last : last > 0] = 0;
 	else
-		tensor->shape[random_below(&spoiled->draft->random, (size_t)tensor->rank)]++;
+		tensor->shape[random_below(&spoiled->draft->random, (size_t)tensor->rank)] +=
+			info->extent == LOSS_EXTENT_ROWS_OR_GROUPS ? 100 : 1; /* more than groups */
 	clear(spoiled, tensor);
 	return spoiled_blame(spoiled, LOSS_SHAPE_MISMATCH, info->name);
 }
@@ -193,4 +203,31 @@ bool spoil_class_out_of_bounds(struct spoiled *spoiled, size_t i)
 		return blame_element(spoiled, LOSS_TARGET_OUT_OF_BOUNDS, i, place);
 	}
 	return false;
+}
+
+/* Where n_groups is given: else there is no bound that a small number is beyond. */
+bool spoil_group_out_of_bounds(struct spoiled *spoiled, size_t i)
+{
+	const struct loss_tensor_info *info = &spoiled->loss->tensors[i];
+	struct loss_tensor *tensor = spoiled_tensor(spoiled, i);
+	size_t place = tensor != NULL ? place_that_counts(spoiled, info) : 0;
+	if (tensor == NULL || place == tensor->count || !spoiled->draft->has_n_groups)
+		return false;
+	size_t more = random_below(&spoiled->draft->random, 2) * 50;
+	case_store_integer(tensor, place, (int64_t)(spoiled->draft->n_groups + more));
+	return blame_element(spoiled, LOSS_TARGET_OUT_OF_BOUNDS, i, place);
+}
+
+bool spoil_count_below_0(struct spoiled *spoiled, size_t i)
+{
+	const struct loss_tensor_info *info = &spoiled->loss->tensors[i];
+	struct loss_tensor *tensor = spoiled_tensor(spoiled, i);
+	if (tensor == NULL || !holds(tensor->dtype, -1) ||
+	    !tensor_same_shape(tensor, &spoiled->draft->rows))
+		return false;
+	size_t place = place_that_counts(spoiled, info);
+	if (place == tensor->count)
+		return false;
+	case_store_integer(tensor, place, -1);
+	return blame_element(spoiled, LOSS_ARGUMENT_OUT_OF_RANGE, i, place);
 }

@@ -56,6 +56,16 @@ static bool has_indices(const struct loss_info *loss, size_t i)
 	return loss->tensors[i].kinds & LOSS_KIND_INDEX;
 }
 
+static bool has_groups(const struct loss_info *loss, size_t i)
+{
+	return loss->tensors[i].kinds == LOSS_KIND_GROUP;
+}
+
+static bool has_counts(const struct loss_info *loss, size_t i)
+{
+	return loss->tensors[i].kinds == LOSS_KIND_COUNT;
+}
+
 /* There is a number beyond it, which JSON can write. */
 static bool has_end(const struct loss_info *loss, size_t i, double end, bool excluded)
 {
@@ -122,6 +132,8 @@ static const struct {
 	{TENSORS, "missing", is_required, spoil_missing},
 	{TENSORS, "an element out of range", has_element_range, spoil_element_out_of_range},
 	{TENSORS, "a class out of bounds", has_indices, spoil_class_out_of_bounds},
+	{TENSORS, "a group out of bounds", has_groups, spoil_group_out_of_bounds},
+	{TENSORS, "a count below 0", has_counts, spoil_count_below_0},
 	{TENSORS, "another name", always, spoil_unknown_tensor},
 	{ARGUMENTS, "wrong type", always, spoil_wrong_type},
 	{ARGUMENTS, "below its range", has_least, spoil_below_its_range},

@@ -3,8 +3,7 @@
 #include <string.h>
 
 #include "../../src/problem.h"
-#include "expect_rows.h"
-#include "expect_summary.h"
+#include "expect_groups.h"
 #include "random.h"
 #include "tensor.h"
 #include "ulp.h"
@@ -69,8 +68,14 @@ struct slot {
 	const struct loss_output_info *info;
 	const struct row_output *row; /* NULL: one number about all rows */
 	bool reduced;                 /* by `reduction` */
+	bool grouped;                 /* a number for each group */
 	struct expect_output *output;
 };
+
+static bool is_bits_per_byte(const struct slot *slot)
+{
+	return strcmp(slot->info->name, "bits_per_byte") == 0;
+}
 
 static loss_dtype dtype_of(const struct expect_problem *problem, loss_dtype_rule rule)
 {
@@ -85,27 +90,33 @@ static loss_dtype dtype_of(const struct expect_problem *problem, loss_dtype_rule
 	return dtypes[rule];
 }
 
-static struct loss_tensor shape_of(const struct expect_problem *problem, loss_extent extent)
+static struct loss_tensor shape_of(const struct expect_problem *problem,
+				   const struct expect_groups *groups, loss_extent extent)
 {
 	bool per_row = extent == LOSS_EXTENT_ROWS ||
 		       (extent == LOSS_EXTENT_LOSS && !expect_reduces(problem));
 	struct loss_tensor scalar = {.count = 1};
 	if (extent == LOSS_EXTENT_INPUT)
 		return *problem->tensors[LOSS_ROLE_INPUT];
+	if (extent == LOSS_EXTENT_GROUPS)
+		return (struct loss_tensor){.rank = 1, .shape = {groups->n}, .count = groups->n};
 	return per_row ? problem->rows_shape : scalar;
 }
 
 static struct slot make_slot(const struct expect_problem *problem,
+			     const struct expect_groups *groups,
 			     const struct loss_output_info *info, struct expect_output *output)
 {
 	struct slot slot = {.info = info, .row = row_output(info->name), .output = output};
 	slot.reduced =
 		slot.row != NULL && info->extent == LOSS_EXTENT_LOSS && expect_reduces(problem);
-	require(slot.row != NULL || expect_summarizes(info->name),
+	slot.grouped = expect_is_grouped(info->name);
+	require(slot.row != NULL || slot.grouped || is_bits_per_byte(&slot) ||
+			expect_summarizes(info->name),
 		"add its oracle to tests/support/expect.c: %s has none for the output %s",
 		problem->loss->name, info->name);
 	*output = (struct expect_output){.name = info->name,
-					 .shape = shape_of(problem, info->extent)};
+					 .shape = shape_of(problem, groups, info->extent)};
 	output->shape.dtype = dtype_of(problem, info->dtype);
 	output->shape.data = NULL;
 	output->numbers = expect_array(problem, struct expect_number, output->shape.count);
@@ -122,15 +133,16 @@ static const struct loss_output_info *find_output(const struct loss_info *loss, 
 }
 
 /* In the order asked for; without any, the default. */
-static size_t make_slots(const struct expect_problem *problem, const struct loss_problem *given,
-			 struct expected *expected, struct slot *slots)
+static size_t make_slots(const struct expect_problem *problem, const struct expect_groups *groups,
+			 const struct loss_problem *given, struct expected *expected,
+			 struct slot *slots)
 {
 	size_t n = given->outputs_given ? given->n_outputs : 1;
 	for (size_t i = 0; i < n; i++) {
 		const char *name = given->outputs_given ? given->outputs[i].name
 							: problem->loss->outputs[0]->name;
-		slots[i] =
-			make_slot(problem, find_output(problem->loss, name), &expected->outputs[i]);
+		slots[i] = make_slot(problem, groups, find_output(problem->loss, name),
+				     &expected->outputs[i]);
 	}
 	return n;
 }
@@ -163,6 +175,21 @@ static void put_row(const struct expect_problem *problem, const struct expect_ro
 		slot->output->numbers[expect_place(problem, r, c)] = wide(problem, slot, all[c]);
 }
 
+/* What is about more than a row. */
+static void put_sums(const struct expect_problem *problem, const struct expect_summary *summary,
+		     const struct expect_groups *groups, const struct slot *slot)
+{
+	struct expect_number *numbers = slot->output->numbers;
+	for (size_t g = 0; slot->grouped && g < groups->n; g++)
+		numbers[g] = expect_grouped(problem, groups, slot->info->name, g);
+	if (is_bits_per_byte(slot))
+		numbers[0] = expect_bits_per_byte(problem, groups, summary);
+	else if (slot->reduced)
+		numbers[0] = expect_reduced(problem, summary, slot->info->name);
+	else if (slot->row == NULL && !slot->grouped)
+		numbers[0] = expect_summarized(problem, summary, slot->info->name);
+}
+
 /* ---------------------------------------------------------------- the whole */
 
 static void put_totals(const struct expect_problem *problem, const struct expect_summary *summary,
@@ -180,12 +207,14 @@ void expect(const struct loss_problem *given, struct loss_arena *arena, struct e
 {
 	struct expect_problem problem;
 	struct expect_summary summary;
+	struct expect_groups groups;
 	struct slot slots[LOSS_MAX_OUTPUTS];
 	*expected = (struct expected){0};
 	expect_read(given, arena, &problem);
 	expect_row_fn *oracle = oracle_of(problem.loss);
 	expect_summary_start(&problem, &summary);
-	expected->n_outputs = make_slots(&problem, given, expected, slots);
+	expect_groups_start(&problem, &groups);
+	expected->n_outputs = make_slots(&problem, &groups, given, expected, slots);
 	for (size_t r = 0; r < problem.rows; r++) {
 		bool counted = problem.loss->has_totals && expect_counted(&problem, r);
 		struct expect_row row = {.counted = counted};
@@ -193,15 +222,10 @@ void expect(const struct loss_problem *given, struct loss_arena *arena, struct e
 		for (size_t i = 0; i < expected->n_outputs; i++)
 			put_row(&problem, &row, r, &slots[i]);
 		expect_summary_add(&problem, &summary, r, &row);
+		expect_groups_add(&problem, &groups, r, &row);
 	}
-	for (size_t i = 0; i < expected->n_outputs; i++) {
-		if (slots[i].reduced)
-			slots[i].output->numbers[0] =
-				expect_reduced(&problem, &summary, slots[i].info->name);
-		else if (slots[i].row == NULL)
-			slots[i].output->numbers[0] =
-				expect_summarized(&problem, &summary, slots[i].info->name);
-	}
+	for (size_t i = 0; i < expected->n_outputs; i++)
+		put_sums(&problem, &summary, &groups, &slots[i]);
 	put_totals(&problem, &summary, expected);
 }
 

@@ -338,6 +338,7 @@ void expect_nll_loss(const struct expect_problem *problem, size_t r, struct expe
 	row->loss.value = oracle_weigh(row_weight, oracle_nll_loss(x, w, false));
 	row->loss.slack =
 		expect_ulps(problem, limit_of(problem), row->loss.value) + expect_overflow(w * x);
+	row->nll.value = -x;
 	row->grad[y].value = oracle_nll_grad(w, scale, false);
 	row->grad[y].slack =
 		expect_grad_slack(problem, row->grad[y].value, fabsl(scale) * fmaxl(1, fabsl(w)));

@@ -81,6 +81,7 @@ static const char *settled_reduction(const struct loss_problem *given)
 static void read_arguments(const struct loss_problem *given, struct expect_arguments *arguments)
 {
 	const struct loss_value *ignored = value_of(given, "ignore_index");
+	const struct loss_value *groups = value_of(given, "n_groups");
 	*arguments = (struct expect_arguments){
 		.label_smoothing = (long double)number(given, "label_smoothing", 0),
 		.denominator = (long double)number(given, "denominator", 0),
@@ -98,6 +99,7 @@ static void read_arguments(const struct loss_problem *given, struct expect_argum
 		.zero_empty_mean = strcmp(choice(given, "empty_mean", "nan"), "zero") == 0,
 		.wide = value_of(given, "grad_dtype") != NULL,
 		.ignore_index = ignored != NULL ? ignored->integer : -100,
+		.n_groups = groups != NULL ? groups->integer : -1,
 		.reduction = settled_reduction(given),
 		.ece_norm = choice(given, "ece_norm", "l1"),
 	};

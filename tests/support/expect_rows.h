@@ -10,7 +10,7 @@ struct expect_arguments {
 	long double label_smoothing, denominator, softcap, temperature, logit_scale, z_loss;
 	long double alpha, gamma, k, ece_bins;
 	bool shift, log_target, class_last, zero_empty_mean, wide;
-	int64_t ignore_index;
+	int64_t ignore_index, n_groups;   /* n_groups: -1, not given */
 	const char *reduction, *ece_norm; /* the reduction that the legacy arguments leave */
 };
 

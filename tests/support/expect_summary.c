@@ -29,7 +29,7 @@ static void add(struct expect_sum *sum, struct expect_number number)
 }
 
 /* Where magnitudes alone overflow, what the sum comes to is a matter of order. */
-static struct expect_number total(const struct expect_sum *sum)
+struct expect_number expect_total(const struct expect_sum *sum)
 {
 	struct expect_number number = {oracle_total(&sum->value), sum->slack};
 	if (oracle_total(&sum->finite) > (long double)DBL_MAX)
@@ -101,7 +101,7 @@ struct expect_number expect_reduced(const struct expect_problem *problem,
 	const struct expect_sum *sum =
 		strcmp(output, "loss") == 0 ? &summary->loss : &summary->z_loss;
 	bool is_sum = strcmp(problem->arguments.reduction, "sum") == 0;
-	struct expect_number number = total(sum);
+	struct expect_number number = expect_total(sum);
 	if (!is_sum && problem->arguments.zero_empty_mean && summary->counted == 0)
 		return (struct expect_number){0, 0};
 	number.value /= problem->divisor;
@@ -112,7 +112,7 @@ struct expect_number expect_reduced(const struct expect_problem *problem,
 
 void expect_totals(const struct expect_summary *summary, struct expected *expected)
 {
-	expected->loss_sum = total(&summary->loss);
+	expected->loss_sum = expect_total(&summary->loss);
 	expected->loss_sum.slack += f64_ulp(oracle_total(&summary->loss.size));
 	expected->denominator.slack = f64_ulp(oracle_total(&summary->share.size));
 }
@@ -121,7 +121,7 @@ void expect_totals(const struct expect_summary *summary, struct expected *expect
 
 static struct expect_number share_of(const struct expect_sum *sum, long double n)
 {
-	struct expect_number number = total(sum);
+	struct expect_number number = expect_total(sum);
 	return (struct expect_number){number.value / n, number.slack / n + 0x1p-53L};
 }
 
@@ -142,7 +142,7 @@ static struct expect_number topk_accuracy(const struct expect_problem *problem,
 static struct expect_number perplexity(const struct expect_problem *problem,
 				       const struct expect_summary *summary, long double n)
 {
-	struct expect_number nll = total(&summary->nll);
+	struct expect_number nll = expect_total(&summary->nll);
 	long double mean = nll.value / n, value = expl(mean);
 	(void)problem;
 	if (!isfinite(value))

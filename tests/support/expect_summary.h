@@ -26,6 +26,8 @@ void expect_summary_start(const struct expect_problem *problem, struct expect_su
 void expect_summary_add(const struct expect_problem *problem, struct expect_summary *summary,
 			size_t r, const struct expect_row *row);
 
+struct expect_number expect_total(const struct expect_sum *sum);
+
 /* Of the outputs that are reduced by `reduction`: loss and z_loss. */
 struct expect_number expect_reduced(const struct expect_problem *problem,
 				    const struct expect_summary *summary, const char *output);

@@ -72,10 +72,12 @@ static void test_member_faults(void **state)
 		 "cross_entropy has no field \"Reduction\"; the nearest is \"reduction\""},
 		{NULL, "{\"a~/b\":1}", LOSS_UNKNOWN_FIELD, "a~/b",
 		 "cross_entropy has no field \"a~/b\"; there are logits, targets, weight, "
-		 "row_weight, mask, grad_output, size_average, ignore_index, reduce, reduction, "
+		 "row_weight, mask, groups, bytes, grad_output, size_average, ignore_index, "
+		 "reduce, reduction, "
 		 "label_smoothing, denominator, empty_mean, totals, class_axis, grad_dtype, "
 		 "softcap, "
-		 "temperature, z_loss, shift, logit_scale, gamma, k, ece_bins, ece_norm, outputs, "
+		 "temperature, z_loss, shift, logit_scale, gamma, k, ece_bins, ece_norm, n_groups, "
+		 "outputs, "
 		 "non_finite and tensors"},
 		{NULL, "{\"logits\":[1],\"targets\":0,\"logits\":[NaN]}", LOSS_DUPLICATE_FIELD,
 		 "logits", "logits is given twice; give it once"},
@@ -246,10 +248,11 @@ static void test_lowest_status_wins(void **state)
 		{NULL, "{\"logits\":[[1],[1,2],[true]],\"reduce\":1,\"a\":1,\"b\":2}",
 		 LOSS_UNKNOWN_FIELD, "a",
 		 "cross_entropy has no field \"a\"; there are logits, targets, weight, row_weight, "
-		 "mask, grad_output, size_average, ignore_index, reduce, reduction, "
+		 "mask, groups, bytes, grad_output, size_average, ignore_index, reduce, reduction, "
 		 "label_smoothing, denominator, empty_mean, totals, class_axis, grad_dtype, "
 		 "softcap, "
-		 "temperature, z_loss, shift, logit_scale, gamma, k, ece_bins, ece_norm, outputs, "
+		 "temperature, z_loss, shift, logit_scale, gamma, k, ece_bins, ece_norm, n_groups, "
+		 "outputs, "
 		 "non_finite and tensors"},
 		{NULL, "{\"logits\":[[1],[1,2]],\"reduce\":1,\"reduce\":2}", LOSS_DUPLICATE_FIELD,
 		 "reduce", "reduce is given twice; give it once"},

@@ -19,16 +19,19 @@
 static const struct {
 	const char *loss, *tensors, *arguments, *outputs;
 } contract[] = {
-	{"cross_entropy", "logits targets [weight] [row_weight] [mask] [grad_output]",
+	{"cross_entropy",
+	 "logits targets [weight] [row_weight] [mask] [groups] [bytes] [grad_output]",
 	 "size_average ignore_index reduce reduction label_smoothing denominator empty_mean totals "
 	 "class_axis grad_dtype softcap temperature z_loss shift logit_scale gamma k ece_bins "
-	 "ece_norm",
+	 "ece_norm n_groups",
 	 "loss grad log_probs probs lse entropy z_loss predicted correct rank accuracy "
-	 "topk_accuracy perplexity ece"},
-	{"nll_loss", "log_probs targets [weight] [row_weight] [mask] [grad_output]",
+	 "topk_accuracy perplexity ece group_loss_sum group_denominator group_counted group_loss "
+	 "bits_per_byte"},
+	{"nll_loss",
+	 "log_probs targets [weight] [row_weight] [mask] [groups] [bytes] [grad_output]",
 	 "size_average ignore_index reduce reduction denominator empty_mean totals class_axis "
-	 "grad_dtype",
-	 "loss grad"},
+	 "grad_dtype n_groups",
+	 "loss grad group_loss_sum group_denominator group_counted group_loss bits_per_byte"},
 	{"log_softmax", "logits [grad_output]", "class_axis grad_dtype",
 	 "log_probs probs grad lse entropy predicted"},
 	{"softmax", "logits [grad_output]", "class_axis grad_dtype",
@@ -182,7 +185,7 @@ static void tensors_are_complete(void **state)
 			assert_true(tensor->dtypes != 0 && tensor->dtypes < 1u << LOSS_N_DTYPES);
 			if (tensor->role == LOSS_ROLE_MASK)
 				assert_int_equal(tensor->dtypes, LOSS_DTYPE_BIT(LOSS_BOOL));
-			else if (tensor->kinds == LOSS_KIND_INDEX)
+			else if (!(tensor->kinds & ~(unsigned)LOSS_INTEGER_KINDS))
 				assert_int_equal(tensor->dtypes, LOSS_INTEGER_DTYPES);
 			else if (tensor->role != LOSS_ROLE_TARGETS)
 				assert_int_equal(tensor->dtypes, LOSS_FLOAT_DTYPES);
@@ -357,9 +360,11 @@ static void outputs_are_complete(void **state)
 {
 	(void)state;
 	static const char *const names[N_OUTPUTS] = {
-		"loss",      "grad",       "log_probs", "probs",        "lse",
-		"predicted", "correct",    "accuracy",  "entropy",      "z_loss",
-		"rank",      "perplexity", "ece",       "topk_accuracy"};
+		"loss",          "grad",          "log_probs",      "probs",
+		"lse",           "predicted",     "correct",        "accuracy",
+		"entropy",       "z_loss",        "rank",           "perplexity",
+		"ece",           "topk_accuracy", "group_loss_sum", "group_denominator",
+		"group_counted", "group_loss",    "bits_per_byte"};
 	unsigned seen = 0;
 	for (size_t l = 0; loss_at(l); l++) {
 		const struct loss_info *loss = loss_at(l);

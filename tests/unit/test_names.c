@@ -169,7 +169,8 @@ static void hints_by_name(void **state)
 		{"binary_cross_entropy_with_logits", LOSS_NAME_TENSOR, "class_weight",
 		 TENSORS_OF_BCE},
 		{"cross_entropy", LOSS_NAME_TENSOR, "pos_weight",
-		 "there are logits, targets, weight, row_weight, mask and grad_output"},
+		 "there are logits, targets, weight, row_weight, mask, groups, bytes and "
+		 "grad_output"},
 		{"softmax", FIELDS, "num_classes",
 		 "the shapes of the tensors tell it: leave it out"},
 		/* what stands elsewhere */

@@ -193,7 +193,7 @@ static void test_header_length(void **state)
 		{"65537", HEADER " is 65537, but the limit (max_header_bytes) is 65536"},
 		{"147", HEADER " is 147, but the body has only 146 bytes"},
 		{"0", HEADER " is 0, the raw form of a single tensor, which needs a model with one "
-			     "input; cross_entropy has 6: send the JSON part"},
+			     "input; cross_entropy has 8: send the JSON part"},
 	};
 	for (size_t i = 0; i < COUNT(cases); i++)
 		assert_refused(&(struct decode_options){.create = oip_in_create,

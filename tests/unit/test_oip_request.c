@@ -101,6 +101,7 @@ static void test_parameter_faults(void **state)
 		 "reduction, label_smoothing, denominator, empty_mean, totals, class_axis, "
 		 "grad_dtype, "
 		 "softcap, temperature, z_loss, shift, logit_scale, gamma, k, ece_bins, ece_norm, "
+		 "n_groups, "
 		 "timeout, priority, binary_data_output, non_finite, content_type and headers"},
 		{PARAMETERS("\"logits\":[[1]]"), LOSS_UNKNOWN_FIELD, "logits",
 		 "parameters.logits is unknown; it is a tensor: it stands in inputs"},

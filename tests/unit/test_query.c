@@ -129,7 +129,7 @@ static void test_refused(void **state)
 		 "cross_entropy has no argument \"nope\"; there are size_average, ignore_index, "
 		 "reduce, reduction, label_smoothing, denominator, empty_mean, totals, class_axis, "
 		 "grad_dtype, softcap, temperature, z_loss, shift, logit_scale, gamma, k, "
-		 "ece_bins, ece_norm, outputs, compress, non_finite and tensors"},
+		 "ece_bins, ece_norm, n_groups, outputs, compress, non_finite and tensors"},
 		{"reducton=1&a=%", STATUS_INVALID_QUERY, "", BAD_ESCAPE("%")},
 	};
 	for (size_t i = 0; i < COUNT(cases); i++)

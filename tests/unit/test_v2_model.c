@@ -76,8 +76,10 @@ static void evaluate(const struct loss_info *loss, bool optional, struct loss_re
 	struct loss_problem *problem = loss_problem_create(loss, arena);
 	size_t n = 0;
 	for (size_t i = 0; i < loss->n_outputs; i++)
-		/* The softmaxes have no gradient of their own. */
-		if (optional || strcmp(loss->outputs[i]->name, "grad") != 0)
+		/* The softmaxes have no gradient of their own; sums of groups need these. */
+		if (optional ||
+		    (strcmp(loss->outputs[i]->name, "grad") != 0 &&
+		     !(loss->outputs[i]->needs & (LOSS_NEEDS_GROUPS | LOSS_NEEDS_BYTES))))
 			names[n++] = loss->outputs[i]->name;
 	set_inputs(problem, loss, optional);
 	assert_int_equal(loss_problem_set_outputs(problem, names, n, &err), LOSS_OK);

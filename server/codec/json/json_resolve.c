@@ -64,8 +64,9 @@ static void blame_fraction(struct json_tensor *tensor, const struct loss_tensor 
 	set_place(err, shape, fraction->index);
 	format_place(err, place, sizeof place);
 	int used = snprintf(err->detail, sizeof err->detail,
-			    "%s is %s, but class indices are written as integers", place,
-			    fraction->text);
+			    "%s is %s, but %s are written as integers", place, fraction->text,
+			    tensor->info->kinds & LOSS_KIND_INDEX ? "class indices"
+								  : tensor->info->name);
 	if (input && (tensor->info->dtypes & LOSS_FLOAT_DTYPES)) {
 		loss_tensor_format_shape(shape, own, sizeof own);
 		loss_tensor_format_shape(input, other, sizeof other);
@@ -89,8 +90,8 @@ static bool are_indices(const struct json_tensor *tensor, const struct loss_tens
 			const struct loss_tensor *input)
 {
 	const struct loss_tensor_info *info = tensor->info;
-	if (!(info->kinds & LOSS_KIND_INDEX) || !(info->kinds & LOSS_KIND_PROBABILITY))
-		return (info->kinds & LOSS_KIND_INDEX) != 0;
+	if (!(info->kinds & LOSS_KIND_PROBABILITY))
+		return (info->kinds & LOSS_INTEGER_KINDS) != 0;
 	/* Without an input nothing is decided, and the loss will miss it. */
 	return input ? !same_shape(shape, input) : !tensor->elements.values.fraction.set;
 }

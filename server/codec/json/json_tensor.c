@@ -14,7 +14,7 @@ static const char *const members[N_MEMBERS] = {"dtype", "shape", "data", "base64
 static bool has_rows(const struct loss_tensor_info *info)
 {
 	return info->role == LOSS_ROLE_TARGETS || info->role == LOSS_ROLE_MASK ||
-	       info->extent == LOSS_EXTENT_ROWS;
+	       info->extent == LOSS_EXTENT_ROWS || info->extent == LOSS_EXTENT_ROWS_OR_GROUPS;
 }
 
 void json_tensor_start(struct json_tensor *tensor, const struct loss_tensor_info *info,

@@ -90,12 +90,18 @@ static void make_z_losses(const struct rows *rows, const int64_t *y, double *z_l
 	}
 }
 
-static void put(const struct loss_plan *plan, enum output output, const struct rows *rows,
-		const double *values)
+static void keep_losses(const struct rows *rows, const double *loss)
 {
-	if (plan->wanted[output] && plan->reduction == REDUCTION_NONE)
+	for (size_t lane = 0; rows->plan->keeps_rows && lane < rows->n; lane++)
+		plan_keep_loss(rows->plan, rows->first + lane, loss[lane]);
+}
+
+static void put_z_losses(const struct rows *rows, const double *z_loss)
+{
+	const struct loss_plan *plan = rows->plan;
+	if (plan->wanted[OUTPUT_Z_LOSS] && plan->reduction == REDUCTION_NONE)
 		for (size_t lane = 0; lane < rows->n; lane++)
-			tensor_put(&plan->outputs[output], rows->first + lane, values[lane]);
+			tensor_put(&plan->outputs[OUTPUT_Z_LOSS], rows->first + lane, z_loss[lane]);
 }
 
 /* Times what the rows weigh themselves. */
@@ -120,8 +126,8 @@ static void finish_losses(const struct rows *rows, const int64_t *y, double *los
 		weigh_rows(rows, y, loss, z_loss);
 	for (size_t lane = 0; ce_has_z_loss(plan) && lane < rows->n; lane++)
 		exact_feed_add(partial->z_loss, plan->kernels, z_loss[lane]);
-	put(plan, OUTPUT_LOSS, rows, loss);
-	put(plan, OUTPUT_Z_LOSS, rows, z_loss);
+	keep_losses(rows, loss);
+	put_z_losses(rows, z_loss);
 }
 
 /* Rows that the vector kernels leave: all, where their gradients are not for floats. */
@@ -154,7 +160,7 @@ static void evaluate_plain(struct rows *rows, double *loss, struct partial *part
 	else
 		plan->kernels->losses(rows->sums, &rows->targets, loss);
 	if (are_made_at_once(plan, left)) {
-		put(plan, OUTPUT_LOSS, rows, loss);
+		keep_losses(rows, loss);
 		return;
 	}
 	if (ce_has_z_loss(plan))

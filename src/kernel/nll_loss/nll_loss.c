@@ -32,6 +32,17 @@ static void weigh_rows(const struct rows *rows, double *loss)
 				weigh(plan_row_weight(rows->plan, rows->first + lane), loss[lane]);
 }
 
+static void keep_rows(const struct rows *rows, const double *loss)
+{
+	const struct loss_plan *plan = rows->plan;
+	const struct row_targets *targets = &rows->targets;
+	for (size_t lane = 0; lane < rows->n; lane++)
+		plan_keep_loss(plan, rows->first + lane, loss[lane]);
+	for (size_t lane = 0; plan->row_nlls && lane < rows->n; lane++)
+		plan->row_nlls[rows->first + lane] =
+			targets->y[lane] < 0 ? 0.0 : 0.0 - targets->logit[lane];
+}
+
 /* The loss is what is left of cross entropy's where the log-sum-exp is 0. */
 static void evaluate(struct rows *rows, void *data)
 {
@@ -46,9 +57,8 @@ static void evaluate(struct rows *rows, void *data)
 		if (rows->targets.y[lane] >= 0)
 			exact_feed_add(partial->nll, plan->kernels, -rows->targets.logit[lane]);
 	exact_feed_take(&partial->loss, rows->n);
-	if (plan->wanted[OUTPUT_LOSS] && plan->reduction == REDUCTION_NONE)
-		for (size_t lane = 0; lane < rows->n; lane++)
-			tensor_put(&plan->outputs[OUTPUT_LOSS], rows->first + lane, loss[lane]);
+	if (plan->keeps_rows)
+		keep_rows(rows, loss);
 	if (plan->wanted[OUTPUT_GRAD])
 		put_slopes(rows);
 }

@@ -18,7 +18,7 @@ import zlib
 
 ROOT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "..", "..")
 TENSORS = {"logits", "log_probs", "probs", "targets", "weight", "pos_weight", "row_weight", "mask",
-           "grad_output"}
+           "groups", "bytes", "grad_output"}
 PACK = {"F64": "d", "F32": "f", "F16": "e", "I64": "q", "I32": "i", "I16": "h", "I8": "b",
         "U64": "Q", "U32": "I", "U16": "H", "U8": "B", "BOOL": "?"}
 OIP = {"F64": "FP64", "F32": "FP32", "F16": "FP16", "I64": "INT64", "I32": "INT32",

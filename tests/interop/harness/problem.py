@@ -28,7 +28,7 @@ DTYPES = {
 DTYPES = {name: np.dtype(kind) for name, kind in DTYPES.items()}
 NAMES = {dtype: name for name, dtype in DTYPES.items()}
 INPUTS = ("logits", "log_probs", "probs")
-TENSORS = INPUTS + ("targets", "weight", "pos_weight", "row_weight", "mask", "grad_output")
+TENSORS = INPUTS + ("targets", "weight", "pos_weight", "row_weight", "mask", "groups", "bytes", "grad_output")
 
 
 class Problem:
