@@ -497,11 +497,12 @@ static void a_drain_waits_for_the_last_line(void **state)
 	(void)state;
 	assert_int_equal(
 		server_start(&other, (const char *const[]){"--log-level", "info", NULL}, NULL), 0);
+	double before = server_metric(&other, "lossd_inflight_bytes");
 	int fd = raw_connect(&other);
 	assert_true(raw_send(fd, head, sizeof head - 1) && raw_send(fd, chunk, (size_t)n));
+	/* It has begun: what all lines need is held. */
 	for (int64_t end = now_ms() + 20000;
-	     server_metric(&other, "lossd_rows_total{loss=\"cross_entropy\"}") < 1.0 &&
-	     now_ms() < end;)
+	     server_metric(&other, "lossd_inflight_bytes") < before + 100000 && now_ms() < end;)
 		usleep(10000);
 	kill(other.pid, SIGTERM);
 	assert_int_equal(server_log_await(&other, "stopping", 1), 1);
