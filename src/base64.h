@@ -6,13 +6,13 @@
 #include <stddef.h>
 
 /* The characters of n bytes, and the most bytes that n characters are. */
-#define BASE64_CHARS(n) (((n) + 2) / 3 * 4)
-#define BASE64_BYTES(n) ((n) / 4 * 3)
+#define TEXT_CHARS(n) (((n) + 2) / 3 * 4)
+#define TEXT_BYTES(n) ((n) / 4 * 3)
 
-/* Writes BASE64_CHARS(n) characters and no end. */
+/* Writes TEXT_CHARS(n) characters and no end. */
 void base64_encode(const unsigned char *bytes, size_t n, char *text);
 
-/* Reads n characters into room for BASE64_BYTES(n) bytes, and how many there are into *size. False
+/* Reads n characters into room for TEXT_BYTES(n) bytes, and how many there are into *size. False
  * for what base64_encode would not have written: other characters, a length that is no multiple of
  * four, padding elsewhere than at the end, and bits in the last character that no byte has. */
 bool base64_decode(const char *text, size_t n, unsigned char *bytes, size_t *size);

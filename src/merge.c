@@ -70,7 +70,7 @@ static loss_status read_text(struct loss_merger *merger, const char *text, size_
 {
 	const char *why;
 	size_t size;
-	TRY(make_room(merger, BASE64_BYTES(n), err));
+	TRY(make_room(merger, TEXT_BYTES(n), err));
 	if (!base64_decode(text, n, merger->bytes, &size))
 		return refuse(merger, LOSS_WRONG_TYPE, err,
 			      "is not base64 (RFC 4648, with padding)");
@@ -289,12 +289,12 @@ static loss_status put_state(struct loss_merger *merger, struct loss_result *res
 	size_t room = state_room(state_has(state, STATE_BINS) ? state->n_bins : 0,
 				 state_has(state, STATE_GROUPS) ? state->groups.size : 0);
 	unsigned char *bytes = loss_arena_array(merger->arena, unsigned char, room);
-	char *text = loss_arena_array(merger->arena, char, BASE64_CHARS(room) + 1);
+	char *text = loss_arena_array(merger->arena, char, TEXT_CHARS(room) + 1);
 	if (!bytes || !text)
 		return loss_arena_failure(merger->arena, err);
 	size_t n = state_write(state, bytes);
 	base64_encode(bytes, n, text);
-	text[BASE64_CHARS(n)] = '\0';
+	text[TEXT_CHARS(n)] = '\0';
 	result->totals = (struct loss_totals){
 		.loss_sum = exact_sum_value(&state->sums[STATE_LOSS]),
 		.denominator = exact_sum_value(&state->sums[STATE_DENOMINATOR]),

@@ -458,7 +458,7 @@ loss_status state_make(struct loss_plan *plan, struct loss_arena *arena, struct 
 	struct state *state = loss_arena_array(arena, struct state, 1);
 	plan->state = state;
 	plan->state_bytes = loss_arena_array(arena, unsigned char, room);
-	plan->state_text = loss_arena_array(arena, char, BASE64_CHARS(room) + 1);
+	plan->state_text = loss_arena_array(arena, char, TEXT_CHARS(room) + 1);
 	plan->group_bytes = loss_arena_array(arena, unsigned char, group_bytes);
 	if (!state || !plan->state_bytes || !plan->state_text || !plan->group_bytes)
 		return loss_arena_failure(arena, err);
@@ -517,6 +517,6 @@ const char *state_of_plan(struct loss_plan *plan, struct partial *total)
 					      groups_write_state(plan, plan->group_bytes)};
 	size_t n = state_write(state, plan->state_bytes);
 	base64_encode(plan->state_bytes, n, plan->state_text);
-	plan->state_text[BASE64_CHARS(n)] = '\0';
+	plan->state_text[TEXT_CHARS(n)] = '\0';
 	return plan->state_text;
 }

@@ -205,7 +205,7 @@ static char *changed(size_t at, const unsigned char *with, size_t n)
 	uint64_t checksum = state_checksum(bytes, size - 8);
 	for (size_t i = 0; i < 8; i++)
 		bytes[size - 8 + i] = (unsigned char)(checksum >> 8 * i);
-	char *text = calloc(1, BASE64_CHARS(size) + 1);
+	char *text = calloc(1, TEXT_CHARS(size) + 1);
 	base64_encode(bytes, size, text);
 	return text;
 }
@@ -349,7 +349,7 @@ static void damaged_states_do_no_harm(void **state)
 		if (i >= size)
 			bytes[at] ^= (unsigned char)(1 + i % 255);
 		base64_encode(bytes, n, text);
-		text[BASE64_CHARS(n)] = '\0';
+		text[TEXT_CHARS(n)] = '\0';
 		snprintf(body, sizeof body, TOTALS(STATE("%s")), text);
 		client_post(client, MERGE, body, &reply);
 		require(reply.status == 422 && strstr(reply.body, "\"wrong_type\""),

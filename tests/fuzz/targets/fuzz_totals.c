@@ -75,10 +75,10 @@ static void read_state(const struct fuzz_input *input)
 {
 	struct loss_arena *arena = loss_arena_create(NULL);
 	fuzz_check(arena != NULL, "no memory");
-	size_t n = input->n + 8, room = state_room(STATE_MOST_BINS);
+	size_t n = input->n + 8, room = state_room(STATE_MOST_BINS, input->n);
 	unsigned char *bytes = loss_arena_array(arena, unsigned char, n);
 	unsigned char *again = loss_arena_array(arena, unsigned char, room);
-	char *text = loss_arena_array(arena, char, BASE64_CHARS(n) + 1);
+	char *text = loss_arena_array(arena, char, TEXT_CHARS(n) + 1);
 	struct state state = {.bins = loss_arena_array(arena, struct state_bin, STATE_MOST_BINS)};
 	const char *why = NULL;
 	fuzz_check(bytes && again && text && state.bins, "no memory");
@@ -90,7 +90,7 @@ static void read_state(const struct fuzz_input *input)
 		size_t written = state_write(&state, again);
 		fuzz_check(written == n && memcmp(bytes, again, n) == 0, "it is written otherwise");
 		base64_encode(bytes, n, text);
-		text[BASE64_CHARS(n)] = '\0';
+		text[TEXT_CHARS(n)] = '\0';
 		merge_twice(arena, text);
 	} else {
 		fuzz_check(why != NULL, "refused without a word");
