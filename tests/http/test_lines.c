@@ -347,7 +347,7 @@ static void a_deadline_is_that_of_all_lines(void **state)
 	char got[4096];
 	int fd = raw_connect(&server);
 	static const char head[] = "POST " CROSS_ENTROPY " HTTP/1.1\r\nHost: x\r\n" TYPE
-				   "\r\nX-Request-Timeout-Ms: 50\r\nTransfer-Encoding: chunked\r\n"
+				   "\r\nX-Request-Timeout-Ms: 1\r\nTransfer-Encoding: chunked\r\n"
 				   "Connection: close\r\n\r\n1\r\n\n\r\n";
 	(void)state;
 	assert_true(raw_send(fd, head, sizeof head - 1));
