@@ -25,9 +25,9 @@
  * that; one sentence for each fault, or a search for each name, is more. */
 #define MOST_WHOLE 100.0
 #define MOST_CUT 220.0
-/* A sentence for each error that is kept, in up to three parts, with a list of names. Far fewer
- * than there are faults in the documents. */
-#define MOST_SENTENCES (LOSS_MAX_ERRORS * (LOSS_MAX_OUTPUTS + 8))
+/* A sentence for each error that is kept, in up to three parts, with a list of names: there are
+ * some forty. Far fewer than there are faults in the documents. */
+#define MOST_SENTENCES ((uint64_t)LOSS_MAX_ERRORS * 64)
 
 #define A64 "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
 #define A256 A64 A64 A64 A64
