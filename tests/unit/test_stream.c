@@ -167,7 +167,7 @@ static void no_memory(const char *output, size_t step)
 		/* What has failed has given back what it held, but for a plan and its partial sums.
 		 */
 		if (status != LOSS_OK)
-			assert_true(loss_budget_held(&budget) <= 160 << 10);
+			assert_true(loss_budget_held(&budget) <= 192 << 10);
 		loss_arena_destroy(arena);
 		assert_int_equal(loss_budget_held(&budget), 0);
 		loss_budget_trim(&budget);
