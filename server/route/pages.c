@@ -250,6 +250,8 @@ static const char index_end[] =
 	"<tr><td><a href=\"/v1/losses\"><code>/v1/losses</code></a></td>"
 	"<td>the losses and this server's limits, as JSON</td></tr>\n"
 	"<tr><td><code>/v1/losses/{loss}</code></td><td>describe (GET), evaluate (POST)</td></tr>\n"
+	"<tr><td><code>/v1/totals/merge</code></td><td>totals of parts become one "
+	"(POST)</td></tr>\n"
 	"<tr><td><a href=\"/openapi.yaml\"><code>/openapi.yaml</code></a>, "
 	"<a href=\"/openapi.json\"><code>/openapi.json</code></a></td>"
 	"<td>the whole contract, OpenAPI 3.1, to read and to generate clients from</td></tr>\n"
