@@ -110,7 +110,7 @@ static double element_cost(const struct loss_plan *plan)
 static double sums_cost(const struct loss_plan *plan)
 {
 	double groups = (double)plan->groups.n * GROUP_NANOSECONDS;
-	if (!plan->present[LOSS_ROLE_GROUPS] && !plan->present[LOSS_ROLE_BYTES])
+	if (!plan_has_groups_or_bytes(plan))
 		return 0.0;
 	return (double)plan->rows * GROUPED_ROW_NANOSECONDS + groups;
 }

@@ -252,7 +252,7 @@ loss_status loss_plan_run_slice(struct loss_plan *plan, size_t *next, uint64_t c
 	size_t n = slice_blocks(plan, *next, cost_ns);
 	plan->cancel = cancel;
 	run_slice(plan, *next, n, threads);
-	if (*next + n == plan->n_blocks && !plan_is_cancelled(plan))
+	if (plan->groups.ends && *next + n == plan->n_blocks && !plan_is_cancelled(plan))
 		groups_finish(plan, threads);
 	bool cancelled = plan_is_cancelled(plan);
 	plan->cancel = NULL;
@@ -340,7 +340,8 @@ void loss_plan_finish(struct loss_plan *plan, struct loss_result *result)
 	struct partial *total = reduce(plan);
 	struct sum loss = exact_feed_parts(&total->loss, plan->kernels);
 	put_scalars(plan, total, loss);
-	groups_finish(plan, 1);
+	if (plan->groups.ends)
+		groups_finish(plan, 1);
 	result->n_outputs = plan->n_outputs;
 	result->has_totals = plan->loss->info.has_totals;
 	result->totals = (struct loss_totals){

@@ -9,6 +9,9 @@
 #include "state.h"
 #include "tensor.h"
 
+/* Of bytes that are read: more than most states have. */
+#define SMALLEST_ROOM ((size_t)256)
+
 struct loss_merger {
 	struct loss_arena *arena;
 	size_t n;     /* states that were given, good or not */
@@ -27,6 +30,7 @@ struct loss_merger *loss_merger_create(struct loss_arena *arena)
 		return NULL;
 	merger->arena = arena;
 	merger->n = merger->room = 0;
+	merger->bytes = NULL;
 	merger->first = SIZE_MAX;
 	merger->total.bins = loss_arena_array(arena, struct state_bin, STATE_MOST_BINS);
 	merger->next.bins = loss_arena_array(arena, struct state_bin, STATE_MOST_BINS);
@@ -55,14 +59,11 @@ static loss_status refuse(const struct loss_merger *merger, loss_status status,
 
 static loss_status make_room(struct loss_merger *merger, size_t size, struct loss_error *err)
 {
-	if (size <= merger->room)
+	if (merger->bytes && size <= merger->room)
 		return LOSS_OK;
-	merger->room = 0;
-	merger->bytes = loss_arena_array(merger->arena, unsigned char, 2 * size);
-	if (!merger->bytes)
-		return loss_arena_failure(merger->arena, err);
-	merger->room = 2 * size;
-	return LOSS_OK;
+	merger->room = 2 * size + SMALLEST_ROOM;
+	merger->bytes = loss_arena_array(merger->arena, unsigned char, merger->room);
+	return merger->bytes ? LOSS_OK : loss_arena_failure(merger->arena, err);
 }
 
 static loss_status read_text(struct loss_merger *merger, const char *text, size_t n,

@@ -153,7 +153,8 @@ static void warn_of_arguments(struct loss_plan *plan)
 		warn(plan, "denominator has no effect unless reduction is \"mean\"");
 	if (plan->present[LOSS_ROLE_GRAD_OUTPUT] && !plan->wanted[OUTPUT_GRAD])
 		warn(plan, "grad_output has no effect unless outputs has \"grad\"");
-	warn_of_groups(plan);
+	if (plan_has_groups_or_bytes(plan) || argument_given(args, ARGUMENT_N_GROUPS))
+		warn_of_groups(plan);
 }
 
 /* Arguments about an output that is not asked for. */
@@ -431,8 +432,10 @@ loss_status loss_plan_create(const struct loss_problem *problem, struct loss_are
 	if (plan->streams && !rows_stand_alone(plan))
 		return LOSS_OK;
 	TRY(values_check(plan, err));
-	TRY(groups_list(plan, arena, err));
-	TRY(bytes_count(plan, err));
+	if (plan_has_groups_or_bytes(plan)) {
+		TRY(groups_list(plan, arena, err));
+		TRY(bytes_count(plan, err));
+	}
 	settle_divisor(plan);
 	layout_settle(plan);
 	warn_of_arguments(plan);

@@ -89,7 +89,7 @@ struct loss_plan {
 	struct byte_sum bytes;            /* of what counts, where there are bytes */
 	double *row_losses; /* what each row adds to the loss, for groups; NULL: nothing asks */
 	double *row_nlls;   /* -log p of each target, for bytes of groups; NULL likewise */
-	bool keeps_rows;    /* what rows add is written down: by plan_keep_loss */
+	bool keeps_rows;    /* what rows add is written down: by plan_keep_losses */
 
 	const struct loss_row *loss;
 	const struct vector_kernels *kernels;
@@ -214,13 +214,21 @@ static inline bool plan_scales_rows(const struct loss_plan *plan)
 	       (plan->present[LOSS_ROLE_GRAD_OUTPUT] && plan->reduction == REDUCTION_NONE);
 }
 
-/* Writes down what row r adds to the loss. Of a plan that keeps rows. */
-static inline void plan_keep_loss(const struct loss_plan *plan, size_t r, double loss)
+/* Whether some rows are added up by themselves, or count bytes. */
+static inline bool plan_has_groups_or_bytes(const struct loss_plan *plan)
 {
-	if (plan->wanted[OUTPUT_LOSS] && plan->reduction == REDUCTION_NONE)
-		tensor_put(&plan->outputs[OUTPUT_LOSS], r, loss);
-	if (plan->row_losses)
-		plan->row_losses[r] = loss;
+	return plan->present[LOSS_ROLE_GROUPS] || plan->present[LOSS_ROLE_BYTES];
+}
+
+/* Writes down what n rows from r on add to the loss. Of a plan that keeps rows. */
+static inline void plan_keep_losses(const struct loss_plan *plan, size_t r, size_t n,
+				    const double *loss)
+{
+	bool put = plan->wanted[OUTPUT_LOSS] && plan->reduction == REDUCTION_NONE;
+	for (size_t i = 0; put && i < n; i++)
+		tensor_put(&plan->outputs[OUTPUT_LOSS], r + i, loss[i]);
+	for (size_t i = 0; plan->row_losses && i < n; i++)
+		plan->row_losses[r + i] = loss[i];
 }
 
 /* Adds the loss of row r to the total, and writes it down where rows are asked for. */
@@ -229,7 +237,7 @@ static inline void plan_put_loss(const struct loss_plan *plan, size_t r, double 
 {
 	exact_feed_add(&partial->loss, plan->kernels, loss);
 	if (plan->keeps_rows)
-		plan_keep_loss(plan, r, loss);
+		plan_keep_losses(plan, r, 1, &loss);
 }
 
 /* Where the rows of group g begin in the list; of the one after the last, how many there are. */

@@ -55,8 +55,7 @@ static loss_status make_rows(struct loss_plan *plan, struct loss_arena *arena,
 		return loss_arena_failure(arena, err);
 	if (nlls && !(plan->row_nlls = loss_arena_array(arena, double, plan->rows)))
 		return loss_arena_failure(arena, err);
-	plan->keeps_rows =
-		losses || nlls || (plan->wanted[OUTPUT_LOSS] && plan->reduction == REDUCTION_NONE);
+	plan->keeps_rows |= losses || nlls;
 	return LOSS_OK;
 }
 
@@ -97,7 +96,9 @@ static loss_status make_blocks(struct loss_plan *plan, struct loss_arena *arena,
 loss_status results_make(struct loss_plan *plan, struct loss_arena *arena, struct loss_error *err)
 {
 	TRY(make_outputs(plan, arena, err));
-	TRY(make_rows(plan, arena, err));
+	plan->keeps_rows = plan->wanted[OUTPUT_LOSS] && plan->reduction == REDUCTION_NONE;
+	if (plan_has_groups_or_bytes(plan))
+		TRY(make_rows(plan, arena, err));
 	TRY(make_blocks(plan, arena, err));
 	return state_is_wanted(plan) ? state_make(plan, arena, err) : LOSS_OK;
 }

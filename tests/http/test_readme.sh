@@ -35,6 +35,7 @@ lossd: ready on http://127.0.0.1:8080|is what make run prints
 {"loss":1.3447266,|is a reply, which the block before it is held against
 server/    the daemon|is a list of folders
 POST /v1/losses/cross_entropy HTTP/1.1|is a request with remarks
+POST /v1/totals/merge HTTP/1.1|is a request with shortened states
 HTTP/1.1 200 OK|is a reply with remarks
 POST /v1/losses/cross_entropy?reduction=sum&outputs=loss,grad HTTP/1.1|is a head with remarks
 HTTP/1.1 422 Unprocessable Content|is a reply
@@ -50,6 +51,7 @@ printf |lines_replies|command -v curl
 curl -s http://127.0.0.1:8080|schema_replies|command -v curl && command -v jq
 node -e '\''const x|node_replies|node -e "fetch"
 lossd eval batch.safetensors|eval_replies|command -v python3
+ls part*.safetensors|merge_reply|command -v python3
 make setup-run && make|library_replies|command -v cc && command -v c++ && command -v pkg-config
 build/lossd --listen|settings_result|true
 umask 077|keys_listed|true
@@ -134,6 +136,13 @@ eval_replies() {
   write_batches && paste "$(cat "$1")" && [ "$(wc -l <"$scratch/out")" -eq 8 ] &&
     [ "$(grep -c '"loss":0.6931472,' "$scratch/out")" -eq 7 ] && holds '{"loss":0.6931472,"accuracy":1.0,' &&
     holds '{"loss":3.5,' && holds '{"file":"tuesday.safetensors","loss":' && holds '{"line":2,"loss":'
+}
+
+# Two parts of one row each.
+merge_reply() {
+  write_batches && mv "$folder/monday.safetensors" "$folder/part1.safetensors" &&
+    mv "$folder/tuesday.safetensors" "$folder/part2.safetensors" && paste "$(cat "$1")" &&
+    holds '{"loss":0.6931472,"accuracy":1.0,' && holds '"rows":2,"counted":2,'
 }
 
 # Its first line installs packages and below /usr/local: here what is built goes into the folder.

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include <pthread.h>
 #include <stdlib.h>
 
 #include "../support/bits.h"
@@ -214,6 +215,76 @@ static void any_split_of_rows(void **state)
 		try_kind(&kinds[i], 0x57a7e + i);
 }
 
+/* ---------------------------------------------------------------- rows on several threads */
+
+#define THREADS 5
+
+/* Rows that arrive on several threads at the same time, each with blocks of its own. */
+struct arrivals {
+	struct loss_plan *plan;
+	const float *logits;
+	size_t rows, classes, thread;
+};
+
+static void *run_rows(void *context)
+{
+	const struct arrivals *all = context;
+	size_t block = loss_plan_block_rows(all->plan);
+	for (size_t first = all->thread * block; first < all->rows; first += THREADS * block) {
+		size_t left = all->rows - first;
+		loss_plan_run_rows(all->plan, first, left < block ? left : block,
+				   all->logits + first * all->classes);
+	}
+	return NULL;
+}
+
+static void evaluate_rows(struct eval *eval, size_t rows, size_t classes, const double *x,
+			  const int64_t *y, bool arriving)
+{
+	struct loss_tensor logits;
+	eval_start(eval, "cross_entropy");
+	logits = eval_floats(eval, LOSS_F32, 2, (size_t[]){rows, classes}, x);
+	const float *data = logits.data;
+	logits.data = arriving ? NULL : logits.data;
+	eval_set(eval, "logits", logits);
+	eval_set(eval, "targets", eval_integers(eval, LOSS_I64, 1, (size_t[]){rows}, y));
+	eval_string(eval, "totals", "exact");
+	eval_outputs(eval, all_outputs);
+	if (!arriving) {
+		eval_run(eval, 1);
+		return;
+	}
+	struct arrivals arrivals[THREADS];
+	pthread_t threads[THREADS];
+	eval_plan(eval);
+	for (size_t i = 0; i < THREADS; i++) {
+		arrivals[i] = (struct arrivals){eval->plan, data, rows, classes, i};
+		assert_int_equal(pthread_create(&threads[i], NULL, run_rows, &arrivals[i]), 0);
+	}
+	for (size_t i = 0; i < THREADS; i++)
+		pthread_join(threads[i], NULL);
+	loss_plan_finish(eval->plan, &eval->result);
+}
+
+static void rows_on_several_threads(void **state)
+{
+	(void)state;
+	struct random random = random_start(0x57a81);
+	enum { ROWS = 20000, CLASSES = 6 };
+	static double x[ROWS * CLASSES];
+	static int64_t y[ROWS];
+	for (size_t i = 0; i < ROWS * CLASSES; i++)
+		x[i] = random_uniform(&random, -20, 20);
+	for (size_t i = 0; i < ROWS; i++)
+		y[i] = (int64_t)random_below(&random, CLASSES);
+	struct eval whole, arrived;
+	evaluate_rows(&whole, ROWS, CLASSES, x, y, false);
+	evaluate_rows(&arrived, ROWS, CLASSES, x, y, true);
+	require_whole(arrived.result.totals.state, &whole, "rows on threads");
+	eval_end(&arrived);
+	eval_end(&whole);
+}
+
 /* ---------------------------------------------------------------- losses by element */
 
 static const struct {
@@ -320,6 +391,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(any_split_of_rows),
 		cmocka_unit_test(any_split_of_elements),
+		cmocka_unit_test(rows_on_several_threads),
 		cmocka_unit_test(loss_sums_are_the_exact_sums_of_rows),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

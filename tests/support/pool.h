@@ -52,7 +52,7 @@ struct arrangement {
 	size_t offset;       /* elements between an aligned address and each tensor */
 	int threads;
 	bool streamed;
-	bool exact; /* totals="exact" */
+	bool exact;                  /* totals="exact" */
 	const char *isa, *reduction; /* no upstream gradients but with none */
 	const char *const *outputs;
 };

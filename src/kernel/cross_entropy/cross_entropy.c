@@ -92,8 +92,8 @@ static void make_z_losses(const struct rows *rows, const int64_t *y, double *z_l
 
 static void keep_losses(const struct rows *rows, const double *loss)
 {
-	for (size_t lane = 0; rows->plan->keeps_rows && lane < rows->n; lane++)
-		plan_keep_loss(rows->plan, rows->first + lane, loss[lane]);
+	if (rows->plan->keeps_rows)
+		plan_keep_losses(rows->plan, rows->first, rows->n, loss);
 }
 
 static void put_z_losses(const struct rows *rows, const double *z_loss)

@@ -36,8 +36,7 @@ static void keep_rows(const struct rows *rows, const double *loss)
 {
 	const struct loss_plan *plan = rows->plan;
 	const struct row_targets *targets = &rows->targets;
-	for (size_t lane = 0; lane < rows->n; lane++)
-		plan_keep_loss(plan, rows->first + lane, loss[lane]);
+	plan_keep_losses(plan, rows->first, rows->n, loss);
 	for (size_t lane = 0; plan->row_nlls && lane < rows->n; lane++)
 		plan->row_nlls[rows->first + lane] =
 			targets->y[lane] < 0 ? 0.0 : 0.0 - targets->logit[lane];
