@@ -94,7 +94,7 @@ static void a_state_comes_back(void **state)
 	struct state made = make_state(), back = {.bins = read_bins};
 	const char *why = "";
 	size_t n = state_write(&made, bytes);
-	assert_true(n <= state_room(made.n_bins));
+	assert_true(n <= state_room(made.n_bins, 0));
 	require(state_read(&back, bytes, n, &why), "%s", why);
 	assert_int_equal(state_write(&back, again), n);
 	assert_memory_equal(bytes, again, n);
