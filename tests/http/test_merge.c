@@ -17,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include "base64.h"
 #include "state.h"
@@ -417,10 +418,38 @@ static void what_differs_and_merges(void **state)
 	free(binned);
 }
 
-/* A body that comes as gzip, and one that is too large. */
+/* As gzip, which comes to the same; of another type; and what is no POST. */
 static void bodies_in_other_forms(void **state)
 {
 	(void)state;
+	static const char *const coded[] = {"Content-Type: application/json",
+					    "Content-Encoding: gzip", NULL};
+	unsigned char bytes[2048];
+	char *body = filled(TOTALS(STATE("$a") "," STATE("$b")));
+	char *plain = merged(TOTALS(STATE("$a") "," STATE("$b")));
+	z_stream stream = {.next_in = (unsigned char *)body,
+			   .avail_in = (unsigned)strlen(body),
+			   .next_out = bytes,
+			   .avail_out = sizeof bytes};
+	assert_int_equal(deflateInit2(&stream, 1, Z_DEFLATED, 15 + 16, 8, Z_DEFAULT_STRATEGY),
+			 Z_OK);
+	assert_int_equal(deflate(&stream, Z_FINISH), Z_STREAM_END);
+	struct request packed = {.path = MERGE,
+				 .headers = coded,
+				 .body = (const char *)bytes,
+				 .body_size = stream.total_out};
+	deflateEnd(&stream);
+	struct reply unpacked;
+	client_send(client, &packed, &unpacked);
+	assert_int_equal(unpacked.status, 200);
+	assert_string_equal(unpacked.body, plain);
+	reply_free(&unpacked);
+	packed.body_size -= 9;
+	client_send(client, &packed, &unpacked);
+	const struct refusal cut = {STATUS_INVALID_ENCODING, NULL, "too early"};
+	assert_int_equal(refusal_check("cut gzip", &cut, &unpacked), 0);
+	free(plain);
+	free(body);
 	static const char *const types[] = {"Content-Type: text/plain", NULL};
 	struct request request = {.path = MERGE, .body = "{}", .headers = types};
 	struct reply reply;
