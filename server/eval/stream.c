@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "os/clock.h"
+#include "os/yield.h"
 #include "scheduler.h"
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "tensors travel in little-endian order");
@@ -33,6 +34,7 @@ struct stream {
 	size_t block_rows;            /* that are evaluated at a time */
 	struct loss_buffer *gathered; /* of the next ones, what has come */
 	uint64_t compute_ns, first_ns;
+	uint64_t turn_ns; /* of the former, since others went first */
 };
 
 static struct stream *stream_of(struct sink *sink)
@@ -136,14 +138,23 @@ static bool go_on(struct stream *stream)
 	return false;
 }
 
+/* Computed between two times that others go first. */
+#define TURN_NS UINT64_C(25000)
+
 static void run_rows(struct stream *stream, size_t n, const void *rows)
 {
 	uint64_t start = clock_ns();
 	if (!go_on(stream))
 		return;
 	loss_plan_run_rows(stream->plan, stream->row, n, rows);
+	uint64_t ns = clock_ns() - start;
 	stream->row += n;
-	stream->compute_ns += clock_ns() - start;
+	stream->compute_ns += ns;
+	stream->turn_ns += ns;
+	if (stream->turn_ns < TURN_NS)
+		return;
+	stream->turn_ns = 0;
+	yield_core();
 }
 
 static bool is_aligned(const struct stream *stream, const unsigned char *bytes)

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "os/clock.h"
+#include "os/yield.h"
 #include "request.h"
 
 /* From here on a body is long: nanoseconds that it takes to be fed. */
@@ -73,6 +74,7 @@ static bool step(struct work *work)
 		size_t n = left < PIECE_BYTES ? left : PIECE_BYTES;
 		handler_of(intake->request)->feed(intake->request, chunk->bytes + intake->fed, n);
 		intake->fed += n;
+		yield_core();
 		if (clock_ns() - start >= STEP_NS)
 			return intake->fed < chunk->size;
 	}

@@ -2,6 +2,8 @@
 
 #include <pthread.h>
 
+#include "yield.h"
+
 struct workers {
 	/* Guards all below, and next of the works. */
 	pthread_mutex_t mutex;
@@ -42,6 +44,7 @@ static void *run(void *context)
 		bool more = work->step(work);
 		if (!more)
 			work->done(work);
+		yield_core();
 		pthread_mutex_lock(&w->mutex);
 		if (more)
 			append(w, work);

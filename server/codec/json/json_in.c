@@ -381,6 +381,7 @@ static void feed(struct decoder *decoder, const unsigned char *bytes, size_t n)
 	beginning_feed(&in->beginning, bytes, n);
 	if (!is_dead(in))
 		json_scan_feed(&in->scan, (const char *)bytes, n);
+	in->decoder.byte_ns = in->scan.text.reader ? JSON_TEXT_BYTE_NS : JSON_BYTE_NS;
 	/* Others may need it while the rest of this body is thrown away. */
 	if (is_dead(in))
 		loss_arena_release_buffers(in->arena);

@@ -13,8 +13,10 @@
 #include "loss.h"
 
 #define JSON_MAX_DEPTH 32
-/* Nanoseconds that a byte of numbers takes to be decoded, more or less. */
+/* Nanoseconds that a byte of numbers takes to be decoded, and one of a text that has a reader, more
+ * or less. */
 #define JSON_BYTE_NS 1.4
+#define JSON_TEXT_BYTE_NS 0.1
 /* Bytes of a number. The longest decimals that anyone writes on purpose have some thousand. */
 #define JSON_NUMBER_MAX ((size_t)65536)
 
