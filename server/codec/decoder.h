@@ -33,7 +33,7 @@ struct decoder_setup {
 	struct decoder_limits limits;
 	/* The value of Inference-Header-Content-Length as it came; NULL: absent. */
 	const char *header_length;
-	uint64_t line; /* of a text of many, that the body is; 0: it is all of one */
+	uint64_t line;           /* of a text of many, that the body is; 0: it is all of one */
 	struct style *style;     /* as the query string has it */
 	const char *isa;         /* as loss_problem_set_isa takes it; NULL: the best */
 	struct shm_uses *shared; /* ranges of shared memory that the request uses */
