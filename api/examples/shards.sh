@@ -30,8 +30,9 @@ awk -v folder="$folder" '
   }'
 
 # Four at a time, in whatever order they end. On other machines it would be the same bits.
-find "$folder" -name 'part*.json' |
-  xargs -P 4 -I FILE sh -c '"$1" eval "$2" --totals exact --outputs loss,ece >"$2.reply"' - "$lossd" FILE
+# shellcheck disable=SC2016  # the shells that xargs starts expand them
+find "$folder" -name 'part*.json' -print0 |
+  xargs -0 -P 4 -I FILE sh -c '"$1" eval "$2" --totals exact --outputs loss,ece >"$2.reply"' - "$lossd" FILE
 "$lossd" merge "$folder"/part*.reply >"$folder/merged"
 
 # What the whole comes to at once, by the same command so that the two can be compared as text.
