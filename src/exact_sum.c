@@ -244,13 +244,15 @@ static double special_value(const struct exact_sum *sum)
 	}
 }
 
-/* Whether 127 bits hold the limbs in use, and doubles what they come to. */
+/* Whether 127 bits hold the limbs in use, and doubles what they come to. Below 2^62, as a limb is
+ * whose carries still wait, the third of them is below 2^126 of the first one's units; so a fourth
+ * must stay below 2^125, since it stands beside that. */
 static bool is_short(const struct exact_sum *sum)
 {
 	unsigned n = (unsigned)(sum->end - sum->first);
 	if (n == 4) {
-		int64_t top = sum->limbs[sum->end - 1];
-		n -= top == (int32_t)top;
+		int64_t top = sum->limbs[sum->end - 1], most = (int64_t)1 << 29;
+		n -= top >= -most && top < most;
 	}
 	return n < 4 && sum->first >= 4 && sum->end <= 60;
 }

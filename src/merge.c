@@ -16,6 +16,7 @@ struct loss_merger {
 	struct loss_arena *arena;
 	size_t n;     /* states that were given, good or not */
 	size_t first; /* the first good one; SIZE_MAX: none yet */
+	uint64_t max_elements;
 	struct state total, next;
 	unsigned char *bytes; /* room for the next one's */
 	size_t room;
@@ -32,6 +33,7 @@ struct loss_merger *loss_merger_create(struct loss_arena *arena)
 	merger->n = merger->room = 0;
 	merger->bytes = NULL;
 	merger->first = SIZE_MAX;
+	merger->max_elements = UINT64_MAX;
 	merger->total.bins = loss_arena_array(arena, struct state_bin, STATE_MOST_BINS);
 	merger->next.bins = loss_arena_array(arena, struct state_bin, STATE_MOST_BINS);
 	merger->groups[0] = loss_buffer_create(arena);
@@ -39,6 +41,11 @@ struct loss_merger *loss_merger_create(struct loss_arena *arena)
 	bool made =
 		merger->total.bins && merger->next.bins && merger->groups[0] && merger->groups[1];
 	return made ? merger : NULL;
+}
+
+void loss_merger_set_max_elements(struct loss_merger *merger, uint64_t max_elements)
+{
+	merger->max_elements = max_elements;
 }
 
 /* ---------------------------------------------------------------- adding */
@@ -78,6 +85,11 @@ static loss_status read_text(struct loss_merger *merger, const char *text, size_
 	if (!state_read(&merger->next, merger->bytes, size, &why))
 		return refuse(merger, LOSS_WRONG_TYPE, err,
 			      "is not what an evaluation with totals=\"exact\" gives: %s", why);
+	if (state_has(&merger->next, STATE_GROUPS) && merger->next.groups.n > merger->max_elements)
+		return refuse(merger, LOSS_ARGUMENT_OUT_OF_RANGE, err,
+			      "has %llu groups, but there may be %llu (max_elements)",
+			      (unsigned long long)merger->next.groups.n,
+			      (unsigned long long)merger->max_elements);
 	return LOSS_OK;
 }
 
@@ -92,9 +104,10 @@ static loss_status check_next(const struct loss_merger *merger, struct loss_erro
 	if (next->digest != total->digest)
 		return refuse(
 			merger, LOSS_ARGUMENT_OUT_OF_RANGE, err,
-			"is of other arguments or class weights than totals[0].state; of those "
+			"is of other arguments or class weights than totals[%zu].state; of those "
 			"only reduction, size_average, reduce, denominator, empty_mean, "
-			"class_axis, grad_dtype, ignore_index, k, n_groups and totals may differ");
+			"class_axis, grad_dtype, ignore_index, k, n_groups and totals may differ",
+			merger->first);
 	bool bins = state_has(total, STATE_BINS) && state_has(next, STATE_BINS);
 	if (bins && (total->n_bins != next->n_bins || total->norm != next->norm))
 		return refuse(merger, LOSS_ARGUMENT_OUT_OF_RANGE, err,

@@ -85,7 +85,7 @@ static loss_status check_presence(const struct loss_problem *problem, struct err
 
 /* ---------------------------------------------------------------- arguments */
 
-static bool loss_has_output(const struct loss_row *loss, enum output id)
+bool loss_has_output(const struct loss_row *loss, enum output id)
 {
 	for (size_t i = 0; i < loss->info.n_outputs; i++)
 		if (output_row(loss->info.outputs[i])->id == id)

@@ -134,6 +134,9 @@ struct loss_plan {
 	uint64_t max_groups;         /* that there may be, for the same */
 };
 
+/* Whether it is one of the outputs that the loss offers. */
+bool loss_has_output(const struct loss_row *loss, enum output id);
+
 static inline bool plan_is_cancelled(const struct loss_plan *plan)
 {
 	return plan->cancel && loss_cancel_requested(plan->cancel);

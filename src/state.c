@@ -222,7 +222,7 @@ _Static_assert(COUNT(sections) == N_STATE_SECTIONS, "a row for every section");
 static const char magic[] = {'L', 'T', STATE_VERSION};
 
 #define HEAD_BYTES (sizeof magic + 1 + 8 + 1 + UINT8_MAX + 2 * 8)
-#define SECTION_BYTES (1 + 4)
+#define SECTION_BYTES ((size_t)1 + 4)
 #define SUM_BYTES 8
 
 size_t state_room(size_t n_bins, size_t groups)
@@ -440,7 +440,8 @@ static unsigned sections_of(const struct loss_plan *plan)
 		[STATE_LOSS] = true,
 		[STATE_DENOMINATOR] = true,
 		[STATE_NLL] = plan->scores,
-		[STATE_CORRECT] = plan->judges || plan->wanted[OUTPUT_ACCURACY],
+		[STATE_CORRECT] = plan->wanted[OUTPUT_ACCURACY] ||
+				  (plan->judges && loss_has_output(plan->loss, OUTPUT_CORRECT)),
 		[STATE_Z_LOSS] = plan->args.z_loss > 0.0,
 		[STATE_BINS] = plan->wanted[OUTPUT_ECE],
 		[STATE_GROUPS] = groups_are_wanted(plan),

@@ -153,7 +153,7 @@ static enum exit_status print(struct totals_in *in, struct loss_arena *arena)
 
 static enum exit_status merge_all(struct loss_arena *arena, int n, char **paths)
 {
-	struct totals_in *in = totals_in_create(arena);
+	struct totals_in *in = totals_in_create(arena, UINT64_MAX);
 	enum exit_status status = EXIT_GOOD;
 	if (!in)
 		return fail("start", 0, EXIT_USAGE, "there is no memory");

@@ -8,6 +8,7 @@
 #include "access_log.h"
 #include "accounting.h"
 #include "exchange.h"
+#include "intake.h"
 #include "log/log.h"
 #include "metrics/metrics.h"
 #include "raw_head.h"
@@ -312,6 +313,7 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
 	*request_context = NULL;
 
 	if (request) {
+		intake_end(request); /* what is told of it must have come to an end */
 		accounting_request(request,
 				   code == MHD_REQUEST_TERMINATED_COMPLETED_OK ? ACCOUNTING_COMPLETE
 				   : code == MHD_REQUEST_TERMINATED_WITH_ERROR ? ACCOUNTING_REFUSED

@@ -176,8 +176,10 @@ static bool gather(struct intake *intake, const unsigned char *bytes, size_t n)
 
 bool intake_feed(struct request *request, const unsigned char *bytes, size_t n)
 {
-	if (!request->intake && pays(request, n))
+	if (!request->intake && !request->fed_here && pays(request, n)) {
 		request->intake = create(request);
+		request->fed_here = !request->intake;
+	}
 	if (!request->intake) {
 		handler_of(request)->feed(request, bytes, n);
 		return false;
@@ -245,6 +247,8 @@ void intake_end(struct request *request)
 	struct intake *intake = request->intake;
 	if (!intake)
 		return;
+	request->intake = NULL;
+	handler_of(request)->stop(request); /* nobody waits for what is being fed */
 	pthread_mutex_lock(&intake->mutex);
 	intake->dropped = true;
 	intake->awaited = NOTHING;

@@ -32,7 +32,7 @@ void intake_await_end(struct request *request);
 /* What has been received is not needed any more, nor what follows. */
 void intake_drop(struct request *request);
 /* The request ends, maybe in the middle of its body: returns when nothing of it is in use by a
- * worker, which takes a step's time at most. */
+ * worker, which takes a step's time at most. Again is fine. */
 void intake_end(struct request *request);
 
 #endif

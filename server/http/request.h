@@ -58,6 +58,7 @@ struct request {
 
 	void *state;                  /* the handler's; NULL: it has nothing to do with the body */
 	struct intake *intake;        /* that workers feed to it; NULL: it is fed as it comes */
+	bool fed_here;                /* there was no memory for the former */
 	struct loss_buffer *document; /* that document_handler reads; NULL: empty, thrown away */
 	struct work work;             /* that page_handler gives to a worker */
 

@@ -164,7 +164,7 @@ const struct route routes[] = {
 	{.path = "/v1/losses/{loss}", .names_loss = true,
 	 .on = {[METHOD_GET] = PAGE(JSON, loss_page), [METHOD_POST] = EVALUATIONS}},
 	{.path = "/v1/totals/merge",
-	 .on = {[METHOD_POST] = {&merge_handler, JSON, .page = merge_page}}},
+	 .on = {[METHOD_POST] = {&merge_handler, JSON, .page = merge_page, .blocks = true}}},
 
 	GET("/v2", JSON, v2_server_page),
 	GET("/v2/", JSON, v2_server_page),

@@ -197,6 +197,8 @@ static void print_help(void)
 	       "usage: lossd [FLAG VALUE | FLAG=VALUE]...\n"
 	       "       lossd eval FILE ...    evaluates a file without a server; see lossd eval "
 	       "--help\n"
+	       "       lossd merge FILE ...   makes one of the totals of parts; see lossd merge "
+	       "--help\n"
 	       "       lossd health [URL]     asks a server whether it is ready; see lossd health "
 	       "--help\n"
 	       "       lossd key new|list|remove ...    keys of clients; see lossd key --help\n\n"

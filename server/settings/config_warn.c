@@ -14,8 +14,6 @@
 /* Of a variable's name, terminated; of longer ones the beginning is looked at. */
 #define NAME_SIZE 256
 
-extern char **environ;
-
 typedef void (*sayer)(enum log_level level, const char *sentence);
 
 /* ---------------------------------------------------------------- Kubernetes */

@@ -23,13 +23,16 @@ struct loss_merger;
 
 /* NULL when there is no memory: loss_arena_failure. */
 struct loss_merger *loss_merger_create(struct loss_arena *arena);
+/* The most groups that a state may have: what a caller lets a tensor have. Without it, as many as
+ * memory has room for. */
+void loss_merger_set_max_elements(struct loss_merger *merger, uint64_t max_elements);
 
 /*
  * Adds a state, n characters that need no end. One of no rows changes nothing. Errors are about the
  * i-th one that is given, good or not, from 0, which is the index in them, with the field "totals";
  * what was added before stays: LOSS_WRONG_TYPE where it is none or damaged,
- * LOSS_ARGUMENT_OUT_OF_RANGE where it is of another loss, of other arguments or class weights, or
- * brings rows to more than 2^63 - 1; and those of memory.
+ * LOSS_ARGUMENT_OUT_OF_RANGE where it is of another loss, of other arguments or class weights,
+ * brings rows to more than 2^63 - 1, or has too many groups; and those of memory.
  */
 loss_status loss_merger_add(struct loss_merger *merger, const char *state, size_t n,
 			    struct loss_error *err);

@@ -141,6 +141,32 @@ static void it_is_what_another_way_gives(void **state)
 	}
 }
 
+/* Carries that wait, in a limb below the highest: many values of like size, a few much larger ones,
+ * and one so small that what they come to has a limb more. */
+static void carries_that_wait_are_counted(void **state)
+{
+	(void)state;
+	struct random random = random_start(0x2607);
+	static double values[4000];
+	for (int round = 0; round < 2000; round++) {
+		size_t n = 1000 + random_below(&random, 3000);
+		int place = (int)random_below(&random, 128) - 64;
+		double sign = random_chance(&random, 0.5) ? -1.0 : 1.0;
+		for (size_t i = 0; i < n; i++)
+			values[i] = sign * ldexp(random_uniform(&random, 1.0, 2.0), place);
+		values[0] = ldexp(random_uniform(&random, 1.0, 2.0),
+				  place - 32 - (int)random_below(&random, 33));
+		values[1] = sign * ldexp(random_uniform(&random, 1.0, 2.0),
+					 place + (int)random_below(&random, 14));
+		struct exact_sum sum = sum_of(values, n), twice = sum;
+		double want = exact_sum(values, n), got = exact_sum_value(&sum);
+		require(got == want, "round %d: %a, not %a", round, got, want);
+		exact_sum_merge(&twice, &sum);
+		got = exact_sum_value(&twice);
+		require(got == 2.0 * want, "round %d: %a, not twice %a", round, got, want);
+	}
+}
+
 /* Any order, any split and any tree of merges, by way of bytes or not. */
 static void order_and_grouping_do_not_matter(void **state)
 {
@@ -313,6 +339,7 @@ int main(void)
 		cmocka_unit_test(it_overflows_where_it_is_rounded),
 		cmocka_unit_test(what_is_no_number_wins),
 		cmocka_unit_test(it_is_what_another_way_gives),
+		cmocka_unit_test(carries_that_wait_are_counted),
 		cmocka_unit_test(order_and_grouping_do_not_matter),
 		cmocka_unit_test(many_times_is_many_additions),
 		cmocka_unit_test(many_at_once_are_the_same),

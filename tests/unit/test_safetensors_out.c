@@ -32,7 +32,7 @@ static struct loss_result make_result(void)
 			    {"grad", {LOSS_F32, 2, {1, 3}, 3, grad}},
 			    {"lse", {LOSS_F64, 2, {0, 3}, 0, NULL}}},
 		.has_totals = true,
-		.totals = {4.5, 3.0, 4, 3, 1},
+		.totals = {4.5, 3.0, 4, 3, 1, NULL},
 		.n_warnings = 1,
 		.warnings = {"a \"quoted\" word"},
 	};

@@ -271,7 +271,7 @@ static void begin(struct totals_in *in)
 	in->fault = (struct fault){.error = {.status = LOSS_OK}};
 }
 
-struct totals_in *totals_in_create(struct loss_arena *arena)
+struct totals_in *totals_in_create(struct loss_arena *arena, uint64_t max_elements)
 {
 	struct totals_in *in = loss_arena_array(arena, struct totals_in, 1);
 	if (!in)
@@ -282,6 +282,8 @@ struct totals_in *totals_in_create(struct loss_arena *arena)
 	in->reader = (struct json_text_reader){take_none, keep, in};
 	in->place[0] = '\0';
 	begin(in);
+	if (in->merger)
+		loss_merger_set_max_elements(in->merger, max_elements);
 	return in->merger && in->state ? in : NULL;
 }
 

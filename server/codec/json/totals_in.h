@@ -11,8 +11,8 @@
 
 struct totals_in;
 
-/* NULL when there is no memory. */
-struct totals_in *totals_in_create(struct loss_arena *arena);
+/* For states of as many groups at most; NULL when there is no memory. */
+struct totals_in *totals_in_create(struct loss_arena *arena, uint64_t max_elements);
 /* A text begins: after totals_in_create, and after totals_in_end. */
 void totals_in_feed(struct totals_in *in, const unsigned char *bytes, size_t n);
 /*

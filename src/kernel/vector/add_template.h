@@ -45,7 +45,7 @@ INLINE bool add_on_grids(const double *values, size_t n, size_t grids, double fi
 		sums[g] = wd_set(0.0);
 		first *= 0x1p-39;
 	}
-	for (size_t lane = 0; lane < LANES; lane += TOGETHER * DOUBLES) {
+	for (size_t lane = 0; lane < LANES; lane += (size_t)TOGETHER * DOUBLES) {
 		wd at[TOGETHER][GRIDS];
 		UNROLL
 		for (size_t k = 0; k < TOGETHER; k++)

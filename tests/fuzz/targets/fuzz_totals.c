@@ -35,7 +35,7 @@ static void merge_text(const struct fuzz_input *input, enum fuzz_cut cut,
 		       struct fuzz_outcome *outcome)
 {
 	struct loss_arena *arena = loss_arena_create(NULL);
-	struct totals_in *in = arena ? totals_in_create(arena) : NULL;
+	struct totals_in *in = arena ? totals_in_create(arena, UINT64_MAX) : NULL;
 	struct loss_result result;
 	fuzz_check(in != NULL, "no memory");
 	fuzz_outcome_start(outcome);
