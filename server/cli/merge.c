@@ -19,7 +19,9 @@ static void print_help(void)
 	     "evaluations with totals=\"exact\" or of this command: a JSON document, or one a "
 	     "line.\n"
 	     "They may be compressed by gzip or zstd.\n"
-	     "The exit status is 0; 1 when a state is wrong; 2 when the command or a file is.");
+	     "The exit status is 0; 1 when a state or a reply is wrong; 2 when the "
+	     "command\n"
+	     "is, or a file can not be read.");
 }
 
 static enum exit_status fail(const char *path, size_t line, enum exit_status status,

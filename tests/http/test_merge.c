@@ -418,6 +418,68 @@ static void what_differs_and_merges(void **state)
 	free(binned);
 }
 
+/* The state that a problem comes to, on the server of the group. */
+static char *state_of(const char *path, const char *problem)
+{
+	struct reply reply;
+	client_post(client, path, problem, &reply);
+	cJSON *json = reply_json(&reply);
+	char *text = strdup(json_string(json_member(json_member(json, "totals"), "state")));
+	cJSON_Delete(json);
+	reply_free(&reply);
+	return text;
+}
+
+/* What bits_per_byte needs is no reason to have what nll_loss does not tell. */
+static void outputs_do_not_change_a_state(void **state)
+{
+	static const char problem[] =
+		"{\"log_probs\":[[-5,-0.01],[-0.01,-5]],\"targets\":[1,0],\"bytes\":[3,4],"
+		"\"totals\":\"exact\",\"outputs\":[\"%s\"]}";
+	char with[256], without[256];
+	(void)state;
+	snprintf(with, sizeof with, problem, "bits_per_byte");
+	snprintf(without, sizeof without, problem, "loss");
+	char *a = state_of("/v1/losses/nll_loss", with);
+	char *b = state_of("/v1/losses/nll_loss", without);
+	assert_string_equal(a, b);
+	free(a);
+	free(b);
+}
+
+/* At one below, at, one above and far above max_elements. */
+static void no_more_groups_than_elements(void **state)
+{
+	static const size_t groups[] = {7, 8, 9, 100000};
+	struct server small;
+	(void)state;
+	assert_int_equal(
+		server_start(&small, (const char *const[]){"--max-elements", "8", NULL}, NULL), 0);
+	struct client *other = client_open(&small);
+	for (size_t i = 0; i < COUNT(groups); i++) {
+		char problem[256], *body = NULL;
+		struct reply reply;
+		snprintf(problem, sizeof problem,
+			 "{\"logits\":[[1,2,3]],\"targets\":[0],\"groups\":[0],\"n_groups\":%zu,"
+			 "\"totals\":\"exact\",\"outputs\":[\"group_loss\"]}",
+			 groups[i]);
+		char *text = state_of(CROSS_ENTROPY, problem);
+		assert_true(asprintf(&body, TOTALS(STATE("%s")), text) > 0);
+		client_post(other, MERGE, body, &reply);
+		assert_int_equal(reply.status, groups[i] <= 8 ? 200 : 422);
+		snprintf(problem, sizeof problem,
+			 "totals[0].state has %zu groups, but there may be 8 "
+			 "(max_elements)",
+			 groups[i]);
+		assert_int_equal(strstr(reply.body, problem) != NULL, groups[i] > 8);
+		reply_free(&reply);
+		free(body);
+		free(text);
+	}
+	client_close(other);
+	assert_int_equal(server_stop(&small), 0);
+}
+
 /* As gzip, which comes to the same; of another type; and what is no POST. */
 static void bodies_in_other_forms(void **state)
 {
@@ -553,6 +615,8 @@ int main(void)
 		cmocka_unit_test(damaged_states_do_no_harm),
 		cmocka_unit_test(forms_that_say_the_same),
 		cmocka_unit_test(what_differs_and_merges),
+		cmocka_unit_test(outputs_do_not_change_a_state),
+		cmocka_unit_test(no_more_groups_than_elements),
 		cmocka_unit_test(bodies_in_other_forms),
 		cmocka_unit_test(files_of_replies),
 		cmocka_unit_test(wrong_commands),
