@@ -202,12 +202,18 @@ static void begin_evaluation(struct lines *lines)
 	lines->evaluation = e && e->decoder ? e : NULL;
 }
 
+/* Nothing that follows is evaluated. Once it is, it stays so. */
+static bool is_over(const struct lines *lines)
+{
+	return lines->closed || loss_cancel_requested(&lines->cancel);
+}
+
 static void begin_line(void *context, size_t n)
 {
 	struct lines *lines = context;
 	(void)n;
 	lines->line_bytes = 0;
-	if (lines->closed)
+	if (is_over(lines))
 		return;
 	lines->sum.lines++;
 	lines->timings = (struct timings){.start_ns = 0};
@@ -223,7 +229,7 @@ static void feed_line(void *context, const unsigned char *bytes, size_t n)
 {
 	struct lines *lines = context;
 	lines->line_bytes += n;
-	if (!lines->closed && lines->error.status == LOSS_OK)
+	if (!is_over(lines) && lines->error.status == LOSS_OK)
 		evaluation_feed(lines->evaluation, bytes, n);
 }
 
@@ -235,8 +241,12 @@ static loss_status evaluate(struct evaluation *e, struct loss_error *err)
 		status = evaluation_plan(e, err);
 	if (status == LOSS_OK)
 		status = evaluation_run(e, 1, UINT64_MAX, err);
-	while (status == LOSS_OK && end == ENCODER_MORE)
+	while (status == LOSS_OK && end == ENCODER_MORE) {
+		if (loss_cancel_requested(e->kind.cancel))
+			return loss_fail(err, LOSS_CANCELLED, NULL,
+					 "nobody waits for the reply any more");
 		end = evaluation_write(e, err);
+	}
 	return end == ENCODER_FAILED ? err->status : status;
 }
 
@@ -272,7 +282,7 @@ static void put_problem(struct lines *lines)
 static void end_line(void *context)
 {
 	struct lines *lines = context;
-	if (lines->closed || loss_cancel_requested(&lines->cancel))
+	if (is_over(lines))
 		return;
 	timings_begin(&lines->timings);
 	if (lines->error.status == LOSS_OK && evaluate(lines->evaluation, &lines->error) == LOSS_OK)

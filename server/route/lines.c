@@ -11,7 +11,17 @@ struct lines_request {
 	struct lines *lines;
 	const char *content_type; /* of the reply */
 	struct work work;         /* what is left at the end, on a worker */
+	/* What has come first, and is still to be evaluated; `fed` of it has been. */
+	struct loss_buffer *gathered;
+	size_t fed;
+	bool early; /* all that follows is evaluated as it comes */
 };
+
+/* So many bytes are gathered: then workers have them (http/intake.h), unless their number was not
+ * declared. What a line takes to be evaluated is not bounded by its bytes. */
+#define GATHERED_BYTES ((size_t)128 << 10)
+/* Evaluated in one step. */
+#define STEP_BYTES ((size_t)16 << 10)
 
 static struct lines_request *of(const struct request *request)
 {
@@ -45,9 +55,12 @@ static loss_status open_lines(struct request *request, const struct evaluation_k
 		.request = request,
 		.lines = lines_create(&setup, err),
 		.content_type = kind->format->content_type,
+		.gathered = loss_buffer_create(request->arena),
 	};
 	if (!state->lines)
 		return err->status;
+	if (!state->gathered)
+		return loss_arena_failure(request->arena, err);
 	request->state = state;
 	return LOSS_OK;
 }
@@ -65,9 +78,28 @@ static void begin(struct request *request)
 
 /* ---------------------------------------------------------------- the body */
 
+/* Evaluates some more of what was gathered. */
+static void feed_gathered(struct lines_request *state, size_t most)
+{
+	size_t left = state->gathered->size - state->fed, n = left < most ? left : most;
+	lines_feed(state->lines, (const unsigned char *)state->gathered->data + state->fed, n);
+	state->fed += n;
+}
+
+static bool has_gathered(const struct lines_request *state)
+{
+	return state->fed < state->gathered->size;
+}
+
 static void feed(struct request *request, const unsigned char *bytes, size_t n)
 {
-	lines_feed(of(request)->lines, bytes, n);
+	struct lines_request *state = of(request);
+	if (!state->early && state->gathered->size + n < GATHERED_BYTES &&
+	    loss_buffer_append(state->gathered, bytes, n))
+		return;
+	state->early = true;
+	feed_gathered(state, SIZE_MAX);
+	lines_feed(state->lines, bytes, n);
 }
 
 /* That a byte of small problems takes, until its reply is written, more or less. */
@@ -100,7 +132,8 @@ static void fill_reply(struct request *request)
 	reply_set_body(&request->reply, spool->memory->data, spool->memory->size);
 }
 
-/* What the lines took has been counted as time of receiving, unless a worker had them. */
+/* What lines took before the last of them came has been counted as time of receiving, unless a
+ * worker had them. */
 static void note_timings(struct request *request)
 {
 	struct timings *t = &request->timings;
@@ -108,7 +141,7 @@ static void note_timings(struct request *request)
 	lines_add_timings(of(request)->lines, t);
 	uint64_t busy_ns = t->decode_ns - before.decode_ns + t->compute_ns - before.compute_ns +
 			   t->encode_ns - before.encode_ns;
-	if (!request->intake)
+	if (!request->intake && of(request)->early)
 		t->receive_ns -= busy_ns < t->receive_ns ? busy_ns : t->receive_ns;
 }
 
@@ -124,7 +157,7 @@ static enum handler_end end(struct request *request)
 {
 	if (!request->state)
 		return HANDLER_DONE;
-	if (lines_end_is_long(of(request)->lines))
+	if (has_gathered(of(request)) || lines_end_is_long(of(request)->lines))
 		return HANDLER_WAITS;
 	finish(request);
 	return HANDLER_DONE;
@@ -138,7 +171,12 @@ static struct lines_request *owner(struct work *work)
 
 static bool step(struct work *work)
 {
-	finish(owner(work)->request);
+	struct lines_request *state = owner(work);
+	if (has_gathered(state))
+		feed_gathered(state, STEP_BYTES);
+	if (has_gathered(state))
+		return true;
+	finish(state->request);
 	return false;
 }
 
