@@ -221,7 +221,7 @@ _Static_assert(COUNT(sections) == N_STATE_SECTIONS, "a row for every section");
 
 static const char magic[] = {'L', 'T', STATE_VERSION};
 
-#define HEAD_BYTES (sizeof magic + 1 + 8 + 1 + UINT8_MAX + 2 * 8)
+#define HEAD_BYTES (sizeof magic + 1 + 8 + 1 + UINT8_MAX + (size_t)2 * 8)
 #define SECTION_BYTES ((size_t)1 + 4)
 #define SUM_BYTES 8
 
