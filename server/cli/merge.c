@@ -46,7 +46,8 @@ static bool is_blank(const unsigned char *bytes, size_t n)
 
 static size_t line_length(const unsigned char *bytes, size_t n)
 {
-	const unsigned char *end = memchr(bytes, '\n', n);
+	/* Of an empty file there are no bytes to point at. */
+	const unsigned char *end = n > 0 ? memchr(bytes, '\n', n) : NULL;
 	return end ? (size_t)(end - bytes) : n;
 }
 

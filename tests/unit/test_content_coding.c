@@ -626,6 +626,7 @@ static void test_no_memory(void **state)
 			}
 			assert_true(inflater || !created);
 			loss_arena_destroy(arena);
+			loss_budget_trim(&budget);
 			assert_int_equal(held(&budget), 0);
 		}
 	}
@@ -767,6 +768,7 @@ static void test_deflates_without_memory(void **state)
 			if (!done)
 				expect_failure(arena, LOSS_TOO_LARGE_FOR_BUDGET, "memory budget");
 			loss_arena_destroy(arena);
+			loss_budget_trim(&budget);
 			assert_int_equal(held(&budget), 0);
 		}
 		assert_true(failed > 2);
