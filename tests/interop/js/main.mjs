@@ -51,7 +51,7 @@ async function bySafetensors(base, { loss, arguments: given, outputs, tensors })
 // ---------------------------------------------------------------- base64 in JSON
 
 // Of a scalar, which is a number, or a word where JSON has none; its type is not said.
-const DOUBLES = ['accuracy', 'topk_accuracy', 'perplexity', 'ece'];
+const DOUBLES = ['accuracy', 'topk_accuracy', 'perplexity', 'ece', 'bits_per_byte'];
 function scalar(name, value, tensors) {
   const names = ['logits', 'log_probs', 'probs'];
   const dtype = tensors.find((tensor) => names.includes(tensor.name))?.dtype;
