@@ -2,8 +2,6 @@
 
 #include <string.h>
 
-#include "intake.h"
-
 /* In a pad where there is one: most requests need no other memory. */
 static struct loss_arena *begin_arena(struct loss_budget *budget, void *pad)
 {
@@ -55,7 +53,6 @@ void request_destroy(struct request *request)
 		return;
 	if (request->watched)
 		reaper_unwatch(request->server->reaper, request->entry);
-	intake_end(request);
 	if (request->endpoint)
 		request->endpoint->handler->release(request);
 	struct pads *pads = request->server->pads;

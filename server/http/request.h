@@ -87,7 +87,8 @@ struct request *request_create(struct server *server, struct reaper_entry *entry
 			       const char *target, loss_status *why);
 /* Memory of the reserve, for a little that must be said; NULL where that is used up too. */
 struct loss_arena *request_spare(struct request *request);
-void request_destroy(struct request *request); /* NULL is fine */
+/* After intake_end: no worker has anything of it. NULL is fine. */
+void request_destroy(struct request *request);
 
 /* A check has failed, or not (LOSS_OK): of all that is wrong the error that takes precedence is
  * told. What it says is in request->found. */

@@ -8,6 +8,7 @@
 
 #include "../../../server/eval/evaluation.h"
 #include "../../../server/http/exchange.h"
+#include "../../../server/http/intake.h"
 #include "../../../server/route/evaluate.h"
 #include "../../../server/route/routes.h"
 #include "driver.h"
@@ -157,6 +158,7 @@ static bool run(const unsigned char *bytes, size_t n, enum fuzz_cut cut,
 	if (feeding.more)
 		judge(request, outcome);
 	bool timed = request->timeout_ns > 0;
+	intake_end(request);
 	request_destroy(request);
 	reaper_idle(server.reaper, entry, REAPER_UNKNOWN);
 	fuzz_check(loss_budget_held(server.budget) == 0, "%zu bytes of the budget are still held",
