@@ -29,6 +29,8 @@
 #   make lint       format, static analysis, both compilers with warnings as errors, what includes what
 #   make bench      speed against the machine's limits and other implementations: docs/performance.md (BENCH="K1 K3")
 #   make bench BENCH=sweep  every loss and argument, over types and shapes, beside PyTorch (SWEEP="F64 softcap")
+#   make load       requests a second and latencies of a real server, over connections and bodies (LOAD="jsonl", LOAD_SECONDS=8)
+#   make load-compare  the same by wrk, vegeta and oha, where they are, and with a server that stands still for a second
 #   make bench-peers  installs those other implementations: PyTorch, FastAPI, oneDNN, simdjson, wrk
 #   make clean      removes what was built
 
@@ -81,7 +83,7 @@ ORACLE_SRC := $(wildcard src/kernel/oracle.c src/kernel/*/oracle.c)
 SERVER_SRC := $(wildcard server/*.c server/*/*.c server/*/*/*.c)
 SUPPORT_SRC := $(wildcard tests/support/*.c)
 TEST_SRC   := $(filter-out $(FOREIGN_ISA),$(wildcard tests/unit/test_*.c tests/property/test_*.c tests/http/test_*.c \
-	tests/sim/test_*.c $(if $(filter Linux,$(SYSTEM)),tests/steps/test_*.c) tests/proxies/test_*.c tests/fuzz/targets/test_*.c))
+	tests/sim/test_*.c $(if $(filter Linux,$(SYSTEM)),tests/steps/test_*.c) tests/proxies/test_*.c tests/load/test_*.c tests/fuzz/targets/test_*.c))
 
 LIB_OBJ     := $(LIB_SRC:%.c=$(BUILD)/%.o)
 ORACLE_OBJ  := $(ORACLE_SRC:%.c=$(BUILD)/%.o)
@@ -329,7 +331,7 @@ run: setup-run
 	@exec $(BUILD)/lossd --listen $(LISTEN)
 
 .PHONY: tests-built test
-tests-built: all $(TEST_BIN) $(BUILD)/tests/isa/hashes $(INTERPOSER)
+tests-built: all $(TEST_BIN) $(BUILD)/tests/isa/hashes $(BUILD)/tests/load/lossd-load $(INTERPOSER)
 test: setup-test
 	@$(MAKE) --no-print-directory tests-built
 	@BUILD=$(BUILD) tests/run
@@ -449,6 +451,14 @@ $(BUILD)/tests/bench/simdjson: tests/bench/simdjson.cpp $(SIMDJSON)
 	$(Q)$(CXX) -std=c++17 -O3 -o $@ $^ $(if $(SIMDJSON),-I$(dir $(SIMDJSON)),-lsimdjson)
 -include $(BENCH_OBJ:.o=.d)
 
+# Loads a server: tests/load.
+LOAD_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(filter-out %/test_histogram.c,$(wildcard tests/load/*.c))) $(BUILD)/tests/support/random.o
+$(BUILD)/tests/load/lossd-load: $(LOAD_OBJ) $(INSIDE)
+	@echo "  LD $@"
+	$(Q)$(CC) $(ALL_CFLAGS) $(LINK_MODE) -o $@ $^ -lcurl -lpthread -lm
+$(BUILD)/tests/load/test_histogram: $(BUILD)/tests/load/histogram.o
+-include $(LOAD_OBJ:.o=.d)
+
 # oneDNN and simdjson are built for where their headers are.
 .PHONY: bench-built bench bench-peers
 bench-built: $(BUILD)/tests/bench/bench $(BUILD)/tests/bench/discard $(BUILD)/lossd
@@ -463,6 +473,12 @@ bench: bench-built
 	@$(BUILD)/tests/bench/bench $(BUILD) $(BENCH)
 bench-peers:
 	@tests/bench/install-peers $(BUILD)/peers
+
+.PHONY: load load-compare
+# At the beginning of a line "load" alone is a directive.
+load-compare load: setup-attack
+	@$(MAKE) --no-print-directory $(BUILD)/lossd $(BUILD)/tests/load/lossd-load
+	@BUILD=$(BUILD) PYTHONDONTWRITEBYTECODE=1 tests/load/$(if $(@:load=),compare,table).py $(LOAD)
 
 # The steps of docker/Dockerfile without a container engine: as root, with mmdebstrap.
 .PHONY: try-docker
