@@ -232,7 +232,8 @@ static void an_evaluation_has_the_documented_members(void **state)
 		"\"outputs\": [\"loss\", \"grad\", \"log_probs\", \"probs\", \"lse\", "
 		"\"predicted\", \"correct\", \"accuracy\", \"entropy\", \"z_loss\", \"rank\", "
 		"\"perplexity\", \"ece\", \"topk_accuracy\", \"group_loss_sum\", "
-		"\"group_denominator\", \"group_counted\", \"group_loss\", \"bits_per_byte\"]}",
+		"\"group_denominator\", \"group_counted\", \"group_loss\", \"bits_per_byte\", "
+		"\"loss_quantiles\"]}",
 		&reply);
 	assert_int_equal(reply.status, 200);
 	cJSON *json = reply_json(&reply);

@@ -29,6 +29,7 @@ struct expect_problem {
 
 struct expect_row {
 	bool counted;
+	struct expect_number plain; /* the loss without row_weight, where quantiles are offered */
 	struct expect_number loss, z_loss, lse, entropy, predicted, correct, rank;
 	struct expect_number nll, confidence, positive; /* positive: what its bin is judged by */
 	struct expect_number *grad, *log_probs, *probs; /* of each class; NULL: there is none */
