@@ -116,6 +116,7 @@ typedef enum loss_need {
 	LOSS_NEEDS_GRAD_OUTPUT = 2, /* the tensor grad_output */
 	LOSS_NEEDS_GROUPS = 4,      /* the tensor groups */
 	LOSS_NEEDS_BYTES = 8,       /* the tensor bytes */
+	LOSS_NEEDS_OWN_1 = 16,      /* the loss's first tensor of its own */
 } loss_need;
 
 struct loss_output_info {
