@@ -237,6 +237,40 @@ contract: $(CONTRACT)
 
 -include $(LIB_OBJ:.o=.d) $(FUZZ_OBJ:.o=.d) $(TARGET_OBJ:.o=.d) $(BUILD)/tests/fuzz/targets/libfuzzer.d $(NUMBERS_OBJ:.o=.d) $(BUILD)/tests/isa/hashes.d $(BUILD)/tests/isa/base64.d $(ORACLE_OBJ:.o=.d) $(SERVER_OBJ:.o=.d) $(SUPPORT_OBJ:.o=.d) $(STEPS_OBJ:.o=.d) $(TEST_BIN:=.d) $(wildcard $(BUILD)/tests/steps/*.d)
 
+# ---------------------------------------------------------------- the Python package
+
+# The folder that PYTHONPATH names, and what the wheel holds: the modules, those that follow from the tables of libloss,
+# the program and the library, which find the libraries that a wheel brings in lib/.
+PYTHON       ?= python3
+PACKAGE      := $(BUILD)/python/lossd
+PACKAGE_SRC  := $(wildcard api/python/lossd/*)
+PACKAGE_TREE := $(PACKAGE_SRC:api/python/%=$(BUILD)/python/%) $(PACKAGE)/lib/$(SONAME) $(PACKAGE)/bin/lossd $(PACKAGE)/functional.py
+# Old tags are followed by the libraries that are found by them, too.
+BESIDE = -Wl,--disable-new-dtags,-rpath,'$$ORIGIN$(1)'
+$(BUILD)/python/tables: api/python/tables.c $(BUILD)/libloss.a
+	@mkdir -p $(@D)
+	@echo "  LD $@"
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) $(LINK_MODE) -o $@ $^ -lm
+$(PACKAGE)/functional.py: $(BUILD)/python/tables api/python/generate.py
+	@mkdir -p $(@D)
+	@echo "  PYTHON $@"
+	$(Q)$< > $<.json && $(PYTHON) api/python/generate.py $<.json $(@D)
+$(BUILD)/python/lossd/%: api/python/lossd/%
+	@mkdir -p $(@D)
+	@cp $< $@
+$(PACKAGE)/lib/$(SONAME): $(LIB_OBJ) src/libloss.map
+	@mkdir -p $(@D)
+	@echo "  LD $@"
+	$(Q)$(CC) $(ALL_CFLAGS) -shared -s -Wl,-soname,$(SONAME) -Wl,--version-script,src/libloss.map $(call BESIDE,) \
+		$(filter-out -pie,$(LINK_MODE)) -o $@ $(LIB_OBJ) -lm
+$(PACKAGE)/bin/lossd: $(SERVER_OBJ) $(BUILD)/libloss.a
+	@mkdir -p $(@D)
+	@echo "  LD $@"
+	$(Q)$(CC) $(ALL_CFLAGS) $(LINK_MODE) -s $(call BESIDE,/../lib) -o $@ $^ $(LIBS)
+
+.PHONY: python-package
+python-package: $(PACKAGE_TREE)
+
 # ---------------------------------------------------------------- install
 
 PREFIX  ?= /usr/local
@@ -331,7 +365,8 @@ run: setup-run
 	@exec $(BUILD)/lossd --listen $(LISTEN)
 
 .PHONY: tests-built test
-tests-built: all $(TEST_BIN) $(BUILD)/tests/isa/hashes $(BUILD)/tests/load/lossd-load $(INTERPOSER)
+# The Python package where there is Python to make it: without it tests/python skips.
+tests-built: all $(TEST_BIN) $(BUILD)/tests/isa/hashes $(BUILD)/tests/load/lossd-load $(INTERPOSER) $(if $(shell command -v $(PYTHON)),python-package)
 test: setup-test
 	@$(MAKE) --no-print-directory tests-built
 	@BUILD=$(BUILD) tests/run
