@@ -104,7 +104,14 @@ static struct term (*const objectives[N_OBJECTIVES])(const struct given *given) 
 	[OBJECTIVE_REINFORCE] = reinforce,
 };
 
-/* ---------------------------------------------------------------- divergences */
+/* ---------------------------------------------------------------- exponentials, divergences */
+
+/* a - b as exponentials take it: its second part below its first, however much cancels. */
+static struct sum distance(struct sum a, struct sum b)
+{
+	struct sum d = plus(a, negative(b));
+	return plus(sum_from(d.high), sum_from(d.low));
+}
 
 static struct sum exp_of(struct sum x)
 {
@@ -139,7 +146,7 @@ static double excess(struct sum x)
 static void add_divergence(const struct given *given, double reference, struct term *term)
 {
 	struct sum weight = sum_from(given->args->kl_weight);
-	struct sum gap = plus(sum_from(reference), negative(given->lp));
+	struct sum gap = distance(sum_from(reference), given->lp);
 	term->loss = plus(term->loss, weigh_parts(weight, sum_from(excess(gap))));
 	term->factor = plus(term->factor, weigh_parts(weight, grown(gap)));
 }
@@ -159,7 +166,7 @@ struct policy_row policy_row_of(const struct loss_plan *plan, size_t r, struct s
 			      .lp = log_prob,
 			      .advantage = sum_from(entry(plan, LOSS_ROLE_OWN_2, r))};
 	if (plan->present[LOSS_ROLE_OWN_1]) {
-		given.d = plus(log_prob, sum_from(-entry(plan, LOSS_ROLE_OWN_1, r)));
+		given.d = distance(log_prob, sum_from(entry(plan, LOSS_ROLE_OWN_1, r)));
 		given.r = exp_of(given.d);
 		row.ratio = sum_value(&given.r);
 		row.kl = plan->wanted[OUTPUT_KL] ? excess(given.d) : 0.0;
