@@ -39,6 +39,9 @@ static void describe_extent(const struct loss_info *loss, loss_extent extent, ch
 	case LOSS_EXTENT_GROUPS:
 		snprintf(out, size, "(G)");
 		break;
+	case LOSS_EXTENT_QUANTILES:
+		snprintf(out, size, "(%d)", LOSS_N_QUANTILES);
+		break;
 	case LOSS_EXTENT_ROWS_OR_GROUPS:
 		snprintf(out, size, ROWS_SHAPE ", or (G) beside groups");
 		break;

@@ -327,6 +327,11 @@ static const struct output_row
 		BITS_PER_BYTE, "bits_per_byte", F64, SCALAR, LOSS_NEEDS_INDICES | LOSS_NEEDS_BYTES,
 		"The counted rows' negative log-likelihood in bits, without weights, smoothing and "
 		"z_loss, over their bytes; NaN where these are 0. Class indices only."),
+	loss_quantiles = OUTPUT(
+		LOSS_QUANTILES, "loss_quantiles", F64, QUANTILES, NOTHING,
+		"Of the counted rows' losses without row_weight: minimum, quantiles 0.001, 0.01, "
+		"0.05, 0.1, 0.5, 0.9, 0.95, 0.99, 0.999, maximum; all NaN when there are none, or "
+		"where one is NaN."),
 	accuracy_of_elements = OUTPUT(
 		ACCURACY, "accuracy", F64, SCALAR, NOTHING,
 		"The share of counted elements whose more likely outcome is that of the target, "
@@ -353,10 +358,10 @@ static const struct output_row
 	&group_loss_sum.info, &group_denominator.info, &group_counted.info, &group_loss.info
 
 static const struct loss_output_info *const cross_entropy_outputs[] = {
-	&loss_output.info, &grad.info,    &log_probs.info,     &probs.info,
-	&lse.info,         &entropy.info, &z_loss_output.info, &predicted.info,
-	&correct.info,     &rank.info,    &accuracy.info,      &topk_accuracy.info,
-	&perplexity.info,  &ece.info,     GROUP_OUTPUTS,       &bits_per_byte.info,
+	&loss_output.info,   &grad.info,           &log_probs.info,  &probs.info,   &lse.info,
+	&entropy.info,       &z_loss_output.info,  &predicted.info,  &correct.info, &rank.info,
+	&accuracy.info,      &topk_accuracy.info,  &perplexity.info, &ece.info,     GROUP_OUTPUTS,
+	&bits_per_byte.info, &loss_quantiles.info,
 };
 static const struct loss_output_info *const nll_loss_outputs[] = {
 	&loss_output.info,

@@ -8,6 +8,8 @@
 #ifndef LOSS_PLAN_H
 #define LOSS_PLAN_H
 
+#include <string.h>
+
 #include "cpu.h"
 #include "exact_feed.h"
 #include "kernel/transform.h"
@@ -107,7 +109,9 @@ struct loss_plan {
 	double *row_losses; /* what each row adds to the loss, for groups and sequences; NULL:
 			       nothing asks */
 	double *row_nlls;   /* -log p of each target, for bytes of groups; NULL likewise */
-	bool keeps_rows;    /* what rows add is written down: by plan_keep_losses */
+	double *row_plain; /* the losses without the rows' own weights, for quantiles; NULL likewise
+			    */
+	bool keeps_rows;   /* what rows add is written down: by plan_keep_losses */
 
 	const struct loss_row *loss;
 	const struct vector_kernels *kernels;
@@ -269,6 +273,15 @@ static inline void plan_keep_losses(const struct loss_plan *plan, size_t r, size
 		tensor_put(&plan->outputs[OUTPUT_LOSS], r + i, loss[i]);
 	for (size_t i = 0; plan->row_losses && i < n; i++)
 		plan->row_losses[r + i] = loss[i];
+}
+
+/* Writes down the losses of n rows from r on, before they are weighed by the rows' own weights.
+ * Those of rows that do not count may be anything. */
+static inline void plan_keep_plain(const struct loss_plan *plan, size_t r, size_t n,
+				   const double *loss)
+{
+	if (plan->row_plain)
+		memcpy(plan->row_plain + r, loss, n * sizeof *loss);
 }
 
 /* Adds the loss of row r to the total, and writes it down where rows are asked for. */

@@ -48,6 +48,7 @@ static loss_status make_outputs(struct loss_plan *plan, struct loss_arena *arena
 static loss_status make_rows(struct loss_plan *plan, struct loss_arena *arena,
 			     struct loss_error *err)
 {
+	bool plain = plan->wanted[OUTPUT_LOSS_QUANTILES];
 	bool losses = plan->sequences.all || plan->wanted[OUTPUT_GROUP_LOSS_SUM] ||
 		      plan->wanted[OUTPUT_GROUP_LOSS] ||
 		      (groups_are_wanted(plan) && state_is_wanted(plan));
@@ -55,6 +56,8 @@ static loss_status make_rows(struct loss_plan *plan, struct loss_arena *arena,
 	if (losses && !(plan->row_losses = loss_arena_array(arena, double, plan->rows)))
 		return loss_arena_failure(arena, err);
 	if (nlls && !(plan->row_nlls = loss_arena_array(arena, double, plan->rows)))
+		return loss_arena_failure(arena, err);
+	if (plain && !(plan->row_plain = loss_arena_array(arena, double, plan->rows)))
 		return loss_arena_failure(arena, err);
 	plan->keeps_rows |= losses || nlls;
 	return LOSS_OK;
@@ -105,8 +108,7 @@ loss_status results_make(struct loss_plan *plan, struct loss_arena *arena, struc
 {
 	TRY(make_outputs(plan, arena, err));
 	plan->keeps_rows = plan->wanted[OUTPUT_LOSS] && plan->reduction == REDUCTION_NONE;
-	if (plan_has_groups_or_bytes(plan) || plan->sequences.all)
-		TRY(make_rows(plan, arena, err));
+	TRY(make_rows(plan, arena, err));
 	TRY(make_blocks(plan, arena, err));
 	return state_is_wanted(plan) ? state_make(plan, arena, err) : LOSS_OK;
 }

@@ -131,6 +131,10 @@ static const struct loss_tensor *shape_of(const struct loss_plan *plan, loss_ext
 		*own = (struct loss_tensor){
 			.rank = 1, .shape = {plan->groups.n}, .count = plan->groups.n};
 		return own;
+	case LOSS_EXTENT_QUANTILES:
+		*own = (struct loss_tensor){
+			.rank = 1, .shape = {LOSS_N_QUANTILES}, .count = LOSS_N_QUANTILES};
+		return own;
 	case LOSS_EXTENT_TARGETS:
 	case LOSS_EXTENT_BROADCAST:
 	case LOSS_EXTENT_ROWS_OR_GROUPS:
@@ -170,6 +174,7 @@ static void explain(const struct loss_plan *plan, loss_extent extent, char *out,
 	case LOSS_EXTENT_INPUT:
 	case LOSS_EXTENT_BROADCAST:
 	case LOSS_EXTENT_GROUPS:
+	case LOSS_EXTENT_QUANTILES:
 		snprintf(out, size, "that of %s", input_name(plan));
 		break;
 	}

@@ -256,7 +256,8 @@ static void an_evaluation_has_the_documented_members(void **state)
 		"\"outputs\": [\"loss\", \"grad\", \"log_probs\", \"probs\", \"lse\", "
 		"\"predicted\", \"correct\", \"accuracy\", \"entropy\", \"z_loss\", \"rank\", "
 		"\"perplexity\", \"ece\", \"topk_accuracy\", \"group_loss_sum\", "
-		"\"group_denominator\", \"group_counted\", \"group_loss\", \"bits_per_byte\"]}",
+		"\"group_denominator\", \"group_counted\", \"group_loss\", \"bits_per_byte\", "
+		"\"loss_quantiles\"]}",
 		seen);
 	check_members(
 		"/v1/losses/policy_gradient",

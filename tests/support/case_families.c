@@ -58,6 +58,10 @@ const struct case_family case_families[] = {
 	       "loss " GROUPS),
 	FAMILY("exact_groups", "cross_entropy", "totals groups n_groups weight row_weight",
 	       "loss " GROUPS),
+	FAMILY("quantiles", "cross_entropy", "row_weight mask ignore_index z_loss",
+	       "loss loss_quantiles"),
+	FAMILY("probabilities_quantiles", "cross_entropy", "probabilities weight mask",
+	       "loss_quantiles"),
 	LONG("long", "cross_entropy", "label_smoothing", CROSS_ENTROPY),
 	LONG("long_loss", "cross_entropy", "", "loss lse"),
 

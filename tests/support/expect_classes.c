@@ -315,8 +315,11 @@ void expect_cross_entropy(const struct expect_problem *problem, size_t r, struct
 	struct oracle_target target = read_target(problem, r);
 	put_softmax(problem, &logits, row);
 	put_grad(problem, &logits, &target, row);
-	if (!target.ignored)
+	if (!target.ignored) {
+		put_loss(problem, &logits, &target, 1, row);
+		row->plain = row->loss;
 		put_loss(problem, &logits, &target, expect_row_weight(problem, r), row);
+	}
 	if (!problem->probabilities)
 		put_hits(problem, &logits, &target, row);
 }

@@ -33,6 +33,7 @@ struct expect_problem {
 
 struct expect_row {
 	bool counted;
+	struct expect_number plain; /* the loss without row_weight, where quantiles are offered */
 	struct expect_number loss, z_loss, lse, entropy, predicted, correct, rank;
 	struct expect_number nll, confidence, positive; /* positive: what its bin is judged by */
 	struct expect_number log_prob, ratio, kl, clipped;

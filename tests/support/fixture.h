@@ -31,6 +31,7 @@
 	X(legacy_arguments)                                                                        \
 	X(log_softmax)                                                                             \
 	X(logit_scale)                                                                             \
+	X(loss_quantiles)                                                                          \
 	X(mask)                                                                                    \
 	X(mask_elements)                                                                           \
 	X(narrow_dtypes)                                                                           \

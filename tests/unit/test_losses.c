@@ -26,7 +26,7 @@ static const struct {
 	 "ece_norm n_groups",
 	 "loss grad log_probs probs lse entropy z_loss predicted correct rank accuracy "
 	 "topk_accuracy perplexity ece group_loss_sum group_denominator group_counted group_loss "
-	 "bits_per_byte"},
+	 "bits_per_byte loss_quantiles"},
 	{"nll_loss",
 	 "log_probs targets [weight] [row_weight] [mask] [groups] [bytes] [grad_output]",
 	 "size_average ignore_index reduce reduction denominator empty_mean totals class_axis "
@@ -378,29 +378,13 @@ static void choices_are_in_the_order_of_their_enum(void **state)
 static void outputs_are_complete(void **state)
 {
 	(void)state;
-	static const char *const names[N_OUTPUTS] = {"loss",
-						     "grad",
-						     "log_probs",
-						     "probs",
-						     "lse",
-						     "predicted",
-						     "correct",
-						     "accuracy",
-						     "entropy",
-						     "z_loss",
-						     "rank",
-						     "perplexity",
-						     "ece",
-						     "topk_accuracy",
-						     "group_loss_sum",
-						     "group_denominator",
-						     "group_counted",
-						     "group_loss",
-						     "bits_per_byte",
-						     "log_prob",
-						     "ratio",
-						     "clip_fraction",
-						     "kl"};
+	static const char *const names[N_OUTPUTS] = {
+		"loss",          "grad",          "log_probs",      "probs",
+		"lse",           "predicted",     "correct",        "accuracy",
+		"entropy",       "z_loss",        "rank",           "perplexity",
+		"ece",           "topk_accuracy", "group_loss_sum", "group_denominator",
+		"group_counted", "group_loss",    "bits_per_byte",  "loss_quantiles",
+		"log_prob",      "ratio",         "clip_fraction",  "kl"};
 	unsigned seen = 0;
 	for (size_t l = 0; loss_at(l); l++) {
 		const struct loss_info *loss = loss_at(l);
