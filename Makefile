@@ -272,6 +272,14 @@ $(PACKAGE)/bin/lossd: $(SERVER_OBJ) $(BUILD)/libloss.a
 .PHONY: python-package
 python-package: $(PACKAGE_TREE)
 
+# For other machines: with the shared libraries that it needs, of which the C library must be as new as here.
+DIST ?= dist
+.PHONY: wheel sdist
+wheel: setup-wheel
+	@BUILD=$(BUILD) $(PYTHON) api/python/backend.py wheel $(DIST)
+sdist:
+	@$(PYTHON) api/python/backend.py sdist $(DIST)
+
 # ---------------------------------------------------------------- install
 
 PREFIX  ?= /usr/local
@@ -325,12 +333,12 @@ uninstall:
 # ---------------------------------------------------------------- run and test
 
 .PHONY: setup-run setup-test setup-tsan setup-lint setup-neon setup-fuzz setup-interop setup-clients setup-proxies setup-prometheus \
-	setup-attack setup-mutation
+	setup-attack setup-mutation setup-wheel
 setup-run:
 	@.ci/packages build run
 setup-test:
 	@.ci/packages build test
-setup-attack:
+setup-attack setup-wheel:
 	@.ci/packages build python
 setup-mutation:
 	@.ci/packages build test python
