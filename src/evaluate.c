@@ -9,6 +9,7 @@
 #include "groups.h"
 #include "means.h"
 #include "plan.h"
+#include "shapes.h"
 #include "state.h"
 #include "team.h"
 
@@ -130,7 +131,8 @@ static bool has_row_entries(const struct loss_plan *plan, const struct loss_tens
 	bool loss = tensor->extent == LOSS_EXTENT_LOSS && plan->reduction == REDUCTION_NONE;
 	return plan->present[tensor->role] &&
 	       (loss || tensor->extent == LOSS_EXTENT_ROWS ||
-		tensor->extent == LOSS_EXTENT_TARGETS); /* of indices, where rows stream */
+		tensor->extent == LOSS_EXTENT_LISTED || /* of both, where rows stream, */
+		tensor->extent == LOSS_EXTENT_TARGETS); /* only the one of indices */
 }
 
 /*
@@ -152,8 +154,10 @@ static void make_view(const struct loss_plan *plan, size_t first, size_t n, cons
 		const struct loss_tensor_info *info = &plan->loss->info.tensors[i];
 		if (has_row_entries(plan, info))
 			skip(&view->tensors[info->role],
-			     info->extra_axis ? first * plan->extra : first);
+			     shapes_have_extra(plan, info) ? first * plan->extra : first);
 	}
+	if (plan->listed)
+		view->listed += first * plan->extra;
 	for (size_t i = 0; i < plan->n_outputs; i++) {
 		const struct output_row *output = plan->requested[i];
 		if (plan->outputs[output->id].rank > 0 && output->info.extent != LOSS_EXTENT_GROUPS)
@@ -281,6 +285,7 @@ static double reduced_loss(const struct loss_plan *plan, struct sum loss)
 	return mean_of(loss, (struct sum){plan->divisor, plan->divisor_low});
 }
 
+/* Also of rows where another model is as right. */
 static double accuracy(const struct loss_plan *plan, struct partial *total)
 {
 	return (double)total->correct / (double)plan->counted;
@@ -313,7 +318,7 @@ static const struct {
 } summaries[] = {
 	{OUTPUT_ACCURACY, accuracy},           {OUTPUT_TOPK_ACCURACY, topk_accuracy},
 	{OUTPUT_PERPLEXITY, perplexity},       {OUTPUT_ECE, ece},
-	{OUTPUT_BITS_PER_BYTE, bits_per_byte},
+	{OUTPUT_BITS_PER_BYTE, bits_per_byte}, {OUTPUT_AGREEMENT, accuracy},
 };
 
 static struct sum z_loss_of(const struct loss_plan *plan, struct partial *total)

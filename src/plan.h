@@ -8,6 +8,8 @@
 #ifndef LOSS_PLAN_H
 #define LOSS_PLAN_H
 
+#include <assert.h>
+
 #include "cpu.h"
 #include "exact_feed.h"
 #include "kernel/transform.h"
@@ -89,7 +91,10 @@ struct loss_plan {
 	struct byte_sum bytes;            /* of what counts, where there are bytes */
 	double *row_losses; /* what each row adds to the loss, for groups; NULL: nothing asks */
 	double *row_nlls;   /* -log p of each target, for bytes of groups; NULL likewise */
-	bool keeps_rows;    /* what rows add is written down: by plan_keep_losses */
+	/* Of tensors with an extra axis that are class indices: for each row that counts their K
+	 * places in the order of the classes, those that are empty last. NULL: nothing asks. */
+	uint32_t *listed;
+	bool keeps_rows; /* what rows add is written down: by plan_keep_losses */
 
 	const struct loss_row *loss;
 	const struct vector_kernels *kernels;
@@ -133,6 +138,12 @@ struct loss_plan {
 	const struct beyond *beyond; /* of the problem, by role; for the checks of values */
 	uint64_t max_groups;         /* that there may be, for the same */
 };
+
+static inline void plan_warn(struct loss_plan *plan, const char *warning)
+{
+	assert(plan->n_warnings < LOSS_MAX_WARNINGS);
+	plan->warnings[plan->n_warnings++] = warning; /* static, or in the arena */
+}
 
 /* Whether it is one of the outputs that the loss offers. */
 bool loss_has_output(const struct loss_row *loss, enum output id);
