@@ -23,6 +23,7 @@ static const struct {
 	{"binary_cross_entropy", expect_bce},
 	{"kl_div", expect_kl_div},
 	{"sigmoid_focal_loss", expect_focal},
+	{"divergence", expect_divergence},
 };
 
 /* Where an output of rows stands in struct expect_row: a number, or one for each class. */
@@ -38,6 +39,9 @@ static const struct row_output {
 	{"predicted", offsetof(struct expect_row, predicted), false},
 	{"correct", offsetof(struct expect_row, correct), false},
 	{"rank", offsetof(struct expect_row, rank), false},
+	{"agrees", offsetof(struct expect_row, agrees), false},
+	{"teacher_entropy", offsetof(struct expect_row, teacher_entropy), false},
+	{"delta_prob", offsetof(struct expect_row, delta_prob), false},
 	{"grad", offsetof(struct expect_row, grad), true},
 	{"log_probs", offsetof(struct expect_row, log_probs), true},
 	{"probs", offsetof(struct expect_row, probs), true},

@@ -88,6 +88,7 @@ void expect_summary_add(const struct expect_problem *problem, struct expect_summ
 	add(&summary->z_loss, row->z_loss);
 	add(&summary->nll, row->nll);
 	add(&summary->correct, row->correct);
+	add(&summary->agrees, row->agrees);
 	add(&summary->within_k, within_k(problem, row));
 	add(&summary->share, (struct expect_number){expect_share(problem, r), 0});
 	add_to_bin(problem, summary, row);
@@ -130,6 +131,13 @@ static struct expect_number accuracy(const struct expect_problem *problem,
 {
 	(void)problem;
 	return share_of(&summary->correct, n);
+}
+
+static struct expect_number agreement(const struct expect_problem *problem,
+				      const struct expect_summary *summary, long double n)
+{
+	(void)problem;
+	return share_of(&summary->agrees, n);
 }
 
 static struct expect_number topk_accuracy(const struct expect_problem *problem,
@@ -182,10 +190,8 @@ static const struct {
 	struct expect_number (*value)(const struct expect_problem *problem,
 				      const struct expect_summary *summary, long double n);
 } summaries[] = {
-	{"accuracy", accuracy},
-	{"topk_accuracy", topk_accuracy},
-	{"perplexity", perplexity},
-	{"ece", calibration},
+	{"accuracy", accuracy},     {"agreement", agreement}, {"topk_accuracy", topk_accuracy},
+	{"perplexity", perplexity}, {"ece", calibration},
 };
 
 bool expect_summarizes(const char *output)
