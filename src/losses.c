@@ -188,10 +188,6 @@ ROW(jsd_beta) = {FIELD(BETA, beta), DEFAULT(0.5),
 		 NUMBER("beta",
 			"Of jsd: beta KL(p, m) + (1 - beta) KL(q, m), m = beta p + (1 - beta) q. "
 			"Instead of 0 there is the kind forward, instead of 1 reverse.")};
-ROW(temperature_of_both) = {FIELD(TEMPERATURE, temperature), DEFAULT(1.0), .info.range = ABOVE_0,
-			    NUMBER("temperature", "Divides each logit of either side in the "
-						  "divergence, after logit_scale and softcap; "
-						  "log-probabilities are taken as they are.")};
 ROW(temperature_squared) = {FIELD(TEMPERATURE_SQUARED, temperature_squared), DEFAULT(false),
 			    BOOLEAN("temperature_squared",
 				    "Multiplies the divergence by the square of the temperature.")};
@@ -256,20 +252,10 @@ static const struct loss_argument_info *const focal_arguments[] = {
 };
 
 static const struct loss_argument_info *const divergence_arguments[] = {
-	&reduction.info,
-	&ignore_index.info,
-	OUR_REDUCTION_ARGUMENTS,
-	&class_axis.info,
-	&grad_dtype.info,
-	&softcap.info,
-	&temperature_of_both.info,
-	&logit_scale.info,
-	&n_groups.info,
-	&kind.info,
-	&jsd_beta.info,
-	&temperature_squared.info,
-	&tail.info,
-	&hard_weight.info,
+	&reduction.info,  &ignore_index.info, OUR_REDUCTION_ARGUMENTS, &class_axis.info,
+	&grad_dtype.info, &softcap.info,      &temperature.info,       &logit_scale.info,
+	&n_groups.info,   &kind.info,         &jsd_beta.info,          &temperature_squared.info,
+	&tail.info,       &hard_weight.info,
 };
 
 /* ---------------------------------------------------------------- outputs */

@@ -3,6 +3,7 @@
 #define CROSS_ENTROPY_OF_PROBABILITIES "loss grad log_probs probs lse entropy z_loss predicted"
 #define CROSS_ENTROPY CROSS_ENTROPY_OF_PROBABILITIES " correct rank accuracy perplexity ece"
 #define GROUPS "group_loss_sum group_denominator group_counted group_loss"
+#define DIVERGENCE "loss grad lse entropy predicted agrees agreement teacher_entropy"
 #define SOFTMAX "log_probs probs lse entropy predicted"
 
 /* Rows of several blocks of classes. */
@@ -106,5 +107,25 @@ const struct case_family case_families[] = {
 	FAMILY("mask", "sigmoid_focal_loss", "mask gamma", "loss grad"),
 	FAMILY("alpha_gamma", "sigmoid_focal_loss", "alpha gamma grad_output", "loss grad"),
 	FAMILY("mean", "sigmoid_focal_loss", "denominator empty_mean grad_dtype", "loss grad"),
+
+	FAMILY("plain", "divergence", "teacher_logits", "loss grad"),
+	FAMILY("kinds", "divergence", "teacher_logits kind", DIVERGENCE),
+	FAMILY("jsd", "divergence", "teacher_logits kind beta grad_dtype", "loss grad"),
+	FAMILY("transformed", "divergence",
+	       "teacher_logits kind softcap temperature temperature_squared logit_scale",
+	       DIVERGENCE),
+	FAMILY("hard", "divergence",
+	       "teacher_logits targets ignore_index hard_weight temperature grad_output",
+	       DIVERGENCE " delta_prob"),
+	FAMILY("log_probs", "divergence", "teacher_log_probs kind beta", DIVERGENCE),
+	FAMILY("listed", "divergence", "teacher_indices teacher_log_probs kind tail", DIVERGENCE),
+	FAMILY("listed_rows", "divergence",
+	       "teacher_indices teacher_log_probs kind tail row_weight mask targets hard_weight",
+	       DIVERGENCE " delta_prob"),
+	FAMILY("groups", "divergence", "teacher_logits groups n_groups row_weight mask",
+	       "loss " GROUPS),
+	FAMILY("exact", "divergence", "totals teacher_logits kind denominator empty_mean",
+	       "loss agreement"),
+	LONG("long", "divergence", "teacher_logits kind", "loss grad agrees"),
 };
 const size_t case_n_families = sizeof(case_families) / sizeof(case_families[0]);

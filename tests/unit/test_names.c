@@ -278,7 +278,8 @@ static void hints_of_losses(void **state)
 #define CALLED(name) "it is called \"" name "\" here"
 #define ALL                                                                                        \
 	"there are cross_entropy, nll_loss, log_softmax, softmax, "                                \
-	"binary_cross_entropy_with_logits, binary_cross_entropy, kl_div and sigmoid_focal_loss"
+	"binary_cross_entropy_with_logits, binary_cross_entropy, kl_div, sigmoid_focal_loss "      \
+	"and divergence"
 	static const struct {
 		const char *name, *hint;
 	} rows[] = {
