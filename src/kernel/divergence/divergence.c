@@ -5,6 +5,7 @@
 #include "../../targets.h"
 #include "../kernels.h"
 #include "../row.h"
+#include "dense.h"
 #include "listed.h"
 #include "terms.h"
 
@@ -20,10 +21,9 @@ struct portion {
 struct divergence {
 	const struct loss_plan *plan;
 	size_t r;
+	struct divergence_form common;
 	term_fn *term;
 	struct term_form form;
-	struct logits_transform hard; /* at temperature 1 */
-	double soft_factor;           /* of the divergence, with the temperature's square */
 
 	struct row student, teacher; /* teacher: where it is of all classes */
 	struct sum between;          /* log-sum-exp of the teacher minus that of the student */
@@ -240,7 +240,7 @@ static void read_terms(struct divergence *d)
 static double soft_loss(const struct divergence *d)
 {
 	double loss = d->invalid ? (double)NAN : sum_value(&d->loss);
-	return weigh(d->soft_factor, loss);
+	return weigh(d->common.soft_factor, loss);
 }
 
 static double row_loss(const struct divergence *d, const struct row *hard, int64_t y)
@@ -248,7 +248,7 @@ static double row_loss(const struct divergence *d, const struct row *hard, int64
 	double loss = soft_loss(d), share = d->plan->args.hard_weight;
 	if (share > 0.0)
 		loss += weigh(share, hard->invalid ? (double)NAN : row_nll(hard, (size_t)y));
-	return weigh(plan_row_weight(d->plan, d->r), loss);
+	return loss;
 }
 
 /* ---------------------------------------------------------------- the gradient */
@@ -310,11 +310,11 @@ static void write_grad(struct divergence *d, const struct row *hard, int64_t y)
 	double share = plan->args.hard_weight, slopes = settled_slopes(d);
 	for (size_t c = 0; row_has(&d->student, c); c++) {
 		double grad = d->invalid ? (double)NAN : soft_grad(d, slopes, c);
-		grad = times(grad, slope_of(plan, &plan->transform, &d->student, c, d->soft_factor,
-					    d->r));
+		grad = times(grad, slope_of(plan, &plan->transform, &d->student, c,
+					    d->common.soft_factor, d->r));
 		if (share > 0.0)
 			grad += times(hard->invalid ? (double)NAN : hard_grad(hard, c, (size_t)y),
-				      slope_of(plan, &d->hard, hard, c, share, d->r));
+				      slope_of(plan, &d->common.hard, hard, c, share, d->r));
 		tensor_put(&plan->outputs[OUTPUT_GRAD], row_index(&d->student, c), grad);
 	}
 }
@@ -374,44 +374,96 @@ static double teacher_prob(const struct divergence *d, size_t y)
 	return (double)NAN;
 }
 
-static void write_outputs(const struct divergence *d, bool counts, int64_t y,
-			  struct partial *partial)
+static void fill_outcome(const struct divergence *d, const struct row *hard, int64_t y,
+			 struct divergence_outcome *outcome)
 {
 	const struct loss_plan *plan = d->plan;
-	bool agrees = counts && agree(d);
-	partial->correct += agrees;
-	if (plan->wanted[OUTPUT_AGREES])
-		((unsigned char *)plan->outputs[OUTPUT_AGREES].data)[d->r] = agrees;
+	outcome->loss = row_loss(d, hard, y);
+	outcome->agrees = agree(d);
 	if (plan->wanted[OUTPUT_TEACHER_ENTROPY])
-		tensor_put(&plan->outputs[OUTPUT_TEACHER_ENTROPY], d->r,
-			   counts ? teacher_entropy(d) : (double)NAN);
-	if (plan->wanted[OUTPUT_DELTA_PROB])
-		tensor_put(&plan->outputs[OUTPUT_DELTA_PROB], d->r,
-			   counts && !d->invalid
-				   ? row_prob(&d->student, (size_t)y) - teacher_prob(d, (size_t)y)
-				   : (double)NAN);
-	row_write_outputs(&d->student, plan, d->r);
+		outcome->teacher_entropy = teacher_entropy(d);
+	if (plan->wanted[OUTPUT_DELTA_PROB] && !d->invalid)
+		outcome->delta_prob = row_prob(&d->student, (size_t)y) - teacher_prob(d, (size_t)y);
+}
+
+static void fill_student(const struct divergence *d, struct divergence_outcome *outcome)
+{
+	const struct row *student = &d->student;
+	outcome->lse = student->max + student->log1p_residual;
+	outcome->predicted = student->predicted;
+	if (d->plan->wanted[OUTPUT_ENTROPY])
+		outcome->entropy = row_entropy(student);
 }
 
 /* ---------------------------------------------------------------- rows */
 
-static void evaluate(struct divergence *d, size_t r, int64_t y, struct partial *partial)
+static bool wants_student(const struct loss_plan *plan)
+{
+	return plan->wanted[OUTPUT_LSE] || plan->wanted[OUTPUT_ENTROPY] ||
+	       plan->wanted[OUTPUT_PREDICTED];
+}
+
+/* Logit by logit. */
+static void evaluate_plainly(struct divergence *d, int64_t y, struct divergence_outcome *outcome)
 {
 	const struct loss_plan *plan = d->plan;
-	bool counts = y >= 0, grad = plan->wanted[OUTPUT_GRAD];
+	const struct loss_tensor *input = &plan->tensors[LOSS_ROLE_INPUT];
 	struct row hard;
-	d->r = r;
-	row_read(&d->student, plan, r);
-	if (counts)
-		read_terms(d);
-	if (counts && plan->args.hard_weight > 0.0)
-		row_read_from(&hard, plan, &plan->tensors[LOSS_ROLE_INPUT], &d->hard, r);
-	if (grad && counts)
+	row_read(&d->student, plan, d->r);
+	fill_student(d, outcome);
+	read_terms(d);
+	if (plan->args.hard_weight > 0.0)
+		row_read_from(&hard, plan, input, &d->common.hard, d->r);
+	fill_outcome(d, &hard, y, outcome);
+	if (plan->wanted[OUTPUT_GRAD])
 		write_grad(d, &hard, y);
-	else if (grad)
-		clear_grad(plan, r);
-	write_outputs(d, counts, y, partial);
-	plan_put_loss(plan, r, counts ? row_loss(d, &hard, y) : 0.0, partial);
+}
+
+/* Of a row that does not count, the student alone is looked at. */
+static void evaluate_uncounted(struct divergence *d, struct divergence_outcome *outcome)
+{
+	if (d->plan->wanted[OUTPUT_GRAD])
+		clear_grad(d->plan, d->r);
+	if (!wants_student(d->plan))
+		return;
+	row_read(&d->student, d->plan, d->r);
+	fill_student(d, outcome);
+}
+
+static void put_outputs(const struct loss_plan *plan, size_t r,
+			const struct divergence_outcome *outcome)
+{
+	const struct {
+		enum output output;
+		double value;
+	} numbers[] = {
+		{OUTPUT_LSE, outcome->lse},
+		{OUTPUT_ENTROPY, outcome->entropy},
+		{OUTPUT_TEACHER_ENTROPY, outcome->teacher_entropy},
+		{OUTPUT_DELTA_PROB, outcome->delta_prob},
+	};
+	for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+		if (plan->wanted[numbers[i].output])
+			tensor_put(&plan->outputs[numbers[i].output], r, numbers[i].value);
+	if (plan->wanted[OUTPUT_AGREES])
+		((unsigned char *)plan->outputs[OUTPUT_AGREES].data)[r] = outcome->agrees;
+	if (plan->wanted[OUTPUT_PREDICTED])
+		((int64_t *)plan->outputs[OUTPUT_PREDICTED].data)[r] = (int64_t)outcome->predicted;
+}
+
+static void evaluate(struct divergence *d, int64_t y, struct partial *partial)
+{
+	const double nan = (double)NAN;
+	struct divergence_outcome outcome = {0.0, nan, nan, nan, nan, 0, false};
+	bool counts = y >= 0;
+	if (!counts)
+		evaluate_uncounted(d, &outcome);
+	else if (!has_logits(d) || !dense_evaluate(&d->common, d->r, y, &outcome))
+		evaluate_plainly(d, y, &outcome);
+	partial->correct += outcome.agrees;
+	put_outputs(d->plan, d->r, &outcome);
+	double weight = counts ? plan_row_weight(d->plan, d->r) : 1.0;
+	plan_put_loss(d->plan, d->r, weigh(weight, outcome.loss), partial);
 }
 
 static term_fn *const terms[] = {
@@ -424,14 +476,15 @@ static term_fn *const terms[] = {
 static void start(struct divergence *d, const struct loss_plan *plan)
 {
 	const struct loss_args *args = &plan->args;
-	d->plan = plan;
+	d->plan = d->common.plan = plan;
 	d->term = terms[args->kind];
-	d->form.beta = sum_from(args->beta);
+	d->common.beta = d->form.beta = sum_from(args->beta);
 	d->form.rest.high = two_sum(1.0, -args->beta, &d->form.rest.low);
-	d->soft_factor = 1.0 - args->hard_weight;
+	d->common.rest = d->form.rest;
+	d->common.soft_factor = 1.0 - args->hard_weight;
 	if (args->temperature_squared)
-		d->soft_factor *= args->temperature * args->temperature;
-	d->hard = transform_of(args->logit_scale, args->softcap, 1.0, true);
+		d->common.soft_factor *= args->temperature * args->temperature;
+	d->common.hard = transform_of(args->logit_scale, args->softcap, 1.0, true);
 }
 
 #define READ_TOGETHER ((size_t)64)
@@ -444,7 +497,9 @@ void divergence_rows(const struct loss_plan *plan, size_t first, size_t n, struc
 	for (size_t done = 0, some; done < n; done += some) {
 		some = n - done < READ_TOGETHER ? n - done : READ_TOGETHER;
 		targets_read_counted(plan, first + done, some, y);
-		for (size_t i = 0; i < some; i++)
-			evaluate(&d, first + done + i, y[i], partial);
+		for (size_t i = 0; i < some; i++) {
+			d.r = first + done + i;
+			evaluate(&d, y[i], partial);
+		}
 	}
 }
