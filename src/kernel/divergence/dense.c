@@ -16,22 +16,16 @@ static bool read_sides(struct dense *dense, size_t r)
 {
 	const struct loss_plan *plan = dense->form->plan;
 	const struct loss_tensor *input = &plan->tensors[LOSS_ROLE_INPUT];
-	return side_read(&dense->student, plan, input, &plan->transform, r) &&
-	       side_read(&dense->teacher, plan, &plan->tensors[LOSS_ROLE_OWN_1], &plan->transform,
-			 r) &&
+	const struct loss_tensor *teacher = &plan->tensors[LOSS_ROLE_OWN_1];
+	struct side start = {.plan = plan, .wide = input->dtype == LOSS_F64};
+	dense->student = dense->teacher = dense->hard = start;
+	return side_read(&dense->student, input, &plan->transform, r) &&
+	       side_read(&dense->teacher, teacher, &plan->transform, r) &&
 	       (!(plan->args.hard_weight > 0.0) ||
-		side_read(&dense->hard, plan, input, &dense->form->hard, r));
+		side_read(&dense->hard, input, &dense->form->hard, r));
 }
 
 /* ---------------------------------------------------------------- the loss */
-
-/* -sum p log q: both of its parts are positive. */
-static double cross_entropy(const struct side *p, const struct side *q)
-{
-	struct sum sums[3];
-	side_sum(SIDE_GAPS, p, q, sum_from(0.0), sums);
-	return sum_value(&sums[0]) * p->scale + q->log1p_residual;
-}
 
 static double divergence(const struct side *p, const struct side *q)
 {
@@ -60,7 +54,7 @@ static double soft_loss(struct dense *dense)
 	case KIND_CROSS_ENTROPY:
 		break;
 	}
-	return cross_entropy(&dense->teacher, &dense->student);
+	return side_cross_entropy(&dense->teacher, &dense->student);
 }
 
 static double row_loss(struct dense *dense, int64_t y)
@@ -152,9 +146,9 @@ bool dense_evaluate(const struct divergence_form *form, size_t r, int64_t y,
 	outcome->predicted = student->predicted;
 	outcome->agrees = student->predicted == teacher->predicted;
 	if (plan->wanted[OUTPUT_ENTROPY])
-		outcome->entropy = cross_entropy(student, student);
+		outcome->entropy = side_entropy(student);
 	if (plan->wanted[OUTPUT_TEACHER_ENTROPY])
-		outcome->teacher_entropy = cross_entropy(teacher, teacher);
+		outcome->teacher_entropy = side_entropy(teacher);
 	if (plan->wanted[OUTPUT_DELTA_PROB])
 		outcome->delta_prob = side_prob(student, (size_t)y) - side_prob(teacher, (size_t)y);
 	if (plan->wanted[OUTPUT_GRAD])

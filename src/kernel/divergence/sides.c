@@ -4,10 +4,10 @@
 
 #include "../rows.h"
 
-static const struct number_kernels *numbers_of(const struct loss_plan *plan)
+static const struct number_kernels *numbers_of(const struct side *side)
 {
-	bool wide = plan->tensors[LOSS_ROLE_INPUT].dtype == LOSS_F64;
-	return wide ? plan->kernels->doubles : plan->kernels->floats;
+	const struct vector_kernels *kernels = side->plan->kernels;
+	return side->wide ? kernels->doubles : kernels->floats;
 }
 
 /* Whole vectors. */
@@ -89,9 +89,9 @@ static struct sum fold(const double *sum, const double *lost)
 }
 
 /* Where exponentials that are dropped would show. */
-static double least_residual(const struct loss_plan *plan)
+static double least_residual(const struct side *side)
 {
-	return plan->tensors[LOSS_ROLE_INPUT].dtype == LOSS_F64 ? 1e-280 : 1e-30;
+	return side->wide ? 1e-280 : 1e-30;
 }
 
 static bool finish(struct side *side, const struct side_sums *sums)
@@ -105,7 +105,7 @@ static bool finish(struct side *side, const struct side_sums *sums)
 	side->residual = (struct sum){sum_value(&residual), sum_rest(&residual)};
 	side->log1p_residual = log1p_parts(side->residual.high, side->residual.low);
 	side->scale = 1.0 / (1.0 + side->residual.high);
-	return sums->max > SIDE_NOTHING / 2.0 && side->residual.high >= least_residual(side->plan);
+	return sums->max > SIDE_NOTHING / 2.0 && side->residual.high >= least_residual(side);
 }
 
 static bool read(struct side *side)
@@ -120,32 +120,37 @@ static bool read(struct side *side)
 		n = next_classes(plan, c);
 		load(side, c, n, x, NULL);
 		k = leave_out(side, k, c, n, x);
-		numbers_of(plan)->side_add(&sums, x, padded(n));
+		numbers_of(side)->side_add(&sums, x, padded(n));
 		if (sums.regular && sums.max > before)
 			side->predicted = c + find(x, sums.max);
 	}
 	return sums.regular && finish(side, &sums);
 }
 
-bool side_read(struct side *side, const struct loss_plan *plan, const struct loss_tensor *tensor,
+bool side_read(struct side *side, const struct loss_tensor *tensor,
 	       const struct logits_transform *transform, size_t r)
 {
-	*side = (struct side){.plan = plan,
-			      .tensor = tensor,
-			      .transform = transform->on ? transform : NULL,
-			      .base = plan_row_base(plan, r)};
+	side->tensor = tensor;
+	side->transform = transform->on ? transform : NULL;
+	side->base = plan_row_base(side->plan, r);
 	return read(side);
 }
 
-bool side_read_others(struct side *side, const struct loss_plan *plan, const struct listed *without,
-		      size_t r)
+void side_fill(const struct side *side, struct row *row)
 {
-	*side = (struct side){.plan = plan,
-			      .tensor = &plan->tensors[LOSS_ROLE_INPUT],
-			      .transform = plan->transform.on ? &plan->transform : NULL,
-			      .without = without,
-			      .base = plan_row_base(plan, r)};
-	return read(side);
+	*row = (struct row){.plan = side->plan,
+			    .input = side->tensor,
+			    .transform = side->transform,
+			    .base = side->base,
+			    .stride = side->plan->inner,
+			    .classes = side->plan->classes,
+			    .predicted = side->predicted,
+			    .max = side->max,
+			    .residual = side->residual,
+			    .scaled_residual = side->residual.high * 0x1p256,
+			    .log1p_residual = side->log1p_residual};
+	row->total = two_sum(1.0, side->residual.high, &row->total_low);
+	row->total_low += side->residual.low;
 }
 
 double side_logit(const struct side *side, size_t c)
@@ -198,10 +203,17 @@ void side_sum(enum side_operation operation, const struct side *x, const struct 
 		load(x, c, n, of_x, NULL);
 		if (x != y)
 			load(y, c, n, of_y, NULL);
-		numbers_of(plan)->sides[operation](&pair, padded(n));
+		numbers_of(x)->sides[operation](&pair, padded(n));
 	}
 	for (size_t i = 0; i < 3; i++)
 		sums[i] = fold(pair.sum[i], pair.lost[i]);
+}
+
+double side_cross_entropy(const struct side *p, const struct side *q)
+{
+	struct sum sums[3];
+	side_sum(SIDE_GAPS, p, q, sum_from(0.0), sums);
+	return sum_value(&sums[0]) * p->scale + q->log1p_residual;
 }
 
 /* ---------------------------------------------------------------- writing */
@@ -233,7 +245,7 @@ static void make(const struct side_write *write, struct side_pair *pair, size_t 
 	load(write->x, c, n, of_x, write->of == write->x ? sloped : NULL);
 	if (write->y)
 		load(write->y, c, n, of_y, write->of == write->y ? sloped : NULL);
-	numbers_of(plan)->sides[write->operation](pair, padded(n));
+	numbers_of(write->x)->sides[write->operation](pair, padded(n));
 	if (write->own >= c && write->own < c + n)
 		to[write->own - c] = write->own_value;
 	plan->kernels->scale(to, factor_of(write), 0.0, sloped, n);
@@ -257,7 +269,7 @@ void side_put(const struct side_write *writes, size_t n_writes, const struct los
 	const struct side *first = writes[0].x;
 	const struct loss_plan *plan = first->plan;
 	_Alignas(64) double all[SIDE_CLASSES], more[SIDE_CLASSES];
-	struct side_pair pairs[2];
+	struct side_pair pairs[SIDE_WRITES];
 	for (size_t i = 0; i < n_writes; i++) {
 		pairs[i] = pair_of(writes[i].x, writes[i].y, writes[i].beta);
 		pairs[i].mean = writes[i].mean;
@@ -265,8 +277,8 @@ void side_put(const struct side_write *writes, size_t n_writes, const struct los
 	for (size_t c = 0, n; plan_has_class(plan, c); c += n) {
 		n = next_classes(plan, c);
 		make(&writes[0], &pairs[0], c, n, all);
-		if (n_writes > 1) {
-			make(&writes[1], &pairs[1], c, n, more);
+		for (size_t i = 1; i < n_writes; i++) {
+			make(&writes[i], &pairs[i], c, n, more);
 			for (size_t k = 0; k < n; k++)
 				all[k] += more[k];
 		}

@@ -17,6 +17,7 @@
 /* A row of one model. */
 struct side {
 	const struct loss_plan *plan;
+	bool wide;                                /* exponentials are those of doubles */
 	const struct loss_tensor *tensor;         /* of the input's shape */
 	const struct logits_transform *transform; /* NULL: none */
 	const struct listed *without;             /* classes that are left out, or NULL */
@@ -29,12 +30,13 @@ struct side {
 	double scale;          /* 1 / (1 + residual) */
 };
 
-/* Says which row it is, and makes its sums; false where it is not regular. */
-bool side_read(struct side *side, const struct loss_plan *plan, const struct loss_tensor *tensor,
+/* Says which row it is of a side whose plan, `wide` and `without` are set, and makes its sums;
+ * false where it is not regular. */
+bool side_read(struct side *side, const struct loss_tensor *tensor,
 	       const struct logits_transform *transform, size_t r);
-/* The same of the input, without some classes. */
-bool side_read_others(struct side *side, const struct loss_plan *plan, const struct listed *without,
-		      size_t r);
+
+/* The row as row_read fills it, of a side that is wide or whose results are floats. */
+void side_fill(const struct side *side, struct row *row);
 
 /* A logit, transformed; and its class's probability. */
 double side_logit(const struct side *side, size_t c);
@@ -43,6 +45,13 @@ double side_prob(const struct side *side, size_t c);
 /* The sums of an operation over two rows, x first. Of a mixture beta is that of p. */
 void side_sum(enum side_operation operation, const struct side *x, const struct side *y,
 	      struct sum beta, struct sum *sums);
+
+/* -sum p log q, in parts that are never negative; and with itself. */
+double side_cross_entropy(const struct side *p, const struct side *q);
+static inline double side_entropy(const struct side *side)
+{
+	return side_cross_entropy(side, side);
+}
 
 /* One of the operations that write, with what its values are multiplied by: the factor, and the
  * slope of a transform. */
@@ -56,7 +65,8 @@ struct side_write {
 	double own_value; /* which is this */
 };
 
-/* Writes what some of them add up to into the row's places of a tensor. */
+/* Writes what some of them, up to SIDE_WRITES, add up to into the row's places of a tensor. */
+#define SIDE_WRITES 3
 void side_put(const struct side_write *writes, size_t n, const struct loss_tensor *out);
 
 #endif
