@@ -187,7 +187,7 @@ $(BUILD)/tests/fault/interposer.so: tests/fault/interposer.c $(BUILD)/flags
 	$(Q)$(CC) -std=c17 -D_GNU_SOURCE -O2 -g1 -fPIC -shared $(WARNINGS) -o $@ $<
 
 # Prints hashes of results; needs nothing but libloss, so that it can be cross-compiled.
-$(BUILD)/tests/isa/hashes: $(addprefix $(BUILD)/tests/,isa/hashes.o support/cases.o support/case_draft.o support/case_arguments.o support/case_groups.o support/case_families.o support/rows.o support/random.o) $(INSIDE)
+$(BUILD)/tests/isa/hashes: $(addprefix $(BUILD)/tests/,isa/hashes.o support/cases.o support/case_draft.o support/case_arguments.o support/case_groups.o support/case_teacher.o support/case_families.o support/rows.o support/random.o) $(INSIDE)
 	@echo "  LD $@"
 	$(Q)$(CC) $(ALL_CFLAGS) $(LINK_MODE) -o $@ $^ -lm
 

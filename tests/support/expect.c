@@ -25,6 +25,7 @@ static const struct {
 	{"kl_div", expect_kl_div},
 	{"sigmoid_focal_loss", expect_focal},
 	{"policy_gradient", expect_policy_gradient},
+	{"divergence", expect_divergence},
 };
 
 /* Where an output of rows stands in struct expect_row: a number, or one for each class. */
@@ -40,6 +41,9 @@ static const struct row_output {
 	{"predicted", offsetof(struct expect_row, predicted), false},
 	{"correct", offsetof(struct expect_row, correct), false},
 	{"rank", offsetof(struct expect_row, rank), false},
+	{"agrees", offsetof(struct expect_row, agrees), false},
+	{"teacher_entropy", offsetof(struct expect_row, teacher_entropy), false},
+	{"delta_prob", offsetof(struct expect_row, delta_prob), false},
 	{"grad", offsetof(struct expect_row, grad), true},
 	{"log_probs", offsetof(struct expect_row, log_probs), true},
 	{"probs", offsetof(struct expect_row, probs), true},

@@ -279,7 +279,7 @@ static void hints_of_losses(void **state)
 #define ALL                                                                                        \
 	"there are cross_entropy, nll_loss, log_softmax, softmax, "                                \
 	"binary_cross_entropy_with_logits, binary_cross_entropy, kl_div, "                         \
-	"sigmoid_focal_loss and policy_gradient"
+	"sigmoid_focal_loss, policy_gradient and divergence"
 	static const struct {
 		const char *name, *hint;
 	} rows[] = {
