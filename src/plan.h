@@ -8,6 +8,7 @@
 #ifndef LOSS_PLAN_H
 #define LOSS_PLAN_H
 
+#include <assert.h>
 #include <string.h>
 
 #include "cpu.h"
@@ -91,9 +92,11 @@ struct loss_plan {
 	struct byte_sum bytes;            /* of what counts, where there are bytes */
 	double *row_losses; /* what each row adds to the loss, for groups; NULL: nothing asks */
 	double *row_nlls;   /* -log p of each target, for bytes of groups; NULL likewise */
-	double *row_plain; /* the losses without the rows' own weights, for quantiles; NULL likewise
-			    */
-	bool keeps_rows;   /* what rows add is written down: by plan_keep_losses */
+	double *row_plain;  /* the losses before rows are weighed, for quantiles; NULL likewise */
+	/* Of tensors with an extra axis that are class indices: for each row that counts their K
+	 * places in the order of the classes, those that are empty last. NULL: nothing asks. */
+	uint32_t *listed;
+	bool keeps_rows; /* what rows add is written down: by plan_keep_losses */
 
 	const struct loss_row *loss;
 	const struct vector_kernels *kernels;
@@ -137,6 +140,12 @@ struct loss_plan {
 	const struct beyond *beyond; /* of the problem, by role; for the checks of values */
 	uint64_t max_groups;         /* that there may be, for the same */
 };
+
+static inline void plan_warn(struct loss_plan *plan, const char *warning)
+{
+	assert(plan->n_warnings < LOSS_MAX_WARNINGS);
+	plan->warnings[plan->n_warnings++] = warning; /* static, or in the arena */
+}
 
 /* Whether it is one of the outputs that the loss offers. */
 bool loss_has_output(const struct loss_row *loss, enum output id);

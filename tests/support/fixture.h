@@ -26,6 +26,8 @@
 	X(cross_entropy_nc3)                                                                       \
 	X(cross_entropy_nc6)                                                                       \
 	X(cross_entropy_probabilities)                                                             \
+	X(divergence)                                                                              \
+	X(divergence_listed)                                                                       \
 	X(index_dtypes)                                                                            \
 	X(kl_div)                                                                                  \
 	X(legacy_arguments)                                                                        \
