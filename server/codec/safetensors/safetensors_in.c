@@ -104,9 +104,11 @@ static void end_header(struct safetensors_in *in)
 	loss_status status = in->header.fault.kept.error.status;
 	in->part = status_precedes(STATUS_TRUNCATED_BODY, status) ? PART_TENSORS : PART_LOST;
 	in->done = 0;
-	if (status == LOSS_OK && !in->lies)
+	if (in->lies)
+		return;
+	if (status == LOSS_OK)
 		expect_tensors(in);
-	else if (status != LOSS_OK)
+	else
 		loss_arena_release_buffers(in->setup.arena);
 }
 
