@@ -117,8 +117,10 @@ static enum exit_status evaluate_archive(const struct eval_options *options, str
 	struct problem problem = {.options = options, .file = label_of(options, source, false)};
 	problem_begin(&problem, media);
 	enum source_status status = source_read_all(source);
-	if (status == SOURCE_GOOD && problem_decoder(&problem))
+	if (status == SOURCE_GOOD && problem_decoder(&problem)) {
 		numpy_in_set_archive(problem_decoder(&problem), source->bytes, source->n);
+		numpy_in_set_release(problem_decoder(&problem), source_release);
+	}
 	return end_stream(&problem, source, status);
 }
 
@@ -385,6 +387,8 @@ static enum exit_status evaluate_tensors(const struct eval_options *options)
 	size_t n = 0;
 	bool good = arena != NULL;
 	problem_begin(&problem, protocol_files.requests);
+	if (problem_decoder(&problem))
+		numpy_in_set_release(problem_decoder(&problem), source_release);
 	while (good && n < options->n_tensors) {
 		good = add_tensor(&problem, n, &sources[n], arena, &found);
 		n++;

@@ -409,6 +409,44 @@ static void large_files_take_little_memory(void **state)
 	assert_int_equal(unlink(path_of("large")), 0);
 }
 
+#define NPY_BYTES 128
+
+/* An array of zeros, which is a hole. */
+static void write_npy(const char *name, const char *descr, const char *shape, size_t bytes)
+{
+	char head[NPY_BYTES + 16], dict[112];
+	snprintf(dict, sizeof dict, "{'descr': '%s', 'fortran_order': False, 'shape': (%s,), }",
+		 descr, shape);
+	snprintf(head, sizeof head, "\x93NUMPY\x01%cv%c%-117s\n", 1, 1, dict);
+	memcpy(head + 7, "\0v\0", 3);
+	FILE *file = fopen(path_of(name), "wb");
+	assert_non_null(file);
+	assert_int_equal(fwrite(head, 1, NPY_BYTES, file), NPY_BYTES);
+	assert_int_equal(ftruncate(fileno(file), (off_t)(NPY_BYTES + bytes)), 0);
+	assert_int_equal(fclose(file), 0);
+}
+
+/* An array each; and in another byte order, which is turned on the way. */
+static void large_arrays_take_little_memory(void **state)
+{
+	enum { CLASSES = 8192 };
+	size_t n = file_rows(CLASSES * 4), bytes = n * CLASSES * 4;
+	char shape[64], rows[32], command[256];
+	(void)state;
+	snprintf(shape, sizeof shape, "%zu,%d", n, CLASSES);
+	snprintf(rows, sizeof rows, "%zu", n);
+	write_npy("logits.npy", "<f4", shape, bytes);
+	write_npy("targets.npy", "|u1", rows, n);
+	expect_flat("--logits logits.npy --targets targets.npy", n);
+	snprintf(command, sizeof command,
+		 DIVERGENCE "--logits logits.npy --teacher_logits "
+			    "logits.npy --outputs agreement");
+	expect_flat(command, n);
+	write_npy("logits.npy", ">f4", shape, bytes);
+	expect_flat("--logits logits.npy --targets targets.npy", n);
+	assert_int_equal(unlink(path_of("logits.npy")), 0);
+}
+
 /* Of all classes side by side in another layout; and of elements. */
 static void large_files_of_other_layouts(void **state)
 {
@@ -579,6 +617,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(large_files_take_little_memory),
+		cmocka_unit_test(large_arrays_take_little_memory),
 		cmocka_unit_test(large_files_of_other_layouts),
 		cmocka_unit_test(two_files_are_as_one_with_both),
 		cmocka_unit_test(arguments_and_other_tensors),
