@@ -270,8 +270,7 @@ static enum exit_status evaluate_file(const struct eval_options *options, const 
 
 static bool is_safetensors(const struct eval_options *options, const struct opened *opened)
 {
-	const struct eval_format *format =
-		opened->status == SOURCE_GOOD ? format_of(options, &opened->source) : NULL;
+	const struct eval_format *format = format_of(options, &opened->source);
 	return format && strcmp(format->base, "safetensors") == 0;
 }
 
@@ -291,46 +290,63 @@ static struct safetensors_file part_of(const struct eval_options *options, size_
 	};
 }
 
+/* Gives the k-th file to the decoder; false when it can not be read, which has been said. */
+static bool add_part(struct problem *problem, size_t k, struct opened *file,
+		     struct loss_error *found)
+{
+	struct source *source = &file->source;
+	enum source_status status = file->status;
+	if (status == SOURCE_GOOD)
+		status = source_read_all(source);
+	if (status == SOURCE_UNREADABLE) {
+		fail_file(source->path, strerror(errno));
+		return false;
+	}
+	if (status == SOURCE_CORRUPT && found->status == LOSS_OK)
+		loss_fail(found, source->error.status, NULL, "%.200s: %.300s", source->path,
+			  source->error.detail);
+	problem->timings.bytes_in += source->bytes_in;
+	problem->timings.receive_ns += source->receive_ns;
+	const struct safetensors_file part = part_of(problem->options, k, source);
+	if (problem_decoder(problem))
+		safetensors_files_add(problem_decoder(problem), &part);
+	return true;
+}
+
 static enum exit_status evaluate_pair(const struct eval_options *options, struct opened *files)
 {
 	struct problem problem = {.options = options, .file_of = safetensors_files_label};
 	struct loss_error found = nothing;
 	problem_begin(&problem, protocol_files.requests + 1);
-	for (size_t k = 0; k < 2; k++) {
-		struct source *source = &files[k].source;
-		enum source_status status = source_read_all(source);
-		if (status == SOURCE_UNREADABLE) {
+	for (size_t k = 0; k < 2; k++)
+		if (!add_part(&problem, k, &files[k], &found)) {
 			problem_drop(&problem);
-			return fail_file(source->path, strerror(errno));
+			return EXIT_USAGE;
 		}
-		if (status == SOURCE_CORRUPT)
-			found = source->error;
-		problem.timings.bytes_in += source->bytes_in;
-		problem.timings.receive_ns += source->receive_ns;
-		if (problem_decoder(&problem)) {
-			const struct safetensors_file part = part_of(options, k, source);
-			safetensors_files_add(problem_decoder(&problem), &part);
-		}
-	}
 	return problem_end(&problem, &found);
 }
 
-/* One of two, beside one that is in safetensors: it tells by itself what else it may be. */
-static enum exit_status refuse_second(const struct eval_options *options, struct opened *opened)
+/* One of two, beside one that is in safetensors. What is recognised tells what to do with it. */
+static enum exit_status refuse_format(const struct eval_options *options, struct opened *opened)
 {
-	bool told = opened->status != SOURCE_GOOD || !format_of(options, &opened->source);
-	return told ? evaluate_opened(options, opened)
-		    : fail_file(opened->source.path,
-				"this is not in safetensors, as the file that it is to be compared "
-				"with is");
+	return !format_of(options, &opened->source)
+		       ? evaluate_opened(options, opened)
+		       : fail_file(opened->source.path,
+				   "this is not in safetensors, as the file that it is to be "
+				   "compared with is");
 }
 
 /* Of other formats two files are two problems. */
 static enum exit_status evaluate_both(const struct eval_options *options, struct opened *files)
 {
+	for (size_t k = 0; k < 2; k++)
+		if (files[k].status == SOURCE_UNREADABLE)
+			return fail_file(files[k].source.path, strerror(files[k].error));
+	if (files[0].status == SOURCE_CORRUPT || files[1].status == SOURCE_CORRUPT)
+		return evaluate_pair(options, files);
 	bool first = is_safetensors(options, &files[0]);
 	if (first != is_safetensors(options, &files[1]))
-		return refuse_second(options, &files[first ? 1 : 0]);
+		return refuse_format(options, &files[first ? 1 : 0]);
 	if (first)
 		return evaluate_pair(options, files);
 	enum exit_status status = evaluate_opened(options, &files[0]);

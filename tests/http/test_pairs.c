@@ -278,6 +278,8 @@ static const struct {
 	{"nothing candidate", 2,
 	 "lossd eval: nothing: this is not in safetensors, as the file that "},
 	{"base json", 2, "lossd eval: json: this is not in safetensors, as the file that "},
+	{"base bad.gz", 1, "lossd eval: invalid_encoding: bad.gz: the gzip body "},
+	{"bad.gz candidate", 1, "lossd eval: invalid_encoding: bad.gz: the gzip body "},
 	{"base missing", 2, "lossd eval: missing: No such file or directory\n"},
 	{"missing candidate", 2, "lossd eval: missing: No such file or directory\n"},
 	{"base .", 2, "lossd eval: .: Is a directory\n"},
@@ -293,7 +295,8 @@ static void what_is_wrong_names_its_file(void **state)
 	(void)state;
 	run(&output,
 	    "head -c -1 base >cut && head -c 40 base >short && cat base >long && printf x "
-	    ">>long && echo '{}' >json && : >nothing && head -c 99 /dev/zero >noise;",
+	    ">>long && echo '{}' >json && : >nothing && head -c 99 /dev/zero >noise; "
+	    "gzip -c base | head -c 40 >bad.gz;",
 	    "base_targets");
 	for (size_t i = 0; i < COUNT(wrong); i++) {
 		snprintf(command, sizeof command, DIVERGENCE "%s", wrong[i].command);
