@@ -60,13 +60,15 @@ def over_dim(
     if dim is None:
         warnings.warn("Implicit dimension choice is deprecated; give dim", stacklevel=3)
         dim = 0 if rank in (0, 1, 3) else 1
-    if not -rank <= dim < max(rank, 1):
-        raise IndexError(f"dim is {dim}, but must be {-rank} to {rank - 1}")
+    if not -max(rank, 1) <= dim < max(rank, 1):
+        raise IndexError(f"dim is {dim}, but must be {-max(rank, 1)} to {max(rank, 1) - 1}")
     axis = dim % rank if rank else 0
-    if axis not in (rank - 1, 1):
+    if rank == 0:
+        values = values.reshape(1)
+    elif axis not in (rank - 1, 1):
         values = values.reshape(math.prod(shape[:axis]), *shape[axis:])
     at = loss.function_arguments.index("class_axis")
-    class_axis = -1 if axis == rank - 1 else 1
+    class_axis = -1 if axis >= rank - 1 else 1
     return (values, *tensors[1:]), (*arguments[:at], class_axis, *arguments[at + 1 :]), shape
 
 
