@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
+import sys
 import warnings
 from typing import Any, Mapping, Sequence
 
@@ -29,10 +31,18 @@ def given(names: Sequence[str], values: Sequence[Any]) -> dict[str, Any]:
     return {name: value for name, value in zip(names, values) if value is not None}
 
 
-def plain_arguments(loss: Loss, arguments: tuple) -> dict[str, Any]:
-    """A function's arguments by name, those that are not their defaults."""
+@functools.lru_cache(maxsize=256)
+def _plain_arguments(loss: Loss, arguments: tuple) -> dict[str, Any]:
     values = {k: plain(loss, k, v) for k, v in given(loss.function_arguments, arguments).items()}
     return {k: v for k, v in values.items() if v != loss.defaults[k]}
+
+
+def plain_arguments(loss: Loss, arguments: tuple) -> Mapping[str, Any]:
+    """A function's arguments by name, those that are not their defaults. Not to be changed."""
+    try:
+        return _plain_arguments(loss, arguments)
+    except TypeError:  # a list, or the like: it will be told
+        return _plain_arguments.__wrapped__(loss, arguments)
 
 
 def wants_gradient(tensors: Mapping[str, Any]) -> bool:
@@ -72,6 +82,17 @@ def over_dim(
     return (values, *tensors[1:]), (*arguments[:at], class_axis, *arguments[at + 1 :]), shape
 
 
+def warn(texts: Sequence[str]) -> None:
+    """Warnings about the call of a function, as if its caller had made them."""
+    if not texts:
+        return
+    frame, depth = sys._getframe(1), 2
+    while frame.f_back is not None and frame.f_globals.get("__package__") == __package__:
+        frame, depth = frame.f_back, depth + 1
+    for text in texts:
+        warnings.warn(text, stacklevel=depth)
+
+
 def refuse(loss: Loss, **values: Any) -> None:
     """Parameters that PyTorch's function has and ours does not: None is all that they may be."""
     for name, value in values.items():
@@ -86,6 +107,14 @@ class Interface:
         self, loss: Loss, tensors: Mapping[str, Any], outputs: tuple[str, ...], arguments: Mapping[str, Any]
     ) -> Result:
         raise NotImplementedError
+
+    def _outputs(
+        self, loss: Loss, tensors: Mapping[str, Any], outputs: tuple[str, ...], arguments: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        """The outputs alone, for a function, whose caller is warned."""
+        result = self._evaluate(loss, tensors, outputs, arguments)
+        warn(result.warnings)
+        return result.outputs
 
     def _loss(self, name: str) -> Loss:
         raise NotImplementedError
@@ -121,12 +150,5 @@ class Interface:
         named = given(loss.function_tensors, tensors)
         values = plain_arguments(loss, arguments)
         if wants_gradient(named):
-            return _autograd.apply(self._evaluate, loss, named, values)
-        return first_output(loss, self._evaluate(loss, named, (loss.output,), values))
-
-
-def first_output(loss: Loss, result: Result) -> Any:
-    """The first output, after the warnings: these are about the call of the function."""
-    for text in result.warnings:
-        warnings.warn(text, stacklevel=5)
-    return result.outputs[loss.output]
+            return _autograd.apply(self._outputs, loss, named, values)
+        return self._outputs(loss, named, (loss.output,), values)[loss.output]
