@@ -6,7 +6,7 @@
 1.3447265625
 >>> lossd.evaluate("cross_entropy", {"logits": logits, "targets": numpy.array([0])},
 ...                outputs=["loss", "grad"]).grad.round(4).tolist()
-[[-0.739399..., 0.30309..., 0.4363]]
+[[-0.7394..., 0.3030..., 0.4363...]]
 
 - :mod:`lossd.functional`: the losses, with PyTorch's arguments
 - :func:`lossd.evaluate`: any output of a loss by name, with totals that add exactly

@@ -136,7 +136,7 @@ class Interface:
         >>> result = lossd.evaluate("cross_entropy", {"logits": numpy.zeros((2, 4), "f4"),
         ...                         "targets": numpy.array([0, 3])}, outputs=["loss", "grad"])
         >>> float(result.loss), result.grad.shape, result.totals.rows
-        (1.3862944, (2, 4), 2)
+        (1.3862943649291992, (2, 4), 2)
 
         Raises :class:`lossd.LossError` with ``code`` and ``pointer``; it is a ValueError for shapes,
         ranges, names and targets, a TypeError for dtypes and arguments of a wrong type.

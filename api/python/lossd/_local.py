@@ -11,7 +11,7 @@ import os
 import threading
 import time
 from ctypes import byref, c_char_p
-from typing import Any, Mapping, Sequence
+from typing import Any, Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -165,7 +165,8 @@ def _value(value: Any) -> _library.Value:
     return _library.Value(type=_library.VALUE_OTHER, text=text)
 
 
-_addressof, _from_buffer, _ndarray = ctypes.addressof, ctypes.c_char.from_buffer, np.ndarray
+_addressof, _ndarray = ctypes.addressof, np.ndarray
+_from_buffer: Callable[[Any], Any] = ctypes.c_char.from_buffer
 
 
 class _NumpySlot:
@@ -298,7 +299,7 @@ def _prepared(
     loss: Loss, views: Mapping[str, _tensors.View], outputs: tuple[str, ...], values: Mapping[str, Any]
 ) -> _Prepared:
     """The problem with these tensors in it, most often one that was met before."""
-    key = (
+    key: Any = (
         loss.name,
         outputs,
         tuple(map(values.get, loss.arguments)),
@@ -356,7 +357,7 @@ def _collect(prepared: _Prepared, kind: _tensors.Kind) -> dict[str, Any]:
     """The outputs: small ones copied, large ones where they are, and the arena theirs."""
     rooms = _rooms(prepared)
     large = sum([room.look() for room in rooms]) > COPIED_BYTES
-    owner = _state.home.arena
+    owner = _arena()
     found = {}
     for room in rooms:
         data = room.tensor.data

@@ -110,7 +110,7 @@ def name_of(dtype: np.dtype) -> str | None:
     return _dtype_names[dtype]
 
 
-def address_of(array: np.ndarray) -> int:
+def address_of(array: Any) -> int:
     """Where a contiguous array begins. What can be written to tells it quickly."""
     try:
         return ctypes.addressof(ctypes.c_char.from_buffer(array))
@@ -182,7 +182,7 @@ def _view_torch(tensor: Any, name: str) -> View:
         _refuse_torch(tensor, name, dtype)
     if tensor.is_neg() or not tensor.is_contiguous():
         tensor = tensor.detach().resolve_neg().contiguous()
-    return View(dtype, tuple(tensor.shape), tensor.data_ptr(), tensor, TORCH)
+    return View(str(dtype), tuple(tensor.shape), tensor.data_ptr(), tensor, TORCH)
 
 
 # ---------------------------------------------------------------- JAX and all others
