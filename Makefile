@@ -12,6 +12,7 @@
 #   make test-proxies  HAProxy and nginx, as docker/ configures them, in front of the server
 #   make test-prometheus  a real Prometheus evaluates every rule of config/ and every query of its dashboard
 #   make test-collector  the OpenTelemetry Collector, compiled here, gets the spans of the server: minutes
+#   make test-pipelines  the jobs of api/examples/pipelines on Spark and Ray, with workers and servers killed (RUN=spark)
 #   make test-neon  the kernels cross-compiled for aarch64, under qemu: the same bits as here
 #   make golden     writes tests/isa/golden.sha256 anew: the results that every machine must come to
 #   make test-attack  64 connections of good and hostile clients at once (ATTACK_SECONDS=300, ATTACK_SEED=)
@@ -271,6 +272,14 @@ $(PACKAGE)/bin/lossd: $(SERVER_OBJ) $(BUILD)/libloss.a
 .PHONY: python-package
 python-package: $(PACKAGE_TREE)
 
+# For other machines: with the shared libraries that it needs, of which the C library must be as new as here.
+DIST ?= dist
+.PHONY: wheel sdist
+wheel: setup-wheel
+	@BUILD=$(BUILD) $(PYTHON) api/python/backend.py wheel $(DIST)
+sdist:
+	@$(PYTHON) api/python/backend.py sdist $(DIST)
+
 # ---------------------------------------------------------------- install
 
 PREFIX  ?= /usr/local
@@ -324,12 +333,12 @@ uninstall:
 # ---------------------------------------------------------------- run and test
 
 .PHONY: setup-run setup-test setup-tsan setup-lint setup-neon setup-fuzz setup-interop setup-clients setup-proxies setup-prometheus \
-	setup-attack setup-mutation
+	setup-attack setup-mutation setup-wheel
 setup-run:
 	@.ci/packages build run
 setup-test:
 	@.ci/packages build test
-setup-attack:
+setup-attack setup-wheel:
 	@.ci/packages build python
 setup-mutation:
 	@.ci/packages build test python
@@ -395,6 +404,12 @@ test-clients: setup-clients
 test-proxies: setup-proxies
 	@$(MAKE) --no-print-directory $(BUILD)/tests/proxies/test_proxies $(BUILD)/lossd
 	@BUILD=$(BUILD) TESTS=tests/proxies tests/run
+
+# Installs the engines into $(BUILD)/pipelines; RUN=ray runs those of that name.
+.PHONY: test-pipelines
+test-pipelines: setup-proxies
+	@$(MAKE) --no-print-directory $(BUILD)/lossd python-package
+	@BUILD=$(BUILD) tests/pipelines/run
 
 # Rules, dashboard and page by promtool and a real Prometheus; `make test` does so too where these are installed.
 .PHONY: test-prometheus

@@ -16,6 +16,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ._local import LOCAL, Local, get_num_threads, release_memory, set_num_threads
 from ._tables import TABLES as _TABLES
 from . import functional
@@ -28,9 +30,33 @@ from .errors import (
     LossValueError,
     ServerError,
 )
+from .client import Client
 from .results import Result, Totals, merge
+from .serving import Server, program, serve
 
 __version__: str = _TABLES["version"]
 
 evaluate = LOCAL.evaluate
 losses = LOCAL.losses
+
+
+def connect(where: str = "local", **client: Any) -> Local | Client:
+    """What evaluates: in this process for ``"local"``, else a :class:`Client` of that URL, with its
+    parameters. Both have the same methods, and give the same bits.
+
+    >>> import lossd, numpy
+    >>> with lossd.connect("local") as losses:
+    ...     float(losses.cross_entropy(numpy.zeros((2, 4), "f4"), numpy.array([0, 3])))
+    1.3862943649291992
+    """
+    if where == "local" and not client:
+        return LOCAL
+    return Client(where, **client)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "AsyncClient":  # who does without it does without asyncio
+        from .aio import AsyncClient
+
+        return AsyncClient
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

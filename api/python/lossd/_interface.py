@@ -7,7 +7,7 @@ import warnings
 from typing import Any, Mapping, Sequence
 
 from . import _autograd, _tensors
-from ._losses import LOSSES, Loss, plain
+from ._losses import Loss, plain
 from .results import Result
 
 
@@ -27,6 +27,22 @@ def with_exact_totals(loss: Loss, arguments: Mapping[str, Any]) -> dict[str, Any
 def given(names: Sequence[str], values: Sequence[Any]) -> dict[str, Any]:
     """Those of a function's parameters that are not None."""
     return {name: value for name, value in zip(names, values) if value is not None}
+
+
+def plain_arguments(loss: Loss, arguments: tuple) -> dict[str, Any]:
+    """A function's arguments by name, those that are not their defaults."""
+    values = {k: plain(loss, k, v) for k, v in given(loss.function_arguments, arguments).items()}
+    return {k: v for k, v in values.items() if v != loss.defaults[k]}
+
+
+def wants_gradient(tensors: Mapping[str, Any]) -> bool:
+    return any(_tensors.is_torch(t) and t.requires_grad for t in tensors.values())
+
+
+def refuse_gradients(tensors: Mapping[str, Any]) -> None:
+    """What can not be a node of a graph says so."""
+    if wants_gradient(tensors):
+        raise TypeError("an AsyncClient makes no nodes of a graph: detach() the tensors, and ask for grad")
 
 
 def over_dim(
@@ -69,7 +85,7 @@ class Interface:
     ) -> Result:
         raise NotImplementedError
 
-    def _unknown_loss(self, name: str) -> Exception:
+    def _loss(self, name: str) -> Loss:
         raise NotImplementedError
 
     def evaluate(
@@ -94,22 +110,15 @@ class Interface:
         Raises :class:`lossd.LossError` with ``code`` and ``pointer``; it is a ValueError for shapes,
         ranges, names and targets, a TypeError for dtypes and arguments of a wrong type.
         """
-        row = LOSSES.get(loss)
-        if row is None:
-            raise self._unknown_loss(loss)
+        row = self._loss(loss)
         plain_arguments = {k: plain(row, k, v) for k, v in with_exact_totals(row, arguments).items()}
         return self._evaluate(row, tensors, named_outputs(row, outputs), plain_arguments)
-
-    def _plain(self, loss: Loss, arguments: tuple) -> dict[str, Any]:
-        """A function's arguments by name, those that are not their defaults."""
-        values = {k: plain(loss, k, v) for k, v in given(loss.function_arguments, arguments).items()}
-        return {k: v for k, v in values.items() if v != loss.defaults[k]}
 
     def _function(self, loss: Loss, tensors: tuple, arguments: tuple) -> Any:
         """What the function of a loss gives: its first output."""
         named = given(loss.function_tensors, tensors)
-        values = self._plain(loss, arguments)
-        if any(_tensors.is_torch(t) and t.requires_grad for t in named.values()):
+        values = plain_arguments(loss, arguments)
+        if wants_gradient(named):
             return _autograd.apply(self._evaluate, loss, named, values)
         return first_output(loss, self._evaluate(loss, named, (loss.output,), values))
 

@@ -17,7 +17,7 @@ from typing import Any, Mapping, Sequence
 import numpy as np
 
 from . import _library, _tensors, errors
-from ._interface import Interface
+from ._interface import Interface, plain_arguments
 from ._library import call_run, library
 from ._losses import DTYPE_NUMBER, DTYPES, LOSSES, STATUSES, Loss, text_of
 from ._methods import Methods
@@ -352,11 +352,13 @@ class Local(Interface, Methods):
     must not change while they are evaluated.
     """
 
-    def _unknown_loss(self, name: str) -> errors.LossError:
+    def _loss(self, name: str) -> Loss:
+        if name in LOSSES:
+            return LOSSES[name]
         hint = ctypes.create_string_buffer(512)
         given = str(name).encode()
         library.loss_hint_loss(given, len(given), hint, len(hint))
-        return errors.make(f'there is no loss "{name}"; {hint.value.decode()}', "unknown_loss")
+        raise errors.make(f'there is no loss "{name}"; {hint.value.decode()}', "unknown_loss")
 
     def _evaluate(
         self, loss: Loss, tensors: Mapping[str, Any], outputs: tuple[str, ...], arguments: Mapping[str, Any]
@@ -437,7 +439,7 @@ def _remember(loss: Loss, tensors: tuple, arguments: tuple, answer: Any) -> None
     }
     if any(view.owner is not t for view, t in zip(views.values(), (t for t in tensors if t is not None))):
         return
-    values = LOCAL._plain(loss, arguments)
+    values = plain_arguments(loss, arguments)
     prepared = _prepared(loss, views, (loss.output,), values)
     prepared.arguments = arguments
     prepared.slots = tuple(

@@ -19,15 +19,15 @@ class Loss:
     def __init__(self, row: Mapping[str, Any]) -> None:
         self.row = row
         self.name: str = row["name"]
-        self.has_totals: bool = row["has_totals"]
-        self.element_wise: bool = row["element_wise"]
+        self.has_totals: bool = row.get("has_totals", True)
+        self.element_wise: bool = row.get("element_wise", False)
         self.tensors: dict[str, Mapping] = {t["name"]: t for t in row["tensors"]}
         self.arguments: dict[str, Mapping] = {a["name"]: a for a in row["arguments"]}
         self.outputs: dict[str, Mapping] = {o["name"]: o for o in row["outputs"]}
         self.input: str = row["tensors"][0]["name"]
         self.output: str = row["outputs"][0]["name"]
         #: Tensors and arguments of the function of that name, in the table's order.
-        self.function_tensors = tuple(t["name"] for t in row["tensors"] if not t["aside"])
+        self.function_tensors = tuple(t["name"] for t in row["tensors"] if not t.get("aside"))
         self.function_arguments = tuple(self.arguments)
         self.defaults = {a["name"]: a["default"] for a in row["arguments"]}
 
@@ -60,7 +60,7 @@ def plain(loss: Loss, name: str, value: Any) -> Any:
     try:
         if not isinstance(value, (bool, int, float)) and hasattr(value, "item"):
             value = value.item()
-        return _CONVERSIONS[kind](value)
+        return _CONVERSIONS.get(kind, str)(value)
     except (TypeError, ValueError):
         return value
 
