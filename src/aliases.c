@@ -174,6 +174,9 @@ const struct alias aliases[] = {
 	ARGUMENT("log_targets", "log_target"),
 	ARGUMENT("shift_labels", "shift"),
 	ARGUMENT("dtype", "grad_dtype"),
+	ARGUMENT("epsilon", "eps"),
+	ARGUMENT("q", "quantile"),
+	ARGUMENT("tau", "quantile"),
 	/* outputs */
 	OUTPUT("outcome", "loss"),
 	OUTPUT("losses", "loss"),
@@ -283,6 +286,7 @@ const struct loss_alias loss_aliases[] = {
 	{"smooth_l1", "smooth_l1_loss"},
 	{"huber", "huber_loss"},
 	{"poisson", "poisson_nll_loss"},
+	{"poisson_nll", "poisson_nll_loss"},
 	{"gaussian_nll", "gaussian_nll_loss"},
 	{"quantile", "quantile_loss"},
 	{"pinball", "quantile_loss"},

@@ -36,6 +36,10 @@ static void describe_extent(const struct loss_info *loss, loss_extent extent, ch
 	case LOSS_EXTENT_BROADCAST:
 		snprintf(out, size, "one that broadcasts to that of %s", input);
 		break;
+	case LOSS_EXTENT_BROADCAST_ROWS:
+		snprintf(out, size,
+			 "one that broadcasts to that of %s, or that without its last axis", input);
+		break;
 	case LOSS_EXTENT_GROUPS:
 		snprintf(out, size, "(G)");
 		break;
@@ -112,7 +116,7 @@ void describe_range(const struct loss_range *range, bool integers, char *out, si
 		snprintf(out, size, "any 64-bit integer");
 	else if (integers && range->max - range->min <= 2.0)
 		list_integers(range, out, size);
-	else if (range->max == 0x1p63)
+	else if (range->max == 0x1p63 || range->max > DBL_MAX)
 		snprintf(out, size, "%g or greater", range->min);
 	else if (range->min == -DBL_MAX)
 		snprintf(out, size, "at most %g, finite", range->max);

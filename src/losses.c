@@ -1,6 +1,7 @@
 /* The table of losses. A new loss is one row here, a folder under kernel/ and its name in
  * kernel/kernels.h. */
 #include <float.h>
+#include <math.h>
 #include <stddef.h>
 
 #include "kernel/kernels.h"
@@ -167,7 +168,8 @@ ROW(totals) = {
 #define USUAL                                                                                      \
 	.ignore_index = -100, .class_axis = 1, .temperature = 1.0, .logit_scale = 1.0,             \
 	.alpha = 0.25, .ece_bins = 15, .ece_norm = ECE_L1, .empty_mean = EMPTY_MEAN_NAN,           \
-	.n_groups = -1, .totals = TOTALS_PLAIN
+	.n_groups = -1, .totals = TOTALS_PLAIN, .beta = 1.0, .delta = 1.0, .quantile = 0.5,        \
+	.log_input = true, .eps = 1e-8
 static const struct loss_args usual = {USUAL, .reduction = REDUCTION_MEAN};
 static const struct loss_args focal_presets = {USUAL, .reduction = REDUCTION_NONE, .gamma = 2.0};
 
@@ -487,15 +489,31 @@ static const struct loss_row loss_table[] = {
 	},
 };
 
+#include "losses_of_numbers.h"
+
+static const struct {
+	const struct loss_row *rows;
+	size_t n;
+} tables[] = {
+	{loss_table, COUNT(loss_table)},
+	{losses_of_numbers, COUNT(losses_of_numbers)},
+};
+
 const struct loss_info *loss_at(size_t i)
 {
-	return i < COUNT(loss_table) ? &loss_table[i].info : NULL;
+	for (size_t k = 0; k < COUNT(tables); k++) {
+		if (i < tables[k].n)
+			return &tables[k].rows[i].info;
+		i -= tables[k].n;
+	}
+	return NULL;
 }
 
 const struct loss_info *loss_find(const char *name, size_t n)
 {
-	for (size_t i = 0; i < COUNT(loss_table); i++)
-		if (names_equal(loss_table[i].info.name, name, n))
-			return &loss_table[i].info;
-	return NULL;
+	const struct loss_info *loss;
+	for (size_t i = 0; (loss = loss_at(i)); i++)
+		if (names_equal(loss->name, name, n))
+			break;
+	return loss;
 }

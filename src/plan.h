@@ -73,7 +73,8 @@ struct loss_plan {
 	size_t shift_rows; /* rows of a sequence, each scored against the next row's target; 0: not
 			      shifted */
 	enum target_kind target_kind;
-	size_t extra; /* K of tensors that have an axis more than their extent */
+	size_t extra;   /* K of tensors that have an axis more than their extent */
+	int added_axes; /* of length 1, at the end of the tensor of LOSS_EXTENT_BROADCAST_ROWS */
 	bool wanted[N_OUTPUTS];
 	bool judges; /* what predictions of class indices are worth is asked for, in some way */
 	bool scores; /* and the sum of -log p_y */

@@ -50,6 +50,12 @@ enum argument {
 	ARGUMENT_ECE_NORM,
 	ARGUMENT_N_GROUPS,
 	ARGUMENT_TOTALS,
+	ARGUMENT_BETA,
+	ARGUMENT_DELTA,
+	ARGUMENT_QUANTILE,
+	ARGUMENT_LOG_INPUT,
+	ARGUMENT_FULL,
+	ARGUMENT_EPS,
 	N_ARGUMENTS
 };
 
@@ -77,6 +83,12 @@ struct loss_args {
 	size_t ece_norm;  /* enum ece_norm */
 	int64_t n_groups; /* -1: not given */
 	size_t totals;    /* enum totals */
+	double beta;
+	double delta;
+	double quantile;
+	bool log_input;
+	bool full;
+	double eps;
 };
 
 static inline bool argument_given(const struct loss_args *args, enum argument argument)
@@ -136,6 +148,7 @@ struct loss_row {
 	const struct loss_args *presets; /* what its arguments come to; NULL: the usual */
 	bool reads_targets_only;         /* of a row it reads nothing but the target's element */
 	bool scores;                     /* of class indices it can say -log p_y */
+	bool weighs_mean; /* element-wise: its mean divides by the sum of the weights */
 	loss_rows_fn *rows;
 };
 

@@ -26,12 +26,16 @@ static size_t broadcast(const struct loss_tensor *small, const struct loss_tenso
 	return index;
 }
 
+size_t element_place(const struct loss_plan *plan, loss_role role, size_t i)
+{
+	return broadcast(&plan->tensors[role], &plan->tensors[LOSS_ROLE_INPUT], i);
+}
+
 double element_factor(const struct loss_plan *plan, loss_role role, size_t i)
 {
 	if (!plan->present[role])
 		return 1.0;
-	const struct loss_tensor *tensor = &plan->tensors[role];
-	return tensor_number(tensor, broadcast(tensor, &plan->tensors[LOSS_ROLE_INPUT], i));
+	return tensor_number(&plan->tensors[role], element_place(plan, role, i));
 }
 
 /*
@@ -73,6 +77,7 @@ struct chunk {
 	bool wide;   /* the input is F64; else its elements are floats */
 	union chunk_numbers x, t, loss, grad;
 	double weight[CHUNK_ELEMENTS], pos_weight[CHUNK_ELEMENTS], upstream[CHUNK_ELEMENTS];
+	double own[CHUNK_ELEMENTS];
 	double kept[CHUNK_ELEMENTS]; /* 1, or 0 of what is left out */
 	double added[CHUNK_ELEMENTS];
 };
@@ -185,7 +190,7 @@ static void leave_out(struct chunk *chunk, struct elements *elements)
 		else
 			chunk->t.d[i] = 0.0;
 		weight[i] = 0.0;
-		chunk->pos_weight[i] = 1.0;
+		chunk->pos_weight[i] = chunk->own[i] = 1.0;
 	}
 	elements->weight = weight;
 }
@@ -193,6 +198,7 @@ static void leave_out(struct chunk *chunk, struct elements *elements)
 static struct elements elements_of(struct chunk *chunk)
 {
 	const struct loss_plan *plan = chunk->plan;
+	const struct loss_tensor *targets = &plan->tensors[LOSS_ROLE_TARGETS];
 	bool none = plan->reduction == REDUCTION_NONE;
 	struct sum scale = none ? sum_from(1.0) : plan_scale(plan, 0);
 	struct elements elements = {
@@ -204,13 +210,16 @@ static struct elements elements_of(struct chunk *chunk)
 		.scale_low = scale.low,
 		.alpha = plan->args.alpha,
 		.gamma = plan->args.gamma,
+		.own = doubles(chunk, LOSS_ROLE_OWN_1, chunk->own),
+		.parameter = chunk->of->parameter,
+		.full = plan->args.full,
 		.added = chunk->added,
 	};
 	if (chunk->wide)
 		elements.x = doubles(chunk, LOSS_ROLE_INPUT, chunk->x.d);
 	else
 		elements.x = floats(chunk, LOSS_ROLE_INPUT, chunk->x.f);
-	if (chunk->wide || plan->tensors[LOSS_ROLE_TARGETS].dtype == LOSS_F64)
+	if (chunk->wide || targets->dtype == LOSS_F64 || targets->count != plan->rows)
 		elements.wide_t = doubles(chunk, LOSS_ROLE_TARGETS, chunk->t.d);
 	else
 		elements.t = floats(chunk, LOSS_ROLE_TARGETS, chunk->t.f);
@@ -233,6 +242,12 @@ static struct elements elements_of(struct chunk *chunk)
 }
 
 /* ---------------------------------------------------------------- evaluating */
+
+void element_put_grad(const struct loss_plan *plan, size_t i, double grad)
+{
+	if (plan->wanted[OUTPUT_GRAD])
+		tensor_put(&plan->outputs[OUTPUT_GRAD], i, times(grad, plan_scale(plan, i)));
+}
 
 static bool is_left_out(const struct loss_plan *plan, size_t i)
 {
@@ -311,6 +326,9 @@ static struct elements group_of(const struct elements *all, size_t at, size_t n)
 		.scale_low = all->scale_low,
 		.alpha = all->alpha,
 		.gamma = all->gamma,
+		.own = advance(all->own, at),
+		.parameter = all->parameter,
+		.full = all->full,
 		.loss = all->loss ? (unsigned char *)all->loss + bytes : NULL,
 		.grad = all->grad ? (unsigned char *)all->grad + bytes : NULL,
 		.added = all->added + at,
@@ -393,6 +411,24 @@ static void run_chunks(const struct loss_plan *plan, size_t first, size_t n,
 		for (size_t i = 0; chunk.masked && i < chunk.n; i++)
 			if (chunk.kept[i] == 0.0)
 				put_nothing(plan, chunk.first + i);
+	}
+}
+
+/* ---------------------------------------------------------------- what is said of elements */
+
+void element_sum_weights(const struct loss_plan *plan, struct exact_sum *sum)
+{
+	struct chunk chunk;
+	chunk.plan = plan;
+	chunk.masked = true; /* its buffers hold everything */
+	for (size_t i = 0; i < plan->rows; i += chunk.n) {
+		chunk.first = i;
+		chunk.n = chunk_size(plan->rows - i);
+		doubles(&chunk, LOSS_ROLE_WEIGHT, chunk.weight);
+		if (doubles(&chunk, LOSS_ROLE_MASK, chunk.kept))
+			for (size_t k = 0; k < chunk.n; k++)
+				chunk.weight[k] = chunk.kept[k] != 0.0 ? chunk.weight[k] : 0.0;
+		exact_feed_add_all(sum, plan->kernels, chunk.weight, chunk.n);
 	}
 }
 

@@ -161,4 +161,39 @@ long double oracle_focal_loss(const struct oracle_element *element, long double 
 long double oracle_focal_grad(const struct oracle_element *element, long double alpha,
 			      long double gamma, long double *largest);
 
+/* Losses of numbers, x a prediction; pos_weight is never read, and weight only where the loss has
+ * one. Where a loss or gradient is a sum, `largest` is the magnitude of its largest term. */
+long double oracle_mse_loss(const struct oracle_element *element);
+long double oracle_mse_grad(const struct oracle_element *element);
+long double oracle_l1_loss(const struct oracle_element *element);
+long double oracle_l1_grad(const struct oracle_element *element);
+long double oracle_smooth_l1_loss(const struct oracle_element *element, long double beta,
+				  long double *largest);
+long double oracle_smooth_l1_grad(const struct oracle_element *element, long double beta);
+long double oracle_huber_loss(const struct oracle_element *element, long double delta,
+			      long double *largest);
+long double oracle_huber_grad(const struct oracle_element *element, long double delta);
+long double oracle_quantile_loss(const struct oracle_element *element, long double q);
+long double oracle_quantile_grad(const struct oracle_element *element, long double q);
+
+/* Arguments of poisson_nll_loss. */
+struct oracle_poisson {
+	bool log_input, full;
+	long double eps;
+};
+long double oracle_poisson_loss(const struct oracle_element *element,
+				const struct oracle_poisson *poisson, long double *largest);
+long double oracle_poisson_grad(const struct oracle_element *element,
+				const struct oracle_poisson *poisson, long double *largest);
+
+/* What gaussian_nll_loss has beside an element. */
+struct oracle_gaussian {
+	long double var, eps;
+	bool full;
+};
+long double oracle_gaussian_loss(const struct oracle_element *element,
+				 const struct oracle_gaussian *gaussian, long double *largest);
+long double oracle_gaussian_grad(const struct oracle_element *element,
+				 const struct oracle_gaussian *gaussian);
+
 #endif

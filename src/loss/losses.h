@@ -24,6 +24,8 @@ typedef enum loss_extent {
 	LOSS_EXTENT_LOSS,           /* the rows' where reduction is none, else () */
 	LOSS_EXTENT_GROUPS,         /* (G): an entry for each group */
 	LOSS_EXTENT_ROWS_OR_GROUPS, /* the rows', or (G) beside the tensor groups */
+	/* As LOSS_EXTENT_BROADCAST, or the input's without its last axis: one for all of that. */
+	LOSS_EXTENT_BROADCAST_ROWS,
 } loss_extent;
 
 /* What the elements of a tensor are: bits, for targets may be one of two. */
@@ -63,6 +65,7 @@ struct loss_range {
 	double min, max;
 	bool min_excluded;
 	bool zero_excluded;
+	bool nan_allowed; /* else NaN is in none that has bounds */
 };
 
 struct loss_tensor_info {

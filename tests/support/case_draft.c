@@ -209,6 +209,29 @@ static void draw_indices(struct case_draft *draft, struct loss_tensor *targets)
 	}
 }
 
+/* One that broadcasts to the input's shape: a suffix of it, some dimensions 1. */
+static void draw_broadcast_shape(struct case_draft *draft, struct loss_tensor *tensor)
+{
+	const struct loss_tensor *input = &draft->input;
+	size_t left_out = random_below(&draft->random, (size_t)input->rank + 1);
+	for (int i = (int)left_out; i < input->rank; i++)
+		tensor->shape[tensor->rank++] =
+			random_chance(&draft->random, 0.3) ? 1 : input->shape[i];
+}
+
+/* Any numbers, of a shape that broadcasts; mostly the input's own. */
+static void draw_numbers(struct case_draft *draft, const struct loss_tensor_info *info,
+			 struct loss_tensor *targets)
+{
+	if (case_odd_chance(draft, 0.3))
+		draw_broadcast_shape(draft, targets);
+	else
+		*targets = draft->input;
+	targets->dtype = any_dtype(&draft->random, info->dtypes);
+	give_memory(draft, targets);
+	fill_uniform(draft, targets, -4, 4);
+}
+
 static void draw_targets(struct case_draft *draft, const struct loss_tensor_info *info,
 			 struct loss_tensor *targets)
 {
@@ -220,20 +243,14 @@ static void draw_targets(struct case_draft *draft, const struct loss_tensor_info
 		return;
 	}
 	draft->probabilities = draft->by_class;
+	if (info->extent == LOSS_EXTENT_BROADCAST) {
+		draw_numbers(draft, info, targets);
+		return;
+	}
 	*targets = draft->input;
 	targets->dtype = any_dtype(&draft->random, floats);
 	give_memory(draft, targets);
 	fill_uniform(draft, targets, 0, draft->by_class ? 2.0 / (double)draft->classes : 1);
-}
-
-/* One that broadcasts to the input's shape: a suffix of it, some dimensions 1. */
-static void draw_broadcast_shape(struct case_draft *draft, struct loss_tensor *tensor)
-{
-	const struct loss_tensor *input = &draft->input;
-	size_t left_out = random_below(&draft->random, (size_t)input->rank + 1);
-	for (int i = (int)left_out; i < input->rank; i++)
-		tensor->shape[tensor->rank++] =
-			random_chance(&draft->random, 0.3) ? 1 : input->shape[i];
 }
 
 /* One more axis, of the same K in all tensors that have it. */
@@ -243,17 +260,22 @@ static void add_extra_axis(struct case_draft *draft, struct loss_tensor *tensor)
 	tensor->shape[tensor->rank++] = 1 + random_below(&random, 5);
 }
 
-static void draw_factor_shape(struct case_draft *draft, loss_extent extent,
+static void draw_factor_shape(struct case_draft *draft, const struct loss_tensor_info *info,
 			      struct loss_tensor *tensor)
 {
+	loss_extent extent = info->extent;
 	const struct loss_tensor *input = &draft->input;
 	if (extent == LOSS_EXTENT_ROWS_OR_GROUPS && case_bytes_by_group(draft)) {
 		tensor->rank = 1;
 		tensor->shape[0] = draft->n_groups;
 	} else if (extent == LOSS_EXTENT_ROWS || extent == LOSS_EXTENT_ROWS_OR_GROUPS) {
 		*tensor = draft->rows;
-	} else if (extent == LOSS_EXTENT_BROADCAST &&
-		   (case_odd_chance(draft, 0.5) || input->rank == 0)) {
+	} else if (extent == LOSS_EXTENT_INPUT) {
+		*tensor = *input;
+	} else if (extent == LOSS_EXTENT_BROADCAST_ROWS && case_odd_chance(draft, 0.3)) {
+		*tensor = *input;
+		tensor->rank -= input->rank > 0;
+	} else if (case_broadcasts(info) && (case_odd_chance(draft, 0.5) || input->rank == 0)) {
 		draw_broadcast_shape(draft, tensor);
 	} else {
 		tensor->rank = 1;
@@ -279,7 +301,7 @@ static void draw_factors(struct case_draft *draft, const struct loss_tensor_info
 			 struct loss_tensor *tensor)
 {
 	loss_dtype dtype = any_dtype(&draft->random, info->dtypes);
-	draw_factor_shape(draft, info->extent, tensor);
+	draw_factor_shape(draft, info, tensor);
 	if (info->extra_axis)
 		add_extra_axis(draft, tensor);
 	tensor->dtype = dtype;

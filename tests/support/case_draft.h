@@ -64,6 +64,12 @@ void case_fill_bytes(struct case_draft *draft, const struct loss_tensor *tensor)
 /* Makes element i of groups or bytes one that is wrong if it is read. */
 void case_spoil_groups(loss_role role, const struct loss_tensor *tensor, size_t i);
 
+/* Whether the tensor is one that broadcasts to the input's shape. */
+static inline bool case_broadcasts(const struct loss_tensor_info *info)
+{
+	return info->extent == LOSS_EXTENT_BROADCAST || info->extent == LOSS_EXTENT_BROADCAST_ROWS;
+}
+
 /* ---------------------------------------------------------------- problems */
 
 /* The problem of a draft that has its loss, its seed and its arena, and of a family its input's

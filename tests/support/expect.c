@@ -23,6 +23,13 @@ static const struct {
 	{"binary_cross_entropy", expect_bce},
 	{"kl_div", expect_kl_div},
 	{"sigmoid_focal_loss", expect_focal},
+	{"mse_loss", expect_mse},
+	{"l1_loss", expect_l1},
+	{"smooth_l1_loss", expect_smooth_l1},
+	{"huber_loss", expect_huber},
+	{"poisson_nll_loss", expect_poisson},
+	{"gaussian_nll_loss", expect_gaussian},
+	{"quantile_loss", expect_quantile},
 };
 
 /* Where an output of rows stands in struct expect_row: a number, or one for each class. */

@@ -93,6 +93,12 @@ static void read_arguments(const struct loss_problem *given, struct expect_argum
 		.gamma = (long double)number(given, "gamma", 0),
 		.k = (long double)number(given, "k", 0),
 		.ece_bins = (long double)number(given, "ece_bins", 15),
+		.beta = (long double)number(given, "beta", 1),
+		.delta = (long double)number(given, "delta", 1),
+		.quantile = (long double)number(given, "quantile", 0.5),
+		.eps = (long double)number(given, "eps", 0),
+		.log_input = number(given, "log_input", 1) != 0,
+		.full = number(given, "full", 0) != 0,
 		.shift = number(given, "shift", 0) != 0,
 		.log_target = number(given, "log_target", 0) != 0,
 		.class_last = number(given, "class_axis", 1) < 0,
@@ -156,13 +162,23 @@ static size_t broadcast_place(const struct loss_tensor *tensor, const struct los
 	return place;
 }
 
+bool expect_is_by_row(const struct loss_tensor *tensor, const struct loss_tensor *input)
+{
+	return tensor->rank + 1 == input->rank &&
+	       memcmp(tensor->shape, input->shape, (size_t)tensor->rank * sizeof *input->shape) ==
+		       0;
+}
+
 long double expect_factor(const struct expect_problem *problem, loss_role role, size_t i)
 {
-	const struct loss_tensor *tensor = problem->tensors[role];
-	if (tensor == NULL)
+	const struct loss_tensor *input = problem->tensors[LOSS_ROLE_INPUT];
+	struct loss_tensor tensor;
+	if (problem->tensors[role] == NULL)
 		return 1;
-	return (long double)tensor_number(
-		tensor, broadcast_place(tensor, problem->tensors[LOSS_ROLE_INPUT], i));
+	tensor = *problem->tensors[role];
+	if (role == LOSS_ROLE_OWN_1 && expect_is_by_row(&tensor, input))
+		tensor.shape[tensor.rank++] = 1;
+	return (long double)tensor_number(&tensor, broadcast_place(&tensor, input, i));
 }
 
 /* ---------------------------------------------------------------- rows */
@@ -210,6 +226,8 @@ long double expect_share(const struct expect_problem *problem, size_t r)
 	long double share = expect_row_weight(problem, r);
 	if (weight != NULL && !problem->loss->element_wise && !problem->probabilities)
 		share *= (long double)tensor_number(weight, expect_class(problem, r));
+	if (weight != NULL && loss_row_of(problem->loss)->weighs_mean)
+		share *= expect_factor(problem, LOSS_ROLE_WEIGHT, r);
 	return share;
 }
 

@@ -8,8 +8,8 @@
 /* Arguments, with what they are worth where the loss does not have them. */
 struct expect_arguments {
 	long double label_smoothing, denominator, softcap, temperature, logit_scale, z_loss;
-	long double alpha, gamma, k, ece_bins;
-	bool shift, log_target, class_last, zero_empty_mean, wide;
+	long double alpha, gamma, k, ece_bins, beta, delta, quantile, eps;
+	bool log_input, full, shift, log_target, class_last, zero_empty_mean, wide;
 	int64_t ignore_index, n_groups;   /* n_groups: -1, not given */
 	const char *reduction, *ece_norm; /* the reduction that the legacy arguments leave */
 };
@@ -38,6 +38,8 @@ struct expect_row {
 typedef void expect_row_fn(const struct expect_problem *problem, size_t r, struct expect_row *row);
 expect_row_fn expect_cross_entropy, expect_nll_loss, expect_softmax, expect_log_softmax;
 expect_row_fn expect_bce_with_logits, expect_bce, expect_kl_div, expect_focal;
+expect_row_fn expect_mse, expect_l1, expect_smooth_l1, expect_huber, expect_quantile;
+expect_row_fn expect_poisson, expect_gaussian;
 
 /* ---------------------------------------------------------------- of the problem: expect_problem.c
  */
@@ -59,6 +61,8 @@ long double expect_row_weight(const struct expect_problem *problem, size_t r);
 long double expect_share(const struct expect_problem *problem, size_t r);
 /* An element of a tensor that broadcasts to the input's shape; 1 where it is absent. */
 long double expect_factor(const struct expect_problem *problem, loss_role role, size_t i);
+/* Whether it has the shape of the input without its last axis: var is one for all of that. */
+bool expect_is_by_row(const struct loss_tensor *tensor, const struct loss_tensor *input);
 /* grad_output over the divisor. */
 long double expect_scale(const struct expect_problem *problem, size_t r);
 bool expect_reduces(const struct expect_problem *problem);

@@ -48,6 +48,23 @@ static const struct {
 	 "loss grad"},
 	{"sigmoid_focal_loss", "logits targets [mask] [grad_output]",
 	 "alpha gamma reduction denominator empty_mean totals grad_dtype", "loss grad"},
+	{"mse_loss", "predictions targets [weight] [mask] [grad_output]",
+	 "size_average reduce reduction denominator empty_mean totals grad_dtype", "loss grad"},
+	{"l1_loss", "predictions targets [weight] [mask] [grad_output]",
+	 "size_average reduce reduction denominator empty_mean totals grad_dtype", "loss grad"},
+	{"smooth_l1_loss", "predictions targets [mask] [grad_output]",
+	 "size_average reduce reduction beta denominator empty_mean totals grad_dtype",
+	 "loss grad"},
+	{"huber_loss", "predictions targets [weight] [mask] [grad_output]",
+	 "reduction delta denominator empty_mean totals grad_dtype", "loss grad"},
+	{"poisson_nll_loss", "predictions targets [mask] [grad_output]",
+	 "log_input full size_average eps reduce reduction denominator empty_mean totals "
+	 "grad_dtype",
+	 "loss grad"},
+	{"gaussian_nll_loss", "predictions targets var [mask] [grad_output]",
+	 "full eps reduction denominator empty_mean totals grad_dtype", "loss grad"},
+	{"quantile_loss", "predictions targets [mask] [grad_output]",
+	 "reduction quantile denominator empty_mean totals grad_dtype", "loss grad"},
 };
 
 static void append(char *text, const char *name, bool optional)
@@ -100,8 +117,10 @@ static void losses_are_found_by_their_whole_name(void **state)
 static void expect_name(const char *name)
 {
 	assert_true(strlen(name) > 0 && strlen(name) < sizeof((struct loss_error){0}.field));
+	assert_true(islower((unsigned char)*name));
 	for (; *name != '\0'; name++)
-		assert_true(islower((unsigned char)*name) || *name == '_');
+		assert_true(islower((unsigned char)*name) || isdigit((unsigned char)*name) ||
+			    *name == '_');
 }
 
 static void expect_sentence(const char *text)

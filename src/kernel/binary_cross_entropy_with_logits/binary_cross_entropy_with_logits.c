@@ -77,6 +77,9 @@ static double positive(double x)
 void binary_cross_entropy_with_logits_rows(const struct loss_plan *plan, size_t first, size_t n,
 					   struct partial *partial)
 {
-	static const struct element_loss loss = {ELEMENT_BCE_WITH_LOGITS, evaluate, positive, 0.0};
+	static const struct element_loss loss = {.kernel = ELEMENT_BCE_WITH_LOGITS,
+						 .one = evaluate,
+						 .positive = positive,
+						 .even = 0.0};
 	element_rows(plan, first, n, partial, &loss);
 }
