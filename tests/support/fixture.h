@@ -26,19 +26,26 @@
 	X(cross_entropy_nc3)                                                                       \
 	X(cross_entropy_nc6)                                                                       \
 	X(cross_entropy_probabilities)                                                             \
+	X(gaussian_nll_loss)                                                                       \
+	X(huber_loss)                                                                              \
 	X(index_dtypes)                                                                            \
 	X(kl_div)                                                                                  \
+	X(l1_loss)                                                                                 \
 	X(legacy_arguments)                                                                        \
 	X(log_softmax)                                                                             \
 	X(logit_scale)                                                                             \
 	X(mask)                                                                                    \
 	X(mask_elements)                                                                           \
+	X(mse_loss)                                                                                \
 	X(narrow_dtypes)                                                                           \
 	X(nll_loss)                                                                                \
 	X(odd)                                                                                     \
 	X(outputs)                                                                                 \
+	X(poisson_nll_loss)                                                                        \
+	X(quantile_loss)                                                                           \
 	X(row_weight)                                                                              \
 	X(sigmoid_focal_loss)                                                                      \
+	X(smooth_l1_loss)                                                                          \
 	X(softmax)
 
 #define FIXTURE_MAX_RANK 8
