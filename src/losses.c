@@ -164,14 +164,16 @@ ROW(totals) = {
 	       "rounding. Merging the states of parts gives the bits of the whole.")};
 
 /* What arguments come to that are not given; nothing changes by those that a loss does not have.
- * The reduction and gamma, which losses differ in, stand apart. */
+ * What losses differ in stands apart. */
 #define USUAL                                                                                      \
-	.ignore_index = -100, .class_axis = 1, .temperature = 1.0, .logit_scale = 1.0,             \
-	.alpha = 0.25, .ece_bins = 15, .ece_norm = ECE_L1, .empty_mean = EMPTY_MEAN_NAN,           \
-	.n_groups = -1, .totals = TOTALS_PLAIN, .beta = 1.0, .delta = 1.0, .quantile = 0.5,        \
-	.log_input = true, .eps = 1e-8
-static const struct loss_args usual = {USUAL, .reduction = REDUCTION_MEAN};
-static const struct loss_args focal_presets = {USUAL, .reduction = REDUCTION_NONE, .gamma = 2.0};
+	.ignore_index = -100, .temperature = 1.0, .logit_scale = 1.0, .alpha = 0.25,               \
+	.ece_bins = 15, .ece_norm = ECE_L1, .empty_mean = EMPTY_MEAN_NAN, .n_groups = -1,          \
+	.totals = TOTALS_PLAIN, .beta = 1.0, .delta = 1.0, .quantile = 0.5, .log_input = true,     \
+	.p = 1, .margin = 1.0
+static const struct loss_args usual = {USUAL, .class_axis = 1, .reduction = REDUCTION_MEAN,
+				       .eps = 1e-8};
+static const struct loss_args focal_presets = {USUAL, .class_axis = 1, .reduction = REDUCTION_NONE,
+					       .gamma = 2.0};
 
 const struct loss_args *argument_presets(const struct loss_row *loss)
 {

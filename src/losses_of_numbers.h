@@ -28,7 +28,15 @@ ROW(eps_of_poisson) = {
 ROW(eps_of_gaussian) = {FIELD(EPS, eps), DEFAULT(1e-6), .info.range = FROM_0,
 			NUMBER("eps", "What var is at the least: smaller ones are raised to it.")};
 
-static const struct loss_args gaussian_presets = {USUAL, .reduction = REDUCTION_MEAN, .eps = 1e-6};
+ROW(p_of_margin) = {FIELD(P, p), DEFAULT(1), .info.range = {.min = 1.0, .max = 2.0},
+		    INTEGER("p", "The power of what is missing of the margin.")};
+ROW(margin) = {FIELD(MARGIN, margin), DEFAULT(1.0), .info.range = {.min = -DBL_MAX, .max = DBL_MAX},
+	       NUMBER("margin", "By how much the target's score is to be above the others.")};
+
+static const struct loss_args multilabel_presets = {USUAL, .class_axis = -1,
+						    .reduction = REDUCTION_MEAN};
+static const struct loss_args gaussian_presets = {USUAL, .class_axis = 1,
+						  .reduction = REDUCTION_MEAN, .eps = 1e-6};
 
 #define LEGACY_REDUCTION &size_average.info, &reduce.info, &reduction.info
 
@@ -64,6 +72,27 @@ static const struct loss_argument_info *const quantile_arguments[] = {
 	&grad_dtype.info,
 };
 
+static const struct loss_argument_info *const multi_margin_arguments[] = {
+	&p_of_margin.info,       &margin.info,     LEGACY_REDUCTION,
+	OUR_REDUCTION_ARGUMENTS, &grad_dtype.info, &n_groups.info,
+};
+static const struct loss_argument_info *const multilabel_arguments[] = {
+	LEGACY_REDUCTION,
+	OUR_REDUCTION_ARGUMENTS,
+	&grad_dtype.info,
+	&n_groups.info,
+};
+static const struct loss_argument_info *const brier_arguments[] = {
+	&ignore_index.info, &reduction.info,  OUR_REDUCTION_ARGUMENTS,
+	&class_axis.info,   &grad_dtype.info, &n_groups.info,
+};
+
+static const struct loss_output_info *const grouped_outputs[] = {
+	&loss_output.info,
+	&grad.info,
+	GROUP_OUTPUTS,
+};
+
 /* ---------------------------------------------------------------- tensors */
 
 #define PREDICTIONS INPUT("predictions", "What is predicted.")
@@ -94,6 +123,26 @@ static const struct loss_tensor_info gaussian_tensors[] = {
 	 .help = "The variance that the model expects of each element."},
 	MASK(BROADCAST),
 	GRAD_OUTPUT(LOSS),
+};
+
+#define INDEX_TARGETS                                                                              \
+	TENSOR("targets", TARGETS, true, LOSS_INTEGER_DTYPES, LOSS_KIND_INDEX, ROWS,               \
+	       "Class indices.")
+
+static const struct loss_tensor_info multi_margin_tensors[] = {
+	LOGITS, INDEX_TARGETS, CLASS_WEIGHT, MASK(ROWS), GROUPS, GRAD_OUTPUT(LOSS),
+};
+static const struct loss_tensor_info multilabel_tensors[] = {
+	LOGITS,
+	TENSOR("targets", TARGETS, true, LOSS_FLOAT_DTYPES | LOSS_DTYPE_BIT(LOSS_BOOL),
+	       LOSS_KIND_NUMBER, INPUT, "Whether, or how likely, each label applies, 0 to 1."),
+	ELEMENT_WEIGHT,
+	MASK(ROWS),
+	GROUPS,
+	GRAD_OUTPUT(LOSS),
+};
+static const struct loss_tensor_info brier_tensors[] = {
+	LOGITS, INDEX_TARGETS, MASK(ROWS), GROUPS, GRAD_OUTPUT(LOSS),
 };
 
 /* ---------------------------------------------------------------- losses */
@@ -155,5 +204,33 @@ static const struct loss_row losses_of_numbers[] = {
 				   "The pinball loss of predicted quantiles, element by element.",
 				   number_tensors, quantile_arguments),
 		.rows = quantile_loss_rows,
+	},
+	{
+		.info = {.name = "multi_margin_loss",
+			 .has_totals = true,
+			 .summary = "What the target's score lacks of a margin above each other "
+				    "class's, as torch.nn.MultiMarginLoss.",
+			 TABLES(multi_margin_tensors, multi_margin_arguments, grouped_outputs)},
+		.counts_rows = true,
+		.most_axes = 2,
+		.rows = multi_margin_loss_rows,
+	},
+	{
+		.info = {.name = "multilabel_soft_margin_loss",
+			 .has_totals = true,
+			 .summary =
+				 "The mean binary cross entropy of a row's labels, the last axis, "
+				 "as torch.nn.MultiLabelSoftMarginLoss.",
+			 TABLES(multilabel_tensors, multilabel_arguments, grouped_outputs)},
+		.presets = &multilabel_presets,
+		.rows = multilabel_soft_margin_loss_rows,
+	},
+	{
+		.info = {.name = "brier_score",
+			 .has_totals = true,
+			 .summary = "The squared distance of softmax from the target's one-hot "
+				    "vector.",
+			 TABLES(brier_tensors, brier_arguments, grouped_outputs)},
+		.rows = brier_score_rows,
 	},
 };

@@ -179,6 +179,13 @@ static inline double plan_class_weight(const struct loss_plan *plan, size_t c)
 					       : 1.0;
 }
 
+/* Whether rows add more or less than 1 to the denominator. */
+static inline bool plan_weighs_rows(const struct loss_plan *plan)
+{
+	return (plan->present[LOSS_ROLE_WEIGHT] && !plan->loss->counts_rows) ||
+	       plan->present[LOSS_ROLE_ROW_WEIGHT];
+}
+
 /* Whether the mask leaves out row r of a loss over classes, which is not the last of a sequence. */
 static inline bool plan_is_masked(const struct loss_plan *plan, size_t r)
 {

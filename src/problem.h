@@ -56,6 +56,8 @@ enum argument {
 	ARGUMENT_LOG_INPUT,
 	ARGUMENT_FULL,
 	ARGUMENT_EPS,
+	ARGUMENT_P,
+	ARGUMENT_MARGIN,
 	N_ARGUMENTS
 };
 
@@ -89,6 +91,8 @@ struct loss_args {
 	bool log_input;
 	bool full;
 	double eps;
+	int64_t p;
+	double margin;
 };
 
 static inline bool argument_given(const struct loss_args *args, enum argument argument)
@@ -148,6 +152,9 @@ struct loss_row {
 	const struct loss_args *presets; /* what its arguments come to; NULL: the usual */
 	bool reads_targets_only;         /* of a row it reads nothing but the target's element */
 	bool scores;                     /* of class indices it can say -log p_y */
+	bool counts_rows; /* its mean divides by the number of rows, whatever the classes weigh, and
+			     no target is ignored */
+	int most_axes;    /* of its input; 0: any number */
 	bool weighs_mean; /* element-wise: its mean divides by the sum of the weights */
 	loss_rows_fn *rows;
 };

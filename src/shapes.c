@@ -50,6 +50,8 @@ static loss_status class_geometry(struct loss_plan *plan, const char *name, stru
 	if (input->rank == 0)
 		return shape_mismatch(name, input, "a class axis: (C), (N, C) or (N, C, d1..dK)",
 				      err);
+	if (plan->loss->most_axes && input->rank > plan->loss->most_axes)
+		return shape_mismatch(name, input, "the form (C) or (N, C)", err);
 	int axis = plan->args.class_axis == -1 ? input->rank - 1 : input->rank > 1;
 	if (input->shape[axis] == 0) {
 		char must_be[80];
@@ -211,6 +213,8 @@ static enum target_kind target_kind_of(const struct loss_plan *plan,
 {
 	if (plan->loss->info.element_wise)
 		return TARGETS_ELEMENTS;
+	if (!(info->kinds & LOSS_KIND_INDEX))
+		return TARGETS_PROBABILITIES;
 	return have_probabilities(plan, info) ? TARGETS_PROBABILITIES : TARGETS_INDICES;
 }
 

@@ -6,6 +6,7 @@
 
 #include "base64.h"
 #include "groups.h"
+#include "names.h"
 #include "plan.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -421,7 +422,8 @@ uint64_t state_digest(const struct loss_plan *plan)
 		if (!row->apart)
 			digest += hash_argument(row, &plan->args, presets);
 	}
-	if (!loss->element_wise && plan->present[LOSS_ROLE_WEIGHT])
+	const struct loss_tensor_info *weight = names_tensor_of_role(loss, LOSS_ROLE_WEIGHT);
+	if (weight && weight->extent == LOSS_EXTENT_CLASSES && plan->present[LOSS_ROLE_WEIGHT])
 		digest += hash_weights(plan);
 	return digest;
 }

@@ -132,7 +132,7 @@ static loss_status index_out_of_bounds(const struct loss_plan *plan,
 	entry_format(plan, info->role, i, value, sizeof value);
 	bool padding = value[0] == '-' && info->role == LOSS_ROLE_TARGETS &&
 		       !entry_beyond(plan, info->role, i);
-	if (padding)
+	if (padding && !plan->loss->counts_rows)
 		snprintf(advice, sizeof advice, "; ignore_index=%s leaves such rows out", value);
 	else if (plan->classes == 1)
 		snprintf(advice, sizeof advice,
@@ -283,7 +283,7 @@ static loss_status check_targets(struct loss_plan *plan, struct loss_error *err)
 		return first_invalid_target(plan, beyond, err);
 	plan->counted = plan->rows - ignored;
 	plan->denominator = (double)plan->counted;
-	if (plan->present[LOSS_ROLE_WEIGHT] || plan->present[LOSS_ROLE_ROW_WEIGHT])
+	if (plan_weighs_rows(plan))
 		sum_weights(plan);
 	return LOSS_OK;
 }

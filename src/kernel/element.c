@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "../calibration.h"
+#include "elementary.h"
 #include "half.h"
 
 /* ---------------------------------------------------------------- broadcasting */
@@ -79,6 +80,9 @@ struct chunk {
 	double weight[CHUNK_ELEMENTS], pos_weight[CHUNK_ELEMENTS], upstream[CHUNK_ELEMENTS];
 	double own[CHUNK_ELEMENTS];
 	double kept[CHUNK_ELEMENTS]; /* 1, or 0 of what is left out */
+	/* by_row: the row at hand, its next class, and its losses so far. */
+	size_t r, c;
+	struct sum losses;
 	double added[CHUNK_ELEMENTS];
 };
 
@@ -150,16 +154,40 @@ static const double *doubles(const struct chunk *chunk, loss_role role, double *
 	const struct loss_tensor *tensor = &plan->tensors[role];
 	if (!plan->present[role])
 		return NULL;
-	if (tensor->dtype == LOSS_F64 && tensor->count == plan->rows && is_whole(chunk) &&
+	size_t count = plan->tensors[LOSS_ROLE_INPUT].count;
+	if (tensor->dtype == LOSS_F64 && tensor->count == count && is_whole(chunk) &&
 	    !chunk->masked)
 		return (const double *)tensor->data + chunk->first;
-	if (tensor->count == plan->rows)
+	if (tensor->count == count)
 		widen(plan, tensor, chunk->first, chunk->n, buffer);
 	else
 		spread(chunk, tensor, buffer);
 	for (size_t i = chunk->n; i % LANES != 0; i++)
 		buffer[i] = buffer[i - 1];
 	return buffer;
+}
+
+/* By row: what the tensor has for the row of each element. */
+static const double *rows_of(const struct chunk *chunk, loss_role role, double *to)
+{
+	const struct loss_plan *plan = chunk->plan;
+	if (!plan->present[role])
+		return NULL;
+	size_t r = chunk->first / plan->classes, c = chunk->first % plan->classes;
+	for (size_t i = 0; i < chunk->n; i++) {
+		to[i] = tensor_number(&plan->tensors[role], r);
+		c = c + 1 < plan->classes ? c + 1 : 0;
+		r += c == 0;
+	}
+	for (size_t i = chunk->n; i % LANES != 0; i++)
+		to[i] = to[i - 1];
+	return to;
+}
+
+/* What is for each row of the loss: an element, or all of its classes. */
+static const double *of_rows(const struct chunk *chunk, loss_role role, double *to)
+{
+	return chunk->of->by_row ? rows_of(chunk, role, to) : doubles(chunk, role, to);
 }
 
 /* Where results go: to the output itself where its elements are what the kernel writes and the
@@ -176,7 +204,7 @@ static void *result_place(const struct chunk *chunk, const struct loss_tensor *o
 static void leave_out(struct chunk *chunk, struct elements *elements)
 {
 	double *weight = elements->weight ? chunk->weight : chunk->kept;
-	doubles(chunk, LOSS_ROLE_MASK, chunk->kept);
+	of_rows(chunk, LOSS_ROLE_MASK, chunk->kept);
 	for (size_t i = 0; i < elements->n; i++) {
 		chunk->kept[i] = chunk->kept[i] != 0.0;
 		if (chunk->kept[i] != 0.0)
@@ -195,12 +223,21 @@ static void leave_out(struct chunk *chunk, struct elements *elements)
 	elements->weight = weight;
 }
 
+/* Of the gradients of all elements, but for upstream ones that differ. */
+static struct sum scale_of(const struct chunk *chunk)
+{
+	const struct loss_plan *plan = chunk->plan;
+	bool none = plan->reduction == REDUCTION_NONE;
+	struct sum scale = none ? sum_from(1.0) : plan_scale(plan, 0);
+	return chunk->of->by_row ? ratio(scale, sum_from((double)plan->classes)) : scale;
+}
+
 static struct elements elements_of(struct chunk *chunk)
 {
 	const struct loss_plan *plan = chunk->plan;
 	const struct loss_tensor *targets = &plan->tensors[LOSS_ROLE_TARGETS];
 	bool none = plan->reduction == REDUCTION_NONE;
-	struct sum scale = none ? sum_from(1.0) : plan_scale(plan, 0);
+	struct sum scale = scale_of(chunk);
 	struct elements elements = {
 		.n = (chunk->n + LANES - 1) / LANES * LANES,
 		.wide = chunk->wide,
@@ -219,13 +256,14 @@ static struct elements elements_of(struct chunk *chunk)
 		elements.x = doubles(chunk, LOSS_ROLE_INPUT, chunk->x.d);
 	else
 		elements.x = floats(chunk, LOSS_ROLE_INPUT, chunk->x.f);
-	if (chunk->wide || targets->dtype == LOSS_F64 || targets->count != plan->rows)
+	if (chunk->wide || targets->dtype == LOSS_F64 ||
+	    targets->count != plan->tensors[LOSS_ROLE_INPUT].count)
 		elements.wide_t = doubles(chunk, LOSS_ROLE_TARGETS, chunk->t.d);
 	else
 		elements.t = floats(chunk, LOSS_ROLE_TARGETS, chunk->t.f);
 	if (chunk->masked)
 		leave_out(chunk, &elements);
-	if (none && plan->wanted[OUTPUT_LOSS])
+	if (none && plan->wanted[OUTPUT_LOSS] && !chunk->of->by_row)
 		elements.loss = result_place(chunk, &plan->outputs[OUTPUT_LOSS], &chunk->loss);
 	if (!plan->wanted[OUTPUT_GRAD])
 		return elements;
@@ -237,7 +275,7 @@ static struct elements elements_of(struct chunk *chunk)
 	elements.narrow_dtype = grad->dtype;
 	elements.n_narrow = chunk->n;
 	if (none)
-		elements.upstream = doubles(chunk, LOSS_ROLE_GRAD_OUTPUT, chunk->upstream);
+		elements.upstream = of_rows(chunk, LOSS_ROLE_GRAD_OUTPUT, chunk->upstream);
 	return elements;
 }
 
@@ -251,26 +289,58 @@ void element_put_grad(const struct loss_plan *plan, size_t i, double grad)
 
 static bool is_left_out(const struct loss_plan *plan, size_t i)
 {
+	if (!plan->loss->info.element_wise) /* by_row */
+		return plan_is_masked(plan, i / plan->classes);
 	return plan->present[LOSS_ROLE_MASK] && element_factor(plan, LOSS_ROLE_MASK, i) == 0.0;
 }
 
 /* Loss and gradient of an element that is left out. */
 static void put_nothing(const struct loss_plan *plan, size_t i)
 {
-	if (plan->wanted[OUTPUT_LOSS] && plan->reduction == REDUCTION_NONE)
+	bool by_element = plan->loss->info.element_wise;
+	if (by_element && plan->wanted[OUTPUT_LOSS] && plan->reduction == REDUCTION_NONE)
 		tensor_put(&plan->outputs[OUTPUT_LOSS], i, 0.0);
 	if (plan->wanted[OUTPUT_GRAD])
 		tensor_put(&plan->outputs[OUTPUT_GRAD], i, 0.0);
 }
 
-static void run_one_by_one(const struct loss_plan *plan, size_t first, size_t n,
-			   struct partial *partial, one_element_fn *one)
+/* The next loss, by_row: a row's is the sum of its elements' in their order, over their number.
+ * What is left out has added nothing. */
+static void add_to_row(struct chunk *chunk, double loss, struct partial *partial)
 {
-	for (size_t i = first; i < first + n; i++)
-		if (is_left_out(plan, i))
-			put_nothing(plan, i);
-		else
-			plan_put_loss(plan, i, one(plan, i), partial);
+	size_t classes = chunk->plan->classes;
+	sum_add(&chunk->losses, loss);
+	if (++chunk->c < classes)
+		return;
+	plan_put_loss(chunk->plan, chunk->r, sum_value(&chunk->losses) / (double)classes, partial);
+	chunk->r++;
+	chunk->c = 0;
+	chunk->losses = sum_from(0.0);
+}
+
+/* Element i of the input by itself. */
+static void run_one(struct chunk *chunk, size_t i, struct partial *partial)
+{
+	const struct loss_plan *plan = chunk->plan;
+	bool left_out = is_left_out(plan, i);
+	if (left_out)
+		put_nothing(plan, i);
+	double loss = left_out ? 0.0 : chunk->of->one(plan, i);
+	if (chunk->of->by_row)
+		add_to_row(chunk, loss, partial);
+	else if (!left_out)
+		plan_put_loss(plan, i, loss, partial);
+}
+
+/* What n elements from the chunk's element `at` on add, which are in `added`. */
+static void add_all(struct chunk *chunk, size_t at, size_t n, struct partial *partial)
+{
+	for (size_t i = at; chunk->of->by_row && i < at + n; i++)
+		add_to_row(chunk, chunk->added[i], partial);
+	if (!chunk->of->by_row && n == 1)
+		exact_feed_add(&partial->loss, chunk->plan->kernels, chunk->added[at]);
+	else if (!chunk->of->by_row)
+		exact_feed_add_all(&partial->loss.sum, chunk->plan->kernels, chunk->added + at, n);
 }
 
 /* n results to elements from i on of an output, unless they are there already, or the kernel has
@@ -341,7 +411,7 @@ static struct elements group_of(const struct elements *all, size_t at, size_t n)
 
 /* One element a lane, from the chunk's element `at` on: what is not regular is evaluated on its
  * own. */
-static void run_group(const struct chunk *chunk, const struct elements *all, size_t at,
+static void run_group(struct chunk *chunk, const struct elements *all, size_t at,
 		      struct partial *partial)
 {
 	size_t n = chunk->n - at < LANES ? chunk->n - at : LANES;
@@ -350,10 +420,9 @@ static void run_group(const struct chunk *chunk, const struct elements *all, siz
 	put_results(chunk, &group, at, n);
 	for (size_t lane = 0; lane < n; lane++)
 		if (elements_regular(&group, lane))
-			exact_feed_add(&partial->loss, chunk->plan->kernels, group.added[lane]);
+			add_all(chunk, at + lane, 1, partial);
 		else
-			run_one_by_one(chunk->plan, chunk->first + at + lane, 1, partial,
-				       chunk->of->one);
+			run_one(chunk, chunk->first + at + lane, partial);
 }
 
 /*
@@ -367,8 +436,7 @@ static void run_chunk(struct chunk *chunk, struct partial *partial)
 		chunk->plan->kernels->elements[chunk->of->kernel](&elements);
 		if (all_regular(&elements)) {
 			put_results(chunk, &elements, 0, chunk->n);
-			exact_feed_add_all(&partial->loss.sum, chunk->plan->kernels, chunk->added,
-					   chunk->n);
+			add_all(chunk, 0, chunk->n, partial);
 			return;
 		}
 	}
@@ -396,21 +464,15 @@ static size_t chunk_size(size_t left)
 	return most < LANES ? most : most / LANES * LANES;
 }
 
-static void run_chunks(const struct loss_plan *plan, size_t first, size_t n,
-		       struct partial *partial, const struct element_loss *loss)
+static void run_chunks(struct chunk *chunk, size_t first, size_t n, struct partial *partial)
 {
-	struct chunk chunk; /* its buffers stay as they are */
-	chunk.plan = plan;
-	chunk.wide = plan->tensors[LOSS_ROLE_INPUT].dtype == LOSS_F64;
-	chunk.masked = plan->present[LOSS_ROLE_MASK];
-	chunk.of = loss;
-	for (size_t done = 0; done < n; done += chunk.n) {
-		chunk.first = first + done;
-		chunk.n = chunk_size(n - done);
-		run_chunk(&chunk, partial);
-		for (size_t i = 0; chunk.masked && i < chunk.n; i++)
-			if (chunk.kept[i] == 0.0)
-				put_nothing(plan, chunk.first + i);
+	for (size_t done = 0; done < n; done += chunk->n) {
+		chunk->first = first + done;
+		chunk->n = chunk_size(n - done);
+		run_chunk(chunk, partial);
+		for (size_t i = 0; chunk->masked && i < chunk->n; i++)
+			if (chunk->kept[i] == 0.0)
+				put_nothing(chunk->plan, chunk->first + i);
 	}
 }
 
@@ -448,10 +510,20 @@ static void predict(const struct loss_plan *plan, size_t i, const struct element
 void element_rows(const struct loss_plan *plan, size_t first, size_t n, struct partial *partial,
 		  const struct element_loss *loss)
 {
+	struct chunk chunk; /* its buffers stay as they are */
+	size_t classes = loss->by_row ? plan->classes : 1;
+	chunk.plan = plan;
+	chunk.wide = plan->tensors[LOSS_ROLE_INPUT].dtype == LOSS_F64;
+	chunk.masked = plan->present[LOSS_ROLE_MASK];
+	chunk.of = loss;
+	chunk.r = first;
+	chunk.c = 0;
+	chunk.losses = sum_from(0.0);
 	if (loss->kernel < N_ELEMENT_KERNELS && kernels_take(plan))
-		run_chunks(plan, first, n, partial, loss);
+		run_chunks(&chunk, first * classes, n * classes, partial);
 	else
-		run_one_by_one(plan, first, n, partial, loss->one);
+		for (size_t i = first * classes; i < (first + n) * classes; i++)
+			run_one(&chunk, i, partial);
 	if (!plan->wanted[OUTPUT_ACCURACY] && !plan->wanted[OUTPUT_ECE])
 		return;
 	for (size_t i = first; i < first + n; i++)

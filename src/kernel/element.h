@@ -19,6 +19,9 @@ struct element_loss {
 	 * which is the more likely one where the input is above `even`. */
 	double (*positive)(double x);
 	double even;
+	/* Of a loss over classes, which are the last axis: its rows' losses are the means of their
+	 * elements'. The mask, grad_output and totals are then of rows. */
+	bool by_row;
 };
 
 /*

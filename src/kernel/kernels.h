@@ -20,5 +20,8 @@ loss_rows_fn huber_loss_rows;
 loss_rows_fn poisson_nll_loss_rows;
 loss_rows_fn gaussian_nll_loss_rows;
 loss_rows_fn quantile_loss_rows;
+loss_rows_fn multi_margin_loss_rows;
+loss_rows_fn multilabel_soft_margin_loss_rows;
+loss_rows_fn brier_score_rows;
 
 #endif

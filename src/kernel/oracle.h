@@ -161,6 +161,26 @@ long double oracle_focal_loss(const struct oracle_element *element, long double 
 long double oracle_focal_grad(const struct oracle_element *element, long double alpha,
 			      long double gamma, long double *largest);
 
+/* multilabel_soft_margin_loss of a row of n elements; its gradients are oracle_bce_grad's, over n.
+ */
+long double oracle_multilabel_loss(const struct oracle_element *elements, size_t n);
+
+/* multi_margin_loss of a row, y its class; and the gradient, n of them. */
+struct oracle_margin {
+	size_t y;
+	int p; /* 1 or 2 */
+	long double margin, weight, scale;
+};
+long double oracle_margin_loss(const struct oracle_row *row, const struct oracle_margin *target);
+void oracle_margin_grad(const struct oracle_row *row, const struct oracle_margin *target,
+			long double *grad);
+
+/* brier_score of a row; and the gradient, n of them, with the magnitudes of their largest terms. */
+long double oracle_brier_loss(const struct oracle_row *row, const struct oracle_softmax *softmax,
+			      size_t y);
+void oracle_brier_grad(const struct oracle_row *row, const struct oracle_softmax *softmax, size_t y,
+		       long double scale, long double *grad, long double *largest);
+
 /* Losses of numbers, x a prediction; pos_weight is never read, and weight only where the loss has
  * one. Where a loss or gradient is a sum, `largest` is the magnitude of its largest term. */
 long double oracle_mse_loss(const struct oracle_element *element);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "describe.h"
+#include "problem.h"
 #include "rows.h"
 #include "tensor.h"
 
@@ -141,6 +142,16 @@ static size_t any_class_count(struct random *random)
 #define LARGEST 12000       /* elements of a problem */
 #define LARGEST_GOLDEN 2000 /* of a family, where portable kernels are run by emulators */
 
+/* What losses have that leave no choice of it. */
+static void settle_form(struct case_draft *draft)
+{
+	const struct loss_row *loss = loss_row_of(draft->loss);
+	if (draft->by_class && loss_find_argument(draft->loss, "class_axis", 10) < 0)
+		draft->class_last = argument_presets(loss)->class_axis < 0;
+	if (loss->most_axes && draft->input.rank > loss->most_axes)
+		draft->input.rank = loss->most_axes;
+}
+
 static void draw_shape(struct case_draft *draft)
 {
 	struct random *random = &draft->random;
@@ -152,6 +163,7 @@ static void draw_shape(struct case_draft *draft)
 		draft->classes = draft->family->classes;
 	draft->class_last = shift || (draft->by_class && random_chance(random, 0.3));
 	input->rank = shift ? 3 : 1 + (int)random_below(random, 4);
+	settle_form(draft);
 	size_t room = (draft->family != NULL ? LARGEST_GOLDEN : LARGEST) / draft->classes;
 	int axis = draft->class_last ? input->rank - 1 : input->rank > 1;
 	for (int i = 0; i < input->rank; i++) {
@@ -201,7 +213,8 @@ static void draw_indices(struct case_draft *draft, struct loss_tensor *targets)
 	give_memory(draft, targets);
 	bool is_signed = loss_dtype_info(targets->dtype)->dtype_class == LOSS_CLASS_SIGNED;
 	int64_t half = size < 8 ? INT64_C(1) << (8 * size - 1) : INT64_MAX;
-	bool fits = draft->ignore_index >= -half && draft->ignore_index < half;
+	bool fits = draft->ignore_index >= -half && draft->ignore_index < half &&
+		    !loss_row_of(draft->loss)->counts_rows;
 	for (size_t r = 0; r < targets->count; r++) {
 		bool ignored = is_signed && fits && random_chance(&draft->random, 0.1);
 		int64_t y = (int64_t)random_below(&draft->random, classes);

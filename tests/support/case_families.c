@@ -131,5 +131,21 @@ const struct case_family case_families[] = {
 	FAMILY("plain", "quantile_loss", "", "loss grad"),
 	FAMILY("quantile", "quantile_loss", "quantile mask grad_output", "loss grad"),
 	FAMILY("mean", "quantile_loss", "denominator empty_mean grad_dtype totals", "loss grad"),
+
+	FAMILY("plain", "multi_margin_loss", "", "loss grad"),
+	FAMILY("power", "multi_margin_loss", "p margin weight mask grad_output", "loss grad"),
+	FAMILY("mean", "multi_margin_loss", "weight denominator empty_mean grad_dtype totals",
+	       "loss grad"),
+	FAMILY("groups", "multi_margin_loss", "groups n_groups weight mask", "loss " GROUPS),
+	FAMILY("plain", "multilabel_soft_margin_loss", "", "loss grad"),
+	FAMILY("weight", "multilabel_soft_margin_loss", "weight mask grad_output", "loss grad"),
+	FAMILY("mean", "multilabel_soft_margin_loss", "denominator empty_mean grad_dtype totals",
+	       "loss grad"),
+	FAMILY("groups", "multilabel_soft_margin_loss", "groups n_groups mask", "loss " GROUPS),
+	FAMILY("plain", "brier_score", "", "loss grad"),
+	FAMILY("ignored", "brier_score", "ignore_index mask grad_output", "loss grad"),
+	FAMILY("mean", "brier_score", "denominator empty_mean grad_dtype totals", "loss grad"),
+	FAMILY("groups", "brier_score", "groups n_groups mask ignore_index", "loss " GROUPS),
+	LONG("long", "brier_score", "", "loss grad"),
 };
 const size_t case_n_families = sizeof(case_families) / sizeof(case_families[0]);

@@ -30,6 +30,9 @@ static const struct {
 	{"poisson_nll_loss", expect_poisson},
 	{"gaussian_nll_loss", expect_gaussian},
 	{"quantile_loss", expect_quantile},
+	{"multi_margin_loss", expect_multi_margin},
+	{"multilabel_soft_margin_loss", expect_multilabel},
+	{"brier_score", expect_brier},
 };
 
 /* Where an output of rows stands in struct expect_row: a number, or one for each class. */

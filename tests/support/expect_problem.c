@@ -82,6 +82,7 @@ static void read_arguments(const struct loss_problem *given, struct expect_argum
 {
 	const struct loss_value *ignored = value_of(given, "ignore_index");
 	const struct loss_value *groups = value_of(given, "n_groups");
+	bool last = argument_presets(given->loss)->class_axis < 0;
 	*arguments = (struct expect_arguments){
 		.label_smoothing = (long double)number(given, "label_smoothing", 0),
 		.denominator = (long double)number(given, "denominator", 0),
@@ -93,6 +94,8 @@ static void read_arguments(const struct loss_problem *given, struct expect_argum
 		.gamma = (long double)number(given, "gamma", 0),
 		.k = (long double)number(given, "k", 0),
 		.ece_bins = (long double)number(given, "ece_bins", 15),
+		.margin = (long double)number(given, "margin", 1),
+		.p = (int)number(given, "p", 1),
 		.beta = (long double)number(given, "beta", 1),
 		.delta = (long double)number(given, "delta", 1),
 		.quantile = (long double)number(given, "quantile", 0.5),
@@ -101,7 +104,7 @@ static void read_arguments(const struct loss_problem *given, struct expect_argum
 		.full = number(given, "full", 0) != 0,
 		.shift = number(given, "shift", 0) != 0,
 		.log_target = number(given, "log_target", 0) != 0,
-		.class_last = number(given, "class_axis", 1) < 0,
+		.class_last = number(given, "class_axis", last ? -1 : 1) < 0,
 		.zero_empty_mean = strcmp(choice(given, "empty_mean", "nan"), "zero") == 0,
 		.wide = value_of(given, "grad_dtype") != NULL,
 		.ignore_index = ignored != NULL ? ignored->integer : -100,
@@ -187,7 +190,8 @@ long double expect_factor(const struct expect_problem *problem, loss_role role, 
 static bool is_ignored(const struct expect_problem *problem, size_t r)
 {
 	const struct loss_tensor *targets = problem->tensors[LOSS_ROLE_TARGETS];
-	if (problem->loss->element_wise || targets == NULL || problem->probabilities)
+	if (problem->loss->element_wise || targets == NULL || problem->probabilities ||
+	    loss_row_of(problem->loss)->counts_rows)
 		return false;
 	struct class_index y = tensor_class_index(targets, r);
 	int64_t ignored = problem->arguments.ignore_index;
@@ -224,6 +228,8 @@ long double expect_share(const struct expect_problem *problem, size_t r)
 {
 	const struct loss_tensor *weight = problem->tensors[LOSS_ROLE_WEIGHT];
 	long double share = expect_row_weight(problem, r);
+	if (loss_row_of(problem->loss)->counts_rows)
+		return share;
 	if (weight != NULL && !problem->loss->element_wise && !problem->probabilities)
 		share *= (long double)tensor_number(weight, expect_class(problem, r));
 	if (weight != NULL && loss_row_of(problem->loss)->weighs_mean)

@@ -8,7 +8,8 @@
 /* Arguments, with what they are worth where the loss does not have them. */
 struct expect_arguments {
 	long double label_smoothing, denominator, softcap, temperature, logit_scale, z_loss;
-	long double alpha, gamma, k, ece_bins, beta, delta, quantile, eps;
+	long double alpha, gamma, k, ece_bins, beta, delta, quantile, eps, margin;
+	int p;
 	bool log_input, full, shift, log_target, class_last, zero_empty_mean, wide;
 	int64_t ignore_index, n_groups;   /* n_groups: -1, not given */
 	const char *reduction, *ece_norm; /* the reduction that the legacy arguments leave */
@@ -40,6 +41,7 @@ expect_row_fn expect_cross_entropy, expect_nll_loss, expect_softmax, expect_log_
 expect_row_fn expect_bce_with_logits, expect_bce, expect_kl_div, expect_focal;
 expect_row_fn expect_mse, expect_l1, expect_smooth_l1, expect_huber, expect_quantile;
 expect_row_fn expect_poisson, expect_gaussian;
+expect_row_fn expect_multi_margin, expect_multilabel, expect_brier;
 
 /* ---------------------------------------------------------------- of the problem: expect_problem.c
  */

@@ -400,6 +400,22 @@ gaussian(const struct elements *all, const struct piece *at, bool grad)
 
 #include "element_wide_template.h"
 
+/* ---------------------------------------------------------------- exponentials alone */
+
+/* The part of x - max that rounding loses is carried into the exponential. */
+static void ISA(exponentials)(double *x, double *low, size_t n, double max)
+{
+	wd zero = wd_set(0.0), least = wd_set(-700.0);
+	for (size_t i = 0; i < n; i += DOUBLES) {
+		struct pair gap = wd_sum(wd_load(x + i), wd_set(-max)), e;
+		wd at = wd_max(least, gap.high);
+		e.high = wd_exp_parts(at, wd_set(WD_EXP_MAGIC), &e.low);
+		e.low += e.high * gap.low;
+		wd_store(x + i, wd_select_below(gap.high, least, zero, e.high));
+		wd_store(low + i, wd_select_below(gap.high, least, zero, e.low));
+	}
+}
+
 /* ---------------------------------------------------------------- all elements */
 
 __attribute__((always_inline)) static inline struct piece piece_at(const struct elements *all,

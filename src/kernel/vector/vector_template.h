@@ -80,6 +80,7 @@ const struct vector_kernels ISA(vector_kernels) = {
 	.focal = ISA(focal),
 	.widen = ISA(widen),
 	.scale = ISA(scale),
+	.exponentials = ISA(exponentials),
 	.elements =
 		{
 			[ELEMENT_BCE_WITH_LOGITS] = ISA(elements_bce_with_logits),
