@@ -14,6 +14,7 @@
 #define FIXTURE_FILES(X)                                                                           \
 	X(binary_cross_entropy)                                                                    \
 	X(binary_cross_entropy_with_logits)                                                        \
+	X(brier_score)                                                                             \
 	X(calibration)                                                                             \
 	X(cross_entropy_arguments)                                                                 \
 	X(cross_entropy_c)                                                                         \
@@ -37,6 +38,8 @@
 	X(mask)                                                                                    \
 	X(mask_elements)                                                                           \
 	X(mse_loss)                                                                                \
+	X(multi_margin_loss)                                                                       \
+	X(multilabel_soft_margin_loss)                                                             \
 	X(narrow_dtypes)                                                                           \
 	X(nll_loss)                                                                                \
 	X(odd)                                                                                     \
