@@ -31,6 +31,16 @@ bits_per_byte 0.388244
 EOF
 }
 
+# Whether a file holds what the forecasts come to.
+check_regression() {
+  diff "$1" - <<'EOF'
+nats 1.051045 of 4 hours
+degrees 0.625000
+quantile 0.1 loss 0.175000
+quantile 0.9 loss 0.100000
+EOF
+}
+
 count=0
 failed=0
 judge=check
@@ -80,7 +90,7 @@ shards() {
   fi
 }
 
-echo 1..15
+echo 1..16
 if ! start_server; then
   echo "Bail out! $lossd did not become ready: $(tail -n 1 "$scratch/log" 2>/dev/null)"
   exit 1
@@ -101,5 +111,7 @@ for name in libcurl safetensors oip; do
 done
 judge=check_documents
 example 'Python, documents' 'command -v python3' python3 "$examples/documents.py"
+judge=check_regression
+example 'Python, regression' 'command -v python3' python3 "$examples/regression.py"
 shards
 exit $((failed > 0))
