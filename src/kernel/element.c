@@ -4,32 +4,15 @@
 #include <string.h>
 
 #include "../calibration.h"
+#include "broadcast.h"
 #include "elementary.h"
 #include "half.h"
 
-/* ---------------------------------------------------------------- broadcasting */
-
-/* Where element i of the input finds its factor in a tensor that broadcasts to the input's shape.
- */
-static size_t broadcast(const struct loss_tensor *small, const struct loss_tensor *input, size_t i)
-{
-	if (small->count == input->count)
-		return i;
-	size_t index = 0;
-	size_t stride = 1;
-	for (int k = 1; k <= small->rank; k++) {
-		size_t n = small->shape[small->rank - k];
-		size_t at = i % input->shape[input->rank - k];
-		i /= input->shape[input->rank - k];
-		index += n == 1 ? 0 : at * stride;
-		stride *= n;
-	}
-	return index;
-}
+/* ---------------------------------------------------------------- reading */
 
 size_t element_place(const struct loss_plan *plan, loss_role role, size_t i)
 {
-	return broadcast(&plan->tensors[role], &plan->tensors[LOSS_ROLE_INPUT], i);
+	return broadcast_place(&plan->tensors[role], &plan->tensors[LOSS_ROLE_INPUT], i);
 }
 
 double element_factor(const struct loss_plan *plan, loss_role role, size_t i)
@@ -38,29 +21,6 @@ double element_factor(const struct loss_plan *plan, loss_role role, size_t i)
 		return 1.0;
 	return tensor_number(&plan->tensors[role], element_place(plan, role, i));
 }
-
-/*
- * Elements of the input, from any multiple of it on, that find their factors side by side, or all
- * in one place: the product of the last axes that the tensor shares, or of those that it lacks.
- */
-static size_t run_length(const struct loss_tensor *small, const struct loss_tensor *input,
-			 bool *in_one_place)
-{
-	size_t same = 1, one = 1;
-	bool all_same = true, all_one = true;
-	for (int k = 1; k <= input->rank; k++) {
-		size_t n = input->shape[input->rank - k];
-		size_t m = k <= small->rank ? small->shape[small->rank - k] : 1;
-		all_same = all_same && m == n;
-		all_one = all_one && m == 1;
-		same *= all_same ? n : 1;
-		one *= all_one ? n : 1;
-	}
-	*in_one_place = one > same;
-	return one > same ? one : same;
-}
-
-/* ---------------------------------------------------------------- reading */
 
 /* Elements that go through a kernel at a time: some ten buffers of them fit a first-level cache. */
 #define CHUNK_ELEMENTS ((size_t)512)
@@ -123,12 +83,13 @@ static void spread(const struct chunk *chunk, const struct loss_tensor *small, d
 	const struct loss_plan *plan = chunk->plan;
 	const struct loss_tensor *input = &plan->tensors[LOSS_ROLE_INPUT];
 	bool in_one_place;
-	size_t length = run_length(small, input, &in_one_place);
+	size_t length = broadcast_run(small, input, &in_one_place);
 	for (size_t done = 0, run; done < chunk->n; done += run) {
 		size_t i = chunk->first + done;
 		size_t left = length - i % length;
 		run = left < chunk->n - done ? left : chunk->n - done;
-		widen(plan, small, broadcast(small, input, i), in_one_place ? 1 : run, to + done);
+		widen(plan, small, broadcast_place(small, input, i), in_one_place ? 1 : run,
+		      to + done);
 		for (size_t k = 1; in_one_place && k < run; k++)
 			to[done + k] = to[done];
 	}
@@ -464,9 +425,15 @@ static size_t chunk_size(size_t left)
 	return most < LANES ? most : most / LANES * LANES;
 }
 
+/* Whether to go on once so many elements are done: a row, by_row, may have many millions. */
+static bool goes_on(const struct loss_plan *plan, size_t done, size_t n)
+{
+	return done < n && (done % CANCEL_CLASSES != 0 || !plan_is_cancelled(plan));
+}
+
 static void run_chunks(struct chunk *chunk, size_t first, size_t n, struct partial *partial)
 {
-	for (size_t done = 0; done < n; done += chunk->n) {
+	for (size_t done = 0; goes_on(chunk->plan, done, n); done += chunk->n) {
 		chunk->first = first + done;
 		chunk->n = chunk_size(n - done);
 		run_chunk(chunk, partial);
@@ -522,8 +489,8 @@ void element_rows(const struct loss_plan *plan, size_t first, size_t n, struct p
 	if (loss->kernel < N_ELEMENT_KERNELS && kernels_take(plan))
 		run_chunks(&chunk, first * classes, n * classes, partial);
 	else
-		for (size_t i = first * classes; i < (first + n) * classes; i++)
-			run_one(&chunk, i, partial);
+		for (size_t i = 0; goes_on(plan, i, n * classes); i++)
+			run_one(&chunk, first * classes + i, partial);
 	if (!plan->wanted[OUTPUT_ACCURACY] && !plan->wanted[OUTPUT_ECE])
 		return;
 	for (size_t i = first; i < first + n; i++)
