@@ -13,6 +13,7 @@
 #include "layout.h"
 #include "results.h"
 #include "scalars.h"
+#include "sequences.h"
 #include "shapes.h"
 #include "state.h"
 #include "values.h"
@@ -103,9 +104,9 @@ static const char *output_name(const struct loss_info *loss, enum output id)
 }
 
 _Static_assert(N_OUTPUTS <= LOSS_MAX_OUTPUTS, "a result has room for every output");
-_Static_assert(N_ARGUMENTS <= 8 * sizeof(unsigned), "a problem has a bit for every argument");
+_Static_assert(N_ARGUMENTS <= 64, "a problem has a bit for every argument");
 
-static void warn(struct loss_plan *plan, const char *warning)
+void plan_warn(struct loss_plan *plan, const char *warning)
 {
 	assert(plan->n_warnings < LOSS_MAX_WARNINGS);
 	plan->warnings[plan->n_warnings++] = warning;
@@ -120,6 +121,8 @@ static void settle_reduction(struct loss_plan *plan)
 	plan->reduction = (enum reduction)args->reduction;
 	if (plan->reduction == REDUCTION_ELEMENTWISE_MEAN)
 		plan->reduction = REDUCTION_MEAN;
+	else if (plan->reduction > REDUCTION_ELEMENTWISE_MEAN)
+		plan->reduction = plan->loss->own_reduction;
 	if (has_reduce && !args->reduce)
 		plan->reduction = REDUCTION_NONE;
 	else if (has_average && !args->size_average)
@@ -133,26 +136,27 @@ static void warn_of_groups(struct loss_plan *plan)
 	bool groups = plan->present[LOSS_ROLE_GROUPS], bytes = plan->present[LOSS_ROLE_BYTES];
 	bool bits = plan->wanted[OUTPUT_BITS_PER_BYTE];
 	if (groups && !groups_are_wanted(plan) && !(bits && bytes_are_by_group(plan)))
-		warn(plan, "groups has no effect unless outputs has \"group_loss_sum\", "
-			   "\"group_denominator\", \"group_counted\" or \"group_loss\"");
+		plan_warn(plan, "groups has no effect unless outputs has \"group_loss_sum\", "
+				"\"group_denominator\", \"group_counted\" or \"group_loss\"");
 	if (bytes && !bits)
-		warn(plan, "bytes has no effect unless outputs has \"bits_per_byte\"");
+		plan_warn(plan, "bytes has no effect unless outputs has \"bits_per_byte\"");
 	if (!groups && argument_given(&plan->args, ARGUMENT_N_GROUPS))
-		warn(plan, "n_groups has no effect without groups");
+		plan_warn(plan, "n_groups has no effect without groups");
 }
 
 static void warn_of_arguments(struct loss_plan *plan)
 {
 	const struct loss_args *args = &plan->args;
 	if (argument_given(args, ARGUMENT_REDUCE) || argument_given(args, ARGUMENT_SIZE_AVERAGE))
-		warn(plan, "size_average and reduce are deprecated and override reduction; use "
-			   "reduction");
+		plan_warn(plan,
+			  "size_average and reduce are deprecated and override reduction; use "
+			  "reduction");
 	else if (args->reduction == REDUCTION_ELEMENTWISE_MEAN)
-		warn(plan, "reduction \"elementwise_mean\" is deprecated; use \"mean\"");
+		plan_warn(plan, "reduction \"elementwise_mean\" is deprecated; use \"mean\"");
 	if (argument_given(args, ARGUMENT_DENOMINATOR) && plan->reduction != REDUCTION_MEAN)
-		warn(plan, "denominator has no effect unless reduction is \"mean\"");
+		plan_warn(plan, "denominator has no effect unless reduction is \"mean\"");
 	if (plan->present[LOSS_ROLE_GRAD_OUTPUT] && !plan->wanted[OUTPUT_GRAD])
-		warn(plan, "grad_output has no effect unless outputs has \"grad\"");
+		plan_warn(plan, "grad_output has no effect unless outputs has \"grad\"");
 	if (plan_has_groups_or_bytes(plan) || argument_given(args, ARGUMENT_N_GROUPS))
 		warn_of_groups(plan);
 }
@@ -172,7 +176,7 @@ static loss_status warn_of_idle_arguments(struct loss_plan *plan, struct loss_ar
 					  row->info.name, output_name(loss, row->serves));
 		if (!warning)
 			return loss_arena_failure(arena, err);
-		warn(plan, warning);
+		plan_warn(plan, warning);
 	}
 	return LOSS_OK;
 }
@@ -328,7 +332,7 @@ static void settle_divisor(struct loss_plan *plan)
 {
 	plan->ignored = plan->rows - plan->counted;
 	bool given = argument_given(&plan->args, ARGUMENT_DENOMINATOR);
-	bool natural = plan->reduction == REDUCTION_BATCHMEAN ||
+	bool natural = plan->reduction > REDUCTION_ELEMENTWISE_MEAN ||
 		       (plan->reduction == REDUCTION_MEAN && !given);
 	plan->divisor = plan->denominator;
 	if (!natural) {
@@ -374,7 +378,8 @@ static loss_status check(struct loss_plan *plan, const struct loss_problem *prob
 	TRY(check_gamma(plan, err));
 	TRY(settle_k(plan, err));
 	TRY(check_n_groups(plan, err));
-	return check_outputs(plan, problem, err);
+	TRY(check_outputs(plan, problem, err));
+	return plan->loss->check ? plan->loss->check(plan, err) : LOSS_OK;
 }
 
 /* Of more groups than this not even their number of rows could be written down. */
@@ -436,6 +441,7 @@ loss_status loss_plan_create(const struct loss_problem *problem, struct loss_are
 		TRY(groups_list(plan, arena, err));
 		TRY(bytes_count(plan, err));
 	}
+	TRY(sequences_make(plan, arena, err));
 	settle_divisor(plan);
 	layout_settle(plan);
 	warn_of_arguments(plan);

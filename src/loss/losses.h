@@ -10,6 +10,10 @@
 
 LOSS_API_BEGIN
 
+/* Of rows' losses: the minimum, 0.001, 0.01, 0.05, 0.1, 0.5, 0.9, 0.95, 0.99, 0.999, the maximum.
+ */
+#define LOSS_N_QUANTILES 11
+
 /*
  * What shape a tensor or an output has. The rows of a loss over classes are its input without the
  * class axis; those of an element-wise loss are the input's elements.
@@ -24,6 +28,7 @@ typedef enum loss_extent {
 	LOSS_EXTENT_LOSS,           /* the rows' where reduction is none, else () */
 	LOSS_EXTENT_GROUPS,         /* (G): an entry for each group */
 	LOSS_EXTENT_ROWS_OR_GROUPS, /* the rows', or (G) beside the tensor groups */
+	LOSS_EXTENT_QUANTILES,      /* (LOSS_N_QUANTILES) */
 	/* As LOSS_EXTENT_BROADCAST, or the input's without its last axis: one for all of that. */
 	LOSS_EXTENT_BROADCAST_ROWS,
 } loss_extent;
@@ -114,6 +119,7 @@ typedef enum loss_need {
 	LOSS_NEEDS_GRAD_OUTPUT = 2, /* the tensor grad_output */
 	LOSS_NEEDS_GROUPS = 4,      /* the tensor groups */
 	LOSS_NEEDS_BYTES = 8,       /* the tensor bytes */
+	LOSS_NEEDS_OWN_1 = 16,      /* the loss's first tensor of its own */
 } loss_need;
 
 struct loss_output_info {

@@ -162,7 +162,7 @@ static const struct said names[] = {
 	 "outputs[0] is \"zz\", which cross_entropy does not have; there are loss, grad, "
 	 "log_probs, probs, lse, entropy, z_loss, predicted, correct, rank, accuracy, "
 	 "topk_accuracy, perplexity, ece, group_loss_sum, group_denominator, group_counted, "
-	 "group_loss and bits_per_byte"},
+	 "group_loss, bits_per_byte and loss_quantiles"},
 	{"cross_entropy",
 	 "{\"logits\": [[1, 2, 3], [4, 5, 6]], \"targets\": [0, 1], \"outputs\": [\"top_k\"]}",
 	 "outputs[0] is \"top_k\", which cross_entropy does not have; use \"topk_accuracy\": the "

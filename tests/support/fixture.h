@@ -35,6 +35,7 @@
 	X(legacy_arguments)                                                                        \
 	X(log_softmax)                                                                             \
 	X(logit_scale)                                                                             \
+	X(loss_quantiles)                                                                          \
 	X(mask)                                                                                    \
 	X(mask_elements)                                                                           \
 	X(mse_loss)                                                                                \
@@ -45,6 +46,7 @@
 	X(odd)                                                                                     \
 	X(outputs)                                                                                 \
 	X(poisson_nll_loss)                                                                        \
+	X(policy_gradient)                                                                         \
 	X(quantile_loss)                                                                           \
 	X(row_weight)                                                                              \
 	X(sigmoid_focal_loss)                                                                      \

@@ -306,6 +306,8 @@ static void hints_of_losses(void **state)
 		{"nll", CALLED("nll_loss")},
 		{"torch.nn.KLDivLoss", CALLED("kl_div")},
 		{"focal_loss", CALLED("sigmoid_focal_loss")},
+		{"ppo", CALLED("policy_gradient")},
+		{"GRPOLoss", CALLED("policy_gradient")},
 		{"LogSoftmax", CALLED("log_softmax")},
 		{"softmx", "the nearest is \"softmax\""},
 		{"cross_entropi", "the nearest is \"cross_entropy\""},
