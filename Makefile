@@ -187,7 +187,7 @@ $(BUILD)/tests/fault/interposer.so: tests/fault/interposer.c $(BUILD)/flags
 	$(Q)$(CC) -std=c17 -D_GNU_SOURCE -O2 -g1 -fPIC -shared $(WARNINGS) -o $@ $<
 
 # Prints hashes of results; needs nothing but libloss, so that it can be cross-compiled.
-$(BUILD)/tests/isa/hashes: $(addprefix $(BUILD)/tests/,isa/hashes.o support/cases.o support/case_draft.o support/case_arguments.o support/case_groups.o support/case_families.o support/rows.o support/random.o) $(INSIDE)
+$(BUILD)/tests/isa/hashes: $(addprefix $(BUILD)/tests/,isa/hashes.o support/cases.o support/case_draft.o support/case_arguments.o support/case_groups.o support/case_teacher.o support/case_families.o support/rows.o support/random.o) $(INSIDE)
 	@echo "  LD $@"
 	$(Q)$(CC) $(ALL_CFLAGS) $(LINK_MODE) -o $@ $^ -lm
 
@@ -272,6 +272,14 @@ $(PACKAGE)/bin/lossd: $(SERVER_OBJ) $(BUILD)/libloss.a
 .PHONY: python-package
 python-package: $(PACKAGE_TREE)
 
+# For other machines: with the shared libraries that it needs, of which the C library must be as new as here.
+DIST ?= dist
+.PHONY: wheel sdist
+wheel: setup-wheel
+	@BUILD=$(BUILD) $(PYTHON) api/python/backend.py wheel $(DIST)
+sdist:
+	@$(PYTHON) api/python/backend.py sdist $(DIST)
+
 # ---------------------------------------------------------------- install
 
 PREFIX  ?= /usr/local
@@ -325,12 +333,12 @@ uninstall:
 # ---------------------------------------------------------------- run and test
 
 .PHONY: setup-run setup-test setup-tsan setup-lint setup-neon setup-fuzz setup-interop setup-clients setup-proxies setup-prometheus \
-	setup-attack setup-mutation
+	setup-attack setup-mutation setup-wheel
 setup-run:
 	@.ci/packages build run
 setup-test:
 	@.ci/packages build test
-setup-attack:
+setup-attack setup-wheel:
 	@.ci/packages build python
 setup-mutation:
 	@.ci/packages build test python

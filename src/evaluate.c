@@ -11,6 +11,7 @@
 #include "plan.h"
 #include "quantiles.h"
 #include "sequences.h"
+#include "shapes.h"
 #include "state.h"
 #include "team.h"
 
@@ -136,7 +137,8 @@ static bool has_row_entries(const struct loss_plan *plan, const struct loss_tens
 	bool loss = tensor->extent == LOSS_EXTENT_LOSS && plan->reduction == REDUCTION_NONE;
 	return plan->present[tensor->role] &&
 	       (loss || tensor->extent == LOSS_EXTENT_ROWS ||
-		tensor->extent == LOSS_EXTENT_TARGETS); /* of indices, where rows stream */
+		tensor->extent == LOSS_EXTENT_LISTED || /* of both, where rows stream, */
+		tensor->extent == LOSS_EXTENT_TARGETS); /* only the one of indices */
 }
 
 /* Of an output that has axes. */
@@ -164,8 +166,10 @@ static void make_view(const struct loss_plan *plan, size_t first, size_t n, cons
 		const struct loss_tensor_info *info = &plan->loss->info.tensors[i];
 		if (has_row_entries(plan, info))
 			skip(&view->tensors[info->role],
-			     info->extra_axis ? first * plan->extra : first);
+			     shapes_have_extra(plan, info) ? first * plan->extra : first);
 	}
+	if (plan->listed)
+		view->listed += first * plan->extra;
 	for (size_t i = 0; i < plan->n_outputs; i++) {
 		const struct output_row *output = plan->requested[i];
 		if (plan->outputs[output->id].rank > 0 && is_of_rows(output->info.extent))
@@ -306,6 +310,7 @@ static double reduced_loss(const struct loss_plan *plan, struct sum loss)
 	return mean_of(loss, (struct sum){plan->divisor, plan->divisor_low});
 }
 
+/* Also of rows where another model is as right. */
 static double accuracy(const struct loss_plan *plan, struct partial *total)
 {
 	return (double)total->correct / (double)plan->counted;
@@ -347,13 +352,10 @@ static const struct {
 	enum output output;
 	double (*value)(const struct loss_plan *plan, struct partial *total);
 } summaries[] = {
-	{OUTPUT_ACCURACY, accuracy},
-	{OUTPUT_TOPK_ACCURACY, topk_accuracy},
-	{OUTPUT_PERPLEXITY, perplexity},
-	{OUTPUT_ECE, ece},
-	{OUTPUT_BITS_PER_BYTE, bits_per_byte},
-	{OUTPUT_CLIP_FRACTION, clip_fraction},
-	{OUTPUT_KL, kl},
+	{OUTPUT_ACCURACY, accuracy},           {OUTPUT_TOPK_ACCURACY, topk_accuracy},
+	{OUTPUT_PERPLEXITY, perplexity},       {OUTPUT_ECE, ece},
+	{OUTPUT_BITS_PER_BYTE, bits_per_byte}, {OUTPUT_AGREEMENT, accuracy},
+	{OUTPUT_CLIP_FRACTION, clip_fraction}, {OUTPUT_KL, kl},
 };
 
 static struct sum z_loss_of(const struct loss_plan *plan, struct partial *total)

@@ -8,6 +8,7 @@
 #include "names.h"
 #include "policy.h"
 #include "problem.h"
+#include "teachers.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -45,6 +46,20 @@ static const char *const objectives[] = {
 	[OBJECTIVE_DRO] = "dro",
 	[OBJECTIVE_REINFORCE] = "reinforce",
 	[N_OBJECTIVES] = NULL,
+};
+static const char *const kinds[] = {
+	[KIND_FORWARD] = "forward",
+	[KIND_REVERSE] = "reverse",
+	[KIND_JSD] = "jsd",
+	[KIND_CROSS_ENTROPY] = "cross_entropy",
+	NULL,
+};
+static const char *const tails[] = {
+	[TAIL_BUCKET] = "bucket",
+	[TAIL_IGNORE] = "ignore",
+	[TAIL_RENORMALIZE] = "renormalize",
+	[TAIL_RESTRICT] = "restrict",
+	NULL,
 };
 static const char *const ece_norms[] = {[ECE_L1] = "l1", [ECE_L2] = "l2", [ECE_MAX] = "max", NULL};
 
@@ -200,6 +215,31 @@ ROW(kl_weight) = {FIELD(KL_WEIGHT, kl_weight), DEFAULT(0.0), .info.range = FROM_
 			 "Adds this times an estimate of the divergence from the reference, "
 			 "exp(d) - d - 1 with d = reference_log_probs - log_prob.")};
 
+ROW(kind) = {
+	FIELD(KIND, kind), DEFAULT_CHOICE("forward"),
+	CHOICE("kind", kinds,
+	       "With p the teacher and q the student: forward is KL(p, q), reverse KL(q, p), jsd "
+	       "the generalized Jensen-Shannon divergence of beta, cross_entropy -sum p log q.")};
+ROW(jsd_beta) = {FIELD(BETA, beta), DEFAULT(0.5),
+		 .advice = "instead of 0 take kind \"forward\", instead of 1 \"reverse\"",
+		 .info.range = {.min = 0.0, .max = 1.0, .min_excluded = true, .max_excluded = true},
+		 NUMBER("beta",
+			"Of jsd: beta KL(p, m) + (1 - beta) KL(q, m), m = beta p + (1 - beta) q. "
+			"Instead of 0 there is the kind forward, instead of 1 reverse.")};
+ROW(temperature_squared) = {FIELD(TEMPERATURE_SQUARED, temperature_squared), DEFAULT(false),
+			    BOOLEAN("temperature_squared",
+				    "Multiplies the divergence by the square of the temperature.")};
+ROW(tail) = {
+	FIELD(TAIL, tail), DEFAULT_CHOICE("bucket"),
+	CHOICE("tail", tails,
+	       "Of teachers that list some classes, what becomes of the others: bucket makes one "
+	       "class of them, ignore leaves them out, renormalize makes the teacher's listed "
+	       "probabilities add up to 1, restrict both sides'.")};
+ROW(hard_weight) = {
+	FIELD(HARD_WEIGHT, hard_weight), DEFAULT(0.0), .info.range = {.min = 0.0, .max = 1.0},
+	NUMBER("hard_weight", "The share of the cross entropy with targets, at temperature 1; the "
+			      "divergence has the rest.")};
+
 /* What arguments come to that are not given; nothing changes by those that a loss does not have.
  * What losses differ in stands apart. */
 #define USUAL                                                                                      \
@@ -214,6 +254,8 @@ static const struct loss_args focal_presets = {USUAL, .class_axis = 1, .reductio
 static const struct loss_args policy_presets = {
 	USUAL,           .class_axis = 1,  .reduction = REDUCTION_MEAN,
 	.clip_low = 0.2, .clip_high = 0.2, .beta = 0.05};
+static const struct loss_args divergence_presets = {USUAL, .class_axis = 1,
+						    .reduction = REDUCTION_MEAN, .beta = 0.5};
 
 const struct loss_args *argument_presets(const struct loss_row *loss)
 {
@@ -271,6 +313,13 @@ static const struct loss_argument_info *const policy_arguments[] = {
 	&shift.info,
 	&logit_scale.info,
 	&n_groups.info,
+};
+
+static const struct loss_argument_info *const divergence_arguments[] = {
+	&reduction.info,  &ignore_index.info, OUR_REDUCTION_ARGUMENTS, &class_axis.info,
+	&grad_dtype.info, &softcap.info,      &temperature.info,       &logit_scale.info,
+	&n_groups.info,   &kind.info,         &jsd_beta.info,          &temperature_squared.info,
+	&tail.info,       &hard_weight.info,
 };
 
 /* ---------------------------------------------------------------- outputs */
@@ -359,6 +408,21 @@ static const struct output_row
 			   "the divergence of the sampling from the logits; NaN when there are "
 			   "none.");
 
+static const struct output_row
+	agrees = OUTPUT(AGREES, "agrees", BOOL, ROWS, NOTHING,
+			"Whether student and teacher predict the same class, of equal ones the "
+			"lowest; false for rows that do not count."),
+	agreement = OUTPUT(AGREEMENT, "agreement", F64, SCALAR, NOTHING,
+			   "The share of counted rows that agree; NaN when there are none."),
+	teacher_entropy =
+		OUTPUT(TEACHER_ENTROPY, "teacher_entropy", OF_RESULTS, ROWS, NOTHING,
+		       "The entropy of the teacher in nats; NaN where it lists some classes, "
+		       "and for rows that do not count."),
+	delta_prob =
+		OUTPUT(DELTA_PROB, "delta_prob", OF_RESULTS, ROWS, TARGETS,
+		       "The target's probability, the student's minus the teacher's; NaN where "
+		       "the teacher does not list it, and for rows that do not count.");
+
 #define GROUP_OUTPUTS                                                                              \
 	&group_loss_sum.info, &group_denominator.info, &group_counted.info, &group_loss.info
 
@@ -389,6 +453,11 @@ static const struct loss_output_info *const softmax_outputs[] = {
 static const struct loss_output_info *const policy_outputs[] = {
 	&loss_output.info, &grad.info,      &log_prob.info, &ratio_output.info, &clip_fraction.info,
 	&entropy.info,     &kl_output.info, &lse.info,      &predicted.info,    GROUP_OUTPUTS,
+};
+
+static const struct loss_output_info *const divergence_outputs[] = {
+	&loss_output.info, &grad.info,   &lse.info,       &entropy.info,         &predicted.info,
+	GROUP_OUTPUTS,     &agrees.info, &agreement.info, &teacher_entropy.info, &delta_prob.info,
 };
 
 /* ---------------------------------------------------------------- tensors */
@@ -510,6 +579,29 @@ static const struct loss_tensor_info policy_tensors[] = {
 	GRAD_OUTPUT(LOSS),
 };
 
+static const struct loss_tensor_info divergence_tensors[] = {
+	INPUT("logits", "Unnormalised scores of the student."),
+	TENSOR("teacher_logits", OWN_1, false, LOSS_FLOAT_DTYPES, LOSS_KIND_NUMBER, INPUT,
+	       "Unnormalised scores of the teacher."),
+	{.name = "teacher_indices",
+	 .role = LOSS_ROLE_OWN_2,
+	 .dtypes = LOSS_INTEGER_DTYPES,
+	 .kinds = LOSS_KIND_INDEX,
+	 .extent = LOSS_EXTENT_ROWS,
+	 .extra_axis = true,
+	 .range = {.min = -1.0},
+	 .help = "The classes that the teacher lists, in any order, none twice; -1 is an empty "
+		 "place."},
+	TENSOR("teacher_log_probs", OWN_3, false, LOSS_FLOAT_DTYPES, LOSS_KIND_NUMBER, LISTED,
+	       "Logarithms of the teacher's probabilities, of all classes or of teacher_indices."),
+	TENSOR("targets", TARGETS, false, LOSS_INTEGER_DTYPES, LOSS_KIND_INDEX, ROWS,
+	       "Class indices."),
+	ROW_WEIGHT,
+	MASK(ROWS),
+	GROUPS,
+	GRAD_OUTPUT(LOSS),
+};
+
 /* ---------------------------------------------------------------- losses */
 
 #define TABLES(tensors_, arguments_, outputs_)                                                     \
@@ -598,6 +690,18 @@ static const struct loss_row loss_table[] = {
 		.own_reduction = REDUCTION_SEQUENCE_MEAN,
 		.check = policy_check,
 		.rows = policy_gradient_rows,
+	},
+	{
+		.info = {.name = "divergence",
+			 .has_totals = true,
+			 .summary = "How far a student's logits are from a teacher's, or from the "
+				    "classes that a teacher lists.",
+			 TABLES(divergence_tensors, divergence_arguments, divergence_outputs)},
+		.presets = &divergence_presets,
+		.wide = true,
+		.fields = teachers_check_fields,
+		.elements = teachers_check_elements,
+		.rows = divergence_rows,
 	},
 };
 

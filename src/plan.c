@@ -106,12 +106,6 @@ static const char *output_name(const struct loss_info *loss, enum output id)
 _Static_assert(N_OUTPUTS <= LOSS_MAX_OUTPUTS, "a result has room for every output");
 _Static_assert(N_ARGUMENTS <= 64, "a problem has a bit for every argument");
 
-void plan_warn(struct loss_plan *plan, const char *warning)
-{
-	assert(plan->n_warnings < LOSS_MAX_WARNINGS);
-	plan->warnings[plan->n_warnings++] = warning;
-}
-
 /* The legacy arguments decide if one of them is given, as in PyTorch. */
 static void settle_reduction(struct loss_plan *plan)
 {
@@ -366,6 +360,8 @@ static loss_status check(struct loss_plan *plan, const struct loss_problem *prob
 	TRY(check_dtypes(problem, errors_into(err, arena)));
 	TRY(check_presence(problem, errors_into(err, arena)));
 	TRY(check_needs(problem, err));
+	if (plan->loss->fields)
+		TRY(plan->loss->fields(plan, err));
 	if (problem->ones_are_scalars)
 		scalars_shrink(plan);
 	TRY(shapes_check(plan, errors_into(err, arena)));
@@ -392,15 +388,26 @@ static bool input_is_awaited(const struct loss_plan *plan)
 	return input->count > 0 && !input->data;
 }
 
+/* Whether there is such a tensor, which is as large as the input. */
+static bool has_input_shape(const struct loss_plan *plan, const struct loss_tensor_info *info)
+{
+	bool listed = info->extent == LOSS_EXTENT_LISTED && !shapes_have_extra(plan, info);
+	return plan->present[info->role] && (listed || info->extent == LOSS_EXTENT_INPUT);
+}
+
 /*
  * Whether rows can be evaluated one after the other, each knowing nothing of the input but itself.
- * There must be targets: what is reserved for rows is then bounded by bytes that have come.
+ * There must be targets, or what has an extra axis: what is reserved for rows is then bounded by
+ * bytes that have come.
  */
 static bool rows_stand_alone(const struct loss_plan *plan)
 {
-	bool alone = !plan->loss->info.element_wise && plan->inner == 1 &&
-		     plan->target_kind == TARGETS_INDICES &&
-		     !range_is_bounded(&plan->loss->info.tensors[0].range);
+	const struct loss_info *loss = &plan->loss->info;
+	bool alone = !loss->element_wise && plan->inner == 1 &&
+		     (plan->target_kind == TARGETS_INDICES || plan->extra > 0) &&
+		     !range_is_bounded(&loss->tensors[0].range);
+	for (size_t i = 1; i < loss->n_tensors; i++)
+		alone = alone && !has_input_shape(plan, &loss->tensors[i]);
 	for (size_t i = 0; i < plan->n_outputs; i++)
 		alone = alone && plan->requested[i]->info.extent != LOSS_EXTENT_INPUT;
 	return alone;
@@ -437,6 +444,8 @@ loss_status loss_plan_create(const struct loss_problem *problem, struct loss_are
 	if (plan->streams && !rows_stand_alone(plan))
 		return LOSS_OK;
 	TRY(values_check(plan, err));
+	if (plan->loss->elements)
+		TRY(plan->loss->elements(plan, arena, err));
 	if (plan_has_groups_or_bytes(plan)) {
 		TRY(groups_list(plan, arena, err));
 		TRY(bytes_count(plan, err));

@@ -10,6 +10,8 @@
 
 #include <string.h>
 
+#include <assert.h>
+
 #include "cpu.h"
 #include "exact_feed.h"
 #include "kernel/transform.h"
@@ -112,7 +114,10 @@ struct loss_plan {
 	double *row_nlls;   /* -log p of each target, for bytes of groups; NULL likewise */
 	double *row_plain; /* the losses without the rows' own weights, for quantiles; NULL likewise
 			    */
-	bool keeps_rows;   /* what rows add is written down: by plan_keep_losses */
+	/* Of tensors with an extra axis that are class indices: for each row that counts their K
+	 * places in the order of the classes, those that are empty last. NULL: nothing asks. */
+	uint32_t *listed;
+	bool keeps_rows; /* what rows add is written down: by plan_keep_losses */
 
 	const struct loss_row *loss;
 	const struct vector_kernels *kernels;
@@ -158,7 +163,12 @@ struct loss_plan {
 };
 
 /* Adds a warning to the reply. */
-void plan_warn(struct loss_plan *plan, const char *warning);
+
+static inline void plan_warn(struct loss_plan *plan, const char *warning)
+{
+	assert(plan->n_warnings < LOSS_MAX_WARNINGS);
+	plan->warnings[plan->n_warnings++] = warning; /* static, or in the arena */
+}
 
 /* Whether it is one of the outputs that the loss offers. */
 bool loss_has_output(const struct loss_row *loss, enum output id);

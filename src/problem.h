@@ -34,6 +34,8 @@ enum objective {
 	OBJECTIVE_REINFORCE,
 	N_OBJECTIVES
 };
+enum divergence_kind { KIND_FORWARD, KIND_REVERSE, KIND_JSD, KIND_CROSS_ENTROPY };
+enum tail { TAIL_BUCKET, TAIL_IGNORE, TAIL_RENORMALIZE, TAIL_RESTRICT };
 
 /* Every argument of every loss. losses.c has a row for each, and one more where losses differ in
  * its choices or its default. */
@@ -63,8 +65,12 @@ enum argument {
 	ARGUMENT_OBJECTIVE,
 	ARGUMENT_CLIP_LOW,
 	ARGUMENT_CLIP_HIGH,
-	ARGUMENT_BETA,
 	ARGUMENT_KL_WEIGHT,
+	ARGUMENT_KIND,
+	ARGUMENT_BETA,
+	ARGUMENT_TEMPERATURE_SQUARED,
+	ARGUMENT_TAIL,
+	ARGUMENT_HARD_WEIGHT,
 	ARGUMENT_DELTA,
 	ARGUMENT_QUANTILE,
 	ARGUMENT_LOG_INPUT,
@@ -103,6 +109,10 @@ struct loss_args {
 	double clip_low, clip_high;
 	double beta;
 	double kl_weight;
+	size_t kind; /* enum divergence_kind */
+	bool temperature_squared;
+	size_t tail; /* enum tail */
+	double hard_weight;
 	double delta;
 	double quantile;
 	bool log_input;
@@ -144,6 +154,10 @@ enum output {
 	OUTPUT_RATIO,
 	OUTPUT_CLIP_FRACTION,
 	OUTPUT_KL,
+	OUTPUT_AGREES,
+	OUTPUT_AGREEMENT,
+	OUTPUT_TEACHER_ENTROPY,
+	OUTPUT_DELTA_PROB,
 	N_OUTPUTS
 };
 
@@ -168,11 +182,18 @@ struct argument_row {
 	double preset;      /* its default, where there is one */
 	enum output serves; /* the output that it is about; OUTPUT_LOSS: all */
 	bool apart;         /* parts of one whole may differ in it: state.h */
+	const char *advice; /* what else to say of a value out of range, or NULL */
 };
 struct output_row {
 	struct loss_output_info info;
 	enum output id;
 };
+/* What the table does not say of a loss: which tensors and arguments go together, and what the
+ * elements that count may be beside one another, once all else is checked. */
+typedef loss_status loss_fields_fn(const struct loss_plan *plan, struct loss_error *err);
+typedef loss_status loss_elements_fn(struct loss_plan *plan, struct loss_arena *arena,
+				     struct loss_error *err);
+
 struct loss_row {
 	struct loss_info info;
 	const struct loss_args *presets; /* what its arguments come to; NULL: the usual */
@@ -180,6 +201,9 @@ struct loss_row {
 	bool scores;                     /* of class indices it can say -log p_y */
 	enum reduction own_reduction;    /* its choice beyond those that all losses have */
 	loss_check_fn *check;            /* NULL: there is nothing */
+	bool wide;                       /* transformed logits are doubles, whatever their type */
+	loss_fields_fn *fields;          /* NULL: the table says it all */
+	loss_elements_fn *elements;      /* likewise */
 	bool counts_rows; /* its mean divides by the number of rows, whatever the classes weigh, and
 			     no target is ignored */
 	int most_axes;    /* of its input; 0: any number */

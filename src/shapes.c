@@ -141,6 +141,7 @@ static const struct loss_tensor *shape_of(const struct loss_plan *plan, loss_ext
 	case LOSS_EXTENT_BROADCAST:
 	case LOSS_EXTENT_BROADCAST_ROWS:
 	case LOSS_EXTENT_ROWS_OR_GROUPS:
+	case LOSS_EXTENT_LISTED:
 		break;
 	}
 	return NULL;
@@ -179,6 +180,7 @@ static void explain(const struct loss_plan *plan, loss_extent extent, char *out,
 	case LOSS_EXTENT_BROADCAST_ROWS:
 	case LOSS_EXTENT_GROUPS:
 	case LOSS_EXTENT_QUANTILES:
+	case LOSS_EXTENT_LISTED:
 		snprintf(out, size, "that of %s", input_name(plan));
 		break;
 	}
@@ -356,13 +358,23 @@ static void advise(const struct loss_plan *plan, const struct loss_tensor_info *
 		snprintf(out, size, "; it has as many elements: reshape it");
 }
 
+bool shapes_have_extra(const struct loss_plan *plan, const struct loss_tensor_info *info)
+{
+	const struct loss_info *loss = &plan->loss->info;
+	bool listed = info->extra_axis;
+	for (size_t i = 0; info->extent == LOSS_EXTENT_LISTED && i < loss->n_tensors; i++)
+		listed |= loss->tensors[i].extra_axis && plan->present[loss->tensors[i].role];
+	return listed;
+}
+
 static loss_status not_expected(const struct loss_plan *plan, const struct loss_tensor_info *info,
 				const struct loss_tensor *expected, struct loss_error *err)
 {
-	char because[300];
-	explain(plan, info->extent, because, sizeof because);
+	char because[300] = "";
+	bool extra = shapes_have_extra(plan, info);
+	explain(plan, extra ? LOSS_EXTENT_ROWS : info->extent, because, sizeof because);
 	size_t used = strlen(because);
-	if (info->extra_axis)
+	if (extra)
 		snprintf(because + used, sizeof because - used, " and one axis more");
 	else
 		advise(plan, info, expected, because + used, sizeof because - used);
@@ -416,9 +428,13 @@ static loss_status check_tensor(struct loss_plan *plan, const struct loss_tensor
 			return check_groups_given(plan, info, err);
 		extent = LOSS_EXTENT_ROWS;
 	}
+	if (extent == LOSS_EXTENT_LISTED && shapes_have_extra(plan, info) && plan->extra == 0)
+		return LOSS_OK; /* the class indices are wrong themselves */
+	if (extent == LOSS_EXTENT_LISTED)
+		extent = shapes_have_extra(plan, info) ? LOSS_EXTENT_ROWS : LOSS_EXTENT_INPUT;
 	expected = shape_of(plan, extent, &own);
 	assert(expected);
-	if (info->extra_axis) {
+	if (shapes_have_extra(plan, info)) {
 		own = *expected;
 		expected = &own;
 		TRY(check_extra_axis(plan, info, &own, err));

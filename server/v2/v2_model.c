@@ -20,6 +20,7 @@ static int rank_of(const struct loss_info *loss, loss_extent extent)
 {
 	switch (extent) {
 	case LOSS_EXTENT_INPUT:
+	case LOSS_EXTENT_LISTED:
 		return loss->element_wise ? 1 : 2;
 	case LOSS_EXTENT_ROWS:
 	case LOSS_EXTENT_CLASSES:

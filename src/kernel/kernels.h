@@ -14,6 +14,7 @@ loss_rows_fn binary_cross_entropy_rows;
 loss_rows_fn kl_div_rows;
 loss_rows_fn sigmoid_focal_loss_rows;
 loss_rows_fn policy_gradient_rows;
+loss_rows_fn divergence_rows;
 loss_rows_fn mse_loss_rows;
 loss_rows_fn l1_loss_rows;
 loss_rows_fn smooth_l1_loss_rows;

@@ -176,6 +176,27 @@ long double oracle_focal_loss(const struct oracle_element *element, long double 
 long double oracle_focal_grad(const struct oracle_element *element, long double alpha,
 			      long double gamma, long double *largest);
 
+/*
+ * A row of divergence: what p and q are of each class, of those that are listed, and of all others
+ * together where they are a class of their own. Of classes that are not listed q counts in the
+ * gradient alone.
+ */
+enum oracle_kind { ORACLE_FORWARD, ORACLE_REVERSE, ORACLE_JSD, ORACLE_CROSS_ENTROPY };
+struct oracle_divergence {
+	enum oracle_kind kind;
+	long double beta;
+	size_t n;
+	const bool *listed;
+	const long double *log_p, *log_q;
+	bool has_rest;
+	long double log_p_rest, log_q_rest;
+	bool whole; /* the q of the terms add up to 1 */
+	/* Results: the loss and the sum of its terms' magnitudes; gradients, and the largest term
+	 * of each. */
+	long double loss, size;
+	long double *grad, *largest;
+};
+void oracle_divergence(struct oracle_divergence *divergence);
 /* multilabel_soft_margin_loss of a row of n elements; its gradients are oracle_bce_grad's, over n.
  */
 long double oracle_multilabel_loss(const struct oracle_element *elements, size_t n);

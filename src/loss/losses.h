@@ -29,6 +29,8 @@ typedef enum loss_extent {
 	LOSS_EXTENT_GROUPS,         /* (G): an entry for each group */
 	LOSS_EXTENT_ROWS_OR_GROUPS, /* the rows', or (G) beside the tensor groups */
 	LOSS_EXTENT_QUANTILES,      /* (LOSS_N_QUANTILES) */
+	LOSS_EXTENT_LISTED,         /* that of the loss's class indices with an extra axis, where
+				       they are given; else the input's */
 	/* As LOSS_EXTENT_BROADCAST, or the input's without its last axis: one for all of that. */
 	LOSS_EXTENT_BROADCAST_ROWS,
 } loss_extent;
@@ -68,7 +70,7 @@ typedef enum loss_role {
 /* Numbers from min to max; without bounds where both are 0. */
 struct loss_range {
 	double min, max;
-	bool min_excluded;
+	bool min_excluded, max_excluded;
 	bool zero_excluded;
 	bool nan_allowed; /* else NaN is in none that has bounds */
 };
@@ -120,6 +122,7 @@ typedef enum loss_need {
 	LOSS_NEEDS_GROUPS = 4,      /* the tensor groups */
 	LOSS_NEEDS_BYTES = 8,       /* the tensor bytes */
 	LOSS_NEEDS_OWN_1 = 16,      /* the loss's first tensor of its own */
+	LOSS_NEEDS_TARGETS = 32,    /* the tensor targets, of losses that do without */
 } loss_need;
 
 struct loss_output_info {

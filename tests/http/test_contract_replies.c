@@ -266,6 +266,11 @@ static void an_evaluation_has_the_documented_members(void **state)
 		"\"totals\": \"exact\", "
 		"\"outputs\": [\"log_prob\", \"ratio\", \"clip_fraction\", \"kl\"]}",
 		seen);
+	check_members("/v1/losses/divergence",
+		      "{\"logits\": [[1, 2]], \"teacher_logits\": [[2, 1]], \"targets\": [0], "
+		      "\"totals\": \"exact\", \"outputs\": [\"agrees\", \"agreement\", "
+		      "\"teacher_entropy\", \"delta_prob\"]}",
+		      seen);
 	assert_int_equal(cJSON_GetArraySize(seen),
 			 count_keys("components>schemas>EvaluationReply>properties"));
 	cJSON_Delete(seen);

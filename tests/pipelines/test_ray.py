@@ -21,7 +21,8 @@ def with_ray():
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR)
     ray.data.DataContext.get_current().enable_progress_bars = False
     # A task that raises is the program's fault to Ray Data, unless it is told otherwise.
-    ray.data.DataContext.get_current().retried_map_task_errors = ["this task fails once"]
+    ray.data.DataContext.get_current().retried_map_errors = ["this task fails once"]
+    ray.data.DataContext.get_current().max_map_retries = 3
     try:
         with prepare() as context:
             yield context

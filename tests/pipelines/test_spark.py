@@ -21,6 +21,7 @@ def with_spark():
     session = (
         SparkSession.builder.master("local[2,4]")  # two at a time, each up to four times
         .config("spark.ui.enabled", "false")
+        .config("spark.ui.showConsoleProgress", "false")
         .config("spark.driver.bindAddress", "127.0.0.1")
         .config("spark.driver.host", "127.0.0.1")
         .getOrCreate()

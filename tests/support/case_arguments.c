@@ -42,7 +42,7 @@ static double end_of(const struct loss_argument_info *argument, bool least)
 	if (least && argument_is(argument, "denominator"))
 		return 0x1p-500;
 	if (!least)
-		return range->max;
+		return range->max_excluded ? nextafter(range->max, -HUGE_VAL) : range->max;
 	return range->min_excluded ? nextafter(range->min, HUGE_VAL) : range->min;
 }
 
@@ -53,7 +53,7 @@ static double any_number(struct case_draft *draft, const struct loss_argument_in
 	double low = argument->range.min > -1 ? argument->range.min : -1;
 	double high = argument->range.max < low + 4 ? argument->range.max : low + 4;
 	double value = random_uniform(random, low, high);
-	if (random_chance(random, 0.2))
+	if (random_chance(random, 0.2) && !argument->range.max_excluded)
 		value = high;
 	if (random_chance(random, 0.2) && !argument->range.min_excluded)
 		value = low;
@@ -151,6 +151,8 @@ static bool may_have(const struct case_draft *draft, const struct loss_argument_
 		return draft->has_n_groups;
 	if (argument_is(argument, "kl_weight"))
 		return case_has_tensor(draft, "reference_log_probs");
+	if (argument_is(argument, "hard_weight"))
+		return draft->has_targets;
 	return !case_has_word("size_average reduce reduction", argument->name);
 }
 

@@ -15,7 +15,8 @@ struct case_draft {
 	struct loss_arena *arena;
 	const struct loss_info *loss;
 	bool by_class, class_last;
-	bool scalar;                  /* the loss is one number */
+	bool scalar; /* the loss is one number */
+	bool has_targets;
 	bool probabilities, smoothed; /* the targets; by label_smoothing */
 	bool clips;                   /* the objective */
 	char text[32];                /* of the last argument */
@@ -67,6 +68,17 @@ void case_fill_bytes(struct case_draft *draft, const struct loss_tensor *tensor)
 /* Makes element i of groups or bytes one that is wrong if it is read. */
 void case_spoil_groups(loss_role role, const struct loss_tensor *tensor, size_t i);
 
+/* Where class c of a row stands in the input. */
+size_t case_place(const struct case_draft *draft, size_t row, size_t c);
+
+/* ---------------------------------------------------------------- of teachers: case_teacher.c */
+
+/* Whether the tensor is one of a teacher's, and the draft has it: all its tensors, or none, follow
+ * from one number. */
+bool case_is_teacher(const struct loss_tensor_info *info);
+bool case_has_teacher(struct case_draft *draft, const struct loss_tensor_info *info);
+void case_fill_teacher(struct case_draft *draft, const struct loss_tensor_info *info,
+		       const struct loss_tensor *tensor);
 /* Whether the tensor is one that broadcasts to the input's shape. */
 static inline bool case_broadcasts(const struct loss_tensor_info *info)
 {

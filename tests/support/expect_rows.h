@@ -10,6 +10,9 @@ struct expect_arguments {
 	long double label_smoothing, denominator, softcap, temperature, logit_scale, z_loss;
 	long double alpha, gamma, k, ece_bins;
 	long double clip_low, clip_high, beta, kl_weight;
+	long double hard_weight;
+	bool temperature_squared;
+	const char *kind, *tail;
 	long double delta, quantile, eps, margin;
 	int p;
 	bool log_input, full, shift, log_target, class_last, zero_empty_mean, wide;
@@ -37,6 +40,7 @@ struct expect_row {
 	bool counted;
 	struct expect_number plain; /* the loss without row_weight, where quantiles are offered */
 	struct expect_number loss, z_loss, lse, entropy, predicted, correct, rank;
+	struct expect_number agrees, teacher_entropy, delta_prob;
 	struct expect_number nll, confidence, positive; /* positive: what its bin is judged by */
 	struct expect_number log_prob, ratio, kl, clipped;
 	struct expect_number *grad, *log_probs, *probs; /* of each class; NULL: there is none */
@@ -45,7 +49,7 @@ struct expect_row {
 /* What row r comes to. Its numbers are zeros before. */
 typedef void expect_row_fn(const struct expect_problem *problem, size_t r, struct expect_row *row);
 expect_row_fn expect_cross_entropy, expect_nll_loss, expect_softmax, expect_log_softmax;
-expect_row_fn expect_bce_with_logits, expect_bce, expect_kl_div, expect_focal;
+expect_row_fn expect_bce_with_logits, expect_bce, expect_kl_div, expect_focal, expect_divergence;
 expect_row_fn expect_policy_gradient;
 expect_row_fn expect_mse, expect_l1, expect_smooth_l1, expect_huber, expect_quantile;
 expect_row_fn expect_poisson, expect_gaussian;

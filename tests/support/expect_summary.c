@@ -102,6 +102,7 @@ void expect_summary_add(const struct expect_problem *problem, struct expect_summ
 	if (problem->sequence_rows > 0)
 		add(&summary->means, in_mean(problem, r, row->loss));
 	add(&summary->correct, row->correct);
+	add(&summary->agrees, row->agrees);
 	add(&summary->within_k, within_k(problem, row));
 	add(&summary->share, (struct expect_number){expect_share(problem, r), 0});
 	add_to_bin(problem, summary, row);
@@ -146,6 +147,13 @@ static struct expect_number accuracy(const struct expect_problem *problem,
 {
 	(void)problem;
 	return share_of(&summary->correct, n);
+}
+
+static struct expect_number agreement(const struct expect_problem *problem,
+				      const struct expect_summary *summary, long double n)
+{
+	(void)problem;
+	return share_of(&summary->agrees, n);
 }
 
 static struct expect_number topk_accuracy(const struct expect_problem *problem,
@@ -213,8 +221,13 @@ static const struct {
 	struct expect_number (*value)(const struct expect_problem *problem,
 				      const struct expect_summary *summary, long double n);
 } summaries[] = {
-	{"accuracy", accuracy}, {"topk_accuracy", topk_accuracy}, {"perplexity", perplexity},
-	{"ece", calibration},   {"clip_fraction", clip_fraction}, {"kl", kl},
+	{"accuracy", accuracy},
+	{"agreement", agreement},
+	{"topk_accuracy", topk_accuracy},
+	{"perplexity", perplexity},
+	{"ece", calibration},
+	{"clip_fraction", clip_fraction},
+	{"kl", kl},
 };
 
 bool expect_summarizes(const char *output)

@@ -17,7 +17,7 @@ struct expect_bin {
 
 struct expect_summary {
 	size_t counted;
-	struct expect_sum loss, z_loss, nll, correct, within_k, share, kl, clipped;
+	struct expect_sum loss, z_loss, nll, correct, agrees, within_k, share, kl, clipped;
 	struct expect_sum means; /* of the rows' parts in their sequences' means */
 	struct expect_bin *bins;
 	long double confidence_slack; /* the largest; infinite where a bin is in doubt */

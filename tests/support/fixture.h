@@ -27,6 +27,8 @@
 	X(cross_entropy_nc3)                                                                       \
 	X(cross_entropy_nc6)                                                                       \
 	X(cross_entropy_probabilities)                                                             \
+	X(divergence)                                                                              \
+	X(divergence_listed)                                                                       \
 	X(gaussian_nll_loss)                                                                       \
 	X(huber_loss)                                                                              \
 	X(index_dtypes)                                                                            \
