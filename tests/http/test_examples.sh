@@ -58,6 +58,13 @@ run_go() ( # package
   cd "$examples/go" && go run "$1"
 )
 
+# The loss of two tokens, and gradients that add up to 0 for each of them.
+check_distillation() {
+  awk '$1 == "loss" && $2 > 0.1537 && $2 < 0.1538 && $4 == 1 && $6 == 2 { loss = 1 }
+       $1 == "grad" { sum = $3 + $4 + $5 + $6; if (sum < 4e-6 && sum > -4e-6) zero++ }
+       END { exit !(NR == 4 && loss && zero == 3) }' "$1"
+}
+
 run_c() { # name
   ${CC:-cc} -std=c17 -Wall -Wextra -o "$scratch/$1" "$examples/$1.c" -lcurl -lcjson && "$scratch/$1"
 }
@@ -80,7 +87,7 @@ shards() {
   fi
 }
 
-echo 1..15
+echo 1..16
 if ! start_server; then
   echo "Bail out! $lossd did not become ready: $(tail -n 1 "$scratch/log" 2>/dev/null)"
   exit 1
@@ -101,5 +108,7 @@ for name in libcurl safetensors oip; do
 done
 judge=check_documents
 example 'Python, documents' 'command -v python3' python3 "$examples/documents.py"
+judge=check_distillation
+example 'Python, distillation' 'command -v python3' python3 "$examples/distillation.py"
 shards
 exit $((failed > 0))
