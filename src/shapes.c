@@ -43,6 +43,22 @@ static loss_status check_shift(struct loss_plan *plan, const char *name, struct 
 	return LOSS_OK;
 }
 
+/* Sequences are the first axis of several. */
+static loss_status check_sequences(struct loss_plan *plan, const char *name, struct loss_error *err)
+{
+	const struct loss_tensor *rows = &plan->rows_shape;
+	if (plan->reduction != REDUCTION_SEQUENCE_MEAN)
+		return LOSS_OK;
+	if (rows->rank < 2)
+		return shape_mismatch(name, &plan->tensors[LOSS_ROLE_INPUT],
+				      "sequences of rows, such as (B, T, V) with class_axis -1, "
+				      "for reduction \"sequence_mean\"",
+				      err);
+	plan->sequences.n = rows->shape[0];
+	plan->sequences.rows = rows->shape[0] ? rows->count / rows->shape[0] : 0;
+	return LOSS_OK;
+}
+
 /* (outer, classes, inner) and the shape of the rows. */
 static loss_status class_geometry(struct loss_plan *plan, const char *name, struct loss_error *err)
 {
@@ -69,7 +85,7 @@ static loss_status class_geometry(struct loss_plan *plan, const char *name, stru
 	}
 	plan->rows = input->count / plan->classes;
 	rows->count = plan->rows;
-	return LOSS_OK;
+	return check_sequences(plan, name, err);
 }
 
 /* Every element is a row. */
@@ -115,6 +131,10 @@ static const struct loss_tensor *shape_of(const struct loss_plan *plan, loss_ext
 		*own = (struct loss_tensor){
 			.rank = 1, .shape = {plan->groups.n}, .count = plan->groups.n};
 		return own;
+	case LOSS_EXTENT_QUANTILES:
+		*own = (struct loss_tensor){
+			.rank = 1, .shape = {LOSS_N_QUANTILES}, .count = LOSS_N_QUANTILES};
+		return own;
 	case LOSS_EXTENT_TARGETS:
 	case LOSS_EXTENT_BROADCAST:
 	case LOSS_EXTENT_ROWS_OR_GROUPS:
@@ -155,6 +175,7 @@ static void explain(const struct loss_plan *plan, loss_extent extent, char *out,
 	case LOSS_EXTENT_INPUT:
 	case LOSS_EXTENT_BROADCAST:
 	case LOSS_EXTENT_GROUPS:
+	case LOSS_EXTENT_QUANTILES:
 	case LOSS_EXTENT_LISTED:
 		snprintf(out, size, "that of %s", input_name(plan));
 		break;

@@ -28,6 +28,7 @@ static int rank_of(const struct loss_info *loss, loss_extent extent)
 	case LOSS_EXTENT_BROADCAST:
 	case LOSS_EXTENT_GROUPS:
 	case LOSS_EXTENT_ROWS_OR_GROUPS:
+	case LOSS_EXTENT_QUANTILES:
 		return 1;
 	case LOSS_EXTENT_LOSS:
 		return is_unreduced(loss);

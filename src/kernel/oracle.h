@@ -135,6 +135,21 @@ long long oracle_cross_entropy_rank(const struct oracle_row *row,
 long double oracle_nll_loss(long double x_y, long double w_y, bool ignored);
 long double oracle_nll_grad(long double w_y, long double scale, bool ignored);
 
+/* What enters a row of policy_gradient. */
+struct oracle_policy {
+	char objective; /* its first letter */
+	long double lp, sampled, advantage, reference;
+	long double clip_low, clip_high, beta, kl_weight;
+};
+
+/* Loss, the factor of p - e_y in its gradient, and the sizes that errors of both are judged by; the
+ * rest is about the sampling. */
+struct oracle_policy_result {
+	long double loss, factor, loss_size, factor_size, ratio, kl;
+	bool clipped;
+};
+struct oracle_policy_result oracle_policy_gradient(const struct oracle_policy *row);
+
 /* An element of binary_cross_entropy_with_logits: logit, target, weight, pos_weight. */
 struct oracle_element {
 	long double x, t, weight, pos_weight;

@@ -46,6 +46,12 @@ bool case_has_field(struct case_draft *draft, const char *name, double chance)
 				     : random_chance(&draft->random, chance);
 }
 
+bool case_has_tensor(const struct case_draft *draft, const char *name)
+{
+	int i = loss_find_tensor(draft->loss, name, strlen(name));
+	return i >= 0 && draft->present[i];
+}
+
 bool case_odd_chance(struct case_draft *draft, double chance)
 {
 	return draft->family == NULL && random_chance(&draft->random, chance);
@@ -372,9 +378,12 @@ static void spoil_rows(struct case_draft *draft, size_t i)
 	for (size_t k = 0; k < draft->loss->n_tensors; k++) {
 		loss_role role = draft->loss->tensors[k].role;
 		bool of_groups = role == LOSS_ROLE_GROUPS || role == LOSS_ROLE_BYTES;
-		if (of_groups && draft->present[k] &&
-		    tensor_same_shape(&draft->tensors[k], &draft->rows))
+		if (!draft->present[k] || !tensor_same_shape(&draft->tensors[k], &draft->rows))
+			continue;
+		if (of_groups)
 			case_spoil_groups(role, &draft->tensors[k], i);
+		if (role >= LOSS_ROLE_OWN_1 && draft->loss->tensors[k].kinds == LOSS_KIND_NUMBER)
+			store(&draft->tensors[k], i, (double)NAN);
 	}
 }
 
@@ -416,6 +425,8 @@ static bool is_met(const struct case_draft *draft, const struct loss_output_info
 		for (size_t k = 0; draft->present[i] && k < N_NEEDED_TENSORS; k++)
 			if (needed_tensors[k].role == draft->loss->tensors[i].role)
 				lacks &= ~(unsigned)needed_tensors[k].need;
+	if (strcmp(output->name, "clip_fraction") == 0 && !draft->clips)
+		return false;
 	return (output->needs & lacks) == 0;
 }
 

@@ -18,6 +18,7 @@ struct case_draft {
 	bool scalar; /* the loss is one number */
 	bool has_targets;
 	bool probabilities, smoothed; /* the targets; by label_smoothing */
+	bool clips;                   /* the objective */
 	char text[32];                /* of the last argument */
 	int64_t ignore_index;
 	struct loss_tensor input, rows;
@@ -43,6 +44,8 @@ bool case_has_word(const char *list, const char *word);
 void case_start_field(struct case_draft *draft, const char *name);
 /* Whether the problem has what it need not have. */
 bool case_has_field(struct case_draft *draft, const char *name, double chance);
+/* Whether the tensor has been drawn. */
+bool case_has_tensor(const struct case_draft *draft, const char *name);
 /* What families do not have, whose problems stay as they are. */
 bool case_odd_chance(struct case_draft *draft, double chance);
 

@@ -33,12 +33,14 @@
 	X(legacy_arguments)                                                                        \
 	X(log_softmax)                                                                             \
 	X(logit_scale)                                                                             \
+	X(loss_quantiles)                                                                          \
 	X(mask)                                                                                    \
 	X(mask_elements)                                                                           \
 	X(narrow_dtypes)                                                                           \
 	X(nll_loss)                                                                                \
 	X(odd)                                                                                     \
 	X(outputs)                                                                                 \
+	X(policy_gradient)                                                                         \
 	X(row_weight)                                                                              \
 	X(sigmoid_focal_loss)                                                                      \
 	X(softmax)

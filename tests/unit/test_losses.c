@@ -26,7 +26,7 @@ static const struct {
 	 "ece_norm n_groups",
 	 "loss grad log_probs probs lse entropy z_loss predicted correct rank accuracy "
 	 "topk_accuracy perplexity ece group_loss_sum group_denominator group_counted group_loss "
-	 "bits_per_byte"},
+	 "bits_per_byte loss_quantiles"},
 	{"nll_loss",
 	 "log_probs targets [weight] [row_weight] [mask] [groups] [bytes] [grad_output]",
 	 "size_average ignore_index reduce reduction denominator empty_mean totals class_axis "
@@ -48,13 +48,20 @@ static const struct {
 	 "loss grad"},
 	{"sigmoid_focal_loss", "logits targets [mask] [grad_output]",
 	 "alpha gamma reduction denominator empty_mean totals grad_dtype", "loss grad"},
+	{"policy_gradient",
+	 "logits targets [sampling_log_probs] advantages [reference_log_probs] [row_weight] [mask] "
+	 "[groups] [grad_output]",
+	 "objective clip_low clip_high beta kl_weight ignore_index reduction denominator "
+	 "empty_mean totals class_axis grad_dtype softcap temperature shift logit_scale n_groups",
+	 "loss grad log_prob ratio clip_fraction entropy kl lse predicted group_loss_sum "
+	 "group_denominator group_counted group_loss"},
 	{"divergence",
 	 "logits [teacher_logits] [teacher_indices] [teacher_log_probs] [targets] [row_weight] "
 	 "[mask] [groups] [grad_output]",
 	 "reduction ignore_index denominator empty_mean totals class_axis grad_dtype softcap "
 	 "temperature logit_scale n_groups kind beta temperature_squared tail hard_weight",
 	 "loss grad lse entropy predicted group_loss_sum group_denominator group_counted "
-	 "group_loss agrees agreement teacher_entropy delta_prob"},
+	 "group_loss agrees agreement teacher_entropy delta_prob loss_quantiles"},
 };
 
 static void append(char *text, const char *name, bool optional)
@@ -348,6 +355,18 @@ static void choices_are_in_the_order_of_their_enum(void **state)
 				->choices[i]);
 	assert_string_equal(reductions[REDUCTION_BATCHMEAN], "batchmean");
 	assert_null(reductions[REDUCTION_BATCHMEAN + 1]);
+	loss = loss_find("policy_gradient", 15);
+	reductions = loss->arguments[loss_find_argument(loss, "reduction", 9)]->choices;
+	assert_string_equal(reductions[REDUCTION_ELEMENTWISE_MEAN + 1], "sequence_mean");
+	assert_null(reductions[REDUCTION_ELEMENTWISE_MEAN + 2]);
+	const char *const *objectives =
+		loss->arguments[loss_find_argument(loss, "objective", 9)]->choices;
+	assert_string_equal(objectives[OBJECTIVE_IMPORTANCE_SAMPLING], "importance_sampling");
+	assert_string_equal(objectives[OBJECTIVE_PPO], "ppo");
+	assert_string_equal(objectives[OBJECTIVE_CISPO], "cispo");
+	assert_string_equal(objectives[OBJECTIVE_DRO], "dro");
+	assert_string_equal(objectives[OBJECTIVE_REINFORCE], "reinforce");
+	assert_null(objectives[N_OBJECTIVES]);
 	loss = loss_at(0);
 	const char *const *means =
 		loss->arguments[loss_find_argument(loss, "empty_mean", 10)]->choices;
@@ -399,6 +418,11 @@ static void outputs_are_complete(void **state)
 						     "group_counted",
 						     "group_loss",
 						     "bits_per_byte",
+						     "loss_quantiles",
+						     "log_prob",
+						     "ratio",
+						     "clip_fraction",
+						     "kl",
 						     "agrees",
 						     "agreement",
 						     "teacher_entropy",
