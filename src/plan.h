@@ -8,9 +8,8 @@
 #ifndef LOSS_PLAN_H
 #define LOSS_PLAN_H
 
-#include <string.h>
-
 #include <assert.h>
+#include <string.h>
 
 #include "cpu.h"
 #include "exact_feed.h"
@@ -112,8 +111,7 @@ struct loss_plan {
 	double *row_losses; /* what each row adds to the loss, for groups and sequences; NULL:
 			       nothing asks */
 	double *row_nlls;   /* -log p of each target, for bytes of groups; NULL likewise */
-	double *row_plain; /* the losses without the rows' own weights, for quantiles; NULL likewise
-			    */
+	double *row_plain;  /* the losses before rows are weighed, for quantiles; NULL likewise */
 	/* Of tensors with an extra axis that are class indices: for each row that counts their K
 	 * places in the order of the classes, those that are empty last. NULL: nothing asks. */
 	uint32_t *listed;
