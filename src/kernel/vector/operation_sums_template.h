@@ -120,3 +120,73 @@ INLINE void OF(sum_others_of)(struct lanes *lanes, const struct class_chunk *chu
 	}
 }
 OPERATION(sum_others)
+
+/* How many logits before the one left out lane l and the next are, at the chunk's first. */
+INLINE vw OF(left_out)(const struct lanes *lanes, size_t l)
+{
+	double left[NATIVE];
+	for (size_t i = 0; i < NATIVE; i++)
+		left[i] = (double)lanes->limit[l + i];
+	return vw_load(left);
+}
+
+INLINE void OF(sum_squares_of)(struct lanes *lanes, const struct class_chunk *chunk)
+{
+	const vw one = vw_set(1.0);
+	for (size_t l = 0; l < LANES; l += NATIVE) {
+		struct OF(known) row = OF(known_of)(lanes, l);
+		NV(sum) sum = OF(lanes_sum)(lanes, 0, l), squares = OF(lanes_sum)(lanes, 1, l);
+		vw left = OF(left_out)(lanes, l);
+		for (size_t k = 0; k < chunk->n; k++) {
+			struct parts e = OF(power_parts)(OF(x_at)(chunk, k, l), &row.scale);
+			e.high = vw_where_nonzero(left, e.high);
+			e.low = vw_where_nonzero(left, e.low);
+			left = vw_subtract(left, one);
+			sum = NV(sum_add_parts)(sum, e);
+			squares = NV(sum_add_parts)(squares, OF(product)(e, e.high, e.low));
+		}
+		OF(lanes_put)(lanes, 0, l, sum);
+		OF(lanes_put)(lanes, 1, l, squares);
+	}
+}
+OPERATION(sum_squares)
+
+INLINE vw OF(hinge)(const struct OF(known) * row, const struct class_chunk *chunk, size_t k,
+		    size_t l)
+{
+	vw x = OF(wide_at)(chunk, k, l);
+	return (vw){wd_hinge(x.low, row->max.low, row->b.low),
+		    wd_hinge(x.high, row->max.high, row->b.high)};
+}
+
+/* Inlined with the power a constant. */
+INLINE void OF(sum_hinges_to)(struct lanes *lanes, const struct class_chunk *chunk, int power)
+{
+	const vw one = vw_set(1.0);
+	for (size_t l = 0; l < LANES; l += NATIVE) {
+		struct OF(known) row = OF(known_of)(lanes, l);
+		NV(sum) sum = OF(lanes_sum)(lanes, 0, l), slopes = OF(lanes_sum)(lanes, 1, l);
+		vw left = OF(left_out)(lanes, l);
+		for (size_t k = 0; k < chunk->n; k++) {
+			vw z = vw_where_nonzero(left, OF(hinge)(&row, chunk, k, l));
+			left = vw_subtract(left, one);
+			sum = NV(sum_add_wide)(sum, power == 1 ? z : vw_multiply(z, z));
+			slopes =
+				NV(sum_add_wide)(slopes, power == 1 ? vw_where_nonzero(z, one) : z);
+		}
+		OF(lanes_put)(lanes, 0, l, sum);
+		OF(lanes_put)(lanes, 1, l, slopes);
+	}
+}
+
+INLINE void OF(sum_hinges_of)(struct lanes *lanes, const struct class_chunk *chunk)
+{
+	OF(sum_hinges_to)(lanes, chunk, 1);
+}
+OPERATION(sum_hinges)
+
+INLINE void OF(sum_hinges_2_of)(struct lanes *lanes, const struct class_chunk *chunk)
+{
+	OF(sum_hinges_to)(lanes, chunk, 2);
+}
+OPERATION(sum_hinges_2)

@@ -73,6 +73,8 @@ static void narrow_floats(loss_dtype dtype, const float *from, void *to, size_t 
 
 #include "focal_template.h"
 
+#include "brier_template.h"
+
 const struct vector_kernels ISA(vector_kernels) = {
 	.isa = ISA_NAME,
 	.floats = &kernels_of_floats,
@@ -82,6 +84,7 @@ const struct vector_kernels ISA(vector_kernels) = {
 	.losses = ISA(losses),
 	.smooth_losses = ISA(smooth_losses),
 	.focal = ISA(focal),
+	.brier = ISA(brier),
 	.widen = ISA(widen),
 	.scale = ISA(scale),
 	.exponentials = ISA(exponentials),
