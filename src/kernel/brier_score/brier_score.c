@@ -231,7 +231,7 @@ static void evaluate(struct rows *rows, void *data)
 	unsigned left = rows_irregular(rows);
 	work_start(&work, rows, NULL);
 	sum_lanes(&work, &brier);
-	plan->kernels->brier(rows->targets.y, &brier);
+	rows->numbers->brier(rows->targets.y, &brier);
 	memcpy(loss, brier.loss, sizeof brier.loss);
 	if (plan->wanted[OUTPUT_GRAD])
 		left |= write_lanes(&work, &brier);

@@ -44,41 +44,69 @@ static void start(struct work *work, struct rows *rows)
 }
 
 /* w_y / C of each lane: the same, where there are no weights. */
-static void set_shares(const struct rows *rows, struct sum *shares)
+static void set_shares(const struct rows *rows, struct lane_sums *shares)
 {
 	double classes = (double)rows->plan->classes;
 	struct sum share = quotient(1.0, classes, 0.0);
-	for (size_t lane = 0; lane < LANES; lane++)
-		shares[lane] = rows->targets.weight
-				       ? quotient(rows_weight(rows, lane), classes, 0.0)
-				       : share;
-}
-
-/* p w_y / C, times what the gradient has beside. */
-static void set_factors(struct work *work, const struct sum *shares)
-{
-	const struct loss_plan *plan = work->rows->plan;
-	double p = (double)plan->args.p;
-	for (size_t lane = 0; lane < work->rows->n; lane++) {
-		struct sum factor =
-			product(shares[lane], plan_scale(plan, work->rows->first + lane));
-		bool counted = work->rows->targets.y[lane] >= 0;
-		work->lanes.factor[lane] = counted ? p * factor.high : 0.0;
-		work->lanes.factor_low[lane] = counted ? p * factor.low : 0.0;
+	for (size_t lane = 0; lane < LANES; lane++) {
+		if (rows->targets.weight)
+			share = quotient(rows_weight(rows, lane), classes, 0.0);
+		lane_sums_set(shares, lane, share);
 	}
 }
 
-static void put_target_grads(const struct work *work)
+/* A sum of the lanes times factors, where both may be infinite. */
+static void multiply(const struct work *work, size_t i, const struct lane_sums *factors,
+		     double *values)
+{
+	struct lane_sums sums;
+	memcpy(sums.high, work->lanes.sum[i], sizeof sums.high);
+	memcpy(sums.low, work->lanes.lost[i], sizeof sums.low);
+	for (size_t lane = 0; lane < LANES; lane++)
+		sums.low[lane] = sums.high[lane] < HUGE_VAL ? sums.low[lane] : 0.0;
+	work->rows->numbers->products(&sums, factors, &sums);
+	for (size_t lane = 0; lane < LANES; lane++) {
+		struct sum value = {sums.high[lane], sums.low[lane]};
+		values[lane] = sum_value(&value);
+	}
+}
+
+/* p w_y / C, times what the gradient has beside; 0 of a row that does not count. */
+static void set_factors(const struct rows *rows, const struct lane_sums *shares,
+			struct lane_sums *factors)
+{
+	const struct loss_plan *plan = rows->plan;
+	bool apart = plan_scales_rows(plan);
+	double p = (double)plan->args.p;
+	struct sum scale = plan_scale(plan, rows->first);
+	for (size_t lane = 0; lane < LANES; lane++) {
+		if (apart && lane > 0 && lane < rows->n)
+			scale = plan_scale(plan, rows->first + lane);
+		lane_sums_set(factors, lane, (struct sum){p * scale.high, p * scale.low});
+	}
+	rows->numbers->products(shares, factors, factors);
+	for (size_t lane = 0; lane < LANES; lane++)
+		if (rows->targets.y[lane] < 0)
+			lane_sums_set(factors, lane, sum_from(0.0));
+}
+
+static void write_grads(struct work *work, const struct lane_sums *shares)
 {
 	const struct rows *rows = work->rows;
+	const struct loss_plan *plan = rows->plan;
+	struct lane_sums factors;
+	double grad[LANES];
+	set_factors(rows, shares, &factors);
+	multiply(work, 1, &factors, grad);
+	memcpy(work->lanes.factor, factors.high, sizeof factors.high);
+	memcpy(work->lanes.factor_low, factors.low, sizeof factors.low);
+	work_write(work, power_of(plan)->write, &plan->outputs[OUTPUT_GRAD], false);
 	for (size_t lane = 0; lane < rows->n; lane++) {
-		struct sum slopes = work_sum_of(work, 1, lane);
-		struct sum factor = {work->lanes.factor[lane], work->lanes.factor_low[lane]};
 		int64_t y = rows->targets.y[lane];
 		if (y >= 0)
-			tensor_put(&rows->plan->outputs[OUTPUT_GRAD],
-				   rows_base(rows, lane) + (size_t)y * rows->plan->inner,
-				   0.0 - times(sum_value(&slopes), factor));
+			tensor_put(&plan->outputs[OUTPUT_GRAD],
+				   rows_base(rows, lane) + (size_t)y * plan->inner,
+				   0.0 - grad[lane]); /* never -0 */
 	}
 }
 
@@ -87,20 +115,15 @@ static void evaluate(struct rows *rows, void *data)
 	const struct loss_plan *plan = rows->plan;
 	struct partial *partial = data;
 	double *loss = exact_feed_room(&partial->loss, plan->kernels);
-	struct sum shares[LANES];
+	struct lane_sums shares;
 	struct work work;
 	start(&work, rows);
-	set_shares(rows, shares);
-	for (size_t lane = 0; lane < rows->n; lane++) {
-		struct sum sum = work_sum_of(&work, 0, lane);
-		bool counted = rows->targets.y[lane] >= 0;
-		loss[lane] = counted ? 0.0 + times(sum_value(&sum), shares[lane]) : 0.0;
-	}
-	if (plan->wanted[OUTPUT_GRAD]) {
-		set_factors(&work, shares);
-		work_write(&work, power_of(plan)->write, &plan->outputs[OUTPUT_GRAD], false);
-		put_target_grads(&work);
-	}
+	set_shares(rows, &shares);
+	multiply(&work, 0, &shares, loss);
+	for (size_t lane = 0; lane < LANES; lane++)
+		loss[lane] = rows->targets.y[lane] < 0 ? 0.0 : 0.0 + loss[lane]; /* never -0 */
+	if (plan->wanted[OUTPUT_GRAD])
+		write_grads(&work, &shares);
 	rows_keep_losses(rows, loss);
 	exact_feed_take(&partial->loss, rows->n);
 }

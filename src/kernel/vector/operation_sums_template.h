@@ -121,27 +121,26 @@ INLINE void OF(sum_others_of)(struct lanes *lanes, const struct class_chunk *chu
 }
 OPERATION(sum_others)
 
-/* How many logits before the one left out lane l and the next are, at the chunk's first. */
-INLINE vw OF(left_out)(const struct lanes *lanes, size_t l)
+/* How many logits before the one left out lane l and the next are, at the chunk's first: chunks
+ * have fewer than floats can count. */
+INLINE NVEC OF(left_out)(const struct lanes *lanes, size_t l)
 {
-	double left[NATIVE];
+	NUMBER left[NATIVE];
 	for (size_t i = 0; i < NATIVE; i++)
-		left[i] = (double)lanes->limit[l + i];
-	return vw_load(left);
+		left[i] = (NUMBER)lanes->limit[l + i];
+	return NV(load)(left);
 }
 
 INLINE void OF(sum_squares_of)(struct lanes *lanes, const struct class_chunk *chunk)
 {
-	const vw one = vw_set(1.0);
 	for (size_t l = 0; l < LANES; l += NATIVE) {
 		struct OF(known) row = OF(known_of)(lanes, l);
 		NV(sum) sum = OF(lanes_sum)(lanes, 0, l), squares = OF(lanes_sum)(lanes, 1, l);
-		vw left = OF(left_out)(lanes, l);
+		NVEC left = OF(left_out)(lanes, l);
 		for (size_t k = 0; k < chunk->n; k++) {
-			struct parts e = OF(power_parts)(OF(x_at)(chunk, k, l), &row.scale);
-			e.high = vw_where_nonzero(left, e.high);
-			e.low = vw_where_nonzero(left, e.low);
-			left = vw_subtract(left, one);
+			NVEC x = NV(unless_out)(OF(x_at)(chunk, k, l), left);
+			struct parts e = OF(power_parts)(x, &row.scale);
+			left = NV(subtract)(left, NV(set)((NUMBER)1));
 			sum = NV(sum_add_parts)(sum, e);
 			squares = NV(sum_add_parts)(squares, OF(product)(e, e.high, e.low));
 		}
@@ -151,10 +150,9 @@ INLINE void OF(sum_squares_of)(struct lanes *lanes, const struct class_chunk *ch
 }
 OPERATION(sum_squares)
 
-INLINE vw OF(hinge)(const struct OF(known) * row, const struct class_chunk *chunk, size_t k,
-		    size_t l)
+INLINE vw OF(hinge)(const struct OF(known) * row, NVEC v)
 {
-	vw x = OF(wide_at)(chunk, k, l);
+	vw x = NV(widen)(v);
 	return (vw){wd_hinge(x.low, row->max.low, row->b.low),
 		    wd_hinge(x.high, row->max.high, row->b.high)};
 }
@@ -166,10 +164,11 @@ INLINE void OF(sum_hinges_to)(struct lanes *lanes, const struct class_chunk *chu
 	for (size_t l = 0; l < LANES; l += NATIVE) {
 		struct OF(known) row = OF(known_of)(lanes, l);
 		NV(sum) sum = OF(lanes_sum)(lanes, 0, l), slopes = OF(lanes_sum)(lanes, 1, l);
-		vw left = OF(left_out)(lanes, l);
+		NVEC left = OF(left_out)(lanes, l);
 		for (size_t k = 0; k < chunk->n; k++) {
-			vw z = vw_where_nonzero(left, OF(hinge)(&row, chunk, k, l));
-			left = vw_subtract(left, one);
+			NVEC x = NV(unless_out)(OF(x_at)(chunk, k, l), left);
+			vw z = OF(hinge)(&row, x);
+			left = NV(subtract)(left, NV(set)((NUMBER)1));
 			sum = NV(sum_add_wide)(sum, power == 1 ? z : vw_multiply(z, z));
 			slopes =
 				NV(sum_add_wide)(slopes, power == 1 ? vw_where_nonzero(z, one) : z);

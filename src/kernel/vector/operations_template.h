@@ -251,14 +251,14 @@ WRITER(squares)
 INLINE vw OF(steps)(const struct OF(known) * row, const struct class_chunk *chunk, size_t k,
 		    size_t l)
 {
-	return vw_where_nonzero(OF(hinge)(row, chunk, k, l), row->factor.high);
+	return vw_where_nonzero(OF(hinge)(row, OF(x_at)(chunk, k, l)), row->factor.high);
 }
 WRITER(steps)
 
 INLINE vw OF(hinges)(const struct OF(known) * row, const struct class_chunk *chunk, size_t k,
 		     size_t l)
 {
-	struct parts z = {OF(hinge)(row, chunk, k, l), vw_set(0.0)};
+	struct parts z = {OF(hinge)(row, OF(x_at)(chunk, k, l)), vw_set(0.0)};
 	vw value = OF(rounded)(OF(product)(z, row->factor.high, row->factor.low));
 	return vw_where_nonzero(z.high, value);
 }

@@ -330,6 +330,8 @@ struct number_kernels {
 	/* Of what SUM_EXP found: factor = 1 / the second sum, term = - the first over the second.
 	 */
 	void (*center)(struct lanes *lanes);
+	/* y negative where a row does not count. */
+	void (*brier)(const int64_t *y, struct brier_lanes *brier);
 
 	operation_fn *operations[N_OPERATIONS];
 
@@ -362,8 +364,6 @@ struct vector_kernels {
 	 */
 	void (*focal)(const struct row_sums *sums, const struct row_targets *targets,
 		      const double *others, double gamma, struct focal_lanes *focal);
-
-	void (*brier)(const int64_t *y, struct brier_lanes *brier);
 
 	/* n doubles of a float type. */
 	void (*widen)(loss_dtype dtype, const void *from, double *to, size_t n);

@@ -39,6 +39,8 @@ static void narrow_floats(loss_dtype dtype, const float *from, void *to, size_t 
 #include "add_template.h"
 #include "finish_template.h"
 
+#include "brier_template.h"
+
 /* NOLINTBEGIN(readability-duplicate-include) */
 #include "floats.h"
 
@@ -73,8 +75,6 @@ static void narrow_floats(loss_dtype dtype, const float *from, void *to, size_t 
 
 #include "focal_template.h"
 
-#include "brier_template.h"
-
 const struct vector_kernels ISA(vector_kernels) = {
 	.isa = ISA_NAME,
 	.floats = &kernels_of_floats,
@@ -84,7 +84,6 @@ const struct vector_kernels ISA(vector_kernels) = {
 	.losses = ISA(losses),
 	.smooth_losses = ISA(smooth_losses),
 	.focal = ISA(focal),
-	.brier = ISA(brier),
 	.widen = ISA(widen),
 	.scale = ISA(scale),
 	.exponentials = ISA(exponentials),
