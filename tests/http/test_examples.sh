@@ -74,6 +74,13 @@ run_go() ( # package
   cd "$examples/go" && go run "$1"
 )
 
+# The loss of two tokens, and gradients that add up to 0 for each of them.
+check_distillation() {
+  awk '$1 == "loss" && $2 > 0.1537 && $2 < 0.1538 && $4 == 1 && $6 == 2 { loss = 1 }
+       $1 == "grad" { sum = $3 + $4 + $5 + $6; if (sum < 4e-6 && sum > -4e-6) zero++ }
+       END { exit !(NR == 4 && loss && zero == 3) }' "$1"
+}
+
 run_c() { # name
   ${CC:-cc} -std=c17 -Wall -Wextra -o "$scratch/$1" "$examples/$1.c" -lcurl -lcjson && "$scratch/$1"
 }
@@ -121,7 +128,7 @@ alone() { # name
   fi
 }
 
-echo 1..18
+echo 1..19
 if ! start_server; then
   echo "Bail out! $lossd did not become ready: $(tail -n 1 "$scratch/log" 2>/dev/null)"
   exit 1
@@ -148,4 +155,7 @@ judge=check_regression
 example 'Python, regression' 'command -v python3' python3 "$examples/regression.py"
 alone shards
 alone quantisation
+judge=check_distillation
+example 'Python, distillation' 'command -v python3' python3 "$examples/distillation.py"
+shards
 exit $((failed > 0))
