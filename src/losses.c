@@ -456,8 +456,10 @@ static const struct loss_output_info *const policy_outputs[] = {
 };
 
 static const struct loss_output_info *const divergence_outputs[] = {
-	&loss_output.info, &grad.info,   &lse.info,       &entropy.info,         &predicted.info,
-	GROUP_OUTPUTS,     &agrees.info, &agreement.info, &teacher_entropy.info, &delta_prob.info,
+	&loss_output.info, &grad.info,           &lse.info,
+	&entropy.info,     &predicted.info,      GROUP_OUTPUTS,
+	&agrees.info,      &agreement.info,      &teacher_entropy.info,
+	&delta_prob.info,  &loss_quantiles.info,
 };
 
 /* ---------------------------------------------------------------- tensors */

@@ -149,6 +149,8 @@ const struct case_family case_families[] = {
 	       "loss " GROUPS),
 	FAMILY("exact", "divergence", "totals teacher_logits kind denominator empty_mean",
 	       "loss agreement"),
+	FAMILY("quantiles", "divergence", "teacher_logits kind row_weight mask",
+	       "loss loss_quantiles"),
 	LONG("long", "divergence", "teacher_logits kind", "loss grad agrees"),
 	FAMILY("plain", "mse_loss", "", "loss grad"),
 	FAMILY("weight", "mse_loss", "weight mask grad_output", "loss grad"),

@@ -61,7 +61,7 @@ static const struct {
 	 "reduction ignore_index denominator empty_mean totals class_axis grad_dtype softcap "
 	 "temperature logit_scale n_groups kind beta temperature_squared tail hard_weight",
 	 "loss grad lse entropy predicted group_loss_sum group_denominator group_counted "
-	 "group_loss agrees agreement teacher_entropy delta_prob"},
+	 "group_loss agrees agreement teacher_entropy delta_prob loss_quantiles"},
 	{"mse_loss", "predictions targets [weight] [mask] [grad_output]",
 	 "size_average reduce reduction denominator empty_mean totals grad_dtype", "loss grad"},
 	{"l1_loss", "predictions targets [weight] [mask] [grad_output]",
