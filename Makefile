@@ -9,6 +9,8 @@
 #   make test-isa   the tests again with the kernels of each instruction set that the machine has
 #   make test-interop  other people's clients (tritonclient, KServe, safetensors, Go, ...) against the server
 #   make test-clients  clients that generators make of /openapi.json: Go, TypeScript, Python, Java (RUN=java)
+#   make test-python  the Python package with NumPy, PyTorch, JAX, in process and by a server (RUN=torch)
+#   make wheel      the Python package for other machines, into dist/; make sdist: its sources
 #   make test-proxies  HAProxy and nginx, as docker/ configures them, in front of the server
 #   make test-prometheus  a real Prometheus evaluates every rule of config/ and every query of its dashboard
 #   make test-collector  the OpenTelemetry Collector, compiled here, gets the spans of the server: minutes
@@ -392,6 +394,12 @@ test-tsan: setup-tsan
 test-interop: setup-interop
 	@$(MAKE) --no-print-directory all
 	@BUILD=$(BUILD) tests/interop/run
+
+# Installs NumPy, PyTorch, JAX into $(BUILD)/python-venv; RUN=torch runs the tests of that name.
+.PHONY: test-python
+test-python: setup-interop
+	@$(MAKE) --no-print-directory all python-package
+	@BUILD=$(BUILD) tests/python/run
 
 # Has generators make clients of the contract, and compiles them, in $(BUILD)/clients; RUN=java runs those of that name.
 .PHONY: test-clients

@@ -352,14 +352,10 @@ static const struct {
 	enum output output;
 	double (*value)(const struct loss_plan *plan, struct partial *total);
 } summaries[] = {
-	{OUTPUT_ACCURACY, accuracy},
-	{OUTPUT_TOPK_ACCURACY, topk_accuracy},
-	{OUTPUT_PERPLEXITY, perplexity},
-	{OUTPUT_ECE, ece},
-	{OUTPUT_BITS_PER_BYTE, bits_per_byte},
-	{OUTPUT_CLIP_FRACTION, clip_fraction},
-	{OUTPUT_KL, kl},
-	{OUTPUT_AGREEMENT, accuracy},
+	{OUTPUT_ACCURACY, accuracy},           {OUTPUT_TOPK_ACCURACY, topk_accuracy},
+	{OUTPUT_PERPLEXITY, perplexity},       {OUTPUT_ECE, ece},
+	{OUTPUT_BITS_PER_BYTE, bits_per_byte}, {OUTPUT_AGREEMENT, accuracy},
+	{OUTPUT_CLIP_FRACTION, clip_fraction}, {OUTPUT_KL, kl},
 };
 
 static struct sum z_loss_of(const struct loss_plan *plan, struct partial *total)

@@ -8,6 +8,7 @@
 #ifndef LOSS_PLAN_H
 #define LOSS_PLAN_H
 
+#include <assert.h>
 #include <string.h>
 
 #include "cpu.h"
@@ -91,7 +92,8 @@ struct loss_plan {
 	size_t shift_rows; /* rows of a sequence, each scored against the next row's target; 0: not
 			      shifted */
 	enum target_kind target_kind;
-	size_t extra; /* K of tensors that have an axis more than their extent */
+	size_t extra;   /* K of tensors that have an axis more than their extent */
+	int added_axes; /* of length 1, at the end of the tensor of LOSS_EXTENT_BROADCAST_ROWS */
 	bool wanted[N_OUTPUTS];
 	bool judges; /* what predictions of class indices are worth is asked for, in some way */
 	bool scores; /* and the sum of -log p_y */
@@ -109,8 +111,7 @@ struct loss_plan {
 	double *row_losses; /* what each row adds to the loss, for groups and sequences; NULL:
 			       nothing asks */
 	double *row_nlls;   /* -log p of each target, for bytes of groups; NULL likewise */
-	double *row_plain; /* the losses without the rows' own weights, for quantiles; NULL likewise
-			    */
+	double *row_plain;  /* the losses before rows are weighed, for quantiles; NULL likewise */
 	/* Of tensors with an extra axis that are class indices: for each row that counts their K
 	 * places in the order of the classes, those that are empty last. NULL: nothing asks. */
 	uint32_t *listed;
@@ -160,7 +161,12 @@ struct loss_plan {
 };
 
 /* Adds a warning to the reply. */
-void plan_warn(struct loss_plan *plan, const char *warning);
+
+static inline void plan_warn(struct loss_plan *plan, const char *warning)
+{
+	assert(plan->n_warnings < LOSS_MAX_WARNINGS);
+	plan->warnings[plan->n_warnings++] = warning; /* static, or in the arena */
+}
 
 /* Whether it is one of the outputs that the loss offers. */
 bool loss_has_output(const struct loss_row *loss, enum output id);
@@ -204,6 +210,13 @@ static inline double plan_class_weight(const struct loss_plan *plan, size_t c)
 {
 	return plan->present[LOSS_ROLE_WEIGHT] ? tensor_number(&plan->tensors[LOSS_ROLE_WEIGHT], c)
 					       : 1.0;
+}
+
+/* Whether rows add more or less than 1 to the denominator. */
+static inline bool plan_weighs_rows(const struct loss_plan *plan)
+{
+	return (plan->present[LOSS_ROLE_WEIGHT] && !plan->loss->counts_rows) ||
+	       plan->present[LOSS_ROLE_ROW_WEIGHT];
 }
 
 /* Whether the mask leaves out row r of a loss over classes, which is not the last of a sequence. */

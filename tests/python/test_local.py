@@ -386,7 +386,7 @@ def test_memory_does_not_grow(_):
         lossd.evaluate("cross_entropy", {"logits": x[: 400 + i % 100], "targets": y[: 400 + i % 100]}, ["grad"])
         F.cross_entropy(x[: 1 + i], y[: 1 + i])
     gc.collect()
-    tap.expect(len(_local._state.met) <= _local.REMEMBERED)
+    tap.expect(len(_local._state.home.met) <= _local.REMEMBERED)
     held = _local.library.loss_budget_held(_local._process.budget)
     kept = _local.library.loss_budget_kept(_local._process.budget)
     tap.expect(held < 1 << 20, held)

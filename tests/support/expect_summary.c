@@ -222,16 +222,12 @@ static const struct {
 				      const struct expect_summary *summary, long double n);
 } summaries[] = {
 	{"accuracy", accuracy},
+	{"agreement", agreement},
 	{"topk_accuracy", topk_accuracy},
 	{"perplexity", perplexity},
 	{"ece", calibration},
 	{"clip_fraction", clip_fraction},
 	{"kl", kl},
-	{"accuracy", accuracy},
-	{"agreement", agreement},
-	{"topk_accuracy", topk_accuracy},
-	{"perplexity", perplexity},
-	{"ece", calibration},
 };
 
 bool expect_summarizes(const char *output)

@@ -6,7 +6,7 @@
 1.3447265625
 >>> lossd.evaluate("cross_entropy", {"logits": logits, "targets": numpy.array([0])},
 ...                outputs=["loss", "grad"]).grad.round(4).tolist()
-[[-0.739399..., 0.30309..., 0.4363]]
+[[-0.7394..., 0.3030..., 0.4363...]]
 
 - :mod:`lossd.functional`: the losses, with PyTorch's arguments
 - :func:`lossd.evaluate`: any output of a loss by name, with totals that add exactly
@@ -16,7 +16,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from ._local import LOCAL, Local, get_num_threads, release_memory, set_num_threads
 from ._tables import TABLES as _TABLES
@@ -30,9 +31,12 @@ from .errors import (
     LossValueError,
     ServerError,
 )
-from .client import Client
 from .results import Result, Totals, merge
-from .serving import Server, program, serve
+
+if TYPE_CHECKING:
+    from .aio import AsyncClient
+    from .client import Client
+    from .serving import Server, program, serve
 
 __version__: str = _TABLES["version"]
 
@@ -51,12 +55,24 @@ def connect(where: str = "local", **client: Any) -> Local | Client:
     """
     if where == "local" and not client:
         return LOCAL
-    return Client(where, **client)
+    return __getattr__("Client")(where, **client)
+
+
+#: What is imported when it is asked for: who evaluates in process does without HTTP.
+_LATER = {
+    "AsyncClient": "aio",
+    "Client": "client",
+    "Server": "serving",
+    "program": "serving",
+    "serve": "serving",
+}
 
 
 def __getattr__(name: str) -> Any:
-    if name == "AsyncClient":  # who does without it does without asyncio
-        from .aio import AsyncClient
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f".{_LATER[name]}", __name__), name)
 
-        return AsyncClient
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_LATER])

@@ -18,9 +18,8 @@ def apply(evaluate: Evaluate, loss: Loss, tensors: Mapping[str, Any], arguments:
     Gradients are those with respect to the first tensor: LossValueError where another needs one.
     """
     torch = sys.modules["torch"]
-    plain = {name: getattr(t, "detach", lambda t=t: t)() for name, t in tensors.items()}
     if not torch.is_grad_enabled():
-        return evaluate(loss, plain, (loss.output,), arguments).outputs[loss.output]
+        return evaluate(loss, tensors, (loss.output,), arguments)[loss.output]
     for name, tensor in tensors.items():
         if name != loss.input and getattr(tensor, "requires_grad", False):
             raise errors.make(
@@ -31,7 +30,7 @@ def apply(evaluate: Evaluate, loss: Loss, tensors: Mapping[str, Any], arguments:
             )
     upstream = "grad_output" in loss.outputs["grad"]["needs"]
     node = _nodes().upstream if upstream else _nodes().one_pass
-    return node.apply(tensors[loss.input], evaluate, loss, plain, dict(arguments))
+    return node.apply(tensors[loss.input], evaluate, loss, tensors, arguments)
 
 
 def _scaled(loss: Loss, grad: Any, grad_output: Any, class_axis: Any) -> Any:
@@ -51,10 +50,10 @@ def _nodes() -> Any:
     class OnePass(torch.autograd.Function):
         @staticmethod
         def forward(ctx: Any, input: Any, evaluate: Evaluate, loss: Loss, tensors: Any, arguments: Any) -> Any:
-            result = evaluate(loss, tensors, (loss.output, "grad"), arguments)
-            ctx.save_for_backward(result.outputs["grad"])
+            outputs = evaluate(loss, tensors, (loss.output, "grad"), arguments)
+            ctx.save_for_backward(outputs["grad"])
             ctx.loss, ctx.class_axis = loss, arguments.get("class_axis")
-            return result.outputs[loss.output]
+            return outputs[loss.output]
 
         @staticmethod
         @once_differentiable
@@ -65,16 +64,16 @@ def _nodes() -> Any:
     class Upstream(torch.autograd.Function):
         @staticmethod
         def forward(ctx: Any, input: Any, evaluate: Evaluate, loss: Loss, tensors: Any, arguments: Any) -> Any:
-            ctx.save_for_backward(*tensors.values())
+            ctx.save_for_backward(*(torch.as_tensor(t) for t in tensors.values()))
             ctx.evaluate, ctx.loss, ctx.names, ctx.arguments = evaluate, loss, list(tensors), arguments
-            return evaluate(loss, tensors, (loss.output,), arguments).outputs[loss.output]
+            return evaluate(loss, tensors, (loss.output,), arguments)[loss.output]
 
         @staticmethod
         @once_differentiable
         def backward(ctx: Any, grad_output: Any) -> Any:
             tensors = {**dict(zip(ctx.names, ctx.saved_tensors)), "grad_output": grad_output}
-            result = ctx.evaluate(ctx.loss, tensors, ("grad",), ctx.arguments)
-            return result.outputs["grad"], None, None, None, None
+            outputs = ctx.evaluate(ctx.loss, tensors, ("grad",), ctx.arguments)
+            return outputs["grad"], None, None, None, None
 
     class Nodes:
         one_pass, upstream = OnePass, Upstream

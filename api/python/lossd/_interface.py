@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
+import sys
 import warnings
 from typing import Any, Mapping, Sequence
 
@@ -29,10 +31,18 @@ def given(names: Sequence[str], values: Sequence[Any]) -> dict[str, Any]:
     return {name: value for name, value in zip(names, values) if value is not None}
 
 
-def plain_arguments(loss: Loss, arguments: tuple) -> dict[str, Any]:
-    """A function's arguments by name, those that are not their defaults."""
+@functools.lru_cache(maxsize=256)
+def _plain_arguments(loss: Loss, arguments: tuple) -> dict[str, Any]:
     values = {k: plain(loss, k, v) for k, v in given(loss.function_arguments, arguments).items()}
     return {k: v for k, v in values.items() if v != loss.defaults[k]}
+
+
+def plain_arguments(loss: Loss, arguments: tuple) -> Mapping[str, Any]:
+    """A function's arguments by name, those that are not their defaults. Not to be changed."""
+    try:
+        return _plain_arguments(loss, arguments)
+    except TypeError:  # a list, or the like: it will be told
+        return _plain_arguments.__wrapped__(loss, arguments)
 
 
 def wants_gradient(tensors: Mapping[str, Any]) -> bool:
@@ -60,14 +70,27 @@ def over_dim(
     if dim is None:
         warnings.warn("Implicit dimension choice is deprecated; give dim", stacklevel=3)
         dim = 0 if rank in (0, 1, 3) else 1
-    if not -rank <= dim < max(rank, 1):
-        raise IndexError(f"dim is {dim}, but must be {-rank} to {rank - 1}")
+    if not -max(rank, 1) <= dim < max(rank, 1):
+        raise IndexError(f"dim is {dim}, but must be {-max(rank, 1)} to {max(rank, 1) - 1}")
     axis = dim % rank if rank else 0
-    if axis not in (rank - 1, 1):
+    if rank == 0:
+        values = values.reshape(1)
+    elif axis not in (rank - 1, 1):
         values = values.reshape(math.prod(shape[:axis]), *shape[axis:])
     at = loss.function_arguments.index("class_axis")
-    class_axis = -1 if axis == rank - 1 else 1
+    class_axis = -1 if axis >= rank - 1 else 1
     return (values, *tensors[1:]), (*arguments[:at], class_axis, *arguments[at + 1 :]), shape
+
+
+def warn(texts: Sequence[str]) -> None:
+    """Warnings about the call of a function, as if its caller had made them."""
+    if not texts:
+        return
+    frame, depth = sys._getframe(1), 2
+    while frame.f_back is not None and frame.f_globals.get("__package__") == __package__:
+        frame, depth = frame.f_back, depth + 1
+    for text in texts:
+        warnings.warn(text, stacklevel=depth)
 
 
 def refuse(loss: Loss, **values: Any) -> None:
@@ -84,6 +107,14 @@ class Interface:
         self, loss: Loss, tensors: Mapping[str, Any], outputs: tuple[str, ...], arguments: Mapping[str, Any]
     ) -> Result:
         raise NotImplementedError
+
+    def _outputs(
+        self, loss: Loss, tensors: Mapping[str, Any], outputs: tuple[str, ...], arguments: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        """The outputs alone, for a function, whose caller is warned."""
+        result = self._evaluate(loss, tensors, outputs, arguments)
+        warn(result.warnings)
+        return result.outputs
 
     def _loss(self, name: str) -> Loss:
         raise NotImplementedError
@@ -105,7 +136,7 @@ class Interface:
         >>> result = lossd.evaluate("cross_entropy", {"logits": numpy.zeros((2, 4), "f4"),
         ...                         "targets": numpy.array([0, 3])}, outputs=["loss", "grad"])
         >>> float(result.loss), result.grad.shape, result.totals.rows
-        (1.3862944, (2, 4), 2)
+        (1.3862943649291992, (2, 4), 2)
 
         Raises :class:`lossd.LossError` with ``code`` and ``pointer``; it is a ValueError for shapes,
         ranges, names and targets, a TypeError for dtypes and arguments of a wrong type.
@@ -119,12 +150,5 @@ class Interface:
         named = given(loss.function_tensors, tensors)
         values = plain_arguments(loss, arguments)
         if wants_gradient(named):
-            return _autograd.apply(self._evaluate, loss, named, values)
-        return first_output(loss, self._evaluate(loss, named, (loss.output,), values))
-
-
-def first_output(loss: Loss, result: Result) -> Any:
-    """The first output, after the warnings: these are about the call of the function."""
-    for text in result.warnings:
-        warnings.warn(text, stacklevel=5)
-    return result.outputs[loss.output]
+            return _autograd.apply(self._outputs, loss, named, values)
+        return self._outputs(loss, named, (loss.output,), values)[loss.output]

@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import ctypes
 import os
-import sys
 import threading
 import time
 from ctypes import byref, c_char_p
-from typing import Any, Mapping, Sequence
+from typing import Any, Callable, Mapping, Sequence
 
 import numpy as np
 
 from . import _library, _tensors, errors
-from ._interface import Interface, plain_arguments
+from ._interface import Interface, given, plain_arguments, warn
 from ._library import call_run, library
-from ._losses import DTYPE_NUMBER, DTYPES, LOSSES, STATUSES, Loss, text_of
+from ._losses import DTYPE_NUMBER, DTYPE_SIZE, DTYPES, LOSSES, Loss, text_of
 from ._methods import Methods
 from ._tables import TABLES
 from .results import Result, Totals, states_of
@@ -45,13 +44,20 @@ def _threads_at_start() -> int:
     return os.cpu_count() or 1
 
 
-class _State(threading.local):
-    """What each thread has."""
+class _Home:
+    """What each thread has: its arena, and the problems that it has met."""
+
+    __slots__ = ("arena", "met", "fast")
 
     def __init__(self) -> None:
         self.arena: _Arena | None = None
         self.met: dict[Any, _Prepared] = {}
         self.fast: dict[Loss, _Prepared] = {}
+
+
+class _State(threading.local):
+    def __init__(self) -> None:
+        self.home = _Home()
 
 
 class _Process:
@@ -125,9 +131,10 @@ class _Arena:
 
 
 def _arena() -> _Arena:
-    if _state.arena is None:
-        _state.arena = _Arena()
-    return _state.arena
+    home = _state.home
+    if home.arena is None:
+        home.arena = _Arena()
+    return home.arena
 
 
 # ---------------------------------------------------------------- problems
@@ -158,14 +165,59 @@ def _value(value: Any) -> _library.Value:
     return _library.Value(type=_library.VALUE_OTHER, text=text)
 
 
-class _Slot:
-    """A tensor of a problem that was met before."""
+_addressof, _ndarray = ctypes.addressof, np.ndarray
+_from_buffer: Callable[[Any], Any] = ctypes.c_char.from_buffer
 
-    __slots__ = ("numpy_dtype", "shape", "tensor")
 
-    def __init__(self, view: _tensors.View, tensor: _library.Tensor) -> None:
-        self.numpy_dtype = view.owner.dtype if isinstance(view.owner, np.ndarray) else None
-        self.shape, self.tensor = view.shape, tensor
+class _NumpySlot:
+    """An array of a problem that was met before."""
+
+    __slots__ = ("dtype", "shape", "tensor")
+
+    def __init__(self, value: Any, tensor: _library.Tensor) -> None:
+        self.dtype, self.shape, self.tensor = value.dtype, value.shape, tensor
+
+    def point(self, value: Any) -> bool:
+        """Takes the address of an array that is as that one was; False if it is not."""
+        if type(value) is not _ndarray or value.dtype is not self.dtype or value.shape != self.shape:
+            return False
+        try:
+            self.tensor.data = _addressof(_from_buffer(value))
+        except (TypeError, ValueError, BufferError):
+            if not value.flags.c_contiguous:
+                return False
+            self.tensor.data = value.__array_interface__["data"][0]
+        return True
+
+
+class _TorchSlot:
+    """The same of a tensor of PyTorch. One that needs a gradient is another way's business."""
+
+    __slots__ = ("kind", "dtype", "shape", "tensor")
+
+    def __init__(self, value: Any, tensor: _library.Tensor) -> None:
+        self.kind, self.dtype, self.shape, self.tensor = type(value), value.dtype, value.shape, tensor
+
+    def point(self, value: Any) -> bool:
+        if (
+            type(value) is not self.kind
+            or value.dtype is not self.dtype
+            or value.shape != self.shape
+            or value.requires_grad
+            or not value.is_contiguous()
+            or not value.is_cpu
+            or value.is_neg()
+        ):
+            return False
+        self.tensor.data = value.data_ptr()
+        return True
+
+
+def _slot(value: Any, tensor: _library.Tensor) -> _NumpySlot | _TorchSlot | None:
+    """None for what has no fast way."""
+    if type(value) is np.ndarray:
+        return _NumpySlot(value, tensor)
+    return _TorchSlot(value, tensor) if _tensors.is_torch(value) else None
 
 
 class _Prepared:
@@ -175,6 +227,7 @@ class _Prepared:
         self, loss: Loss, views: Mapping[str, _tensors.View], outputs: tuple[str, ...], values: Mapping[str, Any]
     ) -> None:
         self.loss = loss
+        self.large = sum(view.nbytes for view in views.values()) > COPIED_BYTES
         self.tensors = {name: _tensor_struct(view) for name, view in views.items()}
         pointers = [
             ctypes.pointer(self.tensors[name]) if name in self.tensors else None for name in loss.tensors
@@ -199,10 +252,11 @@ class _Prepared:
         self.reference = byref(self.call)
         self.result = self.call.result
         self.error = self.call.error
+        self.outputs: list[_Room] = []
         # Of the fast way of functions only: see function().
         self.arguments: tuple = ()
-        self.slots: tuple[_Slot | None, ...] = ()
-        self.scalar: Any = None
+        self.slots: tuple[_NumpySlot | _TorchSlot | None, ...] = ()
+        self.number: Any = None
 
     def run(self, arena: _Arena) -> None:
         self.call.arena = arena.handle
@@ -210,33 +264,20 @@ class _Prepared:
         if call_run(self.reference) != 0:
             raise errors.from_struct(self.error)
 
-    def fits(self, arguments: tuple) -> bool:
-        """Whether they are those that it was met with."""
+    def point(self, tensors: tuple, arguments: tuple) -> bool:
+        """Takes the addresses of tensors that are as those were, for the same arguments; False where
+        one is not."""
         try:
-            return arguments == self.arguments
+            if arguments != self.arguments:
+                return False
         except ValueError:  # arrays do not compare
             return False
-
-    def point(self, tensors: tuple) -> bool:
-        """Takes the addresses of arrays that are as those were; False where one is not."""
         for slot, value in zip(self.slots, tensors):
-            if value is None:
-                if slot is not None:
+            if slot is None:
+                if value is not None:
                     return False
-            elif (
-                slot is None
-                or type(value) is not np.ndarray
-                or value.dtype is not slot.numpy_dtype
-                or value.shape != slot.shape
-            ):
+            elif not slot.point(value):
                 return False
-            else:
-                try:
-                    slot.tensor.data = ctypes.addressof(ctypes.c_char.from_buffer(value))
-                except (TypeError, ValueError, BufferError):
-                    if not value.flags.c_contiguous:
-                        return False
-                    slot.tensor.data = value.__array_interface__["data"][0]
         return True
 
 
@@ -258,22 +299,24 @@ def _prepared(
     loss: Loss, views: Mapping[str, _tensors.View], outputs: tuple[str, ...], values: Mapping[str, Any]
 ) -> _Prepared:
     """The problem with these tensors in it, most often one that was met before."""
-    key = (
+    key: Any = (
         loss.name,
         outputs,
         tuple(map(values.get, loss.arguments)),
         tuple((name, view.dtype, view.shape) for name, view in views.items()),
     )
+    home = _state.home
     try:
-        prepared = _state.met.get(key)
+        prepared = home.met.get(key)
     except TypeError:  # an argument that is a list, or the like, which will be told
         prepared, key = _Prepared(loss, views, outputs, values), None
     if prepared is None:
         prepared = _Prepared(loss, views, outputs, values)
-        if len(_state.met) >= REMEMBERED:
-            _state.met.clear()
-            _state.fast.clear()
-        _state.met[key] = prepared
+        if len(home.met) >= REMEMBERED:
+            home.met.clear()
+            home.fast.clear()
+        if key is not None:
+            home.met[key] = prepared
     for name, view in views.items():
         prepared.tensors[name].data = view.address
     return prepared
@@ -286,24 +329,48 @@ def _shape_of(tensor: _library.Tensor) -> tuple[int, ...]:
     return tuple(tensor.shape[: tensor.rank])
 
 
+class _Room:
+    """Where an output of a problem is told."""
+
+    __slots__ = ("name", "tensor", "dtype", "size", "count", "shape")
+
+    def __init__(self, output: _library.Output) -> None:
+        self.name, self.tensor = output.name.decode(), output.tensor
+        self.dtype = DTYPES[self.tensor.dtype]
+        self.size = DTYPE_SIZE[self.dtype]
+        self.count = -1
+
+    def look(self) -> int:
+        """Its bytes this time: how many groups there are, the tensors say."""
+        if self.tensor.count != self.count:
+            self.count, self.shape = self.tensor.count, _shape_of(self.tensor)
+        return self.count * self.size
+
+
+def _rooms(prepared: _Prepared) -> list[_Room]:
+    if not prepared.outputs:
+        prepared.outputs = [_Room(o) for o in prepared.result.outputs[: prepared.result.n_outputs]]
+    return prepared.outputs
+
+
 def _collect(prepared: _Prepared, kind: _tensors.Kind) -> dict[str, Any]:
     """The outputs: small ones copied, large ones where they are, and the arena theirs."""
-    tensors = [(o.name.decode(), o.tensor) for o in prepared.result.outputs[: prepared.result.n_outputs]]
-    sizes = [tensor.count * TABLES["dtypes"][tensor.dtype]["size"] for _, tensor in tensors]
-    large = sum(sizes) > COPIED_BYTES
-    owner = _state.arena
+    rooms = _rooms(prepared)
+    large = sum([room.look() for room in rooms]) > COPIED_BYTES
+    owner = _arena()
     found = {}
-    for name, tensor in tensors:
-        dtype, shape = DTYPES[tensor.dtype], _shape_of(tensor)
-        array = (
-            _tensors.over(owner, tensor.data, dtype, shape)
-            if large and tensor.count
-            else _tensors.copied(tensor.data, dtype, shape)
-        )
-        found[name] = kind.answer(array, dtype)
+    for room in rooms:
+        data = room.tensor.data
+        if large and room.count:
+            array = _tensors.over(owner, data, room.dtype, room.shape)
+        else:
+            array = _tensors.copied(data, room.dtype, room.shape)
+        found[room.name] = kind.answer(array, room.dtype)
     if large:
-        _state.arena = None
+        _state.home.arena = None
         _age()
+    elif prepared.large:
+        library.loss_arena_reset(owner.handle)
     return found
 
 
@@ -345,6 +412,11 @@ def _check_names(loss: Loss, tensors: Mapping[str, Any], values: Mapping[str, An
             raise _unknown_field(loss, name, False)
 
 
+def _views(loss: Loss, tensors: Mapping[str, Any], arguments: Mapping[str, Any]) -> dict[str, _tensors.View]:
+    _check_names(loss, tensors, arguments)
+    return {name: _tensors.view(t, name) for name, t in tensors.items() if t is not None}
+
+
 class Local(Interface, Methods):
     """Evaluates in this process: what ``lossd.connect("local")`` gives.
 
@@ -360,20 +432,27 @@ class Local(Interface, Methods):
         library.loss_hint_loss(given, len(given), hint, len(hint))
         raise errors.make(f'there is no loss "{name}"; {hint.value.decode()}', "unknown_loss")
 
+    def _outputs(
+        self, loss: Loss, tensors: Mapping[str, Any], outputs: tuple[str, ...], arguments: Mapping[str, Any]
+    ) -> Mapping[str, Any]:
+        views = _views(loss, tensors, arguments)
+        prepared = _prepared(loss, views, outputs, arguments)
+        prepared.run(_arena())
+        if prepared.result.n_warnings:
+            warn(_warnings(prepared.result))
+        return _collect(prepared, views[loss.input].kind)
+
     def _evaluate(
         self, loss: Loss, tensors: Mapping[str, Any], outputs: tuple[str, ...], arguments: Mapping[str, Any]
     ) -> Result:
         start = time.perf_counter()
-        _check_names(loss, tensors, arguments)
-        views = {name: _tensors.view(t, name) for name, t in tensors.items() if t is not None}
+        views = _views(loss, tensors, arguments)
         prepared = _prepared(loss, views, outputs, arguments)
         ready = time.perf_counter()
         prepared.run(_arena())
         done = time.perf_counter()
         totals, warnings = _totals(prepared.result), _warnings(prepared.result)
         found = _collect(prepared, views[loss.input].kind)
-        if _state.arena is not None:
-            library.loss_arena_reset(_state.arena.handle)
         metrics = {
             "compute_seconds": done - ready,
             "total_seconds": time.perf_counter() - start,
@@ -416,34 +495,39 @@ LOCAL = Local()
 
 
 def function(loss: Loss, tensors: tuple, arguments: tuple) -> Any:
-    """What the function of a loss gives. Arrays of the shapes of the call before, of which a number
+    """What the function of a loss gives. Tensors of the shapes of the call before, of which a number
     comes, need their addresses only."""
-    prepared = _state.fast.get(loss)
-    if prepared is not None and prepared.fits(arguments) and prepared.point(tensors):
+    home = _state.home
+    prepared = home.fast.get(loss)
+    if prepared is not None and prepared.point(tensors, arguments):
         call = prepared.call
         call.threads = _process.threads
-        call.arena = _arena().handle
+        call.arena = (home.arena or _arena()).handle
         if call_run(prepared.reference) == 0 and prepared.result.n_warnings == 0:
-            return prepared.scalar(call.scalar)
+            number = prepared.number(call.scalar)
+            if prepared.large:
+                library.loss_arena_reset(call.arena)
+            return number
     answer = LOCAL._function(loss, tensors, arguments)
     _remember(loss, tensors, arguments, answer)
     return answer
 
 
 def _remember(loss: Loss, tensors: tuple, arguments: tuple, answer: Any) -> None:
-    """For the fast way: a float of arrays, where nothing was converted."""
-    if not isinstance(answer, np.floating) or not all(t is None or type(t) is np.ndarray for t in tensors):
+    """For the fast way: a number of tensors, none of which was converted."""
+    if getattr(answer, "shape", None) != () or getattr(answer, "requires_grad", False):
         return
-    views = {
-        name: _tensors.view(t, name) for name, t in zip(loss.function_tensors, tensors) if t is not None
+    named = given(loss.function_tensors, tensors)
+    views = {name: _tensors.view(t, name) for name, t in named.items()}
+    prepared = _prepared(loss, views, (loss.output,), plain_arguments(loss, arguments))
+    slots = {
+        name: _slot(view.owner, prepared.tensors[name]) if view.owner is named[name] else None
+        for name, view in views.items()
     }
-    if any(view.owner is not t for view, t in zip(views.values(), (t for t in tensors if t is not None))):
+    room = prepared.outputs[0]
+    if None in slots.values() or room.dtype not in ("F64", "F32"):
         return
-    values = plain_arguments(loss, arguments)
-    prepared = _prepared(loss, views, (loss.output,), values)
     prepared.arguments = arguments
-    prepared.slots = tuple(
-        _Slot(views[name], prepared.tensors[name]) if name in views else None for name in loss.function_tensors
-    )
-    prepared.scalar = type(answer)
-    _state.fast[loss] = prepared
+    prepared.slots = tuple(map(slots.get, loss.function_tensors))
+    prepared.number = views[loss.input].kind.number(room.dtype)
+    _state.home.fast[loss] = prepared

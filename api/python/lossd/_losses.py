@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from typing import Any, Mapping
+from typing import Any, Callable, Mapping
 
 from ._tables import TABLES
 
@@ -47,7 +47,7 @@ def _boolean(value: Any) -> Any:
 
 
 #: Values that are equal mean the same, as everywhere in Python: 1, 1.0 and True.
-_CONVERSIONS = {"boolean": _boolean, "integer": _integer, "number": float, "choice": str}
+_CONVERSIONS: dict[str, Callable[[Any], Any]] = {"boolean": _boolean, "integer": _integer, "number": float, "choice": str}
 
 
 def plain(loss: Loss, name: str, value: Any) -> Any:

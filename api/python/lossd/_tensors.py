@@ -7,8 +7,9 @@ by side is never copied.
 from __future__ import annotations
 
 import ctypes
+import functools
 import sys
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Callable, NamedTuple, Protocol
 
 import numpy as np
 
@@ -47,6 +48,9 @@ class Kind(Protocol):
 
     def answer(self, array: np.ndarray, dtype: str) -> Any:
         """From an array that nobody else has; of a dtype that NumPy lacks, its bits."""
+
+    def number(self, dtype: str) -> Callable[[float], Any]:
+        """What makes answers of one number, of F64 or F32."""
 
 
 class View(NamedTuple):
@@ -90,6 +94,9 @@ class _Numpy:
             array = array.view(numpy_dtype(dtype))
         return array if array.ndim else array[()]
 
+    def number(self, dtype: str) -> Callable[[float], Any]:
+        return numpy_dtype(dtype).type
+
 
 NUMPY = _Numpy()
 
@@ -103,7 +110,7 @@ def name_of(dtype: np.dtype) -> str | None:
     return _dtype_names[dtype]
 
 
-def address_of(array: np.ndarray) -> int:
+def address_of(array: Any) -> int:
     """Where a contiguous array begins. What can be written to tells it quickly."""
     try:
         return ctypes.addressof(ctypes.c_char.from_buffer(array))
@@ -133,6 +140,10 @@ class _Torch:
         tensor = torch.from_numpy(np.asarray(array))
         return tensor.view(getattr(torch, _NAMES[dtype])) if dtype in _FOREIGN else tensor
 
+    def number(self, dtype: str) -> Callable[[float], Any]:
+        torch = sys.modules["torch"]
+        return functools.partial(torch.scalar_tensor, dtype=getattr(torch, _NAMES[dtype]))
+
 
 TORCH = _Torch()
 _torch_names: dict[Any, str] = {}
@@ -152,23 +163,26 @@ def _torch_name(dtype: Any) -> str | None:
     return _torch_names.get(dtype)
 
 
-def _view_torch(tensor: Any, name: str) -> View:
+def _refuse_torch(tensor: Any, name: str, dtype: str | None) -> None:
+    """Says what is wrong with a tensor, if anything is."""
+    why = None
     if tensor.device.type != "cpu":
-        raise errors.make(
-            f"{name} is on {tensor.device}, but must be in the processor's memory: {name}.cpu()",
-            "dtype_mismatch",
-            name,
-        )
+        why = f"on {tensor.device}, but must be in the processor's memory: {name}.cpu()"
+    elif str(tensor.layout) != "torch.strided":
+        why = f"{tensor.layout}, but must be dense: {name}.to_dense()"
+    elif dtype is None:
+        why = f"{tensor.dtype}, but must be one of {', '.join(DTYPES)}"
+    if why is not None:
+        raise errors.make(f"{name} is {why}", "dtype_mismatch", name)
+
+
+def _view_torch(tensor: Any, name: str) -> View:
     dtype = _torch_name(tensor.dtype)
-    if dtype is None:
-        raise errors.make(
-            f"{name} is {tensor.dtype}, but must be one of {', '.join(DTYPES)}", "dtype_mismatch", name
-        )
-    tensor = tensor.detach()
-    if str(tensor.layout) != "torch.strided":
-        raise errors.make(f"{name} is {tensor.layout}, but must be dense", "dtype_mismatch", name)
-    tensor = tensor.resolve_neg().contiguous()
-    return View(dtype, tuple(tensor.shape), tensor.data_ptr(), tensor, TORCH)
+    if dtype is None or not tensor.is_cpu or tensor.layout is not sys.modules["torch"].strided:
+        _refuse_torch(tensor, name, dtype)
+    if tensor.is_neg() or not tensor.is_contiguous():
+        tensor = tensor.detach().resolve_neg().contiguous()
+    return View(str(dtype), tuple(tensor.shape), tensor.data_ptr(), tensor, TORCH)
 
 
 # ---------------------------------------------------------------- JAX and all others
@@ -177,6 +191,9 @@ def _view_torch(tensor: Any, name: str) -> View:
 class _Jax:
     def answer(self, array: np.ndarray, dtype: str) -> Any:
         return sys.modules["jax"].numpy.asarray(NUMPY.answer(array, dtype))
+
+    def number(self, dtype: str) -> Callable[[float], Any]:
+        return functools.partial(sys.modules["jax"].numpy.asarray, dtype=numpy_dtype(dtype))
 
 
 JAX = _Jax()
@@ -267,5 +284,5 @@ def copied(address: int, dtype: str, shape: tuple[int, ...]) -> np.ndarray:
     """An array of its own with what is at an address."""
     array = empty(dtype, shape)
     if array.nbytes:
-        ctypes.memmove(array.ctypes.data, address, array.nbytes)
+        ctypes.memmove(address_of(array), address, array.nbytes)
     return array

@@ -54,7 +54,7 @@ def evaluation(
     order = [name for name in views if name != loss.input] + [name for name in views if name == loss.input]
     query = {k: text_of(v) for k, v in arguments.items() if v is not None}
     query["outputs"] = ",".join(outputs)
-    pieces = [_header({name: views[name] for name in order}), *(views[name].memory() for name in order)]
+    pieces: list[Any] = [_header({name: views[name] for name in order}), *(views[name].memory() for name in order)]
     pieces = [piece for piece in pieces if len(piece)]
     if sum(map(len, pieces)) <= JOINED_BYTES:
         pieces = [b"".join(pieces)]
@@ -115,7 +115,7 @@ class Reply:
             array = _tensors.empty(entry["dtype"], tuple(entry["shape"]))
             self.arrays[name] = (array, entry["dtype"])
             if array.nbytes:
-                yield memoryview(array.reshape(-1).view(np.uint8))
+                yield array.reshape(-1).view(np.uint8).data
 
     def document(self) -> Any:
         """The body as JSON; {} where it is none."""

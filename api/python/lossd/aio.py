@@ -181,7 +181,8 @@ class AsyncClient(AsyncMethods):
         _interface.refuse_gradients(named)
         values = _interface.plain_arguments(loss, arguments)
         result = await self._evaluate(loss, named, (loss.output,), values)
-        return _interface.first_output(loss, result)
+        _interface.warn(result.warnings)
+        return result.outputs[loss.output]
 
     async def evaluate(
         self,

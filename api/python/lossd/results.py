@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Iterator, Mapping
+from typing import Any, Iterator, Mapping, cast
 
 from . import errors
 
@@ -37,7 +37,7 @@ class Totals:
         where they are of different losses or arguments, LossTypeError where one has no state."""
         if not isinstance(other, Totals):
             return NotImplemented
-        return merge([self, other]).totals
+        return cast(Totals, merge([self, other]).totals)
 
     def __radd__(self, other: Any) -> "Totals":
         """0 + totals: so that sum() works."""

@@ -25,7 +25,7 @@ def program() -> str:
 class Server(Client):
     """A :class:`lossd.Client` of a server that was started for it, and stops with it."""
 
-    def __init__(self, process: subprocess.Popen, log: Any, url: str, **client: Any) -> None:
+    def __init__(self, process: Any, log: Any, url: str, **client: Any) -> None:
         super().__init__(url, **client)
         self._program, self._log, self._owner = process, log, os.getpid()
 
@@ -64,7 +64,7 @@ def _flags(settings: dict[str, Any]) -> list[str]:
     return flags
 
 
-def _url(process: subprocess.Popen) -> str | None:
+def _url(process: Any) -> str | None:
     """Where the server says that it is; None where it ends without a word."""
     watchdog = threading.Timer(_PATIENCE, process.kill)
     watchdog.start()
@@ -93,7 +93,7 @@ def serve(
     """
     log = tempfile.TemporaryFile("w+")
     command = [program(), "--listen", listen, *_flags(settings)]
-    process = subprocess.Popen(
+    process: Any = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=log, text=True
     )
     url = _url(process)
