@@ -161,7 +161,6 @@ struct loss_plan {
 };
 
 /* Adds a warning to the reply. */
-
 static inline void plan_warn(struct loss_plan *plan, const char *warning)
 {
 	assert(plan->n_warnings < LOSS_MAX_WARNINGS);
