@@ -59,6 +59,7 @@ const struct needed_tensor needed_tensors[N_NEEDED_TENSORS] = {
 	{LOSS_NEEDS_GRAD_OUTPUT, LOSS_ROLE_GRAD_OUTPUT, "of the shape of ", ""},
 	{LOSS_NEEDS_GROUPS, LOSS_ROLE_GROUPS, "an integer for each row of ", ""},
 	{LOSS_NEEDS_BYTES, LOSS_ROLE_BYTES, "an integer for each row of ", ", or for each group"},
+	{LOSS_NEEDS_OWN_1, LOSS_ROLE_OWN_1, "a number for each row of ", ""},
 	{LOSS_NEEDS_TARGETS, LOSS_ROLE_TARGETS, "a class for each row of ", ""},
 };
 

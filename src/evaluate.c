@@ -10,6 +10,7 @@
 #include "means.h"
 #include "plan.h"
 #include "quantiles.h"
+#include "sequences.h"
 #include "shapes.h"
 #include "state.h"
 #include "team.h"
@@ -23,7 +24,9 @@ static void clear(const struct loss_plan *plan, struct partial *partial)
 		exact_feed_clear(partial->z_loss);
 	if (partial->nll)
 		exact_feed_clear(partial->nll);
-	partial->correct = partial->top = 0;
+	if (partial->kl)
+		exact_feed_clear(partial->kl);
+	partial->correct = partial->top = partial->clipped = 0;
 	if (plan->wanted[OUTPUT_ECE])
 		calibration_clear(plan, partial);
 }
@@ -80,8 +83,10 @@ static void merge(const struct loss_plan *plan, struct partial *total, struct pa
 	merge_feed(plan, &total->loss, &partial->loss);
 	merge_feed(plan, total->z_loss, partial->z_loss);
 	merge_feed(plan, total->nll, partial->nll);
+	merge_feed(plan, total->kl, partial->kl);
 	total->correct += partial->correct;
 	total->top += partial->top;
+	total->clipped += partial->clipped;
 	if (plan->wanted[OUTPUT_ECE])
 		calibration_merge(plan, total, partial);
 }
@@ -264,6 +269,8 @@ static void finish_rows(struct loss_plan *plan, int threads)
 {
 	if (plan->groups.ends)
 		groups_finish(plan, threads);
+	if (plan->sequences.all)
+		sequences_finish(plan, threads);
 	if (plan->row_plain)
 		quantiles_finish(plan);
 }
@@ -329,6 +336,17 @@ static double bits_per_byte(const struct loss_plan *plan, struct partial *total)
 	return bytes_bits_each(plan, exact_feed_parts(total->nll, plan->kernels));
 }
 
+static double clip_fraction(const struct loss_plan *plan, struct partial *total)
+{
+	return (double)total->clipped / (double)plan->counted;
+}
+
+static double kl(const struct loss_plan *plan, struct partial *total)
+{
+	struct sum counted = sum_from((double)plan->counted);
+	return mean_of(exact_feed_parts(total->kl, plan->kernels), counted);
+}
+
 /* Outputs of one value about all counted rows, NaN when there are none. */
 static const struct {
 	enum output output;
@@ -337,6 +355,7 @@ static const struct {
 	{OUTPUT_ACCURACY, accuracy},           {OUTPUT_TOPK_ACCURACY, topk_accuracy},
 	{OUTPUT_PERPLEXITY, perplexity},       {OUTPUT_ECE, ece},
 	{OUTPUT_BITS_PER_BYTE, bits_per_byte}, {OUTPUT_AGREEMENT, accuracy},
+	{OUTPUT_CLIP_FRACTION, clip_fraction}, {OUTPUT_KL, kl},
 };
 
 static struct sum z_loss_of(const struct loss_plan *plan, struct partial *total)
@@ -361,6 +380,8 @@ static void put_scalars(const struct loss_plan *plan, struct partial *total, str
 void loss_plan_finish(struct loss_plan *plan, struct loss_result *result)
 {
 	struct partial *total = reduce(plan);
+	if (plan->sequences.all)
+		sequences_sum(plan, &total->loss);
 	struct sum loss = exact_feed_parts(&total->loss, plan->kernels);
 	put_scalars(plan, total, loss);
 	finish_rows(plan, 1);

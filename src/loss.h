@@ -26,6 +26,7 @@
 #define LOSS_VERSION "0.1.0"
 
 #include "loss/api.h"
+#include "loss/call.h"
 #include "loss/evaluate.h"
 #include "loss/losses.h"
 #include "loss/memory.h"

@@ -13,6 +13,7 @@
 #include "layout.h"
 #include "results.h"
 #include "scalars.h"
+#include "sequences.h"
 #include "shapes.h"
 #include "state.h"
 #include "values.h"
@@ -114,6 +115,8 @@ static void settle_reduction(struct loss_plan *plan)
 	plan->reduction = (enum reduction)args->reduction;
 	if (plan->reduction == REDUCTION_ELEMENTWISE_MEAN)
 		plan->reduction = REDUCTION_MEAN;
+	else if (plan->reduction > REDUCTION_ELEMENTWISE_MEAN)
+		plan->reduction = plan->loss->own_reduction;
 	if (has_reduce && !args->reduce)
 		plan->reduction = REDUCTION_NONE;
 	else if (has_average && !args->size_average)
@@ -323,7 +326,7 @@ static void settle_divisor(struct loss_plan *plan)
 {
 	plan->ignored = plan->rows - plan->counted;
 	bool given = argument_given(&plan->args, ARGUMENT_DENOMINATOR);
-	bool natural = plan->reduction == REDUCTION_BATCHMEAN ||
+	bool natural = plan->reduction > REDUCTION_ELEMENTWISE_MEAN ||
 		       (plan->reduction == REDUCTION_MEAN && !given);
 	plan->divisor = plan->denominator;
 	if (!natural) {
@@ -371,7 +374,8 @@ static loss_status check(struct loss_plan *plan, const struct loss_problem *prob
 	TRY(check_gamma(plan, err));
 	TRY(settle_k(plan, err));
 	TRY(check_n_groups(plan, err));
-	return check_outputs(plan, problem, err);
+	TRY(check_outputs(plan, problem, err));
+	return plan->loss->check ? plan->loss->check(plan, err) : LOSS_OK;
 }
 
 /* Of more groups than this not even their number of rows could be written down. */
@@ -446,6 +450,7 @@ loss_status loss_plan_create(const struct loss_problem *problem, struct loss_are
 		TRY(groups_list(plan, arena, err));
 		TRY(bytes_count(plan, err));
 	}
+	TRY(sequences_make(plan, arena, err));
 	settle_divisor(plan);
 	layout_settle(plan);
 	warn_of_arguments(plan);

@@ -26,10 +26,12 @@ struct calibration_bin {
  * order they come. */
 struct partial {
 	struct exact_feed loss;
-	/* NULL where there is none, or nobody wants it: that part of it, and -log p_y of counted
-	 * rows, unweighted. */
+	/* NULL where there is none, or nobody wants it: that part of it; of counted rows,
+	 * unweighted, -log p_y, and how far from its sampling a policy is. */
 	struct exact_feed *z_loss, *nll;
+	struct exact_feed *kl;
 	size_t correct, top; /* rows of rank 0, and below k */
+	size_t clipped;
 	/* Of counted rows, where ece is wanted: args.ece_bins of them, and what bin 0 has beside.
 	 */
 	struct exact_sum tiny;
@@ -63,6 +65,20 @@ struct group_list {
 	bool finished; /* their outputs are there */
 };
 
+/* A sequence of rows, and the mean of their losses once that is there. */
+struct sequence {
+	struct sum weights; /* what its counted rows weigh */
+	size_t counted;
+	double mean;
+};
+
+/* Where the loss is a mean over sequences: one for each index of the rows' first axis. */
+struct sequence_list {
+	size_t n, rows; /* rows of each */
+	struct sequence *all;
+	bool finished; /* the means are there */
+};
+
 /* high 2^64 + low. */
 struct byte_sum {
 	uint64_t high, low;
@@ -89,8 +105,10 @@ struct loss_plan {
 	int team;                         /* threads that share a row's parts; 0 and 1: none do */
 	const struct loss_cancel *cancel; /* of the run under way; NULL: it has none */
 	struct group_list groups;         /* where there are groups */
+	struct sequence_list sequences;   /* of reduction sequence_mean */
 	struct byte_sum bytes;            /* of what counts, where there are bytes */
-	double *row_losses; /* what each row adds to the loss, for groups; NULL: nothing asks */
+	double *row_losses; /* what each row adds to the loss, for groups and sequences; NULL:
+			       nothing asks */
 	double *row_nlls;   /* -log p of each target, for bytes of groups; NULL likewise */
 	double *row_plain;  /* the losses before rows are weighed, for quantiles; NULL likewise */
 	/* Of tensors with an extra axis that are class indices: for each row that counts their K
@@ -140,6 +158,8 @@ struct loss_plan {
 	const struct beyond *beyond; /* of the problem, by role; for the checks of values */
 	uint64_t max_groups;         /* that there may be, for the same */
 };
+
+/* Adds a warning to the reply. */
 
 static inline void plan_warn(struct loss_plan *plan, const char *warning)
 {
@@ -206,6 +226,21 @@ static inline double plan_row_weight(const struct loss_plan *plan, size_t r)
 	return tensor_number(&plan->tensors[LOSS_ROLE_ROW_WEIGHT], plan_target_row(plan, r));
 }
 
+/* The sequence that row r is of. */
+static inline size_t plan_sequence(const struct loss_plan *plan, size_t r)
+{
+	return (plan->first_row + r) / plan->sequences.rows;
+}
+
+/* What row r's loss is divided by: of a mean of means also by its own. */
+static inline struct sum plan_divisor(const struct loss_plan *plan, size_t r)
+{
+	struct sum divisor = {plan->divisor, plan->divisor_low};
+	if (!plan->sequences.all)
+		return divisor;
+	return product(divisor, plan->sequences.all[plan_sequence(plan, r)].weights);
+}
+
 /* What the gradient of row r's loss is multiplied by: upstream gradient over divisor, times the
  * row's weight. */
 static inline struct sum plan_scale(const struct loss_plan *plan, size_t r)
@@ -217,16 +252,17 @@ static inline struct sum plan_scale(const struct loss_plan *plan, size_t r)
 	struct sum weighted = {upstream, 0.0};
 	if (plan->present[LOSS_ROLE_ROW_WEIGHT]) /* before: the divisor may be as small */
 		weighted = product(weighted, sum_from(plan_row_weight(plan, r)));
-	struct sum scale = quotient(weighted.high, plan->divisor, plan->divisor_low);
+	struct sum divisor = plan_divisor(plan, r);
+	struct sum scale = quotient(weighted.high, divisor.high, divisor.low);
 	if (weighted.low != 0.0)
-		scale.low += weighted.low / plan->divisor;
+		scale.low += weighted.low / divisor.high;
 	return scale;
 }
 
 /* Whether the gradients' scale differs from row to row. */
 static inline bool plan_scales_rows(const struct loss_plan *plan)
 {
-	return plan->present[LOSS_ROLE_ROW_WEIGHT] ||
+	return plan->present[LOSS_ROLE_ROW_WEIGHT] || plan->sequences.all ||
 	       (plan->present[LOSS_ROLE_GRAD_OUTPUT] && plan->reduction == REDUCTION_NONE);
 }
 

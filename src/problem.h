@@ -19,11 +19,21 @@ enum reduction {
 	REDUCTION_MEAN,
 	REDUCTION_SUM,
 	REDUCTION_ELEMENTWISE_MEAN,
-	REDUCTION_BATCHMEAN /* of some losses only */
+	/* of some losses only, whose choice it is after those: own_reduction */
+	REDUCTION_BATCHMEAN,
+	REDUCTION_SEQUENCE_MEAN
 };
 enum empty_mean { EMPTY_MEAN_NAN, EMPTY_MEAN_ZERO };
 enum ece_norm { ECE_L1, ECE_L2, ECE_MAX };
 enum totals { TOTALS_PLAIN, TOTALS_EXACT };
+enum objective {
+	OBJECTIVE_IMPORTANCE_SAMPLING,
+	OBJECTIVE_PPO,
+	OBJECTIVE_CISPO,
+	OBJECTIVE_DRO,
+	OBJECTIVE_REINFORCE,
+	N_OBJECTIVES
+};
 enum divergence_kind { KIND_FORWARD, KIND_REVERSE, KIND_JSD, KIND_CROSS_ENTROPY };
 enum tail { TAIL_BUCKET, TAIL_IGNORE, TAIL_RENORMALIZE, TAIL_RESTRICT };
 
@@ -52,6 +62,10 @@ enum argument {
 	ARGUMENT_ECE_NORM,
 	ARGUMENT_N_GROUPS,
 	ARGUMENT_TOTALS,
+	ARGUMENT_OBJECTIVE,
+	ARGUMENT_CLIP_LOW,
+	ARGUMENT_CLIP_HIGH,
+	ARGUMENT_KL_WEIGHT,
 	ARGUMENT_KIND,
 	ARGUMENT_BETA,
 	ARGUMENT_TEMPERATURE_SQUARED,
@@ -68,7 +82,7 @@ struct loss_args {
 	double label_smoothing;
 	double denominator;
 	int64_t class_axis;
-	size_t reduction; /* enum reduction */
+	size_t reduction; /* of the loss's choices: enum reduction, but for its own */
 	size_t empty_mean;
 	size_t grad_dtype;
 	double softcap; /* 0: none */
@@ -84,8 +98,11 @@ struct loss_args {
 	size_t ece_norm;  /* enum ece_norm */
 	int64_t n_groups; /* -1: not given */
 	size_t totals;    /* enum totals */
-	size_t kind;      /* enum divergence_kind */
+	size_t objective; /* enum objective */
+	double clip_low, clip_high;
 	double beta;
+	double kl_weight;
+	size_t kind; /* enum divergence_kind */
 	bool temperature_squared;
 	size_t tail; /* enum tail */
 	double hard_weight;
@@ -119,6 +136,10 @@ enum output {
 	OUTPUT_GROUP_LOSS,
 	OUTPUT_BITS_PER_BYTE,
 	OUTPUT_LOSS_QUANTILES,
+	OUTPUT_LOG_PROB,
+	OUTPUT_RATIO,
+	OUTPUT_CLIP_FRACTION,
+	OUTPUT_KL,
 	OUTPUT_AGREES,
 	OUTPUT_AGREEMENT,
 	OUTPUT_TEACHER_ENTROPY,
@@ -134,6 +155,10 @@ struct partial;
 /* Evaluates rows [first, first + n) of a plan, in order, into its outputs and `partial`. */
 typedef void loss_rows_fn(const struct loss_plan *plan, size_t first, size_t n,
 			  struct partial *partial);
+
+/* What a loss's own fields mean together, after everything else about them has been checked; it may
+ * warn (plan_warn). */
+typedef loss_status loss_check_fn(struct loss_plan *plan, struct loss_error *err);
 
 /* Rows of the tables, of which callers see what is called info: it comes first. */
 struct argument_row {
@@ -160,6 +185,8 @@ struct loss_row {
 	const struct loss_args *presets; /* what its arguments come to; NULL: the usual */
 	bool reads_targets_only;         /* of a row it reads nothing but the target's element */
 	bool scores;                     /* of class indices it can say -log p_y */
+	enum reduction own_reduction;    /* its choice beyond those that all losses have */
+	loss_check_fn *check;            /* NULL: there is nothing */
 	bool wide;                       /* transformed logits are doubles, whatever their type */
 	loss_fields_fn *fields;          /* NULL: the table says it all */
 	loss_elements_fn *elements;      /* likewise */

@@ -43,6 +43,22 @@ static loss_status check_shift(struct loss_plan *plan, const char *name, struct 
 	return LOSS_OK;
 }
 
+/* Sequences are the first axis of several. */
+static loss_status check_sequences(struct loss_plan *plan, const char *name, struct loss_error *err)
+{
+	const struct loss_tensor *rows = &plan->rows_shape;
+	if (plan->reduction != REDUCTION_SEQUENCE_MEAN)
+		return LOSS_OK;
+	if (rows->rank < 2)
+		return shape_mismatch(name, &plan->tensors[LOSS_ROLE_INPUT],
+				      "sequences of rows, such as (B, T, V) with class_axis -1, "
+				      "for reduction \"sequence_mean\"",
+				      err);
+	plan->sequences.n = rows->shape[0];
+	plan->sequences.rows = rows->shape[0] ? rows->count / rows->shape[0] : 0;
+	return LOSS_OK;
+}
+
 /* (outer, classes, inner) and the shape of the rows. */
 static loss_status class_geometry(struct loss_plan *plan, const char *name, struct loss_error *err)
 {
@@ -69,7 +85,7 @@ static loss_status class_geometry(struct loss_plan *plan, const char *name, stru
 	}
 	plan->rows = input->count / plan->classes;
 	rows->count = plan->rows;
-	return LOSS_OK;
+	return check_sequences(plan, name, err);
 }
 
 /* Every element is a row. */
@@ -321,13 +337,17 @@ static void advise(const struct loss_plan *plan, const struct loss_tensor_info *
 
 bool shapes_have_extra(const struct loss_plan *plan, const struct loss_tensor_info *info)
 {
-	return info->extra_axis || (info->extent == LOSS_EXTENT_LISTED && plan->extra > 0);
+	const struct loss_info *loss = &plan->loss->info;
+	bool listed = info->extra_axis;
+	for (size_t i = 0; info->extent == LOSS_EXTENT_LISTED && i < loss->n_tensors; i++)
+		listed |= loss->tensors[i].extra_axis && plan->present[loss->tensors[i].role];
+	return listed;
 }
 
 static loss_status not_expected(const struct loss_plan *plan, const struct loss_tensor_info *info,
 				const struct loss_tensor *expected, struct loss_error *err)
 {
-	char because[300];
+	char because[300] = "";
 	bool extra = shapes_have_extra(plan, info);
 	explain(plan, extra ? LOSS_EXTENT_ROWS : info->extent, because, sizeof because);
 	size_t used = strlen(because);
@@ -385,6 +405,8 @@ static loss_status check_tensor(struct loss_plan *plan, const struct loss_tensor
 			return check_groups_given(plan, info, err);
 		extent = LOSS_EXTENT_ROWS;
 	}
+	if (extent == LOSS_EXTENT_LISTED && shapes_have_extra(plan, info) && plan->extra == 0)
+		return LOSS_OK; /* the class indices are wrong themselves */
 	if (extent == LOSS_EXTENT_LISTED)
 		extent = shapes_have_extra(plan, info) ? LOSS_EXTENT_ROWS : LOSS_EXTENT_INPUT;
 	expected = shape_of(plan, extent, &own);

@@ -118,7 +118,8 @@ typedef enum loss_need {
 	LOSS_NEEDS_GRAD_OUTPUT = 2, /* the tensor grad_output */
 	LOSS_NEEDS_GROUPS = 4,      /* the tensor groups */
 	LOSS_NEEDS_BYTES = 8,       /* the tensor bytes */
-	LOSS_NEEDS_TARGETS = 16,    /* the tensor targets, of losses that do without */
+	LOSS_NEEDS_OWN_1 = 16,      /* the loss's first tensor of its own */
+	LOSS_NEEDS_TARGETS = 32,    /* the tensor targets, of losses that do without */
 } loss_need;
 
 struct loss_output_info {

@@ -31,6 +31,12 @@ bits_per_byte 0.388244
 EOF
 }
 
+# Whether a file holds what a step of reinforcement learning says.
+check_policy() {
+  awk '$1 == "clip_fraction" && $3 == "kl" && $4 > 0 { told = 1 } $1 == "loss" { loss = 1 }
+       /^gradient as in PyTorch True$/ { same = 1 } END { exit !(NR == 3 && told && loss && same) }' "$1"
+}
+
 count=0
 failed=0
 judge=check
@@ -126,6 +132,8 @@ for name in libcurl safetensors oip; do
 done
 judge=check_documents
 example 'Python, documents' 'command -v python3' python3 "$examples/documents.py"
+judge=check_policy
+example 'Python, policy_gradient' 'python3 -c "import torch"' python3 "$examples/policy_gradient.py"
 alone shards
 alone quantisation
 exit $((failed > 0))

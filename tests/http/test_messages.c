@@ -575,12 +575,14 @@ static const struct named losses[] = {
 	 "\"binary_cross_entropy_with_logits\" here, and GET /v1/losses lists them all"},
 	{"log_loss", "there is no loss \"log_loss\"; it is called \"cross_entropy\" here, and GET "
 		     "/v1/losses lists them all"},
-	{"mse", "there is no loss \"mse\"; there are cross_entropy, nll_loss, log_softmax, "
-		"softmax, binary_cross_entropy_with_logits, binary_cross_entropy, kl_div and "
-		"sigmoid_focal_loss, and GET /v1/losses lists them all"},
-	{"nope", "there is no loss \"nope\"; there are cross_entropy, nll_loss, log_softmax, "
-		 "softmax, binary_cross_entropy_with_logits, binary_cross_entropy, kl_div and "
-		 "sigmoid_focal_loss, and GET /v1/losses lists them all"},
+	{"mse",
+	 "there is no loss \"mse\"; there are cross_entropy, nll_loss, log_softmax, "
+	 "softmax, binary_cross_entropy_with_logits, binary_cross_entropy, kl_div, "
+	 "sigmoid_focal_loss, policy_gradient and divergence, and GET /v1/losses lists them all"},
+	{"nope",
+	 "there is no loss \"nope\"; there are cross_entropy, nll_loss, log_softmax, "
+	 "softmax, binary_cross_entropy_with_logits, binary_cross_entropy, kl_div, "
+	 "sigmoid_focal_loss, policy_gradient and divergence, and GET /v1/losses lists them all"},
 	{"cross_entropi", "there is no loss \"cross_entropi\"; the nearest is \"cross_entropy\", "
 			  "and GET /v1/losses lists them all"},
 };

@@ -24,6 +24,8 @@ static const struct {
 	{"binary_cross_entropy", expect_bce},
 	{"kl_div", expect_kl_div},
 	{"sigmoid_focal_loss", expect_focal},
+	{"policy_gradient", expect_policy_gradient},
+	{"divergence", expect_divergence},
 };
 
 /* Where an output of rows stands in struct expect_row: a number, or one for each class. */
@@ -39,9 +41,14 @@ static const struct row_output {
 	{"predicted", offsetof(struct expect_row, predicted), false},
 	{"correct", offsetof(struct expect_row, correct), false},
 	{"rank", offsetof(struct expect_row, rank), false},
+	{"agrees", offsetof(struct expect_row, agrees), false},
+	{"teacher_entropy", offsetof(struct expect_row, teacher_entropy), false},
+	{"delta_prob", offsetof(struct expect_row, delta_prob), false},
 	{"grad", offsetof(struct expect_row, grad), true},
 	{"log_probs", offsetof(struct expect_row, log_probs), true},
 	{"probs", offsetof(struct expect_row, probs), true},
+	{"log_prob", offsetof(struct expect_row, log_prob), false},
+	{"ratio", offsetof(struct expect_row, ratio), false},
 };
 
 static expect_row_fn *oracle_of(const struct loss_info *loss)
@@ -206,7 +213,9 @@ static void put_totals(const struct expect_problem *problem, const struct expect
 	expected->counted = summary->counted;
 	expected->ignored = problem->rows - summary->counted;
 	expected->denominator.value = problem->natural;
-	expect_totals(summary, expected);
+	expected->denominator.slack = expect_sum_of(&summary->share).slack;
+	expected->loss_sum =
+		expect_sum_of(problem->sequence_rows > 0 ? &summary->means : &summary->loss);
 }
 
 void expect(const struct loss_problem *given, struct loss_arena *arena, struct expected *expected)

@@ -40,6 +40,7 @@
 	X(nll_loss)                                                                                \
 	X(odd)                                                                                     \
 	X(outputs)                                                                                 \
+	X(policy_gradient)                                                                         \
 	X(row_weight)                                                                              \
 	X(sigmoid_focal_loss)                                                                      \
 	X(softmax)

@@ -5,6 +5,7 @@
 #include "../../targets.h"
 #include "../kernels.h"
 #include "../row.h"
+#include "dense.h"
 #include "listed.h"
 #include "terms.h"
 
@@ -20,13 +21,16 @@ struct portion {
 struct divergence {
 	const struct loss_plan *plan;
 	size_t r;
+	struct divergence_form common;
 	term_fn *term;
 	struct term_form form;
-	struct logits_transform hard; /* at temperature 1 */
-	double soft_factor;           /* of the divergence, with the temperature's square */
 
-	struct row student, teacher; /* teacher: where it is of all classes */
-	struct sum between;          /* log-sum-exp of the teacher minus that of the student */
+	struct row student, hard, teacher; /* hard: the student at temperature 1, where it is
+					      wanted; teacher: where it is of all classes */
+	/* By vectors, where the student is regular and the teacher is no row of logits. */
+	bool by_vectors, others_by_vectors;
+	struct side student_side, hard_side, others_side;
+	struct sum between; /* log-sum-exp of the teacher minus that of the student */
 	struct listed listed;
 	struct portion likely, kept,
 		others; /* listed log-probabilities; logits; those not listed */
@@ -198,6 +202,21 @@ static void read_dense(struct divergence *d)
 		add_term(d, dense_term(d, c));
 }
 
+static void read_others(struct divergence *d)
+{
+	struct side *side = &d->others_side;
+	*side = (struct side){.plan = d->plan, .wide = true, .without = &d->listed};
+	d->others_by_vectors = d->by_vectors && side_read(side, &d->plan->tensors[LOSS_ROLE_INPUT],
+							  &d->plan->transform, d->r);
+	if (!d->others_by_vectors) {
+		d->others = portion_of(d, d->plan->classes, other_logit);
+		return;
+	}
+	d->others = (struct portion){.max = side->max, .log = side->log1p_residual};
+	d->others.total.high = two_sum(1.0, side->residual.high, &d->others.total.low);
+	d->others.total.low += side->residual.low;
+}
+
 static void read_sparse(struct divergence *d)
 {
 	enum tail tail = tail_of(d);
@@ -214,7 +233,7 @@ static void read_sparse(struct divergence *d)
 		d->kept = portion_of(d, d->listed.n, listed_logit);
 	d->invalid |= tail == TAIL_RESTRICT && !(d->kept.max > -HUGE_VAL);
 	if (d->has_rest)
-		d->others = portion_of(d, d->plan->classes, other_logit);
+		read_others(d);
 	d->form.exact = false;
 	d->form.whole = tail == TAIL_RESTRICT || d->has_rest ||
 			(tail == TAIL_BUCKET && d->listed.n == d->plan->classes);
@@ -229,6 +248,7 @@ static void read_terms(struct divergence *d)
 {
 	d->loss = d->slopes = (struct sum){0};
 	d->invalid = d->student.invalid;
+	d->has_rest = false;
 	if (is_sparse(d))
 		read_sparse(d);
 	else
@@ -240,15 +260,16 @@ static void read_terms(struct divergence *d)
 static double soft_loss(const struct divergence *d)
 {
 	double loss = d->invalid ? (double)NAN : sum_value(&d->loss);
-	return weigh(d->soft_factor, loss);
+	return weigh(d->common.soft_factor, loss);
 }
 
-static double row_loss(const struct divergence *d, const struct row *hard, int64_t y)
+static double row_loss(const struct divergence *d, int64_t y)
 {
+	const struct row *hard = &d->hard;
 	double loss = soft_loss(d), share = d->plan->args.hard_weight;
 	if (share > 0.0)
 		loss += weigh(share, hard->invalid ? (double)NAN : row_nll(hard, (size_t)y));
-	return weigh(plan_row_weight(d->plan, d->r), loss);
+	return loss;
 }
 
 /* ---------------------------------------------------------------- the gradient */
@@ -304,17 +325,18 @@ static double settled_slopes(const struct divergence *d)
 	return softmax ? -1.0 : slopes;
 }
 
-static void write_grad(struct divergence *d, const struct row *hard, int64_t y)
+static void write_grad(struct divergence *d, int64_t y)
 {
+	const struct row *hard = &d->hard;
 	const struct loss_plan *plan = d->plan;
 	double share = plan->args.hard_weight, slopes = settled_slopes(d);
 	for (size_t c = 0; row_has(&d->student, c); c++) {
 		double grad = d->invalid ? (double)NAN : soft_grad(d, slopes, c);
-		grad = times(grad, slope_of(plan, &plan->transform, &d->student, c, d->soft_factor,
-					    d->r));
+		grad = times(grad, slope_of(plan, &plan->transform, &d->student, c,
+					    d->common.soft_factor, d->r));
 		if (share > 0.0)
 			grad += times(hard->invalid ? (double)NAN : hard_grad(hard, c, (size_t)y),
-				      slope_of(plan, &d->hard, hard, c, share, d->r));
+				      slope_of(plan, &d->common.hard, hard, c, share, d->r));
 		tensor_put(&plan->outputs[OUTPUT_GRAD], row_index(&d->student, c), grad);
 	}
 }
@@ -324,6 +346,61 @@ static void clear_grad(const struct loss_plan *plan, size_t r)
 	for (size_t c = 0; plan_has_class(plan, c); c++)
 		tensor_put(&plan->outputs[OUTPUT_GRAD], plan_row_base(plan, r) + c * plan->inner,
 			   0.0);
+}
+
+/* A write of shares of a side, times a factor. */
+static struct side_write shares_of(const struct side *side, double factor)
+{
+	return (struct side_write){.operation = SIDE_WRITE_SHARES,
+				   .x = side,
+				   .of = side,
+				   .factor = factor,
+				   .own = SIZE_MAX};
+}
+
+/* Of the classes that are listed, after the others. */
+static void put_listed_grads(struct divergence *d, double slopes, int64_t y)
+{
+	const struct loss_plan *plan = d->plan;
+	double share = plan->args.hard_weight;
+	for (size_t k = 0; k < d->listed.n; k++) {
+		size_t c = listed_class(&d->listed, k);
+		struct term term = listed_term(d, k);
+		double grad = d->term(&d->form, &term).slope - term.q * slopes;
+		grad = times(grad, slope_of(plan, &plan->transform, &d->student, c,
+					    d->common.soft_factor, d->r));
+		if (share > 0.0)
+			grad += times(hard_grad(&d->hard, c, (size_t)y),
+				      slope_of(plan, &d->common.hard, &d->hard, c, share, d->r));
+		tensor_put(&plan->outputs[OUTPUT_GRAD], row_index(&d->student, c), grad);
+	}
+}
+
+/* What is not listed has a part that is the student's probability, and one that is its share of
+ * the rest. */
+static void write_sparse_grad(struct divergence *d, int64_t y)
+{
+	const struct loss_plan *plan = d->plan;
+	struct sum scale = plan_scale(plan, d->r);
+	double slopes = settled_slopes(d), soft = times(d->common.soft_factor, scale);
+	struct side_write writes[SIDE_WRITES];
+	size_t n = 0;
+	if (tail_of(d) != TAIL_RESTRICT)
+		writes[n++] = shares_of(&d->student_side, -slopes * soft);
+	if (d->has_rest) {
+		struct term term = rest_term(d);
+		writes[n++] = shares_of(&d->others_side, d->term(&d->form, &term).slope * soft);
+	}
+	if (plan->args.hard_weight > 0.0) {
+		writes[n] = shares_of(&d->hard_side, times(plan->args.hard_weight, scale));
+		writes[n].own = (size_t)y;
+		writes[n++].own_value = hard_grad(&d->hard, (size_t)y, (size_t)y);
+	}
+	if (n > 0)
+		side_put(writes, n, &plan->outputs[OUTPUT_GRAD]);
+	else
+		clear_grad(plan, d->r);
+	put_listed_grads(d, slopes, y);
 }
 
 /* ---------------------------------------------------------------- other outputs */
@@ -374,44 +451,119 @@ static double teacher_prob(const struct divergence *d, size_t y)
 	return (double)NAN;
 }
 
-static void write_outputs(const struct divergence *d, bool counts, int64_t y,
-			  struct partial *partial)
+static void fill_outcome(const struct divergence *d, int64_t y, struct divergence_outcome *outcome)
 {
 	const struct loss_plan *plan = d->plan;
-	bool agrees = counts && agree(d);
-	partial->correct += agrees;
-	if (plan->wanted[OUTPUT_AGREES])
-		((unsigned char *)plan->outputs[OUTPUT_AGREES].data)[d->r] = agrees;
+	outcome->loss = row_loss(d, y);
+	outcome->agrees = agree(d);
 	if (plan->wanted[OUTPUT_TEACHER_ENTROPY])
-		tensor_put(&plan->outputs[OUTPUT_TEACHER_ENTROPY], d->r,
-			   counts ? teacher_entropy(d) : (double)NAN);
-	if (plan->wanted[OUTPUT_DELTA_PROB])
-		tensor_put(&plan->outputs[OUTPUT_DELTA_PROB], d->r,
-			   counts && !d->invalid
-				   ? row_prob(&d->student, (size_t)y) - teacher_prob(d, (size_t)y)
-				   : (double)NAN);
-	row_write_outputs(&d->student, plan, d->r);
+		outcome->teacher_entropy = teacher_entropy(d);
+	if (plan->wanted[OUTPUT_DELTA_PROB] && !d->invalid)
+		outcome->delta_prob = row_prob(&d->student, (size_t)y) - teacher_prob(d, (size_t)y);
+}
+
+static void fill_student(const struct divergence *d, struct divergence_outcome *outcome)
+{
+	const struct row *student = &d->student;
+	outcome->lse = student->max + student->log1p_residual;
+	outcome->predicted = student->predicted;
+	if (d->plan->wanted[OUTPUT_ENTROPY])
+		outcome->entropy =
+			d->by_vectors ? side_entropy(&d->student_side) : row_entropy(student);
 }
 
 /* ---------------------------------------------------------------- rows */
 
-static void evaluate(struct divergence *d, size_t r, int64_t y, struct partial *partial)
+static bool wants_student(const struct loss_plan *plan)
+{
+	return plan->wanted[OUTPUT_LSE] || plan->wanted[OUTPUT_ENTROPY] ||
+	       plan->wanted[OUTPUT_PREDICTED];
+}
+
+/* The student, and at temperature 1. Beside a row of logits it is read as that is. */
+static void read_student(struct divergence *d, bool hard)
 {
 	const struct loss_plan *plan = d->plan;
-	bool counts = y >= 0, grad = plan->wanted[OUTPUT_GRAD];
-	struct row hard;
-	d->r = r;
-	row_read(&d->student, plan, r);
-	if (counts)
-		read_terms(d);
-	if (counts && plan->args.hard_weight > 0.0)
-		row_read_from(&hard, plan, &plan->tensors[LOSS_ROLE_INPUT], &d->hard, r);
-	if (grad && counts)
-		write_grad(d, &hard, y);
-	else if (grad)
-		clear_grad(plan, r);
-	write_outputs(d, counts, y, partial);
-	plan_put_loss(plan, r, counts ? row_loss(d, &hard, y) : 0.0, partial);
+	const struct loss_tensor *input = &plan->tensors[LOSS_ROLE_INPUT];
+	d->student_side = d->hard_side = (struct side){.plan = plan, .wide = true};
+	d->by_vectors = !has_logits(d) &&
+			side_read(&d->student_side, input, &plan->transform, d->r) &&
+			(!hard || side_read(&d->hard_side, input, &d->common.hard, d->r));
+	if (d->by_vectors) {
+		side_fill(&d->student_side, &d->student);
+		if (hard)
+			side_fill(&d->hard_side, &d->hard);
+		return;
+	}
+	row_read(&d->student, plan, d->r);
+	if (hard)
+		row_read_from(&d->hard, plan, input, &d->common.hard, d->r);
+}
+
+static void evaluate_plainly(struct divergence *d, int64_t y, struct divergence_outcome *outcome)
+{
+	const struct loss_plan *plan = d->plan;
+	read_student(d, plan->args.hard_weight > 0.0);
+	fill_student(d, outcome);
+	d->others_by_vectors = false;
+	read_terms(d);
+	fill_outcome(d, y, outcome);
+	if (!plan->wanted[OUTPUT_GRAD])
+		return;
+	bool vectors = is_sparse(d) && d->by_vectors && !d->invalid &&
+		       (!d->has_rest || d->others_by_vectors) &&
+		       fabs(sum_value(&d->slopes)) < HUGE_VAL;
+	if (vectors)
+		write_sparse_grad(d, y);
+	else
+		write_grad(d, y);
+}
+
+/* Of a row that does not count, the student alone is looked at. */
+static void evaluate_uncounted(struct divergence *d, struct divergence_outcome *outcome)
+{
+	if (d->plan->wanted[OUTPUT_GRAD])
+		clear_grad(d->plan, d->r);
+	if (!wants_student(d->plan))
+		return;
+	read_student(d, false);
+	fill_student(d, outcome);
+}
+
+static void put_outputs(const struct loss_plan *plan, size_t r,
+			const struct divergence_outcome *outcome)
+{
+	const struct {
+		enum output output;
+		double value;
+	} numbers[] = {
+		{OUTPUT_LSE, outcome->lse},
+		{OUTPUT_ENTROPY, outcome->entropy},
+		{OUTPUT_TEACHER_ENTROPY, outcome->teacher_entropy},
+		{OUTPUT_DELTA_PROB, outcome->delta_prob},
+	};
+	for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++)
+		if (plan->wanted[numbers[i].output])
+			tensor_put(&plan->outputs[numbers[i].output], r, numbers[i].value);
+	if (plan->wanted[OUTPUT_AGREES])
+		((unsigned char *)plan->outputs[OUTPUT_AGREES].data)[r] = outcome->agrees;
+	if (plan->wanted[OUTPUT_PREDICTED])
+		((int64_t *)plan->outputs[OUTPUT_PREDICTED].data)[r] = (int64_t)outcome->predicted;
+}
+
+static void evaluate(struct divergence *d, int64_t y, struct partial *partial)
+{
+	const double nan = (double)NAN;
+	struct divergence_outcome outcome = {0.0, nan, nan, nan, nan, 0, false};
+	bool counts = y >= 0;
+	if (!counts)
+		evaluate_uncounted(d, &outcome);
+	else if (!has_logits(d) || !dense_evaluate(&d->common, d->r, y, &outcome))
+		evaluate_plainly(d, y, &outcome);
+	partial->correct += outcome.agrees;
+	put_outputs(d->plan, d->r, &outcome);
+	double weight = counts ? plan_row_weight(d->plan, d->r) : 1.0;
+	plan_put_loss(d->plan, d->r, weigh(weight, outcome.loss), partial);
 }
 
 static term_fn *const terms[] = {
@@ -424,14 +576,15 @@ static term_fn *const terms[] = {
 static void start(struct divergence *d, const struct loss_plan *plan)
 {
 	const struct loss_args *args = &plan->args;
-	d->plan = plan;
+	d->plan = d->common.plan = plan;
 	d->term = terms[args->kind];
-	d->form.beta = sum_from(args->beta);
+	d->common.beta = d->form.beta = sum_from(args->beta);
 	d->form.rest.high = two_sum(1.0, -args->beta, &d->form.rest.low);
-	d->soft_factor = 1.0 - args->hard_weight;
+	d->common.rest = d->form.rest;
+	d->common.soft_factor = 1.0 - args->hard_weight;
 	if (args->temperature_squared)
-		d->soft_factor *= args->temperature * args->temperature;
-	d->hard = transform_of(args->logit_scale, args->softcap, 1.0, true);
+		d->common.soft_factor *= args->temperature * args->temperature;
+	d->common.hard = transform_of(args->logit_scale, args->softcap, 1.0, true);
 }
 
 #define READ_TOGETHER ((size_t)64)
@@ -444,7 +597,9 @@ void divergence_rows(const struct loss_plan *plan, size_t first, size_t n, struc
 	for (size_t done = 0, some; done < n; done += some) {
 		some = n - done < READ_TOGETHER ? n - done : READ_TOGETHER;
 		targets_read_counted(plan, first + done, some, y);
-		for (size_t i = 0; i < some; i++)
-			evaluate(&d, first + done + i, y[i], partial);
+		for (size_t i = 0; i < some; i++) {
+			d.r = first + done + i;
+			evaluate(&d, y[i], partial);
+		}
 	}
 }
