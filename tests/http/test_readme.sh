@@ -43,6 +43,7 @@ curl -so openapi.json|fetches generators, which make test-clients runs
 '
 
 # Blocks that are run: how they begin, the function that judges them, and what succeeds where all is there that it needs.
+# shellcheck disable=SC2016  # what is in it is for the shell that probes
 runs='
 curl http://127.0.0.1:8080/v1/losses/cross_entropy|curl_replies|command -v curl
 python3 -c '\''import numpy, safetensors|safetensors_replies|command -v curl && python3 -c "import numpy, safetensors"
