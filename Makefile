@@ -14,6 +14,7 @@
 #   make test-proxies  HAProxy and nginx, as docker/ configures them, in front of the server
 #   make test-prometheus  a real Prometheus evaluates every rule of config/ and every query of its dashboard
 #   make test-collector  the OpenTelemetry Collector, compiled here, gets the spans of the server: minutes
+#   make test-pipelines  the jobs of api/examples/pipelines on Spark and Ray, with workers and servers killed (RUN=spark)
 #   make test-neon  the kernels cross-compiled for aarch64, under qemu: the same bits as here
 #   make golden     writes tests/isa/golden.sha256 anew: the results that every machine must come to
 #   make test-attack  64 connections of good and hostile clients at once (ATTACK_SECONDS=300, ATTACK_SEED=)
@@ -31,6 +32,8 @@
 #   make lint       format, static analysis, both compilers with warnings as errors, what includes what
 #   make bench      speed against the machine's limits and other implementations: docs/performance.md (BENCH="K1 K3")
 #   make bench BENCH=sweep  every loss and argument, over types and shapes, beside PyTorch (SWEEP="F64 softcap")
+#   make load       requests a second and latencies of a real server, over connections and bodies (LOAD="jsonl", LOAD_SECONDS=8)
+#   make load-compare  the same by wrk, vegeta and oha, where they are, and with a server that stands still for a second
 #   make bench-peers  installs those other implementations: PyTorch, FastAPI, oneDNN, simdjson, wrk
 #   make clean      removes what was built
 
@@ -83,7 +86,7 @@ ORACLE_SRC := $(wildcard src/kernel/oracle.c src/kernel/*/oracle.c)
 SERVER_SRC := $(wildcard server/*.c server/*/*.c server/*/*/*.c)
 SUPPORT_SRC := $(wildcard tests/support/*.c)
 TEST_SRC   := $(filter-out $(FOREIGN_ISA),$(wildcard tests/unit/test_*.c tests/property/test_*.c tests/http/test_*.c \
-	tests/sim/test_*.c $(if $(filter Linux,$(SYSTEM)),tests/steps/test_*.c) tests/proxies/test_*.c tests/fuzz/targets/test_*.c))
+	tests/sim/test_*.c $(if $(filter Linux,$(SYSTEM)),tests/steps/test_*.c) tests/proxies/test_*.c tests/load/test_*.c tests/fuzz/targets/test_*.c))
 
 LIB_OBJ     := $(LIB_SRC:%.c=$(BUILD)/%.o)
 ORACLE_OBJ  := $(ORACLE_SRC:%.c=$(BUILD)/%.o)
@@ -186,7 +189,7 @@ $(BUILD)/tests/fault/interposer.so: tests/fault/interposer.c $(BUILD)/flags
 	$(Q)$(CC) -std=c17 -D_GNU_SOURCE -O2 -g1 -fPIC -shared $(WARNINGS) -o $@ $<
 
 # Prints hashes of results; needs nothing but libloss, so that it can be cross-compiled.
-$(BUILD)/tests/isa/hashes: $(addprefix $(BUILD)/tests/,isa/hashes.o support/cases.o support/case_draft.o support/case_arguments.o support/case_groups.o support/case_families.o support/rows.o support/random.o) $(INSIDE)
+$(BUILD)/tests/isa/hashes: $(addprefix $(BUILD)/tests/,isa/hashes.o support/cases.o support/case_draft.o support/case_arguments.o support/case_groups.o support/case_teacher.o support/case_families.o support/rows.o support/random.o) $(INSIDE)
 	@echo "  LD $@"
 	$(Q)$(CC) $(ALL_CFLAGS) $(LINK_MODE) -o $@ $^ -lm
 
@@ -374,7 +377,7 @@ run: setup-run
 
 .PHONY: tests-built test
 # The Python package where there is Python to make it: without it tests/python skips.
-tests-built: all $(TEST_BIN) $(BUILD)/tests/isa/hashes $(INTERPOSER) $(if $(shell command -v $(PYTHON)),python-package)
+tests-built: all $(TEST_BIN) $(BUILD)/tests/isa/hashes $(BUILD)/tests/load/lossd-load $(INTERPOSER) $(if $(shell command -v $(PYTHON)),python-package)
 test: setup-test
 	@$(MAKE) --no-print-directory tests-built
 	@BUILD=$(BUILD) tests/run
@@ -409,6 +412,12 @@ test-clients: setup-clients
 test-proxies: setup-proxies
 	@$(MAKE) --no-print-directory $(BUILD)/tests/proxies/test_proxies $(BUILD)/lossd
 	@BUILD=$(BUILD) TESTS=tests/proxies tests/run
+
+# Installs the engines into $(BUILD)/pipelines; RUN=ray runs those of that name.
+.PHONY: test-pipelines
+test-pipelines: setup-proxies
+	@$(MAKE) --no-print-directory $(BUILD)/lossd python-package
+	@BUILD=$(BUILD) tests/pipelines/run
 
 # Rules, dashboard and page by promtool and a real Prometheus; `make test` does so too where these are installed.
 .PHONY: test-prometheus
@@ -500,6 +509,14 @@ $(BUILD)/tests/bench/simdjson: tests/bench/simdjson.cpp $(SIMDJSON)
 	$(Q)$(CXX) -std=c++17 -O3 -o $@ $^ $(if $(SIMDJSON),-I$(dir $(SIMDJSON)),-lsimdjson)
 -include $(BENCH_OBJ:.o=.d)
 
+# Loads a server: tests/load.
+LOAD_OBJ := $(patsubst %.c,$(BUILD)/%.o,$(filter-out %/test_histogram.c,$(wildcard tests/load/*.c))) $(BUILD)/tests/support/random.o
+$(BUILD)/tests/load/lossd-load: $(LOAD_OBJ) $(INSIDE)
+	@echo "  LD $@"
+	$(Q)$(CC) $(ALL_CFLAGS) $(LINK_MODE) -o $@ $^ -lcurl -lpthread -lm
+$(BUILD)/tests/load/test_histogram: $(BUILD)/tests/load/histogram.o
+-include $(LOAD_OBJ:.o=.d)
+
 # oneDNN and simdjson are built for where their headers are.
 .PHONY: bench-built bench bench-peers
 bench-built: $(BUILD)/tests/bench/bench $(BUILD)/tests/bench/discard $(BUILD)/lossd $(if $(shell command -v $(PYTHON)),python-package)
@@ -514,6 +531,12 @@ bench: bench-built
 	@$(BUILD)/tests/bench/bench $(BUILD) $(BENCH)
 bench-peers:
 	@tests/bench/install-peers $(BUILD)/peers
+
+.PHONY: load load-compare
+# At the beginning of a line "load" alone is a directive.
+load-compare load: setup-attack
+	@$(MAKE) --no-print-directory $(BUILD)/lossd $(BUILD)/tests/load/lossd-load
+	@BUILD=$(BUILD) PYTHONDONTWRITEBYTECODE=1 tests/load/$(if $(@:load=),compare,table).py $(LOAD)
 
 # The steps of docker/Dockerfile without a container engine: as root, with mmdebstrap.
 .PHONY: try-docker

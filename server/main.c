@@ -204,6 +204,7 @@ int main(int argc, char **argv)
 		return action == CONFIG_EXIT_0 ? 0 : 2;
 
 	process_load_thread_exit();
+	process_keep_freed_memory();
 	log_start((enum log_level)config.log_level, (enum log_format)config.log_format);
 	struct loss_arena *arena = loss_arena_create(NULL);
 	if (!arena || !signals_start() || !log_start_writer()) {

@@ -10,6 +10,10 @@
 	{                                                                                          \
 		name, ALIAS_CLASSES, LOSS_ROLE_WEIGHT, NULL                                        \
 	}
+#define TENSOR(name, right)                                                                        \
+	{                                                                                          \
+		name, ALIAS_TENSOR, LOSS_ROLE_INPUT, right                                         \
+	}
 #define ARGUMENT(name, right)                                                                      \
 	{                                                                                          \
 		name, ALIAS_ARGUMENT, LOSS_ROLE_INPUT, right                                       \
@@ -120,6 +124,21 @@ const struct alias aliases[] = {
 	ROLE("num_bytes", BYTES),
 	ROLE("byte_counts", BYTES),
 	ROLE("byte_lengths", BYTES),
+	/* policies */
+	TENSOR("old_log_probs", "sampling_log_probs"),
+	TENSOR("old_logprobs", "sampling_log_probs"),
+	TENSOR("old_per_token_logps", "sampling_log_probs"),
+	TENSOR("behavior_log_probs", "sampling_log_probs"),
+	TENSOR("sampling_logprobs", "sampling_log_probs"),
+	TENSOR("advantage", "advantages"),
+	TENSOR("adv", "advantages"),
+	TENSOR("ref_log_probs", "reference_log_probs"),
+	TENSOR("ref_logprobs", "reference_log_probs"),
+	TENSOR("ref_per_token_logps", "reference_log_probs"),
+	TARGETS("target_tokens"),
+	TARGETS("actions"),
+	ROLE("completion_mask", MASK),
+	ROLE("response_mask", MASK),
 	/* backwards */
 	ROLE("grad_outputs", GRAD_OUTPUT),
 	ROLE("upstream", GRAD_OUTPUT),
@@ -174,7 +193,28 @@ const struct alias aliases[] = {
 	ARGUMENT("log_targets", "log_target"),
 	ARGUMENT("shift_labels", "shift"),
 	ARGUMENT("dtype", "grad_dtype"),
+	ARGUMENT("policy_loss", "objective"),
+	ARGUMENT("loss_type", "objective"),
+	ARGUMENT("cliprange", "clip_high"),
+	ARGUMENT("clip_range", "clip_high"),
+	ARGUMENT("clip_ratio", "clip_high"),
+	ARGUMENT("clip_eps", "clip_high"),
+	ARGUMENT("epsilon_low", "clip_low"),
+	ARGUMENT("epsilon_high", "clip_high"),
+	ARGUMENT("clip_ratio_low", "clip_low"),
+	ARGUMENT("clip_ratio_high", "clip_high"),
+	ARGUMENT("clip_low_threshold", "clip_low"),
+	ARGUMENT("clip_high_threshold", "clip_high"),
+	ARGUMENT("kl_coef", "kl_weight"),
+	ARGUMENT("kl_coeff", "kl_weight"),
+	ARGUMENT("kl_loss_coef", "kl_weight"),
 	/* outputs */
+	OUTPUT("clipfrac", "clip_fraction"),
+	OUTPUT("clip_frac", "clip_fraction"),
+	OUTPUT("approx_kl", "kl"),
+	OUTPUT("ppo_kl", "kl"),
+	OUTPUT("ratios", "ratio"),
+	OUTPUT("importance_ratio", "ratio"),
 	OUTPUT("outcome", "loss"),
 	OUTPUT("losses", "loss"),
 	OUTPUT("loss_value", "loss"),
@@ -272,6 +312,13 @@ const struct loss_alias loss_aliases[] = {
 	{"distillation", "divergence"},
 	{"js_divergence", "divergence"},
 	{"ppo", "policy_gradient"},
+	{"ppo_loss", "policy_gradient"},
+	{"grpo", "policy_gradient"},
+	{"grpo_loss", "policy_gradient"},
+	{"cispo", "policy_gradient"},
+	{"dro", "policy_gradient"},
+	{"importance_sampling", "policy_gradient"},
+	{"policy_loss", "policy_gradient"},
 	{"reinforce", "policy_gradient"},
 	{"mse", "mse_loss"},
 	{"mean_squared_error", "mse_loss"},

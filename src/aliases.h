@@ -6,6 +6,7 @@
 
 enum alias_of {
 	ALIAS_ROLE,     /* the tensor of that role */
+	ALIAS_TENSOR,   /* the tensor of that name */
 	ALIAS_CLASSES,  /* the weight, where it is a factor for each class */
 	ALIAS_ARGUMENT, /* the argument of that name */
 	ALIAS_OUTPUT,   /* the output of that name */

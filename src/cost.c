@@ -56,6 +56,9 @@ static const struct each target_grad = {0.15, 0.3};
 #define GROUPED_ROW_NANOSECONDS 20.0
 #define GROUP_NANOSECONDS 20.0
 
+/* Rows of which quantiles are wanted. */
+#define QUANTILE_NANOSECONDS 20.0
+
 static double of(const struct loss_plan *plan, struct each each)
 {
 	bool wide = plan->tensors[LOSS_ROLE_INPUT].dtype == LOSS_F64;
@@ -109,10 +112,11 @@ static double element_cost(const struct loss_plan *plan)
 /* What there is to list and to add up apart. */
 static double sums_cost(const struct loss_plan *plan)
 {
-	double groups = (double)plan->groups.n * GROUP_NANOSECONDS;
+	double row = plan->wanted[OUTPUT_LOSS_QUANTILES] ? QUANTILE_NANOSECONDS : 0.0;
 	if (!plan_has_groups_or_bytes(plan))
-		return 0.0;
-	return (double)plan->rows * GROUPED_ROW_NANOSECONDS + groups;
+		return (double)plan->rows * row;
+	row += GROUPED_ROW_NANOSECONDS;
+	return (double)plan->rows * row + (double)plan->groups.n * GROUP_NANOSECONDS;
 }
 
 double cost_of(const struct loss_plan *plan)

@@ -39,8 +39,14 @@ static void describe_extent(const struct loss_info *loss, loss_extent extent, ch
 	case LOSS_EXTENT_GROUPS:
 		snprintf(out, size, "(G)");
 		break;
+	case LOSS_EXTENT_QUANTILES:
+		snprintf(out, size, "(%d)", LOSS_N_QUANTILES);
+		break;
 	case LOSS_EXTENT_ROWS_OR_GROUPS:
 		snprintf(out, size, ROWS_SHAPE ", or (G) beside groups");
+		break;
+	case LOSS_EXTENT_LISTED:
+		snprintf(out, size, "that of %s, or beside class indices of K a row theirs", input);
 		break;
 	case LOSS_EXTENT_LOSS:
 		snprintf(out, size, "() for mean and sum; for none %s %s",
@@ -53,6 +59,8 @@ const struct needed_tensor needed_tensors[N_NEEDED_TENSORS] = {
 	{LOSS_NEEDS_GRAD_OUTPUT, LOSS_ROLE_GRAD_OUTPUT, "of the shape of ", ""},
 	{LOSS_NEEDS_GROUPS, LOSS_ROLE_GROUPS, "an integer for each row of ", ""},
 	{LOSS_NEEDS_BYTES, LOSS_ROLE_BYTES, "an integer for each row of ", ", or for each group"},
+	{LOSS_NEEDS_OWN_1, LOSS_ROLE_OWN_1, "a number for each row of ", ""},
+	{LOSS_NEEDS_TARGETS, LOSS_ROLE_TARGETS, "a class for each row of ", ""},
 };
 
 /* LOSS_NEEDS_NOTHING where no output may need it. */
@@ -120,6 +128,8 @@ void describe_range(const struct loss_range *range, bool integers, char *out, si
 		snprintf(out, size, "greater than %g, finite", range->min);
 	else if (range->max == DBL_MAX)
 		snprintf(out, size, "%g or greater, finite", range->min);
+	else if (range->min_excluded && range->max_excluded)
+		snprintf(out, size, "greater than %g and less than %g", range->min, range->max);
 	else
 		snprintf(out, size, "%g to %g", range->min, range->max);
 }

@@ -15,7 +15,7 @@ struct needed_tensor {
 	loss_role role;
 	const char *form, *more; /* before and after that one's name: "of the shape of ", "" */
 };
-#define N_NEEDED_TENSORS 3
+#define N_NEEDED_TENSORS 5
 extern const struct needed_tensor needed_tensors[N_NEEDED_TENSORS];
 
 /* "0 to 1", "greater than 0, finite", "1 or -1"; "" where there are no bounds. */

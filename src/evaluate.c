@@ -9,6 +9,9 @@
 #include "groups.h"
 #include "means.h"
 #include "plan.h"
+#include "quantiles.h"
+#include "sequences.h"
+#include "shapes.h"
 #include "state.h"
 #include "team.h"
 
@@ -21,7 +24,9 @@ static void clear(const struct loss_plan *plan, struct partial *partial)
 		exact_feed_clear(partial->z_loss);
 	if (partial->nll)
 		exact_feed_clear(partial->nll);
-	partial->correct = partial->top = 0;
+	if (partial->kl)
+		exact_feed_clear(partial->kl);
+	partial->correct = partial->top = partial->clipped = 0;
 	if (plan->wanted[OUTPUT_ECE])
 		calibration_clear(plan, partial);
 }
@@ -78,8 +83,10 @@ static void merge(const struct loss_plan *plan, struct partial *total, struct pa
 	merge_feed(plan, &total->loss, &partial->loss);
 	merge_feed(plan, total->z_loss, partial->z_loss);
 	merge_feed(plan, total->nll, partial->nll);
+	merge_feed(plan, total->kl, partial->kl);
 	total->correct += partial->correct;
 	total->top += partial->top;
+	total->clipped += partial->clipped;
 	if (plan->wanted[OUTPUT_ECE])
 		calibration_merge(plan, total, partial);
 }
@@ -130,7 +137,14 @@ static bool has_row_entries(const struct loss_plan *plan, const struct loss_tens
 	bool loss = tensor->extent == LOSS_EXTENT_LOSS && plan->reduction == REDUCTION_NONE;
 	return plan->present[tensor->role] &&
 	       (loss || tensor->extent == LOSS_EXTENT_ROWS ||
-		tensor->extent == LOSS_EXTENT_TARGETS); /* of indices, where rows stream */
+		tensor->extent == LOSS_EXTENT_LISTED || /* of both, where rows stream, */
+		tensor->extent == LOSS_EXTENT_TARGETS); /* only the one of indices */
+}
+
+/* Of an output that has axes. */
+static bool is_of_rows(loss_extent extent)
+{
+	return extent == LOSS_EXTENT_ROWS || extent == LOSS_EXTENT_LOSS;
 }
 
 /*
@@ -152,17 +166,21 @@ static void make_view(const struct loss_plan *plan, size_t first, size_t n, cons
 		const struct loss_tensor_info *info = &plan->loss->info.tensors[i];
 		if (has_row_entries(plan, info))
 			skip(&view->tensors[info->role],
-			     info->extra_axis ? first * plan->extra : first);
+			     shapes_have_extra(plan, info) ? first * plan->extra : first);
 	}
+	if (plan->listed)
+		view->listed += first * plan->extra;
 	for (size_t i = 0; i < plan->n_outputs; i++) {
 		const struct output_row *output = plan->requested[i];
-		if (plan->outputs[output->id].rank > 0 && output->info.extent != LOSS_EXTENT_GROUPS)
+		if (plan->outputs[output->id].rank > 0 && is_of_rows(output->info.extent))
 			skip(&view->outputs[output->id], first);
 	}
 	if (plan->row_losses)
 		view->row_losses += first;
 	if (plan->row_nlls)
 		view->row_nlls += first;
+	if (plan->row_plain)
+		view->row_plain += first;
 }
 
 void loss_plan_run_rows(struct loss_plan *plan, size_t first, size_t n, const void *rows)
@@ -246,14 +264,25 @@ static void run_slice(struct loss_plan *plan, size_t first, size_t n, int thread
 	team_share(threads, (n + run.together - 1) / run.together, run_some, &run);
 }
 
+/* What is made of all rows, but sums. */
+static void finish_rows(struct loss_plan *plan, int threads)
+{
+	if (plan->groups.ends)
+		groups_finish(plan, threads);
+	if (plan->sequences.all)
+		sequences_finish(plan, threads);
+	if (plan->row_plain)
+		quantiles_finish(plan);
+}
+
 loss_status loss_plan_run_slice(struct loss_plan *plan, size_t *next, uint64_t cost_ns, int threads,
 				const struct loss_cancel *cancel, struct loss_error *err)
 {
 	size_t n = slice_blocks(plan, *next, cost_ns);
 	plan->cancel = cancel;
 	run_slice(plan, *next, n, threads);
-	if (plan->groups.ends && *next + n == plan->n_blocks && !plan_is_cancelled(plan))
-		groups_finish(plan, threads);
+	if (*next + n == plan->n_blocks && !plan_is_cancelled(plan))
+		finish_rows(plan, threads);
 	bool cancelled = plan_is_cancelled(plan);
 	plan->cancel = NULL;
 	*next += n;
@@ -281,6 +310,7 @@ static double reduced_loss(const struct loss_plan *plan, struct sum loss)
 	return mean_of(loss, (struct sum){plan->divisor, plan->divisor_low});
 }
 
+/* Also of rows where another model is as right. */
 static double accuracy(const struct loss_plan *plan, struct partial *total)
 {
 	return (double)total->correct / (double)plan->counted;
@@ -306,6 +336,17 @@ static double bits_per_byte(const struct loss_plan *plan, struct partial *total)
 	return bytes_bits_each(plan, exact_feed_parts(total->nll, plan->kernels));
 }
 
+static double clip_fraction(const struct loss_plan *plan, struct partial *total)
+{
+	return (double)total->clipped / (double)plan->counted;
+}
+
+static double kl(const struct loss_plan *plan, struct partial *total)
+{
+	struct sum counted = sum_from((double)plan->counted);
+	return mean_of(exact_feed_parts(total->kl, plan->kernels), counted);
+}
+
 /* Outputs of one value about all counted rows, NaN when there are none. */
 static const struct {
 	enum output output;
@@ -313,7 +354,8 @@ static const struct {
 } summaries[] = {
 	{OUTPUT_ACCURACY, accuracy},           {OUTPUT_TOPK_ACCURACY, topk_accuracy},
 	{OUTPUT_PERPLEXITY, perplexity},       {OUTPUT_ECE, ece},
-	{OUTPUT_BITS_PER_BYTE, bits_per_byte},
+	{OUTPUT_BITS_PER_BYTE, bits_per_byte}, {OUTPUT_AGREEMENT, accuracy},
+	{OUTPUT_CLIP_FRACTION, clip_fraction}, {OUTPUT_KL, kl},
 };
 
 static struct sum z_loss_of(const struct loss_plan *plan, struct partial *total)
@@ -338,10 +380,11 @@ static void put_scalars(const struct loss_plan *plan, struct partial *total, str
 void loss_plan_finish(struct loss_plan *plan, struct loss_result *result)
 {
 	struct partial *total = reduce(plan);
+	if (plan->sequences.all)
+		sequences_sum(plan, &total->loss);
 	struct sum loss = exact_feed_parts(&total->loss, plan->kernels);
 	put_scalars(plan, total, loss);
-	if (plan->groups.ends)
-		groups_finish(plan, 1);
+	finish_rows(plan, 1);
 	result->n_outputs = plan->n_outputs;
 	result->has_totals = plan->loss->info.has_totals;
 	result->totals = (struct loss_totals){

@@ -102,6 +102,8 @@ static struct thing resolve(const struct loss_info *loss, const struct alias *al
 {
 	const struct loss_tensor_info *tensor = names_tensor_of_role(loss, alias->role);
 	switch (alias->of) {
+	case ALIAS_TENSOR:
+		return find(loss, LOSS_NAME_TENSOR, alias->right, strlen(alias->right));
 	case ALIAS_ARGUMENT:
 		return find(loss, LOSS_NAME_ARGUMENT, alias->right, strlen(alias->right));
 	case ALIAS_OUTPUT:

@@ -22,7 +22,7 @@ void layout_settle(struct loss_plan *plan)
 	/* it begins as no transform, which is all that most plans need of it */
 	if (transform_changes(args->logit_scale, args->softcap, args->temperature))
 		plan->transform = transform_of(args->logit_scale, args->softcap, args->temperature,
-					       dtype == LOSS_F64);
+					       dtype == LOSS_F64 || plan->loss->wide);
 	plan->layout = layout_of(plan);
 	plan->nanoseconds = cost_of(plan);
 	plan->divisible = plan->layout == LAYOUT_MANY && row_parts(plan->classes) > 1;

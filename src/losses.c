@@ -5,7 +5,9 @@
 
 #include "kernel/kernels.h"
 #include "names.h"
+#include "policy.h"
 #include "problem.h"
+#include "teachers.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -26,11 +28,38 @@ static const char *const reductions_and_batchmean[] = {
 	[REDUCTION_BATCHMEAN] = "batchmean",
 	NULL,
 };
+static const char *const reductions_and_sequence_mean[] = {
+	[REDUCTION_NONE] = "none", [REDUCTION_MEAN] = "mean",
+	[REDUCTION_SUM] = "sum",   [REDUCTION_ELEMENTWISE_MEAN] = "elementwise_mean",
+	"sequence_mean",           NULL,
+};
 static const char *const empty_means[] = {
 	[EMPTY_MEAN_NAN] = "nan", [EMPTY_MEAN_ZERO] = "zero", NULL};
 static const char *const grad_dtypes[] = {"F32", NULL};
 static const char *const totals_kinds[] = {
 	[TOTALS_PLAIN] = "plain", [TOTALS_EXACT] = "exact", NULL};
+static const char *const objectives[] = {
+	[OBJECTIVE_IMPORTANCE_SAMPLING] = "importance_sampling",
+	[OBJECTIVE_PPO] = "ppo",
+	[OBJECTIVE_CISPO] = "cispo",
+	[OBJECTIVE_DRO] = "dro",
+	[OBJECTIVE_REINFORCE] = "reinforce",
+	[N_OBJECTIVES] = NULL,
+};
+static const char *const kinds[] = {
+	[KIND_FORWARD] = "forward",
+	[KIND_REVERSE] = "reverse",
+	[KIND_JSD] = "jsd",
+	[KIND_CROSS_ENTROPY] = "cross_entropy",
+	NULL,
+};
+static const char *const tails[] = {
+	[TAIL_BUCKET] = "bucket",
+	[TAIL_IGNORE] = "ignore",
+	[TAIL_RENORMALIZE] = "renormalize",
+	[TAIL_RESTRICT] = "restrict",
+	NULL,
+};
 static const char *const ece_norms[] = {[ECE_L1] = "l1", [ECE_L2] = "l2", [ECE_MAX] = "max", NULL};
 
 #define FROM_0                                                                                     \
@@ -162,14 +191,66 @@ ROW(totals) = {
 	       "With exact, totals have a state: all that the reduction has come to, without any "
 	       "rounding. Merging the states of parts gives the bits of the whole.")};
 
+ROW(reduction_or_sequence_mean) = {
+	FIELD(REDUCTION, reduction), .apart = true, DEFAULT_CHOICE("mean"),
+	CHOICE("reduction", reductions_and_sequence_mean,
+	       "What becomes of the rows' losses. sequence_mean is the mean over the sequences, "
+	       "which are the first axis, of the mean over each one's rows; elementwise_mean is "
+	       "the old name of mean.")};
+ROW(objective) = {
+	FIELD(OBJECTIVE, objective), DEFAULT_CHOICE("importance_sampling"),
+	CHOICE("objective", objectives,
+	       "The loss of a row, of its target's log-probability, what that was when it was "
+	       "sampled, and the advantage. All but reinforce need sampling_log_probs.")};
+ROW(clip_low) = {FIELD(CLIP_LOW, clip_low), DEFAULT(0.2), .info.range = FROM_0,
+		 NUMBER("clip_low", "How far below 1 the ratio counts, in ppo and cispo.")};
+ROW(clip_high) = {FIELD(CLIP_HIGH, clip_high), DEFAULT(0.2), .info.range = FROM_0,
+		  NUMBER("clip_high", "How far above 1 the ratio counts, in ppo and cispo.")};
+ROW(beta_of_policy) = {
+	FIELD(BETA, beta), DEFAULT(0.05), .info.range = FROM_0,
+	NUMBER("beta", "How strongly dro holds log-probabilities to those of the sampling.")};
+ROW(kl_weight) = {FIELD(KL_WEIGHT, kl_weight), DEFAULT(0.0), .info.range = FROM_0,
+		  NUMBER("kl_weight",
+			 "Adds this times an estimate of the divergence from the reference, "
+			 "exp(d) - d - 1 with d = reference_log_probs - log_prob.")};
+
+ROW(kind) = {
+	FIELD(KIND, kind), DEFAULT_CHOICE("forward"),
+	CHOICE("kind", kinds,
+	       "With p the teacher and q the student: forward is KL(p, q), reverse KL(q, p), jsd "
+	       "the generalized Jensen-Shannon divergence of beta, cross_entropy -sum p log q.")};
+ROW(jsd_beta) = {FIELD(BETA, beta), DEFAULT(0.5),
+		 .advice = "instead of 0 take kind \"forward\", instead of 1 \"reverse\"",
+		 .info.range = {.min = 0.0, .max = 1.0, .min_excluded = true, .max_excluded = true},
+		 NUMBER("beta",
+			"Of jsd: beta KL(p, m) + (1 - beta) KL(q, m), m = beta p + (1 - beta) q. "
+			"Instead of 0 there is the kind forward, instead of 1 reverse.")};
+ROW(temperature_squared) = {FIELD(TEMPERATURE_SQUARED, temperature_squared), DEFAULT(false),
+			    BOOLEAN("temperature_squared",
+				    "Multiplies the divergence by the square of the temperature.")};
+ROW(tail) = {
+	FIELD(TAIL, tail), DEFAULT_CHOICE("bucket"),
+	CHOICE("tail", tails,
+	       "Of teachers that list some classes, what becomes of the others: bucket makes one "
+	       "class of them, ignore leaves them out, renormalize makes the teacher's listed "
+	       "probabilities add up to 1, restrict both sides'.")};
+ROW(hard_weight) = {
+	FIELD(HARD_WEIGHT, hard_weight), DEFAULT(0.0), .info.range = {.min = 0.0, .max = 1.0},
+	NUMBER("hard_weight", "The share of the cross entropy with targets, at temperature 1; the "
+			      "divergence has the rest.")};
+
 /* What arguments come to that are not given; nothing changes by those that a loss does not have.
- * The reduction and gamma, which losses differ in, stand apart. */
+ * The reduction, gamma and beta, which losses differ in, stand apart. */
 #define USUAL                                                                                      \
 	.ignore_index = -100, .class_axis = 1, .temperature = 1.0, .logit_scale = 1.0,             \
 	.alpha = 0.25, .ece_bins = 15, .ece_norm = ECE_L1, .empty_mean = EMPTY_MEAN_NAN,           \
 	.n_groups = -1, .totals = TOTALS_PLAIN
 static const struct loss_args usual = {USUAL, .reduction = REDUCTION_MEAN};
 static const struct loss_args focal_presets = {USUAL, .reduction = REDUCTION_NONE, .gamma = 2.0};
+static const struct loss_args policy_presets = {USUAL, .reduction = REDUCTION_MEAN, .clip_low = 0.2,
+						.clip_high = 0.2, .beta = 0.05};
+static const struct loss_args divergence_presets = {USUAL, .reduction = REDUCTION_MEAN,
+						    .beta = 0.5};
 
 const struct loss_args *argument_presets(const struct loss_row *loss)
 {
@@ -209,6 +290,31 @@ static const struct loss_argument_info *const focal_arguments[] = {
 	&reduction_from_none.info,
 	OUR_REDUCTION_ARGUMENTS,
 	&grad_dtype.info,
+};
+
+static const struct loss_argument_info *const policy_arguments[] = {
+	&objective.info,
+	&clip_low.info,
+	&clip_high.info,
+	&beta_of_policy.info,
+	&kl_weight.info,
+	&ignore_index.info,
+	&reduction_or_sequence_mean.info,
+	OUR_REDUCTION_ARGUMENTS,
+	&class_axis.info,
+	&grad_dtype.info,
+	&softcap.info,
+	&temperature.info,
+	&shift.info,
+	&logit_scale.info,
+	&n_groups.info,
+};
+
+static const struct loss_argument_info *const divergence_arguments[] = {
+	&reduction.info,  &ignore_index.info, OUR_REDUCTION_ARGUMENTS, &class_axis.info,
+	&grad_dtype.info, &softcap.info,      &temperature.info,       &logit_scale.info,
+	&n_groups.info,   &kind.info,         &jsd_beta.info,          &temperature_squared.info,
+	&tail.info,       &hard_weight.info,
 };
 
 /* ---------------------------------------------------------------- outputs */
@@ -270,6 +376,11 @@ static const struct output_row
 		BITS_PER_BYTE, "bits_per_byte", F64, SCALAR, LOSS_NEEDS_INDICES | LOSS_NEEDS_BYTES,
 		"The counted rows' negative log-likelihood in bits, without weights, smoothing and "
 		"z_loss, over their bytes; NaN where these are 0. Class indices only."),
+	loss_quantiles = OUTPUT(
+		LOSS_QUANTILES, "loss_quantiles", F64, QUANTILES, NOTHING,
+		"Of the counted rows' losses without row_weight: minimum, quantiles 0.001, 0.01, "
+		"0.05, 0.1, 0.5, 0.9, 0.95, 0.99, 0.999, maximum; all NaN when there are none, or "
+		"where one is NaN."),
 	accuracy_of_elements = OUTPUT(
 		ACCURACY, "accuracy", F64, SCALAR, NOTHING,
 		"The share of counted elements whose more likely outcome is that of the target, "
@@ -277,16 +388,44 @@ static const struct output_row
 	ece_of_elements = OUTPUT(
 		ECE, "ece", F64, SCALAR, NOTHING,
 		"Expected calibration error of the counted elements over bins of the positive "
-		"outcome's probability; NaN when there are none.");
+		"outcome's probability; NaN when there are none."),
+	log_prob = OUTPUT(LOG_PROB, "log_prob", OF_RESULTS, ROWS, NOTHING,
+			  "The log-probability of each row's target; 0 for ignored rows."),
+	ratio_output = OUTPUT(RATIO, "ratio", OF_RESULTS, ROWS, OWN_1,
+			      "How many times as likely as in the sampling each row's target is: "
+			      "exp(log_prob - sampling_log_probs); 0 for ignored rows."),
+	clip_fraction = OUTPUT(CLIP_FRACTION, "clip_fraction", F64, SCALAR, OWN_1,
+			       "The share of counted rows that are clipped; NaN when there are "
+			       "none. Of ppo rows without a gradient, of cispo those whose ratio "
+			       "is outside the clips; other objectives do not have it."),
+	kl_output = OUTPUT(KL, "kl", F64, SCALAR, OWN_1,
+			   "The mean of ratio - 1 - log(ratio) of the counted rows, an estimate of "
+			   "the divergence of the sampling from the logits; NaN when there are "
+			   "none.");
+
+static const struct output_row
+	agrees = OUTPUT(AGREES, "agrees", BOOL, ROWS, NOTHING,
+			"Whether student and teacher predict the same class, of equal ones the "
+			"lowest; false for rows that do not count."),
+	agreement = OUTPUT(AGREEMENT, "agreement", F64, SCALAR, NOTHING,
+			   "The share of counted rows that agree; NaN when there are none."),
+	teacher_entropy =
+		OUTPUT(TEACHER_ENTROPY, "teacher_entropy", OF_RESULTS, ROWS, NOTHING,
+		       "The entropy of the teacher in nats; NaN where it lists some classes, "
+		       "and for rows that do not count."),
+	delta_prob =
+		OUTPUT(DELTA_PROB, "delta_prob", OF_RESULTS, ROWS, TARGETS,
+		       "The target's probability, the student's minus the teacher's; NaN where "
+		       "the teacher does not list it, and for rows that do not count.");
 
 #define GROUP_OUTPUTS                                                                              \
 	&group_loss_sum.info, &group_denominator.info, &group_counted.info, &group_loss.info
 
 static const struct loss_output_info *const cross_entropy_outputs[] = {
-	&loss_output.info, &grad.info,    &log_probs.info,     &probs.info,
-	&lse.info,         &entropy.info, &z_loss_output.info, &predicted.info,
-	&correct.info,     &rank.info,    &accuracy.info,      &topk_accuracy.info,
-	&perplexity.info,  &ece.info,     GROUP_OUTPUTS,       &bits_per_byte.info,
+	&loss_output.info,   &grad.info,           &log_probs.info,  &probs.info,   &lse.info,
+	&entropy.info,       &z_loss_output.info,  &predicted.info,  &correct.info, &rank.info,
+	&accuracy.info,      &topk_accuracy.info,  &perplexity.info, &ece.info,     GROUP_OUTPUTS,
+	&bits_per_byte.info, &loss_quantiles.info,
 };
 static const struct loss_output_info *const nll_loss_outputs[] = {
 	&loss_output.info,
@@ -304,6 +443,16 @@ static const struct loss_output_info *const log_softmax_outputs[] = {
 static const struct loss_output_info *const softmax_outputs[] = {
 	&probs.info, &log_probs.info, &vector_product.info,
 	&lse.info,   &entropy.info,   &predicted.info,
+};
+
+static const struct loss_output_info *const policy_outputs[] = {
+	&loss_output.info, &grad.info,      &log_prob.info, &ratio_output.info, &clip_fraction.info,
+	&entropy.info,     &kl_output.info, &lse.info,      &predicted.info,    GROUP_OUTPUTS,
+};
+
+static const struct loss_output_info *const divergence_outputs[] = {
+	&loss_output.info, &grad.info,   &lse.info,       &entropy.info,         &predicted.info,
+	GROUP_OUTPUTS,     &agrees.info, &agreement.info, &teacher_entropy.info, &delta_prob.info,
 };
 
 /* ---------------------------------------------------------------- tensors */
@@ -408,6 +557,46 @@ static const struct loss_tensor_info focal_tensors[] = {
 	GRAD_OUTPUT(LOSS),
 };
 
+static const struct loss_tensor_info policy_tensors[] = {
+	LOGITS,
+	TENSOR("targets", TARGETS, true, LOSS_INTEGER_DTYPES, LOSS_KIND_INDEX, ROWS,
+	       "Class indices: the tokens that were sampled."),
+	TENSOR("sampling_log_probs", OWN_1, false, LOSS_FLOAT_DTYPES, LOSS_KIND_NUMBER, ROWS,
+	       "The targets' log-probabilities when they were sampled; all objectives but "
+	       "reinforce need them."),
+	TENSOR("advantages", OWN_2, true, LOSS_FLOAT_DTYPES, LOSS_KIND_NUMBER, ROWS,
+	       "How much better than expected each row's target turned out to be."),
+	TENSOR("reference_log_probs", OWN_3, false, LOSS_FLOAT_DTYPES, LOSS_KIND_NUMBER, ROWS,
+	       "The targets' log-probabilities in a reference model; kl_weight needs them."),
+	ROW_WEIGHT,
+	MASK(ROWS),
+	GROUPS,
+	GRAD_OUTPUT(LOSS),
+};
+
+static const struct loss_tensor_info divergence_tensors[] = {
+	INPUT("logits", "Unnormalised scores of the student."),
+	TENSOR("teacher_logits", OWN_1, false, LOSS_FLOAT_DTYPES, LOSS_KIND_NUMBER, INPUT,
+	       "Unnormalised scores of the teacher."),
+	{.name = "teacher_indices",
+	 .role = LOSS_ROLE_OWN_2,
+	 .dtypes = LOSS_INTEGER_DTYPES,
+	 .kinds = LOSS_KIND_INDEX,
+	 .extent = LOSS_EXTENT_ROWS,
+	 .extra_axis = true,
+	 .range = {.min = -1.0},
+	 .help = "The classes that the teacher lists, in any order, none twice; -1 is an empty "
+		 "place."},
+	TENSOR("teacher_log_probs", OWN_3, false, LOSS_FLOAT_DTYPES, LOSS_KIND_NUMBER, LISTED,
+	       "Logarithms of the teacher's probabilities, of all classes or of teacher_indices."),
+	TENSOR("targets", TARGETS, false, LOSS_INTEGER_DTYPES, LOSS_KIND_INDEX, ROWS,
+	       "Class indices."),
+	ROW_WEIGHT,
+	MASK(ROWS),
+	GROUPS,
+	GRAD_OUTPUT(LOSS),
+};
+
 /* ---------------------------------------------------------------- losses */
 
 #define TABLES(tensors_, arguments_, outputs_)                                                     \
@@ -473,6 +662,7 @@ static const struct loss_row loss_table[] = {
 			 .summary = "Kullback-Leibler divergence of targets from given "
 				    "log-probabilities, element by element, as torch.nn.KLDivLoss.",
 			 TABLES(kl_div_tensors, kl_div_arguments, loss_and_grad)},
+		.own_reduction = REDUCTION_BATCHMEAN,
 		.rows = kl_div_rows,
 	},
 	{
@@ -484,6 +674,29 @@ static const struct loss_row loss_table[] = {
 			 TABLES(focal_tensors, focal_arguments, loss_and_grad)},
 		.presets = &focal_presets,
 		.rows = sigmoid_focal_loss_rows,
+	},
+	{
+		.info = {.name = "policy_gradient",
+			 .has_totals = true,
+			 .summary = "Losses of reinforcement learning over sampled class indices: "
+				    "importance sampling, PPO, CISPO, DRO and REINFORCE.",
+			 TABLES(policy_tensors, policy_arguments, policy_outputs)},
+		.presets = &policy_presets,
+		.own_reduction = REDUCTION_SEQUENCE_MEAN,
+		.check = policy_check,
+		.rows = policy_gradient_rows,
+	},
+	{
+		.info = {.name = "divergence",
+			 .has_totals = true,
+			 .summary = "How far a student's logits are from a teacher's, or from the "
+				    "classes that a teacher lists.",
+			 TABLES(divergence_tensors, divergence_arguments, divergence_outputs)},
+		.presets = &divergence_presets,
+		.wide = true,
+		.fields = teachers_check_fields,
+		.elements = teachers_check_elements,
+		.rows = divergence_rows,
 	},
 };
 

@@ -13,6 +13,7 @@
 #include "layout.h"
 #include "results.h"
 #include "scalars.h"
+#include "sequences.h"
 #include "shapes.h"
 #include "state.h"
 #include "values.h"
@@ -105,12 +106,6 @@ static const char *output_name(const struct loss_info *loss, enum output id)
 _Static_assert(N_OUTPUTS <= LOSS_MAX_OUTPUTS, "a result has room for every output");
 _Static_assert(N_ARGUMENTS <= 8 * sizeof(unsigned), "a problem has a bit for every argument");
 
-static void warn(struct loss_plan *plan, const char *warning)
-{
-	assert(plan->n_warnings < LOSS_MAX_WARNINGS);
-	plan->warnings[plan->n_warnings++] = warning;
-}
-
 /* The legacy arguments decide if one of them is given, as in PyTorch. */
 static void settle_reduction(struct loss_plan *plan)
 {
@@ -120,6 +115,8 @@ static void settle_reduction(struct loss_plan *plan)
 	plan->reduction = (enum reduction)args->reduction;
 	if (plan->reduction == REDUCTION_ELEMENTWISE_MEAN)
 		plan->reduction = REDUCTION_MEAN;
+	else if (plan->reduction > REDUCTION_ELEMENTWISE_MEAN)
+		plan->reduction = plan->loss->own_reduction;
 	if (has_reduce && !args->reduce)
 		plan->reduction = REDUCTION_NONE;
 	else if (has_average && !args->size_average)
@@ -133,26 +130,27 @@ static void warn_of_groups(struct loss_plan *plan)
 	bool groups = plan->present[LOSS_ROLE_GROUPS], bytes = plan->present[LOSS_ROLE_BYTES];
 	bool bits = plan->wanted[OUTPUT_BITS_PER_BYTE];
 	if (groups && !groups_are_wanted(plan) && !(bits && bytes_are_by_group(plan)))
-		warn(plan, "groups has no effect unless outputs has \"group_loss_sum\", "
-			   "\"group_denominator\", \"group_counted\" or \"group_loss\"");
+		plan_warn(plan, "groups has no effect unless outputs has \"group_loss_sum\", "
+				"\"group_denominator\", \"group_counted\" or \"group_loss\"");
 	if (bytes && !bits)
-		warn(plan, "bytes has no effect unless outputs has \"bits_per_byte\"");
+		plan_warn(plan, "bytes has no effect unless outputs has \"bits_per_byte\"");
 	if (!groups && argument_given(&plan->args, ARGUMENT_N_GROUPS))
-		warn(plan, "n_groups has no effect without groups");
+		plan_warn(plan, "n_groups has no effect without groups");
 }
 
 static void warn_of_arguments(struct loss_plan *plan)
 {
 	const struct loss_args *args = &plan->args;
 	if (argument_given(args, ARGUMENT_REDUCE) || argument_given(args, ARGUMENT_SIZE_AVERAGE))
-		warn(plan, "size_average and reduce are deprecated and override reduction; use "
-			   "reduction");
+		plan_warn(plan,
+			  "size_average and reduce are deprecated and override reduction; use "
+			  "reduction");
 	else if (args->reduction == REDUCTION_ELEMENTWISE_MEAN)
-		warn(plan, "reduction \"elementwise_mean\" is deprecated; use \"mean\"");
+		plan_warn(plan, "reduction \"elementwise_mean\" is deprecated; use \"mean\"");
 	if (argument_given(args, ARGUMENT_DENOMINATOR) && plan->reduction != REDUCTION_MEAN)
-		warn(plan, "denominator has no effect unless reduction is \"mean\"");
+		plan_warn(plan, "denominator has no effect unless reduction is \"mean\"");
 	if (plan->present[LOSS_ROLE_GRAD_OUTPUT] && !plan->wanted[OUTPUT_GRAD])
-		warn(plan, "grad_output has no effect unless outputs has \"grad\"");
+		plan_warn(plan, "grad_output has no effect unless outputs has \"grad\"");
 	if (plan_has_groups_or_bytes(plan) || argument_given(args, ARGUMENT_N_GROUPS))
 		warn_of_groups(plan);
 }
@@ -172,7 +170,7 @@ static loss_status warn_of_idle_arguments(struct loss_plan *plan, struct loss_ar
 					  row->info.name, output_name(loss, row->serves));
 		if (!warning)
 			return loss_arena_failure(arena, err);
-		warn(plan, warning);
+		plan_warn(plan, warning);
 	}
 	return LOSS_OK;
 }
@@ -328,7 +326,7 @@ static void settle_divisor(struct loss_plan *plan)
 {
 	plan->ignored = plan->rows - plan->counted;
 	bool given = argument_given(&plan->args, ARGUMENT_DENOMINATOR);
-	bool natural = plan->reduction == REDUCTION_BATCHMEAN ||
+	bool natural = plan->reduction > REDUCTION_ELEMENTWISE_MEAN ||
 		       (plan->reduction == REDUCTION_MEAN && !given);
 	plan->divisor = plan->denominator;
 	if (!natural) {
@@ -362,6 +360,8 @@ static loss_status check(struct loss_plan *plan, const struct loss_problem *prob
 	TRY(check_dtypes(problem, errors_into(err, arena)));
 	TRY(check_presence(problem, errors_into(err, arena)));
 	TRY(check_needs(problem, err));
+	if (plan->loss->fields)
+		TRY(plan->loss->fields(plan, err));
 	if (problem->ones_are_scalars)
 		scalars_shrink(plan);
 	TRY(shapes_check(plan, errors_into(err, arena)));
@@ -374,7 +374,8 @@ static loss_status check(struct loss_plan *plan, const struct loss_problem *prob
 	TRY(check_gamma(plan, err));
 	TRY(settle_k(plan, err));
 	TRY(check_n_groups(plan, err));
-	return check_outputs(plan, problem, err);
+	TRY(check_outputs(plan, problem, err));
+	return plan->loss->check ? plan->loss->check(plan, err) : LOSS_OK;
 }
 
 /* Of more groups than this not even their number of rows could be written down. */
@@ -387,15 +388,26 @@ static bool input_is_awaited(const struct loss_plan *plan)
 	return input->count > 0 && !input->data;
 }
 
+/* Whether there is such a tensor, which is as large as the input. */
+static bool has_input_shape(const struct loss_plan *plan, const struct loss_tensor_info *info)
+{
+	bool listed = info->extent == LOSS_EXTENT_LISTED && !shapes_have_extra(plan, info);
+	return plan->present[info->role] && (listed || info->extent == LOSS_EXTENT_INPUT);
+}
+
 /*
  * Whether rows can be evaluated one after the other, each knowing nothing of the input but itself.
- * There must be targets: what is reserved for rows is then bounded by bytes that have come.
+ * There must be targets, or what has an extra axis: what is reserved for rows is then bounded by
+ * bytes that have come.
  */
 static bool rows_stand_alone(const struct loss_plan *plan)
 {
-	bool alone = !plan->loss->info.element_wise && plan->inner == 1 &&
-		     plan->target_kind == TARGETS_INDICES &&
-		     !range_is_bounded(&plan->loss->info.tensors[0].range);
+	const struct loss_info *loss = &plan->loss->info;
+	bool alone = !loss->element_wise && plan->inner == 1 &&
+		     (plan->target_kind == TARGETS_INDICES || plan->extra > 0) &&
+		     !range_is_bounded(&loss->tensors[0].range);
+	for (size_t i = 1; i < loss->n_tensors; i++)
+		alone = alone && !has_input_shape(plan, &loss->tensors[i]);
 	for (size_t i = 0; i < plan->n_outputs; i++)
 		alone = alone && plan->requested[i]->info.extent != LOSS_EXTENT_INPUT;
 	return alone;
@@ -432,10 +444,13 @@ loss_status loss_plan_create(const struct loss_problem *problem, struct loss_are
 	if (plan->streams && !rows_stand_alone(plan))
 		return LOSS_OK;
 	TRY(values_check(plan, err));
+	if (plan->loss->elements)
+		TRY(plan->loss->elements(plan, arena, err));
 	if (plan_has_groups_or_bytes(plan)) {
 		TRY(groups_list(plan, arena, err));
 		TRY(bytes_count(plan, err));
 	}
+	TRY(sequences_make(plan, arena, err));
 	settle_divisor(plan);
 	layout_settle(plan);
 	warn_of_arguments(plan);

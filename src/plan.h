@@ -8,6 +8,9 @@
 #ifndef LOSS_PLAN_H
 #define LOSS_PLAN_H
 
+#include <assert.h>
+#include <string.h>
+
 #include "cpu.h"
 #include "exact_feed.h"
 #include "kernel/transform.h"
@@ -23,10 +26,12 @@ struct calibration_bin {
  * order they come. */
 struct partial {
 	struct exact_feed loss;
-	/* NULL where there is none, or nobody wants it: that part of it, and -log p_y of counted
-	 * rows, unweighted. */
+	/* NULL where there is none, or nobody wants it: that part of it; of counted rows,
+	 * unweighted, -log p_y, and how far from its sampling a policy is. */
 	struct exact_feed *z_loss, *nll;
+	struct exact_feed *kl;
 	size_t correct, top; /* rows of rank 0, and below k */
+	size_t clipped;
 	/* Of counted rows, where ece is wanted: args.ece_bins of them, and what bin 0 has beside.
 	 */
 	struct exact_sum tiny;
@@ -60,6 +65,20 @@ struct group_list {
 	bool finished; /* their outputs are there */
 };
 
+/* A sequence of rows, and the mean of their losses once that is there. */
+struct sequence {
+	struct sum weights; /* what its counted rows weigh */
+	size_t counted;
+	double mean;
+};
+
+/* Where the loss is a mean over sequences: one for each index of the rows' first axis. */
+struct sequence_list {
+	size_t n, rows; /* rows of each */
+	struct sequence *all;
+	bool finished; /* the means are there */
+};
+
 /* high 2^64 + low. */
 struct byte_sum {
 	uint64_t high, low;
@@ -86,10 +105,16 @@ struct loss_plan {
 	int team;                         /* threads that share a row's parts; 0 and 1: none do */
 	const struct loss_cancel *cancel; /* of the run under way; NULL: it has none */
 	struct group_list groups;         /* where there are groups */
+	struct sequence_list sequences;   /* of reduction sequence_mean */
 	struct byte_sum bytes;            /* of what counts, where there are bytes */
-	double *row_losses; /* what each row adds to the loss, for groups; NULL: nothing asks */
+	double *row_losses; /* what each row adds to the loss, for groups and sequences; NULL:
+			       nothing asks */
 	double *row_nlls;   /* -log p of each target, for bytes of groups; NULL likewise */
-	bool keeps_rows;    /* what rows add is written down: by plan_keep_losses */
+	double *row_plain;  /* the losses before rows are weighed, for quantiles; NULL likewise */
+	/* Of tensors with an extra axis that are class indices: for each row that counts their K
+	 * places in the order of the classes, those that are empty last. NULL: nothing asks. */
+	uint32_t *listed;
+	bool keeps_rows; /* what rows add is written down: by plan_keep_losses */
 
 	const struct loss_row *loss;
 	const struct vector_kernels *kernels;
@@ -133,6 +158,14 @@ struct loss_plan {
 	const struct beyond *beyond; /* of the problem, by role; for the checks of values */
 	uint64_t max_groups;         /* that there may be, for the same */
 };
+
+/* Adds a warning to the reply. */
+
+static inline void plan_warn(struct loss_plan *plan, const char *warning)
+{
+	assert(plan->n_warnings < LOSS_MAX_WARNINGS);
+	plan->warnings[plan->n_warnings++] = warning; /* static, or in the arena */
+}
 
 /* Whether it is one of the outputs that the loss offers. */
 bool loss_has_output(const struct loss_row *loss, enum output id);
@@ -193,6 +226,21 @@ static inline double plan_row_weight(const struct loss_plan *plan, size_t r)
 	return tensor_number(&plan->tensors[LOSS_ROLE_ROW_WEIGHT], plan_target_row(plan, r));
 }
 
+/* The sequence that row r is of. */
+static inline size_t plan_sequence(const struct loss_plan *plan, size_t r)
+{
+	return (plan->first_row + r) / plan->sequences.rows;
+}
+
+/* What row r's loss is divided by: of a mean of means also by its own. */
+static inline struct sum plan_divisor(const struct loss_plan *plan, size_t r)
+{
+	struct sum divisor = {plan->divisor, plan->divisor_low};
+	if (!plan->sequences.all)
+		return divisor;
+	return product(divisor, plan->sequences.all[plan_sequence(plan, r)].weights);
+}
+
 /* What the gradient of row r's loss is multiplied by: upstream gradient over divisor, times the
  * row's weight. */
 static inline struct sum plan_scale(const struct loss_plan *plan, size_t r)
@@ -204,16 +252,17 @@ static inline struct sum plan_scale(const struct loss_plan *plan, size_t r)
 	struct sum weighted = {upstream, 0.0};
 	if (plan->present[LOSS_ROLE_ROW_WEIGHT]) /* before: the divisor may be as small */
 		weighted = product(weighted, sum_from(plan_row_weight(plan, r)));
-	struct sum scale = quotient(weighted.high, plan->divisor, plan->divisor_low);
+	struct sum divisor = plan_divisor(plan, r);
+	struct sum scale = quotient(weighted.high, divisor.high, divisor.low);
 	if (weighted.low != 0.0)
-		scale.low += weighted.low / plan->divisor;
+		scale.low += weighted.low / divisor.high;
 	return scale;
 }
 
 /* Whether the gradients' scale differs from row to row. */
 static inline bool plan_scales_rows(const struct loss_plan *plan)
 {
-	return plan->present[LOSS_ROLE_ROW_WEIGHT] ||
+	return plan->present[LOSS_ROLE_ROW_WEIGHT] || plan->sequences.all ||
 	       (plan->present[LOSS_ROLE_GRAD_OUTPUT] && plan->reduction == REDUCTION_NONE);
 }
 
@@ -232,6 +281,15 @@ static inline void plan_keep_losses(const struct loss_plan *plan, size_t r, size
 		tensor_put(&plan->outputs[OUTPUT_LOSS], r + i, loss[i]);
 	for (size_t i = 0; plan->row_losses && i < n; i++)
 		plan->row_losses[r + i] = loss[i];
+}
+
+/* Writes down the losses of n rows from r on, before they are weighed by the rows' own weights.
+ * Those of rows that do not count may be anything. */
+static inline void plan_keep_plain(const struct loss_plan *plan, size_t r, size_t n,
+				   const double *loss)
+{
+	if (plan->row_plain)
+		memcpy(plan->row_plain + r, loss, n * sizeof *loss);
 }
 
 /* Adds the loss of row r to the total, and writes it down where rows are asked for. */

@@ -186,7 +186,8 @@ static bool in_range(const struct loss_argument_info *info, double value)
 {
 	const struct loss_range *range = &info->range;
 	bool above = range->min_excluded ? value > range->min : value >= range->min;
-	return above && value <= range->max && !(range->zero_excluded && value == 0.0);
+	bool below = range->max_excluded ? value < range->max : value <= range->max;
+	return above && below && !(range->zero_excluded && value == 0.0);
 }
 
 static loss_status read_choice(const struct loss_argument_info *info,
@@ -237,6 +238,9 @@ static loss_status read_argument(const struct loss_problem *problem, size_t i,
 	if (fits)
 		return LOSS_OK;
 	loss_describe_argument_range(&problem->loss->info, i, range, sizeof range);
+	size_t used = strlen(range);
+	if (argument_row(info)->advice)
+		snprintf(range + used, sizeof range - used, "; %s", argument_row(info)->advice);
 	return out_of_range(info, value, range, err);
 }
 

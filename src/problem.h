@@ -19,11 +19,23 @@ enum reduction {
 	REDUCTION_MEAN,
 	REDUCTION_SUM,
 	REDUCTION_ELEMENTWISE_MEAN,
-	REDUCTION_BATCHMEAN /* of some losses only */
+	/* of some losses only, whose choice it is after those: own_reduction */
+	REDUCTION_BATCHMEAN,
+	REDUCTION_SEQUENCE_MEAN
 };
 enum empty_mean { EMPTY_MEAN_NAN, EMPTY_MEAN_ZERO };
 enum ece_norm { ECE_L1, ECE_L2, ECE_MAX };
 enum totals { TOTALS_PLAIN, TOTALS_EXACT };
+enum objective {
+	OBJECTIVE_IMPORTANCE_SAMPLING,
+	OBJECTIVE_PPO,
+	OBJECTIVE_CISPO,
+	OBJECTIVE_DRO,
+	OBJECTIVE_REINFORCE,
+	N_OBJECTIVES
+};
+enum divergence_kind { KIND_FORWARD, KIND_REVERSE, KIND_JSD, KIND_CROSS_ENTROPY };
+enum tail { TAIL_BUCKET, TAIL_IGNORE, TAIL_RENORMALIZE, TAIL_RESTRICT };
 
 /* Every argument of every loss. losses.c has a row for each, and one more where losses differ in
  * its choices or its default. */
@@ -50,6 +62,15 @@ enum argument {
 	ARGUMENT_ECE_NORM,
 	ARGUMENT_N_GROUPS,
 	ARGUMENT_TOTALS,
+	ARGUMENT_OBJECTIVE,
+	ARGUMENT_CLIP_LOW,
+	ARGUMENT_CLIP_HIGH,
+	ARGUMENT_KL_WEIGHT,
+	ARGUMENT_KIND,
+	ARGUMENT_BETA,
+	ARGUMENT_TEMPERATURE_SQUARED,
+	ARGUMENT_TAIL,
+	ARGUMENT_HARD_WEIGHT,
 	N_ARGUMENTS
 };
 
@@ -61,7 +82,7 @@ struct loss_args {
 	double label_smoothing;
 	double denominator;
 	int64_t class_axis;
-	size_t reduction; /* enum reduction */
+	size_t reduction; /* of the loss's choices: enum reduction, but for its own */
 	size_t empty_mean;
 	size_t grad_dtype;
 	double softcap; /* 0: none */
@@ -77,6 +98,14 @@ struct loss_args {
 	size_t ece_norm;  /* enum ece_norm */
 	int64_t n_groups; /* -1: not given */
 	size_t totals;    /* enum totals */
+	size_t objective; /* enum objective */
+	double clip_low, clip_high;
+	double beta;
+	double kl_weight;
+	size_t kind; /* enum divergence_kind */
+	bool temperature_squared;
+	size_t tail; /* enum tail */
+	double hard_weight;
 };
 
 static inline bool argument_given(const struct loss_args *args, enum argument argument)
@@ -106,6 +135,15 @@ enum output {
 	OUTPUT_GROUP_COUNTED,
 	OUTPUT_GROUP_LOSS,
 	OUTPUT_BITS_PER_BYTE,
+	OUTPUT_LOSS_QUANTILES,
+	OUTPUT_LOG_PROB,
+	OUTPUT_RATIO,
+	OUTPUT_CLIP_FRACTION,
+	OUTPUT_KL,
+	OUTPUT_AGREES,
+	OUTPUT_AGREEMENT,
+	OUTPUT_TEACHER_ENTROPY,
+	OUTPUT_DELTA_PROB,
 	N_OUTPUTS
 };
 
@@ -118,6 +156,10 @@ struct partial;
 typedef void loss_rows_fn(const struct loss_plan *plan, size_t first, size_t n,
 			  struct partial *partial);
 
+/* What a loss's own fields mean together, after everything else about them has been checked; it may
+ * warn (plan_warn). */
+typedef loss_status loss_check_fn(struct loss_plan *plan, struct loss_error *err);
+
 /* Rows of the tables, of which callers see what is called info: it comes first. */
 struct argument_row {
 	struct loss_argument_info info;
@@ -126,16 +168,28 @@ struct argument_row {
 	double preset;      /* its default, where there is one */
 	enum output serves; /* the output that it is about; OUTPUT_LOSS: all */
 	bool apart;         /* parts of one whole may differ in it: state.h */
+	const char *advice; /* what else to say of a value out of range, or NULL */
 };
 struct output_row {
 	struct loss_output_info info;
 	enum output id;
 };
+/* What the table does not say of a loss: which tensors and arguments go together, and what the
+ * elements that count may be beside one another, once all else is checked. */
+typedef loss_status loss_fields_fn(const struct loss_plan *plan, struct loss_error *err);
+typedef loss_status loss_elements_fn(struct loss_plan *plan, struct loss_arena *arena,
+				     struct loss_error *err);
+
 struct loss_row {
 	struct loss_info info;
 	const struct loss_args *presets; /* what its arguments come to; NULL: the usual */
 	bool reads_targets_only;         /* of a row it reads nothing but the target's element */
 	bool scores;                     /* of class indices it can say -log p_y */
+	enum reduction own_reduction;    /* its choice beyond those that all losses have */
+	loss_check_fn *check;            /* NULL: there is nothing */
+	bool wide;                       /* transformed logits are doubles, whatever their type */
+	loss_fields_fn *fields;          /* NULL: the table says it all */
+	loss_elements_fn *elements;      /* likewise */
 	loss_rows_fn *rows;
 };
 

@@ -48,32 +48,43 @@ static loss_status make_outputs(struct loss_plan *plan, struct loss_arena *arena
 static loss_status make_rows(struct loss_plan *plan, struct loss_arena *arena,
 			     struct loss_error *err)
 {
-	bool losses = plan->wanted[OUTPUT_GROUP_LOSS_SUM] || plan->wanted[OUTPUT_GROUP_LOSS] ||
+	bool plain = plan->wanted[OUTPUT_LOSS_QUANTILES];
+	bool losses = plan->sequences.all || plan->wanted[OUTPUT_GROUP_LOSS_SUM] ||
+		      plan->wanted[OUTPUT_GROUP_LOSS] ||
 		      (groups_are_wanted(plan) && state_is_wanted(plan));
 	bool nlls = plan->wanted[OUTPUT_BITS_PER_BYTE] && bytes_are_by_group(plan);
 	if (losses && !(plan->row_losses = loss_arena_array(arena, double, plan->rows)))
 		return loss_arena_failure(arena, err);
 	if (nlls && !(plan->row_nlls = loss_arena_array(arena, double, plan->rows)))
 		return loss_arena_failure(arena, err);
+	if (plain && !(plan->row_plain = loss_arena_array(arena, double, plan->rows)))
+		return loss_arena_failure(arena, err);
 	plan->keeps_rows |= losses || nlls;
 	return LOSS_OK;
 }
 
-/* Of those sums that not all plans have: z_loss, then -log p_y. */
+/* The next of some feeds, where there is one. */
+static struct exact_feed *take_feed(struct exact_feed **left, bool has)
+{
+	return has ? (*left)++ : NULL;
+}
+
+/* Of those sums that not all plans have. */
 static loss_status make_partials(struct loss_plan *plan, struct loss_arena *arena,
 				 struct loss_error *err)
 {
-	size_t z = plan->args.z_loss > 0.0 || plan->wanted[OUTPUT_Z_LOSS], both = z + plan->scores;
+	bool z = plan->args.z_loss > 0.0 || plan->wanted[OUTPUT_Z_LOSS];
+	size_t all = (size_t)z + plan->scores + plan->wanted[OUTPUT_KL];
 	struct exact_feed *feeds = NULL;
 	plan->partials = loss_arena_array(arena, struct partial, plan->n_partials);
-	if (both > 0)
-		feeds = loss_arena_array(arena, struct exact_feed, both * plan->n_partials);
-	if (!plan->partials || (both > 0 && !feeds))
+	if (all > 0)
+		feeds = loss_arena_array(arena, struct exact_feed, all * plan->n_partials);
+	if (!plan->partials || (all > 0 && !feeds))
 		return loss_arena_failure(arena, err);
 	for (size_t i = 0; i < plan->n_partials; i++) {
-		struct exact_feed *own = both > 0 ? feeds + both * i : NULL;
-		plan->partials[i].z_loss = z ? own : NULL;
-		plan->partials[i].nll = plan->scores ? own + z : NULL;
+		plan->partials[i].z_loss = take_feed(&feeds, z);
+		plan->partials[i].nll = take_feed(&feeds, plan->scores);
+		plan->partials[i].kl = take_feed(&feeds, plan->wanted[OUTPUT_KL]);
 	}
 	return LOSS_OK;
 }
@@ -97,8 +108,7 @@ loss_status results_make(struct loss_plan *plan, struct loss_arena *arena, struc
 {
 	TRY(make_outputs(plan, arena, err));
 	plan->keeps_rows = plan->wanted[OUTPUT_LOSS] && plan->reduction == REDUCTION_NONE;
-	if (plan_has_groups_or_bytes(plan))
-		TRY(make_rows(plan, arena, err));
+	TRY(make_rows(plan, arena, err));
 	TRY(make_blocks(plan, arena, err));
 	return state_is_wanted(plan) ? state_make(plan, arena, err) : LOSS_OK;
 }

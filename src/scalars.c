@@ -27,6 +27,8 @@ static bool must_be_scalar(const struct loss_plan *plan, const struct loss_tenso
 		return true;
 	case LOSS_EXTENT_CLASSES:
 	case LOSS_EXTENT_GROUPS:
+	case LOSS_EXTENT_QUANTILES:
+	case LOSS_EXTENT_LISTED:
 		break;
 	}
 	return false;

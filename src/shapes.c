@@ -43,6 +43,22 @@ static loss_status check_shift(struct loss_plan *plan, const char *name, struct 
 	return LOSS_OK;
 }
 
+/* Sequences are the first axis of several. */
+static loss_status check_sequences(struct loss_plan *plan, const char *name, struct loss_error *err)
+{
+	const struct loss_tensor *rows = &plan->rows_shape;
+	if (plan->reduction != REDUCTION_SEQUENCE_MEAN)
+		return LOSS_OK;
+	if (rows->rank < 2)
+		return shape_mismatch(name, &plan->tensors[LOSS_ROLE_INPUT],
+				      "sequences of rows, such as (B, T, V) with class_axis -1, "
+				      "for reduction \"sequence_mean\"",
+				      err);
+	plan->sequences.n = rows->shape[0];
+	plan->sequences.rows = rows->shape[0] ? rows->count / rows->shape[0] : 0;
+	return LOSS_OK;
+}
+
 /* (outer, classes, inner) and the shape of the rows. */
 static loss_status class_geometry(struct loss_plan *plan, const char *name, struct loss_error *err)
 {
@@ -69,7 +85,7 @@ static loss_status class_geometry(struct loss_plan *plan, const char *name, stru
 	}
 	plan->rows = input->count / plan->classes;
 	rows->count = plan->rows;
-	return LOSS_OK;
+	return check_sequences(plan, name, err);
 }
 
 /* Every element is a row. */
@@ -115,9 +131,14 @@ static const struct loss_tensor *shape_of(const struct loss_plan *plan, loss_ext
 		*own = (struct loss_tensor){
 			.rank = 1, .shape = {plan->groups.n}, .count = plan->groups.n};
 		return own;
+	case LOSS_EXTENT_QUANTILES:
+		*own = (struct loss_tensor){
+			.rank = 1, .shape = {LOSS_N_QUANTILES}, .count = LOSS_N_QUANTILES};
+		return own;
 	case LOSS_EXTENT_TARGETS:
 	case LOSS_EXTENT_BROADCAST:
 	case LOSS_EXTENT_ROWS_OR_GROUPS:
+	case LOSS_EXTENT_LISTED:
 		break;
 	}
 	return NULL;
@@ -154,6 +175,8 @@ static void explain(const struct loss_plan *plan, loss_extent extent, char *out,
 	case LOSS_EXTENT_INPUT:
 	case LOSS_EXTENT_BROADCAST:
 	case LOSS_EXTENT_GROUPS:
+	case LOSS_EXTENT_QUANTILES:
+	case LOSS_EXTENT_LISTED:
 		snprintf(out, size, "that of %s", input_name(plan));
 		break;
 	}
@@ -312,13 +335,23 @@ static void advise(const struct loss_plan *plan, const struct loss_tensor_info *
 		snprintf(out, size, "; it has as many elements: reshape it");
 }
 
+bool shapes_have_extra(const struct loss_plan *plan, const struct loss_tensor_info *info)
+{
+	const struct loss_info *loss = &plan->loss->info;
+	bool listed = info->extra_axis;
+	for (size_t i = 0; info->extent == LOSS_EXTENT_LISTED && i < loss->n_tensors; i++)
+		listed |= loss->tensors[i].extra_axis && plan->present[loss->tensors[i].role];
+	return listed;
+}
+
 static loss_status not_expected(const struct loss_plan *plan, const struct loss_tensor_info *info,
 				const struct loss_tensor *expected, struct loss_error *err)
 {
-	char because[300];
-	explain(plan, info->extent, because, sizeof because);
+	char because[300] = "";
+	bool extra = shapes_have_extra(plan, info);
+	explain(plan, extra ? LOSS_EXTENT_ROWS : info->extent, because, sizeof because);
 	size_t used = strlen(because);
-	if (info->extra_axis)
+	if (extra)
 		snprintf(because + used, sizeof because - used, " and one axis more");
 	else
 		advise(plan, info, expected, because + used, sizeof because - used);
@@ -372,9 +405,13 @@ static loss_status check_tensor(struct loss_plan *plan, const struct loss_tensor
 			return check_groups_given(plan, info, err);
 		extent = LOSS_EXTENT_ROWS;
 	}
+	if (extent == LOSS_EXTENT_LISTED && shapes_have_extra(plan, info) && plan->extra == 0)
+		return LOSS_OK; /* the class indices are wrong themselves */
+	if (extent == LOSS_EXTENT_LISTED)
+		extent = shapes_have_extra(plan, info) ? LOSS_EXTENT_ROWS : LOSS_EXTENT_INPUT;
 	expected = shape_of(plan, extent, &own);
 	assert(expected);
-	if (info->extra_axis) {
+	if (shapes_have_extra(plan, info)) {
 		own = *expected;
 		expected = &own;
 		TRY(check_extra_axis(plan, info, &own, err));

@@ -16,6 +16,9 @@ bool shapes_are_by_group(const struct loss_plan *plan, const struct loss_tensor_
 loss_status shapes_check_groups(const struct loss_plan *plan, const struct loss_tensor_info *info,
 				size_t n, struct loss_error *err);
 
+/* Whether a tensor has an axis more than the rows. */
+bool shapes_have_extra(const struct loss_plan *plan, const struct loss_tensor_info *info);
+
 /* Rank, shape and count of an output. */
 void shapes_of_output(const struct loss_plan *plan, const struct loss_output_info *output,
 		      struct loss_tensor *shape);

@@ -421,6 +421,8 @@ uint64_t state_digest(const struct loss_plan *plan)
 		if (!row->apart)
 			digest += hash_argument(row, &plan->args, presets);
 	}
+	if (plan->sequences.all) /* what is added up is not the rows' */
+		digest += hash(HASH_START, "sequence_mean", sizeof "sequence_mean");
 	if (!loss->element_wise && plan->present[LOSS_ROLE_WEIGHT])
 		digest += hash_weights(plan);
 	return digest;

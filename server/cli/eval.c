@@ -5,16 +5,13 @@
 #include <string.h>
 
 #include "codec/numpy/numpy_in.h"
+#include "codec/safetensors/safetensors_files.h"
+#include "codec/safetensors/safetensors_in.h"
 #include "codec/text/splitter.h"
 #include "problem.h"
 #include "source.h"
 
 static const struct loss_error nothing = {.status = LOSS_OK};
-
-static enum exit_status worse(enum exit_status a, enum exit_status b)
-{
-	return a > b ? a : b;
-}
 
 /* ---------------------------------------------------------------- what is wrong with a file */
 
@@ -87,11 +84,25 @@ static enum exit_status end_stream(struct problem *problem, const struct source 
 	return problem_end(problem, &source->error);
 }
 
+/* Where it lies, so that of a large file little is in memory at a time, whatever the order of its
+ * tensors, and all threads may compute. */
+static enum exit_status evaluate_mapped(const struct eval_options *options, struct source *source,
+					const struct media_type *media)
+{
+	struct problem problem = {.options = options, .file = label_of(options, source, false)};
+	problem_begin(&problem, media);
+	if (problem_decoder(&problem))
+		safetensors_in_set(problem_decoder(&problem), source->bytes, source->n);
+	return end_stream(&problem, source, SOURCE_GOOD);
+}
+
 static enum exit_status evaluate_stream(const struct eval_options *options, struct source *source,
 					const struct media_type *media)
 {
 	struct problem problem = {.options = options, .file = label_of(options, source, false)};
 	enum source_status status = SOURCE_GOOD;
+	if (media->create == safetensors_in_create && source_map(source))
+		return evaluate_mapped(options, source, media);
 	problem_begin(&problem, media);
 	while (status == SOURCE_GOOD && source->n > 0) {
 		problem_feed(&problem, source->bytes, source->n);
@@ -106,8 +117,10 @@ static enum exit_status evaluate_archive(const struct eval_options *options, str
 	struct problem problem = {.options = options, .file = label_of(options, source, false)};
 	problem_begin(&problem, media);
 	enum source_status status = source_read_all(source);
-	if (status == SOURCE_GOOD && problem_decoder(&problem))
+	if (status == SOURCE_GOOD && problem_decoder(&problem)) {
 		numpy_in_set_archive(problem_decoder(&problem), source->bytes, source->n);
+		numpy_in_set_release(problem_decoder(&problem), source_release);
+	}
 	return end_stream(&problem, source, status);
 }
 
@@ -142,7 +155,7 @@ static void feed_line(void *context, const unsigned char *bytes, size_t n)
 static void end_line(void *context)
 {
 	struct lines *lines = context;
-	lines->status = worse(lines->status, problem_end(&lines->problem, &lines->found));
+	lines->status = exit_worse(lines->status, problem_end(&lines->problem, &lines->found));
 }
 
 static enum exit_status evaluate_lines(const struct eval_options *options, struct source *source,
@@ -211,18 +224,147 @@ static enum exit_status refuse_source(const struct eval_options *options, struct
 	return problem_end(&problem, &source->error);
 }
 
+/* A file that is open, as far as it could be. */
+struct opened {
+	struct loss_arena *arena;
+	struct source source;
+	enum source_status status;
+	int error; /* errno, of what is unreadable */
+};
+
+static bool open_file(struct opened *opened, const char *path)
+{
+	opened->arena = loss_arena_create(NULL);
+	if (!opened->arena)
+		return false;
+	opened->status = source_open(&opened->source, path, opened->arena);
+	opened->error = errno;
+	return true;
+}
+
+static void close_file(struct opened *opened)
+{
+	source_close(&opened->source);
+	loss_arena_destroy(opened->arena);
+}
+
+static enum exit_status evaluate_opened(const struct eval_options *options, struct opened *opened)
+{
+	if (opened->status == SOURCE_UNREADABLE)
+		return fail_file(opened->source.path, strerror(opened->error));
+	return opened->status == SOURCE_GOOD ? evaluate_source(options, &opened->source)
+					     : refuse_source(options, &opened->source);
+}
+
 static enum exit_status evaluate_file(const struct eval_options *options, const char *path)
 {
-	struct loss_arena *arena = loss_arena_create(NULL);
-	struct source source;
-	if (!arena)
+	struct opened opened;
+	if (!open_file(&opened, path))
 		return fail_file(path, "there is no memory");
-	enum source_status opened = source_open(&source, path, arena);
-	enum exit_status status = opened == SOURCE_GOOD         ? evaluate_source(options, &source)
-				  : opened == SOURCE_UNREADABLE ? fail_file(path, strerror(errno))
-								: refuse_source(options, &source);
-	source_close(&source);
-	loss_arena_destroy(arena);
+	enum exit_status status = evaluate_opened(options, &opened);
+	close_file(&opened);
+	return status;
+}
+
+/* ---------------------------------------------------------------- two files that are compared */
+
+static bool is_safetensors(const struct eval_options *options, const struct opened *opened)
+{
+	const struct eval_format *format = format_of(options, &opened->source);
+	return format && strcmp(format->base, "safetensors") == 0;
+}
+
+/* What the k-th file has under the name that both have. */
+static struct safetensors_file part_of(const struct eval_options *options, size_t k,
+				       const struct source *source)
+{
+	const struct eval_pair *pair = options->pair;
+	const char *tensor = k == 0 ? pair->first : pair->second;
+	return (struct safetensors_file){
+		.label = source->path,
+		.bytes = source->bytes,
+		.n = source->n,
+		.name = options->tensor ? options->tensor : pair->second,
+		.i = (size_t)loss_find_tensor(options->loss, tensor, strlen(tensor)),
+		.instead = k == 0 ? pair->instead : NULL,
+	};
+}
+
+/* Gives the k-th file to the decoder; false when it can not be read, which has been said. */
+static bool add_part(struct problem *problem, size_t k, struct opened *file,
+		     struct loss_error *found)
+{
+	struct source *source = &file->source;
+	enum source_status status = file->status;
+	if (status == SOURCE_GOOD)
+		status = source_read_all(source);
+	if (status == SOURCE_UNREADABLE) {
+		fail_file(source->path, strerror(errno));
+		return false;
+	}
+	if (status == SOURCE_CORRUPT && found->status == LOSS_OK)
+		loss_fail(found, source->error.status, NULL, "%.200s: %.300s", source->path,
+			  source->error.detail);
+	problem->timings.bytes_in += source->bytes_in;
+	problem->timings.receive_ns += source->receive_ns;
+	const struct safetensors_file part = part_of(problem->options, k, source);
+	if (problem_decoder(problem))
+		safetensors_files_add(problem_decoder(problem), &part);
+	return true;
+}
+
+static enum exit_status evaluate_pair(const struct eval_options *options, struct opened *files)
+{
+	struct problem problem = {.options = options, .file_of = safetensors_files_label};
+	struct loss_error found = nothing;
+	problem_begin(&problem, protocol_files.requests + 1);
+	for (size_t k = 0; k < 2; k++)
+		if (!add_part(&problem, k, &files[k], &found)) {
+			problem_drop(&problem);
+			return EXIT_USAGE;
+		}
+	return problem_end(&problem, &found);
+}
+
+/* One of two, beside one that is in safetensors. What is recognised tells what to do with it. */
+static enum exit_status refuse_format(const struct eval_options *options, struct opened *opened)
+{
+	return !format_of(options, &opened->source)
+		       ? evaluate_opened(options, opened)
+		       : fail_file(opened->source.path,
+				   "this is not in safetensors, as the file that it is to be "
+				   "compared with is");
+}
+
+/* Of other formats two files are two problems. */
+static enum exit_status evaluate_both(const struct eval_options *options, struct opened *files)
+{
+	for (size_t k = 0; k < 2; k++)
+		if (files[k].status == SOURCE_UNREADABLE)
+			return fail_file(files[k].source.path, strerror(files[k].error));
+	if (files[0].status == SOURCE_CORRUPT || files[1].status == SOURCE_CORRUPT)
+		return evaluate_pair(options, files);
+	bool first = is_safetensors(options, &files[0]);
+	if (first != is_safetensors(options, &files[1]))
+		return refuse_format(options, &files[first ? 1 : 0]);
+	if (first)
+		return evaluate_pair(options, files);
+	enum exit_status status = evaluate_opened(options, &files[0]);
+	return exit_worse(status, evaluate_opened(options, &files[1]));
+}
+
+static enum exit_status evaluate_two(const struct eval_options *options)
+{
+	struct opened files[2];
+	if (!open_file(&files[0], options->paths[0]))
+		return fail_file(options->paths[0], "there is no memory");
+	if (!open_file(&files[1], options->paths[1])) {
+		close_file(&files[0]);
+		return fail_file(options->paths[1], "there is no memory");
+	}
+	enum exit_status status = evaluate_both(options, files);
+	close_file(&files[0]);
+	close_file(&files[1]);
 	return status;
 }
 
@@ -261,6 +403,8 @@ static enum exit_status evaluate_tensors(const struct eval_options *options)
 	size_t n = 0;
 	bool good = arena != NULL;
 	problem_begin(&problem, protocol_files.requests);
+	if (problem_decoder(&problem))
+		numpy_in_set_release(problem_decoder(&problem), source_release);
 	while (good && n < options->n_tensors) {
 		good = add_tensor(&problem, n, &sources[n], arena, &found);
 		n++;
@@ -282,8 +426,10 @@ static enum exit_status evaluate_all(const struct eval_options *options)
 	enum exit_status status = EXIT_GOOD;
 	if (options->n_tensors > 0)
 		return evaluate_tensors(options);
+	if (options->pair && options->n_paths == 2)
+		return evaluate_two(options);
 	for (size_t i = 0; i < options->n_paths; i++)
-		status = worse(status, evaluate_file(options, options->paths[i]));
+		status = exit_worse(status, evaluate_file(options, options->paths[i]));
 	return status;
 }
 

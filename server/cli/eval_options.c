@@ -42,7 +42,29 @@ const struct eval_format *eval_format_find(const char *name, size_t n)
 	return NULL;
 }
 
+/* ---------------------------------------------------------------- pairs */
+
+static const char *const teachers[] = {"teacher_log_probs", NULL};
+static const struct eval_pair pairs[] = {
+	{"divergence", "teacher_logits", "logits", teachers},
+};
+
+static const struct eval_pair *find_pair(const struct loss_info *loss)
+{
+	for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
+		if (strcmp(pairs[i].loss, loss->name) == 0)
+			return &pairs[i];
+	return NULL;
+}
+
 /* ---------------------------------------------------------------- help */
+
+static void print_pair(const struct eval_pair *pair)
+{
+	printf("  --%-18s what both files call their logits (%s): of two files in safetensors,\n"
+	       "  %-20s BASE and CANDIDATE, the first has %s and the second %s\n",
+	       "tensor", pair->second, "", pair->first, pair->second);
+}
 
 static void print_tensors(const struct loss_info *loss)
 {
@@ -95,12 +117,13 @@ static void print_arguments(const struct loss_info *loss)
 static void print_help(const struct loss_info *loss)
 {
 	printf("usage: lossd eval FILE... [--loss NAME] [--ARGUMENT VALUE]... [--outputs A,B]\n"
-	       "       lossd eval --TENSOR FILE.npy... [--loss NAME] [--ARGUMENT VALUE]...\n\n"
+	       "       lossd eval --TENSOR FILE.npy... [--loss NAME] [--ARGUMENT VALUE]...\n"
+	       "       lossd eval --loss divergence BASE CANDIDATE [--ARGUMENT VALUE]...\n\n"
 	       "Evaluates the tensors in FILE (- for standard input) and prints the JSON reply, a\n"
 	       "line for each problem. Of several files each reply has its \"file\", and of JSON\n"
 	       "lines its \"line\". Files may be compressed by gzip or zstd.\n"
 	       "The exit status is 0; 1 when a problem is wrong; 2 when the command or a file "
-	       "is.\n\n"
+	       "is;\n3 when a loss is above --fail-above.\n\n"
 	       "  --%-18s the loss (" DEFAULT_LOSS "):",
 	       "loss");
 	for (size_t i = 0; loss_at(i); i++)
@@ -113,7 +136,11 @@ static void print_help(const struct loss_info *loss)
 	       "");
 	printf("  --%-18s that compute (the cores available)\n", "threads");
 	printf("  --%-18s instruction set (the best that the machine has)\n", "isa");
+	printf("  --%-18s ends with status 3 where a loss is above this number, or NaN\n",
+	       "fail-above");
 	printf("\nof %s, with - or _ in their names:\n", loss->name);
+	if (find_pair(loss))
+		print_pair(find_pair(loss));
 	print_tensors(loss);
 	print_arguments(loss);
 }
@@ -155,14 +182,27 @@ static bool set_isa(struct eval_options *options, const char *value)
 					value);
 }
 
+static bool set_tensor(struct eval_options *options, const char *value)
+{
+	options->tensor = value;
+	return *value || complain("--tensor must be the name of a tensor, not \"\"");
+}
+
+static bool set_fail_above(struct eval_options *options, const char *value)
+{
+	char *end;
+	options->bound = strtod(value, &end);
+	options->has_bound = true;
+	return (*value && !*end && options->bound == options->bound) ||
+	       complain("--fail-above must be a number, not \"%.40s\"", value);
+}
+
 static const struct option {
 	const char *name;
 	bool (*set)(struct eval_options *options, const char *value);
 } table[] = {
-	{"loss", set_loss},
-	{"format", set_format},
-	{"threads", set_threads},
-	{"isa", set_isa},
+	{"loss", set_loss}, {"format", set_format}, {"threads", set_threads},
+	{"isa", set_isa},   {"tensor", set_tensor}, {"fail_above", set_fail_above},
 };
 #define N_OPTIONS (sizeof table / sizeof table[0])
 
@@ -223,7 +263,8 @@ static bool take_argument(struct eval_options *options, const char *name, size_t
 		return add_tensor(options, (size_t)tensor, value);
 	if (loss_find_argument(options->loss, name, n) >= 0 || is_general(name, n))
 		return add_argument(options, name, n, value);
-	static const char *const other[] = {"outputs", "loss", "format", "threads", "isa"};
+	static const char *const other[] = {"outputs", "loss",   "format",    "threads",
+					    "isa",     "tensor", "fail_above"};
 	enum { N_OTHER = sizeof other / sizeof *other };
 	const char *own[N_OTHER + N_STYLE_ARGUMENTS];
 	for (size_t i = 0; i < sizeof own / sizeof *own; i++)
@@ -323,6 +364,16 @@ static const struct loss_info *loss_of_help(char **argv)
 	return loss_find(DEFAULT_LOSS, sizeof DEFAULT_LOSS - 1);
 }
 
+/* It is of two files. */
+static bool check_tensor(const struct eval_options *options)
+{
+	if (!options->tensor || (options->pair && options->n_paths == 2))
+		return true;
+	return complain("--tensor is of two files that are compared: lossd eval --loss %s BASE "
+			"CANDIDATE --tensor %.60s",
+			pairs[0].loss, options->tensor);
+}
+
 enum eval_action eval_options_read(struct eval_options *options, struct loss_arena *arena, int argc,
 				   char **argv)
 {
@@ -338,6 +389,9 @@ enum eval_action eval_options_read(struct eval_options *options, struct loss_are
 	}
 	if (!options->query || !options->paths || !read_words(options, argv, false) ||
 	    !read_words(options, argv, true))
+		return EVAL_EXIT_2;
+	options->pair = find_pair(options->loss);
+	if (!check_tensor(options))
 		return EVAL_EXIT_2;
 	if (options->n_paths > 0 || options->n_tensors > 0)
 		return EVAL_RUN;

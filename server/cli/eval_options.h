@@ -25,6 +25,12 @@ struct eval_tensor {
 	const char *path;
 };
 
+/* Losses that compare what two files have under one name: the tensors that it is of each. */
+struct eval_pair {
+	const char *loss, *first, *second;
+	const char *const *instead; /* that may stand in the first file instead; NULL-terminated */
+};
+
 struct eval_options {
 	const char **paths; /* "-": standard input */
 	size_t n_paths;
@@ -34,6 +40,10 @@ struct eval_options {
 	const struct eval_format *format; /* NULL: what the files themselves say */
 	const char *isa;                  /* as loss_problem_set_isa takes it */
 	int threads;
+	const struct eval_pair *pair; /* of the loss; NULL: it is none of those */
+	const char *tensor;           /* the name that both files have; NULL: the second's */
+	bool has_bound;               /* on the loss: */
+	double bound;
 	struct loss_buffer *query; /* arguments and outputs, as a query string has them */
 };
 

@@ -49,6 +49,14 @@ void problem_feed(struct problem *problem, const unsigned char *bytes, size_t n)
 
 /* ---------------------------------------------------------------- what is printed */
 
+/* The file that its tensor is from, which the library does not know. */
+static const char *file_of(const struct problem *problem, const struct loss_error *err)
+{
+	if (!problem->file_of || !problem->planned)
+		return NULL;
+	return problem->file_of(problem->evaluation->decoder, err->field);
+}
+
 /* Where it is: "FILE:LINE: ", after whose line its text has no other. */
 static void say(const struct problem *problem, const struct loss_error *err)
 {
@@ -63,7 +71,9 @@ static void say(const struct problem *problem, const struct loss_error *err)
 		fprintf(stderr, "%s:%zu: ", problem->file, problem->line);
 	else
 		fprintf(stderr, "%s: ", problem->file ? problem->file : "lossd eval");
-	fprintf(stderr, "%s: %s\n", status_words(err->status)->code, detail);
+	const char *of = file_of(problem, err);
+	fprintf(stderr, "%s: %s%s%s\n", status_words(err->status)->code, of ? of : "",
+		of ? ": " : "", detail);
 }
 
 static void say_all(const struct problem *problem)
@@ -121,16 +131,72 @@ static void decode(struct problem *problem, const struct loss_error *found)
 		problem->err = err;
 }
 
+/* Of files that are read from where they lie so much is in memory at a time, more or less. */
+#define WINDOW_BYTES 33554432.0
+
+/* What is computed between two times that they are let go of. */
+static uint64_t window_ns(const struct evaluation *e)
+{
+	double windows = (double)source_mapped() / WINDOW_BYTES;
+	double ns = (double)evaluation_cost_ns(e) / windows;
+	return windows <= 1.0 ? UINT64_MAX : ns > 1.0 ? (uint64_t)ns : 1;
+}
+
+static loss_status run(struct problem *problem)
+{
+	struct evaluation *e = problem->evaluation;
+	int threads = evaluation_is_large(e) ? problem->options->threads : 1;
+	uint64_t ns = window_ns(e);
+	loss_status status = LOSS_OK;
+	while (status == LOSS_OK && !e->result) {
+		source_release();
+		status = evaluation_run(e, threads, ns, &problem->err);
+	}
+	return status;
+}
+
 static void compute(struct problem *problem)
 {
 	struct evaluation *e = problem->evaluation;
 	struct loss_error *err = &problem->err;
-	int threads = problem->options->threads;
 	enum encoder_end end = ENCODER_MORE;
-	if (evaluation_plan(e, err) == LOSS_OK &&
-	    evaluation_run(e, evaluation_is_large(e) ? threads : 1, UINT64_MAX, err) == LOSS_OK)
+	problem->planned = true;
+	if (evaluation_plan(e, err) == LOSS_OK && run(problem) == LOSS_OK)
 		while (end == ENCODER_MORE)
 			end = evaluation_write(e, err);
+}
+
+/* ---------------------------------------------------------------- the bound */
+
+enum exit_status exit_worse(enum exit_status a, enum exit_status b)
+{
+	static const int severity[] = {
+		[EXIT_GOOD] = 0, [EXIT_ABOVE] = 1, [EXIT_PROBLEM] = 2, [EXIT_USAGE] = 3};
+	return severity[a] > severity[b] ? a : b;
+}
+
+static enum exit_status say_no_loss(void)
+{
+	fputs("lossd eval: --fail-above: there is no loss to compare: outputs must have \"loss\", "
+	      "and reduction be \"mean\" or \"sum\"\n",
+	      stderr);
+	return EXIT_USAGE;
+}
+
+/* The bound is rounded as the loss is, so that what is printed alike is not above it. */
+static enum exit_status compare(const struct problem *problem)
+{
+	const struct loss_result *result = problem->evaluation->result;
+	double bound = problem->options->bound;
+	size_t i = 0;
+	while (i < result->n_outputs && strcmp(result->outputs[i].name, "loss") != 0)
+		i++;
+	if (i == result->n_outputs || result->outputs[i].tensor.rank > 0)
+		return say_no_loss();
+	const struct loss_tensor *loss = &result->outputs[i].tensor;
+	double value = loss_float_get(loss->dtype, loss->data, 0), rounded;
+	loss_float_put(loss->dtype, &rounded, 0, bound);
+	return value <= loss_float_get(loss->dtype, &rounded, 0) ? EXIT_GOOD : EXIT_ABOVE;
 }
 
 /* Whatever came of it, some of it was read as zeros. */
@@ -153,6 +219,8 @@ enum exit_status problem_end(struct problem *problem, const struct loss_error *f
 		status = print(problem);
 	else
 		say_all(problem);
+	if (status == EXIT_GOOD && problem->options->has_bound)
+		status = compare(problem);
 	problem_drop(problem);
 	return status;
 }

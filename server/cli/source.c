@@ -159,10 +159,29 @@ const char *source_cut(void)
 	return NULL;
 }
 
-/* Where it lies as it is to be read, it is not copied. */
-static bool map(struct source *source)
+/* The pages stay in the system's cache as long as it has room: to have them again costs little. */
+void source_release(void)
+{
+	for (size_t i = 0; i < LOSS_N_ROLES; i++)
+		if (guards[i].path)
+			madvise(atomic_load(&guards[i].slot->begin),
+				atomic_load(&guards[i].slot->size), MADV_DONTNEED);
+}
+
+uint64_t source_mapped(void)
+{
+	uint64_t bytes = 0;
+	for (size_t i = 0; i < LOSS_N_ROLES; i++)
+		if (guards[i].path)
+			bytes += atomic_load(&guards[i].slot->size);
+	return bytes;
+}
+
+bool source_map(struct source *source)
 {
 	struct stat about;
+	if (source->mapping)
+		return true;
 	if (source->inflater || fstat(source->file, &about) != 0 || !S_ISREG(about.st_mode) ||
 	    about.st_size <= 0 || lseek(source->file, 0, SEEK_CUR) != (off_t)source->bytes_in)
 		return false;
@@ -176,6 +195,7 @@ static bool map(struct source *source)
 		return false;
 	}
 	shm_slot_watch(guard->slot, mapping, size, false);
+	madvise(mapping, size, MADV_SEQUENTIAL);
 	source->mapping = mapping;
 	source->mapped = size;
 	source->guard = guard;
@@ -188,7 +208,7 @@ enum source_status source_read_all(struct source *source)
 {
 	enum source_status status = SOURCE_GOOD;
 	struct loss_buffer *all = loss_buffer_create(source->arena);
-	if (map(source))
+	if (source_map(source))
 		return SOURCE_GOOD;
 	if (!all)
 		return fail_memory(source);

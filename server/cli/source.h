@@ -43,9 +43,18 @@ enum source_status {
 enum source_status source_open(struct source *source, const char *path, struct loss_arena *arena);
 /* Has the next piece. */
 enum source_status source_next(struct source *source);
-/* In place of pieces: all of it becomes the one piece, which lasts until source_close. */
+/* In place of pieces: all of it becomes the one piece, which lasts until source_close, and which
+ * takes no memory where it can be read from where it lies. source_map only where it can: else it is
+ * false, and nothing has changed. */
+bool source_map(struct source *source);
 enum source_status source_read_all(struct source *source);
 void source_close(struct source *source);
+
+/* Bytes that are read from where they lie, of all files that are open. */
+uint64_t source_mapped(void);
+/* What has been read of those need not stay in memory: it is read again where it is wanted again.
+ * While nobody reads them. */
+void source_release(void);
 
 /* The path of a file that is open, and was cut while it was read from where it lies, so that zeros
  * were read in place of what is gone; NULL: there is none. */

@@ -5,6 +5,7 @@
 #include "codec/numpy/numpy_in.h"
 #include "codec/oip/oip_in.h"
 #include "codec/oip/oip_out.h"
+#include "codec/safetensors/safetensors_files.h"
 #include "codec/safetensors/safetensors_in.h"
 #include "codec/safetensors/safetensors_out.h"
 
@@ -63,6 +64,7 @@ const struct protocol protocol_v2 = {v2_requests, v2_replies};
 /* No server takes them: they are read to their end before anything is known of them. */
 static const struct media_type file_requests[] = {
 	{"application/x-npz", "npz", numpy_in_create},
+	{"application/x-safetensors", "safetensors", safetensors_files_create},
 	{NULL, NULL, NULL},
 };
 const struct protocol protocol_files = {file_requests, v1_replies};

@@ -5,6 +5,9 @@
 
 #include <dirent.h>
 #include <dlfcn.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -101,5 +104,16 @@ void process_load_thread_exit(void)
 #ifdef __GLIBC__
 	/* Where it is not there nobody needs it. It is never closed. */
 	(void)dlopen("libgcc_s.so.1", RTLD_NOW);
+#endif
+}
+
+#define KEPT_BYTES (16 << 20) /* for each of the C library's arenas, about one a thread */
+#define APART_BYTES (1 << 20) /* from here on memory is mapped apart, and goes back */
+
+void process_keep_freed_memory(void)
+{
+#ifdef __GLIBC__
+	mallopt(M_TRIM_THRESHOLD, KEPT_BYTES);
+	mallopt(M_MMAP_THRESHOLD, APART_BYTES);
 #endif
 }

@@ -21,4 +21,10 @@ void process_usage(struct process_usage *usage);
  * call it would end the process if there was no memory for that. Once, before there are threads. */
 void process_load_thread_exit(void);
 
+/* Has the C library keep some memory that is freed for those who ask next. By itself it gives it
+ * back at once where more than 128 KB of it lie together, as soon as some tens of bodies are in
+ * flight, and each of the next then takes a fault for every page. Once, before there are threads.
+ */
+void process_keep_freed_memory(void);
+
 #endif

@@ -180,7 +180,7 @@ static void put_range(struct json_out *out, const struct loss_range *range)
 	if (range->max == 0x1p63)
 		put_raw(out, "maximum", "9223372036854775807");
 	else
-		put_number(out, "maximum", range->max);
+		put_number(out, range->max_excluded ? "exclusiveMaximum" : "maximum", range->max);
 	if (!range->zero_excluded)
 		return;
 	put_raw(out, "not", "{\"const\":0}");

@@ -20,6 +20,7 @@ static int rank_of(const struct loss_info *loss, loss_extent extent)
 {
 	switch (extent) {
 	case LOSS_EXTENT_INPUT:
+	case LOSS_EXTENT_LISTED:
 		return loss->element_wise ? 1 : 2;
 	case LOSS_EXTENT_ROWS:
 	case LOSS_EXTENT_CLASSES:
@@ -27,6 +28,7 @@ static int rank_of(const struct loss_info *loss, loss_extent extent)
 	case LOSS_EXTENT_BROADCAST:
 	case LOSS_EXTENT_GROUPS:
 	case LOSS_EXTENT_ROWS_OR_GROUPS:
+	case LOSS_EXTENT_QUANTILES:
 		return 1;
 	case LOSS_EXTENT_LOSS:
 		return is_unreduced(loss);

@@ -13,5 +13,7 @@ loss_rows_fn binary_cross_entropy_with_logits_rows;
 loss_rows_fn binary_cross_entropy_rows;
 loss_rows_fn kl_div_rows;
 loss_rows_fn sigmoid_focal_loss_rows;
+loss_rows_fn policy_gradient_rows;
+loss_rows_fn divergence_rows;
 
 #endif

@@ -135,6 +135,21 @@ long long oracle_cross_entropy_rank(const struct oracle_row *row,
 long double oracle_nll_loss(long double x_y, long double w_y, bool ignored);
 long double oracle_nll_grad(long double w_y, long double scale, bool ignored);
 
+/* What enters a row of policy_gradient. */
+struct oracle_policy {
+	char objective; /* its first letter */
+	long double lp, sampled, advantage, reference;
+	long double clip_low, clip_high, beta, kl_weight;
+};
+
+/* Loss, the factor of p - e_y in its gradient, and the sizes that errors of both are judged by; the
+ * rest is about the sampling. */
+struct oracle_policy_result {
+	long double loss, factor, loss_size, factor_size, ratio, kl;
+	bool clipped;
+};
+struct oracle_policy_result oracle_policy_gradient(const struct oracle_policy *row);
+
 /* An element of binary_cross_entropy_with_logits: logit, target, weight, pos_weight. */
 struct oracle_element {
 	long double x, t, weight, pos_weight;
@@ -160,5 +175,27 @@ long double oracle_focal_loss(const struct oracle_element *element, long double 
 			      long double gamma);
 long double oracle_focal_grad(const struct oracle_element *element, long double alpha,
 			      long double gamma, long double *largest);
+
+/*
+ * A row of divergence: what p and q are of each class, of those that are listed, and of all others
+ * together where they are a class of their own. Of classes that are not listed q counts in the
+ * gradient alone.
+ */
+enum oracle_kind { ORACLE_FORWARD, ORACLE_REVERSE, ORACLE_JSD, ORACLE_CROSS_ENTROPY };
+struct oracle_divergence {
+	enum oracle_kind kind;
+	long double beta;
+	size_t n;
+	const bool *listed;
+	const long double *log_p, *log_q;
+	bool has_rest;
+	long double log_p_rest, log_q_rest;
+	bool whole; /* the q of the terms add up to 1 */
+	/* Results: the loss and the sum of its terms' magnitudes; gradients, and the largest term
+	 * of each. */
+	long double loss, size;
+	long double *grad, *largest;
+};
+void oracle_divergence(struct oracle_divergence *divergence);
 
 #endif

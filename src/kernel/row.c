@@ -35,9 +35,15 @@ static void sum_residual(struct row *row)
 
 void row_read(struct row *row, const struct loss_plan *plan, size_t r)
 {
+	row_read_from(row, plan, &plan->tensors[LOSS_ROLE_INPUT], &plan->transform, r);
+}
+
+void row_read_from(struct row *row, const struct loss_plan *plan, const struct loss_tensor *tensor,
+		   const struct logits_transform *transform, size_t r)
+{
 	row->plan = plan;
-	row->input = &plan->tensors[LOSS_ROLE_INPUT];
-	row->transform = plan->transform.on ? &plan->transform : NULL;
+	row->input = tensor;
+	row->transform = transform && transform->on ? transform : NULL;
 	row->base = plan_row_base(plan, r);
 	row->stride = plan->inner;
 	row->classes = plan->classes;

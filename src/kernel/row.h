@@ -27,8 +27,11 @@ struct row {
 	double total, total_low; /* 1 + R, the denominator of softmax, and what it lacks */
 };
 
-/* Reads row r of a plan and fills everything. */
+/* Reads row r of a plan and fills everything. And of another tensor of the input's shape, with its
+ * transform, or NULL. */
 void row_read(struct row *row, const struct loss_plan *plan, size_t r);
+void row_read_from(struct row *row, const struct loss_plan *plan, const struct loss_tensor *tensor,
+		   const struct logits_transform *transform, size_t r);
 
 /* -sum p_c log p_c; excluded classes add nothing. */
 double row_entropy(const struct row *row);

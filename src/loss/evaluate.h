@@ -7,7 +7,7 @@
 
 LOSS_API_BEGIN
 
-#define LOSS_MAX_OUTPUTS 24
+#define LOSS_MAX_OUTPUTS 32
 #define LOSS_MAX_WARNINGS 16
 
 struct loss_output {

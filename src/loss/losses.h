@@ -10,6 +10,10 @@
 
 LOSS_API_BEGIN
 
+/* Of rows' losses: the minimum, 0.001, 0.01, 0.05, 0.1, 0.5, 0.9, 0.95, 0.99, 0.999, the maximum.
+ */
+#define LOSS_N_QUANTILES 11
+
 /*
  * What shape a tensor or an output has. The rows of a loss over classes are its input without the
  * class axis; those of an element-wise loss are the input's elements.
@@ -24,6 +28,9 @@ typedef enum loss_extent {
 	LOSS_EXTENT_LOSS,           /* the rows' where reduction is none, else () */
 	LOSS_EXTENT_GROUPS,         /* (G): an entry for each group */
 	LOSS_EXTENT_ROWS_OR_GROUPS, /* the rows', or (G) beside the tensor groups */
+	LOSS_EXTENT_QUANTILES,      /* (LOSS_N_QUANTILES) */
+	LOSS_EXTENT_LISTED,         /* that of the loss's class indices with an extra axis, where
+				       they are given; else the input's */
 } loss_extent;
 
 /* What the elements of a tensor are: bits, for targets may be one of two. */
@@ -61,7 +68,7 @@ typedef enum loss_role {
 /* Numbers from min to max; without bounds where both are 0. */
 struct loss_range {
 	double min, max;
-	bool min_excluded;
+	bool min_excluded, max_excluded;
 	bool zero_excluded;
 };
 
@@ -111,6 +118,8 @@ typedef enum loss_need {
 	LOSS_NEEDS_GRAD_OUTPUT = 2, /* the tensor grad_output */
 	LOSS_NEEDS_GROUPS = 4,      /* the tensor groups */
 	LOSS_NEEDS_BYTES = 8,       /* the tensor bytes */
+	LOSS_NEEDS_OWN_1 = 16,      /* the loss's first tensor of its own */
+	LOSS_NEEDS_TARGETS = 32,    /* the tensor targets, of losses that do without */
 } loss_need;
 
 struct loss_output_info {

@@ -65,6 +65,8 @@ const struct bench_case bench_cases[] = {
 	{"K8", REFERENCE_ONE_THREAD, "F32", .rank = 2, .shape = {16, 1000}, .cached = true, .grad = true, .bar = NEVER_SLOWER},
 	{"K10", REFERENCE_ROOFLINE, "F64", MIDDLE, .bar = 0.5},
 	{"K10", REFERENCE_ROOFLINE, "F64", MIDDLE, .grad = true, .warm = true, .bar = 0.45},
+	{"K12", REFERENCE_CROSS_ENTROPY, "F32", MIDDLE, .grad = true, .warm = true, .bar = 0.95},
+	{"K12", REFERENCE_CROSS_ENTROPY, "F32", .rank = 2, .shape = {4096, 1000}, .grad = true, .warm = true, .bar = 0.95},
 	{"K13", REFERENCE_NO_SUMS, "F32", LARGE, .bar = 0.95},
 	{"K13", REFERENCE_NO_SUMS, "F32", .rank = 2, .shape = {4096, 1000}, .bar = 0.95},
 	{"K13", REFERENCE_NO_SUMS, "F32", .rank = 2, .shape = {65536, 10}, .bar = 0.95},

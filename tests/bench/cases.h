@@ -10,9 +10,10 @@ enum reference {
 	REFERENCE_PYTORCH, /* whose C library keeps freed memory */
 	REFERENCE_ONEDNN,
 	REFERENCE_ONE_THREAD,
-	REFERENCE_NO_SUMS,    /* the same call, whose rows are not added up */
-	REFERENCE_LIBRARY,    /* our own, from C: of the Python package */
-	REFERENCE_PLAIN_CALL, /* our own: sweep.c */
+	REFERENCE_NO_SUMS,       /* the same call, whose rows are not added up */
+	REFERENCE_CROSS_ENTROPY, /* our own, of the same logits and targets */
+	REFERENCE_LIBRARY,       /* our own, from C: of the Python package */
+	REFERENCE_PLAIN_CALL,    /* our own: sweep.c */
 	/* Of JSON, which json.c measures: */
 	REFERENCE_SIMDJSON,
 	REFERENCE_TENSOR_BYTES,

@@ -3,6 +3,7 @@
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "budget.h"
@@ -61,6 +62,25 @@ static struct loss_tensor targets_of(const struct loss_tensor *logits, const str
 		targets.shape[axis] = logits->shape[axis + 1];
 	loss_tensor_set_count(&targets);
 	return targets;
+}
+
+/* What rows of a policy have beside their targets: near what the pool's logits come to. False where
+ * there is no memory for it. */
+static bool add_policy(struct ours_case *ours)
+{
+	struct loss_tensor rows = ours->tensors[LOSS_ROLE_TARGETS];
+	float *values = malloc(2 * rows.count * sizeof *values);
+	double classes = (double)ours->tensors[LOSS_ROLE_INPUT].shape[1];
+	rows.dtype = LOSS_F32;
+	ours->tensors[LOSS_ROLE_OWN_1] = ours->tensors[LOSS_ROLE_OWN_2] = rows;
+	ours->tensors[LOSS_ROLE_OWN_1].data = values;
+	ours->tensors[LOSS_ROLE_OWN_2].data = values ? values + rows.count : NULL;
+	for (size_t r = 0; values && r < rows.count; r++) {
+		values[r] = (float)-log(classes);
+		values[rows.count + r] = r % 2 ? 1.0f : -0.5f;
+	}
+	ours->call = &ours_policy;
+	return values;
 }
 
 /* ---------------------------------------------------------------- one round of each reference */
@@ -153,6 +173,14 @@ static void round_library(struct run *run, size_t round)
 {
 	record(run, (struct way){.name = "libloss"}, round,
 	       ours_call_seconds(&run->ours, TIMED_SECONDS));
+}
+
+static void round_cross_entropy(struct run *run, size_t round)
+{
+	struct ours_case other = run->ours;
+	other.call = &ours_backward;
+	record(run, (struct way){.name = "cross_entropy"}, round,
+	       ours_run_seconds(&other, TIMED_SECONDS));
 }
 
 /* What the system takes to hand out pages is more than the rest: it is measured apart. */
@@ -293,6 +321,12 @@ static void note_library(const struct run *run, struct measured *measured)
 	note(measured, "%s; the same call from C", run->bench->package.about);
 }
 
+static void note_cross_entropy(const struct run *run, struct measured *measured)
+{
+	(void)run;
+	note(measured, "policy_gradient; beside it: cross_entropy of the same rows");
+}
+
 static const struct {
 	void (*round)(struct run *run, size_t round);
 	void (*note)(const struct run *run, struct measured *measured);
@@ -303,6 +337,7 @@ static const struct {
 	[REFERENCE_ONE_THREAD] = {round_one_thread, note_one_thread},
 	[REFERENCE_NO_SUMS] = {round_no_sums, note_no_sums},
 	[REFERENCE_LIBRARY] = {round_library, note_library},
+	[REFERENCE_CROSS_ENTROPY] = {round_cross_entropy, note_cross_entropy},
 };
 
 /* ---------------------------------------------------------------- a case */
@@ -377,7 +412,11 @@ void measure(struct bench *bench, const struct bench_case *what, struct measured
 		.isa = bench->isa,
 		.threads = what->reference == REFERENCE_ONE_THREAD ? 2 : bench->threads,
 	};
-	measure_rounds(&run, measured);
+	if (what->reference == REFERENCE_CROSS_ENTROPY && !add_policy(&run.ours))
+		note(measured, "there is not enough memory");
+	else
+		measure_rounds(&run, measured);
+	free(run.ours.tensors[LOSS_ROLE_OWN_1].data);
 	loss_budget_trim(&run.budget);
 	pool_destroy(&run.pool);
 }

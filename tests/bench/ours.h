@@ -13,6 +13,7 @@ struct ours_call {
 };
 
 extern const struct ours_call ours_forward, ours_backward; /* of cross_entropy */
+extern const struct ours_call ours_policy;                 /* policy_gradient, with its gradient */
 
 struct ours_case {
 	const struct ours_call *call;

@@ -128,12 +128,16 @@ def _start_server(row: Row) -> Row:
 # ---------------------------------------------------------------- lossd eval
 
 
+# Of flags: the file once more.
+AGAIN = "AGAIN"
+
+
 def _evaluate(name: str, flags: tuple[str, ...], body: bytes) -> Callable[[Row], Row]:
     def evaluate(row: Row) -> Row:
         with Switch() as switch, tempfile.NamedTemporaryFile() as file:
             file.write(body)
             file.flush()
-            command = (LOSSD, "eval", file.name, *flags)
+            command = (LOSSD, "eval", file.name, *(file.name if flag == AGAIN else flag for flag in flags))
             wanted = TIMES.sub(rb"\g<1>0", subprocess.run(command, capture_output=True, check=True).stdout)
 
             def run(first: int, last: int) -> tuple[int, str]:
@@ -159,6 +163,9 @@ def _starts() -> list[tuple[str, Callable[[Row], Row]]]:
         ("lossd eval of JSON", _evaluate("JSON", ("--threads", "2"), as_json(problem).body)),
         ("lossd eval of safetensors in gzip",
          _evaluate("safetensors", outputs, CODERS["gzip"](as_safetensors(problem).body))),
+        ("lossd eval of safetensors", _evaluate("safetensors", outputs, as_safetensors(problem).body)),
+        ("lossd eval of two files",
+         _evaluate("safetensors", (AGAIN, "--loss", "divergence", *outputs), as_safetensors(problem).body)),
     ]
 
 

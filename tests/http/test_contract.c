@@ -332,7 +332,9 @@ static void check_bounds(const char *schema, const struct loss_argument_info *ar
 	const char *min = yaml_value(
 		contract, node("%s>%s", schema,
 			       argument->range.min_excluded ? "exclusiveMinimum" : "minimum"));
-	const char *max = yaml_value(contract, node("%s>maximum", schema));
+	const char *max = yaml_value(
+		contract, node("%s>%s", schema,
+			       argument->range.max_excluded ? "exclusiveMaximum" : "maximum"));
 	assert_non_null(min);
 	assert_non_null(max);
 	assert_true(strtod(min, NULL) == argument->range.min);

@@ -162,7 +162,7 @@ static const struct said names[] = {
 	 "outputs[0] is \"zz\", which cross_entropy does not have; there are loss, grad, "
 	 "log_probs, probs, lse, entropy, z_loss, predicted, correct, rank, accuracy, "
 	 "topk_accuracy, perplexity, ece, group_loss_sum, group_denominator, group_counted, "
-	 "group_loss and bits_per_byte"},
+	 "group_loss, bits_per_byte and loss_quantiles"},
 	{"cross_entropy",
 	 "{\"logits\": [[1, 2, 3], [4, 5, 6]], \"targets\": [0, 1], \"outputs\": [\"top_k\"]}",
 	 "outputs[0] is \"top_k\", which cross_entropy does not have; use \"topk_accuracy\": the "
@@ -575,12 +575,14 @@ static const struct named losses[] = {
 	 "\"binary_cross_entropy_with_logits\" here, and GET /v1/losses lists them all"},
 	{"log_loss", "there is no loss \"log_loss\"; it is called \"cross_entropy\" here, and GET "
 		     "/v1/losses lists them all"},
-	{"mse", "there is no loss \"mse\"; there are cross_entropy, nll_loss, log_softmax, "
-		"softmax, binary_cross_entropy_with_logits, binary_cross_entropy, kl_div and "
-		"sigmoid_focal_loss, and GET /v1/losses lists them all"},
-	{"nope", "there is no loss \"nope\"; there are cross_entropy, nll_loss, log_softmax, "
-		 "softmax, binary_cross_entropy_with_logits, binary_cross_entropy, kl_div and "
-		 "sigmoid_focal_loss, and GET /v1/losses lists them all"},
+	{"mse",
+	 "there is no loss \"mse\"; there are cross_entropy, nll_loss, log_softmax, "
+	 "softmax, binary_cross_entropy_with_logits, binary_cross_entropy, kl_div, "
+	 "sigmoid_focal_loss, policy_gradient and divergence, and GET /v1/losses lists them all"},
+	{"nope",
+	 "there is no loss \"nope\"; there are cross_entropy, nll_loss, log_softmax, "
+	 "softmax, binary_cross_entropy_with_logits, binary_cross_entropy, kl_div, "
+	 "sigmoid_focal_loss, policy_gradient and divergence, and GET /v1/losses lists them all"},
 	{"cross_entropi", "there is no loss \"cross_entropi\"; the nearest is \"cross_entropy\", "
 			  "and GET /v1/losses lists them all"},
 };

@@ -52,6 +52,7 @@ printf |lines_replies|command -v curl
 curl -s http://127.0.0.1:8080|schema_replies|command -v curl && command -v jq
 node -e '\''const x|node_replies|node -e "fetch"
 lossd eval batch.safetensors|eval_replies|command -v python3
+lossd eval --loss divergence|pair_reply|command -v python3
 ls part*.safetensors|merge_reply|command -v python3
 make setup-run && make|library_replies|command -v cc && command -v c++ && command -v pkg-config
 build/lossd --listen|settings_result|true
@@ -144,6 +145,13 @@ eval_replies() {
   write_batches && paste "$(cat "$1")" && [ "$(wc -l <"$scratch/out")" -eq 8 ] &&
     [ "$(grep -c '"loss":0.6931472,' "$scratch/out")" -eq 7 ] && holds '{"loss":0.6931472,"accuracy":1.0,' &&
     holds '{"loss":3.5,' && holds '{"file":"tuesday.safetensors","loss":' && holds '{"line":2,"loss":'
+}
+
+# The same logits twice.
+pair_reply() {
+  write_batches && cp "$folder/monday.safetensors" "$folder/base.safetensors" &&
+    cp "$folder/monday.safetensors" "$folder/candidate.safetensors" && paste "$(cat "$1")" &&
+    holds '{"loss":0.0,"agreement":1.0,"loss_quantiles":[0.0,'
 }
 
 # Two parts of one row each.

@@ -18,6 +18,9 @@
 /* ---------------------------------------------------------------- what is evaluated */
 
 #define CROSS_ENTROPY(name_, targets_) .name = name_, .loss = "cross_entropy", .targets = targets_
+#define POLICY(objective_)                                                                         \
+	.name = objective_, .loss = "policy_gradient", .targets = POOL_INDICES,                    \
+	.objective = objective_
 #define INDICES(name_) CROSS_ENTROPY(name_, POOL_INDICES)
 #define PROBABILITIES(name_) CROSS_ENTROPY(name_, POOL_PROBABILITIES)
 
@@ -52,6 +55,11 @@ static const struct pool_kind kinds[] = {
 	{.name = "upstream", .loss = "log_softmax", .upstream = true},
 	{.name = "plain", .loss = "softmax"},
 	{.name = "upstream", .loss = "softmax", .upstream = true},
+	{POLICY("importance_sampling")},
+	{POLICY("ppo"), .upstream = true, .class_0_is_ignored = true},
+	{POLICY("cispo"), .temperature = 0.7},
+	{POLICY("dro"), .kl_weight = 0.5},
+	{POLICY("reinforce"), .softcap = 5, .kl_weight = 0.1},
 };
 
 static const size_t splits[] = {1, 2, 3, 7, 17};

@@ -27,6 +27,11 @@ static const struct pool_kind kinds[] = {
 	{CROSS_ENTROPY("smoothing, z_loss", POOL_INDICES), .smoothing = 0.1, .z_loss = 1e-3},
 	{CROSS_ENTROPY("probabilities", POOL_PROBABILITIES), .z_loss = 1e-3},
 	{.name = "weight", .loss = "nll_loss", .targets = POOL_INDICES, .weight = POOL_WEIGHT},
+	{.name = "ppo",
+	 .loss = "policy_gradient",
+	 .targets = POOL_INDICES,
+	 .objective = "ppo",
+	 .kl_weight = 0.5},
 };
 
 static const size_t class_counts[] = {1, 2, 10, 129, 1000};

@@ -130,6 +130,48 @@ static void nll_loss(void **state)
 	each_shape("nll_loss", outputs);
 }
 
+static void require_streams(const char *const *specs, size_t n, uint64_t seed)
+{
+	struct random random = random_start(seed);
+	for (size_t i = 0; i < n; i++) {
+		struct eval whole, streamed, source;
+		spec_run(&whole, specs[i]);
+		spec_plan(&source, specs[i]);
+		spec_start(&streamed, specs[i]);
+		run_streamed(&streamed, input_of(&source), whole.result.totals.rows, &random);
+		require_same(&whole, &streamed);
+		eval_end(&streamed);
+		eval_end(&source);
+		eval_end(&whole);
+	}
+}
+
+/* What rows have beside their targets comes before them. */
+static void policy_gradient(void **state)
+{
+#define PG "policy_gradient sampling_log_probs:F32:"
+	static const char *const specs[] = {
+		PG
+		"5000=-3,-2.5,-1 advantages:F32:5000=1,-2,0.5 logits:F32:5000,10=1,2,-3,0.5,7,0,1 "
+		"targets:I64:5000=3,1,9,-100 objective=ppo reduction=none "
+		"outputs=loss,log_prob,ratio,kl,clip_fraction,entropy,predicted,lse",
+		PG
+		"3,700=-3,-2.5,-1 advantages:F64:3,700=1,-2,0.5 "
+		"reference_log_probs:BF16:3,700=-3,-2,-0.5,-1 kl_weight=0.3 class_axis=-1 "
+		"row_weight:F16:3,700=1,0,2,0.5,1 logits:F32:3,700,17=1,2,-3,0.5,7 "
+		"targets:I64:3,700=3,1,16,-100,9 shift=true objective=cispo outputs=loss,kl,ratio",
+		PG "40,33=-3,-2.5,-1,-7 advantages:F32:40,33=1,-2,0.5 class_axis=-1 objective=dro "
+		   "mask:BOOL:40,33=1,0,1,1,1 logits:F64:40,33,64=1,2,-3,0.5,7,1,1 "
+		   "groups:I64:40,33=0,1,2 targets:I64:40,33=3,1,63,9 reduction=sequence_mean "
+		   "shift=true outputs=loss,group_loss",
+		PG "2,9=-9,-12,-10 advantages:F32:2,9=1,-2,0.5 class_axis=-1 "
+		   "logits:F32:2,9,9001=1,2,-3,0.5,7,1,1 targets:I32:2,9=3,1,300 softcap=3 "
+		   "temperature=0.5 reduction=sequence_mean",
+	};
+	(void)state;
+	require_streams(specs, sizeof specs / sizeof specs[0], 0x580);
+}
+
 /* A language model's layout: each row needs the target of the next. */
 static void shifted_targets_and_transformed_logits(void **state)
 {
@@ -143,19 +185,8 @@ static void shifted_targets_and_transformed_logits(void **state)
 		   "class_axis=-1 softcap=3 temperature=0.5 z_loss=1e-3 outputs=loss,z_loss,ece",
 		CE "logits:F32:40,1,20=1,2,-3 targets:I32:40,1=3 shift=true class_axis=-1",
 	};
-	struct random random = random_start(0x57f);
 	(void)state;
-	for (size_t i = 0; i < sizeof specs / sizeof specs[0]; i++) {
-		struct eval whole, streamed, source;
-		spec_run(&whole, specs[i]);
-		spec_plan(&source, specs[i]);
-		spec_start(&streamed, specs[i]);
-		run_streamed(&streamed, input_of(&source), whole.result.totals.rows, &random);
-		require_same(&whole, &streamed);
-		eval_end(&streamed);
-		eval_end(&source);
-		eval_end(&whole);
-	}
+	require_streams(specs, sizeof specs / sizeof specs[0], 0x57f);
 }
 
 /* Whose rows can not be evaluated alone: there is no plan until there is data. */
@@ -173,6 +204,7 @@ static void other_plans_wait_for_the_data(void **state)
 		"softmax logits:F32:2,3",
 		"log_softmax logits:F32:2,3 outputs=lse",
 		NLL "log_probs:F32:2,3 targets:I64:2 outputs=loss,grad",
+		PG "2 advantages:F32:2 logits:F32:2,3 targets:I64:2 outputs=loss,grad",
 	};
 	(void)state;
 	for (size_t i = 0; i < sizeof specs / sizeof specs[0]; i++) {
@@ -201,6 +233,8 @@ static void what_is_wrong_is_found_before_the_rows(void **state)
 		{CE TWO_ROWS "label_smoothing=2", LOSS_ARGUMENT_OUT_OF_RANGE},
 		{CE TWO_ROWS "outputs=nothing", LOSS_ARGUMENT_OUT_OF_RANGE},
 		{CE "logits:F32:2,3", LOSS_MISSING_FIELD},
+		{"policy_gradient advantages:F32:2 " TWO_ROWS, LOSS_MISSING_FIELD},
+		{PG "3 advantages:F32:2 " TWO_ROWS, LOSS_SHAPE_MISMATCH},
 	};
 	(void)state;
 	for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
@@ -234,6 +268,7 @@ int main(void)
 		cmocka_unit_test(cross_entropy),
 		cmocka_unit_test(cross_entropy_with_all_outputs_of_rows),
 		cmocka_unit_test(nll_loss),
+		cmocka_unit_test(policy_gradient),
 		cmocka_unit_test(shifted_targets_and_transformed_logits),
 		cmocka_unit_test(other_plans_wait_for_the_data),
 		cmocka_unit_test(what_is_wrong_is_found_before_the_rows),

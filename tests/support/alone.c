@@ -26,6 +26,7 @@ static const struct {
 	{"probs", OF_CLASSES},   {"lse", 0},
 	{"entropy", 0},          {"predicted", 0},
 	{"correct", OF_INDICES}, {"rank", OF_INDICES},
+	{"log_prob", 0},         {"ratio", 0},
 };
 
 static unsigned output_is(const char *name)

@@ -9,7 +9,7 @@
 
 #include "pool.h"
 
-#define ALONE_OUTPUTS 10 /* that rows have */
+#define ALONE_OUTPUTS 12 /* that rows have */
 
 struct alone {
 	const struct pool *pool;

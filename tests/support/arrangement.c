@@ -150,10 +150,13 @@ static void set_arguments(struct eval *eval, const struct pool *pool,
 	} numbers[] = {{"label_smoothing", kind->smoothing},
 		       {"z_loss", kind->z_loss},
 		       {"softcap", kind->softcap},
-		       {"temperature", kind->temperature}};
+		       {"temperature", kind->temperature},
+		       {"kl_weight", kind->kl_weight}};
 	for (size_t i = 0; i < COUNT(numbers); i++)
 		if (numbers[i].value != 0)
 			eval_number(eval, numbers[i].name, numbers[i].value);
+	if (kind->objective != NULL)
+		eval_string(eval, "objective", kind->objective);
 	if (kind->class_0_is_ignored)
 		eval_integer(eval, "ignore_index", 0);
 	if (kind->targets != POOL_NO_TARGETS)
@@ -172,10 +175,19 @@ static void set_tensors(struct eval *eval, const struct pool *pool,
 			const struct arrangement *arrangement)
 {
 	bool shift = arrangement->layout->shift;
+	const struct {
+		const char *name;
+		const struct loss_tensor *tensor;
+	} of_rows[] = {{"targets", &pool->targets},
+		       {"sampling_log_probs", &pool->sampled},
+		       {"advantages", &pool->advantages},
+		       {"reference_log_probs", &pool->reference}};
 	eval_set(eval, pool->loss->tensors[0].name,
 		 arrange(eval, pool, arrangement, &pool->logits, false));
-	if (pool->targets.data != NULL)
-		eval_set(eval, "targets", arrange(eval, pool, arrangement, &pool->targets, shift));
+	for (size_t i = 0; i < COUNT(of_rows); i++)
+		if (of_rows[i].tensor->data != NULL)
+			eval_set(eval, of_rows[i].name,
+				 arrange(eval, pool, arrangement, of_rows[i].tensor, shift));
 	if (pool->weight.data != NULL)
 		eval_set(eval, "weight", pool->weight);
 	if (pool->upstream.data != NULL && strcmp(arrangement->reduction, "none") == 0)

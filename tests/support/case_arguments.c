@@ -42,7 +42,7 @@ static double end_of(const struct loss_argument_info *argument, bool least)
 	if (least && argument_is(argument, "denominator"))
 		return 0x1p-500;
 	if (!least)
-		return range->max;
+		return range->max_excluded ? nextafter(range->max, -HUGE_VAL) : range->max;
 	return range->min_excluded ? nextafter(range->min, HUGE_VAL) : range->min;
 }
 
@@ -53,7 +53,7 @@ static double any_number(struct case_draft *draft, const struct loss_argument_in
 	double low = argument->range.min > -1 ? argument->range.min : -1;
 	double high = argument->range.max < low + 4 ? argument->range.max : low + 4;
 	double value = random_uniform(random, low, high);
-	if (random_chance(random, 0.2))
+	if (random_chance(random, 0.2) && !argument->range.max_excluded)
 		value = high;
 	if (random_chance(random, 0.2) && !argument->range.min_excluded)
 		value = low;
@@ -96,6 +96,17 @@ static struct loss_value any_choice(struct random *random,
 				   .text = argument->choices[random_below(random, n)]};
 }
 
+/* What was not sampled has one objective. */
+static struct loss_value any_objective(struct case_draft *draft,
+				       const struct loss_argument_info *argument)
+{
+	struct loss_value value = any_choice(&draft->random, argument);
+	if (!case_has_tensor(draft, "sampling_log_probs"))
+		value.text = "reinforce";
+	draft->clips = case_has_word("ppo cispo", value.text);
+	return value;
+}
+
 static struct loss_value boolean_value(bool value)
 {
 	return (struct loss_value){
@@ -111,7 +122,8 @@ static struct loss_value any_value(struct case_draft *draft,
 	case LOSS_ARGUMENT_INTEGER:
 		return any_integer(draft, argument);
 	case LOSS_ARGUMENT_CHOICE:
-		return any_choice(&draft->random, argument);
+		return argument_is(argument, "objective") ? any_objective(draft, argument)
+							  : any_choice(&draft->random, argument);
 	default:
 		return boolean_value(!case_odd_chance(draft, 0.3));
 	}
@@ -129,6 +141,10 @@ static bool may_have(const struct case_draft *draft, const struct loss_argument_
 		return !draft->probabilities && !draft->smoothed;
 	if (argument_is(argument, "n_groups"))
 		return draft->has_n_groups;
+	if (argument_is(argument, "kl_weight"))
+		return case_has_tensor(draft, "reference_log_probs");
+	if (argument_is(argument, "hard_weight"))
+		return draft->has_targets;
 	return !case_has_word("size_average reduce reduction", argument->name);
 }
 
@@ -140,6 +156,8 @@ static double chance_of(const struct case_draft *draft, const struct loss_argume
 		return 1;
 	if (argument_is(argument, "n_groups"))
 		return 1; /* that is settled */
+	if (argument_is(argument, "objective"))
+		return case_has_tensor(draft, "sampling_log_probs") ? 0.7 : 1;
 	return 0.25;
 }
 
@@ -182,8 +200,12 @@ void case_set_reduction(struct case_draft *draft, struct loss_problem *problem)
 	size_t n = draft->family != NULL && case_has_word(draft->family->with, "batchmean") ? 4 : 3;
 	struct loss_value value = {.type = LOSS_VALUE_STRING,
 				   .text = reductions[random_below(&draft->random, n)]};
+	if (draft->family != NULL && case_has_word(draft->family->with, "sequence_mean"))
+		value.text = "sequence_mean";
 	if (case_odd_chance(draft, 0.3) && draft->input.rank > 0) /* batchmean has a first axis */
 		value = any_choice(&draft->random, draft->loss->arguments[i]);
+	if (strcmp(value.text, "sequence_mean") == 0 && draft->rows.rank < 2)
+		value.text = "mean";
 	draft->scalar = strcmp(value.text, "none") != 0;
 	set_value(draft, problem, (size_t)i, value);
 	set_legacy(draft, problem);

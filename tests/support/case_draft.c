@@ -46,6 +46,12 @@ bool case_has_field(struct case_draft *draft, const char *name, double chance)
 				     : random_chance(&draft->random, chance);
 }
 
+bool case_has_tensor(const struct case_draft *draft, const char *name)
+{
+	int i = loss_find_tensor(draft->loss, name, strlen(name));
+	return i >= 0 && draft->present[i];
+}
+
 bool case_odd_chance(struct case_draft *draft, double chance)
 {
 	return draft->family == NULL && random_chance(&draft->random, chance);
@@ -102,8 +108,7 @@ static void fill_uniform(struct case_draft *draft, const struct loss_tensor *ten
 	}
 }
 
-/* Where class c of a row stands in the input. */
-static size_t place(const struct case_draft *draft, size_t row, size_t c)
+size_t case_place(const struct case_draft *draft, size_t row, size_t c)
 {
 	if (draft->class_last || draft->input.rank < 3)
 		return row * draft->classes + c;
@@ -125,7 +130,7 @@ static void fill_logits(struct case_draft *draft, const struct loss_tensor *tens
 	for (size_t r = 0; r < rows && n > 0; r++) {
 		rows_fill(kind, &draft->random, tensor->dtype, x, n);
 		for (size_t c = 0; c < n; c++)
-			store(tensor, draft->by_class ? place(draft, r, c) : c, x[c]);
+			store(tensor, draft->by_class ? case_place(draft, r, c) : c, x[c]);
 	}
 }
 
@@ -315,20 +320,46 @@ static void draw_grad_output(struct case_draft *draft, const struct loss_tensor_
 	fill_uniform(draft, tensor, -1, 1);
 }
 
+/* Indices in a type that holds them, and -1. */
+static void draw_teacher(struct case_draft *draft, const struct loss_tensor_info *info,
+			 struct loss_tensor *tensor)
+{
+	bool listed = info->extra_axis ||
+		      (info->extent == LOSS_EXTENT_LISTED && case_has_teacher(draft, &info[-1]));
+	*tensor = listed ? draft->rows : draft->input;
+	if (listed)
+		add_extra_axis(draft, tensor);
+	tensor->dtype = info->kinds == LOSS_KIND_INDEX
+				? (random_chance(&draft->random, 0.5) ? LOSS_I64 : LOSS_I32)
+				: any_dtype(&draft->random, info->dtypes);
+	if (draft->family == NULL && draft->classes > 5 && info->kinds == LOSS_KIND_INDEX &&
+	    draft->classes <= 100 && random_chance(&draft->random, 0.2))
+		tensor->dtype = LOSS_I8;
+	give_memory(draft, tensor);
+	case_fill_teacher(draft, info, tensor);
+}
+
 static void draw_tensor(struct case_draft *draft, size_t i)
 {
 	const struct loss_tensor_info *info = &draft->loss->tensors[i];
 	struct loss_tensor *tensor = &draft->tensors[i];
 	case_start_field(draft, info->name);
-	if (!info->required && !case_has_field(draft, info->name, 0.5))
+	bool teacher = case_is_teacher(info);
+	if (teacher ? !case_has_teacher(draft, info)
+		    : !info->required && !case_has_field(draft, info->name, 0.5))
 		return;
 	draft->present[i] = true;
+	if (teacher) {
+		draw_teacher(draft, info, tensor);
+		return;
+	}
 	switch (info->role) {
 	case LOSS_ROLE_INPUT:
 		draw_input(draft, info);
 		*tensor = draft->input;
 		break;
 	case LOSS_ROLE_TARGETS:
+		draft->has_targets = true;
 		draw_targets(draft, info, tensor);
 		break;
 	case LOSS_ROLE_GRAD_OUTPUT:
@@ -347,9 +378,12 @@ static void spoil_rows(struct case_draft *draft, size_t i)
 	for (size_t k = 0; k < draft->loss->n_tensors; k++) {
 		loss_role role = draft->loss->tensors[k].role;
 		bool of_groups = role == LOSS_ROLE_GROUPS || role == LOSS_ROLE_BYTES;
-		if (of_groups && draft->present[k] &&
-		    tensor_same_shape(&draft->tensors[k], &draft->rows))
+		if (!draft->present[k] || !tensor_same_shape(&draft->tensors[k], &draft->rows))
+			continue;
+		if (of_groups)
 			case_spoil_groups(role, &draft->tensors[k], i);
+		if (role >= LOSS_ROLE_OWN_1 && draft->loss->tensors[k].kinds == LOSS_KIND_NUMBER)
+			store(&draft->tensors[k], i, (double)NAN);
 	}
 }
 
@@ -391,6 +425,8 @@ static bool is_met(const struct case_draft *draft, const struct loss_output_info
 		for (size_t k = 0; draft->present[i] && k < N_NEEDED_TENSORS; k++)
 			if (needed_tensors[k].role == draft->loss->tensors[i].role)
 				lacks &= ~(unsigned)needed_tensors[k].need;
+	if (strcmp(output->name, "clip_fraction") == 0 && !draft->clips)
+		return false;
 	return (output->needs & lacks) == 0;
 }
 

@@ -15,8 +15,10 @@ struct case_draft {
 	struct loss_arena *arena;
 	const struct loss_info *loss;
 	bool by_class, class_last;
-	bool scalar;                  /* the loss is one number */
+	bool scalar; /* the loss is one number */
+	bool has_targets;
 	bool probabilities, smoothed; /* the targets; by label_smoothing */
+	bool clips;                   /* the objective */
 	char text[32];                /* of the last argument */
 	int64_t ignore_index;
 	struct loss_tensor input, rows;
@@ -42,6 +44,8 @@ bool case_has_word(const char *list, const char *word);
 void case_start_field(struct case_draft *draft, const char *name);
 /* Whether the problem has what it need not have. */
 bool case_has_field(struct case_draft *draft, const char *name, double chance);
+/* Whether the tensor has been drawn. */
+bool case_has_tensor(const struct case_draft *draft, const char *name);
 /* What families do not have, whose problems stay as they are. */
 bool case_odd_chance(struct case_draft *draft, double chance);
 
@@ -63,6 +67,18 @@ bool case_bytes_by_group(struct case_draft *draft);
 void case_fill_bytes(struct case_draft *draft, const struct loss_tensor *tensor);
 /* Makes element i of groups or bytes one that is wrong if it is read. */
 void case_spoil_groups(loss_role role, const struct loss_tensor *tensor, size_t i);
+
+/* Where class c of a row stands in the input. */
+size_t case_place(const struct case_draft *draft, size_t row, size_t c);
+
+/* ---------------------------------------------------------------- of teachers: case_teacher.c */
+
+/* Whether the tensor is one of a teacher's, and the draft has it: all its tensors, or none, follow
+ * from one number. */
+bool case_is_teacher(const struct loss_tensor_info *info);
+bool case_has_teacher(struct case_draft *draft, const struct loss_tensor_info *info);
+void case_fill_teacher(struct case_draft *draft, const struct loss_tensor_info *info,
+		       const struct loss_tensor *tensor);
 
 /* ---------------------------------------------------------------- problems */
 

@@ -3,6 +3,8 @@
 #define CROSS_ENTROPY_OF_PROBABILITIES "loss grad log_probs probs lse entropy z_loss predicted"
 #define CROSS_ENTROPY CROSS_ENTROPY_OF_PROBABILITIES " correct rank accuracy perplexity ece"
 #define GROUPS "group_loss_sum group_denominator group_counted group_loss"
+#define POLICY "loss grad log_prob ratio clip_fraction entropy kl lse predicted"
+#define DIVERGENCE "loss grad lse entropy predicted agrees agreement teacher_entropy"
 #define SOFTMAX "log_probs probs lse entropy predicted"
 
 /* Rows of several blocks of classes. */
@@ -57,6 +59,10 @@ const struct case_family case_families[] = {
 	       "loss " GROUPS),
 	FAMILY("exact_groups", "cross_entropy", "totals groups n_groups weight row_weight",
 	       "loss " GROUPS),
+	FAMILY("quantiles", "cross_entropy", "row_weight mask ignore_index z_loss",
+	       "loss loss_quantiles"),
+	FAMILY("probabilities_quantiles", "cross_entropy", "probabilities weight mask",
+	       "loss_quantiles"),
 	LONG("long", "cross_entropy", "label_smoothing", CROSS_ENTROPY),
 	LONG("long_loss", "cross_entropy", "", "loss lse"),
 
@@ -106,5 +112,43 @@ const struct case_family case_families[] = {
 	FAMILY("mask", "sigmoid_focal_loss", "mask gamma", "loss grad"),
 	FAMILY("alpha_gamma", "sigmoid_focal_loss", "alpha gamma grad_output", "loss grad"),
 	FAMILY("mean", "sigmoid_focal_loss", "denominator empty_mean grad_dtype", "loss grad"),
+
+	FAMILY("plain", "policy_gradient", "sampling_log_probs", POLICY),
+	FAMILY("loss", "policy_gradient", "sampling_log_probs", "loss"),
+	FAMILY("objectives", "policy_gradient",
+	       "sampling_log_probs objective clip_low clip_high beta grad_output", POLICY),
+	FAMILY("reinforce", "policy_gradient", "objective ignore_index grad_dtype", POLICY),
+	FAMILY("reference", "policy_gradient",
+	       "sampling_log_probs objective reference_log_probs kl_weight row_weight mask",
+	       POLICY),
+	FAMILY("sequences", "policy_gradient",
+	       "sampling_log_probs objective sequence_mean shift row_weight mask empty_mean",
+	       POLICY),
+	FAMILY("exact_sequences", "policy_gradient",
+	       "sampling_log_probs sequence_mean totals mask groups n_groups", "loss " GROUPS),
+	FAMILY("model", "policy_gradient",
+	       "sampling_log_probs objective shift logit_scale softcap temperature denominator",
+	       POLICY),
+	LONG("long", "policy_gradient", "sampling_log_probs objective", POLICY),
+
+	FAMILY("plain", "divergence", "teacher_logits", "loss grad"),
+	FAMILY("kinds", "divergence", "teacher_logits kind", DIVERGENCE),
+	FAMILY("jsd", "divergence", "teacher_logits kind beta grad_dtype", "loss grad"),
+	FAMILY("transformed", "divergence",
+	       "teacher_logits kind softcap temperature temperature_squared logit_scale",
+	       DIVERGENCE),
+	FAMILY("hard", "divergence",
+	       "teacher_logits targets ignore_index hard_weight temperature grad_output",
+	       DIVERGENCE " delta_prob"),
+	FAMILY("log_probs", "divergence", "teacher_log_probs kind beta", DIVERGENCE),
+	FAMILY("listed", "divergence", "teacher_indices teacher_log_probs kind tail", DIVERGENCE),
+	FAMILY("listed_rows", "divergence",
+	       "teacher_indices teacher_log_probs kind tail row_weight mask targets hard_weight",
+	       DIVERGENCE " delta_prob"),
+	FAMILY("groups", "divergence", "teacher_logits groups n_groups row_weight mask",
+	       "loss " GROUPS),
+	FAMILY("exact", "divergence", "totals teacher_logits kind denominator empty_mean",
+	       "loss agreement"),
+	LONG("long", "divergence", "teacher_logits kind", "loss grad agrees"),
 };
 const size_t case_n_families = sizeof(case_families) / sizeof(case_families[0]);

@@ -95,7 +95,8 @@ bool spoil_below_its_range(struct spoiled *spoiled, size_t i)
 
 bool spoil_above_its_range(struct spoiled *spoiled, size_t i)
 {
-	return beyond(spoiled, i, spoiled->loss->arguments[i]->range.max, HUGE_VAL, false);
+	const struct loss_range *range = &spoiled->loss->arguments[i]->range;
+	return beyond(spoiled, i, range->max, HUGE_VAL, range->max_excluded);
 }
 
 bool spoil_an_excluded_zero(struct spoiled *spoiled, size_t i)

@@ -112,10 +112,13 @@ bool spoil_another_size(struct spoiled *spoiled, size_t i)
 	if (tensor == NULL || tensor->rank == 0)
 		return false;
 	int last = tensor->rank - 1;
+	int axes = tensor->rank - info->extra_axis; /* the others with that axis would be wrong */
+	if (axes == 0)
+		return false;
 	if (i == 0)
 		tensor->shape[spoiled->draft->class_last ? last : last > 0] = 0;
 	else
-		tensor->shape[random_below(&spoiled->draft->random, (size_t)tensor->rank)] +=
+		tensor->shape[random_below(&spoiled->draft->random, (size_t)axes)] +=
 			info->extent == LOSS_EXTENT_ROWS_OR_GROUPS ? 100 : 1; /* more than groups */
 	clear(spoiled, tensor);
 	return spoiled_blame(spoiled, LOSS_SHAPE_MISMATCH, info->name);

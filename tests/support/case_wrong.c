@@ -83,7 +83,8 @@ static bool has_least(const struct loss_info *loss, size_t i)
 
 static bool has_most(const struct loss_info *loss, size_t i)
 {
-	return has_end(loss, i, loss->arguments[i]->range.max, false);
+	const struct loss_range *range = &loss->arguments[i]->range;
+	return has_end(loss, i, range->max, range->max_excluded);
 }
 
 static bool excludes_zero(const struct loss_info *loss, size_t i)

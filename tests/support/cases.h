@@ -34,8 +34,8 @@ void case_evaluate(uint64_t number, const char *isa, struct case_outcome *outcom
  */
 struct case_family {
 	const char *name, *loss;
-	const char
-		*with; /* optional tensors and arguments, "probabilities" (targets), "batchmean" */
+	const char *with; /* optional tensors and arguments, "probabilities" (targets), "batchmean",
+			    "sequence_mean" */
 	const char *outputs;
 	size_t classes;  /* 0: any */
 	unsigned dtypes; /* bits of those of the input; 0: all */

@@ -4,6 +4,7 @@
 
 #include "../../src/problem.h"
 #include "expect_groups.h"
+#include "expect_quantiles.h"
 #include "random.h"
 #include "tensor.h"
 #include "ulp.h"
@@ -23,6 +24,8 @@ static const struct {
 	{"binary_cross_entropy", expect_bce},
 	{"kl_div", expect_kl_div},
 	{"sigmoid_focal_loss", expect_focal},
+	{"policy_gradient", expect_policy_gradient},
+	{"divergence", expect_divergence},
 };
 
 /* Where an output of rows stands in struct expect_row: a number, or one for each class. */
@@ -38,9 +41,14 @@ static const struct row_output {
 	{"predicted", offsetof(struct expect_row, predicted), false},
 	{"correct", offsetof(struct expect_row, correct), false},
 	{"rank", offsetof(struct expect_row, rank), false},
+	{"agrees", offsetof(struct expect_row, agrees), false},
+	{"teacher_entropy", offsetof(struct expect_row, teacher_entropy), false},
+	{"delta_prob", offsetof(struct expect_row, delta_prob), false},
 	{"grad", offsetof(struct expect_row, grad), true},
 	{"log_probs", offsetof(struct expect_row, log_probs), true},
 	{"probs", offsetof(struct expect_row, probs), true},
+	{"log_prob", offsetof(struct expect_row, log_prob), false},
+	{"ratio", offsetof(struct expect_row, ratio), false},
 };
 
 static expect_row_fn *oracle_of(const struct loss_info *loss)
@@ -69,6 +77,7 @@ struct slot {
 	const struct row_output *row; /* NULL: one number about all rows */
 	bool reduced;                 /* by `reduction` */
 	bool grouped;                 /* a number for each group */
+	bool quantiles;               /* of the losses of all rows */
 	struct expect_output *output;
 };
 
@@ -100,6 +109,9 @@ static struct loss_tensor shape_of(const struct expect_problem *problem,
 		return *problem->tensors[LOSS_ROLE_INPUT];
 	if (extent == LOSS_EXTENT_GROUPS)
 		return (struct loss_tensor){.rank = 1, .shape = {groups->n}, .count = groups->n};
+	if (extent == LOSS_EXTENT_QUANTILES)
+		return (struct loss_tensor){
+			.rank = 1, .shape = {LOSS_N_QUANTILES}, .count = LOSS_N_QUANTILES};
 	return per_row ? problem->rows_shape : scalar;
 }
 
@@ -111,7 +123,8 @@ static struct slot make_slot(const struct expect_problem *problem,
 	slot.reduced =
 		slot.row != NULL && info->extent == LOSS_EXTENT_LOSS && expect_reduces(problem);
 	slot.grouped = expect_is_grouped(info->name);
-	require(slot.row != NULL || slot.grouped || is_bits_per_byte(&slot) ||
+	slot.quantiles = info->extent == LOSS_EXTENT_QUANTILES;
+	require(slot.row != NULL || slot.grouped || slot.quantiles || is_bits_per_byte(&slot) ||
 			expect_summarizes(info->name),
 		"add its oracle to tests/support/expect.c: %s has none for the output %s",
 		problem->loss->name, info->name);
@@ -200,7 +213,9 @@ static void put_totals(const struct expect_problem *problem, const struct expect
 	expected->counted = summary->counted;
 	expected->ignored = problem->rows - summary->counted;
 	expected->denominator.value = problem->natural;
-	expect_totals(summary, expected);
+	expected->denominator.slack = expect_sum_of(&summary->share).slack;
+	expected->loss_sum =
+		expect_sum_of(problem->sequence_rows > 0 ? &summary->means : &summary->loss);
 }
 
 void expect(const struct loss_problem *given, struct loss_arena *arena, struct expected *expected)
@@ -208,12 +223,14 @@ void expect(const struct loss_problem *given, struct loss_arena *arena, struct e
 	struct expect_problem problem;
 	struct expect_summary summary;
 	struct expect_groups groups;
+	struct expect_quantiles quantiles;
 	struct slot slots[LOSS_MAX_OUTPUTS];
 	*expected = (struct expected){0};
 	expect_read(given, arena, &problem);
 	expect_row_fn *oracle = oracle_of(problem.loss);
 	expect_summary_start(&problem, &summary);
 	expect_groups_start(&problem, &groups);
+	expect_quantiles_start(&problem, &quantiles);
 	expected->n_outputs = make_slots(&problem, &groups, given, expected, slots);
 	for (size_t r = 0; r < problem.rows; r++) {
 		bool counted = problem.loss->has_totals && expect_counted(&problem, r);
@@ -223,9 +240,13 @@ void expect(const struct loss_problem *given, struct loss_arena *arena, struct e
 			put_row(&problem, &row, r, &slots[i]);
 		expect_summary_add(&problem, &summary, r, &row);
 		expect_groups_add(&problem, &groups, r, &row);
+		expect_quantiles_add(&quantiles, &row);
 	}
 	for (size_t i = 0; i < expected->n_outputs; i++)
-		put_sums(&problem, &summary, &groups, &slots[i]);
+		if (slots[i].quantiles)
+			expect_quantiles_put(&quantiles, slots[i].output->numbers);
+		else
+			put_sums(&problem, &summary, &groups, &slots[i]);
 	put_totals(&problem, &summary, expected);
 }
 

@@ -315,8 +315,11 @@ void expect_cross_entropy(const struct expect_problem *problem, size_t r, struct
 	struct oracle_target target = read_target(problem, r);
 	put_softmax(problem, &logits, row);
 	put_grad(problem, &logits, &target, row);
-	if (!target.ignored)
+	if (!target.ignored) {
+		put_loss(problem, &logits, &target, 1, row);
+		row->plain = row->loss;
 		put_loss(problem, &logits, &target, expect_row_weight(problem, r), row);
+	}
 	if (!problem->probabilities)
 		put_hits(problem, &logits, &target, row);
 }
@@ -342,4 +345,110 @@ void expect_nll_loss(const struct expect_problem *problem, size_t r, struct expe
 	row->grad[y].value = oracle_nll_grad(w, scale, false);
 	row->grad[y].slack =
 		expect_grad_slack(problem, row->grad[y].value, fabsl(scale) * fmaxl(1, fabsl(w)));
+}
+
+/* ---------------------------------------------------------------- policy_gradient */
+
+/* Of a row that counts; its ratio is 1 where nothing was sampled. */
+static struct oracle_policy read_policy(const struct expect_problem *problem, size_t r,
+					const struct logits *logits)
+{
+	const struct expect_arguments *arguments = &problem->arguments;
+	size_t y = expect_class(problem, r), from = expect_target_row(problem, r);
+	long double own[3] = {0};
+	for (size_t i = 0; i < 3; i++)
+		if (problem->tensors[LOSS_ROLE_OWN_1 + i] != NULL)
+			own[i] = (long double)tensor_number(problem->tensors[LOSS_ROLE_OWN_1 + i],
+							    from);
+	return (struct oracle_policy){
+		.objective = arguments->objective[0],
+		.lp = -oracle_surprise(&logits->row, &logits->softmax, y),
+		.sampled = own[0],
+		.advantage = own[1],
+		.reference = own[2],
+		.clip_low = arguments->clip_low,
+		.clip_high = arguments->clip_high,
+		.beta = arguments->beta,
+		.kl_weight = arguments->kl_weight,
+	};
+}
+
+/* Whether nobody can tell if the ratio is outside of the clips. */
+static bool is_at_a_clip(const struct oracle_policy *policy, long double ratio)
+{
+	const long double ends[] = {1 - policy->clip_low, 1 + policy->clip_high};
+	for (size_t i = 0; i < 2; i++)
+		if (fabsl(ratio - ends[i]) < 1e-5L)
+			return policy->objective == 'p' || policy->objective == 'c';
+	return false;
+}
+
+/* What a long double loses of differences of log-probabilities, and so of their exponentials. */
+static long double policy_blur(const struct oracle_policy *policy)
+{
+	const long double all[] = {policy->lp, policy->sampled, policy->reference};
+	long double size = 0;
+	for (size_t i = 0; i < 3; i++)
+		size = fmaxl(size, isfinite(all[i]) ? fabsl(all[i]) : 0);
+	return size * 0x1p-61L;
+}
+
+static long double known(long double size)
+{
+	return isfinite(size) ? size : 0;
+}
+
+static void put_policy_grad(const struct expect_problem *problem, size_t r,
+			    const struct logits *logits, const struct oracle_policy_result *result,
+			    long double blur, long double doubt, struct expect_row *row)
+{
+	size_t y = expect_class(problem, r);
+	long double scale = expect_scale(problem, r) * expect_row_weight(problem, r);
+	long double other = oracle_other_prob(&logits->row, &logits->softmax, y);
+	for (size_t c = 0; c < problem->classes; c++) {
+		long double p = oracle_prob(&logits->row, &logits->softmax, c);
+		long double share = (c == y ? -other : p) * logits->slope[c];
+		long double size = fabsl(scale * share) * result->factor_size;
+		long double blurred = known(size) * blur;
+		long double steep = fabsl(scale) * result->factor_size * logits->steepest;
+		row->grad[c].value = result->factor * scale * share;
+		row->grad[c].slack = expect_grad_slack(problem, size, steep) + blurred + doubt +
+				     expect_overflow(result->factor_size) + expect_overflow(size);
+	}
+}
+
+void expect_policy_gradient(const struct expect_problem *problem, size_t r, struct expect_row *row)
+{
+	struct logits logits = read_logits(problem, r);
+	put_softmax(problem, &logits, row);
+	row->grad = expect_array(problem, struct expect_number, problem->classes);
+	if (!expect_counted(problem, r))
+		return;
+	struct oracle_policy policy = read_policy(problem, r, &logits);
+	struct oracle_policy_result result = oracle_policy_gradient(&policy);
+	long double weight = expect_row_weight(problem, r), d = policy.lp - policy.sampled;
+	long double ratio_size = result.ratio * (isfinite(d) ? fmaxl(1, fabsl(d)) : 1);
+	bool at_a_clip = is_at_a_clip(&policy, result.ratio);
+	long double doubt = logits.slack > 0 ? (long double)INFINITY : 0;
+	long double blur = policy_blur(&policy);
+	doubt += expect_overflow(4 * logits.largest) + (blur > 0.01L ? (long double)INFINITY : 0);
+	if (logits.softmax.nan)
+		result.factor = result.loss = result.ratio = result.kl = (long double)NAN;
+	row->log_prob = log_prob(problem, &logits, expect_class(problem, r));
+	row->ratio.value = result.ratio;
+	row->ratio.slack = expect_ulps(problem, 4, ratio_size) + known(ratio_size) * blur + doubt;
+	row->kl.value = result.kl;
+	row->kl.slack = expect_ulps(problem, 4, fmaxl(1, fmaxl(ratio_size, fabsl(d)))) +
+			known(ratio_size + fabsl(d)) * blur + doubt + expect_overflow(result.ratio);
+	row->clipped = (struct expect_number){result.clipped && !logits.softmax.nan,
+					      at_a_clip ? 1 : doubt};
+	row->loss.value = oracle_weigh(weight, result.loss);
+	row->loss.slack = expect_ulps(problem, 4, oracle_weigh(weight, result.loss_size)) +
+			  known(weight * result.loss_size) * blur + doubt +
+			  expect_overflow(result.loss_size);
+	if (isinf(doubt))
+		row->loss.value = row->kl.value = 0;
+	bool odd = at_a_clip || (isinf(result.factor) && !logits.softmax.nan);
+	put_policy_grad(problem, r, &logits, &result, blur, odd ? (long double)INFINITY : doubt,
+			row);
 }

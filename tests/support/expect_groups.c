@@ -86,10 +86,8 @@ static long double f64_ulps(long double ulps, long double size)
 static struct expect_number loss_sum(const struct expect_problem *problem,
 				     const struct expect_summary *group)
 {
-	struct expected totals = {.rows = 0};
 	(void)problem;
-	expect_totals(group, &totals);
-	return totals.loss_sum;
+	return expect_sum_of(&group->loss);
 }
 
 static struct expect_number denominator(const struct expect_problem *problem,

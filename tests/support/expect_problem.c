@@ -93,6 +93,14 @@ static void read_arguments(const struct loss_problem *given, struct expect_argum
 		.gamma = (long double)number(given, "gamma", 0),
 		.k = (long double)number(given, "k", 0),
 		.ece_bins = (long double)number(given, "ece_bins", 15),
+		.clip_low = (long double)number(given, "clip_low", 0),
+		.clip_high = (long double)number(given, "clip_high", 0),
+		.kl_weight = (long double)number(given, "kl_weight", 0),
+		.beta = (long double)number(given, "beta", 0.5),
+		.hard_weight = (long double)number(given, "hard_weight", 0),
+		.temperature_squared = number(given, "temperature_squared", 0) != 0,
+		.kind = choice(given, "kind", "forward"),
+		.tail = choice(given, "tail", "bucket"),
 		.shift = number(given, "shift", 0) != 0,
 		.log_target = number(given, "log_target", 0) != 0,
 		.class_last = number(given, "class_axis", 1) < 0,
@@ -102,6 +110,7 @@ static void read_arguments(const struct loss_problem *given, struct expect_argum
 		.n_groups = groups != NULL ? groups->integer : -1,
 		.reduction = settled_reduction(given),
 		.ece_norm = choice(given, "ece_norm", "l1"),
+		.objective = choice(given, "objective", ""),
 	};
 }
 
@@ -224,7 +233,31 @@ long double expect_scale(const struct expect_problem *problem, size_t r)
 {
 	const struct loss_tensor *g = problem->tensors[LOSS_ROLE_GRAD_OUTPUT];
 	size_t i = expect_reduces(problem) ? 0 : r;
-	return (g == NULL ? 1 : (long double)tensor_number(g, i)) / problem->divisor;
+	long double divisor = problem->divisor;
+	if (problem->sequence_rows > 0)
+		divisor *= problem->sequence_shares[r / problem->sequence_rows];
+	return (g == NULL ? 1 : (long double)tensor_number(g, i)) / divisor;
+}
+
+/* Of each sequence what its rows weigh; D is how many have any that count. */
+static void settle_sequences(struct expect_problem *problem)
+{
+	size_t n = problem->rows_shape.shape[0];
+	problem->sequence_shares = expect_array(problem, long double, n);
+	problem->sequence_rows = n > 0 ? problem->rows / n : 0;
+	problem->natural = 0;
+	for (size_t s = 0; s < n; s++) {
+		struct oracle_sum sum = {0};
+		bool any = false;
+		for (size_t r = s * problem->sequence_rows; r < (s + 1) * problem->sequence_rows;
+		     r++)
+			if (expect_counted(problem, r)) {
+				oracle_add(&sum, expect_share(problem, r));
+				any = true;
+			}
+		problem->sequence_shares[s] = oracle_total(&sum);
+		problem->natural += any;
+	}
 }
 
 static void settle_divisor(struct expect_problem *problem)
@@ -237,10 +270,12 @@ static void settle_divisor(struct expect_problem *problem)
 	problem->natural = oracle_total(&sum);
 	if (strcmp(reduction, "batchmean") == 0)
 		problem->natural = (long double)problem->tensors[LOSS_ROLE_INPUT]->shape[0];
+	if (strcmp(reduction, "sequence_mean") == 0)
+		settle_sequences(problem);
 	problem->divisor = problem->natural;
 	if (strcmp(reduction, "mean") == 0 && problem->arguments.denominator > 0)
 		problem->divisor = problem->arguments.denominator;
-	else if (strcmp(reduction, "mean") != 0 && strcmp(reduction, "batchmean") != 0)
+	else if (strcmp(reduction, "none") == 0 || strcmp(reduction, "sum") == 0)
 		problem->divisor = 1;
 	if (problem->divisor == 0)
 		problem->divisor = (long double)NAN;

@@ -9,9 +9,14 @@
 struct expect_arguments {
 	long double label_smoothing, denominator, softcap, temperature, logit_scale, z_loss;
 	long double alpha, gamma, k, ece_bins;
+	long double clip_low, clip_high, beta, kl_weight;
+	long double hard_weight;
+	bool temperature_squared;
+	const char *kind, *tail;
 	bool shift, log_target, class_last, zero_empty_mean, wide;
 	int64_t ignore_index, n_groups;   /* n_groups: -1, not given */
 	const char *reduction, *ece_norm; /* the reduction that the legacy arguments leave */
+	const char *objective;
 };
 
 struct expect_problem {
@@ -25,19 +30,25 @@ struct expect_problem {
 	size_t sequence; /* rows of one, with shift; else 0 */
 	struct loss_tensor rows_shape;
 	long double natural, divisor; /* D, and what the loss and its gradient are divided by */
+	size_t sequence_rows;         /* of reduction sequence_mean; else 0 */
+	long double *sequence_shares; /* what the counted rows of each sequence weigh */
 };
 
 struct expect_row {
 	bool counted;
+	struct expect_number plain; /* the loss without row_weight, where quantiles are offered */
 	struct expect_number loss, z_loss, lse, entropy, predicted, correct, rank;
+	struct expect_number agrees, teacher_entropy, delta_prob;
 	struct expect_number nll, confidence, positive; /* positive: what its bin is judged by */
+	struct expect_number log_prob, ratio, kl, clipped;
 	struct expect_number *grad, *log_probs, *probs; /* of each class; NULL: there is none */
 };
 
 /* What row r comes to. Its numbers are zeros before. */
 typedef void expect_row_fn(const struct expect_problem *problem, size_t r, struct expect_row *row);
 expect_row_fn expect_cross_entropy, expect_nll_loss, expect_softmax, expect_log_softmax;
-expect_row_fn expect_bce_with_logits, expect_bce, expect_kl_div, expect_focal;
+expect_row_fn expect_bce_with_logits, expect_bce, expect_kl_div, expect_focal, expect_divergence;
+expect_row_fn expect_policy_gradient;
 
 /* ---------------------------------------------------------------- of the problem: expect_problem.c
  */

@@ -78,6 +78,16 @@ static struct expect_number within_k(const struct expect_problem *problem,
 	return (struct expect_number){row->rank.value >= 0 && row->rank.value < k, row->rank.slack};
 }
 
+/* What the row adds to the sum of the sequences' means. */
+static struct expect_number in_mean(const struct expect_problem *problem, size_t r,
+				    struct expect_number loss)
+{
+	long double share = problem->sequence_shares[r / problem->sequence_rows];
+	struct expect_number part = {loss.value / share, loss.slack / share};
+	part.slack += f64_ulp(part.value);
+	return part;
+}
+
 void expect_summary_add(const struct expect_problem *problem, struct expect_summary *summary,
 			size_t r, const struct expect_row *row)
 {
@@ -87,7 +97,12 @@ void expect_summary_add(const struct expect_problem *problem, struct expect_summ
 	add(&summary->loss, row->loss);
 	add(&summary->z_loss, row->z_loss);
 	add(&summary->nll, row->nll);
+	add(&summary->kl, row->kl);
+	add(&summary->clipped, row->clipped);
+	if (problem->sequence_rows > 0)
+		add(&summary->means, in_mean(problem, r, row->loss));
 	add(&summary->correct, row->correct);
+	add(&summary->agrees, row->agrees);
 	add(&summary->within_k, within_k(problem, row));
 	add(&summary->share, (struct expect_number){expect_share(problem, r), 0});
 	add_to_bin(problem, summary, row);
@@ -100,6 +115,8 @@ struct expect_number expect_reduced(const struct expect_problem *problem,
 {
 	const struct expect_sum *sum =
 		strcmp(output, "loss") == 0 ? &summary->loss : &summary->z_loss;
+	if (problem->sequence_rows > 0)
+		sum = &summary->means;
 	bool is_sum = strcmp(problem->arguments.reduction, "sum") == 0;
 	struct expect_number number = expect_total(sum);
 	if (!is_sum && problem->arguments.zero_empty_mean && summary->counted == 0)
@@ -110,11 +127,11 @@ struct expect_number expect_reduced(const struct expect_problem *problem,
 	return number;
 }
 
-void expect_totals(const struct expect_summary *summary, struct expected *expected)
+struct expect_number expect_sum_of(const struct expect_sum *sum)
 {
-	expected->loss_sum = expect_total(&summary->loss);
-	expected->loss_sum.slack += f64_ulp(oracle_total(&summary->loss.size));
-	expected->denominator.slack = f64_ulp(oracle_total(&summary->share.size));
+	struct expect_number number = expect_total(sum);
+	number.slack += f64_ulp(oracle_total(&sum->size));
+	return number;
 }
 
 /* ---------------------------------------------------------------- one number about all rows */
@@ -130,6 +147,13 @@ static struct expect_number accuracy(const struct expect_problem *problem,
 {
 	(void)problem;
 	return share_of(&summary->correct, n);
+}
+
+static struct expect_number agreement(const struct expect_problem *problem,
+				      const struct expect_summary *summary, long double n)
+{
+	(void)problem;
+	return share_of(&summary->agrees, n);
 }
 
 static struct expect_number topk_accuracy(const struct expect_problem *problem,
@@ -149,6 +173,21 @@ static struct expect_number perplexity(const struct expect_problem *problem,
 		return (struct expect_number){value, 0};
 	return (struct expect_number){
 		value, value * (expm1l(nll.slack / n) + (1 + fabsl(mean)) * 0x1p-50L)};
+}
+
+static struct expect_number clip_fraction(const struct expect_problem *problem,
+					  const struct expect_summary *summary, long double n)
+{
+	(void)problem;
+	return share_of(&summary->clipped, n);
+}
+
+static struct expect_number kl(const struct expect_problem *problem,
+			       const struct expect_summary *summary, long double n)
+{
+	struct expect_number sum = expect_total(&summary->kl);
+	(void)problem;
+	return (struct expect_number){sum.value / n, sum.slack / n + f64_ulp(sum.value / n)};
 }
 
 /* By its norm: the mean, the root of the mean square, or the largest of the bins' gaps. */
@@ -183,9 +222,12 @@ static const struct {
 				      const struct expect_summary *summary, long double n);
 } summaries[] = {
 	{"accuracy", accuracy},
+	{"agreement", agreement},
 	{"topk_accuracy", topk_accuracy},
 	{"perplexity", perplexity},
 	{"ece", calibration},
+	{"clip_fraction", clip_fraction},
+	{"kl", kl},
 };
 
 bool expect_summarizes(const char *output)

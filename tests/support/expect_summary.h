@@ -17,7 +17,8 @@ struct expect_bin {
 
 struct expect_summary {
 	size_t counted;
-	struct expect_sum loss, z_loss, nll, correct, within_k, share;
+	struct expect_sum loss, z_loss, nll, correct, agrees, within_k, share, kl, clipped;
+	struct expect_sum means; /* of the rows' parts in their sequences' means */
 	struct expect_bin *bins;
 	long double confidence_slack; /* the largest; infinite where a bin is in doubt */
 };
@@ -37,6 +38,7 @@ bool expect_summarizes(const char *output);
 struct expect_number expect_summarized(const struct expect_problem *problem,
 				       const struct expect_summary *summary, const char *output);
 
-void expect_totals(const struct expect_summary *summary, struct expected *expected);
+/* Of a double that sums are told as. */
+struct expect_number expect_sum_of(const struct expect_sum *sum);
 
 #endif

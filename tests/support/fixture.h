@@ -26,17 +26,21 @@
 	X(cross_entropy_nc3)                                                                       \
 	X(cross_entropy_nc6)                                                                       \
 	X(cross_entropy_probabilities)                                                             \
+	X(divergence)                                                                              \
+	X(divergence_listed)                                                                       \
 	X(index_dtypes)                                                                            \
 	X(kl_div)                                                                                  \
 	X(legacy_arguments)                                                                        \
 	X(log_softmax)                                                                             \
 	X(logit_scale)                                                                             \
+	X(loss_quantiles)                                                                          \
 	X(mask)                                                                                    \
 	X(mask_elements)                                                                           \
 	X(narrow_dtypes)                                                                           \
 	X(nll_loss)                                                                                \
 	X(odd)                                                                                     \
 	X(outputs)                                                                                 \
+	X(policy_gradient)                                                                         \
 	X(row_weight)                                                                              \
 	X(sigmoid_focal_loss)                                                                      \
 	X(softmax)

@@ -207,6 +207,11 @@ struct pool pool_make(struct random *random, const struct pool_kind *kind, loss_
 	if (kind->upstream)
 		pool.upstream = draw_factors(&pool, random, pool.rows,
 					     kind->targets == POOL_NO_TARGETS ? pool.classes : 0);
+	if (kind->objective != NULL) {
+		pool.sampled = draw_factors(&pool, random, pool.rows, 0);
+		pool.advantages = draw_factors(&pool, random, pool.rows, 0);
+		pool.reference = draw_factors(&pool, random, pool.rows, 0);
+	}
 	return pool;
 }
 

@@ -20,6 +20,8 @@ struct pool_kind {
 	bool upstream;
 	bool class_0_is_ignored; /* ignore_index */
 	double smoothing, z_loss, softcap, temperature;
+	const char *objective; /* of policy_gradient, whose rows then have what it needs */
+	double kl_weight;
 };
 
 struct pool {
@@ -31,6 +33,7 @@ struct pool {
 	const char **distributions;    /* of each row */
 	/* In canonical order: (rows, classes), (rows) or (classes). Those absent have no data. */
 	struct loss_tensor logits, targets, upstream, weight;
+	struct loss_tensor sampled, advantages, reference;
 };
 
 struct pool_layout {

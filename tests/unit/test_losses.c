@@ -26,7 +26,7 @@ static const struct {
 	 "ece_norm n_groups",
 	 "loss grad log_probs probs lse entropy z_loss predicted correct rank accuracy "
 	 "topk_accuracy perplexity ece group_loss_sum group_denominator group_counted group_loss "
-	 "bits_per_byte"},
+	 "bits_per_byte loss_quantiles"},
 	{"nll_loss",
 	 "log_probs targets [weight] [row_weight] [mask] [groups] [bytes] [grad_output]",
 	 "size_average ignore_index reduce reduction denominator empty_mean totals class_axis "
@@ -48,6 +48,20 @@ static const struct {
 	 "loss grad"},
 	{"sigmoid_focal_loss", "logits targets [mask] [grad_output]",
 	 "alpha gamma reduction denominator empty_mean totals grad_dtype", "loss grad"},
+	{"policy_gradient",
+	 "logits targets [sampling_log_probs] advantages [reference_log_probs] [row_weight] [mask] "
+	 "[groups] [grad_output]",
+	 "objective clip_low clip_high beta kl_weight ignore_index reduction denominator "
+	 "empty_mean totals class_axis grad_dtype softcap temperature shift logit_scale n_groups",
+	 "loss grad log_prob ratio clip_fraction entropy kl lse predicted group_loss_sum "
+	 "group_denominator group_counted group_loss"},
+	{"divergence",
+	 "logits [teacher_logits] [teacher_indices] [teacher_log_probs] [targets] [row_weight] "
+	 "[mask] [groups] [grad_output]",
+	 "reduction ignore_index denominator empty_mean totals class_axis grad_dtype softcap "
+	 "temperature logit_scale n_groups kind beta temperature_squared tail hard_weight",
+	 "loss grad lse entropy predicted group_loss_sum group_denominator group_counted "
+	 "group_loss agrees agreement teacher_entropy delta_prob"},
 };
 
 static void append(char *text, const char *name, bool optional)
@@ -211,6 +225,7 @@ static void targets_have_the_dtypes_of_their_loss(void **state)
 	assert_int_equal(target_dtypes("binary_cross_entropy"), binary);
 	assert_int_equal(target_dtypes("sigmoid_focal_loss"), binary);
 	assert_int_equal(target_dtypes("kl_div"), LOSS_FLOAT_DTYPES);
+	assert_int_equal(target_dtypes("divergence"), LOSS_INTEGER_DTYPES);
 }
 
 /* ---------------------------------------------------------------- arguments */
@@ -340,6 +355,18 @@ static void choices_are_in_the_order_of_their_enum(void **state)
 				->choices[i]);
 	assert_string_equal(reductions[REDUCTION_BATCHMEAN], "batchmean");
 	assert_null(reductions[REDUCTION_BATCHMEAN + 1]);
+	loss = loss_find("policy_gradient", 15);
+	reductions = loss->arguments[loss_find_argument(loss, "reduction", 9)]->choices;
+	assert_string_equal(reductions[REDUCTION_ELEMENTWISE_MEAN + 1], "sequence_mean");
+	assert_null(reductions[REDUCTION_ELEMENTWISE_MEAN + 2]);
+	const char *const *objectives =
+		loss->arguments[loss_find_argument(loss, "objective", 9)]->choices;
+	assert_string_equal(objectives[OBJECTIVE_IMPORTANCE_SAMPLING], "importance_sampling");
+	assert_string_equal(objectives[OBJECTIVE_PPO], "ppo");
+	assert_string_equal(objectives[OBJECTIVE_CISPO], "cispo");
+	assert_string_equal(objectives[OBJECTIVE_DRO], "dro");
+	assert_string_equal(objectives[OBJECTIVE_REINFORCE], "reinforce");
+	assert_null(objectives[N_OBJECTIVES]);
 	loss = loss_at(0);
 	const char *const *means =
 		loss->arguments[loss_find_argument(loss, "empty_mean", 10)]->choices;
@@ -352,6 +379,19 @@ static void choices_are_in_the_order_of_their_enum(void **state)
 	assert_string_equal(norms[ECE_L2], "l2");
 	assert_string_equal(norms[ECE_MAX], "max");
 	assert_null(norms[ECE_MAX + 1]);
+	loss = loss_find("divergence", 10);
+	const char *const *kinds = loss->arguments[loss_find_argument(loss, "kind", 4)]->choices;
+	assert_string_equal(kinds[KIND_FORWARD], "forward");
+	assert_string_equal(kinds[KIND_REVERSE], "reverse");
+	assert_string_equal(kinds[KIND_JSD], "jsd");
+	assert_string_equal(kinds[KIND_CROSS_ENTROPY], "cross_entropy");
+	assert_null(kinds[KIND_CROSS_ENTROPY + 1]);
+	const char *const *tails = loss->arguments[loss_find_argument(loss, "tail", 4)]->choices;
+	assert_string_equal(tails[TAIL_BUCKET], "bucket");
+	assert_string_equal(tails[TAIL_IGNORE], "ignore");
+	assert_string_equal(tails[TAIL_RENORMALIZE], "renormalize");
+	assert_string_equal(tails[TAIL_RESTRICT], "restrict");
+	assert_null(tails[TAIL_RESTRICT + 1]);
 }
 
 /* ---------------------------------------------------------------- outputs */
@@ -359,12 +399,34 @@ static void choices_are_in_the_order_of_their_enum(void **state)
 static void outputs_are_complete(void **state)
 {
 	(void)state;
-	static const char *const names[N_OUTPUTS] = {
-		"loss",          "grad",          "log_probs",      "probs",
-		"lse",           "predicted",     "correct",        "accuracy",
-		"entropy",       "z_loss",        "rank",           "perplexity",
-		"ece",           "topk_accuracy", "group_loss_sum", "group_denominator",
-		"group_counted", "group_loss",    "bits_per_byte"};
+	static const char *const names[N_OUTPUTS] = {"loss",
+						     "grad",
+						     "log_probs",
+						     "probs",
+						     "lse",
+						     "predicted",
+						     "correct",
+						     "accuracy",
+						     "entropy",
+						     "z_loss",
+						     "rank",
+						     "perplexity",
+						     "ece",
+						     "topk_accuracy",
+						     "group_loss_sum",
+						     "group_denominator",
+						     "group_counted",
+						     "group_loss",
+						     "bits_per_byte",
+						     "loss_quantiles",
+						     "log_prob",
+						     "ratio",
+						     "clip_fraction",
+						     "kl",
+						     "agrees",
+						     "agreement",
+						     "teacher_entropy",
+						     "delta_prob"};
 	unsigned seen = 0;
 	for (size_t l = 0; loss_at(l); l++) {
 		const struct loss_info *loss = loss_at(l);

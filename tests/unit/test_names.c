@@ -278,7 +278,8 @@ static void hints_of_losses(void **state)
 #define CALLED(name) "it is called \"" name "\" here"
 #define ALL                                                                                        \
 	"there are cross_entropy, nll_loss, log_softmax, softmax, "                                \
-	"binary_cross_entropy_with_logits, binary_cross_entropy, kl_div and sigmoid_focal_loss"
+	"binary_cross_entropy_with_logits, binary_cross_entropy, kl_div, "                         \
+	"sigmoid_focal_loss, policy_gradient and divergence"
 	static const struct {
 		const char *name, *hint;
 	} rows[] = {
@@ -293,6 +294,8 @@ static void hints_of_losses(void **state)
 		{"nll", CALLED("nll_loss")},
 		{"torch.nn.KLDivLoss", CALLED("kl_div")},
 		{"focal_loss", CALLED("sigmoid_focal_loss")},
+		{"ppo", CALLED("policy_gradient")},
+		{"GRPOLoss", CALLED("policy_gradient")},
 		{"LogSoftmax", CALLED("log_softmax")},
 		{"softmx", "the nearest is \"softmax\""},
 		{"cross_entropi", "the nearest is \"cross_entropy\""},

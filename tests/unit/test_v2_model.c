@@ -60,7 +60,9 @@ static void set_inputs(struct loss_problem *problem, const struct loss_info *los
 		struct loss_error err;
 		struct v2_tensor shown = v2_input(loss, i);
 		loss_role role = loss->tensors[i].role;
-		if (!shown.required && !optional)
+		bool teacher = strncmp(shown.name, "teacher_", 8) == 0; /* one of them */
+		bool first = strcmp(shown.name, "teacher_logits") == 0;
+		if (teacher ? !first : !shown.required && !optional)
 			continue;
 		if (is_element_wise(loss))
 			role = LOSS_ROLE_INPUT;
@@ -76,10 +78,10 @@ static void evaluate(const struct loss_info *loss, bool optional, struct loss_re
 	struct loss_problem *problem = loss_problem_create(loss, arena);
 	size_t n = 0;
 	for (size_t i = 0; i < loss->n_outputs; i++)
-		/* The softmaxes have no gradient of their own; sums of groups need these. */
-		if (optional ||
-		    (strcmp(loss->outputs[i]->name, "grad") != 0 &&
-		     !(loss->outputs[i]->needs & (LOSS_NEEDS_GROUPS | LOSS_NEEDS_BYTES))))
+		/* The softmaxes have no gradient of their own; others need what is not given. */
+		if (optional || (strcmp(loss->outputs[i]->name, "grad") != 0 &&
+				 !(loss->outputs[i]->needs &
+				   (LOSS_NEEDS_GROUPS | LOSS_NEEDS_BYTES | LOSS_NEEDS_TARGETS))))
 			names[n++] = loss->outputs[i]->name;
 	set_inputs(problem, loss, optional);
 	assert_int_equal(loss_problem_set_outputs(problem, names, n, &err), LOSS_OK);

@@ -33,6 +33,8 @@ struct numpy_in {
 	size_t archive_bytes;
 	struct fault fault;
 	struct array arrays[LOSS_N_ROLES]; /* by the loss's tensors */
+	void (*release)(void);             /* NULL: nobody asks */
+	size_t passed;                     /* bytes since it was called */
 };
 
 static struct numpy_in *in_of(struct decoder *decoder)
@@ -147,6 +149,7 @@ static loss_status read_header(struct numpy_in *in, size_t i, struct loss_error 
 
 /* An array's bytes on their way to the sink. */
 struct passing {
+	struct numpy_in *in;
 	struct sink *sink;
 	size_t skip;  /* bytes of the header that are still to come */
 	size_t width; /* of elements whose bytes are turned round; 1: of none */
@@ -167,6 +170,18 @@ static void turn(struct passing *passing, const unsigned char *bytes, size_t n)
 	}
 }
 
+/* Bytes that have been passed need not stay. */
+#define RELEASED_BYTES ((size_t)16 << 20)
+
+static void count_passed(struct numpy_in *in, size_t n)
+{
+	in->passed += n;
+	if (!in->release || in->passed < RELEASED_BYTES)
+		return;
+	in->passed = 0;
+	in->release();
+}
+
 static bool pass(void *context, const unsigned char *bytes, size_t n)
 {
 	struct passing *passing = context;
@@ -176,13 +191,15 @@ static bool pass(void *context, const unsigned char *bytes, size_t n)
 		turn(passing, bytes + skipped, n - skipped);
 	else if (n > skipped)
 		passing->sink->feed(passing->sink, bytes + skipped, n - skipped);
+	count_passed(passing->in, n);
 	return true;
 }
 
 static loss_status pass_array(struct numpy_in *in, size_t i, struct loss_error *err)
 {
 	const struct array *array = &in->arrays[i];
-	struct passing passing = {.sink = in->setup.sink,
+	struct passing passing = {.in = in,
+				  .sink = in->setup.sink,
 				  .skip = array->npy.header_bytes,
 				  .width = array->npy.swapped};
 	loss_status status = zip_read(&array->member, in->setup.arena, pass, &passing, err);
@@ -218,16 +235,44 @@ static void read_headers(struct numpy_in *in)
 			fault_note(&in->fault, read_header(in, i, &err), &err);
 }
 
+/* Whether numbers can be read from where the array lies; integers and booleans, which are checked
+ * and then relied on, are copied, for others may write to the file meanwhile. */
+static bool lies(const struct array *array)
+{
+	const struct loss_dtype_traits *dtype = loss_dtype_info(array->npy.tensor.dtype);
+	uintptr_t address = (uintptr_t)array->member.data + array->npy.header_bytes;
+	return !array->member.coding && !array->member.is_checked && array->npy.swapped == 1 &&
+	       dtype->dtype_class == LOSS_CLASS_FLOAT && address % dtype->size == 0;
+}
+
+static void set_array(struct numpy_in *in, size_t i)
+{
+	union {
+		const void *in;
+		void *out;
+	} data = {.in = in->arrays[i].member.data + in->arrays[i].npy.header_bytes};
+	struct loss_tensor tensor = in->arrays[i].npy.tensor;
+	struct loss_error err;
+	tensor.data = data.out; /* it is only read */
+	fault_note(&in->fault, in->setup.sink->set(in->setup.sink, i, &tensor, &err), &err);
+}
+
 static void pass_arrays(struct numpy_in *in)
 {
 	struct sink *sink = in->setup.sink;
 	struct loss_error err;
-	for (size_t k = 0; k < in->loss->n_tensors; k++)
-		if (in->arrays[nth(in, k)].present)
-			sink->expect(sink, nth(in, k), &in->arrays[nth(in, k)].npy.tensor);
+	bool passes[LOSS_N_ROLES] = {false};
+	for (size_t k = 0; k < in->loss->n_tensors; k++) {
+		size_t i = nth(in, k);
+		passes[i] = in->arrays[i].present && !lies(&in->arrays[i]);
+		if (passes[i])
+			sink->expect(sink, i, &in->arrays[i].npy.tensor);
+		else if (in->arrays[i].present)
+			set_array(in, i);
+	}
 	sink->begin(sink);
 	for (size_t k = 0; k < in->loss->n_tensors && in->fault.error.status == LOSS_OK; k++)
-		if (in->arrays[nth(in, k)].present)
+		if (passes[nth(in, k)])
 			fault_note(&in->fault, pass_array(in, nth(in, k), &err), &err);
 }
 
@@ -270,6 +315,11 @@ void numpy_in_set_archive(struct decoder *decoder, const unsigned char *bytes, s
 	struct numpy_in *in = in_of(decoder);
 	in->archive = bytes;
 	in->archive_bytes = n;
+}
+
+void numpy_in_set_release(struct decoder *decoder, void (*release)(void))
+{
+	in_of(decoder)->release = release;
 }
 
 void numpy_in_set_array(struct decoder *decoder, size_t i, const char *label,

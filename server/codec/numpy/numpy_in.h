@@ -12,9 +12,13 @@ struct decoder *numpy_in_create(const struct decoder_setup *setup);
 
 /* In place of feeding: the archive, where it lies. */
 void numpy_in_set_archive(struct decoder *decoder, const unsigned char *bytes, size_t n);
-/* In place of an archive: tensor i of the loss is this array, where it lies; `label` is what
+/* In place of an archive: tensor i of the loss is this array, where it lies until the problem ends;
+ * `label` is what
  * sentences call it. Each i at most once. */
 void numpy_in_set_array(struct decoder *decoder, size_t i, const char *label,
 			const unsigned char *bytes, size_t n);
+/* To be called now and then, while what is set is read: what has been read of it need not stay in
+ * memory. */
+void numpy_in_set_release(struct decoder *decoder, void (*release)(void));
 
 #endif

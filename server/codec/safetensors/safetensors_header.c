@@ -63,12 +63,19 @@ static void note_unknown(struct safetensors_header *header, const struct json_to
 
 /* ---------------------------------------------------------------- a tensor begins */
 
+static int find_tensor(const struct safetensors_header *header, const struct json_token *token)
+{
+	if (header->alias && strcmp(token->text, header->alias) == 0)
+		return header->alias_of;
+	return loss_find_tensor(header->loss, token->text, token->size);
+}
+
 static void start_tensor(struct safetensors_header *header, const struct json_token *token)
 {
 	json_fault_copy(header->name, sizeof header->name, token->text, token->size);
 	header->in_metadata = strcmp(token->text, METADATA) == 0;
 	header->entry = (struct safetensors_entry){
-		.i = loss_find_tensor(header->loss, token->text, token->size),
+		.i = find_tensor(header, token),
 		.name = header->names->size,
 	};
 	if (!loss_buffer_append(header->names, token->text, token->size + 1))
@@ -318,6 +325,11 @@ static const char *name_of(const struct safetensors_header *header,
 	return (const char *)header->names->data + entry->name;
 }
 
+const char *safetensors_header_name(const struct safetensors_header *header, size_t k)
+{
+	return name_of(header, safetensors_header_at(header, k));
+}
+
 static int by_name(const void *a, const void *b, void *header)
 {
 	return strcmp(name_of(header, a), name_of(header, b));
@@ -412,7 +424,7 @@ void safetensors_header_finish(struct safetensors_header *header)
 	check_names(header);
 	if (header->fault.kept.error.status != STATUS_INVALID_SAFETENSORS)
 		check_coverage(header);
-	if (header->fault.kept.error.status != LOSS_OK &&
+	if (!header->is_part && header->fault.kept.error.status != LOSS_OK &&
 	    status_precedes(LOSS_MISSING_FIELD, header->fault.kept.error.status))
 		note_missing(header);
 }

@@ -33,6 +33,12 @@ struct safetensors_header {
 	bool present[LOSS_N_ROLES];  /* by index into the loss's tensors, as the next */
 	struct loss_tensor tensors[LOSS_N_ROLES]; /* without data */
 
+	/* Of a header that is one of several: required tensors may be missing; and, unless it is
+	 * NULL, what is called so is tensor alias_of of the loss. */
+	bool is_part;
+	const char *alias;
+	int alias_of;
+
 	/* Where the reading is. */
 	const struct decoder_limits *limits;
 	struct json_members by_name; /* tensors and the metadata */
@@ -61,5 +67,6 @@ void safetensors_header_finish(struct safetensors_header *header);
 size_t safetensors_header_count(const struct safetensors_header *header);
 const struct safetensors_entry *safetensors_header_at(const struct safetensors_header *header,
 						      size_t k);
+const char *safetensors_header_name(const struct safetensors_header *header, size_t k);
 
 #endif

@@ -21,6 +21,7 @@ struct safetensors_in {
 	struct decoder_setup setup;
 	struct safetensors_header header;
 	bool wanted; /* the tensors; else an error is known, and they are only counted */
+	bool lies;   /* the body lies in memory as a whole: nothing is passed to the sink */
 
 	enum part part; /* where the next byte belongs */
 	uint64_t done;  /* bytes of it */
@@ -103,6 +104,8 @@ static void end_header(struct safetensors_in *in)
 	loss_status status = in->header.fault.kept.error.status;
 	in->part = status_precedes(STATUS_TRUNCATED_BODY, status) ? PART_TENSORS : PART_LOST;
 	in->done = 0;
+	if (in->lies)
+		return;
 	if (status == LOSS_OK)
 		expect_tensors(in);
 	else
@@ -198,6 +201,69 @@ static void pointer(const struct decoder *decoder, const struct loss_error *err,
 {
 	(void)decoder;
 	snprintf(out, size, "%s", err->field);
+}
+
+/* ---------------------------------------------------------------- where it lies */
+
+/* Others may write to the file meanwhile: what is checked and then relied on is copied. Any number
+ * will do for a number. */
+static const void *hold(struct safetensors_in *in, const struct loss_tensor *tensor,
+			const unsigned char *bytes)
+{
+	const struct loss_dtype_traits *dtype = loss_dtype_info(tensor->dtype);
+	bool aligned = (uintptr_t)bytes % dtype->size == 0;
+	if (aligned && dtype->dtype_class == LOSS_CLASS_FLOAT)
+		return bytes;
+	void *copy = loss_arena_alloc(in->setup.arena, tensor->count, dtype->size);
+	return copy ? memcpy(copy, bytes, tensor->count * dtype->size) : NULL;
+}
+
+static void set_tensor(struct safetensors_in *in, size_t i, const unsigned char *bytes)
+{
+	union {
+		const void *in;
+		void *out;
+	} data = {.in = hold(in, &in->header.tensors[i], bytes)}; /* it is only read */
+	struct loss_tensor *tensor = &in->header.tensors[i];
+	struct loss_error err;
+	tensor->data = data.out;
+	if (!data.in)
+		fault_note_memory(&in->header.fault.kept, in->setup.arena);
+	else
+		fault_note(&in->header.fault.kept,
+			   in->setup.sink->set(in->setup.sink, i, tensor, &err), &err);
+}
+
+void safetensors_in_set(struct decoder *decoder, const unsigned char *bytes, size_t n)
+{
+	struct safetensors_in *in = (struct safetensors_in *)(void *)decoder;
+	const struct safetensors_header *header = &in->header;
+	in->lies = true;
+	feed(decoder, bytes, n);
+	if (in->part != PART_TENSORS || in->done < header->data_bytes ||
+	    header->fault.kept.error.status != LOSS_OK)
+		return;
+	const unsigned char *data = bytes + LENGTH_BYTES + in->header_bytes;
+	for (size_t k = 0; k < safetensors_header_count(header); k++) {
+		const struct safetensors_entry *entry = safetensors_header_at(header, k);
+		if (entry->i >= 0)
+			set_tensor(in, (size_t)entry->i, data + entry->begin);
+	}
+}
+
+/* ---------------------------------------------------------------- one of several */
+
+void safetensors_in_be_part(struct decoder *decoder, const char *name, size_t i)
+{
+	struct safetensors_header *header = &((struct safetensors_in *)(void *)decoder)->header;
+	header->is_part = true;
+	header->alias = name;
+	header->alias_of = (int)i;
+}
+
+const struct safetensors_header *safetensors_in_header(const struct decoder *decoder)
+{
+	return &((const struct safetensors_in *)(const void *)decoder)->header;
 }
 
 struct decoder *safetensors_in_create(const struct decoder_setup *setup)

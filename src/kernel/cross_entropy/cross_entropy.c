@@ -30,8 +30,10 @@
 /* Whether there is nothing to do but the rows' losses. */
 static bool wants_losses_only(const struct loss_plan *plan)
 {
+	size_t of_losses =
+		(size_t)plan->wanted[OUTPUT_LOSS] + (size_t)plan->wanted[OUTPUT_LOSS_QUANTILES];
 	return ce_is_plain(plan) && !ce_has_z_loss(plan) && !ce_is_focal(plan) && !plan->judges &&
-	       plan->n_outputs == (size_t)plan->wanted[OUTPUT_LOSS];
+	       plan->n_outputs == of_losses;
 }
 
 /* Whether a row beside probabilities counts. */
@@ -122,6 +124,7 @@ static void finish_losses(const struct rows *rows, const int64_t *y, double *los
 	const struct loss_plan *plan = rows->plan;
 	for (size_t lane = 0; ce_has_z_loss(plan) && lane < rows->n; lane++)
 		loss[lane] += z_loss[lane];
+	plan_keep_plain(plan, rows->first, rows->n, loss);
 	if (plan->present[LOSS_ROLE_ROW_WEIGHT])
 		weigh_rows(rows, y, loss, z_loss);
 	for (size_t lane = 0; ce_has_z_loss(plan) && lane < rows->n; lane++)
@@ -160,6 +163,7 @@ static void evaluate_plain(struct rows *rows, double *loss, struct partial *part
 	else
 		plan->kernels->losses(rows->sums, &rows->targets, loss);
 	if (are_made_at_once(plan, left)) {
+		plan_keep_plain(plan, rows->first, rows->n, loss);
 		keep_losses(rows, loss);
 		return;
 	}

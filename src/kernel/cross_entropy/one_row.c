@@ -154,18 +154,32 @@ static double index_grad(const struct coefficients *k, size_t c, struct sum own,
 	return add_z_grad(k, c, scale, p * sum_value(&own));
 }
 
-static void write_index_grad(const struct coefficients *k, size_t r)
+static void write_index_grad(const struct coefficients *k, size_t r, struct sum factor)
 {
 	const struct row *row = k->row;
 	struct sum scale = plan_scale(k->plan, r);
-	struct sum factor = sum_from(plan_class_weight(k->plan, k->y));
-	if (ce_is_focal(k->plan))
-		factor = weigh_parts(factor, focal_of(k).factor);
 	for (size_t c = 0; row_has(row, c); c++) {
 		struct sum at = scale_at(row, c, scale);
 		double grad = index_grad(k, c, sum_from(times(factor.high, at)), at);
 		tensor_put(&k->plan->outputs[OUTPUT_GRAD], row_index(row, c), grad);
 	}
+}
+
+/* What p_c - e_y is multiplied by. */
+static struct sum index_factor(const struct coefficients *k)
+{
+	struct sum factor = sum_from(plan_class_weight(k->plan, k->y));
+	return ce_is_focal(k->plan) ? weigh_parts(factor, focal_of(k).factor) : factor;
+}
+
+void ce_write_row_grad(const struct loss_plan *plan, const struct row *row, size_t r, size_t y,
+		       struct sum factor)
+{
+	struct coefficients k = coefficients_of(plan, row, y);
+	if (row->invalid)
+		fill_grad(row, &plan->outputs[OUTPUT_GRAD], (double)NAN);
+	else
+		write_index_grad(&k, r, factor);
 }
 
 static double evaluate(const struct coefficients *k, size_t r)
@@ -180,7 +194,7 @@ static double evaluate(const struct coefficients *k, size_t r)
 	}
 	if (!has_probabilities(k) && plan->args.label_smoothing == 0.0) {
 		if (grad)
-			write_index_grad(k, r);
+			write_index_grad(k, r, index_factor(k));
 		return index_loss(k, plan_class_weight(plan, k->y));
 	}
 	struct sum coefficient_sum;

@@ -4,7 +4,7 @@
 #include "forms.h"
 #include "gradient.h"
 
-/* The factor of a lane's gradient: its weight, and that of a focal loss. */
+/* The factor of a lane's gradient: its weight, and its own. */
 static struct sum factor_of(const struct rows *rows, const struct lane_sums *factor, size_t lane)
 {
 	struct sum weight = sum_from(rows->targets.y[lane] < 0 ? 0.0 : rows_weight(rows, lane));

@@ -5,7 +5,7 @@
 #include "../rows.h"
 
 /* All but the gradients at what it leaves: a bit for every such lane beside the irregular ones.
- * Focal rows have a factor of their own, else it is NULL. */
+ * Where rows have a factor of their own, p - e_y is multiplied by it; else it is NULL. */
 unsigned ce_write_plain_grad(struct rows *rows, const struct lane_sums *factor);
 
 #endif

@@ -34,4 +34,16 @@ static const struct number_kernels OF(kernels) = {
 			[FIND_FIRST] = OF(find_first),
 			[COUNT_BEFORE] = OF(count_before),
 		},
+	.side_add = OF(side_add),
+	.sides =
+		{
+			[SIDE_DIVERGE] = OF(side_diverge),
+			[SIDE_GAPS] = OF(side_gaps),
+			[SIDE_RATIOS] = OF(side_ratios),
+			[SIDE_MIX] = OF(side_mix),
+			[SIDE_WRITE_DIFFERENCES] = OF(side_write_differences),
+			[SIDE_WRITE_RATIOS] = OF(side_write_ratios),
+			[SIDE_WRITE_SHARES] = OF(side_write_shares),
+			[SIDE_WRITE_MIXED] = OF(side_write_mixed),
+		},
 };

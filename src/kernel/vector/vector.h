@@ -224,6 +224,42 @@ enum operation {
 
 typedef void operation_fn(struct lanes *lanes, const struct class_chunk *chunk);
 
+/* A value below which a logit adds nothing to a row that is regular: it stands after the last one,
+ * up to a whole vector. */
+#define SIDE_NOTHING (-VECTOR_LARGEST)
+
+/* The sums of one row on the way, by classes modulo sixteen. Starts as side_sums_start says. */
+struct side_sums {
+	_Alignas(64) double sum[LANES], lost[LANES]; /* of exp(x - max), without the maxima */
+	double maxima[LANES];                        /* how many those are */
+	double max;
+	bool regular; /* all are between -VECTOR_LARGEST and that */
+};
+
+/* Two rows side by side, x and y. With p and q their softmax, p = exp(x - x_max) x_scale and d =
+ * log(p / q) = (x - y) - between. */
+struct side_pair {
+	const double *x, *y;
+	double *out;
+	double x_max, y_max, x_scale, y_scale, between;
+	double mean;
+	double beta, rest, rest_low; /* beta and 1 - beta, of mixtures m = beta p + rest q */
+	_Alignas(64) double sum[3][LANES], lost[3][LANES];
+};
+
+/* Operations on n classes, whole vectors of them. With e = exp(x - x_max): */
+enum side_operation {
+	SIDE_DIVERGE, /* sum e psi(d): terms.h */
+	SIDE_GAPS,    /* sum e (y_max - y) */
+	SIDE_RATIOS,  /* sum e d; and e */
+	SIDE_MIX,     /* sum beta p log(p / m) + rest q log(q / m); with e of y: e log(q / m), e */
+	SIDE_WRITE_DIFFERENCES, /* q - p */
+	SIDE_WRITE_RATIOS,      /* p (d - mean) */
+	SIDE_WRITE_SHARES,      /* p */
+	SIDE_WRITE_MIXED,       /* rest q (log(q / m) - mean) */
+	N_SIDE_OPERATIONS
+};
+
 /* What stands between the logits given and those that everything is computed from. */
 struct logits_transform;
 
@@ -278,6 +314,11 @@ struct number_kernels {
 	void (*center)(struct lanes *lanes);
 
 	operation_fn *operations[N_OPERATIONS];
+
+	/* Of logits that are held as doubles, whatever these numbers are: with exponentials as
+	 * exact as they. Adds n more classes, whole vectors, to the sums of a row. */
+	void (*side_add)(struct side_sums *sums, const double *x, size_t n);
+	void (*sides[N_SIDE_OPERATIONS])(struct side_pair *pair, size_t n);
 };
 
 struct vector_kernels {

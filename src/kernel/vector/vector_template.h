@@ -50,6 +50,8 @@ static void narrow_floats(loss_dtype dtype, const float *from, void *to, size_t 
 
 #include "tiles_template.h"
 
+#include "divergence_template.h"
+
 #include "table_template.h"
 
 #include "wides.h"
@@ -61,6 +63,8 @@ static void narrow_floats(loss_dtype dtype, const float *from, void *to, size_t 
 #include "operations_template.h"
 
 #include "tiles_template.h"
+
+#include "divergence_template.h"
 
 #include "table_template.h"
 /* NOLINTEND(readability-duplicate-include) */

@@ -51,6 +51,8 @@ char *fuzz_word(char **line);
 
 /* How a body is fed. */
 enum fuzz_cut { FUZZ_WHOLE, FUZZ_BYTES, FUZZ_PIECES, FUZZ_N_CUTS };
+/* Not fed: fuzz_evaluation.set. */
+#define FUZZ_LIES FUZZ_N_CUTS
 
 /* Feeds copies, from any address, with nothing behind them that may be read. */
 void fuzz_feed(const struct fuzz_input *input, enum fuzz_cut cut, inflate_sink *sink,
@@ -83,6 +85,8 @@ struct fuzz_evaluation {
 	const char *header_length; /* of Inference-Header-Content-Length; NULL: none */
 	enum content_coding coding;
 	struct fuzz_input body;
+	/* In place of feeding, where a decoder takes what lies in memory; NULL: it does not. */
+	void (*set)(struct decoder *decoder, const unsigned char *bytes, size_t n);
 };
 /* Evaluates the body cut in that way, and writes the reply in all formats. */
 void fuzz_evaluate(const struct fuzz_evaluation *evaluation, enum fuzz_cut cut,

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../../../server/codec/safetensors/safetensors_in.h"
 #include "driver.h"
 
 #define LENGTH_BYTES 8
@@ -50,6 +51,7 @@ void fuzz_safetensors(const unsigned char *bytes, size_t n)
 		.protocol = &protocol_v1,
 		.media = 1,
 		.loss_and_query = loss_and_query,
+		.set = safetensors_in_set,
 		.body = {body, make_body(body, &input, fuzz_word(&rest))},
 	});
 	free(body);
