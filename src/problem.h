@@ -228,8 +228,8 @@ struct beyond {
 struct loss_problem {
 	const struct loss_row *loss;
 	struct loss_arena *arena;
-	unsigned tensors_given;   /* bits by index into info.tensors, null included */
-	unsigned arguments_given; /* bits by index into info.arguments, null included */
+	uint64_t tensors_given;   /* bits by index into info.tensors, null included */
+	uint64_t arguments_given; /* bits by index into info.arguments, null included */
 	bool present[LOSS_N_ROLES];
 	const char *isa;       /* NULL: the best */
 	uint64_t max_elements; /* 0: any number */
