@@ -157,4 +157,7 @@ judge=check_regression
 example 'Python, regression' 'command -v python3' python3 "$examples/regression.py"
 alone shards
 alone quantisation
+judge=check_distillation
+example 'Python, distillation' 'command -v python3' python3 "$examples/distillation.py"
+shards
 exit $((failed > 0))
