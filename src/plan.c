@@ -104,7 +104,7 @@ static const char *output_name(const struct loss_info *loss, enum output id)
 }
 
 _Static_assert(N_OUTPUTS <= LOSS_MAX_OUTPUTS, "a result has room for every output");
-_Static_assert(N_ARGUMENTS <= 8 * sizeof(unsigned), "a problem has a bit for every argument");
+_Static_assert(N_ARGUMENTS <= 64, "a problem has a bit for every argument");
 
 /* The legacy arguments decide if one of them is given, as in PyTorch. */
 static void settle_reduction(struct loss_plan *plan)

@@ -71,6 +71,13 @@ enum argument {
 	ARGUMENT_TEMPERATURE_SQUARED,
 	ARGUMENT_TAIL,
 	ARGUMENT_HARD_WEIGHT,
+	ARGUMENT_DELTA,
+	ARGUMENT_QUANTILE,
+	ARGUMENT_LOG_INPUT,
+	ARGUMENT_FULL,
+	ARGUMENT_EPS,
+	ARGUMENT_P,
+	ARGUMENT_MARGIN,
 	N_ARGUMENTS
 };
 
@@ -106,6 +113,13 @@ struct loss_args {
 	bool temperature_squared;
 	size_t tail; /* enum tail */
 	double hard_weight;
+	double delta;
+	double quantile;
+	bool log_input;
+	bool full;
+	double eps;
+	int64_t p;
+	double margin;
 };
 
 static inline bool argument_given(const struct loss_args *args, enum argument argument)
@@ -190,6 +204,10 @@ struct loss_row {
 	bool wide;                       /* transformed logits are doubles, whatever their type */
 	loss_fields_fn *fields;          /* NULL: the table says it all */
 	loss_elements_fn *elements;      /* likewise */
+	bool counts_rows; /* its mean divides by the number of rows, whatever the classes weigh, and
+			     no target is ignored */
+	int most_axes;    /* of its input; 0: any number */
+	bool weighs_mean; /* element-wise: its mean divides by the sum of the weights */
 	loss_rows_fn *rows;
 };
 
@@ -228,8 +246,8 @@ struct beyond {
 struct loss_problem {
 	const struct loss_row *loss;
 	struct loss_arena *arena;
-	unsigned tensors_given;   /* bits by index into info.tensors, null included */
-	unsigned arguments_given; /* bits by index into info.arguments, null included */
+	uint64_t tensors_given;   /* bits by index into info.tensors, null included */
+	uint64_t arguments_given; /* bits by index into info.arguments, null included */
 	bool present[LOSS_N_ROLES];
 	const char *isa;       /* NULL: the best */
 	uint64_t max_elements; /* 0: any number */

@@ -56,6 +56,7 @@ struct bench_case {
 	int rank;
 	size_t shape[4]; /* classes on axis 1 */
 	bool grad;
+	bool teacher; /* divergence from one, whose logits are as many */
 	bool json;    /* of a whole server: the request's body; else safetensors */
 	bool warm;    /* only the run of a plan, over results already written once */
 	bool cached;  /* the same data each call */

@@ -62,7 +62,9 @@ static void set_inputs(struct loss_problem *problem, const struct loss_info *los
 		loss_role role = loss->tensors[i].role;
 		bool teacher = strncmp(shown.name, "teacher_", 8) == 0; /* one of them */
 		bool first = strcmp(shown.name, "teacher_logits") == 0;
-		if (teacher ? !first : !shown.required && !optional)
+		/* Of the objective that policy_gradient has unless another is given. */
+		bool sampling = strcmp(shown.name, "sampling_log_probs") == 0;
+		if (teacher ? !first : !shown.required && !optional && !sampling)
 			continue;
 		if (is_element_wise(loss))
 			role = LOSS_ROLE_INPUT;
