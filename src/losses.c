@@ -706,18 +706,6 @@ static const struct loss_row loss_table[] = {
 		.elements = teachers_check_elements,
 		.rows = divergence_rows,
 	},
-	{
-		.info = {.name = "divergence",
-			 .has_totals = true,
-			 .summary = "How far a student's logits are from a teacher's, or from the "
-				    "classes that a teacher lists.",
-			 TABLES(divergence_tensors, divergence_arguments, divergence_outputs)},
-		.presets = &divergence_presets,
-		.wide = true,
-		.fields = teachers_check_fields,
-		.elements = teachers_check_elements,
-		.rows = divergence_rows,
-	},
 };
 
 #include "losses_of_numbers.h"
