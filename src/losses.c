@@ -257,7 +257,6 @@ static const struct loss_args policy_presets = {
 static const struct loss_args divergence_presets = {USUAL, .class_axis = 1,
 						    .reduction = REDUCTION_MEAN, .beta = 0.5};
 
-
 const struct loss_args *argument_presets(const struct loss_row *loss)
 {
 	return loss->presets ? loss->presets : &usual;

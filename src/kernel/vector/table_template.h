@@ -19,6 +19,7 @@ static const struct number_kernels OF(kernels) = {
 	.products = OF(products),
 	.target_grads = OF(target_grads),
 	.center = OF(center),
+	.policy = OF(policy),
 	.operations =
 		{
 			[SUM_ENTROPY] = OF(sum_entropy),
