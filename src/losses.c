@@ -257,7 +257,6 @@ static const struct loss_args policy_presets = {
 static const struct loss_args divergence_presets = {USUAL, .class_axis = 1,
 						    .reduction = REDUCTION_MEAN, .beta = 0.5};
 
-
 const struct loss_args *argument_presets(const struct loss_row *loss)
 {
 	return loss->presets ? loss->presets : &usual;
@@ -693,18 +692,6 @@ static const struct loss_row loss_table[] = {
 		.own_reduction = REDUCTION_SEQUENCE_MEAN,
 		.check = policy_check,
 		.rows = policy_gradient_rows,
-	},
-	{
-		.info = {.name = "divergence",
-			 .has_totals = true,
-			 .summary = "How far a student's logits are from a teacher's, or from the "
-				    "classes that a teacher lists.",
-			 TABLES(divergence_tensors, divergence_arguments, divergence_outputs)},
-		.presets = &divergence_presets,
-		.wide = true,
-		.fields = teachers_check_fields,
-		.elements = teachers_check_elements,
-		.rows = divergence_rows,
 	},
 	{
 		.info = {.name = "divergence",

@@ -9,6 +9,7 @@
 
 #include "arena.h"
 #include "errors.h"
+#include "kernel/vector/policies.h"
 #include "reduce.h"
 #include "tensor.h"
 
@@ -26,14 +27,6 @@ enum reduction {
 enum empty_mean { EMPTY_MEAN_NAN, EMPTY_MEAN_ZERO };
 enum ece_norm { ECE_L1, ECE_L2, ECE_MAX };
 enum totals { TOTALS_PLAIN, TOTALS_EXACT };
-enum objective {
-	OBJECTIVE_IMPORTANCE_SAMPLING,
-	OBJECTIVE_PPO,
-	OBJECTIVE_CISPO,
-	OBJECTIVE_DRO,
-	OBJECTIVE_REINFORCE,
-	N_OBJECTIVES
-};
 enum divergence_kind { KIND_FORWARD, KIND_REVERSE, KIND_JSD, KIND_CROSS_ENTROPY };
 enum tail { TAIL_BUCKET, TAIL_IGNORE, TAIL_RENORMALIZE, TAIL_RESTRICT };
 

@@ -78,6 +78,8 @@ const struct bench_case bench_cases[] = {
 	{"K13", REFERENCE_NO_SUMS, "F32", .rank = 4, .shape = {8, 21, 512, 512}, .bar = 0.95},
 	{"K13", REFERENCE_NO_SUMS, "F32", SMALL, .bar = 0.95},
 	{"K13", REFERENCE_NO_SUMS, "F32", SMALL, .grad = true, .bar = 0.95},
+	{"P1", REFERENCE_LIBRARY, "F32", .rank = 2, .shape = {1024, 32000}, .python = true, .bar = 0.95},
+	{"P1", REFERENCE_PYTORCH, "F32", SMALL, .python = true, .bar = 1.0},
 	{"J1", REFERENCE_SIMDJSON, "F32", .rank = 2, .shape = {4096, 1000}, .bar = 1.0},
 	{"J2", REFERENCE_TENSOR_BYTES, "F32", .rank = 2, .shape = {4096, 1000}, .bar = 1.5, .at_most = true},
 	{"J3", REFERENCE_SNPRINTF, "F32", .rank = 2, .shape = {4096, 1000}, .grad = true, .bar = 8.0},

@@ -189,6 +189,12 @@ static void round_no_sums(struct run *run, size_t round)
 	       ours_call_seconds(&other, TIMED_SECONDS));
 }
 
+static void round_library(struct run *run, size_t round)
+{
+	record(run, (struct way){.name = "libloss"}, round,
+	       ours_call_seconds(&run->ours, TIMED_SECONDS));
+}
+
 static void round_cross_entropy(struct run *run, size_t round)
 {
 	struct ours_case other = run->ours;
@@ -203,8 +209,20 @@ static bool writes_much(const struct bench_case *what)
 	return what->grad && !what->cached;
 }
 
+/* As of PyTorch, a small call may be better off without a team of threads. */
+static double round_package(struct run *run)
+{
+	struct peer *package = &run->bench->package;
+	double seconds = ask(run, package, "forward", run->ours.threads);
+	if (run->what->cached && run->ours.threads > 1)
+		seconds = fmin(seconds, ask(run, package, "forward", 1));
+	return seconds;
+}
+
 static double round_ours(struct run *run, size_t round)
 {
+	if (run->what->python)
+		return round_package(run);
 	if (writes_much(run->what)) {
 		struct ours_case fresh = run->ours;
 		fresh.budget = NULL;
@@ -318,6 +336,11 @@ static void note_no_sums(const struct run *run, struct measured *measured)
 	     (measured->ours - measured->reference) * 1e6);
 }
 
+static void note_library(const struct run *run, struct measured *measured)
+{
+	note(measured, "%s; the same call from C", run->bench->package.about);
+}
+
 static void note_cross_entropy(const struct run *run, struct measured *measured)
 {
 	(void)run;
@@ -333,6 +356,7 @@ static const struct {
 	[REFERENCE_ONEDNN] = {round_onednn, note_onednn},
 	[REFERENCE_ONE_THREAD] = {round_one_thread, note_one_thread},
 	[REFERENCE_NO_SUMS] = {round_no_sums, note_no_sums},
+	[REFERENCE_LIBRARY] = {round_library, note_library},
 	[REFERENCE_CROSS_ENTROPY] = {round_cross_entropy, note_cross_entropy},
 };
 
@@ -341,7 +365,8 @@ static const struct {
 static void name_case(const struct loss_tensor *logits, struct measured *measured)
 {
 	const struct bench_case *what = measured->what;
-	int n = snprintf(measured->name, sizeof measured->name, "%s, %s, ",
+	int n = snprintf(measured->name, sizeof measured->name, "%s%s, %s, ",
+			 what->python ? "Python, " : "",
 			 what->grad ? "forward + gradient" : "forward", what->dtype);
 	if (what->teacher)
 		n += snprintf(measured->name + n, sizeof measured->name - (size_t)n, "two × ");

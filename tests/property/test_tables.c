@@ -57,7 +57,7 @@ static loss_status refuse(struct loss_problem *problem, const struct case_wrong 
 	struct loss_plan *plan;
 	if (wrong->value == NULL)
 		return loss_plan_create(problem, arena, &plan, error);
-	problem->arguments_given &= ~(1u << wrong->argument);
+	problem->arguments_given &= ~(UINT64_C(1) << wrong->argument);
 	return loss_problem_set_argument(problem, wrong->argument, wrong->value, error);
 }
 

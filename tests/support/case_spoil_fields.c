@@ -18,7 +18,7 @@ static void force(struct spoiled *spoiled, size_t i, struct loss_value value)
 {
 	struct loss_value *kept = expect_alloc(spoiled->draft->arena, 1, sizeof(value));
 	*kept = value;
-	spoiled->problem->arguments_given |= 1u << i;
+	spoiled->problem->arguments_given |= UINT64_C(1) << i;
 	spoiled->problem->values[argument_row(spoiled->loss->arguments[i])->id] = value;
 	spoiled->wrong->argument = i;
 }

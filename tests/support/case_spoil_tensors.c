@@ -144,7 +144,7 @@ bool spoil_missing(struct spoiled *spoiled, size_t i)
 {
 	const struct loss_tensor_info *info = &spoiled->loss->tensors[i];
 	spoiled->problem->present[info->role] = false;
-	spoiled->problem->tensors_given &= ~(1u << i);
+	spoiled->problem->tensors_given &= ~(UINT64_C(1) << i);
 	return spoiled_blame(spoiled, LOSS_MISSING_FIELD, info->name);
 }
 

@@ -61,7 +61,7 @@ static void write_problem(FILE *stream, const struct loss_problem *problem)
 		const struct loss_value *value =
 			&problem->values[argument_row(loss->arguments[i])->id];
 		bool quoted = value->type == LOSS_VALUE_STRING;
-		if (problem->arguments_given & (1u << i))
+		if (problem->arguments_given >> i & 1)
 			fprintf(stream, quoted ? "%s \"%s\"\n" : "%s %s\n",
 				loss->arguments[i]->name,
 				value->type == LOSS_VALUE_NULL ? "null" : value->text);

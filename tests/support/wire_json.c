@@ -72,7 +72,7 @@ static void write_arguments(FILE *stream, const struct loss_problem *problem)
 {
 	const struct loss_info *loss = loss_problem_info(problem);
 	for (size_t i = 0; i < loss->n_arguments; i++) {
-		if (!(problem->arguments_given & (1u << i)))
+		if (!(problem->arguments_given >> i & 1))
 			continue;
 		fprintf(stream, "\"%s\":", loss->arguments[i]->name);
 		wire_write_argument(stream, &problem->values[argument_row(loss->arguments[i])->id]);

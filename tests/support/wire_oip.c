@@ -65,7 +65,7 @@ static void write_parameters(FILE *stream, const struct loss_problem *problem, b
 	for (size_t i = 0; i < loss->n_arguments; i++) {
 		const struct loss_value *value =
 			&problem->values[argument_row(loss->arguments[i])->id];
-		if (!(problem->arguments_given & (1u << i)) || value->type == LOSS_VALUE_NULL)
+		if (!(problem->arguments_given >> i & 1) || value->type == LOSS_VALUE_NULL)
 			continue;
 		fprintf(stream, ",\"%s\":", loss->arguments[i]->name);
 		wire_write_argument(stream, value);

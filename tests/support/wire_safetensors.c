@@ -42,7 +42,7 @@ static char *path_of(const struct loss_problem *problem)
 	for (size_t i = 0; i < loss->n_arguments; i++) {
 		const struct loss_value *value =
 			&problem->values[argument_row(loss->arguments[i])->id];
-		if (!(problem->arguments_given & (1u << i)) || value->type == LOSS_VALUE_NULL)
+		if (!(problem->arguments_given >> i & 1) || value->type == LOSS_VALUE_NULL)
 			continue;
 		fprintf(stream, "%s=", loss->arguments[i]->name);
 		write_escaped(stream, value->text);

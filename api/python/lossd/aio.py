@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import http.client
 import io
 from typing import Any, Callable, Mapping, Sequence
@@ -113,13 +114,14 @@ class AsyncClient(AsyncMethods):
     async def _exchange(
         self, connection: _Connection, request: _wire.Request, attempts: _wire.Attempts
     ) -> _wire.Reply:
+        # A server that refuses a body answers before it closes.
+        head = asyncio.ensure_future(connection.head())
         try:
-            await connection.send(request, attempts.next_headers(request))
-        except (BrokenPipeError, ConnectionResetError):
-            if connection.used:
-                raise
-            # A server that refuses a body answers before it closes.
-        status, headers = await connection.head()
+            with contextlib.suppress(ConnectionError):
+                await connection.send(request, attempts.next_headers(request))
+            status, headers = await head
+        finally:
+            head.cancel()
         reply = _wire.Reply(status, headers, request.kind)
         for room in reply.reading():
             await connection.fill(room)

@@ -10,7 +10,8 @@ static struct sum factor_of(const struct rows *rows, const struct lane_sums *fac
 	struct sum weight = sum_from(rows->targets.y[lane] < 0 ? 0.0 : rows_weight(rows, lane));
 	if (!factor || weight.high == 0.0)
 		return weight;
-	return product(weight, (struct sum){factor->high[lane], factor->low[lane]});
+	struct sum own = {factor->high[lane], factor->low[lane]};
+	return rows->targets.weight ? product(weight, own) : own;
 }
 
 /* p_c pull scale, and what the targets' have beside it. Of a row that does not count all is 0. */

@@ -196,8 +196,6 @@ static void read_dense(struct divergence *d)
 		      (logits || d->teacher.max > -HUGE_VAL || d->teacher.max != d->teacher.max);
 	struct sum of_teacher = row_lse(&d->teacher), of_student = row_lse(&d->student);
 	d->between = plus(of_teacher, negative(of_student));
-	d->form.exact = logits;
-	d->form.whole = true;
 	for (size_t c = 0; !d->invalid && row_has(&d->student, c); c++)
 		add_term(d, dense_term(d, c));
 }
@@ -234,7 +232,6 @@ static void read_sparse(struct divergence *d)
 	d->invalid |= tail == TAIL_RESTRICT && !(d->kept.max > -HUGE_VAL);
 	if (d->has_rest)
 		read_others(d);
-	d->form.exact = false;
 	d->form.whole = tail == TAIL_RESTRICT || d->has_rest ||
 			(tail == TAIL_BUCKET && d->listed.n == d->plan->classes);
 	for (size_t k = 0; !d->invalid && k < d->listed.n; k++)
@@ -249,6 +246,8 @@ static void read_terms(struct divergence *d)
 	d->loss = d->slopes = (struct sum){0};
 	d->invalid = d->student.invalid;
 	d->has_rest = false;
+	d->form.exact = has_logits(d);
+	d->form.whole = true;
 	if (is_sparse(d))
 		read_sparse(d);
 	else

@@ -5,6 +5,8 @@
  *
  * A row's contribution to the total is one double.
  */
+#include <string.h>
+
 #include "../cross_entropy/one_row.h"
 #include "../cross_entropy/plain.h"
 #include "../kernels.h"
@@ -47,36 +49,81 @@ static struct sum row_log_prob(const struct row *row, size_t y)
 
 /* ---------------------------------------------------------------- sixteen rows */
 
-struct policy_rows {
-	struct policy_row of[LANES];
-	struct lane_sums factor;
-};
-
-static void set_row(struct policy_rows *all, size_t lane, struct policy_row row)
+/* How many lanes there are up to the last one that counts: what is beside others may not be there.
+ */
+static size_t lanes_to_read(const struct rows *rows)
 {
-	all->of[lane] = row;
-	lane_sums_set(&all->factor, lane, row.factor);
+	size_t n = rows->n;
+	while (n > 0 && rows->targets.y[n - 1] < 0)
+		n--;
+	return n;
 }
 
-static void evaluate_regular(const struct rows *rows, struct policy_rows *all)
+/* What a tensor has for the rows: it shifts as targets do. */
+static void read_entries(const struct rows *rows, loss_role role, size_t n, double *to)
 {
-	for (size_t lane = 0; lane < LANES; lane++) {
-		bool counts = lane < rows->n && rows->targets.y[lane] >= 0;
-		struct policy_row row = {0};
-		if (counts && row_is_regular(rows->sums, lane))
-			row = policy_row_of(rows->plan, rows->first + lane,
-					    lane_log_prob(rows, lane));
-		set_row(all, lane, row);
+	const struct loss_plan *plan = rows->plan;
+	const struct loss_tensor *tensor = &plan->tensors[role];
+	if (n > 0)
+		plan->kernels->widen(tensor->dtype,
+				     tensor_at(tensor, plan_target_row(plan, rows->first)), to, n);
+	for (size_t lane = n; lane < LANES; lane++)
+		to[lane] = 0.0;
+}
+
+static void start(const struct rows *rows, struct policy_lanes *lanes)
+{
+	const struct loss_plan *plan = rows->plan;
+	const struct loss_args *args = &plan->args;
+	size_t n = lanes_to_read(rows);
+	lanes->objective = args->objective;
+	lanes->clip_low = args->clip_low;
+	lanes->clip_high = args->clip_high;
+	lanes->beta = args->beta;
+	lanes->kl_weight = args->kl_weight;
+	lanes->samples = plan->present[LOSS_ROLE_OWN_1];
+	lanes->log_probs = plan->wanted[OUTPUT_LOG_PROB];
+	lanes->ratios = plan->wanted[OUTPUT_RATIO];
+	lanes->kls = plan->wanted[OUTPUT_KL];
+	read_entries(rows, LOSS_ROLE_OWN_2, n, lanes->advantage);
+	if (lanes->samples)
+		read_entries(rows, LOSS_ROLE_OWN_1, n, lanes->sampled);
+	if (args->kl_weight > 0.0)
+		read_entries(rows, LOSS_ROLE_OWN_3, n, lanes->reference);
+}
+
+static void set_lane(struct policy_lanes *lanes, size_t lane, struct policy_row row)
+{
+	lanes->loss[lane] = row.loss;
+	lanes->log_prob[lane] = row.log_prob;
+	lanes->ratio[lane] = row.ratio;
+	lanes->kl[lane] = row.kl;
+	lane_sums_set(&lanes->factor, lane, row.factor);
+	lanes->clipped = (lanes->clipped & ~(1u << lane)) | (unsigned)row.clipped << lane;
+}
+
+/* All but rows that are not regular. What the kernel does not take is evaluated by itself. */
+static void evaluate_regular(const struct rows *rows, struct policy_lanes *lanes)
+{
+	start(rows, lanes);
+	rows->numbers->policy(rows->sums, &rows->targets, lanes);
+	unsigned left = rows_regular(rows) & ~lanes->taken;
+	for (; left != 0; left &= left - 1) {
+		size_t lane = (size_t)__builtin_ctz(left);
+		if (rows->targets.y[lane] >= 0)
+			set_lane(lanes, lane,
+				 policy_row_of(rows->plan, rows->first + lane,
+					       lane_log_prob(rows, lane)));
 	}
 }
 
 /* The gradients of lanes that are left, and all else of those that are not regular. */
-static void evaluate_left(const struct rows *rows, unsigned lanes, struct policy_rows *all)
+static void evaluate_left(const struct rows *rows, unsigned left, struct policy_lanes *lanes)
 {
 	const struct loss_plan *plan = rows->plan;
 	bool grad = plan->wanted[OUTPUT_GRAD];
-	for (; lanes != 0; lanes &= lanes - 1) {
-		size_t lane = (size_t)__builtin_ctz(lanes), r = rows->first + lane;
+	for (; left != 0; left &= left - 1) {
+		size_t lane = (size_t)__builtin_ctz(left), r = rows->first + lane;
 		int64_t y = rows->targets.y[lane];
 		struct row row;
 		if (y < 0) {
@@ -86,47 +133,59 @@ static void evaluate_left(const struct rows *rows, unsigned lanes, struct policy
 		}
 		row_read(&row, plan, r);
 		if (!row_is_regular(rows->sums, lane))
-			set_row(all, lane, policy_row_of(plan, r, row_log_prob(&row, (size_t)y)));
+			set_lane(lanes, lane,
+				 policy_row_of(plan, r, row_log_prob(&row, (size_t)y)));
 		if (grad)
-			ce_write_row_grad(plan, &row, r, (size_t)y, all->of[lane].factor);
+			ce_write_row_grad(
+				plan, &row, r, (size_t)y,
+				(struct sum){lanes->factor.high[lane], lanes->factor.low[lane]});
 	}
 }
 
 /* A bit for every lane whose gradient is left. */
-static unsigned write_grad(struct rows *rows, const struct policy_rows *all)
+static unsigned write_grad(struct rows *rows, const struct policy_lanes *lanes)
 {
 	if (!rows->plan->wanted[OUTPUT_GRAD])
 		return 0;
 	if (rows->plan->transform.steep)
 		return (1u << rows->n) - 1;
-	return ce_write_plain_grad(rows, &all->factor);
+	return ce_write_plain_grad(rows, &lanes->factor);
 }
 
 /* ---------------------------------------------------------------- what is made of them */
 
-static void put_rows(const struct rows *rows, const struct policy_rows *all)
+static void put_rows(const struct rows *rows, const struct policy_lanes *lanes)
 {
 	const struct loss_plan *plan = rows->plan;
 	for (size_t lane = 0; plan->wanted[OUTPUT_LOG_PROB] && lane < rows->n; lane++)
 		tensor_put(&plan->outputs[OUTPUT_LOG_PROB], rows->first + lane,
-			   all->of[lane].log_prob);
+			   lanes->log_prob[lane]);
 	for (size_t lane = 0; plan->wanted[OUTPUT_RATIO] && lane < rows->n; lane++)
-		tensor_put(&plan->outputs[OUTPUT_RATIO], rows->first + lane, all->of[lane].ratio);
+		tensor_put(&plan->outputs[OUTPUT_RATIO], rows->first + lane, lanes->ratio[lane]);
 }
 
-static void add_rows(const struct rows *rows, const struct policy_rows *all,
+/* Times what the rows weigh themselves. */
+static void weigh_rows(const struct rows *rows, double *loss)
+{
+	for (size_t lane = 0; lane < rows->n; lane++)
+		if (rows->targets.y[lane] >= 0)
+			loss[lane] =
+				weigh(plan_row_weight(rows->plan, rows->first + lane), loss[lane]);
+}
+
+static void add_rows(const struct rows *rows, const struct policy_lanes *lanes,
 		     struct partial *partial)
 {
 	const struct loss_plan *plan = rows->plan;
 	double *loss = exact_feed_room(&partial->loss, plan->kernels);
-	for (size_t lane = 0; lane < rows->n; lane++) {
-		bool counts = rows->targets.y[lane] >= 0;
-		double weight = counts ? plan_row_weight(plan, rows->first + lane) : 0.0;
-		loss[lane] = counts ? weigh(weight, all->of[lane].loss) : 0.0;
-		partial->clipped += all->of[lane].clipped;
-		if (partial->kl)
-			exact_feed_add(partial->kl, plan->kernels, all->of[lane].kl);
-	}
+	memcpy(loss, lanes->loss, sizeof lanes->loss);
+	if (plan->present[LOSS_ROLE_ROW_WEIGHT])
+		weigh_rows(rows, loss);
+	unsigned clipped = lanes->clipped & ((1u << rows->n) - 1);
+	if (clipped != 0)
+		partial->clipped += (size_t)__builtin_popcount(clipped);
+	for (size_t lane = 0; partial->kl && lane < rows->n; lane++)
+		exact_feed_add(partial->kl, plan->kernels, lanes->kl[lane]);
 	if (plan->keeps_rows)
 		plan_keep_losses(plan, rows->first, rows->n, loss);
 	exact_feed_take(&partial->loss, rows->n);
@@ -134,11 +193,11 @@ static void add_rows(const struct rows *rows, const struct policy_rows *all,
 
 static void evaluate(struct rows *rows, void *partial)
 {
-	struct policy_rows all;
-	evaluate_regular(rows, &all);
-	evaluate_left(rows, rows_irregular(rows) | write_grad(rows, &all), &all);
-	put_rows(rows, &all);
-	add_rows(rows, &all, partial);
+	struct policy_lanes lanes;
+	evaluate_regular(rows, &lanes);
+	evaluate_left(rows, rows_irregular(rows) | write_grad(rows, &lanes), &lanes);
+	put_rows(rows, &lanes);
+	add_rows(rows, &lanes, partial);
 	outputs_write(rows);
 }
 

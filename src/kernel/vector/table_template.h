@@ -20,6 +20,7 @@ static const struct number_kernels OF(kernels) = {
 	.target_grads = OF(target_grads),
 	.center = OF(center),
 	.brier = OF(brier),
+	.policy = OF(policy),
 	.operations =
 		{
 			[SUM_ENTROPY] = OF(sum_entropy),

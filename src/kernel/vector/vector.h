@@ -23,6 +23,7 @@
 #include "elements.h"
 #include "lane_count.h"
 #include "loss.h"
+#include "policies.h"
 
 /* Up to this many classes a row takes one lane; beyond, its classes take all of them. */
 #define FEW_CLASSES 256
@@ -113,12 +114,6 @@ struct target_reader {
 struct row_targets {
 	const int64_t *y;             /* negative: the row does not count */
 	const double *logit, *weight; /* x_y, w_y; NULL: weights are 1 */
-};
-
-/* A value for each lane, to twice a double's precision. */
-struct lane_sums {
-	_Alignas(64) double high[LANES];
-	double low[LANES];
 };
 
 /*
@@ -332,6 +327,10 @@ struct number_kernels {
 	void (*center)(struct lanes *lanes);
 	/* y negative where a row does not count. */
 	void (*brier)(const int64_t *y, struct brier_lanes *brier);
+
+	/* Rows of a policy: policies.h. */
+	void (*policy)(const struct row_sums *sums, const struct row_targets *targets,
+		       struct policy_lanes *lanes);
 
 	operation_fn *operations[N_OPERATIONS];
 

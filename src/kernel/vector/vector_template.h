@@ -54,6 +54,8 @@ static void narrow_floats(loss_dtype dtype, const float *from, void *to, size_t 
 
 #include "divergence_template.h"
 
+#include "policy_template.h"
+
 #include "table_template.h"
 
 #include "wides.h"
@@ -67,6 +69,8 @@ static void narrow_floats(loss_dtype dtype, const float *from, void *to, size_t 
 #include "tiles_template.h"
 
 #include "divergence_template.h"
+
+#include "policy_template.h"
 
 #include "table_template.h"
 /* NOLINTEND(readability-duplicate-include) */
