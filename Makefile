@@ -519,7 +519,7 @@ $(BUILD)/tests/load/test_histogram: $(BUILD)/tests/load/histogram.o
 
 # oneDNN and simdjson are built for where their headers are.
 .PHONY: bench-built bench bench-peers
-bench-built: $(BUILD)/tests/bench/bench $(BUILD)/tests/bench/discard $(BUILD)/lossd
+bench-built: $(BUILD)/tests/bench/bench $(BUILD)/tests/bench/discard $(BUILD)/lossd $(if $(shell command -v $(PYTHON)),python-package)
 	@if [ -n "$(SIMDJSON)" ] || echo '#include <simdjson.h>' | $(CXX) -std=c++17 -x c++ -E -o /dev/null - 2>/dev/null; then \
 		$(MAKE) -s --no-print-directory $(BUILD)/tests/bench/simdjson; fi
 	@if echo '#include <oneapi/dnnl/dnnl.h>' | $(CC) -E -o /dev/null - 2>/dev/null; then \

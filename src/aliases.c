@@ -208,6 +208,9 @@ const struct alias aliases[] = {
 	ARGUMENT("kl_coef", "kl_weight"),
 	ARGUMENT("kl_coeff", "kl_weight"),
 	ARGUMENT("kl_loss_coef", "kl_weight"),
+	ARGUMENT("epsilon", "eps"),
+	ARGUMENT("q", "quantile"),
+	ARGUMENT("tau", "quantile"),
 	/* outputs */
 	OUTPUT("clipfrac", "clip_fraction"),
 	OUTPUT("clip_frac", "clip_fraction"),
@@ -330,6 +333,7 @@ const struct loss_alias loss_aliases[] = {
 	{"smooth_l1", "smooth_l1_loss"},
 	{"huber", "huber_loss"},
 	{"poisson", "poisson_nll_loss"},
+	{"poisson_nll", "poisson_nll_loss"},
 	{"gaussian_nll", "gaussian_nll_loss"},
 	{"quantile", "quantile_loss"},
 	{"pinball", "quantile_loss"},

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "problem.h"
+
 #define ROWS_SHAPE "the input's without its class axis: (), (N) or (N, d1..d6)"
 
 static const char *input_name(const struct loss_info *loss)
@@ -35,6 +37,10 @@ static void describe_extent(const struct loss_info *loss, loss_extent extent, ch
 		break;
 	case LOSS_EXTENT_BROADCAST:
 		snprintf(out, size, "one that broadcasts to that of %s", input);
+		break;
+	case LOSS_EXTENT_BROADCAST_ROWS:
+		snprintf(out, size,
+			 "one that broadcasts to that of %s, or that without its last axis", input);
 		break;
 	case LOSS_EXTENT_GROUPS:
 		snprintf(out, size, "(G)");
@@ -93,6 +99,10 @@ void loss_describe_tensor_shape(const struct loss_info *loss, size_t i, char *ou
 		describe_extent(loss, tensor->extent, out, size);
 	else if (loss->element_wise)
 		snprintf(out, size, "any");
+	else if (loss_row_of(loss)->most_axes == 2)
+		snprintf(out, size, "(C) or (N, C)");
+	else if (argument_presets(loss_row_of(loss))->class_axis == -1)
+		snprintf(out, size, "(C), (N, C) or (N, d1..d6, C)");
 	else
 		snprintf(out, size, "(C), (N, C) or (N, C, d1..d6); with class_axis -1, C is last");
 	size_t used = strlen(out);
@@ -120,8 +130,10 @@ void describe_range(const struct loss_range *range, bool integers, char *out, si
 		snprintf(out, size, "any 64-bit integer");
 	else if (integers && range->max - range->min <= 2.0)
 		list_integers(range, out, size);
-	else if (range->max == 0x1p63)
+	else if (range->max == 0x1p63 || range->max > DBL_MAX)
 		snprintf(out, size, "%g or greater", range->min);
+	else if (range->min == -DBL_MAX && range->max == DBL_MAX)
+		snprintf(out, size, "finite");
 	else if (range->min == -DBL_MAX)
 		snprintf(out, size, "at most %g, finite", range->max);
 	else if (range->max == DBL_MAX && range->min_excluded)

@@ -58,11 +58,14 @@ loss_status entry_fail(const struct loss_plan *plan, const struct loss_tensor_in
 		       struct loss_error *err)
 {
 	const struct loss_tensor *tensor = &plan->tensors[info->role];
+	int rank = tensor->rank; /* as the caller gave it */
 	struct loss_error place = {0};
 	char at[INDEX_CHARS];
-	loss_error_set_index(&place, i, tensor->shape, tensor->rank);
+	if (info->extent == LOSS_EXTENT_BROADCAST_ROWS)
+		rank -= plan->added_axes;
+	loss_error_set_index(&place, i, tensor->shape, rank);
 	format_index(&place, at, sizeof at);
 	loss_fail(err, status, info->name, "%s%s is %s, but %s", info->name, at, value, but);
-	loss_error_set_index(err, i, tensor->shape, tensor->rank);
+	loss_error_set_index(err, i, tensor->shape, rank);
 	return status;
 }

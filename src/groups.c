@@ -147,23 +147,19 @@ static double share_of(const struct loss_plan *plan, size_t r)
 {
 	int64_t y = 0;
 	double weight = plan_row_weight(plan, r);
-	if (!plan->present[LOSS_ROLE_WEIGHT] || plan->target_kind != TARGETS_INDICES)
+	if (!plan->present[LOSS_ROLE_WEIGHT] || plan->target_kind != TARGETS_INDICES ||
+	    plan->loss->counts_rows)
 		return weight;
 	targets_read(plan, r, 1, &y);
 	return plan_class_weight(plan, (size_t)y) * weight;
 }
 
-static bool are_weighed(const struct loss_plan *plan)
-{
-	return plan->present[LOSS_ROLE_WEIGHT] || plan->present[LOSS_ROLE_ROW_WEIGHT];
-}
-
 static void add_shares(const struct loss_plan *plan, struct some some, struct exact_sum *sum)
 {
 	exact_sum_clear(sum);
-	if (!are_weighed(plan))
+	if (!plan_weighs_rows(plan))
 		exact_sum_add_count(sum, some.n);
-	for (size_t i = 0; are_weighed(plan) && i < some.n; i++)
+	for (size_t i = 0; plan_weighs_rows(plan) && i < some.n; i++)
 		exact_sum_add(sum, share_of(plan, some.rows[i]));
 }
 

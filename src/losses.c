@@ -1,6 +1,7 @@
 /* The table of losses. A new loss is one row here, a folder under kernel/ and its name in
  * kernel/kernels.h. */
 #include <float.h>
+#include <math.h>
 #include <stddef.h>
 
 #include "kernel/kernels.h"
@@ -240,17 +241,21 @@ ROW(hard_weight) = {
 			      "divergence has the rest.")};
 
 /* What arguments come to that are not given; nothing changes by those that a loss does not have.
- * The reduction, gamma and beta, which losses differ in, stand apart. */
+ * What losses differ in stands apart. */
 #define USUAL                                                                                      \
-	.ignore_index = -100, .class_axis = 1, .temperature = 1.0, .logit_scale = 1.0,             \
-	.alpha = 0.25, .ece_bins = 15, .ece_norm = ECE_L1, .empty_mean = EMPTY_MEAN_NAN,           \
-	.n_groups = -1, .totals = TOTALS_PLAIN
-static const struct loss_args usual = {USUAL, .reduction = REDUCTION_MEAN};
-static const struct loss_args focal_presets = {USUAL, .reduction = REDUCTION_NONE, .gamma = 2.0};
-static const struct loss_args policy_presets = {USUAL, .reduction = REDUCTION_MEAN, .clip_low = 0.2,
-						.clip_high = 0.2, .beta = 0.05};
-static const struct loss_args divergence_presets = {USUAL, .reduction = REDUCTION_MEAN,
-						    .beta = 0.5};
+	.ignore_index = -100, .temperature = 1.0, .logit_scale = 1.0, .alpha = 0.25,               \
+	.ece_bins = 15, .ece_norm = ECE_L1, .empty_mean = EMPTY_MEAN_NAN, .n_groups = -1,          \
+	.totals = TOTALS_PLAIN, .delta = 1.0, .quantile = 0.5, .log_input = true, .p = 1,          \
+	.margin = 1.0
+static const struct loss_args usual = {USUAL, .class_axis = 1, .reduction = REDUCTION_MEAN,
+				       .eps = 1e-8, .beta = 1.0};
+static const struct loss_args focal_presets = {USUAL, .class_axis = 1, .reduction = REDUCTION_NONE,
+					       .gamma = 2.0};
+static const struct loss_args policy_presets = {
+	USUAL,           .class_axis = 1,  .reduction = REDUCTION_MEAN,
+	.clip_low = 0.2, .clip_high = 0.2, .beta = 0.05};
+static const struct loss_args divergence_presets = {USUAL, .class_axis = 1,
+						    .reduction = REDUCTION_MEAN, .beta = 0.5};
 
 const struct loss_args *argument_presets(const struct loss_row *loss)
 {
@@ -451,8 +456,10 @@ static const struct loss_output_info *const policy_outputs[] = {
 };
 
 static const struct loss_output_info *const divergence_outputs[] = {
-	&loss_output.info, &grad.info,   &lse.info,       &entropy.info,         &predicted.info,
-	GROUP_OUTPUTS,     &agrees.info, &agreement.info, &teacher_entropy.info, &delta_prob.info,
+	&loss_output.info, &grad.info,           &lse.info,
+	&entropy.info,     &predicted.info,      GROUP_OUTPUTS,
+	&agrees.info,      &agreement.info,      &teacher_entropy.info,
+	&delta_prob.info,  &loss_quantiles.info,
 };
 
 /* ---------------------------------------------------------------- tensors */
@@ -700,15 +707,31 @@ static const struct loss_row loss_table[] = {
 	},
 };
 
+#include "losses_of_numbers.h"
+
+static const struct {
+	const struct loss_row *rows;
+	size_t n;
+} tables[] = {
+	{loss_table, COUNT(loss_table)},
+	{losses_of_numbers, COUNT(losses_of_numbers)},
+};
+
 const struct loss_info *loss_at(size_t i)
 {
-	return i < COUNT(loss_table) ? &loss_table[i].info : NULL;
+	for (size_t k = 0; k < COUNT(tables); k++) {
+		if (i < tables[k].n)
+			return &tables[k].rows[i].info;
+		i -= tables[k].n;
+	}
+	return NULL;
 }
 
 const struct loss_info *loss_find(const char *name, size_t n)
 {
-	for (size_t i = 0; i < COUNT(loss_table); i++)
-		if (names_equal(loss_table[i].info.name, name, n))
-			return &loss_table[i].info;
-	return NULL;
+	const struct loss_info *loss;
+	for (size_t i = 0; (loss = loss_at(i)); i++)
+		if (names_equal(loss->name, name, n))
+			break;
+	return loss;
 }

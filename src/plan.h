@@ -92,7 +92,8 @@ struct loss_plan {
 	size_t shift_rows; /* rows of a sequence, each scored against the next row's target; 0: not
 			      shifted */
 	enum target_kind target_kind;
-	size_t extra; /* K of tensors that have an axis more than their extent */
+	size_t extra;   /* K of tensors that have an axis more than their extent */
+	int added_axes; /* of length 1, at the end of the tensor of LOSS_EXTENT_BROADCAST_ROWS */
 	bool wanted[N_OUTPUTS];
 	bool judges; /* what predictions of class indices are worth is asked for, in some way */
 	bool scores; /* and the sum of -log p_y */
@@ -160,7 +161,6 @@ struct loss_plan {
 };
 
 /* Adds a warning to the reply. */
-
 static inline void plan_warn(struct loss_plan *plan, const char *warning)
 {
 	assert(plan->n_warnings < LOSS_MAX_WARNINGS);
@@ -209,6 +209,13 @@ static inline double plan_class_weight(const struct loss_plan *plan, size_t c)
 {
 	return plan->present[LOSS_ROLE_WEIGHT] ? tensor_number(&plan->tensors[LOSS_ROLE_WEIGHT], c)
 					       : 1.0;
+}
+
+/* Whether rows add more or less than 1 to the denominator. */
+static inline bool plan_weighs_rows(const struct loss_plan *plan)
+{
+	return (plan->present[LOSS_ROLE_WEIGHT] && !plan->loss->counts_rows) ||
+	       plan->present[LOSS_ROLE_ROW_WEIGHT];
 }
 
 /* Whether the mask leaves out row r of a loss over classes, which is not the last of a sequence. */

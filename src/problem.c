@@ -58,7 +58,7 @@ const char *problem_tensor_name(const struct loss_problem *problem, loss_role ro
 /* Marks field i as given, once. */
 static loss_status give(uint64_t *given, size_t i, const char *name, struct loss_error *err)
 {
-	if (*given >> i & 1)
+	if (*given & (UINT64_C(1) << i))
 		return loss_fail(err, LOSS_DUPLICATE_FIELD, name, "%s is given twice; give it once",
 				 name);
 	*given |= UINT64_C(1) << i;

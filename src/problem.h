@@ -64,6 +64,13 @@ enum argument {
 	ARGUMENT_TEMPERATURE_SQUARED,
 	ARGUMENT_TAIL,
 	ARGUMENT_HARD_WEIGHT,
+	ARGUMENT_DELTA,
+	ARGUMENT_QUANTILE,
+	ARGUMENT_LOG_INPUT,
+	ARGUMENT_FULL,
+	ARGUMENT_EPS,
+	ARGUMENT_P,
+	ARGUMENT_MARGIN,
 	N_ARGUMENTS
 };
 
@@ -99,6 +106,13 @@ struct loss_args {
 	bool temperature_squared;
 	size_t tail; /* enum tail */
 	double hard_weight;
+	double delta;
+	double quantile;
+	bool log_input;
+	bool full;
+	double eps;
+	int64_t p;
+	double margin;
 };
 
 static inline bool argument_given(const struct loss_args *args, enum argument argument)
@@ -183,6 +197,10 @@ struct loss_row {
 	bool wide;                       /* transformed logits are doubles, whatever their type */
 	loss_fields_fn *fields;          /* NULL: the table says it all */
 	loss_elements_fn *elements;      /* likewise */
+	bool counts_rows; /* its mean divides by the number of rows, whatever the classes weigh, and
+			     no target is ignored */
+	int most_axes;    /* of its input; 0: any number */
+	bool weighs_mean; /* element-wise: its mean divides by the sum of the weights */
 	loss_rows_fn *rows;
 };
 

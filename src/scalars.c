@@ -20,6 +20,7 @@ static bool must_be_scalar(const struct loss_plan *plan, const struct loss_tenso
 		return is_single(plan);
 	case LOSS_EXTENT_INPUT:
 	case LOSS_EXTENT_BROADCAST:
+	case LOSS_EXTENT_BROADCAST_ROWS:
 		return plan->loss->info.element_wise && is_single(plan);
 	case LOSS_EXTENT_LOSS:
 		return plan->reduction != REDUCTION_NONE || is_single(plan);

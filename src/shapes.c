@@ -66,6 +66,8 @@ static loss_status class_geometry(struct loss_plan *plan, const char *name, stru
 	if (input->rank == 0)
 		return shape_mismatch(name, input, "a class axis: (C), (N, C) or (N, C, d1..dK)",
 				      err);
+	if (plan->loss->most_axes && input->rank > plan->loss->most_axes)
+		return shape_mismatch(name, input, "the form (C) or (N, C)", err);
 	int axis = plan->args.class_axis == -1 ? input->rank - 1 : input->rank > 1;
 	if (input->shape[axis] == 0) {
 		char must_be[80];
@@ -137,6 +139,7 @@ static const struct loss_tensor *shape_of(const struct loss_plan *plan, loss_ext
 		return own;
 	case LOSS_EXTENT_TARGETS:
 	case LOSS_EXTENT_BROADCAST:
+	case LOSS_EXTENT_BROADCAST_ROWS:
 	case LOSS_EXTENT_ROWS_OR_GROUPS:
 	case LOSS_EXTENT_LISTED:
 		break;
@@ -174,6 +177,7 @@ static void explain(const struct loss_plan *plan, loss_extent extent, char *out,
 	case LOSS_EXTENT_SCALAR:
 	case LOSS_EXTENT_INPUT:
 	case LOSS_EXTENT_BROADCAST:
+	case LOSS_EXTENT_BROADCAST_ROWS:
 	case LOSS_EXTENT_GROUPS:
 	case LOSS_EXTENT_QUANTILES:
 	case LOSS_EXTENT_LISTED:
@@ -182,12 +186,29 @@ static void explain(const struct loss_plan *plan, loss_extent extent, char *out,
 	}
 }
 
-/* Right-aligned, each dimension the input's or 1. */
-static loss_status check_broadcast(const struct loss_plan *plan,
-				   const struct loss_tensor_info *info, struct loss_error *err)
+/* The input's without its last axis is that with one of length 1. Where both readings fit, as
+ * beside an input of (3, 3), this one is PyTorch's. */
+static void keep_last_axis(struct loss_plan *plan, struct loss_tensor *tensor)
 {
-	const struct loss_tensor *tensor = &plan->tensors[info->role];
 	const struct loss_tensor *input = &plan->tensors[LOSS_ROLE_INPUT];
+	bool rows = tensor->rank + 1 == input->rank;
+	for (int i = 0; rows && i < tensor->rank; i++)
+		rows = tensor->shape[i] == input->shape[i];
+	if (!rows)
+		return;
+	tensor->shape[tensor->rank++] = 1;
+	plan->added_axes = 1;
+}
+
+/* Right-aligned, each dimension the input's or 1. */
+static loss_status check_broadcast(struct loss_plan *plan, const struct loss_tensor_info *info,
+				   struct loss_error *err)
+{
+	bool by_row = info->extent == LOSS_EXTENT_BROADCAST_ROWS;
+	struct loss_tensor *tensor = &plan->tensors[info->role];
+	const struct loss_tensor *input = &plan->tensors[LOSS_ROLE_INPUT];
+	if (by_row)
+		keep_last_axis(plan, tensor);
 	bool fits = tensor->rank <= input->rank;
 	for (int i = 1; fits && i <= tensor->rank; i++) {
 		size_t n = tensor->shape[tensor->rank - i];
@@ -196,10 +217,10 @@ static loss_status check_broadcast(const struct loss_plan *plan,
 	if (fits)
 		return LOSS_OK;
 	char shape[SHAPE_CHARS];
-	char must_be[SHAPE_CHARS + 80];
+	char must_be[SHAPE_CHARS + 120];
 	loss_tensor_format_shape(input, shape, sizeof shape);
-	snprintf(must_be, sizeof must_be, "a shape that broadcasts to that of %s, %s",
-		 input_name(plan), shape);
+	snprintf(must_be, sizeof must_be, "a shape that broadcasts to that of %s, %s%s",
+		 input_name(plan), shape, by_row ? ", or that without its last axis" : "");
 	return shape_mismatch(info->name, tensor, must_be, err);
 }
 
@@ -215,6 +236,8 @@ static enum target_kind target_kind_of(const struct loss_plan *plan,
 {
 	if (plan->loss->info.element_wise)
 		return TARGETS_ELEMENTS;
+	if (!(info->kinds & LOSS_KIND_INDEX))
+		return TARGETS_PROBABILITIES;
 	return have_probabilities(plan, info) ? TARGETS_PROBABILITIES : TARGETS_INDICES;
 }
 
@@ -396,7 +419,7 @@ static loss_status check_tensor(struct loss_plan *plan, const struct loss_tensor
 	const struct loss_tensor *expected;
 	struct loss_tensor own;
 	loss_extent extent = info->extent;
-	if (extent == LOSS_EXTENT_BROADCAST)
+	if (extent == LOSS_EXTENT_BROADCAST || extent == LOSS_EXTENT_BROADCAST_ROWS)
 		return check_broadcast(plan, info, err);
 	if (extent == LOSS_EXTENT_TARGETS)
 		extent = have_probabilities(plan, info) ? LOSS_EXTENT_INPUT : LOSS_EXTENT_ROWS;

@@ -6,6 +6,7 @@
 
 #include "base64.h"
 #include "groups.h"
+#include "names.h"
 #include "plan.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -423,7 +424,8 @@ uint64_t state_digest(const struct loss_plan *plan)
 	}
 	if (plan->sequences.all) /* what is added up is not the rows' */
 		digest += hash(HASH_START, "sequence_mean", sizeof "sequence_mean");
-	if (!loss->element_wise && plan->present[LOSS_ROLE_WEIGHT])
+	const struct loss_tensor_info *weight = names_tensor_of_role(loss, LOSS_ROLE_WEIGHT);
+	if (weight && weight->extent == LOSS_EXTENT_CLASSES && plan->present[LOSS_ROLE_WEIGHT])
 		digest += hash_weights(plan);
 	return digest;
 }

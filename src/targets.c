@@ -7,7 +7,8 @@ static struct target_range range_for(const struct loss_plan *plan)
 	return (struct target_range){
 		.classes = plan->classes,
 		.ignored = (uint64_t)plan->args.ignore_index,
-		.can_be_ignored = is_signed || plan->args.ignore_index >= 0,
+		.can_be_ignored =
+			!plan->loss->counts_rows && (is_signed || plan->args.ignore_index >= 0),
 	};
 }
 

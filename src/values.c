@@ -48,13 +48,18 @@ static bool element_counts(const struct loss_plan *plan, const struct loss_tenso
 			   size_t i)
 {
 	if (plan->loss->info.element_wise)
-		return info->extent != LOSS_EXTENT_INPUT ||
+		return plan->tensors[info->role].count != plan->rows ||
 		       element_factor(plan, LOSS_ROLE_MASK, i) != 0.0;
 	if (info->extent != LOSS_EXTENT_ROWS)
 		return true;
 	if (info->extra_axis)
 		i /= plan->extra;
 	return entry_is_read(plan, i) && !is_ignored(plan, i - (plan->shift_rows > 0));
+}
+
+static bool is_within(double x, const struct loss_range *range)
+{
+	return x == x ? x >= range->min && x <= range->max : range->nan_allowed;
 }
 
 /* The first of the elements [i, end) that counts and is not in its range, or end. NaN is in none.
@@ -64,11 +69,24 @@ static size_t first_outside(const struct loss_plan *plan, const struct loss_tens
 {
 	for (; i < end; i++) {
 		double x = tensor_number(&plan->tensors[info->role], i);
-		bool within = x >= info->range.min && x <= info->range.max;
-		if (!within && element_counts(plan, info, i))
+		if (!is_within(x, &info->range) && element_counts(plan, info, i))
 			break;
 	}
 	return i;
+}
+
+/* The first that is not in its range and that an element of the input reads which counts, of a
+ * tensor that broadcasts; or the count. */
+static size_t first_outside_read(const struct loss_plan *plan, const struct loss_tensor_info *info)
+{
+	const struct loss_tensor *tensor = &plan->tensors[info->role];
+	for (size_t i = 0; i < plan->rows; i++) {
+		size_t place = element_place(plan, info->role, i);
+		if (!is_within(tensor_number(tensor, place), &info->range) &&
+		    element_factor(plan, LOSS_ROLE_MASK, i) != 0.0)
+			return place;
+	}
+	return tensor->count;
 }
 
 static loss_status element_out_of_range(const struct loss_plan *plan,
@@ -88,6 +106,12 @@ static loss_status check_range(const struct loss_plan *plan, const struct loss_t
 			       struct loss_error *err)
 {
 	const struct loss_tensor *tensor = &plan->tensors[info->role];
+	if (plan->loss->info.element_wise && plan->present[LOSS_ROLE_MASK] &&
+	    tensor->count != plan->rows) {
+		size_t found = first_outside_read(plan, info);
+		return found < tensor->count ? element_out_of_range(plan, info, found, err)
+					     : LOSS_OK;
+	}
 	for (size_t i = 0, n; i < tensor->count; i += n) {
 		n = tensor->count - i < CHECKED_TOGETHER ? tensor->count - i : CHECKED_TOGETHER;
 		if (tensor->dtype == LOSS_F32 &&
@@ -108,7 +132,7 @@ static loss_status index_out_of_bounds(const struct loss_plan *plan,
 	entry_format(plan, info->role, i, value, sizeof value);
 	bool padding = value[0] == '-' && info->role == LOSS_ROLE_TARGETS &&
 		       !entry_beyond(plan, info->role, i);
-	if (padding)
+	if (padding && !plan->loss->counts_rows)
 		snprintf(advice, sizeof advice, "; ignore_index=%s leaves such rows out", value);
 	else if (plan->classes == 1)
 		snprintf(advice, sizeof advice,
@@ -259,7 +283,7 @@ static loss_status check_targets(struct loss_plan *plan, struct loss_error *err)
 		return first_invalid_target(plan, beyond, err);
 	plan->counted = plan->rows - ignored;
 	plan->denominator = (double)plan->counted;
-	if (plan->present[LOSS_ROLE_WEIGHT] || plan->present[LOSS_ROLE_ROW_WEIGHT])
+	if (plan_weighs_rows(plan))
 		sum_weights(plan);
 	return LOSS_OK;
 }
@@ -303,6 +327,11 @@ static void count_rows(struct loss_plan *plan)
 	if (plan->shift_rows)
 		plan->counted -= plan->rows / plan->shift_rows;
 	plan->denominator = (double)plan->counted;
+	if (plan->loss->weighs_mean && plan->present[LOSS_ROLE_WEIGHT]) {
+		exact_sum_clear(&plan->weights);
+		element_sum_weights(plan, &plan->weights);
+		settle_weights(plan);
+	}
 	if (plan->reduction == REDUCTION_BATCHMEAN)
 		plan->denominator = (double)plan->tensors[LOSS_ROLE_INPUT].shape[0];
 }

@@ -26,6 +26,7 @@ static int rank_of(const struct loss_info *loss, loss_extent extent)
 	case LOSS_EXTENT_CLASSES:
 	case LOSS_EXTENT_TARGETS: /* indices */
 	case LOSS_EXTENT_BROADCAST:
+	case LOSS_EXTENT_BROADCAST_ROWS:
 	case LOSS_EXTENT_GROUPS:
 	case LOSS_EXTENT_ROWS_OR_GROUPS:
 	case LOSS_EXTENT_QUANTILES:

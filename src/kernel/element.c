@@ -4,58 +4,23 @@
 #include <string.h>
 
 #include "../calibration.h"
+#include "broadcast.h"
+#include "elementary.h"
 #include "half.h"
 
-/* ---------------------------------------------------------------- broadcasting */
+/* ---------------------------------------------------------------- reading */
 
-/* Where element i of the input finds its factor in a tensor that broadcasts to the input's shape.
- */
-static size_t broadcast(const struct loss_tensor *small, const struct loss_tensor *input, size_t i)
+size_t element_place(const struct loss_plan *plan, loss_role role, size_t i)
 {
-	if (small->count == input->count)
-		return i;
-	size_t index = 0;
-	size_t stride = 1;
-	for (int k = 1; k <= small->rank; k++) {
-		size_t n = small->shape[small->rank - k];
-		size_t at = i % input->shape[input->rank - k];
-		i /= input->shape[input->rank - k];
-		index += n == 1 ? 0 : at * stride;
-		stride *= n;
-	}
-	return index;
+	return broadcast_place(&plan->tensors[role], &plan->tensors[LOSS_ROLE_INPUT], i);
 }
 
 double element_factor(const struct loss_plan *plan, loss_role role, size_t i)
 {
 	if (!plan->present[role])
 		return 1.0;
-	const struct loss_tensor *tensor = &plan->tensors[role];
-	return tensor_number(tensor, broadcast(tensor, &plan->tensors[LOSS_ROLE_INPUT], i));
+	return tensor_number(&plan->tensors[role], element_place(plan, role, i));
 }
-
-/*
- * Elements of the input, from any multiple of it on, that find their factors side by side, or all
- * in one place: the product of the last axes that the tensor shares, or of those that it lacks.
- */
-static size_t run_length(const struct loss_tensor *small, const struct loss_tensor *input,
-			 bool *in_one_place)
-{
-	size_t same = 1, one = 1;
-	bool all_same = true, all_one = true;
-	for (int k = 1; k <= input->rank; k++) {
-		size_t n = input->shape[input->rank - k];
-		size_t m = k <= small->rank ? small->shape[small->rank - k] : 1;
-		all_same = all_same && m == n;
-		all_one = all_one && m == 1;
-		same *= all_same ? n : 1;
-		one *= all_one ? n : 1;
-	}
-	*in_one_place = one > same;
-	return one > same ? one : same;
-}
-
-/* ---------------------------------------------------------------- reading */
 
 /* Elements that go through a kernel at a time: some ten buffers of them fit a first-level cache. */
 #define CHUNK_ELEMENTS ((size_t)512)
@@ -73,7 +38,11 @@ struct chunk {
 	bool wide;   /* the input is F64; else its elements are floats */
 	union chunk_numbers x, t, loss, grad;
 	double weight[CHUNK_ELEMENTS], pos_weight[CHUNK_ELEMENTS], upstream[CHUNK_ELEMENTS];
+	double own[CHUNK_ELEMENTS];
 	double kept[CHUNK_ELEMENTS]; /* 1, or 0 of what is left out */
+	/* by_row: the row at hand, its next class, and its losses so far. */
+	size_t r, c;
+	struct sum losses;
 	double added[CHUNK_ELEMENTS];
 };
 
@@ -114,12 +83,13 @@ static void spread(const struct chunk *chunk, const struct loss_tensor *small, d
 	const struct loss_plan *plan = chunk->plan;
 	const struct loss_tensor *input = &plan->tensors[LOSS_ROLE_INPUT];
 	bool in_one_place;
-	size_t length = run_length(small, input, &in_one_place);
+	size_t length = broadcast_run(small, input, &in_one_place);
 	for (size_t done = 0, run; done < chunk->n; done += run) {
 		size_t i = chunk->first + done;
 		size_t left = length - i % length;
 		run = left < chunk->n - done ? left : chunk->n - done;
-		widen(plan, small, broadcast(small, input, i), in_one_place ? 1 : run, to + done);
+		widen(plan, small, broadcast_place(small, input, i), in_one_place ? 1 : run,
+		      to + done);
 		for (size_t k = 1; in_one_place && k < run; k++)
 			to[done + k] = to[done];
 	}
@@ -145,16 +115,40 @@ static const double *doubles(const struct chunk *chunk, loss_role role, double *
 	const struct loss_tensor *tensor = &plan->tensors[role];
 	if (!plan->present[role])
 		return NULL;
-	if (tensor->dtype == LOSS_F64 && tensor->count == plan->rows && is_whole(chunk) &&
+	size_t count = plan->tensors[LOSS_ROLE_INPUT].count;
+	if (tensor->dtype == LOSS_F64 && tensor->count == count && is_whole(chunk) &&
 	    !chunk->masked)
 		return (const double *)tensor->data + chunk->first;
-	if (tensor->count == plan->rows)
+	if (tensor->count == count)
 		widen(plan, tensor, chunk->first, chunk->n, buffer);
 	else
 		spread(chunk, tensor, buffer);
 	for (size_t i = chunk->n; i % LANES != 0; i++)
 		buffer[i] = buffer[i - 1];
 	return buffer;
+}
+
+/* By row: what the tensor has for the row of each element. */
+static const double *rows_of(const struct chunk *chunk, loss_role role, double *to)
+{
+	const struct loss_plan *plan = chunk->plan;
+	if (!plan->present[role])
+		return NULL;
+	size_t r = chunk->first / plan->classes, c = chunk->first % plan->classes;
+	for (size_t i = 0; i < chunk->n; i++) {
+		to[i] = tensor_number(&plan->tensors[role], r);
+		c = c + 1 < plan->classes ? c + 1 : 0;
+		r += c == 0;
+	}
+	for (size_t i = chunk->n; i % LANES != 0; i++)
+		to[i] = to[i - 1];
+	return to;
+}
+
+/* What is for each row of the loss: an element, or all of its classes. */
+static const double *of_rows(const struct chunk *chunk, loss_role role, double *to)
+{
+	return chunk->of->by_row ? rows_of(chunk, role, to) : doubles(chunk, role, to);
 }
 
 /* Where results go: to the output itself where its elements are what the kernel writes and the
@@ -171,7 +165,7 @@ static void *result_place(const struct chunk *chunk, const struct loss_tensor *o
 static void leave_out(struct chunk *chunk, struct elements *elements)
 {
 	double *weight = elements->weight ? chunk->weight : chunk->kept;
-	doubles(chunk, LOSS_ROLE_MASK, chunk->kept);
+	of_rows(chunk, LOSS_ROLE_MASK, chunk->kept);
 	for (size_t i = 0; i < elements->n; i++) {
 		chunk->kept[i] = chunk->kept[i] != 0.0;
 		if (chunk->kept[i] != 0.0)
@@ -185,16 +179,26 @@ static void leave_out(struct chunk *chunk, struct elements *elements)
 		else
 			chunk->t.d[i] = 0.0;
 		weight[i] = 0.0;
-		chunk->pos_weight[i] = 1.0;
+		chunk->pos_weight[i] = chunk->own[i] = 1.0;
 	}
 	elements->weight = weight;
+}
+
+/* Of the gradients of all elements, but for upstream ones that differ. */
+static struct sum scale_of(const struct chunk *chunk)
+{
+	const struct loss_plan *plan = chunk->plan;
+	bool none = plan->reduction == REDUCTION_NONE;
+	struct sum scale = none ? sum_from(1.0) : plan_scale(plan, 0);
+	return chunk->of->by_row ? ratio(scale, sum_from((double)plan->classes)) : scale;
 }
 
 static struct elements elements_of(struct chunk *chunk)
 {
 	const struct loss_plan *plan = chunk->plan;
+	const struct loss_tensor *targets = &plan->tensors[LOSS_ROLE_TARGETS];
 	bool none = plan->reduction == REDUCTION_NONE;
-	struct sum scale = none ? sum_from(1.0) : plan_scale(plan, 0);
+	struct sum scale = scale_of(chunk);
 	struct elements elements = {
 		.n = (chunk->n + LANES - 1) / LANES * LANES,
 		.wide = chunk->wide,
@@ -204,19 +208,23 @@ static struct elements elements_of(struct chunk *chunk)
 		.scale_low = scale.low,
 		.alpha = plan->args.alpha,
 		.gamma = plan->args.gamma,
+		.own = doubles(chunk, LOSS_ROLE_OWN_1, chunk->own),
+		.parameter = chunk->of->parameter,
+		.full = plan->args.full,
 		.added = chunk->added,
 	};
 	if (chunk->wide)
 		elements.x = doubles(chunk, LOSS_ROLE_INPUT, chunk->x.d);
 	else
 		elements.x = floats(chunk, LOSS_ROLE_INPUT, chunk->x.f);
-	if (chunk->wide || plan->tensors[LOSS_ROLE_TARGETS].dtype == LOSS_F64)
+	if (chunk->wide || targets->dtype == LOSS_F64 ||
+	    targets->count != plan->tensors[LOSS_ROLE_INPUT].count)
 		elements.wide_t = doubles(chunk, LOSS_ROLE_TARGETS, chunk->t.d);
 	else
 		elements.t = floats(chunk, LOSS_ROLE_TARGETS, chunk->t.f);
 	if (chunk->masked)
 		leave_out(chunk, &elements);
-	if (none && plan->wanted[OUTPUT_LOSS])
+	if (none && plan->wanted[OUTPUT_LOSS] && !chunk->of->by_row)
 		elements.loss = result_place(chunk, &plan->outputs[OUTPUT_LOSS], &chunk->loss);
 	if (!plan->wanted[OUTPUT_GRAD])
 		return elements;
@@ -228,34 +236,72 @@ static struct elements elements_of(struct chunk *chunk)
 	elements.narrow_dtype = grad->dtype;
 	elements.n_narrow = chunk->n;
 	if (none)
-		elements.upstream = doubles(chunk, LOSS_ROLE_GRAD_OUTPUT, chunk->upstream);
+		elements.upstream = of_rows(chunk, LOSS_ROLE_GRAD_OUTPUT, chunk->upstream);
 	return elements;
 }
 
 /* ---------------------------------------------------------------- evaluating */
 
+void element_put_grad(const struct loss_plan *plan, size_t i, double grad)
+{
+	if (plan->wanted[OUTPUT_GRAD])
+		tensor_put(&plan->outputs[OUTPUT_GRAD], i, times(grad, plan_scale(plan, i)));
+}
+
 static bool is_left_out(const struct loss_plan *plan, size_t i)
 {
+	if (!plan->loss->info.element_wise) /* by_row */
+		return plan_is_masked(plan, i / plan->classes);
 	return plan->present[LOSS_ROLE_MASK] && element_factor(plan, LOSS_ROLE_MASK, i) == 0.0;
 }
 
 /* Loss and gradient of an element that is left out. */
 static void put_nothing(const struct loss_plan *plan, size_t i)
 {
-	if (plan->wanted[OUTPUT_LOSS] && plan->reduction == REDUCTION_NONE)
+	bool by_element = plan->loss->info.element_wise;
+	if (by_element && plan->wanted[OUTPUT_LOSS] && plan->reduction == REDUCTION_NONE)
 		tensor_put(&plan->outputs[OUTPUT_LOSS], i, 0.0);
 	if (plan->wanted[OUTPUT_GRAD])
 		tensor_put(&plan->outputs[OUTPUT_GRAD], i, 0.0);
 }
 
-static void run_one_by_one(const struct loss_plan *plan, size_t first, size_t n,
-			   struct partial *partial, one_element_fn *one)
+/* The next loss, by_row: a row's is the sum of its elements' in their order, over their number.
+ * What is left out has added nothing. */
+static void add_to_row(struct chunk *chunk, double loss, struct partial *partial)
 {
-	for (size_t i = first; i < first + n; i++)
-		if (is_left_out(plan, i))
-			put_nothing(plan, i);
-		else
-			plan_put_loss(plan, i, one(plan, i), partial);
+	size_t classes = chunk->plan->classes;
+	sum_add(&chunk->losses, loss);
+	if (++chunk->c < classes)
+		return;
+	plan_put_loss(chunk->plan, chunk->r, sum_value(&chunk->losses) / (double)classes, partial);
+	chunk->r++;
+	chunk->c = 0;
+	chunk->losses = sum_from(0.0);
+}
+
+/* Element i of the input by itself. */
+static void run_one(struct chunk *chunk, size_t i, struct partial *partial)
+{
+	const struct loss_plan *plan = chunk->plan;
+	bool left_out = is_left_out(plan, i);
+	if (left_out)
+		put_nothing(plan, i);
+	double loss = left_out ? 0.0 : chunk->of->one(plan, i);
+	if (chunk->of->by_row)
+		add_to_row(chunk, loss, partial);
+	else if (!left_out)
+		plan_put_loss(plan, i, loss, partial);
+}
+
+/* What n elements from the chunk's element `at` on add, which are in `added`. */
+static void add_all(struct chunk *chunk, size_t at, size_t n, struct partial *partial)
+{
+	for (size_t i = at; chunk->of->by_row && i < at + n; i++)
+		add_to_row(chunk, chunk->added[i], partial);
+	if (!chunk->of->by_row && n == 1)
+		exact_feed_add(&partial->loss, chunk->plan->kernels, chunk->added[at]);
+	else if (!chunk->of->by_row)
+		exact_feed_add_all(&partial->loss.sum, chunk->plan->kernels, chunk->added + at, n);
 }
 
 /* n results to elements from i on of an output, unless they are there already, or the kernel has
@@ -311,6 +357,9 @@ static struct elements group_of(const struct elements *all, size_t at, size_t n)
 		.scale_low = all->scale_low,
 		.alpha = all->alpha,
 		.gamma = all->gamma,
+		.own = advance(all->own, at),
+		.parameter = all->parameter,
+		.full = all->full,
 		.loss = all->loss ? (unsigned char *)all->loss + bytes : NULL,
 		.grad = all->grad ? (unsigned char *)all->grad + bytes : NULL,
 		.added = all->added + at,
@@ -323,7 +372,7 @@ static struct elements group_of(const struct elements *all, size_t at, size_t n)
 
 /* One element a lane, from the chunk's element `at` on: what is not regular is evaluated on its
  * own. */
-static void run_group(const struct chunk *chunk, const struct elements *all, size_t at,
+static void run_group(struct chunk *chunk, const struct elements *all, size_t at,
 		      struct partial *partial)
 {
 	size_t n = chunk->n - at < LANES ? chunk->n - at : LANES;
@@ -332,10 +381,9 @@ static void run_group(const struct chunk *chunk, const struct elements *all, siz
 	put_results(chunk, &group, at, n);
 	for (size_t lane = 0; lane < n; lane++)
 		if (elements_regular(&group, lane))
-			exact_feed_add(&partial->loss, chunk->plan->kernels, group.added[lane]);
+			add_all(chunk, at + lane, 1, partial);
 		else
-			run_one_by_one(chunk->plan, chunk->first + at + lane, 1, partial,
-				       chunk->of->one);
+			run_one(chunk, chunk->first + at + lane, partial);
 }
 
 /*
@@ -349,8 +397,7 @@ static void run_chunk(struct chunk *chunk, struct partial *partial)
 		chunk->plan->kernels->elements[chunk->of->kernel](&elements);
 		if (all_regular(&elements)) {
 			put_results(chunk, &elements, 0, chunk->n);
-			exact_feed_add_all(&partial->loss.sum, chunk->plan->kernels, chunk->added,
-					   chunk->n);
+			add_all(chunk, 0, chunk->n, partial);
 			return;
 		}
 	}
@@ -378,21 +425,39 @@ static size_t chunk_size(size_t left)
 	return most < LANES ? most : most / LANES * LANES;
 }
 
-static void run_chunks(const struct loss_plan *plan, size_t first, size_t n,
-		       struct partial *partial, const struct element_loss *loss)
+/* Whether to go on once so many elements are done: a row, by_row, may have many millions. */
+static bool goes_on(const struct loss_plan *plan, size_t done, size_t n)
 {
-	struct chunk chunk; /* its buffers stay as they are */
+	return done < n && (done % CANCEL_CLASSES != 0 || !plan_is_cancelled(plan));
+}
+
+static void run_chunks(struct chunk *chunk, size_t first, size_t n, struct partial *partial)
+{
+	for (size_t done = 0; goes_on(chunk->plan, done, n); done += chunk->n) {
+		chunk->first = first + done;
+		chunk->n = chunk_size(n - done);
+		run_chunk(chunk, partial);
+		for (size_t i = 0; chunk->masked && i < chunk->n; i++)
+			if (chunk->kept[i] == 0.0)
+				put_nothing(chunk->plan, chunk->first + i);
+	}
+}
+
+/* ---------------------------------------------------------------- what is said of elements */
+
+void element_sum_weights(const struct loss_plan *plan, struct exact_sum *sum)
+{
+	struct chunk chunk;
 	chunk.plan = plan;
-	chunk.wide = plan->tensors[LOSS_ROLE_INPUT].dtype == LOSS_F64;
-	chunk.masked = plan->present[LOSS_ROLE_MASK];
-	chunk.of = loss;
-	for (size_t done = 0; done < n; done += chunk.n) {
-		chunk.first = first + done;
-		chunk.n = chunk_size(n - done);
-		run_chunk(&chunk, partial);
-		for (size_t i = 0; chunk.masked && i < chunk.n; i++)
-			if (chunk.kept[i] == 0.0)
-				put_nothing(plan, chunk.first + i);
+	chunk.masked = true; /* its buffers hold everything */
+	for (size_t i = 0; i < plan->rows; i += chunk.n) {
+		chunk.first = i;
+		chunk.n = chunk_size(plan->rows - i);
+		doubles(&chunk, LOSS_ROLE_WEIGHT, chunk.weight);
+		if (doubles(&chunk, LOSS_ROLE_MASK, chunk.kept))
+			for (size_t k = 0; k < chunk.n; k++)
+				chunk.weight[k] = chunk.kept[k] != 0.0 ? chunk.weight[k] : 0.0;
+		exact_feed_add_all(sum, plan->kernels, chunk.weight, chunk.n);
 	}
 }
 
@@ -412,10 +477,20 @@ static void predict(const struct loss_plan *plan, size_t i, const struct element
 void element_rows(const struct loss_plan *plan, size_t first, size_t n, struct partial *partial,
 		  const struct element_loss *loss)
 {
+	struct chunk chunk; /* its buffers stay as they are */
+	size_t classes = loss->by_row ? plan->classes : 1;
+	chunk.plan = plan;
+	chunk.wide = plan->tensors[LOSS_ROLE_INPUT].dtype == LOSS_F64;
+	chunk.masked = plan->present[LOSS_ROLE_MASK];
+	chunk.of = loss;
+	chunk.r = first;
+	chunk.c = 0;
+	chunk.losses = sum_from(0.0);
 	if (loss->kernel < N_ELEMENT_KERNELS && kernels_take(plan))
-		run_chunks(plan, first, n, partial, loss);
+		run_chunks(&chunk, first * classes, n * classes, partial);
 	else
-		run_one_by_one(plan, first, n, partial, loss->one);
+		for (size_t i = 0; goes_on(plan, i, n * classes); i++)
+			run_one(&chunk, first * classes + i, partial);
 	if (!plan->wanted[OUTPUT_ACCURACY] && !plan->wanted[OUTPUT_ECE])
 		return;
 	for (size_t i = first; i < first + n; i++)

@@ -14,10 +14,14 @@ typedef double one_element_fn(const struct loss_plan *plan, size_t i);
 struct element_loss {
 	enum element_kernel kernel; /* N_ELEMENT_KERNELS: none takes its arguments */
 	one_element_fn *one;        /* what the kernel means */
+	double parameter;           /* the kernel's: vector/elements.h */
 	/* Of losses with the outputs accuracy and ece: the probability of the positive outcome,
 	 * which is the more likely one where the input is above `even`. */
 	double (*positive)(double x);
 	double even;
+	/* Of a loss over classes, which are the last axis: its rows' losses are the means of their
+	 * elements'. The mask, grad_output and totals are then of rows. */
+	bool by_row;
 };
 
 /*
@@ -27,6 +31,15 @@ struct element_loss {
  */
 void element_rows(const struct loss_plan *plan, size_t first, size_t n, struct partial *partial,
 		  const struct element_loss *loss);
+
+/* Writes the gradient of element i, but for the scale that all have, where gradients are wanted. */
+void element_put_grad(const struct loss_plan *plan, size_t i, double grad);
+
+/* Where element i finds its own in a tensor that broadcasts to the input's shape. */
+size_t element_place(const struct loss_plan *plan, loss_role role, size_t i);
+
+/* Adds up the weights of the elements that count, exactly. */
+void element_sum_weights(const struct loss_plan *plan, struct exact_sum *sum);
 
 /* The factor of element i in the tensor of that role, which broadcasts to the input's shape; 1
  * where there is none. */

@@ -15,5 +15,15 @@ loss_rows_fn kl_div_rows;
 loss_rows_fn sigmoid_focal_loss_rows;
 loss_rows_fn policy_gradient_rows;
 loss_rows_fn divergence_rows;
+loss_rows_fn mse_loss_rows;
+loss_rows_fn l1_loss_rows;
+loss_rows_fn smooth_l1_loss_rows;
+loss_rows_fn huber_loss_rows;
+loss_rows_fn poisson_nll_loss_rows;
+loss_rows_fn gaussian_nll_loss_rows;
+loss_rows_fn quantile_loss_rows;
+loss_rows_fn multi_margin_loss_rows;
+loss_rows_fn multilabel_soft_margin_loss_rows;
+loss_rows_fn brier_score_rows;
 
 #endif

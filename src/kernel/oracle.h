@@ -197,5 +197,59 @@ struct oracle_divergence {
 	long double *grad, *largest;
 };
 void oracle_divergence(struct oracle_divergence *divergence);
+/* multilabel_soft_margin_loss of a row of n elements; its gradients are oracle_bce_grad's, over n.
+ */
+long double oracle_multilabel_loss(const struct oracle_element *elements, size_t n);
+
+/* multi_margin_loss of a row, y its class; and the gradient, n of them. */
+struct oracle_margin {
+	size_t y;
+	int p; /* 1 or 2 */
+	long double margin, weight, scale;
+};
+long double oracle_margin_loss(const struct oracle_row *row, const struct oracle_margin *target);
+void oracle_margin_grad(const struct oracle_row *row, const struct oracle_margin *target,
+			long double *grad);
+
+/* brier_score of a row; and the gradient, n of them, with the magnitudes of their largest terms. */
+long double oracle_brier_loss(const struct oracle_row *row, const struct oracle_softmax *softmax,
+			      size_t y);
+void oracle_brier_grad(const struct oracle_row *row, const struct oracle_softmax *softmax, size_t y,
+		       long double scale, long double *grad, long double *largest);
+
+/* Losses of numbers, x a prediction; pos_weight is never read, and weight only where the loss has
+ * one. Where a loss or gradient is a sum, `largest` is the magnitude of its largest term. */
+long double oracle_mse_loss(const struct oracle_element *element);
+long double oracle_mse_grad(const struct oracle_element *element);
+long double oracle_l1_loss(const struct oracle_element *element);
+long double oracle_l1_grad(const struct oracle_element *element);
+long double oracle_smooth_l1_loss(const struct oracle_element *element, long double beta,
+				  long double *largest);
+long double oracle_smooth_l1_grad(const struct oracle_element *element, long double beta);
+long double oracle_huber_loss(const struct oracle_element *element, long double delta,
+			      long double *largest);
+long double oracle_huber_grad(const struct oracle_element *element, long double delta);
+long double oracle_quantile_loss(const struct oracle_element *element, long double q);
+long double oracle_quantile_grad(const struct oracle_element *element, long double q);
+
+/* Arguments of poisson_nll_loss. */
+struct oracle_poisson {
+	bool log_input, full;
+	long double eps;
+};
+long double oracle_poisson_loss(const struct oracle_element *element,
+				const struct oracle_poisson *poisson, long double *largest);
+long double oracle_poisson_grad(const struct oracle_element *element,
+				const struct oracle_poisson *poisson, long double *largest);
+
+/* What gaussian_nll_loss has beside an element. */
+struct oracle_gaussian {
+	long double var, eps;
+	bool full;
+};
+long double oracle_gaussian_loss(const struct oracle_element *element,
+				 const struct oracle_gaussian *gaussian, long double *largest);
+long double oracle_gaussian_grad(const struct oracle_element *element,
+				 const struct oracle_gaussian *gaussian);
 
 #endif

@@ -31,6 +31,8 @@ typedef enum loss_extent {
 	LOSS_EXTENT_QUANTILES,      /* (LOSS_N_QUANTILES) */
 	LOSS_EXTENT_LISTED,         /* that of the loss's class indices with an extra axis, where
 				       they are given; else the input's */
+	/* As LOSS_EXTENT_BROADCAST, or the input's without its last axis: one for all of that. */
+	LOSS_EXTENT_BROADCAST_ROWS,
 } loss_extent;
 
 /* What the elements of a tensor are: bits, for targets may be one of two. */
@@ -70,6 +72,7 @@ struct loss_range {
 	double min, max;
 	bool min_excluded, max_excluded;
 	bool zero_excluded;
+	bool nan_allowed; /* else NaN is in none that has bounds */
 };
 
 struct loss_tensor_info {

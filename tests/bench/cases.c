@@ -2,6 +2,7 @@
 
 #define LARGE .rank = 2, .shape = {1024, 128256}
 #define MIDDLE .rank = 2, .shape = {1024, 32064}
+#define TEACHER .rank = 2, .shape = {256, 128256}, .teacher = true
 #define SMALL .rank = 2, .shape = {8, 10}, .cached = true
 
 /* Of a second thread on a small call: 1, less what rounds can tell apart. */
@@ -67,12 +68,18 @@ const struct bench_case bench_cases[] = {
 	{"K10", REFERENCE_ROOFLINE, "F64", MIDDLE, .grad = true, .warm = true, .bar = 0.45},
 	{"K12", REFERENCE_CROSS_ENTROPY, "F32", MIDDLE, .grad = true, .warm = true, .bar = 0.95},
 	{"K12", REFERENCE_CROSS_ENTROPY, "F32", .rank = 2, .shape = {4096, 1000}, .grad = true, .warm = true, .bar = 0.95},
+	{"K11", REFERENCE_ROOFLINE, "F32", TEACHER, .bar = 0.5},
+	{"K11", REFERENCE_ROOFLINE, "F32", TEACHER, .grad = true, .warm = true, .bar = 0.5},
+	{"K11", REFERENCE_PYTORCH, "F32", TEACHER, .bar = 8.0},
+	{"K11", REFERENCE_PYTORCH, "F32", TEACHER, .grad = true, .bar = 8.0},
 	{"K13", REFERENCE_NO_SUMS, "F32", LARGE, .bar = 0.95},
 	{"K13", REFERENCE_NO_SUMS, "F32", .rank = 2, .shape = {4096, 1000}, .bar = 0.95},
 	{"K13", REFERENCE_NO_SUMS, "F32", .rank = 2, .shape = {65536, 10}, .bar = 0.95},
 	{"K13", REFERENCE_NO_SUMS, "F32", .rank = 4, .shape = {8, 21, 512, 512}, .bar = 0.95},
 	{"K13", REFERENCE_NO_SUMS, "F32", SMALL, .bar = 0.95},
 	{"K13", REFERENCE_NO_SUMS, "F32", SMALL, .grad = true, .bar = 0.95},
+	{"P1", REFERENCE_LIBRARY, "F32", .rank = 2, .shape = {1024, 32000}, .python = true, .bar = 0.95},
+	{"P1", REFERENCE_PYTORCH, "F32", SMALL, .python = true, .bar = 1.0},
 	{"J1", REFERENCE_SIMDJSON, "F32", .rank = 2, .shape = {4096, 1000}, .bar = 1.0},
 	{"J2", REFERENCE_TENSOR_BYTES, "F32", .rank = 2, .shape = {4096, 1000}, .bar = 1.5, .at_most = true},
 	{"J3", REFERENCE_SNPRINTF, "F32", .rank = 2, .shape = {4096, 1000}, .grad = true, .bar = 8.0},

@@ -12,6 +12,7 @@ enum reference {
 	REFERENCE_ONE_THREAD,
 	REFERENCE_NO_SUMS,       /* the same call, whose rows are not added up */
 	REFERENCE_CROSS_ENTROPY, /* our own, of the same logits and targets */
+	REFERENCE_LIBRARY,       /* our own, from C: of the Python package */
 	REFERENCE_PLAIN_CALL,    /* our own: sweep.c */
 	/* Of JSON, which json.c measures: */
 	REFERENCE_SIMDJSON,
@@ -55,9 +56,11 @@ struct bench_case {
 	int rank;
 	size_t shape[4]; /* classes on axis 1 */
 	bool grad;
+	bool teacher; /* divergence from one, whose logits are as many */
 	bool json;    /* of a whole server: the request's body; else safetensors */
 	bool warm;    /* only the run of a plan, over results already written once */
 	bool cached;  /* the same data each call */
+	bool python;  /* by the Python package, of arrays of NumPy */
 	double bar;   /* of ours over the reference's speed, */
 	bool at_most; /* or of ours over the reference itself, which may not be more than that */
 	const struct bench_load *load; /* or NULL */

@@ -26,7 +26,7 @@
 
 #define ROUNDS 9
 #define SWEEP_ROUNDS 5
-#define MAX_CASES 64
+#define MAX_CASES 80
 #define SUMMARY_ROWS 16
 
 static long number_of(const char *variable, long otherwise, long largest)
@@ -108,10 +108,14 @@ static void start_peers(struct bench *bench)
 	setenv("PYTHONDONTWRITEBYTECODE", "1", 1);
 	find_python(bench);
 	start_pytorch(bench);
+	char package[512];
+	snprintf(package, sizeof package, "%s/python", bench->folder);
+	peer_start(&bench->package, "the Python package",
+		   (const char *[]){bench->python, "tests/bench/package.py", package, NULL});
 	peer_start(&bench->onednn, "oneDNN", (const char *[]){onednn, NULL});
 	peer_start(&bench->simdjson, "simdjson", (const char *[]){simdjson, body, NULL});
-	printf("peers: %s; %s; %s\n", bench->pytorch.about, bench->onednn.about,
-	       bench->simdjson.about);
+	printf("peers: %s; %s; %s; %s\n", bench->pytorch.about, bench->onednn.about,
+	       bench->simdjson.about, bench->package.about);
 }
 
 /* As many connections as the system lets this program, and servers that it starts, have. */
@@ -191,6 +195,7 @@ int main(int argc, char **argv)
 		n += sweep(&bench, measured + n);
 	peer_stop(&bench.pytorch);
 	peer_stop(&bench.pytorch_as_it_is);
+	peer_stop(&bench.package);
 	peer_stop(&bench.onednn);
 	peer_stop(&bench.simdjson);
 	return write_json(argv[1], measured, n) ? 0 : 1;

@@ -17,8 +17,8 @@
 struct rounds {
 	size_t n;
 	double ours[MAX_ROUNDS];
-	struct ways reference; /* but of the roofline, which is made of two */
-	struct roofline roofline;
+	struct ways reference;             /* but of the roofline, which is made of two */
+	struct roofline roofline, teacher; /* teacher: of logits that are read alone */
 	/* Beside them, for the note; what of it is measured is the reference's business. */
 	double fresh[MAX_ROUNDS], as_it_is[MAX_ROUNDS];
 	struct ways swept, swept_alone;
@@ -83,6 +83,21 @@ static bool add_policy(struct ours_case *ours)
 	return values;
 }
 
+/* The pool's first logits, a little off. False where there is no memory for them. */
+static bool add_teacher(struct ours_case *ours, const struct pool *pool, bool grad)
+{
+	struct loss_tensor teacher = ours->tensors[LOSS_ROLE_INPUT];
+	const float *logits = pool->logits;
+	float *values = malloc(teacher.count * sizeof *values);
+	for (size_t i = 0; values && i < teacher.count; i++)
+		values[i] = logits[i] + (float)(i % 7) * 0.125f;
+	teacher.data = values;
+	ours->tensors[LOSS_ROLE_OWN_1] = teacher;
+	ours->tensors[LOSS_ROLE_TARGETS].count = 0;
+	ours->call = grad ? &ours_divergence_backward : &ours_divergence;
+	return values;
+}
+
 /* ---------------------------------------------------------------- one round of each reference */
 
 static struct roofline_case limits_of(struct run *run)
@@ -102,6 +117,9 @@ static void round_roofline(struct run *run, size_t round)
 {
 	struct roofline_case limits = limits_of(run);
 	roofline_round(&limits, &run->rounds.roofline, round);
+	limits.grad = false;
+	if (run->what->teacher)
+		roofline_round(&limits, &run->rounds.teacher, round);
 }
 
 static double ask(const struct run *run, struct peer *peer, const char *what, int threads)
@@ -124,7 +142,9 @@ static void record_pytorch(struct run *run, size_t round, const char *what, int 
 /* A small call may be better off without a team of threads. */
 static void round_pytorch(struct run *run, size_t round)
 {
-	const char *what = run->what->grad ? "backward" : "forward";
+	static const char *const words[2][2] = {{"forward", "backward"},
+						{"divergence", "divergence_backward"}};
+	const char *what = words[run->what->teacher][run->what->grad];
 	const int threads = run->ours.threads;
 	record_pytorch(run, round, what, threads);
 	if (run->what->cached && threads > 1)
@@ -169,6 +189,12 @@ static void round_no_sums(struct run *run, size_t round)
 	       ours_call_seconds(&other, TIMED_SECONDS));
 }
 
+static void round_library(struct run *run, size_t round)
+{
+	record(run, (struct way){.name = "libloss"}, round,
+	       ours_call_seconds(&run->ours, TIMED_SECONDS));
+}
+
 static void round_cross_entropy(struct run *run, size_t round)
 {
 	struct ours_case other = run->ours;
@@ -183,8 +209,20 @@ static bool writes_much(const struct bench_case *what)
 	return what->grad && !what->cached;
 }
 
+/* As of PyTorch, a small call may be better off without a team of threads. */
+static double round_package(struct run *run)
+{
+	struct peer *package = &run->bench->package;
+	double seconds = ask(run, package, "forward", run->ours.threads);
+	if (run->what->cached && run->ours.threads > 1)
+		seconds = fmin(seconds, ask(run, package, "forward", 1));
+	return seconds;
+}
+
 static double round_ours(struct run *run, size_t round)
 {
+	if (run->what->python)
+		return round_package(run);
 	if (writes_much(run->what)) {
 		struct ours_case fresh = run->ours;
 		fresh.budget = NULL;
@@ -298,6 +336,11 @@ static void note_no_sums(const struct run *run, struct measured *measured)
 	     (measured->ours - measured->reference) * 1e6);
 }
 
+static void note_library(const struct run *run, struct measured *measured)
+{
+	note(measured, "%s; the same call from C", run->bench->package.about);
+}
+
 static void note_cross_entropy(const struct run *run, struct measured *measured)
 {
 	(void)run;
@@ -313,6 +356,7 @@ static const struct {
 	[REFERENCE_ONEDNN] = {round_onednn, note_onednn},
 	[REFERENCE_ONE_THREAD] = {round_one_thread, note_one_thread},
 	[REFERENCE_NO_SUMS] = {round_no_sums, note_no_sums},
+	[REFERENCE_LIBRARY] = {round_library, note_library},
 	[REFERENCE_CROSS_ENTROPY] = {round_cross_entropy, note_cross_entropy},
 };
 
@@ -321,11 +365,21 @@ static const struct {
 static void name_case(const struct loss_tensor *logits, struct measured *measured)
 {
 	const struct bench_case *what = measured->what;
-	int n = snprintf(measured->name, sizeof measured->name, "%s, %s, ",
+	int n = snprintf(measured->name, sizeof measured->name, "%s%s, %s, ",
+			 what->python ? "Python, " : "",
 			 what->grad ? "forward + gradient" : "forward", what->dtype);
+	if (what->teacher)
+		n += snprintf(measured->name + n, sizeof measured->name - (size_t)n, "two × ");
 	for (int axis = 0; axis < logits->rank && n > 0; axis++)
 		n += snprintf(measured->name + n, sizeof measured->name - (size_t)n, "%s%zu",
 			      axis ? "×" : "", logits->shape[axis]);
+}
+
+/* What the second tensor adds to the roofline. */
+static double teacher_limit(const struct run *run)
+{
+	const struct rounds *rounds = &run->rounds;
+	return run->what->teacher ? roofline_limit(&rounds->teacher, rounds->n) : 0.0;
 }
 
 static void measure_rounds(struct run *run, struct measured *measured)
@@ -338,7 +392,8 @@ static void measure_rounds(struct run *run, struct measured *measured)
 	}
 	measured->ours = median(rounds->ours, rounds->n);
 	if (reference == REFERENCE_ROOFLINE)
-		measured->reference = roofline_limit(&rounds->roofline, rounds->n);
+		measured->reference =
+			roofline_limit(&rounds->roofline, rounds->n) + teacher_limit(run);
 	else
 		ways_best(&rounds->reference, rounds->n, &measured->reference);
 	measured->ratio = measured->reference / measured->ours;
@@ -387,7 +442,9 @@ void measure(struct bench *bench, const struct bench_case *what, struct measured
 		.isa = bench->isa,
 		.threads = what->reference == REFERENCE_ONE_THREAD ? 2 : bench->threads,
 	};
-	if (what->reference == REFERENCE_CROSS_ENTROPY && !add_policy(&run.ours))
+	bool policy = what->reference == REFERENCE_CROSS_ENTROPY;
+	if ((policy && !add_policy(&run.ours)) ||
+	    (what->teacher && !add_teacher(&run.ours, &run.pool, what->grad)))
 		note(measured, "there is not enough memory");
 	else
 		measure_rounds(&run, measured);

@@ -18,6 +18,7 @@ struct bench {
 	struct peer pytorch; /* whose C library keeps freed memory, as a service's does */
 	struct peer pytorch_as_it_is;
 	struct peer onednn, simdjson;
+	struct peer package; /* the Python package */
 };
 
 struct measured {

@@ -17,6 +17,9 @@ static void check(loss_status status, const struct loss_error *err)
 
 const struct ours_call ours_forward = {.loss = "cross_entropy", .outputs = {"loss"}};
 const struct ours_call ours_backward = {.loss = "cross_entropy", .outputs = {"loss", "grad"}};
+const struct ours_call ours_divergence = {.loss = "divergence", .outputs = {"loss"}};
+const struct ours_call ours_divergence_backward = {.loss = "divergence",
+						   .outputs = {"loss", "grad"}};
 const struct ours_call ours_policy = {.loss = "policy_gradient", .outputs = {"loss", "grad"}};
 
 static void set_tensors(struct ours_case *what, struct loss_problem *problem)

@@ -13,7 +13,8 @@ struct ours_call {
 };
 
 extern const struct ours_call ours_forward, ours_backward; /* of cross_entropy */
-extern const struct ours_call ours_policy;                 /* policy_gradient, with its gradient */
+extern const struct ours_call ours_divergence, ours_divergence_backward;
+extern const struct ours_call ours_policy; /* policy_gradient, with its gradient */
 
 struct ours_case {
 	const struct ours_call *call;

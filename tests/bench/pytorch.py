@@ -1,6 +1,6 @@
 """PyTorch, timed for tests/bench/peer.h: questions on standard input, seconds on standard output.
 
-    forward|backward|log_softmax|onednn_softmax ROWS CLASSES THREADS    of random logits, F32
+    forward|backward|divergence|divergence_backward|log_softmax|onednn_softmax ROWS CLASSES THREADS    of random logits, F32
     tensors DTYPE DIMENSION...           reads those of sweep_tensors.h from the file that is this program's argument
     sweep THREADS SECONDS LOSS [VARIANT] [grad]       pytorch_losses.py's, of those tensors, repeated for so long
 """
@@ -39,6 +39,8 @@ def make_call(torch, what, rows, classes):
     if what == "onednn_softmax":  # there is no log_softmax of such tensors
         foreign = logits.to_mkldnn()
         return lambda: torch.softmax(foreign, 1)
+    if what.startswith("divergence"):
+        return make_divergence(torch, logits, what == "divergence_backward")
     logits.requires_grad_()
 
     def backward():
@@ -46,6 +48,23 @@ def make_call(torch, what, rows, classes):
         cross_entropy(logits, targets).backward()
 
     return backward
+
+
+def make_divergence(torch, logits, grad):
+    """As one writes it: the teacher needs no gradient."""
+    f = torch.nn.functional
+    teacher = logits + 0.3 * torch.randn(*logits.shape)
+
+    def forward():
+        log_q, log_p = f.log_softmax(logits, 1), f.log_softmax(teacher, 1)
+        return f.kl_div(log_q, log_p, reduction="batchmean", log_target=True)
+
+    def backward():
+        logits.grad = None
+        forward().backward()
+
+    logits.requires_grad_(grad)
+    return backward if grad else forward
 
 
 class Peer:

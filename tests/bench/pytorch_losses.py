@@ -67,6 +67,12 @@ def focal(torch, t):
     return ((ALPHA * t.t + (1 - ALPHA) * (1 - t.t)) * loss).mean()
 
 
+def brier(torch, t):
+    p = torch.softmax(t.x, 1)
+    hit = p.gather(1, t.y.unsqueeze(1)).squeeze(1)
+    return (p.square().sum(1) - 2 * hit + 1).mean()
+
+
 def losses(torch):
     f = torch.nn.functional
     return {
@@ -88,6 +94,15 @@ def losses(torch):
         "binary_cross_entropy_with_logits": lambda t: f.binary_cross_entropy_with_logits(t.x, t.t),
         "binary_cross_entropy": lambda t: f.binary_cross_entropy(t.p, t.t),
         "sigmoid_focal_loss": lambda t: focal(torch, t),
+        "mse_loss": lambda t: f.mse_loss(t.x, t.t),
+        "l1_loss": lambda t: f.l1_loss(t.x, t.t),
+        "smooth_l1_loss": lambda t: f.smooth_l1_loss(t.x, t.t),
+        "huber_loss": lambda t: f.huber_loss(t.x, t.t),
+        "poisson_nll_loss": lambda t: f.poisson_nll_loss(t.x, t.t),
+        "gaussian_nll_loss": lambda t: f.gaussian_nll_loss(t.x, t.t, t.p),
+        "quantile_loss": lambda t: torch.maximum(0.5 * (t.t - t.x), -0.5 * (t.t - t.x)).mean(),
+        "multilabel_soft_margin_loss": lambda t: f.multilabel_soft_margin_loss(t.x, t.t),
+        "brier_score": lambda t: brier(torch, t),
     }
 
 

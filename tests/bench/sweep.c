@@ -11,7 +11,7 @@
 #include "sweep_tensors.h"
 #include "timing.h"
 
-#define TRIALS 32               /* at most, of one type and shape */
+#define TRIALS 64               /* at most, of one type and shape */
 #define TRIAL_SECONDS 0.005     /* of a round: there are thousands */
 #define PAUSE_MICROSECONDS 3000 /* until the other's threads have stopped looking for work */
 #define NEAR 1.2                /* a ratio below is measured again */

@@ -17,7 +17,7 @@ struct sweep_result {
 };
 
 /* Measures and prints all; the number of rows that it has filled. */
-#define SWEEP_ROWS 1024
+#define SWEEP_ROWS 2048
 size_t sweep(struct bench *bench, struct measured *rows);
 
 /* Fills the rows that sum up n results, prints them and what else there is to say; their number. */

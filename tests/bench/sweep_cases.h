@@ -11,6 +11,7 @@ struct sweep_case {
 	struct ours_call call;
 	enum sweep_targets targets;
 	bool weight, grad_output;
+	bool var;              /* what is expected of elements, numbers above 0, stands beside */
 	bool of_probabilities; /* the input is */
 	double bar_of_plain;   /* or 0; its time over that of cross_entropy plain, at most */
 };

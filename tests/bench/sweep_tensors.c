@@ -68,6 +68,8 @@ void sweep_tensors_of(const struct sweep_tensors *tensors, const struct sweep_ca
 			all[what->targets == PROBABILITIES ? SWEEP_PROBABILITIES : SWEEP_TARGETS];
 	if (what->weight)
 		by_role[LOSS_ROLE_WEIGHT] = all[SWEEP_WEIGHT];
+	if (what->var)
+		by_role[LOSS_ROLE_OWN_1] = all[SWEEP_INPUT];
 	if (what->grad_output)
 		by_role[LOSS_ROLE_GRAD_OUTPUT] = all[SWEEP_PROBABILITIES];
 }

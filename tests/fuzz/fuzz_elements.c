@@ -1,5 +1,5 @@
-/* The element-wise losses: binary cross entropy of logits and of probabilities, kl_div, focal loss.
- */
+/* The element-wise losses: binary cross entropy of logits and of probabilities, kl_div, focal loss,
+ * and losses of numbers. */
 #include "fuzz.h"
 
 #include <string.h>
@@ -59,6 +59,63 @@ static struct judged judge_focal(const struct fuzz_batch *batch, const struct or
 	return judged;
 }
 
+/* Losses of numbers, by their defaults. */
+static struct judged judge_mse(const struct fuzz_batch *batch, const struct oracle_element *e)
+{
+	(void)batch;
+	struct judged judged = {.loss = oracle_mse_loss(e), .grad = oracle_mse_grad(e)};
+	judged.loss_scale = judged.loss;
+	judged.grad_scale = judged.grad;
+	return judged;
+}
+
+static struct judged judge_l1(const struct fuzz_batch *batch, const struct oracle_element *e)
+{
+	(void)batch;
+	struct judged judged = {.loss = oracle_l1_loss(e), .grad = oracle_l1_grad(e)};
+	judged.loss_scale = judged.loss;
+	judged.grad_scale = judged.grad;
+	return judged;
+}
+
+static struct judged judge_smooth_l1(const struct fuzz_batch *batch, const struct oracle_element *e)
+{
+	(void)batch;
+	struct judged judged = {.grad = oracle_smooth_l1_grad(e, 1)};
+	judged.loss = oracle_smooth_l1_loss(e, 1, &judged.loss_scale);
+	judged.grad_scale = judged.grad;
+	return judged;
+}
+
+static struct judged judge_huber(const struct fuzz_batch *batch, const struct oracle_element *e)
+{
+	(void)batch;
+	struct judged judged = {.grad = oracle_huber_grad(e, 1)};
+	judged.loss = oracle_huber_loss(e, 1, &judged.loss_scale);
+	judged.grad_scale = judged.grad;
+	return judged;
+}
+
+static struct judged judge_quantile(const struct fuzz_batch *batch, const struct oracle_element *e)
+{
+	(void)batch;
+	struct judged judged = {.loss = oracle_quantile_loss(e, 0.5L),
+				.grad = oracle_quantile_grad(e, 0.5L)};
+	judged.loss_scale = judged.loss;
+	judged.grad_scale = judged.grad;
+	return judged;
+}
+
+static struct judged judge_poisson(const struct fuzz_batch *batch, const struct oracle_element *e)
+{
+	(void)batch;
+	struct oracle_poisson poisson = {.log_input = true};
+	struct judged judged;
+	judged.grad = oracle_poisson_grad(e, &poisson, &judged.grad_scale);
+	judged.loss = oracle_poisson_loss(e, &poisson, &judged.loss_scale);
+	return judged;
+}
+
 /* ---------------------------------------------------------------- drawing */
 
 static size_t elements(const struct fuzz_batch *batch)
@@ -113,6 +170,27 @@ static void draw_focal(struct fuzz_batch *batch)
 	batch->gamma = fuzz_chance(batch, 0.3) ? 2 : random_uniform(&batch->random, 0.1, 5);
 }
 
+/* Next to the predictions, some of them the same. */
+static void draw_numbers(struct fuzz_batch *batch)
+{
+	make_finite(batch, 0);
+	batch->t = fuzz_draw_uniform(batch, elements(batch), -2, 2);
+	for (size_t i = 0; i < elements(batch); i++)
+		if (fuzz_chance(batch, 0.6))
+			batch->t[i] = fuzz_rounded(batch->dtype, batch->t[i] + batch->x[i]);
+		else if (fuzz_chance(batch, 0.1))
+			batch->t[i] = batch->x[i];
+}
+
+/* Whose exponentials are numbers of the type. */
+static void draw_counts(struct fuzz_batch *batch)
+{
+	for (size_t i = 0; i < elements(batch); i++)
+		if (!(fabs(batch->x[i]) < 80))
+			batch->x[i] = 0;
+	draw_numbers(batch);
+}
+
 static const struct kind kinds[] = {
 	{"binary_cross_entropy_with_logits", "bce_with_logits loss", "bce_with_logits grad",
 	 "bce_with_logits loss, mean, sum", judge_logits, draw_binary_targets, true, true},
@@ -121,6 +199,16 @@ static const struct kind kinds[] = {
 	{"kl_div", "kl_div loss", "kl_div grad", NULL, judge_kl_div, draw_kl_div, false, false},
 	{"sigmoid_focal_loss", "sigmoid_focal_loss loss", "sigmoid_focal_loss grad",
 	 "sigmoid_focal_loss, mean, sum", judge_focal, draw_focal, false, false},
+	{"mse_loss", "mse_loss loss", "mse_loss grad", NULL, judge_mse, draw_numbers, false, false},
+	{"l1_loss", "l1_loss loss", "l1_loss grad", NULL, judge_l1, draw_numbers, false, false},
+	{"smooth_l1_loss", "smooth_l1_loss loss", "smooth_l1_loss grad", NULL, judge_smooth_l1,
+	 draw_numbers, false, false},
+	{"huber_loss", "huber_loss loss", "huber_loss grad", NULL, judge_huber, draw_numbers, false,
+	 false},
+	{"quantile_loss", "quantile_loss loss", "quantile_loss grad", NULL, judge_quantile,
+	 draw_numbers, false, false},
+	{"poisson_nll_loss", "poisson_nll_loss loss", "poisson_nll_loss grad", NULL, judge_poisson,
+	 draw_counts, false, false},
 };
 
 /* ---------------------------------------------------------------- judging */

@@ -37,6 +37,16 @@ check_policy() {
        /^gradient as in PyTorch True$/ { same = 1 } END { exit !(NR == 3 && told && loss && same) }' "$1"
 }
 
+# Whether a file holds what the forecasts come to.
+check_regression() {
+  diff "$1" - <<'EOF'
+nats 1.051045 of 4 hours
+degrees 0.625000
+quantile 0.1 loss 0.175000
+quantile 0.9 loss 0.100000
+EOF
+}
+
 count=0
 failed=0
 judge=check
@@ -63,6 +73,13 @@ run_go() ( # package
   [ -w "${HOME:-/nonexistent}" ] || export GOCACHE=$scratch/go
   cd "$examples/go" && go run "$1"
 )
+
+# The loss of two tokens, and gradients that add up to 0 for each of them.
+check_distillation() {
+  awk '$1 == "loss" && $2 > 0.1537 && $2 < 0.1538 && $4 == 1 && $6 == 2 { loss = 1 }
+       $1 == "grad" { sum = $3 + $4 + $5 + $6; if (sum < 4e-6 && sum > -4e-6) zero++ }
+       END { exit !(NR == 4 && loss && zero == 3) }' "$1"
+}
 
 run_c() { # name
   ${CC:-cc} -std=c17 -Wall -Wextra -o "$scratch/$1" "$examples/$1.c" -lcurl -lcjson && "$scratch/$1"
@@ -111,7 +128,7 @@ alone() { # name
   fi
 }
 
-echo 1..16
+echo 1..19
 if ! start_server; then
   echo "Bail out! $lossd did not become ready: $(tail -n 1 "$scratch/log" 2>/dev/null)"
   exit 1
@@ -134,6 +151,10 @@ judge=check_documents
 example 'Python, documents' 'command -v python3' python3 "$examples/documents.py"
 judge=check_policy
 example 'Python, policy_gradient' 'python3 -c "import torch"' python3 "$examples/policy_gradient.py"
+judge=check_distillation
+example 'Python, distillation' 'command -v python3' python3 "$examples/distillation.py"
+judge=check_regression
+example 'Python, regression' 'command -v python3' python3 "$examples/regression.py"
 alone shards
 alone quantisation
 exit $((failed > 0))

@@ -43,6 +43,7 @@ curl -so openapi.json|fetches generators, which make test-clients runs
 '
 
 # Blocks that are run: how they begin, the function that judges them, and what succeeds where all is there that it needs.
+# shellcheck disable=SC2016  # what is in it is for the shell that probes
 runs='
 curl http://127.0.0.1:8080/v1/losses/cross_entropy|curl_replies|command -v curl
 python3 -c '\''import numpy, safetensors|safetensors_replies|command -v curl && python3 -c "import numpy, safetensors"
@@ -57,6 +58,7 @@ make setup-run && make|library_replies|command -v cc && command -v c++ && comman
 build/lossd --listen|settings_result|true
 umask 077|keys_listed|true
 lossd --keys-file|keys_replies|command -v curl
+import numpy, lossd|python_losses|python3 -c "import sys, numpy; sys.exit(sys.version_info < (3, 9))" && test -e "${BUILD:-build}/python/lossd/functional.py" && ! grep -q fsanitize "${BUILD:-build}/flags"
 openssl req -x509|tls_replies|command -v openssl && command -v curl
 '
 
@@ -97,6 +99,12 @@ safetensors_replies() {
 
 tritonclient_replies() {
   paste "$(cat "$1")" && holds 5.909472
+}
+
+# In process and by a server: the same.
+python_losses() {
+  (cd "$folder" && PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$build/python python3 "$1") >"$scratch/out" 2>"$scratch/err" &&
+    [ "$(wc -l <"$scratch/out")" -eq 2 ] && [ "$(sort -u "$scratch/out" | wc -l)" -eq 1 ] && holds 6.009
 }
 
 node_replies() {

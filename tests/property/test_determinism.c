@@ -252,6 +252,11 @@ static void element_wise(void **state)
 		{"binary_cross_entropy", "probs", true},
 		{"kl_div", "log_probs", false},
 		{"sigmoid_focal_loss", "logits", false},
+		{"l1_loss", "predictions", false},
+		{"smooth_l1_loss", "predictions", false},
+		{"huber_loss", "predictions", false},
+		{"poisson_nll_loss", "predictions", false},
+		{"quantile_loss", "predictions", false},
 	};
 	struct random random = random_start(0xde8);
 	size_t sizes[3] = {700, 300, 1};

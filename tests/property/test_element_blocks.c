@@ -21,20 +21,45 @@ static const struct kind {
 	const char *loss, *input;
 	bool probabilities, logs, weight, pos_weight;
 	double gamma; /* -1: there is none */
+	bool var;
+	const char *argument; /* a number, but its default; NULL: none */
+	double value;
+	const char *flag; /* that is turned from its default; NULL: none */
 } kinds[] = {
-	{"binary_cross_entropy_with_logits", "logits", false, false, true, true, -1},
-	{"binary_cross_entropy", "probs", true, false, true, false, -1},
-	{"kl_div", "log_probs", false, false, false, false, -1},
-	{"kl_div", "log_probs", false, true, false, false, -1},
-	{"sigmoid_focal_loss", "logits", false, false, false, false, 2},
-	{"sigmoid_focal_loss", "logits", false, false, false, false, 1.5},
-	{"sigmoid_focal_loss", "logits", false, false, false, false, 100},
+	{.loss = "binary_cross_entropy_with_logits",
+	 .input = "logits",
+	 .weight = true,
+	 .pos_weight = true,
+	 .gamma = -1},
+	{.loss = "binary_cross_entropy",
+	 .input = "probs",
+	 .probabilities = true,
+	 .weight = true,
+	 .gamma = -1},
+	{.loss = "kl_div", .input = "log_probs", .gamma = -1},
+	{.loss = "kl_div", .input = "log_probs", .logs = true, .gamma = -1},
+	{.loss = "sigmoid_focal_loss", .input = "logits", .gamma = 2},
+	{.loss = "sigmoid_focal_loss", .input = "logits", .gamma = 1.5},
+	{.loss = "sigmoid_focal_loss", .input = "logits", .gamma = 100},
+#define NUMBERS(loss_, ...)                                                                        \
+	{                                                                                          \
+		.loss = loss_, .input = "predictions", .gamma = -1, __VA_ARGS__                    \
+	}
+	NUMBERS("mse_loss", .weight = true),
+	NUMBERS("l1_loss", .weight = true),
+	NUMBERS("smooth_l1_loss", .argument = "beta", .value = 2),
+	NUMBERS("smooth_l1_loss", .argument = "beta", .value = 0),
+	NUMBERS("huber_loss", .weight = true, .argument = "delta", .value = 1.5),
+	NUMBERS("poisson_nll_loss", .flag = "full"),
+	NUMBERS("poisson_nll_loss", .flag = "log_input"),
+	NUMBERS("gaussian_nll_loss", .var = true, .flag = "full"),
+	NUMBERS("quantile_loss", .argument = "quantile", .value = 0.9),
 };
 
 struct problem {
 	const struct kind *kind;
 	size_t n;
-	double *x, *t, *w, *q; /* w and q are NULL where the loss has none */
+	double *x, *t, *w, *q, *var; /* the last are NULL where the loss has none */
 	loss_dtype x_dtype, t_dtype;
 	const char *reduction;
 	size_t shift; /* elements by which the tensors' memory begins after an aligned place */
@@ -99,6 +124,8 @@ static struct problem draw_problem(struct eval *eval, struct random *random,
 		problem.w = draw(eval, random, &problem, draw_weight);
 	if (kind->pos_weight && random_chance(random, 0.5))
 		problem.q = draw(eval, random, &problem, draw_weight);
+	if (kind->var)
+		problem.var = draw(eval, random, &problem, draw_weight);
 	return problem;
 }
 
@@ -117,16 +144,26 @@ static struct loss_tensor tensor_of(struct eval *eval, const struct problem *pro
 	return tensor;
 }
 
+/* A boolean that is not its default. */
+static void turn(struct eval *eval, const char *name)
+{
+	int i = loss_find_argument(eval->info, name, strlen(name));
+	assert_true(i >= 0);
+	bool usual = strcmp(eval->info->arguments[i]->default_json, "true") == 0;
+	struct loss_value other = {.type = LOSS_VALUE_BOOLEAN, .boolean = !usual};
+	assert_int_equal(loss_problem_set_argument(eval->problem, (size_t)i, &other, &eval->error),
+			 LOSS_OK);
+}
+
 static void set(struct eval *eval, const struct problem *problem)
 {
 	static const char *const outputs[] = {"loss", "grad", NULL};
-	struct loss_value yes = {.type = LOSS_VALUE_BOOLEAN, .boolean = true};
 	if (problem->kind->logs)
-		for (size_t i = 0; i < eval->info->n_arguments; i++)
-			if (strcmp(eval->info->arguments[i]->name, "log_target") == 0)
-				assert_int_equal(loss_problem_set_argument(eval->problem, i, &yes,
-									   &eval->error),
-						 LOSS_OK);
+		turn(eval, "log_target");
+	if (problem->kind->flag)
+		turn(eval, problem->kind->flag);
+	if (problem->kind->argument)
+		eval_number(eval, problem->kind->argument, problem->kind->value);
 	if (problem->kind->gamma >= 0)
 		eval_number(eval, "gamma", problem->kind->gamma);
 	eval_string(eval, "reduction", problem->reduction);
@@ -145,6 +182,8 @@ static void run(struct eval *eval, const struct problem *problem, size_t first, 
 	if (problem->q)
 		eval_set(eval, "pos_weight",
 			 tensor_of(eval, problem, LOSS_F32, problem->q, first, n));
+	if (problem->var)
+		eval_set(eval, "var", tensor_of(eval, problem, LOSS_F32, problem->var, first, n));
 	set(eval, problem);
 	eval_run(eval, 1);
 }
@@ -375,6 +414,50 @@ static void factors_broadcast(void **state)
 		check_broadcast(&random, &kinds[i % 2], i % 3 == 0 ? LOSS_F64 : LOSS_F32);
 }
 
+/* Targets, and what is expected of them, for many elements at once. */
+static void check_broadcast_targets(struct random *random, const struct kind *kind,
+				    loss_dtype dtype)
+{
+	struct eval want, got;
+	size_t shape[MAX_RANK], n = 1;
+	int rank = 1 + (int)random_below(random, MAX_RANK);
+	for (int k = 0; k < rank; k++) {
+		shape[k] = 1 + random_below(random, k == 1 ? 70 : 6);
+		n *= shape[k];
+	}
+	eval_start(&got, kind->loss);
+	struct problem problem = draw_problem(&got, random, kind, n);
+	struct factor targets = draw_factor(&got, random, rank, shape);
+	struct factor var = draw_factor(&got, random, rank, shape);
+	if (kind->var && var.rank == rank - 1) /* that may be one for each row */
+		var = (struct factor){.rank = 0, .count = 1, .values = var.values};
+	problem.t = expanded(&got, &targets, rank, shape, n);
+	problem.var = kind->var ? expanded(&got, &var, rank, shape, n) : NULL;
+	problem.w = NULL;
+	run(&want, &problem, 0, n);
+	eval_set(&got, kind->input, eval_floats(&got, problem.x_dtype, rank, shape, problem.x));
+	eval_set(&got, "targets",
+		 eval_floats(&got, dtype, targets.rank, targets.shape, targets.values));
+	if (kind->var)
+		eval_set(&got, "var", eval_floats(&got, dtype, var.rank, var.shape, var.values));
+	set(&got, &problem);
+	eval_run(&got, 1);
+	expect_part(&want, &got, 0, n, "broadcast targets");
+	eval_end(&got);
+	eval_end(&want);
+}
+
+static void targets_of_numbers_broadcast(void **state)
+{
+	struct random random = random_start(0xb110);
+	(void)state;
+	for (size_t i = 0; i < random_cases(600); i++) {
+		const struct kind *kind = &kinds[i % COUNT(kinds)];
+		if (strcmp(kind->input, "predictions") == 0)
+			check_broadcast_targets(&random, kind, i % 3 == 0 ? LOSS_F64 : LOSS_F32);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -382,6 +465,7 @@ int main(void)
 		cmocka_unit_test(sums_hold_every_element_once),
 		cmocka_unit_test(types_do_not_matter),
 		cmocka_unit_test(factors_broadcast),
+		cmocka_unit_test(targets_of_numbers_broadcast),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -301,6 +301,12 @@ static const struct {
 	{"binary_cross_entropy", "probs", {"loss", "ece"}, 0, 1},
 	{"kl_div", "log_probs", {"loss"}, -20, 0},
 	{"sigmoid_focal_loss", "logits", {"loss"}, -60, 60},
+	{"mse_loss", "predictions", {"loss"}, -10, 10},
+	{"l1_loss", "predictions", {"loss"}, -1e3, 1e3},
+	{"smooth_l1_loss", "predictions", {"loss"}, -2, 2},
+	{"huber_loss", "predictions", {"loss"}, -2, 2},
+	{"poisson_nll_loss", "predictions", {"loss"}, -20, 20},
+	{"quantile_loss", "predictions", {"loss"}, -2, 2},
 };
 
 static void evaluate_elements(struct eval *eval, size_t kind, loss_dtype dtype, size_t n,

@@ -189,6 +189,37 @@ static void shifted_targets_and_transformed_logits(void **state)
 	require_streams(specs, sizeof specs / sizeof specs[0], 0x57f);
 }
 
+static void listed_teachers(void **state)
+{
+	static const char *const specs[] = {
+		"divergence logits:F32:3001,5=1,2,-3,0.5,7,1,3 "
+		"teacher_indices:I64:3001,2=1,4,0,2,3,-1 "
+		"teacher_log_probs:F32:3001,2=-1,-2,-0.75,-1.5,-3 reduction=none "
+		"outputs=loss,agrees,entropy,lse,predicted",
+		"divergence logits:BF16:7,9001=1,2,-3,0.5,7,1,1,2 "
+		"teacher_indices:I32:7,3=8,3000,9000,2 "
+		"teacher_log_probs:F16:7,3=-1,-2,-1.75,-1.5,-3 kind=reverse temperature=2 "
+		"targets:I64:7=3,4,-100 hard_weight=0.5 row_weight:F32:7=1,2 "
+		"outputs=loss,delta_prob",
+		"divergence logits:F64:300,40=1,2,-3,0.5,7,1,1 teacher_indices:U8:300,1=1,2,3 "
+		"teacher_log_probs:F64:300,1=-1,-2 tail=restrict kind=jsd mask:BOOL:300=1,1,0 "
+		"outputs=loss,agreement",
+	};
+	struct random random = random_start(0x57e);
+	(void)state;
+	for (size_t i = 0; i < sizeof specs / sizeof specs[0]; i++) {
+		struct eval whole, streamed, source;
+		spec_run(&whole, specs[i]);
+		spec_plan(&source, specs[i]);
+		spec_start(&streamed, specs[i]);
+		run_streamed(&streamed, input_of(&source), whole.result.totals.rows, &random);
+		require_same(&whole, &streamed);
+		eval_end(&streamed);
+		eval_end(&source);
+		eval_end(&whole);
+	}
+}
+
 /* Whose rows can not be evaluated alone: there is no plan until there is data. */
 static void other_plans_wait_for_the_data(void **state)
 {
@@ -205,6 +236,12 @@ static void other_plans_wait_for_the_data(void **state)
 		"log_softmax logits:F32:2,3 outputs=lse",
 		NLL "log_probs:F32:2,3 targets:I64:2 outputs=loss,grad",
 		PG "2 advantages:F32:2 logits:F32:2,3 targets:I64:2 outputs=loss,grad",
+		"divergence logits:F32:2,3 teacher_logits:F32:2,3 targets:I64:2",
+		"divergence logits:F32:2,3 teacher_log_probs:F32:2,3",
+		"divergence logits:F32:2,3,2 teacher_indices:I64:2,2,1 "
+		"teacher_log_probs:F32:2,2,1=-1",
+		"divergence logits:F32:2,3 teacher_indices:I64:2,1 teacher_log_probs:F32:2,1=-1 "
+		"outputs=loss,grad",
 	};
 	(void)state;
 	for (size_t i = 0; i < sizeof specs / sizeof specs[0]; i++) {
@@ -270,6 +307,7 @@ int main(void)
 		cmocka_unit_test(nll_loss),
 		cmocka_unit_test(policy_gradient),
 		cmocka_unit_test(shifted_targets_and_transformed_logits),
+		cmocka_unit_test(listed_teachers),
 		cmocka_unit_test(other_plans_wait_for_the_data),
 		cmocka_unit_test(what_is_wrong_is_found_before_the_rows),
 		cmocka_unit_test(no_elements_are_not_awaited),

@@ -113,6 +113,14 @@ static struct loss_value boolean_value(bool value)
 		.type = LOSS_VALUE_BOOLEAN, .boolean = value, .text = value ? "true" : "false"};
 }
 
+/* Mostly what is not the default. */
+static struct loss_value any_boolean(struct case_draft *draft,
+				     const struct loss_argument_info *argument)
+{
+	bool odd = case_odd_chance(draft, 0.3);
+	return boolean_value(strcmp(argument->default_json, "true") == 0 ? odd : !odd);
+}
+
 static struct loss_value any_value(struct case_draft *draft,
 				   const struct loss_argument_info *argument)
 {
@@ -125,7 +133,7 @@ static struct loss_value any_value(struct case_draft *draft,
 		return argument_is(argument, "objective") ? any_objective(draft, argument)
 							  : any_choice(&draft->random, argument);
 	default:
-		return boolean_value(!case_odd_chance(draft, 0.3));
+		return any_boolean(draft, argument);
 	}
 }
 

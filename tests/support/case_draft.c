@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "describe.h"
+#include "problem.h"
 #include "rows.h"
 #include "tensor.h"
 
@@ -146,6 +147,16 @@ static size_t any_class_count(struct random *random)
 #define LARGEST 12000       /* elements of a problem */
 #define LARGEST_GOLDEN 2000 /* of a family, where portable kernels are run by emulators */
 
+/* What losses have that leave no choice of it. */
+static void settle_form(struct case_draft *draft)
+{
+	const struct loss_row *loss = loss_row_of(draft->loss);
+	if (draft->by_class && loss_find_argument(draft->loss, "class_axis", 10) < 0)
+		draft->class_last = argument_presets(loss)->class_axis < 0;
+	if (loss->most_axes && draft->input.rank > loss->most_axes)
+		draft->input.rank = loss->most_axes;
+}
+
 static void draw_shape(struct case_draft *draft)
 {
 	struct random *random = &draft->random;
@@ -157,6 +168,7 @@ static void draw_shape(struct case_draft *draft)
 		draft->classes = draft->family->classes;
 	draft->class_last = shift || (draft->by_class && random_chance(random, 0.3));
 	input->rank = shift ? 3 : 1 + (int)random_below(random, 4);
+	settle_form(draft);
 	size_t room = (draft->family != NULL ? LARGEST_GOLDEN : LARGEST) / draft->classes;
 	int axis = draft->class_last ? input->rank - 1 : input->rank > 1;
 	for (int i = 0; i < input->rank; i++) {
@@ -206,12 +218,36 @@ static void draw_indices(struct case_draft *draft, struct loss_tensor *targets)
 	give_memory(draft, targets);
 	bool is_signed = loss_dtype_info(targets->dtype)->dtype_class == LOSS_CLASS_SIGNED;
 	int64_t half = size < 8 ? INT64_C(1) << (8 * size - 1) : INT64_MAX;
-	bool fits = draft->ignore_index >= -half && draft->ignore_index < half;
+	bool fits = draft->ignore_index >= -half && draft->ignore_index < half &&
+		    !loss_row_of(draft->loss)->counts_rows;
 	for (size_t r = 0; r < targets->count; r++) {
 		bool ignored = is_signed && fits && random_chance(&draft->random, 0.1);
 		int64_t y = (int64_t)random_below(&draft->random, classes);
 		case_store_integer(targets, r, ignored ? draft->ignore_index : y);
 	}
+}
+
+/* One that broadcasts to the input's shape: a suffix of it, some dimensions 1. */
+static void draw_broadcast_shape(struct case_draft *draft, struct loss_tensor *tensor)
+{
+	const struct loss_tensor *input = &draft->input;
+	size_t left_out = random_below(&draft->random, (size_t)input->rank + 1);
+	for (int i = (int)left_out; i < input->rank; i++)
+		tensor->shape[tensor->rank++] =
+			random_chance(&draft->random, 0.3) ? 1 : input->shape[i];
+}
+
+/* Any numbers, of a shape that broadcasts; mostly the input's own. */
+static void draw_numbers(struct case_draft *draft, const struct loss_tensor_info *info,
+			 struct loss_tensor *targets)
+{
+	if (case_odd_chance(draft, 0.3))
+		draw_broadcast_shape(draft, targets);
+	else
+		*targets = draft->input;
+	targets->dtype = any_dtype(&draft->random, info->dtypes);
+	give_memory(draft, targets);
+	fill_uniform(draft, targets, -4, 4);
 }
 
 static void draw_targets(struct case_draft *draft, const struct loss_tensor_info *info,
@@ -225,20 +261,14 @@ static void draw_targets(struct case_draft *draft, const struct loss_tensor_info
 		return;
 	}
 	draft->probabilities = draft->by_class;
+	if (info->extent == LOSS_EXTENT_BROADCAST) {
+		draw_numbers(draft, info, targets);
+		return;
+	}
 	*targets = draft->input;
 	targets->dtype = any_dtype(&draft->random, floats);
 	give_memory(draft, targets);
 	fill_uniform(draft, targets, 0, draft->by_class ? 2.0 / (double)draft->classes : 1);
-}
-
-/* One that broadcasts to the input's shape: a suffix of it, some dimensions 1. */
-static void draw_broadcast_shape(struct case_draft *draft, struct loss_tensor *tensor)
-{
-	const struct loss_tensor *input = &draft->input;
-	size_t left_out = random_below(&draft->random, (size_t)input->rank + 1);
-	for (int i = (int)left_out; i < input->rank; i++)
-		tensor->shape[tensor->rank++] =
-			random_chance(&draft->random, 0.3) ? 1 : input->shape[i];
 }
 
 /* One more axis, of the same K in all tensors that have it. */
@@ -248,17 +278,22 @@ static void add_extra_axis(struct case_draft *draft, struct loss_tensor *tensor)
 	tensor->shape[tensor->rank++] = 1 + random_below(&random, 5);
 }
 
-static void draw_factor_shape(struct case_draft *draft, loss_extent extent,
+static void draw_factor_shape(struct case_draft *draft, const struct loss_tensor_info *info,
 			      struct loss_tensor *tensor)
 {
+	loss_extent extent = info->extent;
 	const struct loss_tensor *input = &draft->input;
 	if (extent == LOSS_EXTENT_ROWS_OR_GROUPS && case_bytes_by_group(draft)) {
 		tensor->rank = 1;
 		tensor->shape[0] = draft->n_groups;
 	} else if (extent == LOSS_EXTENT_ROWS || extent == LOSS_EXTENT_ROWS_OR_GROUPS) {
 		*tensor = draft->rows;
-	} else if (extent == LOSS_EXTENT_BROADCAST &&
-		   (case_odd_chance(draft, 0.5) || input->rank == 0)) {
+	} else if (extent == LOSS_EXTENT_INPUT) {
+		*tensor = *input;
+	} else if (extent == LOSS_EXTENT_BROADCAST_ROWS && case_odd_chance(draft, 0.3)) {
+		*tensor = *input;
+		tensor->rank -= input->rank > 0;
+	} else if (case_broadcasts(info) && (case_odd_chance(draft, 0.5) || input->rank == 0)) {
 		draw_broadcast_shape(draft, tensor);
 	} else {
 		tensor->rank = 1;
@@ -284,7 +319,7 @@ static void draw_factors(struct case_draft *draft, const struct loss_tensor_info
 			 struct loss_tensor *tensor)
 {
 	loss_dtype dtype = any_dtype(&draft->random, info->dtypes);
-	draw_factor_shape(draft, info->extent, tensor);
+	draw_factor_shape(draft, info, tensor);
 	if (info->extra_axis)
 		add_extra_axis(draft, tensor);
 	tensor->dtype = dtype;

@@ -79,6 +79,11 @@ bool case_is_teacher(const struct loss_tensor_info *info);
 bool case_has_teacher(struct case_draft *draft, const struct loss_tensor_info *info);
 void case_fill_teacher(struct case_draft *draft, const struct loss_tensor_info *info,
 		       const struct loss_tensor *tensor);
+/* Whether the tensor is one that broadcasts to the input's shape. */
+static inline bool case_broadcasts(const struct loss_tensor_info *info)
+{
+	return info->extent == LOSS_EXTENT_BROADCAST || info->extent == LOSS_EXTENT_BROADCAST_ROWS;
+}
 
 /* ---------------------------------------------------------------- problems */
 

@@ -1,4 +1,5 @@
 /* Tensors that are not what the table says. */
+#include "case_draft.h"
 #include "case_spoil.h"
 
 #include <math.h>
@@ -95,7 +96,7 @@ bool spoil_another_rank(struct spoiled *spoiled, size_t i)
 		tensor->rank = 0;
 	else
 		add_axis(tensor);
-	while (info->extent == LOSS_EXTENT_BROADCAST && tensor->rank <= spoiled->draft->input.rank)
+	while (case_broadcasts(info) && tensor->rank <= spoiled->draft->input.rank)
 		add_axis(tensor);
 	if (i > 0 && (tensor_same_shape(tensor, &spoiled->draft->input) ||
 		      may_be_right(spoiled, info, tensor)))
@@ -133,6 +134,8 @@ bool spoil_broadcast_beyond(struct spoiled *spoiled, size_t i)
 	if (tensor == NULL || tensor->rank == 0)
 		return false;
 	tensor->shape[tensor->rank - 1] = input->shape[input->rank - 1] + 2;
+	if (info->extent == LOSS_EXTENT_BROADCAST_ROWS && expect_is_by_row(tensor, input))
+		return false; /* an entry for each row, by chance */
 	clear(spoiled, tensor);
 	return spoiled_blame(spoiled, LOSS_SHAPE_MISMATCH, info->name);
 }
@@ -167,10 +170,11 @@ bool spoil_element_out_of_range(struct spoiled *spoiled, size_t i)
 	struct loss_tensor *tensor = spoiled_tensor(spoiled, i);
 	const double bad[] = {range->min - 1, (double)NAN,
 			      range->max < 1e300 ? range->max + 1 : (double)INFINITY};
+	size_t n_bad = range->nan_allowed ? 1 : COUNT(bad);
 	size_t place = tensor != NULL ? place_that_counts(spoiled, info) : 0;
 	if (tensor == NULL || place == tensor->count)
 		return false;
-	tensor_put(tensor, place, bad[random_below(&spoiled->draft->random, COUNT(bad))]);
+	tensor_put(tensor, place, bad[random_below(&spoiled->draft->random, n_bad)]);
 	return blame_element(spoiled, LOSS_ARGUMENT_OUT_OF_RANGE, i, place);
 }
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "case_draft.h"
 #include "case_spoil.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -33,12 +34,12 @@ static bool has_a_shape(const struct loss_info *loss, size_t i)
 
 static bool has_sizes(const struct loss_info *loss, size_t i)
 {
-	return has_a_shape(loss, i) && loss->tensors[i].extent != LOSS_EXTENT_BROADCAST;
+	return has_a_shape(loss, i) && !case_broadcasts(&loss->tensors[i]);
 }
 
 static bool broadcasts(const struct loss_info *loss, size_t i)
 {
-	return loss->tensors[i].extent == LOSS_EXTENT_BROADCAST;
+	return case_broadcasts(&loss->tensors[i]);
 }
 
 static bool is_required(const struct loss_info *loss, size_t i)

@@ -26,6 +26,16 @@ static const struct {
 	{"sigmoid_focal_loss", expect_focal},
 	{"policy_gradient", expect_policy_gradient},
 	{"divergence", expect_divergence},
+	{"mse_loss", expect_mse},
+	{"l1_loss", expect_l1},
+	{"smooth_l1_loss", expect_smooth_l1},
+	{"huber_loss", expect_huber},
+	{"poisson_nll_loss", expect_poisson},
+	{"gaussian_nll_loss", expect_gaussian},
+	{"quantile_loss", expect_quantile},
+	{"multi_margin_loss", expect_multi_margin},
+	{"multilabel_soft_margin_loss", expect_multilabel},
+	{"brier_score", expect_brier},
 };
 
 /* Where an output of rows stands in struct expect_row: a number, or one for each class. */

@@ -274,6 +274,8 @@ static void put_loss(const struct expect_problem *problem, size_t r, const struc
 		loss.value += oracle_weigh(share, nll);
 		loss.slack += expect_ulps(problem, 4, share * nll) + share * 2 * hard->doubt;
 	}
+	row->plain = loss;
+	settle_slack(&row->plain);
 	row->loss.value = oracle_weigh(weight, loss.value);
 	row->loss.slack =
 		weight == 0 ? 0 : weight * loss.slack + expect_ulps(problem, 1, row->loss.value);

@@ -10,10 +10,9 @@ struct judged {
 
 static struct oracle_element read_element(const struct expect_problem *problem, size_t i)
 {
-	const struct loss_tensor *targets = problem->tensors[LOSS_ROLE_TARGETS];
 	return (struct oracle_element){
 		.x = (long double)tensor_number(problem->tensors[LOSS_ROLE_INPUT], i),
-		.t = (long double)tensor_number(targets, i),
+		.t = expect_factor(problem, LOSS_ROLE_TARGETS, i),
 		.weight = expect_factor(problem, LOSS_ROLE_WEIGHT, i),
 		.pos_weight = expect_factor(problem, LOSS_ROLE_POS_WEIGHT, i),
 		.scale = expect_scale(problem, i)};
@@ -101,4 +100,88 @@ void expect_focal(const struct expect_problem *problem, size_t r, struct expect_
 	part *= fabsl(oracle_focal_factor(&e, alpha, gamma));
 	judged.grad_size = fmaxl(judged.grad_size, part);
 	put(problem, &e, &judged, 4 * fmaxl(1, gamma / 8), row);
+}
+
+/* ---------------------------------------------------------------- losses of numbers */
+
+/* `part` is the gradient before its scale. */
+static void put_number(const struct expect_problem *problem, const struct oracle_element *e,
+		       struct judged *judged, long double part, struct expect_row *row)
+{
+	judged->loss_size = fmaxl(fabsl(judged->loss_size), fabsl(judged->loss));
+	put(problem, e, judged, 4, row);
+	row->grad[0].slack += expect_overflow(part);
+}
+
+void expect_mse(const struct expect_problem *problem, size_t r, struct expect_row *row)
+{
+	struct oracle_element e = read_element(problem, r);
+	struct judged judged = {.loss = oracle_mse_loss(&e), .grad = oracle_mse_grad(&e)};
+	put_number(problem, &e, &judged, e.weight * 2 * (e.x - e.t), row);
+}
+
+void expect_l1(const struct expect_problem *problem, size_t r, struct expect_row *row)
+{
+	struct oracle_element e = read_element(problem, r);
+	struct judged judged = {.loss = oracle_l1_loss(&e), .grad = oracle_l1_grad(&e)};
+	put_number(problem, &e, &judged, 0, row);
+}
+
+void expect_smooth_l1(const struct expect_problem *problem, size_t r, struct expect_row *row)
+{
+	long double beta = problem->arguments.beta;
+	struct oracle_element e = read_element(problem, r);
+	struct judged judged = {.grad = oracle_smooth_l1_grad(&e, beta)};
+	judged.loss = oracle_smooth_l1_loss(&e, beta, &judged.loss_size);
+	put_number(problem, &e, &judged, 0, row);
+}
+
+void expect_huber(const struct expect_problem *problem, size_t r, struct expect_row *row)
+{
+	long double delta = problem->arguments.delta;
+	struct oracle_element e = read_element(problem, r);
+	struct judged judged = {.grad = oracle_huber_grad(&e, delta)};
+	judged.loss = oracle_huber_loss(&e, delta, &judged.loss_size);
+	put_number(problem, &e, &judged, e.weight * fminl(fabsl(e.x - e.t), delta), row);
+}
+
+void expect_quantile(const struct expect_problem *problem, size_t r, struct expect_row *row)
+{
+	long double q = problem->arguments.quantile;
+	struct oracle_element e = read_element(problem, r);
+	struct judged judged = {.loss = oracle_quantile_loss(&e, q),
+				.grad = oracle_quantile_grad(&e, q)};
+	put_number(problem, &e, &judged, 0, row);
+}
+
+void expect_poisson(const struct expect_problem *problem, size_t r, struct expect_row *row)
+{
+	const struct expect_arguments *arguments = &problem->arguments;
+	struct oracle_poisson poisson = {arguments->log_input, arguments->full, arguments->eps};
+	struct oracle_element e = read_element(problem, r);
+	struct judged judged;
+	judged.grad = oracle_poisson_grad(&e, &poisson, &judged.grad_size);
+	judged.loss = oracle_poisson_loss(&e, &poisson, &judged.loss_size);
+	struct oracle_element unscaled = e;
+	long double part;
+	unscaled.scale = 1;
+	oracle_poisson_grad(&unscaled, &poisson, &part);
+	put_number(problem, &e, &judged, part, row);
+	row->loss.slack += expect_overflow(judged.loss_size);
+	if (!arguments->log_input)
+		row->loss.slack += expect_overflow(e.x + poisson.eps);
+}
+
+void expect_gaussian(const struct expect_problem *problem, size_t r, struct expect_row *row)
+{
+	const struct expect_arguments *arguments = &problem->arguments;
+	struct oracle_element e = read_element(problem, r);
+	struct oracle_gaussian gaussian = {.var = expect_factor(problem, LOSS_ROLE_OWN_1, r),
+					   .eps = arguments->eps,
+					   .full = arguments->full};
+	struct judged judged = {.grad = oracle_gaussian_grad(&e, &gaussian)};
+	judged.loss = oracle_gaussian_loss(&e, &gaussian, &judged.loss_size);
+	struct oracle_element unscaled = e;
+	unscaled.scale = 1;
+	put_number(problem, &e, &judged, oracle_gaussian_grad(&unscaled, &gaussian), row);
 }

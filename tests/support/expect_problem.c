@@ -82,6 +82,7 @@ static void read_arguments(const struct loss_problem *given, struct expect_argum
 {
 	const struct loss_value *ignored = value_of(given, "ignore_index");
 	const struct loss_value *groups = value_of(given, "n_groups");
+	bool last = argument_presets(given->loss)->class_axis < 0;
 	*arguments = (struct expect_arguments){
 		.label_smoothing = (long double)number(given, "label_smoothing", 0),
 		.denominator = (long double)number(given, "denominator", 0),
@@ -101,9 +102,16 @@ static void read_arguments(const struct loss_problem *given, struct expect_argum
 		.temperature_squared = number(given, "temperature_squared", 0) != 0,
 		.kind = choice(given, "kind", "forward"),
 		.tail = choice(given, "tail", "bucket"),
+		.margin = (long double)number(given, "margin", 1),
+		.p = (int)number(given, "p", 1),
+		.delta = (long double)number(given, "delta", 1),
+		.quantile = (long double)number(given, "quantile", 0.5),
+		.eps = (long double)number(given, "eps", 0),
+		.log_input = number(given, "log_input", 1) != 0,
+		.full = number(given, "full", 0) != 0,
 		.shift = number(given, "shift", 0) != 0,
 		.log_target = number(given, "log_target", 0) != 0,
-		.class_last = number(given, "class_axis", 1) < 0,
+		.class_last = number(given, "class_axis", last ? -1 : 1) < 0,
 		.zero_empty_mean = strcmp(choice(given, "empty_mean", "nan"), "zero") == 0,
 		.wide = value_of(given, "grad_dtype") != NULL,
 		.ignore_index = ignored != NULL ? ignored->integer : -100,
@@ -165,13 +173,24 @@ static size_t broadcast_place(const struct loss_tensor *tensor, const struct los
 	return place;
 }
 
+bool expect_is_by_row(const struct loss_tensor *tensor, const struct loss_tensor *input)
+{
+	return tensor->rank + 1 == input->rank &&
+	       memcmp(tensor->shape, input->shape, (size_t)tensor->rank * sizeof *input->shape) ==
+		       0;
+}
+
 long double expect_factor(const struct expect_problem *problem, loss_role role, size_t i)
 {
-	const struct loss_tensor *tensor = problem->tensors[role];
-	if (tensor == NULL)
+	const struct loss_tensor *input = problem->tensors[LOSS_ROLE_INPUT];
+	struct loss_tensor tensor;
+	if (problem->tensors[role] == NULL)
 		return 1;
-	return (long double)tensor_number(
-		tensor, broadcast_place(tensor, problem->tensors[LOSS_ROLE_INPUT], i));
+	tensor = *problem->tensors[role];
+	if (role == LOSS_ROLE_OWN_1 && problem->loss->element_wise &&
+	    expect_is_by_row(&tensor, input))
+		tensor.shape[tensor.rank++] = 1;
+	return (long double)tensor_number(&tensor, broadcast_place(&tensor, input, i));
 }
 
 /* ---------------------------------------------------------------- rows */
@@ -180,7 +199,8 @@ long double expect_factor(const struct expect_problem *problem, loss_role role, 
 static bool is_ignored(const struct expect_problem *problem, size_t r)
 {
 	const struct loss_tensor *targets = problem->tensors[LOSS_ROLE_TARGETS];
-	if (problem->loss->element_wise || targets == NULL || problem->probabilities)
+	if (problem->loss->element_wise || targets == NULL || problem->probabilities ||
+	    loss_row_of(problem->loss)->counts_rows)
 		return false;
 	struct class_index y = tensor_class_index(targets, r);
 	int64_t ignored = problem->arguments.ignore_index;
@@ -217,8 +237,12 @@ long double expect_share(const struct expect_problem *problem, size_t r)
 {
 	const struct loss_tensor *weight = problem->tensors[LOSS_ROLE_WEIGHT];
 	long double share = expect_row_weight(problem, r);
+	if (loss_row_of(problem->loss)->counts_rows)
+		return share;
 	if (weight != NULL && !problem->loss->element_wise && !problem->probabilities)
 		share *= (long double)tensor_number(weight, expect_class(problem, r));
+	if (weight != NULL && loss_row_of(problem->loss)->weighs_mean)
+		share *= expect_factor(problem, LOSS_ROLE_WEIGHT, r);
 	return share;
 }
 

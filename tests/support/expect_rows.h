@@ -13,7 +13,9 @@ struct expect_arguments {
 	long double hard_weight;
 	bool temperature_squared;
 	const char *kind, *tail;
-	bool shift, log_target, class_last, zero_empty_mean, wide;
+	long double delta, quantile, eps, margin;
+	int p;
+	bool log_input, full, shift, log_target, class_last, zero_empty_mean, wide;
 	int64_t ignore_index, n_groups;   /* n_groups: -1, not given */
 	const char *reduction, *ece_norm; /* the reduction that the legacy arguments leave */
 	const char *objective;
@@ -49,6 +51,9 @@ typedef void expect_row_fn(const struct expect_problem *problem, size_t r, struc
 expect_row_fn expect_cross_entropy, expect_nll_loss, expect_softmax, expect_log_softmax;
 expect_row_fn expect_bce_with_logits, expect_bce, expect_kl_div, expect_focal, expect_divergence;
 expect_row_fn expect_policy_gradient;
+expect_row_fn expect_mse, expect_l1, expect_smooth_l1, expect_huber, expect_quantile;
+expect_row_fn expect_poisson, expect_gaussian;
+expect_row_fn expect_multi_margin, expect_multilabel, expect_brier;
 
 /* ---------------------------------------------------------------- of the problem: expect_problem.c
  */
@@ -70,6 +75,8 @@ long double expect_row_weight(const struct expect_problem *problem, size_t r);
 long double expect_share(const struct expect_problem *problem, size_t r);
 /* An element of a tensor that broadcasts to the input's shape; 1 where it is absent. */
 long double expect_factor(const struct expect_problem *problem, loss_role role, size_t i);
+/* Whether it has the shape of the input without its last axis: var is one for all of that. */
+bool expect_is_by_row(const struct loss_tensor *tensor, const struct loss_tensor *input);
 /* grad_output over the divisor. */
 long double expect_scale(const struct expect_problem *problem, size_t r);
 bool expect_reduces(const struct expect_problem *problem);

@@ -14,6 +14,7 @@
 #define FIXTURE_FILES(X)                                                                           \
 	X(binary_cross_entropy)                                                                    \
 	X(binary_cross_entropy_with_logits)                                                        \
+	X(brier_score)                                                                             \
 	X(calibration)                                                                             \
 	X(cross_entropy_arguments)                                                                 \
 	X(cross_entropy_c)                                                                         \
@@ -28,21 +29,30 @@
 	X(cross_entropy_probabilities)                                                             \
 	X(divergence)                                                                              \
 	X(divergence_listed)                                                                       \
+	X(gaussian_nll_loss)                                                                       \
+	X(huber_loss)                                                                              \
 	X(index_dtypes)                                                                            \
 	X(kl_div)                                                                                  \
+	X(l1_loss)                                                                                 \
 	X(legacy_arguments)                                                                        \
 	X(log_softmax)                                                                             \
 	X(logit_scale)                                                                             \
 	X(loss_quantiles)                                                                          \
 	X(mask)                                                                                    \
 	X(mask_elements)                                                                           \
+	X(mse_loss)                                                                                \
+	X(multi_margin_loss)                                                                       \
+	X(multilabel_soft_margin_loss)                                                             \
 	X(narrow_dtypes)                                                                           \
 	X(nll_loss)                                                                                \
 	X(odd)                                                                                     \
 	X(outputs)                                                                                 \
+	X(poisson_nll_loss)                                                                        \
 	X(policy_gradient)                                                                         \
+	X(quantile_loss)                                                                           \
 	X(row_weight)                                                                              \
 	X(sigmoid_focal_loss)                                                                      \
+	X(smooth_l1_loss)                                                                          \
 	X(softmax)
 
 #define FIXTURE_MAX_RANK 8

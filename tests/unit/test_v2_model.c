@@ -62,7 +62,9 @@ static void set_inputs(struct loss_problem *problem, const struct loss_info *los
 		loss_role role = loss->tensors[i].role;
 		bool teacher = strncmp(shown.name, "teacher_", 8) == 0; /* one of them */
 		bool first = strcmp(shown.name, "teacher_logits") == 0;
-		if (teacher ? !first : !shown.required && !optional)
+		/* Of the objective that policy_gradient has unless another is given. */
+		bool sampling = strcmp(shown.name, "sampling_log_probs") == 0;
+		if (teacher ? !first : !shown.required && !optional && !sampling)
 			continue;
 		if (is_element_wise(loss))
 			role = LOSS_ROLE_INPUT;
@@ -77,12 +79,16 @@ static void evaluate(const struct loss_info *loss, bool optional, struct loss_re
 	struct loss_error err = {0};
 	struct loss_problem *problem = loss_problem_create(loss, arena);
 	size_t n = 0;
-	for (size_t i = 0; i < loss->n_outputs; i++)
+	for (size_t i = 0; i < loss->n_outputs; i++) {
+		/* Another objective of policy_gradient's has it. */
+		if (strcmp(loss->outputs[i]->name, "clip_fraction") == 0)
+			continue;
 		/* The softmaxes have no gradient of their own; others need what is not given. */
 		if (optional || (strcmp(loss->outputs[i]->name, "grad") != 0 &&
 				 !(loss->outputs[i]->needs &
 				   (LOSS_NEEDS_GROUPS | LOSS_NEEDS_BYTES | LOSS_NEEDS_TARGETS))))
 			names[n++] = loss->outputs[i]->name;
+	}
 	set_inputs(problem, loss, optional);
 	assert_int_equal(loss_problem_set_outputs(problem, names, n, &err), LOSS_OK);
 	if (loss_evaluate(problem, arena, 1, NULL, result, &err) != LOSS_OK)

@@ -45,6 +45,7 @@ static double positive(double x)
 void binary_cross_entropy_rows(const struct loss_plan *plan, size_t first, size_t n,
 			       struct partial *partial)
 {
-	static const struct element_loss loss = {ELEMENT_BCE, evaluate, positive, 0.5};
+	static const struct element_loss loss = {
+		.kernel = ELEMENT_BCE, .one = evaluate, .positive = positive, .even = 0.5};
 	element_rows(plan, first, n, partial, &loss);
 }

@@ -562,6 +562,7 @@ static void evaluate(struct divergence *d, int64_t y, struct partial *partial)
 		evaluate_plainly(d, y, &outcome);
 	partial->correct += outcome.agrees;
 	put_outputs(d->plan, d->r, &outcome);
+	plan_keep_plain(d->plan, d->r, 1, &outcome.loss);
 	double weight = counts ? plan_row_weight(d->plan, d->r) : 1.0;
 	plan_put_loss(d->plan, d->r, weigh(weight, outcome.loss), partial);
 }

@@ -247,7 +247,25 @@ focal_integer(const struct elements *all, const struct piece *at, bool grad)
 	return focal_of(all, at, grad, true);
 }
 
+#include "element_numbers_template.h"
+
 #include "element_wide_template.h"
+
+/* ---------------------------------------------------------------- exponentials alone */
+
+/* The part of x - max that rounding loses is carried into the exponential. */
+static void ISA(exponentials)(double *x, double *low, size_t n, double max)
+{
+	wd zero = wd_set(0.0), least = wd_set(-700.0);
+	for (size_t i = 0; i < n; i += DOUBLES) {
+		struct pair gap = wd_sum(wd_load(x + i), wd_set(-max)), e;
+		wd at = wd_max(least, gap.high);
+		e.high = wd_exp_parts(at, wd_set(WD_EXP_MAGIC), &e.low);
+		e.low += e.high * gap.low;
+		wd_store(x + i, wd_select_below(gap.high, least, zero, e.high));
+		wd_store(low + i, wd_select_below(gap.high, least, zero, e.low));
+	}
+}
 
 /* ---------------------------------------------------------------- all elements */
 
@@ -315,13 +333,13 @@ __attribute__((always_inline)) static inline void each(struct elements *all, boo
 
 /* A kernel of struct vector_kernels from a loss of floats and one of doubles; `logits` where it
  * looks at their exponentials. */
-#define ELEMENT_KERNEL(loss, logits)                                                               \
+#define ELEMENT_KERNEL_OF(loss, wide_loss, logits)                                                 \
 	static void ISA(elements_##loss)(struct elements * all)                                    \
 	{                                                                                          \
 		if (all->wide && all->grad)                                                        \
-			each(all, true, logits, true, wide_##loss);                                \
+			each(all, true, logits, true, wide_loss);                                  \
 		else if (all->wide)                                                                \
-			each(all, true, logits, false, wide_##loss);                               \
+			each(all, true, logits, false, wide_loss);                                 \
 		else if (all->grad)                                                                \
 			each(all, false, logits, true, loss);                                      \
 		else                                                                               \
@@ -329,10 +347,20 @@ __attribute__((always_inline)) static inline void each(struct elements *all, boo
 		if (all->narrow)                                                                   \
 			narrow_floats(all->narrow_dtype, all->grad, all->narrow, all->n_narrow);   \
 	}
+#define ELEMENT_KERNEL(loss, logits) ELEMENT_KERNEL_OF(loss, wide_##loss, logits)
 ELEMENT_KERNEL(bce_with_logits, true)
 ELEMENT_KERNEL(bce, false)
 ELEMENT_KERNEL(kl_div, false)
 ELEMENT_KERNEL(kl_div_of_logs, false)
 ELEMENT_KERNEL(focal, true)
 ELEMENT_KERNEL(focal_integer, true)
+ELEMENT_KERNEL_OF(mse, mse, false)
+ELEMENT_KERNEL_OF(l1, l1, false)
+ELEMENT_KERNEL_OF(smooth_l1, smooth_l1, false)
+ELEMENT_KERNEL_OF(huber, huber, false)
+ELEMENT_KERNEL_OF(quantile, quantile, false)
+ELEMENT_KERNEL(poisson, false)
+ELEMENT_KERNEL(poisson_of_logs, false)
+ELEMENT_KERNEL(gaussian, false)
 #undef ELEMENT_KERNEL
+#undef ELEMENT_KERNEL_OF

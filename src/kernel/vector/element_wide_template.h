@@ -260,3 +260,65 @@ wide_focal_integer(const struct elements *all, const struct piece *at, bool grad
 {
 	return wide_focal_of(all, at, grad, true);
 }
+
+/* ---------------------------------------------------------------- losses of numbers */
+
+/* Two terms and Stirling's approximation, rounded about once. */
+__attribute__((always_inline)) static inline wd wide_likelihood(const struct elements *all, wd t,
+								struct pair terms)
+{
+	wd zero = wd_set(0.0), one = wd_set(1.0), half = wd_set(0.5);
+	if (!all->full)
+		return pair_value(terms);
+	wd log = wd_log(wd_max(t, one));
+	struct pair rest = wd_sum(t * log, -t);
+	rest = pair_sum(rest, wd_sum(half * log, wd_set(LOG_2_PI_HALF)));
+	rest.high = wd_select_below(one, t, rest.high, zero);
+	rest.low = wd_select_below(one, t, rest.low, zero);
+	return pair_value(pair_sum(terms, rest));
+}
+
+__attribute__((always_inline)) static inline struct outcome
+wide_poisson_of_logs(const struct elements *all, const struct piece *at, bool grad)
+{
+	wd e = wd_exp_at(at->x, wd_set(WD_EXP_MAGIC)), zero = wd_set(0.0);
+	struct pair terms = pair_sum((struct pair){e, zero}, wd_product(-at->t, at->x));
+	struct outcome out = {.loss = wide_likelihood(all, at->t, terms)};
+	out.extent = wd_max(wd_abs(at->x), forbids_large(at->t));
+	if (grad)
+		out.grad = e - at->t;
+	return out;
+}
+
+__attribute__((always_inline)) static inline struct outcome
+wide_poisson(const struct elements *all, const struct piece *at, bool grad)
+{
+	struct pair u = wd_sum(at->x, wd_set(all->parameter));
+	struct pair terms = wd_sum(at->x, -at->t * wd_log_sum(u.high, u.low));
+	struct outcome out = {.loss = wide_likelihood(all, at->t, terms)};
+	out.extent = wd_max(forbids_abnormal(u.high),
+			    wd_max(forbids_large(u.high), forbids_large(at->t)));
+	if (grad)
+		out.grad = wd_set(1.0) - at->t / u.high;
+	return out;
+}
+
+__attribute__((always_inline)) static inline struct outcome
+wide_gaussian(const struct elements *all, const struct piece *at, bool grad)
+{
+	wd v = wd_max(wd_set(all->parameter), wd_load(all->own + at->i)), half = wd_set(0.5);
+	struct pair d = wd_sum(at->x, -at->t), square = wd_product(d.high, d.high);
+	square.low += wd_set(2.0) * d.high * d.low;
+	wd inverse = wd_set(1.0) / v;
+	struct pair ratio = pair_ratio(square, (struct pair){v, wd_set(0.0)}, inverse);
+	struct pair sum = pair_sum((struct pair){wd_log(v), wd_set(0.0)}, ratio);
+	struct outcome out = {.extent = wd_max(forbids_abnormal(v), forbids_large(v))};
+	if (all->full)
+		sum = pair_sum(sum, (struct pair){wd_set(2.0 * LOG_2_PI_HALF), wd_set(0.0)});
+	out.loss = half * pair_value(sum);
+	out.extent = wd_max(out.extent, forbids_lost(square.high, d.high));
+	out.extent = wd_max(out.extent, forbids_large(d.high));
+	if (grad)
+		out.grad = d.high / v;
+	return out;
+}

@@ -16,6 +16,14 @@ enum element_kernel {
 	ELEMENT_KL_DIV_OF_LOGS, /* log_target */
 	ELEMENT_FOCAL,
 	ELEMENT_FOCAL_INTEGER, /* gamma is a small integer */
+	ELEMENT_MSE,
+	ELEMENT_L1,
+	ELEMENT_SMOOTH_L1, /* parameter: beta, above 0 */
+	ELEMENT_HUBER,     /* delta */
+	ELEMENT_POISSON,   /* eps */
+	ELEMENT_POISSON_OF_LOGS,
+	ELEMENT_GAUSSIAN, /* eps */
+	ELEMENT_QUANTILE, /* quantile */
 	N_ELEMENT_KERNELS
 };
 
@@ -33,10 +41,13 @@ struct elements {
 	const double *upstream;            /* what multiplies gradients; NULL: 1 */
 	double scale, scale_low;           /* what multiplies all of them */
 	double alpha, gamma;
-	void *loss, *grad;       /* where they go, an entry an element; NULL: nowhere */
-	double *added;           /* where the losses go once more, before they are rounded */
-	void *narrow;            /* where floats' gradients go once more; NULL: nowhere */
-	size_t n_narrow;         /* the first n_narrow of them, */
+	const double *own; /* of a tensor that only this loss has; NULL: it has none */
+	double parameter;  /* an argument of the loss: enum element_kernel says which */
+	bool full;         /* of likelihoods: with the terms that the predictions are not in */
+	void *loss, *grad; /* where they go, an entry an element; NULL: nowhere */
+	double *added;     /* where the losses go once more, before they are rounded */
+	void *narrow;      /* where floats' gradients go once more; NULL: nowhere */
+	size_t n_narrow;   /* the first n_narrow of them, */
 	loss_dtype narrow_dtype; /* as numbers of this type, narrower than F32 */
 
 	/* Filled by the kernel: the lanes' sums of losses, good for saying that all are numbers;

@@ -349,6 +349,10 @@ struct vector_kernels {
 	/* b = (b scale + shift) by, in this order; `by` may be NULL. */
 	void (*scale)(double *b, double scale, double shift, const double *by, size_t n);
 
+	/* exp(x - max) of n numbers, a multiple of LANES, none above max, which is finite: in
+	 * place, and what that lacks in `low`. 0 below exp(-700). */
+	void (*exponentials)(double *x, double *low, size_t n, double max);
+
 	/* Losses and gradients of elements that need not be regular: see elements.h. */
 	void (*elements[N_ELEMENT_KERNELS])(struct elements *elements);
 };

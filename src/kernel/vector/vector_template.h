@@ -88,6 +88,7 @@ const struct vector_kernels ISA(vector_kernels) = {
 	.focal = ISA(focal),
 	.widen = ISA(widen),
 	.scale = ISA(scale),
+	.exponentials = ISA(exponentials),
 	.elements =
 		{
 			[ELEMENT_BCE_WITH_LOGITS] = ISA(elements_bce_with_logits),
@@ -96,5 +97,13 @@ const struct vector_kernels ISA(vector_kernels) = {
 			[ELEMENT_KL_DIV_OF_LOGS] = ISA(elements_kl_div_of_logs),
 			[ELEMENT_FOCAL] = ISA(elements_focal),
 			[ELEMENT_FOCAL_INTEGER] = ISA(elements_focal_integer),
+			[ELEMENT_MSE] = ISA(elements_mse),
+			[ELEMENT_L1] = ISA(elements_l1),
+			[ELEMENT_SMOOTH_L1] = ISA(elements_smooth_l1),
+			[ELEMENT_HUBER] = ISA(elements_huber),
+			[ELEMENT_POISSON] = ISA(elements_poisson),
+			[ELEMENT_POISSON_OF_LOGS] = ISA(elements_poisson_of_logs),
+			[ELEMENT_GAUSSIAN] = ISA(elements_gaussian),
+			[ELEMENT_QUANTILE] = ISA(elements_quantile),
 		},
 };
