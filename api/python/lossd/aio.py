@@ -23,7 +23,7 @@ class _Connection:
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader, self.writer = reader, writer
-        self.used = False
+        self.used = self.cut = False
 
     async def send(self, request: _wire.Request, headers: Mapping[str, str], answer: asyncio.Future) -> None:
         """Sends all of it, or as much as there is before the answer."""
@@ -35,6 +35,7 @@ class _Connection:
             for start in range(0, len(memory), _CHUNK):
                 await asyncio.sleep(0)  # what came is read before a write finds the connection closed
                 if answer.done():
+                    self.cut = True  # what is missing would be taken for the next request
                     return
                 self.writer.write(memory[start : start + _CHUNK])
                 await self.writer.drain()
@@ -143,7 +144,7 @@ class AsyncClient(AsyncMethods):
                 if connection.used and stale:
                     continue
                 raise
-            if reply.headers.get("connection", "").lower() == "close":
+            if connection.cut or reply.headers.get("connection", "").lower() == "close":
                 connection.close()
             else:
                 connection.used = True
