@@ -239,8 +239,10 @@ def test_bodies_that_are_refused_while_they_are_sent(_):
         for kind in BOTH:
             with kind(server.url) as client:
                 for _ in range(3):
-                    error = tap.expect_raises(ValueError, lambda: client.cross_entropy(x, y))
-                    tap.expect(error.code == "body_too_large" and error.status == 413, error)
+                    error = tap.expect_raises(lossd.LossError, lambda: client.cross_entropy(x, y))
+                    # asyncio's streams lose what was received where a write fails first.
+                    lost = kind is Blocking and error.code == "unreachable"
+                    tap.expect(lost or (error.code == "body_too_large" and error.status == 413), error)
                 tap.expect(client.cross_entropy(X, Y) == lossd.functional.cross_entropy(X, Y))
 
 

@@ -109,9 +109,11 @@ class Reply:
     def _reading_tensors(self) -> Iterator[memoryview]:
         left = int(self.headers.get("content-length", 1 << 62))
         size = bytearray(8)
+        if left < len(size):
+            raise invalid(f"a body of {left} bytes")
         yield memoryview(size)
         n = int.from_bytes(size, "little")
-        if n > min(left, MAX_HEADER_BYTES):
+        if n > min(left - len(size), MAX_HEADER_BYTES):
             raise invalid(f"a header of {n} bytes")
         text = bytearray(n)
         yield memoryview(text)
