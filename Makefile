@@ -245,6 +245,7 @@ contract: $(CONTRACT)
 # The folder that PYTHONPATH names, and what the wheel holds: the modules, those that follow from the tables of libloss,
 # the program and the library, which find the libraries that a wheel brings in lib/.
 PYTHON       ?= python3
+PYTHON_FITS  := $(filter True,$(if $(SHARED),$(shell $(PYTHON) -c 'import sys; print(sys.version_info >= (3, 9))' 2>/dev/null)))
 PACKAGE      := $(BUILD)/python/lossd
 PACKAGE_SRC  := $(wildcard api/python/lossd/*)
 PACKAGE_TREE := $(PACKAGE_SRC:api/python/%=$(BUILD)/python/%) $(PACKAGE)/lib/$(SONAME) $(PACKAGE)/bin/lossd $(PACKAGE)/functional.py
@@ -377,7 +378,7 @@ run: setup-run
 
 .PHONY: tests-built test
 # The Python package where there is Python to make it: without it tests/python skips.
-tests-built: all $(TEST_BIN) $(BUILD)/tests/isa/hashes $(BUILD)/tests/load/lossd-load $(INTERPOSER) $(if $(shell command -v $(PYTHON)),python-package)
+tests-built: all $(TEST_BIN) $(BUILD)/tests/isa/hashes $(BUILD)/tests/load/lossd-load $(INTERPOSER) $(if $(PYTHON_FITS),python-package)
 test: setup-test
 	@$(MAKE) --no-print-directory tests-built
 	@BUILD=$(BUILD) tests/run
@@ -519,7 +520,7 @@ $(BUILD)/tests/load/test_histogram: $(BUILD)/tests/load/histogram.o
 
 # oneDNN and simdjson are built for where their headers are.
 .PHONY: bench-built bench bench-peers
-bench-built: $(BUILD)/tests/bench/bench $(BUILD)/tests/bench/discard $(BUILD)/lossd $(if $(shell command -v $(PYTHON)),python-package)
+bench-built: $(BUILD)/tests/bench/bench $(BUILD)/tests/bench/discard $(BUILD)/lossd $(if $(PYTHON_FITS),python-package)
 	@if [ -n "$(SIMDJSON)" ] || echo '#include <simdjson.h>' | $(CXX) -std=c++17 -x c++ -E -o /dev/null - 2>/dev/null; then \
 		$(MAKE) -s --no-print-directory $(BUILD)/tests/bench/simdjson; fi
 	@if echo '#include <oneapi/dnnl/dnnl.h>' | $(CC) -E -o /dev/null - 2>/dev/null; then \

@@ -200,7 +200,8 @@ struct loss_row {
 	bool counts_rows; /* its mean divides by the number of rows, whatever the classes weigh, and
 			     no target is ignored */
 	int most_axes;    /* of its input; 0: any number */
-	bool weighs_mean; /* element-wise: its mean divides by the sum of the weights */
+	bool sums_nothing; /* of a row's classes it needs no sums of exponentials */
+	bool weighs_mean;  /* element-wise: its mean divides by the sum of the weights */
 	loss_rows_fn *rows;
 };
 

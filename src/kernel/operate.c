@@ -88,12 +88,12 @@ static void spread(const struct job *job, size_t lane, struct lanes *to)
 	const struct lanes *from = &job->work->lanes;
 	fill(to->max, from->max[lane]);
 	fill(to->exponent, from->exponent[lane]);
+	fill(to->b, from->b[lane]);
 	if (job->out) {
 		fill(to->factor, from->factor[lane]);
 		fill(to->factor_low, from->factor_low[lane]);
 		fill(to->term, from->term[lane]);
 		fill(to->term_low, from->term_low[lane]);
-		fill(to->b, from->b[lane]);
 		return;
 	}
 	memset(to->sum, 0, sizeof to->sum);
@@ -129,7 +129,7 @@ static struct sum fold(const double *sum, const double *lost)
 
 static bool is_sum(enum operation kind)
 {
-	return kind <= SUM_OTHERS;
+	return kind < WRITE_LOG_PROBS;
 }
 
 /* The first of the places that a chunk's lanes have found, of classes from c on. */
@@ -154,12 +154,29 @@ static void set_limits(struct lanes *lanes, size_t c, int64_t limit)
 	}
 }
 
+/* Whether class `limit` of a row is left out. */
+static bool leaves_out(enum operation kind)
+{
+	return kind == SUM_SQUARES || kind == SUM_HINGES || kind == SUM_HINGES_2;
+}
+
+/* Which logit of a chunk's lanes, of classes from c on, that is: in all lanes but one none. */
+static void set_left_out(struct lanes *lanes, size_t c, int64_t limit)
+{
+	for (size_t l = 0; l < LANES; l++) {
+		int64_t left = limit - (int64_t)(c + l);
+		lanes->limit[l] = left >= 0 && left % LANES == 0 ? left / LANES : -1;
+	}
+}
+
 /* One chunk of a row. False: nothing after it matters. */
 static bool run_chunk(const struct job *job, size_t lane, size_t c, struct lanes *lanes,
 		      const struct class_chunk *chunk, struct found *found)
 {
 	if (job->kind == COUNT_BEFORE)
 		set_limits(lanes, c, job->work->lanes.limit[lane]);
+	if (leaves_out(job->kind))
+		set_left_out(lanes, c, job->work->lanes.limit[lane]);
 	job->operation(lanes, chunk);
 	if (job->kind != FIND_FIRST)
 		return true;
@@ -422,6 +439,11 @@ void work_sum(struct work *work, enum operation operation)
 	memset(work->lanes.sum, 0, sizeof work->lanes.sum);
 	memset(work->lanes.lost, 0, sizeof work->lanes.lost);
 	run(&job);
+}
+
+void work_leave_out(struct work *work, const int64_t *y)
+{
+	memcpy(work->lanes.limit, y, sizeof work->lanes.limit);
 }
 
 void work_write(struct work *work, enum operation operation, const struct loss_tensor *out,

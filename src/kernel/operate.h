@@ -22,6 +22,10 @@ void work_start(struct work *work, struct rows *rows, const struct operand *oper
 /* The operation's sums, in lanes.sum and lanes.lost. */
 void work_sum(struct work *work, enum operation operation);
 
+/* What the operations that leave out a logit do: class y of each lane, none where that is negative.
+ */
+void work_leave_out(struct work *work, const int64_t *y);
+
 /* Writes the operation's values, times the slopes of a softcap if `sloped`, into a tensor of the
  * input's shape. */
 void work_write(struct work *work, enum operation operation, const struct loss_tensor *out,

@@ -254,10 +254,21 @@ static void sum_rows_apart(const struct panel *panel)
 		put_sum(rows, panel->states, lane, &sums[lane < rows->n ? lane : 0]);
 }
 
+/* Of a loss that needs none: no row is left by the kernels. */
+static void clear_sums(const struct panel *panel)
+{
+	for (size_t g = 0; g < groups_of(panel); g++)
+		panel->sums[g] = (struct row_sums){.regular = ALL_LANES};
+}
+
 /* The one place that looks at the layout to make sums. */
 static void make_sums(const struct panel *panel)
 {
 	const struct loss_plan *plan = panel->plan;
+	if (plan->loss->sums_nothing) {
+		clear_sums(panel);
+		return;
+	}
 	switch (plan->layout) {
 	case LAYOUT_FEW:
 		sum_tiles(panel);

@@ -143,6 +143,13 @@ static inline void lane_sums_add(struct lane_sums *sums, size_t lane, double val
 	sums->low[lane] += error;
 }
 
+/* Writes down what n lanes' losses are, of rows that weigh nothing themselves. */
+static inline void rows_keep_losses(const struct rows *rows, const double *loss)
+{
+	if (rows->plan->keeps_rows)
+		plan_keep_losses(rows->plan, rows->first, rows->n, loss);
+}
+
 /* Adds up the first n lanes, the others being 0, by halves: a tree waits less than a chain. */
 static inline void lane_sums_merge(const struct lane_sums *sums, size_t n, struct sum *total)
 {

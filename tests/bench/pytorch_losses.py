@@ -103,6 +103,7 @@ def losses(torch):
         "quantile_loss": lambda t: torch.maximum(0.5 * (t.t - t.x), -0.5 * (t.t - t.x)).mean(),
         "multilabel_soft_margin_loss": lambda t: f.multilabel_soft_margin_loss(t.x, t.t),
         "brier_score": lambda t: brier(torch, t),
+        "multi_margin_loss": lambda t: f.multi_margin_loss(t.x, t.y),
     }
 
 

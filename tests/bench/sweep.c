@@ -73,6 +73,11 @@ static bool chosen(const char *name)
 	return true;
 }
 
+static bool takes(const struct sweep_case *what, const struct sweep_shape *shape)
+{
+	return what->most_axes == 0 || shape->rank <= what->most_axes;
+}
+
 static void add_trial(struct sweep *sweep, const struct sweep_case *what, const char *dtype,
 		      const char *name)
 {
@@ -91,7 +96,8 @@ static void choose(struct sweep *sweep, const char *dtype, const struct sweep_sh
 	for (const struct sweep_case *what = sweep_cases; what->name; what++) {
 		char name[sizeof((struct measured *)0)->name];
 		name_case(name, sizeof name, what, dtype, shape);
-		if (chosen(name) && sweep->n_trials < TRIALS && sweep->n < SWEEP_ROWS)
+		if (chosen(name) && takes(what, shape) && sweep->n_trials < TRIALS &&
+		    sweep->n < SWEEP_ROWS)
 			add_trial(sweep, what, dtype, name);
 	}
 }

@@ -57,6 +57,8 @@ const struct sweep_case sweep_cases[] = {
 	{"multilabel_soft_margin_loss grad", OF_ELEMENTS("multilabel_soft_margin_loss", GRAD)},
 	{"brier_score", OF_CLASSES("brier_score", LOSS)},
 	{"brier_score grad", OF_CLASSES("brier_score", GRAD)},
+	{"multi_margin_loss", OF_CLASSES("multi_margin_loss", LOSS), .most_axes = 2},
+	{"multi_margin_loss grad", OF_CLASSES("multi_margin_loss", GRAD), .most_axes = 2},
 	{0},
 };
 /* clang-format on */

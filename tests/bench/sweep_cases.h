@@ -13,6 +13,7 @@ struct sweep_case {
 	bool weight, grad_output;
 	bool var;              /* what is expected of elements, numbers above 0, stands beside */
 	bool of_probabilities; /* the input is */
+	int most_axes;         /* of its input; 0: any number */
 	double bar_of_plain;   /* or 0; its time over that of cross_entropy plain, at most */
 };
 

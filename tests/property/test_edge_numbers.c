@@ -126,6 +126,14 @@ static const struct edge {
 	{BRIER "2=-inf,-inf targets:I64:=1", NOT_A_NUMBER, NOT_A_NUMBER},
 	{BRIER "2=nan,0 targets:I64:=-100", 0, 0},
 	{BRIER "2=1e6,1e6 targets:I64:=0", 0.5, -0.5},
+	{BRIER "2=0,0 targets:I64:=0 grad_output:F64:=1152921504606846848", 0.5,
+	 -0x1.fffffffffffffp58},
+	{BRIER "2=0,0 targets:I64:=0 grad_output:F64:=1152921504606846976", 0.5, -0x1p59},
+	{BRIER "2=0,0 targets:I64:=0 grad_output:F64:=1e300", 0.5, -5e299},
+	{BRIER "2=0,0 targets:I64:=0 grad_output:F64:=8e-19", 0.5, -4e-19},
+	{BRIER "2=0,0 targets:I64:=0 grad_output:F64:=9e-19", 0.5, -4.5e-19},
+	{BRIER "2=0,0 targets:I64:=0 grad_output:F64:=1e-300", 0.5, -5e-301},
+	{MARGIN "2=0,inf targets:I64:=0 mask:BOOL:=0", 0, 0},
 };
 
 static bool near(double got, double expected)

@@ -73,7 +73,14 @@ static const struct guarded_case cases[] = {
 	{"log_softmax", "logits", 3, -1, false, false, {"log_probs", "entropy", "predicted", NULL}},
 	{"softmax", "logits", 3, -1, false, false, {"probs", NULL}},
 	{"binary_cross_entropy_with_logits", "logits", 3, 3, true, false, {"loss", "grad", NULL}},
+	{"policy_gradient", "logits", 3, 2, false, false, {"loss", "grad", "ratio", NULL}},
+	{"policy_gradient", "logits", 3, 2, false, true, {"loss", "grad", "ratio", NULL}},
 };
+
+/* What rows of a policy have, near what their log-probabilities may be. */
+static const char *const policy_tensors[] = {"sampling_log_probs", "advantages",
+					     "reference_log_probs"};
+#define N_POLICY_TENSORS (sizeof policy_tensors / sizeof policy_tensors[0])
 
 /* (N, C, d), or with shift (N, d, C): rows beside groups of sixteen, positions that fill none, few
  * and many classes. */
@@ -85,13 +92,29 @@ static const size_t shapes[][3] = {
 
 static const loss_dtype dtypes[] = {LOSS_F32, LOSS_F16, LOSS_BF16, LOSS_F8_E5M2, LOSS_F64};
 
+static void set_policy(struct eval *eval, const size_t *rows, loss_dtype dtype, enum place place,
+		       struct guarded *guarded)
+{
+	struct random random = random_start(8);
+	size_t n = rows[0] * rows[1];
+	double *values = eval_array(eval, double, n);
+	for (size_t i = 0; i < N_POLICY_TENSORS; i++) {
+		for (size_t r = 0; r < n; r++)
+			values[r] = random_uniform(&random, -6.0, 0.0);
+		struct loss_tensor tensor = eval_floats(eval, dtype, 2, rows, values);
+		move(&tensor, &guarded[i], place);
+		eval_set(eval, policy_tensors[i], tensor);
+	}
+	eval_number(eval, "kl_weight", 0.25);
+}
+
 static void run(struct eval *eval, const struct guarded_case *c, const size_t *shape,
 		loss_dtype dtype, enum place place)
 {
 	struct random random = random_start(7);
 	size_t rows[2] = {shape[0], shape[2]}, last[3] = {shape[0], shape[2], shape[1]};
 	size_t n = shape[0] * shape[1] * shape[2], n_rows = rows[0] * rows[1];
-	struct guarded guarded[2] = {{0}, {0}};
+	struct guarded guarded[2 + N_POLICY_TENSORS] = {{0}};
 	eval_start(eval, c->loss);
 	double *x = eval_array(eval, double, n), *t = eval_array(eval, double, n);
 	int64_t *y = eval_array(eval, int64_t, n_rows);
@@ -112,14 +135,16 @@ static void run(struct eval *eval, const struct guarded_case *c, const size_t *s
 		move(&targets, &guarded[1], place);
 		eval_set(eval, "targets", targets);
 	}
+	if (strcmp(c->loss, "policy_gradient") == 0)
+		set_policy(eval, rows, dtype, place, guarded + 2);
 	if (c->shift) {
 		eval_integer(eval, "class_axis", -1);
 		eval_boolean(eval, "shift", true);
 	}
 	eval_outputs(eval, c->outputs);
 	eval_run(eval, 1);
-	release(&guarded[0]);
-	release(&guarded[1]);
+	for (size_t i = 0; i < sizeof guarded / sizeof guarded[0]; i++)
+		release(&guarded[i]);
 }
 
 static void compare(const struct guarded_case *c, const size_t *shape, loss_dtype dtype)

@@ -43,8 +43,8 @@ static void find_log_probs(const struct loss_tensor *logits, const int64_t *y, d
 /* At and near the log-probabilities, and far from them. */
 static double any_distance(struct random *random)
 {
-	static const double distances[] = {0,    1e-16, 1e-12, 1e-9, 1e-7, 1e-5,
-					   1e-3, 0.05,  0.3,   1,    5,    40};
+	static const double distances[] = {0,    1e-16, 1e-12, 1e-9, 1e-7, 1e-5, 1e-3,
+					   0.05, 0.3,   1,     5,    40,   680,  900};
 	double sign = random_chance(random, 0.5) ? 1 : -1;
 	return sign * distances[random_below(random, COUNT(distances))] *
 	       random_uniform(random, 0.5, 1);
@@ -111,6 +111,51 @@ static void policies_near_their_sampling_are_accurate(void **state)
 		check_near(&random, objectives[i % COUNT(objectives)],
 			   dtypes[random_chance(&random, 0.6) ? i % 2 : i % 6],
 			   classes[random_below(&random, COUNT(classes))]);
+}
+
+/* ---------------------------------------------------------------- the same bits */
+
+/* Rows that the kernels take beside others that they leave, weighted and not, in groups that are
+ * not full. */
+#define MIXED                                                                                      \
+	"37,9=1,0.5,-2,0.25,3,1,7,-3 targets:I64:37=0,4,-100,2,8,1 "                               \
+	"sampling_log_probs:F64:37=-1,-2.5,-701,-0.5,699,-3,-699,701,-1e9,-inf,-2 "                \
+	"advantages:F64:37=0.1,-0.7,3,0,1e280,1e-200,-1e300 "                                      \
+	"reference_log_probs:F64:37=-1,-2,-705,-3,-0.1,700 kl_weight=0.01 reduction=none "
+
+static void run_mixed(struct eval *eval, const char *dtype, const char *objective,
+		      const char *outputs, int threads)
+{
+	char text[900];
+	snprintf(text, sizeof text, PG "objective=%s outputs=%s logits:%s:" MIXED, objective,
+		 outputs, dtype);
+	spec_start(eval, text);
+	eval_run(eval, threads);
+}
+
+static void outputs_do_not_change_each_other(void **state)
+{
+	static const char *const dtypes[] = {"F64", "F32", "BF16"};
+	static const char *const outputs[] = {
+		"loss", "grad", "loss,grad", "log_prob", "ratio", "kl", "entropy,kl,ratio,loss"};
+	(void)state;
+	for (size_t i = 0; i < COUNT(dtypes) * COUNT(objectives); i++)
+		for (size_t k = 0; k < COUNT(outputs); k++) {
+			const char *dtype = dtypes[i % COUNT(dtypes)];
+			const char *objective = objectives[i / COUNT(dtypes)];
+			struct eval all, some;
+			run_mixed(&all, dtype, objective, "loss,grad,log_prob,ratio,kl,entropy", 1);
+			run_mixed(&some, dtype, objective, outputs[k], 1 + (int)k);
+			for (size_t o = 0; o < some.result.n_outputs; o++) {
+				const struct loss_output *output = &some.result.outputs[o];
+				require(eval_same_bits(&output->tensor,
+						       eval_output(&all, output->name)),
+					"%s of %s, %s: other bits without the others", output->name,
+					objective, dtype);
+			}
+			eval_end(&all);
+			eval_end(&some);
+		}
 }
 
 /* ---------------------------------------------------------------- edges */
@@ -534,6 +579,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(policies_near_their_sampling_are_accurate),
+		cmocka_unit_test(outputs_do_not_change_each_other),
 		cmocka_unit_test(edges),
 		cmocka_unit_test(rows_without_a_distribution),
 		cmocka_unit_test(uncounted_rows),

@@ -67,7 +67,8 @@ def test_every_loss_has_the_bits_of_the_process(server):
     for kind in BOTH:
         with kind(server.url) as client:
             for name, tensors in problems.everything():
-                outputs = [o["name"] for o in lossd.losses()[name]["outputs"] if not o["needs"]]
+                outputs = list(problems.outputs_of(name, tensors))
+                tap.expect(outputs, name)
                 same(client.evaluate(name, tensors, outputs), lossd.evaluate(name, tensors, outputs))
 
 
@@ -211,6 +212,38 @@ def test_half_a_reply_is_none(_):
             error = tap.expect_raises(lossd.ServerError, lambda: client.cross_entropy(X, Y))
             tap.expect(error.code == "unreachable" and len(fake.requests) == 2, error)
             tap.expect(client.cross_entropy(X, Y) == LOSS)
+
+
+def test_replies_that_are_none(_):
+    head = {"Content-Type": "application/x-safetensors"}
+    for body in (
+        b"",
+        b"1234567",
+        b"\xff" * 20,
+        b"\x02" + bytes(7) + b"[]",
+        b"\x02" + bytes(7) + b"{}",
+        b"\x02" + bytes(7) + b"{x",
+        (60).to_bytes(8, "little") + b'{"loss":{"dtype":"F32","shape":[99],"data_offsets":[0,396]}}' + bytes(4),
+        (58).to_bytes(8, "little") + b'{"loss":{"dtype":"XXX","shape":[],"data_offsets":[0,4]}}  ' + bytes(4),
+        (58).to_bytes(8, "little") + b'{"lose":{"dtype":"F32","shape":[],"data_offsets":[0,4]}}  ' + bytes(4),
+    ):
+        for kind in BOTH:
+            with Scripted((200, head, body)) as fake, kind(fake.url, retries=0) as client:
+                tap.expect_raises(lossd.ServerError, lambda: client.cross_entropy(X, Y))
+                tap.expect(client.cross_entropy(X, Y) == LOSS)
+
+
+def test_bodies_that_are_refused_while_they_are_sent(_):
+    x, y = np.zeros((4000, 1000), "f4"), np.zeros(4000, "i8")
+    with lossd.serve(max_body_bytes=1 << 20) as server:
+        for kind in BOTH:
+            with kind(server.url) as client:
+                for _ in range(3):
+                    error = tap.expect_raises(lossd.LossError, lambda: client.cross_entropy(x, y))
+                    # asyncio's streams lose what was received where a write fails first.
+                    lost = kind is Blocking and error.code == "unreachable"
+                    tap.expect(lost or (error.code == "body_too_large" and error.status == 413), error)
+                tap.expect(client.cross_entropy(X, Y) == lossd.functional.cross_entropy(X, Y))
 
 
 def test_a_server_that_hangs_is_waited_for_as_long_as_said(_):

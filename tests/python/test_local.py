@@ -59,17 +59,15 @@ def test_a_loss_is_what_its_formula_says(_):
 def test_every_loss_has_its_function(_):
     for name, tensors in problems.everything():
         row = lossd.losses()[name]
-        values = [tensors[t["name"]] for t in row["tensors"] if t["name"] in tensors]
         parameters = inspect.signature(getattr(F, name)).parameters
-        known = {p for p in parameters} & set(tensors)
-        named = {n: tensors[n] for n in known if n != "targets"}
-        positional = values[:2] if "target" in parameters or "targets" in parameters else values[:1]
-        named = {n: v for n, v in named.items() if not any(v is p for p in positional)}
+        ours = {"input": row["tensors"][0]["name"], "inputs": row["tensors"][0]["name"], "target": "targets"}
+        named = {p: tensors[ours.get(p, p)] for p in parameters if ours.get(p, p) in tensors}
+        tap.expect(len(named) == len(tensors), name, list(named), list(tensors))
         if "dim" in parameters:
             named["dim"] = 1
-        answer = getattr(F, name)(*positional, **named)
-        arguments = {"class_axis": 1} if "dim" in parameters else {}
-        result = lossd.evaluate(name, tensors, **arguments)
+        first = list(named)[0]
+        answer = getattr(F, name)(named.pop(first), **named)
+        result = lossd.evaluate(name, tensors)
         tap.expect(problems.same_bits(answer, result[row["outputs"][0]["name"]]), name)
 
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 """Tensors of PyTorch: in kind, in its graph, in the workers of its DataLoader, beside its OpenMP."""
 
+import inspect
 import warnings
 
 from harness import tap
@@ -29,6 +30,21 @@ def close(got, want, tolerance=1e-12):
     tap.expect(type(got) is torch.Tensor and got.dtype == want.dtype and got.shape == want.shape, got.dtype, want.dtype)
     difference = (got.double() - want.double()).abs().max() if got.numel() else 0
     tap.expect(difference <= tolerance, "differs by", difference)
+
+
+def positional(function):
+    parameters = inspect.signature(function).parameters.values()
+    return [(p.name, p.default) for p in parameters if p.kind is p.POSITIONAL_OR_KEYWORD]
+
+
+def test_signatures_are_those_of_pytorch(_):
+    compared = 0
+    for name in lossd.losses():
+        if hasattr(T, name):
+            ours, theirs = positional(getattr(F, name)), positional(getattr(T, name))
+            tap.expect(ours == theirs, name, ours, theirs)
+            compared += 1
+    tap.expect(compared >= 7, compared)
 
 
 def test_answers_are_tensors(_):

@@ -19,7 +19,7 @@ from urllib.parse import quote, urlencode
 import numpy as np
 
 from . import _tensors, errors
-from ._losses import Loss, text_of
+from ._losses import DTYPE_SIZE, Loss, text_of
 from .results import Result, Totals
 
 SAFETENSORS = "application/x-safetensors"
@@ -27,6 +27,8 @@ SAFETENSORS = "application/x-safetensors"
 JOINED_BYTES = 1 << 16
 #: The longest timeout that a server takes.
 MAX_TIMEOUT_MS = 3_600_000
+#: A header of replies is a few hundred bytes, and states of many groups.
+MAX_HEADER_BYTES = 1 << 30
 #: Statuses after which the same request may do better.
 BUSY = (429, 503)
 
@@ -105,17 +107,32 @@ class Reply:
             self.body = bytes(body)
 
     def _reading_tensors(self) -> Iterator[memoryview]:
+        left = int(self.headers.get("content-length", 1 << 62))
         size = bytearray(8)
+        if left < len(size):
+            raise invalid(f"a body of {left} bytes")
         yield memoryview(size)
-        text = bytearray(int.from_bytes(size, "little"))
+        n = int.from_bytes(size, "little")
+        if n > min(left - len(size), MAX_HEADER_BYTES):
+            raise invalid(f"a header of {n} bytes")
+        text = bytearray(n)
         yield memoryview(text)
-        header = json.loads(text)
-        self.metadata = header.pop("__metadata__", {})
-        for name, entry in sorted(header.items(), key=lambda item: item[1]["data_offsets"]):
-            array = _tensors.empty(entry["dtype"], tuple(entry["shape"]))
-            self.arrays[name] = (array, entry["dtype"])
-            if array.nbytes:
-                yield array.reshape(-1).view(np.uint8).data
+        for array in self._arrays(text, left - len(size) - n):
+            yield array.reshape(-1).view(np.uint8).data
+
+    def _arrays(self, text: bytearray, left: int) -> list[np.ndarray]:
+        """Room for each tensor of a header that has bytes, in order."""
+        try:
+            header = json.loads(text)
+            self.metadata = header.pop("__metadata__", {})
+            entries = sorted(header.items(), key=lambda item: item[1]["data_offsets"])
+            sizes = [math.prod(e["shape"]) * DTYPE_SIZE[e["dtype"]] for _, e in entries]
+            if sum(sizes) > left:
+                raise ValueError(f"{sum(sizes)} bytes of tensors in {left}")
+            self.arrays = {n: (_tensors.empty(e["dtype"], tuple(e["shape"])), e["dtype"]) for n, e in entries}
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise invalid(str(error)) from error
+        return [array for array, _ in self.arrays.values() if array.nbytes]
 
     def document(self) -> Any:
         """The body as JSON; {} where it is none."""
@@ -135,6 +152,9 @@ class Reply:
 
     def result(self, outputs: tuple[str, ...]) -> Result:
         """Of an evaluation, whose outputs are in the order asked for."""
+        lost = [name for name in outputs if name not in self.arrays]
+        if lost:
+            raise invalid(f"there is no {lost[0]}")
         found = {name: self.kind.answer(*self.arrays[name]) for name in outputs}
         members = {name: json.loads(text) for name, text in self.metadata.items()}
         totals = members.get("totals")
@@ -145,6 +165,10 @@ class Reply:
             tuple(members.get("warnings", ())),
             self.request_id,
         )
+
+
+def invalid(why: str) -> errors.LossError:
+    return errors.ServerError(f"the reply is not safetensors: {why}", "invalid_reply")
 
 
 def _number(value: Any) -> Any:
@@ -211,7 +235,7 @@ class Attempts:
 
     def pause(self, error: errors.LossError) -> float:
         """Seconds to wait before the next attempt. Raises the error where there is to be none."""
-        waits = error.status in BUSY or (error.status is None and isinstance(error, errors.ServerError))
+        waits = error.status in BUSY or error.code == "unreachable"
         if not waits or self.made > self.settings.retries:
             raise error
         backoff = min(0.05 * 2**self.made, 5.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import http.client
 import io
 from typing import Any, Callable, Mapping, Sequence
@@ -22,15 +23,20 @@ class _Connection:
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.reader, self.writer = reader, writer
-        self.used = False
+        self.used = self.cut = False
 
-    async def send(self, request: _wire.Request, headers: Mapping[str, str]) -> None:
+    async def send(self, request: _wire.Request, headers: Mapping[str, str], answer: asyncio.Future) -> None:
+        """Sends all of it, or as much as there is before the answer."""
         head = f"{request.method} {request.target} HTTP/1.1\r\n"
         head += "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         self.writer.write(head.encode("latin-1") + b"\r\n")
         for piece in request.pieces:
             memory = memoryview(piece)
             for start in range(0, len(memory), _CHUNK):
+                await asyncio.sleep(0)  # what came is read before a write finds the connection closed
+                if answer.done():
+                    self.cut = True  # what is missing would be taken for the next request
+                    return
                 self.writer.write(memory[start : start + _CHUNK])
                 await self.writer.drain()
 
@@ -113,13 +119,14 @@ class AsyncClient(AsyncMethods):
     async def _exchange(
         self, connection: _Connection, request: _wire.Request, attempts: _wire.Attempts
     ) -> _wire.Reply:
+        # A server that refuses a body answers before it closes.
+        head = asyncio.ensure_future(connection.head())
         try:
-            await connection.send(request, attempts.next_headers(request))
-        except (BrokenPipeError, ConnectionResetError):
-            if connection.used:
-                raise
-            # A server that refuses a body answers before it closes.
-        status, headers = await connection.head()
+            with contextlib.suppress(ConnectionError):
+                await connection.send(request, attempts.next_headers(request), head)
+            status, headers = await head
+        finally:
+            head.cancel()
         reply = _wire.Reply(status, headers, request.kind)
         for room in reply.reading():
             await connection.fill(room)
@@ -137,7 +144,7 @@ class AsyncClient(AsyncMethods):
                 if connection.used and stale:
                     continue
                 raise
-            if reply.headers.get("connection", "").lower() == "close":
+            if connection.cut or reply.headers.get("connection", "").lower() == "close":
                 connection.close()
             else:
                 connection.used = True

@@ -74,6 +74,7 @@ def _url(process: Any) -> str | None:
                 return line[len("lossd: ready on ") :].split()[0].rstrip(",")
     finally:
         watchdog.cancel()
+        watchdog.join()
     return None
 
 

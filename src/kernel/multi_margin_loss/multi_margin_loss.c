@@ -6,106 +6,130 @@
  * grad_c
  *
  * A z_c that is NaN counts 0, as in PyTorch. Meaning: torch.nn.functional.multi_margin_loss.
+ *
+ * The operations take logits as they are, infinities and NaN too: no row is left to a plain form.
  */
-#include "../../targets.h"
-#include "../classes.h"
-#include "../kernels.h"
+#include <string.h>
 
-/* A row that counts. */
-struct margin_row {
-	const struct loss_plan *plan;
-	size_t r, y;
-	double target; /* x_y */
+#include "../kernels.h"
+#include "../operate.h"
+#include "../tiles.h"
+
+/* What differs by p. */
+struct power {
+	enum operation sum, write;
 };
 
-/* z of n classes from c on. */
-static void load_hinges(const struct margin_row *row, size_t c, size_t n, double *z)
+static const struct power powers[] = {
+	[1] = {SUM_HINGES, WRITE_STEPS},
+	[2] = {SUM_HINGES_2, WRITE_HINGES},
+};
+
+static const struct power *power_of(const struct loss_plan *plan)
 {
-	double margin = row->plan->args.margin;
-	classes_load(row->plan, row->r, c, n, z);
-	for (size_t i = 0; i < n; i++) {
-		double lost, lost_too;
-		double gap = two_sum(z[i], -row->target, &lost);
-		double hinge = two_sum(gap, margin, &lost_too);
-		double exact = hinge + (lost + lost_too);
-		exact = exact == exact ? exact : hinge;
-		z[i] = exact > 0.0 ? exact : 0.0;
+	return &powers[plan->args.p];
+}
+
+/* A row that does not count is as far from its margin as can be. */
+static void start(struct work *work, struct rows *rows)
+{
+	work_start(work, rows, NULL);
+	for (size_t lane = 0; lane < LANES; lane++) {
+		bool counted = rows->targets.y[lane] >= 0;
+		work->lanes.max[lane] = counted ? rows->targets.logit[lane] : HUGE_VAL;
+		work->lanes.b[lane] = rows->plan->args.margin;
 	}
-	if (row->y >= c && row->y - c < n)
-		z[row->y - c] = 0.0;
+	work_leave_out(work, rows->targets.y);
+	work_sum(work, power_of(rows->plan)->sum);
 }
 
-/* z^(p-1), where z > 0. */
-static void make_slopes(const struct margin_row *row, double *z, size_t n)
+/* w_y / C of each lane: the same, where there are no weights. */
+static void set_shares(const struct rows *rows, struct lane_sums *shares)
 {
-	for (size_t i = 0; row->plan->args.p == 1 && i < n; i++)
-		z[i] = z[i] > 0.0 ? 1.0 : 0.0;
-}
-
-/* Sums of z^p, and of its slopes. */
-static struct sum sum_row(const struct margin_row *row, struct sum *slopes)
-{
-	double z[CLASSES_AT_A_TIME], powers[CLASSES_AT_A_TIME];
-	struct lane_sums all = {{0}, {0}}, sloped = {{0}, {0}};
-	for (size_t c = 0, n; plan_has_class(row->plan, c); c += n) {
-		n = classes_left(row->plan, c);
-		load_hinges(row, c, n, z);
-		for (size_t i = 0; i < n; i++)
-			powers[i] = row->plan->args.p == 1 ? z[i] : z[i] * z[i];
-		classes_add(&all, powers, n);
-		make_slopes(row, z, n);
-		if (row->plan->wanted[OUTPUT_GRAD])
-			classes_add(&sloped, z, n);
-	}
-	*slopes = classes_total(&sloped);
-	return classes_total(&all);
-}
-
-static void write_grad(const struct margin_row *row, struct sum factor, struct sum slopes)
-{
-	double z[CLASSES_AT_A_TIME];
-	for (size_t c = 0, n; plan_has_class(row->plan, c); c += n) {
-		n = classes_left(row->plan, c);
-		load_hinges(row, c, n, z);
-		make_slopes(row, z, n);
-		for (size_t i = 0; i < n; i++)
-			z[i] = z[i] == 0.0 ? 0.0 : times(z[i], factor);
-		if (row->y >= c && row->y - c < n)
-			z[row->y - c] = 0.0 - times(sum_value(&slopes), factor);
-		classes_store(row->plan, row->r, c, n, z);
+	double classes = (double)rows->plan->classes;
+	struct sum share = quotient(1.0, classes, 0.0);
+	for (size_t lane = 0; lane < LANES; lane++) {
+		if (rows->targets.weight)
+			share = quotient(rows_weight(rows, lane), classes, 0.0);
+		lane_sums_set(shares, lane, share);
 	}
 }
 
-static double evaluate(const struct margin_row *row)
+/* A sum of the lanes times factors, where both may be infinite. */
+static void multiply(const struct work *work, size_t i, const struct lane_sums *factors,
+		     double *values)
 {
-	const struct loss_plan *plan = row->plan;
-	double weight = plan_class_weight(plan, row->y);
-	struct sum slopes, total = sum_row(row, &slopes);
-	struct sum share = quotient(weight, (double)plan->classes, 0.0);
-	if (plan->wanted[OUTPUT_GRAD]) {
-		struct sum factor = product(share, plan_scale(plan, row->r));
-		factor.high *= (double)plan->args.p;
-		factor.low *= (double)plan->args.p;
-		write_grad(row, factor, slopes);
+	struct lane_sums sums;
+	memcpy(sums.high, work->lanes.sum[i], sizeof sums.high);
+	memcpy(sums.low, work->lanes.lost[i], sizeof sums.low);
+	for (size_t lane = 0; lane < LANES; lane++)
+		sums.low[lane] = sums.high[lane] < HUGE_VAL ? sums.low[lane] : 0.0;
+	work->rows->numbers->products(&sums, factors, &sums);
+	for (size_t lane = 0; lane < LANES; lane++) {
+		struct sum value = {sums.high[lane], sums.low[lane]};
+		values[lane] = sum_value(&value);
 	}
-	return 0.0 + times(sum_value(&total), share);
+}
+
+/* p w_y / C, times what the gradient has beside; 0 of a row that does not count. */
+static void set_factors(const struct rows *rows, const struct lane_sums *shares,
+			struct lane_sums *factors)
+{
+	const struct loss_plan *plan = rows->plan;
+	bool apart = plan_scales_rows(plan);
+	double p = (double)plan->args.p;
+	struct sum scale = plan_scale(plan, rows->first);
+	for (size_t lane = 0; lane < LANES; lane++) {
+		if (apart && lane > 0 && lane < rows->n)
+			scale = plan_scale(plan, rows->first + lane);
+		lane_sums_set(factors, lane, (struct sum){p * scale.high, p * scale.low});
+	}
+	rows->numbers->products(shares, factors, factors);
+	for (size_t lane = 0; lane < LANES; lane++)
+		if (rows->targets.y[lane] < 0)
+			lane_sums_set(factors, lane, sum_from(0.0));
+}
+
+static void write_grads(struct work *work, const struct lane_sums *shares)
+{
+	const struct rows *rows = work->rows;
+	const struct loss_plan *plan = rows->plan;
+	struct lane_sums factors;
+	double grad[LANES];
+	set_factors(rows, shares, &factors);
+	multiply(work, 1, &factors, grad);
+	memcpy(work->lanes.factor, factors.high, sizeof factors.high);
+	memcpy(work->lanes.factor_low, factors.low, sizeof factors.low);
+	work_write(work, power_of(plan)->write, &plan->outputs[OUTPUT_GRAD], false);
+	for (size_t lane = 0; lane < rows->n; lane++) {
+		int64_t y = rows->targets.y[lane];
+		if (y >= 0)
+			tensor_put(&plan->outputs[OUTPUT_GRAD],
+				   rows_base(rows, lane) + (size_t)y * plan->inner,
+				   0.0 - grad[lane]); /* never -0 */
+	}
+}
+
+static void evaluate(struct rows *rows, void *data)
+{
+	const struct loss_plan *plan = rows->plan;
+	struct partial *partial = data;
+	double *loss = exact_feed_room(&partial->loss, plan->kernels);
+	struct lane_sums shares;
+	struct work work;
+	start(&work, rows);
+	set_shares(rows, &shares);
+	multiply(&work, 0, &shares, loss);
+	for (size_t lane = 0; lane < LANES; lane++)
+		loss[lane] = rows->targets.y[lane] < 0 ? 0.0 : 0.0 + loss[lane]; /* never -0 */
+	if (plan->wanted[OUTPUT_GRAD])
+		write_grads(&work, &shares);
+	rows_keep_losses(rows, loss);
+	exact_feed_take(&partial->loss, rows->n);
 }
 
 void multi_margin_loss_rows(const struct loss_plan *plan, size_t first, size_t n,
 			    struct partial *partial)
 {
-	const struct loss_tensor *input = &plan->tensors[LOSS_ROLE_INPUT];
-	for (size_t r = first; r < first + n; r++) {
-		int64_t y;
-		double loss = 0.0;
-		targets_read(plan, r, 1, &y);
-		if (y >= 0) {
-			size_t at = plan_row_base(plan, r) + (size_t)y;
-			struct margin_row row = {plan, r, (size_t)y, tensor_number(input, at)};
-			loss = evaluate(&row);
-		} else if (plan->wanted[OUTPUT_GRAD]) {
-			classes_fill(plan, r, 0.0);
-		}
-		plan_put_loss(plan, r, loss, partial);
-	}
+	rows_read_to_operate(plan, first, n, evaluate, partial);
 }

@@ -181,9 +181,8 @@ static void add_rows(const struct rows *rows, const struct policy_lanes *lanes,
 	memcpy(loss, lanes->loss, sizeof lanes->loss);
 	if (plan->present[LOSS_ROLE_ROW_WEIGHT])
 		weigh_rows(rows, loss);
-	unsigned clipped = lanes->clipped & ((1u << rows->n) - 1);
-	if (clipped != 0)
-		partial->clipped += (size_t)__builtin_popcount(clipped);
+	for (unsigned left = lanes->clipped & ((1u << rows->n) - 1); left != 0; left &= left - 1)
+		partial->clipped++;
 	for (size_t lane = 0; partial->kl && lane < rows->n; lane++)
 		exact_feed_add(partial->kl, plan->kernels, lanes->kl[lane]);
 	if (plan->keeps_rows)

@@ -34,6 +34,15 @@ INLINE wd log1p_sum(wd x)
 	return k * wd_set(LN_2) + s * q;
 }
 
+/* max(0, x - target + margin), rounded once; of NaN 0. */
+INLINE wd wd_hinge(wd x, wd target, wd margin)
+{
+	struct pair gap = wd_sum(x, -target), z = wd_sum(gap.high, margin);
+	wd value = z.high + (gap.low + z.low);
+	value = wd_select(wd_is_number(value), value, z.high); /* of infinities parts are NaN */
+	return wd_select_below(wd_set(0.0), value, value, wd_set(0.0));
+}
+
 /* Bit l: whether lane l of what has been summed is one for which all of this holds. */
 INLINE unsigned are_regular(wd max, wd sum)
 {

@@ -343,6 +343,19 @@ INLINE vw vw_without(vw v, unsigned l)
 	return vw_load(lanes);
 }
 
+/* -infinity where left is 0, else v. */
+INLINE vf vf_unless_out(vf v, vf left)
+{
+	return vf_select(left == vf_set(0.0f), vf_set(-HUGE_VALF), v);
+}
+
+INLINE vw vw_unless_out(vw v, vw left)
+{
+	const wd zero = wd_set(0.0), none = wd_set(-HUGE_VAL);
+	return (vw){wd_select(left.low == zero, none, v.low),
+		    wd_select(left.high == zero, none, v.high)};
+}
+
 /* count + 1 where x is above value, or equal to it and `at` is below the limit; else count. */
 INLINE vf vf_count(vf count, vf x, vf value, vf at, vf limit)
 {

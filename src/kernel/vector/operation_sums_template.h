@@ -120,3 +120,72 @@ INLINE void OF(sum_others_of)(struct lanes *lanes, const struct class_chunk *chu
 	}
 }
 OPERATION(sum_others)
+
+/* How many logits before the one left out lane l and the next are, at the chunk's first: chunks
+ * have fewer than floats can count. */
+INLINE NVEC OF(left_out)(const struct lanes *lanes, size_t l)
+{
+	NUMBER left[NATIVE];
+	for (size_t i = 0; i < NATIVE; i++)
+		left[i] = (NUMBER)lanes->limit[l + i];
+	return NV(load)(left);
+}
+
+INLINE void OF(sum_squares_of)(struct lanes *lanes, const struct class_chunk *chunk)
+{
+	for (size_t l = 0; l < LANES; l += NATIVE) {
+		struct OF(known) row = OF(known_of)(lanes, l);
+		NV(sum) sum = OF(lanes_sum)(lanes, 0, l), squares = OF(lanes_sum)(lanes, 1, l);
+		NVEC left = OF(left_out)(lanes, l);
+		for (size_t k = 0; k < chunk->n; k++) {
+			NVEC x = NV(unless_out)(OF(x_at)(chunk, k, l), left);
+			struct parts e = OF(power_parts)(x, &row.scale);
+			left = NV(subtract)(left, NV(set)((NUMBER)1));
+			sum = NV(sum_add_parts)(sum, e);
+			squares = NV(sum_add_parts)(squares, OF(product)(e, e.high, e.low));
+		}
+		OF(lanes_put)(lanes, 0, l, sum);
+		OF(lanes_put)(lanes, 1, l, squares);
+	}
+}
+OPERATION(sum_squares)
+
+INLINE vw OF(hinge)(const struct OF(known) * row, NVEC v)
+{
+	vw x = NV(widen)(v);
+	return (vw){wd_hinge(x.low, row->max.low, row->b.low),
+		    wd_hinge(x.high, row->max.high, row->b.high)};
+}
+
+/* Inlined with the power a constant. */
+INLINE void OF(sum_hinges_to)(struct lanes *lanes, const struct class_chunk *chunk, int power)
+{
+	const vw one = vw_set(1.0);
+	for (size_t l = 0; l < LANES; l += NATIVE) {
+		struct OF(known) row = OF(known_of)(lanes, l);
+		NV(sum) sum = OF(lanes_sum)(lanes, 0, l), slopes = OF(lanes_sum)(lanes, 1, l);
+		NVEC left = OF(left_out)(lanes, l);
+		for (size_t k = 0; k < chunk->n; k++) {
+			NVEC x = NV(unless_out)(OF(x_at)(chunk, k, l), left);
+			vw z = OF(hinge)(&row, x);
+			left = NV(subtract)(left, NV(set)((NUMBER)1));
+			sum = NV(sum_add_wide)(sum, power == 1 ? z : vw_multiply(z, z));
+			slopes =
+				NV(sum_add_wide)(slopes, power == 1 ? vw_where_nonzero(z, one) : z);
+		}
+		OF(lanes_put)(lanes, 0, l, sum);
+		OF(lanes_put)(lanes, 1, l, slopes);
+	}
+}
+
+INLINE void OF(sum_hinges_of)(struct lanes *lanes, const struct class_chunk *chunk)
+{
+	OF(sum_hinges_to)(lanes, chunk, 1);
+}
+OPERATION(sum_hinges)
+
+INLINE void OF(sum_hinges_2_of)(struct lanes *lanes, const struct class_chunk *chunk)
+{
+	OF(sum_hinges_to)(lanes, chunk, 2);
+}
+OPERATION(sum_hinges_2)

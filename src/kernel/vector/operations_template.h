@@ -238,6 +238,32 @@ INLINE vw OF(gaps)(const struct OF(known) * row, const struct class_chunk *chunk
 }
 WRITER(gaps)
 
+INLINE vw OF(squares)(const struct OF(known) * row, const struct class_chunk *chunk, size_t k,
+		      size_t l)
+{
+	struct parts e = OF(power_parts)(OF(x_at)(chunk, k, l), &row->scale);
+	struct parts gap = OF(plus)(e, row->term);
+	gap = OF(product)(gap, e.high, e.low);
+	return OF(rounded)(OF(product)(gap, row->factor.high, row->factor.low));
+}
+WRITER(squares)
+
+INLINE vw OF(steps)(const struct OF(known) * row, const struct class_chunk *chunk, size_t k,
+		    size_t l)
+{
+	return vw_where_nonzero(OF(hinge)(row, OF(x_at)(chunk, k, l)), row->factor.high);
+}
+WRITER(steps)
+
+INLINE vw OF(hinges)(const struct OF(known) * row, const struct class_chunk *chunk, size_t k,
+		     size_t l)
+{
+	struct parts z = {OF(hinge)(row, OF(x_at)(chunk, k, l)), vw_set(0.0)};
+	vw value = OF(rounded)(OF(product)(z, row->factor.high, row->factor.low));
+	return vw_where_nonzero(z.high, value);
+}
+WRITER(hinges)
+
 #if IS_WIDE
 INLINE vw OF(scaled)(const struct OF(known) * row, const struct class_chunk *chunk, size_t k,
 		     size_t l)

@@ -21,13 +21,6 @@ INLINE OF(real) OF(real_sum)(OF(real) a, OF(real) b)
 	return pair_sum(a, b);
 }
 
-/* Its second part below its first, however much cancels. */
-INLINE OF(real) OF(real_distance)(OF(real) a, OF(real) b)
-{
-	struct pair d = pair_sum(a, pair_minus(b));
-	return wd_sum(d.high, d.low);
-}
-
 INLINE OF(real) OF(real_product)(OF(real) a, OF(real) b)
 {
 	return pair_product(a, b);
@@ -61,19 +54,6 @@ INLINE OF(real) OF(real_exp)(OF(real) x)
 	e.low += e.high * x.low;
 	return e;
 }
-
-/* log1p(R). From 1 on a double of it is too coarse beside what it may cancel with. */
-INLINE OF(real) OF(log1p_residual)(const struct row_sums *sums, size_t at)
-{
-	wd residual = wd_load(sums->residual + at);
-	wl large = residual >= wd_set(1.0);
-	struct pair log = OF(real_of)(wd_load(sums->log1p_residual + at));
-	if (wd_bits(large) == 0)
-		return log;
-	struct pair total = wd_sum(wd_set(1.0), residual);
-	total.low += wd_load(sums->residual_low + at);
-	return OF(real_select)(large, pair_log(total), log);
-}
 #else
 typedef wd OF(real);
 
@@ -85,11 +65,6 @@ INLINE OF(real) OF(real_of)(wd x)
 INLINE OF(real) OF(real_sum)(OF(real) a, OF(real) b)
 {
 	return a + b;
-}
-
-INLINE OF(real) OF(real_distance)(OF(real) a, OF(real) b)
-{
-	return a - b;
 }
 
 INLINE OF(real) OF(real_product)(OF(real) a, OF(real) b)
@@ -123,32 +98,94 @@ INLINE OF(real) OF(real_exp)(OF(real) x)
 	wd magic = wd_set(WD_EXP_MAGIC), z = x * wd_set(LOG2_E) + magic;
 	return wd_scale(exp_reduced(x - (z - magic) * wd_set(LN_2)), z);
 }
-
-INLINE OF(real) OF(log1p_residual)(const struct row_sums *sums, size_t at)
-{
-	return wd_load(sums->log1p_residual + at);
-}
 #endif
+
+INLINE OF(real) OF(real_difference)(OF(real) a, OF(real) b)
+{
+	return OF(real_sum)(a, OF(real_minus)(b));
+}
 
 INLINE wl OF(real_is_above)(OF(real) a, OF(real) b)
 {
-	return OF(real_value)(OF(real_distance)(a, b)) > wd_set(0.0);
+	return OF(real_value)(OF(real_difference)(a, b)) > wd_set(0.0);
 }
 
 /* ---------------------------------------------------------------- exponents */
 
-/* A difference of log-probabilities, held within what exponentials take, and its exponential. */
-struct OF(exponent) {
-	OF(real) x, e;
+struct OF(policy_row) {
+	OF(real) gap; /* x_y - m, exactly */
+	OF(real) lp;  /* of which log1p(R) is rounded to a double */
+#if IS_WIDE
+	wd log1p_residual;
+	struct pair total; /* 1 + R */
+#endif
+	OF(real) d, r, advantage;
 };
 
-INLINE struct OF(exponent) OF(raised)(OF(real) x)
+INLINE struct OF(policy_row)
+	OF(policy_row_at)(const struct row_sums *sums, const double *logit, size_t at)
 {
-	wl within = wd_abs(OF(real_value)(x)) <= wd_set(POLICY_EXPONENT);
-	struct OF(exponent) of = {.x = OF(real_select)(within, x, OF(real_of)(wd_set(0.0)))};
-	of.e = OF(real_exp)(of.x);
-	return of;
+	OF(real) x = OF(real_of)(wd_load(logit + at)), max = OF(real_of)(wd_load(sums->max + at));
+	wd log = wd_load(sums->log1p_residual + at);
+	struct OF(policy_row) row = {.gap = OF(real_difference)(x, max)};
+	row.lp = OF(real_difference)(row.gap, OF(real_of)(log));
+#if IS_WIDE
+	row.log1p_residual = log;
+	row.total = wd_sum(wd_set(1.0), wd_load(sums->residual + at));
+	row.total.low += wd_load(sums->residual_low + at);
+#endif
+	return row;
 }
+
+/* exp(x), and whether it is within what is taken; else it has no meaning. */
+INLINE OF(real) OF(bounded_exp)(OF(real) x, wl *within)
+{
+	*within = wd_abs(OF(real_value)(x)) <= wd_set(POLICY_EXPONENT);
+	return OF(real_exp)(OF(real_select)(*within, x, OF(real_of)(wd_set(0.0))));
+}
+
+/*
+ * exp(lp - s), exp(s - lp), and lp where its digits after the point count. What rounding takes from
+ * lp is far below a float's last digit; of doubles it is more than that of a ratio, which therefore
+ * is exp(x_y - m - s) / (1 + R).
+ */
+#if IS_WIDE
+INLINE OF(real) OF(ratio_to)(const struct OF(policy_row) * row, OF(real) s, wl *within)
+{
+	OF(real) e = OF(bounded_exp)(OF(real_difference)(row->gap, s), within);
+	return pair_ratio(e, row->total, wd_set(1.0) / row->total.high);
+}
+
+INLINE OF(real) OF(ratio_from)(const struct OF(policy_row) * row, OF(real) s, wl *within)
+{
+	OF(real) e = OF(bounded_exp)(OF(real_difference)(s, row->gap), within);
+	return pair_product(e, row->total);
+}
+
+INLINE OF(real) OF(sharp_lp)(const struct OF(policy_row) * row)
+{
+	wl large = row->total.high >= wd_set(2.0);
+	struct pair log = OF(real_of)(row->log1p_residual);
+	if (wd_bits(large) != 0)
+		log = OF(real_select)(large, pair_log(row->total), log);
+	return OF(real_difference)(row->gap, log);
+}
+#else
+INLINE OF(real) OF(ratio_to)(const struct OF(policy_row) * row, OF(real) s, wl *within)
+{
+	return OF(bounded_exp)(row->lp - s, within);
+}
+
+INLINE OF(real) OF(ratio_from)(const struct OF(policy_row) * row, OF(real) s, wl *within)
+{
+	return OF(bounded_exp)(s - row->lp, within);
+}
+
+INLINE OF(real) OF(sharp_lp)(const struct OF(policy_row) * row)
+{
+	return row->lp;
+}
+#endif
 
 /* exp(x) - 1 - x, |x| < 0.34: elementary.h's exp_tail. */
 INLINE wd OF(exp_tail)(wd x)
@@ -165,28 +202,17 @@ INLINE wd OF(exp_tail)(wd x)
 	return wd_set(0.5) * x2 + x2 * x * p;
 }
 
-/* exp(x) - 1, and that less x, which is never negative. */
-struct OF(growth) {
-	OF(real) grown, excess;
-};
-
-INLINE struct OF(growth) OF(growth_of)(const struct OF(exponent) * of)
+/* e - 1 - x with e = exp(x), never negative: near 0 without what cancels. */
+INLINE OF(real) OF(excess)(OF(real) x, OF(real) e)
 {
-	wd x = OF(real_value)(of->x);
-	wl small = wd_abs(x) < wd_set(0.34);
-	OF(real) tail = OF(real_of)(OF(exp_tail)(wd_select(small, x, wd_set(0.0))));
-	OF(real) grown = OF(real_sum)(of->e, OF(real_of)(wd_set(-1.0)));
-	return (struct OF(growth)){
-		.grown = OF(real_select)(small, OF(real_sum)(of->x, tail), grown),
-		.excess = OF(real_select)(small, tail, OF(real_distance)(grown, of->x)),
-	};
+	wd near = OF(real_value)(x), zero = wd_set(0.0);
+	wl small = wd_abs(near) < wd_set(0.34);
+	OF(real) tail = OF(real_of)(OF(exp_tail)(wd_select(small, near, zero)));
+	OF(real) grown = OF(real_sum)(e, OF(real_of)(wd_set(-1.0)));
+	return OF(real_select)(small, tail, OF(real_difference)(grown, x));
 }
 
 /* ---------------------------------------------------------------- objectives */
-
-struct OF(policy_row) {
-	OF(real) lp, d, r, advantage;
-};
 
 struct OF(policy_term) {
 	OF(real) loss, factor;
@@ -229,8 +255,8 @@ INLINE struct OF(policy_term) OF(dro_term)(const struct OF(policy_row) * row, do
 		OF(real_product)(OF(real_of)(wd_set(0.5 * beta)), OF(real_product)(row->d, row->d));
 	OF(real) pull = OF(real_product)(OF(real_of)(wd_set(beta)), row->d);
 	OF(real) gain = OF(real_product)(row->advantage, row->lp);
-	return (struct OF(policy_term)){OF(real_distance)(square, gain),
-					OF(real_distance)(row->advantage, pull),
+	return (struct OF(policy_term)){OF(real_difference)(square, gain),
+					OF(real_difference)(row->advantage, pull),
 					wd_set(0.0) < wd_set(0.0)};
 }
 
@@ -267,38 +293,43 @@ INLINE bool OF(has_ratio)(const struct policy_lanes *lanes)
 	return lanes->objective < OBJECTIVE_DRO || lanes->ratios || lanes->kls;
 }
 
-/* What of d and r the lanes need: 0 where it is nothing. Whether a row is taken must not depend on
- * what is asked for. */
+/* Sets d and r: 0 where there are none. Whether a row is taken must not depend on what is asked
+ * for. */
 INLINE wl OF(sample)(struct policy_lanes *lanes, size_t at, struct OF(policy_row) * row, wl counted)
 {
+	wl within;
 	row->d = row->r = OF(real_of)(wd_set(0.0));
 	if (!lanes->samples)
 		return counted;
-	row->d = OF(real_distance)(row->lp, OF(real_of)(wd_load(lanes->sampled + at)));
-	wl within = wd_abs(OF(real_value)(row->d)) <= wd_set(POLICY_EXPONENT);
+	OF(real) sampled = OF(real_of)(wd_load(lanes->sampled + at));
+	OF(real) ratio = OF(ratio_to)(row, sampled, &within);
+	row->d = OF(real_difference)(row->lp, sampled);
 	if (!OF(has_ratio)(lanes))
 		return counted & within;
-	struct OF(exponent) of = OF(raised)(row->d);
-	row->r = of.e;
+	row->r = ratio;
 	if (lanes->ratios)
-		wd_store(lanes->ratio + at, (wd)((wl)OF(real_value)(of.e) & counted));
+		wd_store(lanes->ratio + at, (wd)((wl)OF(real_value)(ratio) & counted));
 	if (lanes->kls) {
-		struct OF(growth) growth = OF(growth_of)(&of);
-		wd_store(lanes->kl + at, (wd)((wl)OF(real_value)(growth.excess) & counted));
+		OF(real) d = OF(real_difference)(OF(sharp_lp)(row), sampled);
+		wd kl = OF(real_value)(OF(excess)(d, ratio));
+		wd_store(lanes->kl + at, (wd)((wl)kl & counted));
 	}
 	return counted & within;
 }
 
-INLINE wl OF(diverge)(const struct policy_lanes *lanes, size_t at, OF(real) lp,
-		      struct OF(policy_term) * term)
+/* Adds what kl_weight does. */
+INLINE wl OF(diverge)(const struct policy_lanes *lanes, size_t at,
+		      const struct OF(policy_row) * row, struct OF(policy_term) * term)
 {
+	wl within;
 	OF(real) weight = OF(real_of)(wd_set(lanes->kl_weight));
-	OF(real) gap = OF(real_distance)(OF(real_of)(wd_load(lanes->reference + at)), lp);
-	struct OF(exponent) of = OF(raised)(gap);
-	struct OF(growth) growth = OF(growth_of)(&of);
-	term->loss = OF(real_sum)(term->loss, OF(real_product)(weight, growth.excess));
-	term->factor = OF(real_sum)(term->factor, OF(real_product)(weight, growth.grown));
-	return wd_abs(OF(real_value)(gap)) <= wd_set(POLICY_EXPONENT);
+	OF(real) reference = OF(real_of)(wd_load(lanes->reference + at));
+	OF(real) e = OF(ratio_from)(row, reference, &within);
+	OF(real) excess = OF(excess)(OF(real_difference)(reference, row->lp), e);
+	OF(real) grown = OF(real_sum)(e, OF(real_of)(wd_set(-1.0)));
+	term->loss = OF(real_sum)(term->loss, OF(real_product)(weight, excess));
+	term->factor = OF(real_sum)(term->factor, OF(real_product)(weight, grown));
+	return within;
 }
 
 INLINE void OF(put_factor)(struct lane_sums *factor, size_t at, OF(real) value, wl counted)
@@ -314,26 +345,18 @@ INLINE void OF(put_factor)(struct lane_sums *factor, size_t at, OF(real) value, 
 #endif
 }
 
-/* x_y - m, exactly, less log1p(R): never positive. */
-INLINE OF(real) OF(log_prob)(const struct row_sums *sums, const double *logit, size_t at)
-{
-	OF(real) x = OF(real_of)(wd_load(logit + at)), max = OF(real_of)(wd_load(sums->max + at));
-	return OF(real_sum)(OF(real_sum)(x, OF(real_minus)(max)),
-			    OF(real_minus)(OF(log1p_residual)(sums, at)));
-}
-
 /* Lanes [at, at + DOUBLES). */
 INLINE void OF(policy_vector)(const struct row_sums *sums, const struct row_targets *targets,
 			      size_t at, struct policy_lanes *lanes)
 {
 	const wd zero = wd_set(0.0), largest = wd_set(POLICY_LARGEST);
 	wl counted = wl_load(targets->y + at) >= 0;
-	struct OF(policy_row) row = {.lp = OF(log_prob)(sums, targets->logit, at),
-				     .advantage = OF(real_of)(wd_load(lanes->advantage + at))};
+	struct OF(policy_row) row = OF(policy_row_at)(sums, targets->logit, at);
+	row.advantage = OF(real_of)(wd_load(lanes->advantage + at));
 	wl taken = OF(sample)(lanes, at, &row, counted);
 	struct OF(policy_term) term = OF(objective_term)(lanes, &row);
 	if (lanes->kl_weight > 0.0)
-		taken &= OF(diverge)(lanes, at, row.lp, &term);
+		taken &= OF(diverge)(lanes, at, &row, &term);
 	wd loss = OF(real_value)(term.loss) + zero;
 	taken &= (wd_abs(loss) < largest) & (wd_abs(OF(real_value)(term.factor)) < largest);
 	wd_store(lanes->loss + at, (wd)((wl)loss & counted));

@@ -135,6 +135,17 @@ struct focal_lanes {
 	struct lane_sums factor;         /* of the gradient that a row has without gamma */
 };
 
+/*
+ * Squared distances of sixteen rows from one-hot vectors. In the units of the operations' e: that
+ * of the target, and the sums over the others of e and e^2. With T the sum of all, the gradient is
+ * 2 / T^2 e (e + term), and at the target 2 own_grad.
+ */
+struct brier_lanes {
+	struct lane_sums own, others, squares;
+	struct lane_sums inverse_square, term, own_grad; /* these follow, as does the loss */
+	_Alignas(64) double loss[LANES];                 /* 0 where a row does not count */
+};
+
 /* What the losses of sixteen rows of which every class has a coefficient b are made of. */
 struct smooth_sums {
 	struct lane_sums own;  /* what the target's class has beyond the others' */
@@ -158,7 +169,7 @@ struct lanes {
 	double b[LANES]; /* beside every logit, where the chunk has none */
 	double sum[2][LANES], lost[2][LANES];
 	union numbers value;
-	int64_t limit[LANES];
+	int64_t limit[LANES]; /* or which of the lane's logits in the chunk is left out, if any */
 	int64_t count[LANES];
 };
 
@@ -204,12 +215,19 @@ enum operation {
 	SUM_B,           /* b */
 	SUM_EXP,         /* e b; and e */
 	SUM_OTHERS,      /* e where x is not the maximum; and how many are */
+	SUM_SQUARES,     /* e, and e^2, of all logits but the one left out */
+	SUM_HINGES,      /* with z = max(0, x - max + b), 0 of NaN and of the logit left out: z, and
+			    how many are above 0 */
+	SUM_HINGES_2,    /* z^2, and z */
 	WRITE_LOG_PROBS, /* (x - max) - term */
 	WRITE_COMBINED,  /* e factor + b term */
 	WRITE_GAPS,      /* e factor (b + term) */
 	WRITE_SCALED,    /* e factor, in floats where the numbers are; factor / unit is 0 or
 			    at least 2^-60 and below 2^60, and results below 2^-148 are 0 */
 	WRITE_PROBS,     /* the same, but term where x = max */
+	WRITE_SQUARES,   /* e (e + term) factor */
+	WRITE_STEPS,     /* factor where z > 0, else 0; as if none were left out */
+	WRITE_HINGES,    /* z factor where z > 0, else 0; likewise */
 	FIND_FIRST,      /* count = the first k for which logit k of the lane's logits in the
 			    chunk is value, or INT64_MAX */
 	COUNT_BEFORE,    /* count += the logits above value, and those equal to it among the
@@ -327,6 +345,8 @@ struct number_kernels {
 	/* Of what SUM_EXP found: factor = 1 / the second sum, term = - the first over the second.
 	 */
 	void (*center)(struct lanes *lanes);
+	/* y negative where a row does not count. */
+	void (*brier)(const int64_t *y, struct brier_lanes *brier);
 
 	/* Rows of a policy: policies.h. */
 	void (*policy)(const struct row_sums *sums, const struct row_targets *targets,

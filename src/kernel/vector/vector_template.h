@@ -39,6 +39,8 @@ static void narrow_floats(loss_dtype dtype, const float *from, void *to, size_t 
 #include "add_template.h"
 #include "finish_template.h"
 
+#include "brier_template.h"
+
 /* NOLINTBEGIN(readability-duplicate-include) */
 #include "floats.h"
 

@@ -213,6 +213,7 @@ static const struct loss_row losses_of_numbers[] = {
 			 TABLES(multi_margin_tensors, multi_margin_arguments, grouped_outputs)},
 		.counts_rows = true,
 		.most_axes = 2,
+		.sums_nothing = true,
 		.rows = multi_margin_loss_rows,
 	},
 	{
