@@ -6,9 +6,6 @@
 #include "row_parts.h"
 #include "tiles.h"
 
-/* Outputs of this size and more do not fit a cache beside the input: they are written past it. */
-#define STREAM_BYTES ((size_t)1 << 26)
-
 /* An operation on its way over all classes. */
 struct job {
 	struct work *work;

@@ -15,6 +15,9 @@
 #define APART_CLASSES ((size_t)FEW_CLASSES)
 _Static_assert(FEW_CLASSES % CLASSES_TOGETHER == 0, "they are summed as those of rows are");
 
+/* Outputs of this size and more do not fit a cache beside the input: they are written past it. */
+#define STREAM_BYTES ((size_t)1 << 26)
+
 /* Whether a tensor of the input's shape has the vectors of a tile as it lies: of sixteen
  * neighbours, `inner` elements from a class to the next. And those vectors. */
 bool tile_lies_in(const struct rows *rows, const struct loss_tensor *tensor);

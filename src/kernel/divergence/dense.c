@@ -1,15 +1,32 @@
 #include "dense.h"
 
+#include "twins.h"
+
 /* The sides of a row; hard: the student's at temperature 1, where there is a hard part. */
 struct dense {
 	const struct divergence_form *form;
 	struct side student, teacher, hard;
+	bool twins;  /* read as such, */
+	double soft; /* and this is the divergence */
 	double mean; /* of the kind's slopes */
 };
 
 static enum divergence_kind kind_of(const struct dense *dense)
 {
 	return (enum divergence_kind)dense->form->plan->args.kind;
+}
+
+static bool read_twins(struct dense *dense, size_t r)
+{
+	const struct loss_plan *plan = dense->form->plan;
+	const struct loss_tensor *input = &plan->tensors[LOSS_ROLE_INPUT];
+	const struct loss_tensor *teacher = &plan->tensors[LOSS_ROLE_OWN_1];
+	struct side *x = &dense->teacher, *y = &dense->student;
+	if (!twins_suit(plan))
+		return false;
+	if (kind_of(dense) == KIND_REVERSE)
+		return twins_read(y, input, x, teacher, r, &dense->soft);
+	return twins_read(x, teacher, y, input, r, &dense->soft);
 }
 
 static bool read_sides(struct dense *dense, size_t r)
@@ -19,8 +36,9 @@ static bool read_sides(struct dense *dense, size_t r)
 	const struct loss_tensor *teacher = &plan->tensors[LOSS_ROLE_OWN_1];
 	struct side start = {.plan = plan, .wide = input->dtype == LOSS_F64};
 	dense->student = dense->teacher = dense->hard = start;
-	return side_read(&dense->student, input, &plan->transform, r) &&
-	       side_read(&dense->teacher, teacher, &plan->transform, r) &&
+	dense->twins = read_twins(dense, r);
+	return (dense->twins || (side_read(&dense->student, input, &plan->transform, r) &&
+				 side_read(&dense->teacher, teacher, &plan->transform, r))) &&
 	       (!(plan->args.hard_weight > 0.0) ||
 		side_read(&dense->hard, input, &dense->form->hard, r));
 }
@@ -44,6 +62,8 @@ static double mixed(struct dense *dense)
 
 static double soft_loss(struct dense *dense)
 {
+	if (dense->twins)
+		return dense->soft;
 	switch (kind_of(dense)) {
 	case KIND_FORWARD:
 		return divergence(&dense->teacher, &dense->student);
@@ -125,7 +145,11 @@ static void write_grad(const struct dense *dense, size_t r, int64_t y)
 	double share = plan->args.hard_weight;
 	struct side_write writes[2];
 	size_t n = 1;
-	writes[0] = soft_write(dense, times(dense->form->soft_factor, scale));
+	double soft = times(dense->form->soft_factor, scale);
+	if (dense->twins && kind_of(dense) == KIND_FORWARD && !(share > 0.0) &&
+	    twins_put(&dense->teacher, &dense->student, soft, &plan->outputs[OUTPUT_GRAD]))
+		return;
+	writes[0] = soft_write(dense, soft);
 	if (share > 0.0)
 		writes[n++] = hard_write(dense, y, times(share, scale));
 	side_put(writes, n, &plan->outputs[OUTPUT_GRAD]);

@@ -273,6 +273,26 @@ enum side_operation {
 	N_SIDE_OPERATIONS
 };
 
+/* Classes that twins are added by: two vectors. */
+#define TWIN_CLASSES ((size_t)2 * LANES)
+
+/* Two rows of floats on the way, x and y, read once: what makes the sums of either, by classes
+ * modulo sixteen, and of exp(x) psi(d), d = x - y - between. Logits may not be more than 40 above
+ * what their reference, an integer that all lanes have, stands for. */
+struct side_twins {
+	struct lane_state x, y; /* without the exponentials of the maxima */
+	_Alignas(64) float x_most[LANES], y_most[LANES]; /* which are these */
+	float farthest[LANES];                           /* of |d|; NaN is not looked at */
+	_Alignas(64) double sum[LANES];                  /* 2^(30 - reference of x) exp(x) psi(d) */
+	float between, between_low;                      /* within 256 */
+	float ratio;                                     /* exp(between), by the references */
+};
+
+/* p = exp(x - exponent ln2) 2^60 factor, likewise q. */
+struct twin_shares {
+	float x_exponent, x_factor, y_exponent, y_factor;
+};
+
 /* What stands between the logits given and those that everything is computed from. */
 struct logits_transform;
 
@@ -363,6 +383,12 @@ struct vector_kernels {
 	 */
 	void (*focal)(const struct row_sums *sums, const struct row_targets *targets,
 		      const double *others, double gamma, struct focal_lanes *focal);
+
+	/* n more classes of twins, TWIN_CLASSES or a multiple; and q - p of n, a multiple of LANES.
+	 */
+	void (*twins_add)(struct side_twins *twins, const float *x, const float *y, size_t n);
+	void (*twins_write)(const struct twin_shares *shares, const float *x, const float *y,
+			    float *out, size_t n, bool stream);
 
 	/* n doubles of a float type. */
 	void (*widen)(loss_dtype dtype, const void *from, double *to, size_t n);

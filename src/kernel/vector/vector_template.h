@@ -54,6 +54,8 @@ static void narrow_floats(loss_dtype dtype, const float *from, void *to, size_t 
 
 #include "divergence_template.h"
 
+#include "twins_template.h"
+
 #include "policy_template.h"
 
 #include "table_template.h"
@@ -88,6 +90,8 @@ const struct vector_kernels ISA(vector_kernels) = {
 	.losses = ISA(losses),
 	.smooth_losses = ISA(smooth_losses),
 	.focal = ISA(focal),
+	.twins_add = twins_add,
+	.twins_write = twins_write,
 	.widen = ISA(widen),
 	.scale = ISA(scale),
 	.exponentials = ISA(exponentials),
