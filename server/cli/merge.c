@@ -175,26 +175,25 @@ static bool is_option(const char *argument)
 	return argument[0] == '-' && argument[1] != '\0';
 }
 
-static bool complain(const char *format, const char *shown)
-{
-	fprintf(stderr, format, shown);
-	return false;
-}
-
 /* The option argv[*i], and its value, which may be the next. */
 static bool read_option(int argc, char **argv, int *i, struct bound *bound)
 {
 	static const char name[] = "--fail-above";
 	const char *option = argv[*i], *value = option + sizeof name;
 	bool joined = strncmp(option, "--fail-above=", sizeof name) == 0;
-	if (!joined && strcmp(option, name) != 0)
-		return complain("lossd merge: there is no option %.80s; lossd merge --help says "
-				"how it is used\n",
-				option);
+	if (!joined && strcmp(option, name) != 0) {
+		fprintf(stderr,
+			"lossd merge: there is no option %.80s; lossd merge --help says how it is "
+			"used\n",
+			option);
+		return false;
+	}
 	if (!joined)
 		value = *i + 1 < argc ? argv[++*i] : "";
-	return bound_read(bound, value) ||
-	       complain("lossd merge: --fail-above must be a number, not \"%.40s\"\n", value);
+	if (bound_read(bound, value))
+		return true;
+	fprintf(stderr, "lossd merge: --fail-above must be a number, not \"%.40s\"\n", value);
+	return false;
 }
 
 /* Moves the files to the front of argv, and returns how many there are; -1 where an option is

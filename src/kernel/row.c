@@ -35,7 +35,8 @@ static void sum_residual(struct row *row)
 
 void row_read(struct row *row, const struct loss_plan *plan, size_t r)
 {
-	row_read_from(row, plan, &plan->tensors[LOSS_ROLE_INPUT], &plan->transform, r);
+	row_read_from(row, plan, &plan->tensors[LOSS_ROLE_INPUT],
+		      plan->transform.on ? &plan->transform : NULL, r);
 }
 
 void row_read_from(struct row *row, const struct loss_plan *plan, const struct loss_tensor *tensor,
@@ -43,7 +44,7 @@ void row_read_from(struct row *row, const struct loss_plan *plan, const struct l
 {
 	row->plan = plan;
 	row->input = tensor;
-	row->transform = transform && transform->on ? transform : NULL;
+	row->transform = transform;
 	row->base = plan_row_base(plan, r);
 	row->stride = plan->inner;
 	row->classes = plan->classes;

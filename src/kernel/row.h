@@ -28,7 +28,7 @@ struct row {
 };
 
 /* Reads row r of a plan and fills everything. And of another tensor of the input's shape, with its
- * transform, or NULL. */
+ * transform, NULL where there is none or it is off. */
 void row_read(struct row *row, const struct loss_plan *plan, size_t r);
 void row_read_from(struct row *row, const struct loss_plan *plan, const struct loss_tensor *tensor,
 		   const struct logits_transform *transform, size_t r);

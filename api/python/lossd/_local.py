@@ -356,12 +356,13 @@ def _rooms(prepared: _Prepared) -> list[_Room]:
 def _collect(prepared: _Prepared, kind: _tensors.Kind) -> dict[str, Any]:
     """The outputs: small ones copied, large ones where they are, and the arena theirs."""
     rooms = _rooms(prepared)
-    large = sum([room.look() for room in rooms]) > COPIED_BYTES
+    sizes = [room.look() for room in rooms]
+    large = max(sizes, default=0) > COPIED_BYTES
     owner = _arena()
     found = {}
-    for room in rooms:
+    for room, size in zip(rooms, sizes):
         data = room.tensor.data
-        if large and room.count:
+        if size > COPIED_BYTES:
             array = _tensors.over(owner, data, room.dtype, room.shape)
         else:
             array = _tensors.copied(data, room.dtype, room.shape)

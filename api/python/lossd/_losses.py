@@ -61,7 +61,7 @@ def plain(loss: Loss, name: str, value: Any) -> Any:
         if not isinstance(value, (bool, int, float)) and hasattr(value, "item"):
             value = value.item()
         return _CONVERSIONS.get(kind, str)(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return value
 
 

@@ -110,8 +110,8 @@ def _chain(error: Any) -> Iterable[Mapping[str, Any]]:
     while error is not None:
         yield {
             "code": STATUSES[error.status],
-            "detail": error.detail.decode(),
-            "pointer": error.field.decode() or None,
+            "detail": error.detail.decode(errors="replace"),
+            "pointer": error.field.decode(errors="replace") or None,
         }
         error = error.more.contents if error.more else None
 

@@ -74,12 +74,13 @@ static bool is_alike(const struct loss_tensor *a, const struct loss_tensor *b)
 	       memcmp(a->shape, b->shape, (size_t)a->rank * sizeof *a->shape) == 0;
 }
 
-/* The first element that is another in b; of tensors alike. */
+/* The first element that is another in b, of tensors alike; somebody may write to what is mapped,
+ * so that there is none any more. */
 static size_t first_difference(const struct loss_tensor *a, const struct loss_tensor *b)
 {
 	size_t size = loss_dtype_info(a->dtype)->size, i = 0;
-	while (memcmp((const char *)a->data + i * size, (const char *)b->data + i * size, size) ==
-	       0)
+	while (i + 1 < a->count && memcmp((const char *)a->data + i * size,
+					  (const char *)b->data + i * size, size) == 0)
 		i++;
 	return i;
 }

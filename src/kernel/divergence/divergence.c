@@ -190,7 +190,7 @@ static void read_dense(struct divergence *d)
 	bool logits = has_logits(d);
 	row_read_from(&d->teacher, plan,
 		      &plan->tensors[logits ? LOSS_ROLE_OWN_1 : LISTED_LOG_PROBS],
-		      logits ? &plan->transform : NULL, d->r);
+		      logits && plan->transform.on ? &plan->transform : NULL, d->r);
 	/* log-probabilities may all be -infinity */
 	d->invalid |= d->teacher.invalid &&
 		      (logits || d->teacher.max > -HUGE_VAL || d->teacher.max != d->teacher.max);
@@ -496,7 +496,8 @@ static void read_student(struct divergence *d, bool hard)
 	}
 	row_read(&d->student, plan, d->r);
 	if (hard)
-		row_read_from(&d->hard, plan, input, &d->common.hard, d->r);
+		row_read_from(&d->hard, plan, input, d->common.hard.on ? &d->common.hard : NULL,
+			      d->r);
 }
 
 static void evaluate_plainly(struct divergence *d, int64_t y, struct divergence_outcome *outcome)

@@ -222,7 +222,7 @@ struct OF(policy_term) {
 INLINE struct OF(policy_term) OF(sampled_term)(const struct OF(policy_row) * row)
 {
 	OF(real) gain = OF(real_product)(row->advantage, row->r);
-	return (struct OF(policy_term)){OF(real_minus)(gain), gain, wd_set(0.0) < wd_set(0.0)};
+	return (struct OF(policy_term)){OF(real_minus)(gain), gain, (wl){0}};
 }
 
 /* Clipped is what would gain by leaving the clips. */
@@ -256,14 +256,13 @@ INLINE struct OF(policy_term) OF(dro_term)(const struct OF(policy_row) * row, do
 	OF(real) pull = OF(real_product)(OF(real_of)(wd_set(beta)), row->d);
 	OF(real) gain = OF(real_product)(row->advantage, row->lp);
 	return (struct OF(policy_term)){OF(real_difference)(square, gain),
-					OF(real_difference)(row->advantage, pull),
-					wd_set(0.0) < wd_set(0.0)};
+					OF(real_difference)(row->advantage, pull), (wl){0}};
 }
 
 INLINE struct OF(policy_term) OF(reinforce_term)(const struct OF(policy_row) * row)
 {
 	return (struct OF(policy_term)){OF(real_minus)(OF(real_product)(row->advantage, row->lp)),
-					row->advantage, wd_set(0.0) < wd_set(0.0)};
+					row->advantage, (wl){0}};
 }
 
 INLINE struct OF(policy_term)
