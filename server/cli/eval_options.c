@@ -190,10 +190,7 @@ static bool set_tensor(struct eval_options *options, const char *value)
 
 static bool set_fail_above(struct eval_options *options, const char *value)
 {
-	char *end;
-	options->bound = strtod(value, &end);
-	options->has_bound = true;
-	return (*value && !*end && options->bound == options->bound) ||
+	return bound_read(&options->bound, value) ||
 	       complain("--fail-above must be a number, not \"%.40s\"", value);
 }
 

@@ -2,6 +2,7 @@
 #ifndef LOSSD_EVAL_OPTIONS_H
 #define LOSSD_EVAL_OPTIONS_H
 
+#include "bound.h"
 #include "eval/protocols.h"
 
 /* How a file is gone through. */
@@ -42,9 +43,8 @@ struct eval_options {
 	int threads;
 	const struct eval_pair *pair; /* of the loss; NULL: it is none of those */
 	const char *tensor;           /* the name that both files have; NULL: the second's */
-	bool has_bound;               /* on the loss: */
-	double bound;
-	struct loss_buffer *query; /* arguments and outputs, as a query string has them */
+	struct bound bound;           /* on the loss */
+	struct loss_buffer *query;    /* arguments and outputs, as a query string has them */
 };
 
 enum eval_action { EVAL_RUN, EVAL_EXIT_0, EVAL_EXIT_2 };

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "bound.h"
 #include "codec/json/json_scan.h"
 #include "codec/json/totals_in.h"
 #include "codec/json/totals_out.h"
@@ -12,7 +13,7 @@
 
 static void print_help(void)
 {
-	puts("usage: lossd merge FILE...\n\n"
+	puts("usage: lossd merge [--fail-above NUMBER] FILE...\n\n"
 	     "Merges the totals of parts of a data set, and prints what they come to: the same "
 	     "bits\n"
 	     "as one evaluation of the whole. FILEs (- for standard input) have replies, of\n"
@@ -21,7 +22,7 @@ static void print_help(void)
 	     "They may be compressed by gzip or zstd.\n"
 	     "The exit status is 0; 1 when a state or a reply is wrong; 2 when the "
 	     "command\n"
-	     "is, or a file can not be read.");
+	     "is, or a file can not be read; 3 when the loss is above NUMBER, or NaN.");
 }
 
 static enum exit_status fail(const char *path, size_t line, enum exit_status status,
@@ -137,7 +138,8 @@ static enum exit_status merge_file(struct totals_in *in, const char *path)
 
 /* ---------------------------------------------------------------- the command */
 
-static enum exit_status print(struct totals_in *in, struct loss_arena *arena)
+static enum exit_status print(struct totals_in *in, const struct bound *bound,
+			      struct loss_arena *arena)
 {
 	struct loss_result result;
 	struct loss_error err;
@@ -151,10 +153,12 @@ static enum exit_status print(struct totals_in *in, struct loss_arena *arena)
 	    fflush(stdout) != 0)
 		return fail("standard output", 0, EXIT_USAGE,
 			    out.failed ? "there is no memory" : strerror(errno));
-	return EXIT_GOOD;
+	/* Merging gives a mean in any case. */
+	return bound_exceeded(bound, bound_loss(&result)) ? EXIT_ABOVE : EXIT_GOOD;
 }
 
-static enum exit_status merge_all(struct loss_arena *arena, int n, char **paths)
+static enum exit_status merge_all(struct loss_arena *arena, const struct bound *bound, int n,
+				  char **paths)
 {
 	struct totals_in *in = totals_in_create(arena, UINT64_MAX);
 	enum exit_status status = EXIT_GOOD;
@@ -162,7 +166,7 @@ static enum exit_status merge_all(struct loss_arena *arena, int n, char **paths)
 		return fail("start", 0, EXIT_USAGE, "there is no memory");
 	for (int i = 0; i < n && status == EXIT_GOOD; i++)
 		status = merge_file(in, paths[i]);
-	return status == EXIT_GOOD ? print(in, arena) : status;
+	return status == EXIT_GOOD ? print(in, bound, arena) : status;
 }
 
 /* Whether it is an option: a lone "-" is standard input. */
@@ -171,29 +175,70 @@ static bool is_option(const char *argument)
 	return argument[0] == '-' && argument[1] != '\0';
 }
 
+static bool complain(const char *format, const char *shown)
+{
+	fprintf(stderr, format, shown);
+	return false;
+}
+
+/* The option argv[*i], and its value, which may be the next. */
+static bool read_option(int argc, char **argv, int *i, struct bound *bound)
+{
+	static const char name[] = "--fail-above";
+	const char *option = argv[*i], *value = option + sizeof name;
+	bool joined = strncmp(option, "--fail-above=", sizeof name) == 0;
+	if (!joined && strcmp(option, name) != 0)
+		return complain("lossd merge: there is no option %.80s; lossd merge --help says "
+				"how it is used\n",
+				option);
+	if (!joined)
+		value = *i + 1 < argc ? argv[++*i] : "";
+	return bound_read(bound, value) ||
+	       complain("lossd merge: --fail-above must be a number, not \"%.40s\"\n", value);
+}
+
+/* Moves the files to the front of argv, and returns how many there are; -1 where an option is
+ * wrong. */
+static int read_arguments(int argc, char **argv, struct bound *bound)
+{
+	int n = 0;
+	bool options = true;
+	for (int i = 1; i < argc; i++) {
+		if (options && strcmp(argv[i], "--") == 0)
+			options = false;
+		else if (!options || !is_option(argv[i]))
+			argv[n++] = argv[i];
+		else if (!read_option(argc, argv, &i, bound))
+			return -1;
+	}
+	return n;
+}
+
+static bool wants_help(int argc, char **argv)
+{
+	for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++)
+		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0)
+			return true;
+	return false;
+}
+
 int merge_main(int argc, char **argv)
 {
-	int files = argc > 1 && strcmp(argv[1], "--") == 0 ? 2 : 1;
-	for (int i = 1; files == 1 && i < argc; i++) {
-		if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
-			print_help();
-			return EXIT_GOOD;
-		}
-		if (is_option(argv[i])) {
-			fprintf(stderr,
-				"lossd merge: there is no option %.80s; lossd merge --help says "
-				"how it "
-				"is used\n",
-				argv[i]);
-			return EXIT_USAGE;
-		}
+	struct bound bound = {0};
+	enum exit_status status;
+	if (wants_help(argc, argv)) {
+		print_help();
+		return EXIT_GOOD;
 	}
-	if (files >= argc) {
+	int n = read_arguments(argc, argv, &bound);
+	if (n < 0)
+		return EXIT_USAGE;
+	if (n == 0) {
 		fputs("lossd merge: which FILE? lossd merge --help says how it is used\n", stderr);
 		return EXIT_USAGE;
 	}
 	struct loss_arena *arena = loss_arena_create(NULL);
-	enum exit_status status = arena ? merge_all(arena, argc - files, argv + files) : EXIT_USAGE;
+	status = arena ? merge_all(arena, &bound, n, argv) : EXIT_USAGE;
 	loss_arena_destroy(arena);
 	return (int)status;
 }

@@ -183,20 +183,12 @@ static enum exit_status say_no_loss(void)
 	return EXIT_USAGE;
 }
 
-/* The bound is rounded as the loss is, so that what is printed alike is not above it. */
 static enum exit_status compare(const struct problem *problem)
 {
-	const struct loss_result *result = problem->evaluation->result;
-	double bound = problem->options->bound;
-	size_t i = 0;
-	while (i < result->n_outputs && strcmp(result->outputs[i].name, "loss") != 0)
-		i++;
-	if (i == result->n_outputs || result->outputs[i].tensor.rank > 0)
+	const struct loss_tensor *loss = bound_loss(problem->evaluation->result);
+	if (!loss)
 		return say_no_loss();
-	const struct loss_tensor *loss = &result->outputs[i].tensor;
-	double value = loss_float_get(loss->dtype, loss->data, 0), rounded;
-	loss_float_put(loss->dtype, &rounded, 0, bound);
-	return value <= loss_float_get(loss->dtype, &rounded, 0) ? EXIT_GOOD : EXIT_ABOVE;
+	return bound_exceeded(&problem->options->bound, loss) ? EXIT_ABOVE : EXIT_GOOD;
 }
 
 /* Whatever came of it, some of it was read as zeros. */
@@ -219,7 +211,7 @@ enum exit_status problem_end(struct problem *problem, const struct loss_error *f
 		status = print(problem);
 	else
 		say_all(problem);
-	if (status == EXIT_GOOD && problem->options->has_bound)
+	if (status == EXIT_GOOD && problem->options->bound.given)
 		status = compare(problem);
 	problem_drop(problem);
 	return status;

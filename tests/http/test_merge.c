@@ -561,6 +561,9 @@ static const struct {
 	{{"{\"totals\":" STATE("$a") "}\n{\"tot"}, 1, "0:2: "},
 	{{TOTALS("")}, 1, "at least 1"},
 	{{NULL, NULL}, 2, "which FILE?"},
+	{{TOTALS(STATE("$a")), "--fail-above=1e9"}, 0, "\"rows\":1"},
+	{{TOTALS(STATE("$a")), "--fail-above=-1"}, 3, ""},
+	{{TOTALS(STATE("$a")), "--fail-above=x"}, 2, "must be a number, not \"x\""},
 };
 
 static void files_of_replies(void **state)
@@ -571,12 +574,15 @@ static void files_of_replies(void **state)
 		const char *flags[4] = {"merge"};
 		struct server_run run;
 		for (size_t k = 0; k < 2 && commands[i].text[k]; k++)
-			flags[1 + k] = write_file(k ? "1" : "0", commands[i].text[k]);
+			flags[1 + k] = strncmp(commands[i].text[k], "--", 2) == 0
+					       ? commands[i].text[k]
+					       : write_file(k ? "1" : "0", commands[i].text[k]);
 		assert_int_equal(server_run(&run, flags, NULL), 0);
 		const char *said = commands[i].code ? run.err : run.out;
 		require(run.code == commands[i].code && strstr(said, commands[i].words),
 			"command %zu: %d, %s%s", i, run.code, run.out, run.err);
-		require(commands[i].code == 0 || run.out[0] == '\0', "command %zu prints", i);
+		bool prints = commands[i].code == 0 || commands[i].code == 3;
+		require(prints == (run.out[0] != '\0'), "command %zu prints", i);
 		server_run_free(&run);
 	}
 	unlink(write_file("0", ""));
@@ -593,6 +599,7 @@ static void wrong_commands(void **state)
 	} wrong[] = {
 		{{"merge", "/nonexistent"}, 2, "/nonexistent: No such file"},
 		{{"merge", "--loss"}, 2, "there is no option --loss"},
+		{{"merge", "--fail-above"}, 2, "must be a number, not \"\""},
 		{{"merge", "--help"}, 0, "usage: lossd merge"},
 		{{"merge", "/tmp"}, 2, "/tmp: "},
 	};

@@ -165,9 +165,14 @@ static bool read_format(const struct row *row, const char *text, struct options 
 
 static bool read_loss(const struct row *row, const char *text, struct options *options)
 {
+	char hint[1024];
 	options->loss = loss_find(text, strlen(text));
-	return (options->loss && options->loss->has_totals) ||
-	       wrong(row->name, text, "a loss of this build, with a scalar to check");
+	if (options->loss)
+		return options->loss->has_totals ||
+		       wrong(row->name, text, "one that has a loss; this has none to check");
+	loss_hint_loss(text, strlen(text), hint, sizeof hint);
+	fprintf(stderr, "lossd-load: --%s: there is no loss \"%s\"; %s\n", row->name, text, hint);
+	return false;
 }
 
 static bool read_with(const struct row *row, const char *text, struct options *options)
@@ -257,6 +262,14 @@ static bool has_tensors(const struct options *options)
 	return true;
 }
 
+/* A reply whose first output is another says nothing that could be checked. */
+static bool has_loss_first(const struct options *options)
+{
+	const char *outputs = options->query ? strstr(options->query, "outputs=") : NULL;
+	return !options->check || !outputs || strncmp(outputs, "outputs=loss", 12) == 0 ||
+	       wrong("query", options->query, "one with outputs=loss first, or --no-check given");
+}
+
 /* What does not go together. */
 static bool agree(const struct options *options)
 {
@@ -320,5 +333,5 @@ bool options_read(struct options *options, int argc, char **argv, int *status)
 	if (options->threads > options->connections)
 		options->threads = options->connections;
 	return take_files(options, argv + optind, argc - optind) && has_tensors(options) &&
-	       agree(options);
+	       has_loss_first(options) && agree(options);
 }

@@ -50,18 +50,38 @@ static bool is_index(const struct loss_tensor_info *info)
 	return (info->kinds & LOSS_INTEGER_KINDS) != 0;
 }
 
+static bool is_sent(const struct options *options, const struct loss_tensor_info *info)
+{
+	for (size_t i = 0; i < options->n_with; i++)
+		if (strcmp(options->with[i], info->name) == 0)
+			return true;
+	return info->required;
+}
+
+/* Whether classes are listed: a tensor with an axis K is sent. */
+static bool lists(const struct problem *problem)
+{
+	const struct loss_info *loss = problem->options->loss;
+	for (size_t i = 0; i < loss->n_tensors; i++)
+		if (loss->tensors[i].extra_axis && is_sent(problem->options, &loss->tensors[i]))
+			return true;
+	return false;
+}
+
 static int shape_of(const struct problem *problem, const struct loss_tensor_info *info,
 		    size_t *shape)
 {
 	int rank = 0;
-	bool whole = problem->options->loss->element_wise ||
-		     (info->extent != LOSS_EXTENT_ROWS && info->extent != LOSS_EXTENT_TARGETS &&
-		      info->extent != LOSS_EXTENT_ROWS_OR_GROUPS);
+	bool listed = info->extent == LOSS_EXTENT_LISTED && lists(problem);
+	bool of_rows = listed || info->extent == LOSS_EXTENT_ROWS ||
+		       info->extent == LOSS_EXTENT_TARGETS ||
+		       info->extent == LOSS_EXTENT_ROWS_OR_GROUPS;
+	bool whole = problem->options->loss->element_wise || !of_rows;
 	if (info->extent == LOSS_EXTENT_CLASSES)
 		shape[rank++] = classes(problem);
 	else if (info->extent != LOSS_EXTENT_SCALAR && info->extent != LOSS_EXTENT_LOSS)
 		rank = rows_shape(problem, whole, shape);
-	if (info->extra_axis)
+	if (info->extra_axis || listed)
 		shape[rank++] = classes(problem) < MOST_EXTRA ? classes(problem) : MOST_EXTRA;
 	return rank;
 }
@@ -139,14 +159,6 @@ static bool draw_tensor(struct problem *problem, const struct loss_tensor_info *
 	else
 		draw_floats(drawn, random);
 	return true;
-}
-
-static bool is_sent(const struct options *options, const struct loss_tensor_info *info)
-{
-	for (size_t i = 0; i < options->n_with; i++)
-		if (strcmp(options->with[i], info->name) == 0)
-			return true;
-	return info->required;
 }
 
 static bool draw(struct problem *problem, struct random *random)

@@ -148,13 +148,13 @@ void report_step(const struct options *options, const struct measured *measured,
 	/* Beside JSON for programs, the steps are for people who wait. */
 	FILE *out = options->json ? stderr : stdout;
 	if (rate > 0.0)
-		fprintf(out, "%12.1f a second:", rate);
+		fprintf(out, "%12.1f a second, %s:", rate, held ? "held" : "too much");
 	else
 		fprintf(out, "        closed model:");
-	fprintf(out, " %12.1f answered, p99 %9.3f ms, %" PRIu64 " failed: %s\n",
+	fprintf(out, " %12.1f answered, p99 %9.3f ms, %" PRIu64 " failed\n",
 		measured_rate(measured),
 		(double)histogram_quantile(&measured->latency, 0.99) * 1e-6,
-		measured_failed(measured), held ? "held" : "too much");
+		measured_failed(measured));
 	fflush(out);
 }
 

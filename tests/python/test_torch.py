@@ -180,6 +180,31 @@ class Batches(torch.utils.data.Dataset):
         return result.totals, F.cross_entropy(x, y).item(), lossd.get_num_threads()
 
 
+def test_gradients_of_rows_are_scaled_where_the_classes_are(_):
+    for shape in ((4, 3), (2, 3, 3), (2, 5, 7)):
+        x, t = draw(*shape).requires_grad_(), (draw(*shape, seed=5) > 0).double()
+        weight = draw(*shape[:-1], seed=6)
+        (F.multilabel_soft_margin_loss(x, t, reduction="none") * weight).sum().backward()
+        ours, x.grad = x.grad, None
+        (T.multilabel_soft_margin_loss(x, t, reduction="none") * weight).sum().backward()
+        close(ours, x.grad)
+
+
+def test_there_are_no_second_derivatives_and_it_says_so(_):
+    y = classes(4, 3)
+    for of in (lambda x: F.cross_entropy(x, y), lambda x: F.softmax(x, dim=1).square().sum(),
+               lambda x: F.mse_loss(x, torch.zeros_like(x))):
+        x = draw(3, 4).requires_grad_()
+        (grad,) = torch.autograd.grad(of(x), x, create_graph=True)
+        tap.expect_raises(RuntimeError, grad.square().sum().backward, "no second derivatives")
+
+
+def test_small_gradients_are_scaled_before_they_are_rounded(_):
+    logits = draw(4096, 1000).half().requires_grad_()
+    (F.cross_entropy(logits, classes(1000, 4096)) * 65536).backward()
+    tap.expect(logits.grad.dtype == torch.float16 and not (logits.grad == 0).any(), "gradients were lost")
+
+
 def test_workers_of_a_data_loader(_):
     lossd.set_num_threads(max(2, lossd.get_num_threads()))
     want = [Batches()[i] for i in range(12)]

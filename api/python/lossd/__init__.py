@@ -1,4 +1,4 @@
-"""Loss functions as PyTorch has them, to the last bit: in this process, or by a server.
+"""Loss functions with PyTorch's meaning, exact to the last digits: in this process, or by a server.
 
 >>> import lossd, numpy
 >>> logits = numpy.array([[-0.7715, -0.6205, -0.2562]], "f4")

@@ -101,7 +101,8 @@ static void blame_type(struct json_elements *elements, const struct json_token *
 			 : "true, false, 0 or 1",
 	      !number ? ""
 	      : token->event == JSON_NULL && elements->values.open
-		      ? "; a row that does not count has ignore_index as its target"
+		      ? "; what does not count is left out by mask, or by ignore_index where a "
+			"loss has it"
 		      : json_fault_number(token));
 }
 
