@@ -236,7 +236,7 @@ static double psi(double d)
  * small, and so is what the error of a log-sum-exp makes of that. */
 static bool will_do(double off, double sum)
 {
-	return fabs(off) <= sum && psi(off) <= 0.125 * sum;
+	return fabs(off) <= 0.25 * sum && psi(off) <= 0.125 * sum;
 }
 
 static bool sum_twins(struct twins *twins, double *divergence)
