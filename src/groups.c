@@ -107,6 +107,9 @@ loss_status groups_list(struct loss_plan *plan, struct loss_arena *arena, struct
 	if (wrong < plan->rows)
 		return no_group(plan, wrong, extent.most, err);
 	groups->n = (size_t)(given ? extent.most : extent.groups);
+	/* A large number takes memory only where something is made of it. */
+	if (!groups_are_wanted(plan) && !plan->present[LOSS_ROLE_BYTES])
+		return LOSS_OK;
 	groups->ends = loss_arena_array(arena, size_t, groups->n);
 	groups->rows = groups->ends ? loss_arena_array(arena, size_t, extent.rows) : NULL;
 	if (!groups->rows)

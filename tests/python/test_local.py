@@ -36,6 +36,29 @@ def reference(x, y):
     return (lse - x[np.arange(len(y)), y]).mean()
 
 
+def test_evaluations_within_evaluations(_):
+    """A hook, or the handler of a signal, that evaluates while its thread does."""
+    logits, targets = np.eye(6, 4, dtype="f4"), np.arange(6) % 4
+    want = lossd.functional.cross_entropy(logits, targets)
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        warnings.showwarning = lambda *_, **__: lossd.functional.cross_entropy(-5 * logits, targets)
+        got = lossd.functional.cross_entropy(logits, targets, reduction="elementwise_mean")
+    tap.expect(got == want, got, want)
+
+
+def test_masked_arrays_are_refused(_):
+    masked = np.ma.array([[2.0, 0.5, 9e9]], mask=[[0, 0, 1]], dtype="f4")
+    zeros = np.zeros((1, 3), "f4")
+    tap.expect_raises(lossd.LossTypeError, lambda: lossd.functional.mse_loss(masked, zeros), "masked array")
+
+
+def test_a_small_output_is_no_hold_on_a_large_one(_):
+    logits, targets = np.zeros((64, 1000), "f4"), np.zeros(64, "i8")
+    result = lossd.evaluate("cross_entropy", {"logits": logits, "targets": targets}, ["lse", "grad"])
+    tap.expect(result["lse"].base is None or result["lse"].flags.owndata, "lse lies in the arena")
+
+
 def test_only_numpy_is_imported(_):
     for module in ("torch", "jax", "httpx", "ml_dtypes", "asyncio", "ssl"):
         tap.expect(module not in sys.modules, module, "was imported")

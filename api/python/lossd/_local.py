@@ -57,7 +57,7 @@ class _Home:
 
 class _State(threading.local):
     def __init__(self) -> None:
-        self.home = _Home()
+        self.home: _Home | None = _Home()  # None while it is in use
 
 
 class _Process:
@@ -130,8 +130,18 @@ class _Arena:
             library.loss_arena_destroy(self.handle)
 
 
-def _arena() -> _Arena:
-    home = _state.home
+def _take() -> _Home:
+    """This thread's home, for one evaluation, which puts it back. What runs inside of that (the
+    handler of a signal, a warning's hook, a finalizer) and evaluates, too, has one of its own."""
+    home, _state.home = _state.home, None
+    return home or _Home()
+
+
+def _put(home: _Home) -> None:
+    _state.home = home
+
+
+def _arena(home: _Home) -> _Arena:
     if home.arena is None:
         home.arena = _Arena()
     return home.arena
@@ -296,7 +306,7 @@ def _tensor_struct(view: _tensors.View) -> _library.Tensor:
 
 
 def _prepared(
-    loss: Loss, views: Mapping[str, _tensors.View], outputs: tuple[str, ...], values: Mapping[str, Any]
+    home: _Home, loss: Loss, views: Mapping[str, _tensors.View], outputs: tuple[str, ...], values: Mapping[str, Any]
 ) -> _Prepared:
     """The problem with these tensors in it, most often one that was met before."""
     key: Any = (
@@ -305,7 +315,6 @@ def _prepared(
         tuple(map(values.get, loss.arguments)),
         tuple((name, view.dtype, view.shape) for name, view in views.items()),
     )
-    home = _state.home
     try:
         prepared = home.met.get(key)
     except TypeError:  # an argument that is a list, or the like, which will be told
@@ -353,12 +362,12 @@ def _rooms(prepared: _Prepared) -> list[_Room]:
     return prepared.outputs
 
 
-def _collect(prepared: _Prepared, kind: _tensors.Kind) -> dict[str, Any]:
+def _collect(home: _Home, prepared: _Prepared, kind: _tensors.Kind) -> dict[str, Any]:
     """The outputs: small ones copied, large ones where they are, and the arena theirs."""
     rooms = _rooms(prepared)
     sizes = [room.look() for room in rooms]
     large = max(sizes, default=0) > COPIED_BYTES
-    owner = _arena()
+    owner = _arena(home)
     found = {}
     for room, size in zip(rooms, sizes):
         data = room.tensor.data
@@ -368,7 +377,7 @@ def _collect(prepared: _Prepared, kind: _tensors.Kind) -> dict[str, Any]:
             array = _tensors.copied(data, room.dtype, room.shape)
         found[room.name] = kind.answer(array, room.dtype)
     if large:
-        _state.home.arena = None
+        home.arena = None
         _age()
     elif prepared.large:
         library.loss_arena_reset(owner.handle)
@@ -437,23 +446,31 @@ class Local(Interface, Methods):
         self, loss: Loss, tensors: Mapping[str, Any], outputs: tuple[str, ...], arguments: Mapping[str, Any]
     ) -> Mapping[str, Any]:
         views = _views(loss, tensors, arguments)
-        prepared = _prepared(loss, views, outputs, arguments)
-        prepared.run(_arena())
-        if prepared.result.n_warnings:
-            warn(_warnings(prepared.result))
-        return _collect(prepared, views[loss.input].kind)
+        home = _take()
+        try:
+            prepared = _prepared(home, loss, views, outputs, arguments)
+            prepared.run(_arena(home))
+            if prepared.result.n_warnings:
+                warn(_warnings(prepared.result))
+            return _collect(home, prepared, views[loss.input].kind)
+        finally:
+            _put(home)
 
     def _evaluate(
         self, loss: Loss, tensors: Mapping[str, Any], outputs: tuple[str, ...], arguments: Mapping[str, Any]
     ) -> Result:
         start = time.perf_counter()
         views = _views(loss, tensors, arguments)
-        prepared = _prepared(loss, views, outputs, arguments)
-        ready = time.perf_counter()
-        prepared.run(_arena())
-        done = time.perf_counter()
-        totals, warnings = _totals(prepared.result), _warnings(prepared.result)
-        found = _collect(prepared, views[loss.input].kind)
+        home = _take()
+        try:
+            prepared = _prepared(home, loss, views, outputs, arguments)
+            ready = time.perf_counter()
+            prepared.run(_arena(home))
+            done = time.perf_counter()
+            totals, warnings = _totals(prepared.result), _warnings(prepared.result)
+            found = _collect(home, prepared, views[loss.input].kind)
+        finally:
+            _put(home)
         metrics = {
             "compute_seconds": done - ready,
             "total_seconds": time.perf_counter() - start,
@@ -498,17 +515,20 @@ LOCAL = Local()
 def function(loss: Loss, tensors: tuple, arguments: tuple) -> Any:
     """What the function of a loss gives. Tensors of the shapes of the call before, of which a number
     comes, need their addresses only."""
-    home = _state.home
-    prepared = home.fast.get(loss)
-    if prepared is not None and prepared.point(tensors, arguments):
-        call = prepared.call
-        call.threads = _process.threads
-        call.arena = (home.arena or _arena()).handle
-        if call_run(prepared.reference) == 0 and prepared.result.n_warnings == 0:
-            number = prepared.number(call.scalar)
-            if prepared.large:
-                library.loss_arena_reset(call.arena)
-            return number
+    home = _take()
+    try:
+        prepared = home.fast.get(loss)
+        if prepared is not None and prepared.point(tensors, arguments):
+            call = prepared.call
+            call.threads = _process.threads
+            call.arena = (home.arena or _arena(home)).handle
+            if call_run(prepared.reference) == 0 and prepared.result.n_warnings == 0:
+                number = prepared.number(call.scalar)
+                if prepared.large:
+                    library.loss_arena_reset(call.arena)
+                return number
+    finally:
+        _put(home)
     answer = LOCAL._function(loss, tensors, arguments)
     _remember(loss, tensors, arguments, answer)
     return answer
@@ -520,15 +540,17 @@ def _remember(loss: Loss, tensors: tuple, arguments: tuple, answer: Any) -> None
         return
     named = given(loss.function_tensors, tensors)
     views = {name: _tensors.view(t, name) for name, t in named.items()}
-    prepared = _prepared(loss, views, (loss.output,), plain_arguments(loss, arguments))
+    home = _take()
+    prepared = _prepared(home, loss, views, (loss.output,), plain_arguments(loss, arguments))
     slots = {
         name: _slot(view.owner, prepared.tensors[name]) if view.owner is named[name] else None
         for name, view in views.items()
     }
+    _put(home)
     room = prepared.outputs[0]
     if None in slots.values() or room.dtype not in ("F64", "F32"):
         return
     prepared.arguments = arguments
     prepared.slots = tuple(map(slots.get, loss.function_tensors))
     prepared.number = views[loss.input].kind.number(room.dtype)
-    _state.home.fast[loss] = prepared
+    home.fast[loss] = prepared

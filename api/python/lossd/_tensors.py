@@ -236,6 +236,13 @@ def view(value: Any, name: str) -> View:
     Raises :class:`LossTypeError` for what is no tensor, is not in the processor's memory, or has a
     dtype that libloss does not.
     """
+    if isinstance(value, np.ma.MaskedArray):
+        raise errors.make(
+            f"{name} is a masked array, whose mask would be lost: give its data, and the mask where "
+            "the loss has one",
+            "wrong_type",
+            name,
+        )
     if isinstance(value, (np.ndarray, np.generic)):
         return _view_numpy(np.asarray(value), name, NUMPY)
     if is_torch(value):

@@ -120,7 +120,7 @@ def from_reply(status: int, document: Mapping[str, Any], request_id: str | None)
     """The exception for a problem document (RFC 9457), or for a status without one."""
     detail = document.get("detail") or f"the server answered with status {status}"
     made = make(detail, document.get("code", ""), document.get("pointer"))
-    if not made.code and status >= 500:
+    if not made.code and (status >= 500 or status == 429 or status < 400):
         made = ServerError(detail)
     made.status, made.request_id = status, document.get("request_id", request_id)
     made.errors = document.get("errors") or made.errors
