@@ -451,6 +451,7 @@ void element_sum_weights(const struct loss_plan *plan, struct exact_sum *sum)
 	chunk.plan = plan;
 	chunk.masked = true; /* its buffers hold everything */
 	memset(chunk.kept, 0, sizeof chunk.kept);
+	memset(chunk.weight, 0, sizeof chunk.weight);
 	for (size_t i = 0; i < plan->rows; i += chunk.n) {
 		chunk.first = i;
 		chunk.n = chunk_size(plan->rows - i);
