@@ -157,6 +157,20 @@ static void write_grad(const struct dense *dense, size_t r, int64_t y)
 
 /* ---------------------------------------------------------------- all of it */
 
+bool dense_student(const struct divergence_form *form, size_t r, struct divergence_outcome *outcome)
+{
+	const struct loss_plan *plan = form->plan;
+	const struct loss_tensor *input = &plan->tensors[LOSS_ROLE_INPUT];
+	struct side student = {.plan = plan, .wide = input->dtype == LOSS_F64};
+	if (!side_read(&student, input, &plan->transform, r))
+		return false;
+	outcome->lse = student.max + student.log1p_residual;
+	outcome->predicted = student.predicted;
+	if (plan->wanted[OUTPUT_ENTROPY])
+		outcome->entropy = side_entropy(&student);
+	return true;
+}
+
 bool dense_evaluate(const struct divergence_form *form, size_t r, int64_t y,
 		    struct divergence_outcome *outcome)
 {
@@ -166,11 +180,7 @@ bool dense_evaluate(const struct divergence_form *form, size_t r, int64_t y,
 	if (!read_sides(&dense, r))
 		return false;
 	outcome->loss = row_loss(&dense, y);
-	outcome->lse = student->max + student->log1p_residual;
-	outcome->predicted = student->predicted;
 	outcome->agrees = student->predicted == teacher->predicted;
-	if (plan->wanted[OUTPUT_ENTROPY])
-		outcome->entropy = side_entropy(student);
 	if (plan->wanted[OUTPUT_TEACHER_ENTROPY])
 		outcome->teacher_entropy = side_entropy(teacher);
 	if (plan->wanted[OUTPUT_DELTA_PROB])

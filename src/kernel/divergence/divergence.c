@@ -519,12 +519,10 @@ static void evaluate_plainly(struct divergence *d, int64_t y, struct divergence_
 		write_grad(d, y);
 }
 
-/* Of a row that does not count, the student alone is looked at. */
-static void evaluate_uncounted(struct divergence *d, struct divergence_outcome *outcome)
+/* What is said of the student alone. */
+static void look_at_student(struct divergence *d, struct divergence_outcome *outcome)
 {
-	if (d->plan->wanted[OUTPUT_GRAD])
-		clear_grad(d->plan, d->r);
-	if (!wants_student(d->plan))
+	if (has_logits(d) && dense_student(&d->common, d->r, outcome))
 		return;
 	read_student(d, false);
 	fill_student(d, outcome);
@@ -556,10 +554,12 @@ static void evaluate(struct divergence *d, int64_t y, struct partial *partial)
 	const double nan = (double)NAN;
 	struct divergence_outcome outcome = {0.0, nan, nan, nan, nan, 0, false};
 	bool counts = y >= 0;
-	if (!counts)
-		evaluate_uncounted(d, &outcome);
-	else if (!has_logits(d) || !dense_evaluate(&d->common, d->r, y, &outcome))
+	if (!counts && d->plan->wanted[OUTPUT_GRAD])
+		clear_grad(d->plan, d->r);
+	if (counts && (!has_logits(d) || !dense_evaluate(&d->common, d->r, y, &outcome)))
 		evaluate_plainly(d, y, &outcome);
+	if (wants_student(d->plan) && (!counts || has_logits(d)))
+		look_at_student(d, &outcome);
 	partial->correct += outcome.agrees;
 	put_outputs(d->plan, d->r, &outcome);
 	plan_keep_plain(d->plan, d->r, 1, &outcome.loss);
@@ -581,7 +581,6 @@ static void start(struct divergence *d, const struct loss_plan *plan)
 	d->term = terms[args->kind];
 	d->common.beta = d->form.beta = sum_from(args->beta);
 	d->form.rest.high = two_sum(1.0, -args->beta, &d->form.rest.low);
-	d->common.rest = d->form.rest;
 	d->common.soft_factor = 1.0 - args->hard_weight;
 	if (args->temperature_squared)
 		d->common.soft_factor *= args->temperature * args->temperature;
