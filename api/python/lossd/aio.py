@@ -18,6 +18,10 @@ from .results import Result
 _CHUNK = 1 << 18
 
 
+#: More that were open at once are closed when they have been used.
+KEPT_CONNECTIONS = 64
+
+
 class _Connection:
     """A connection with HTTP/1.1 on it."""
 
@@ -144,7 +148,8 @@ class AsyncClient(AsyncMethods):
                 if connection.used and stale:
                     continue
                 raise
-            if connection.cut or reply.headers.get("connection", "").lower() == "close":
+            closes = connection.cut or reply.headers.get("connection", "").lower() == "close"
+            if closes or len(self._idle) >= KEPT_CONNECTIONS:
                 connection.close()
             else:
                 connection.used = True
