@@ -238,7 +238,7 @@ static void warnings_are_given(void **state)
 static double exact_of_two(double n, double a, double b)
 {
 	long double d = (long double)b - (long double)a;
-	long double p = 1 / (long double)n, q = expl(d) / (expl(d) + n - 1);
+	long double all = (long double)n, p = 1 / all, q = expl(d) / (expl(d) + all - 1);
 	long double rest = (1 - p) * (log1pl(-p) - log1pl(-q));
 	return (double)(p * (logl(p) - logl(q)) + rest);
 }

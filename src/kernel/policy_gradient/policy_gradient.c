@@ -92,14 +92,14 @@ static void start(const struct rows *rows, struct policy_lanes *lanes)
 		read_entries(rows, LOSS_ROLE_OWN_3, n, lanes->reference);
 }
 
-static void set_lane(struct policy_lanes *lanes, size_t lane, struct policy_row row)
+static void set_lane(struct policy_lanes *lanes, size_t lane, const struct policy_row *row)
 {
-	lanes->loss[lane] = row.loss;
-	lanes->log_prob[lane] = row.log_prob;
-	lanes->ratio[lane] = row.ratio;
-	lanes->kl[lane] = row.kl;
-	lane_sums_set(&lanes->factor, lane, row.factor);
-	lanes->clipped = (lanes->clipped & ~(1u << lane)) | (unsigned)row.clipped << lane;
+	lanes->loss[lane] = row->loss;
+	lanes->log_prob[lane] = row->log_prob;
+	lanes->ratio[lane] = row->ratio;
+	lanes->kl[lane] = row->kl;
+	lane_sums_set(&lanes->factor, lane, row->factor);
+	lanes->clipped = (lanes->clipped & ~(1u << lane)) | (unsigned)row->clipped << lane;
 }
 
 /* All but rows that are not regular. What the kernel does not take is evaluated by itself. */
@@ -110,10 +110,11 @@ static void evaluate_regular(const struct rows *rows, struct policy_lanes *lanes
 	unsigned left = rows_regular(rows) & ~lanes->taken;
 	for (; left != 0; left &= left - 1) {
 		size_t lane = (size_t)__builtin_ctz(left);
-		if (rows->targets.y[lane] >= 0)
-			set_lane(lanes, lane,
-				 policy_row_of(rows->plan, rows->first + lane,
-					       lane_log_prob(rows, lane)));
+		if (rows->targets.y[lane] < 0)
+			continue;
+		struct policy_row row =
+			policy_row_of(rows->plan, rows->first + lane, lane_log_prob(rows, lane));
+		set_lane(lanes, lane, &row);
 	}
 }
 
@@ -132,9 +133,11 @@ static void evaluate_left(const struct rows *rows, unsigned left, struct policy_
 			continue;
 		}
 		row_read(&row, plan, r);
-		if (!row_is_regular(rows->sums, lane))
-			set_lane(lanes, lane,
-				 policy_row_of(plan, r, row_log_prob(&row, (size_t)y)));
+		if (!row_is_regular(rows->sums, lane)) {
+			struct policy_row alone =
+				policy_row_of(plan, r, row_log_prob(&row, (size_t)y));
+			set_lane(lanes, lane, &alone);
+		}
 		if (grad)
 			ce_write_row_grad(
 				plan, &row, r, (size_t)y,
