@@ -329,8 +329,8 @@ static const struct said numbers[] = {
 	{"cross_entropy", "{\"shift\": True}",
 	 "line 1, column 11: found 'T', but true is written in small letters"},
 	{"cross_entropy", "{\"logits\": [[1, 2]], \"targets\": [null]}",
-	 "targets[0] is null, but must be a number; a row that does not count has ignore_index as "
-	 "its target"},
+	 "targets[0] is null, but must be a number; what does not count is left out by mask, or by "
+	 "ignore_index where a loss has it"},
 	{"cross_entropy", "{\"logits\": [[1, 2]],\n \"targets\": [NaN,]}",
 	 "line 2, column 18: found ']', but a value is expected: no comma stands before the end"},
 };
