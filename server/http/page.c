@@ -5,6 +5,8 @@
 #include "request.h"
 #include "status/status.h"
 
+#include <string.h>
+
 /* Bytes of a document. */
 #define DOCUMENT_BYTES ((uint64_t)65536)
 /* Of text that every page has room for: more than those write that change something. */
@@ -69,10 +71,19 @@ static void drop(struct request *request)
 
 /* ---------------------------------------------------------------- the page */
 
+/* Clients of /v2 (tritonclient's for asyncio) say that they take what is compressed, since the
+ * library below them says so, and decode inferences alone. */
+static bool is_decoded(const struct request *request)
+{
+	return !request->route || strncmp(request->route->path, "/v2", 3) != 0;
+}
+
 /* Compresses the text where that is worth it and asked for; where there is no memory for it, it
  * goes as it is. */
 static void compress(struct request *request)
 {
+	if (!is_decoded(request))
+		return;
 	struct reply *reply = &request->reply;
 	const struct body_part *text = &reply->body.parts[0];
 	/* The reserve is for what must be said, not for saying it in few bytes. */

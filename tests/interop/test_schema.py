@@ -47,6 +47,14 @@ def schemas(server):
 
 def loss_of(request):
     """Which loss an example of the contract is of."""
+    if any(name.startswith("teacher_") for name in request):
+        return "divergence"
+    if "advantages" in request:
+        return "policy_gradient"
+    if "var" in request:
+        return "gaussian_nll_loss"
+    if "predictions" in request:
+        return "quantile_loss" if "quantile" in request else "mse_loss"
     if "log_probs" in request:
         return "kl_div" if isinstance(request["targets"][0], list) else "nll_loss"
     if "probs" in request:

@@ -27,8 +27,13 @@ DTYPES = {
 }
 DTYPES = {name: np.dtype(kind) for name, kind in DTYPES.items()}
 NAMES = {dtype: name for name, dtype in DTYPES.items()}
-INPUTS = ("logits", "log_probs", "probs")
-TENSORS = INPUTS + ("targets", "weight", "pos_weight", "row_weight", "mask", "groups", "bytes", "grad_output")
+INPUTS = ("logits", "log_probs", "probs", "predictions")
+TENSORS = INPUTS + ("targets", "weight", "pos_weight", "row_weight", "mask", "groups", "bytes", "grad_output",
+                    "sampling_log_probs", "advantages", "reference_log_probs", "teacher_logits", "teacher_indices",
+                    "teacher_log_probs", "var")
+# Losses whose targets are classes; those of cross_entropy may be probabilities instead.
+OF_CLASSES = ("cross_entropy", "nll_loss", "policy_gradient", "divergence", "multi_margin_loss", "brier_score")
+INTEGERS = ("teacher_indices", "groups", "bytes")
 
 
 class Problem:
@@ -104,9 +109,12 @@ def from_json(loss, text):
     tensors = {}
     for name, value in written.items():
         dtype = beside
-        if name == "targets" and loss in ("cross_entropy", "nll_loss"):
-            is_index = not isinstance(value, dict) and _shape(value) != logits.shape
+        if name == "targets" and loss in OF_CLASSES:
+            may_be_probabilities = loss == "cross_entropy" and not isinstance(value, dict)
+            is_index = not may_be_probabilities or _shape(value) != logits.shape
             dtype = DTYPES["I64"] if is_index else beside
+        if name in INTEGERS:
+            dtype = DTYPES["I64"]
         if name == "mask":
             dtype = DTYPES["BOOL"]
         tensors[name] = logits if name == first else _tensor(value, dtype)

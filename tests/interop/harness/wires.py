@@ -21,13 +21,13 @@ import tritonclient.utils.shared_memory as shared_memory
 from tritonclient.utils import np_to_triton_dtype
 
 from .daemon import LOSSD, SHM_PREFIX
-from .problem import DTYPES, NAMES, Result
+from .problem import DTYPES, INPUTS, NAMES, Result
 
 FIXED_DTYPES = {"predicted": "I64", "rank": "I64", "correct": "BOOL"}
 FIXED_DTYPES.update({"accuracy": "F64", "topk_accuracy": "F64", "perplexity": "F64", "ece": "F64"})
 FIXED_DTYPES.update({"group_loss_sum": "F64", "group_denominator": "F64", "group_counted": "I64"})
 FIXED_DTYPES.update({"group_loss": "F64", "bits_per_byte": "F64"})
-FIXED_DTYPES.update({"loss_quantiles": "F64"})
+FIXED_DTYPES.update({"loss_quantiles": "F64", "agrees": "BOOL", "agreement": "F64", "clip_fraction": "F64", "kl": "F64"})
 NARROW = {"F8_E4M3", "F8_E5M2"}
 TOTALS = ("loss_sum", "denominator", "rows", "counted", "ignored")
 JSON = "application/json"
@@ -75,7 +75,7 @@ def output_dtype(problem, name):
     if name in FIXED_DTYPES:
         return DTYPES[FIXED_DTYPES[name]]
     given = {tensor: problem.tensors[tensor].dtype for tensor in problem.tensors}
-    first = next(given[name] for name in ("logits", "log_probs", "probs") if name in given)
+    first = next(given[name] for name in INPUTS if name in given)
     if name in ("grad", "log_probs", "probs"):
         return DTYPES[problem.arguments.get("grad_dtype", NAMES[first])]
     return first if first == np.float64 else DTYPES["F32"]

@@ -51,9 +51,9 @@ async function bySafetensors(base, { loss, arguments: given, outputs, tensors })
 // ---------------------------------------------------------------- base64 in JSON
 
 // Of a scalar, which is a number, or a word where JSON has none; its type is not said.
-const DOUBLES = ['accuracy', 'topk_accuracy', 'perplexity', 'ece', 'bits_per_byte'];
+const DOUBLES = ['accuracy', 'topk_accuracy', 'perplexity', 'ece', 'bits_per_byte', 'agreement', 'clip_fraction', 'kl'];
 function scalar(name, value, tensors) {
-  const names = ['logits', 'log_probs', 'probs'];
+  const names = ['logits', 'log_probs', 'probs', 'predictions'];
   const dtype = tensors.find((tensor) => names.includes(tensor.name))?.dtype;
   const double = dtype === 'F64' || DOUBLES.includes(name);
   const data = Buffer.from((double ? new Float64Array([value]) : new Float32Array([value])).buffer);
