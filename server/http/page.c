@@ -82,14 +82,13 @@ static bool is_decoded(const struct request *request)
  * goes as it is. */
 static void compress(struct request *request)
 {
-	if (!is_decoded(request))
-		return;
 	struct reply *reply = &request->reply;
 	const struct body_part *text = &reply->body.parts[0];
 	/* The reserve is for what must be said, not for saying it in few bytes. */
 	bool scarce = request->over_budget || request->spare;
 	struct reply_coding wanted = head_reply_coding(&request->head);
-	reply->varies = wanted.always || text->size >= DEFLATER_MIN_BYTES;
+	bool worth_it = text->size >= DEFLATER_MIN_BYTES && is_decoded(request);
+	reply->varies = wanted.always || worth_it;
 	if (!reply->varies || scarce || wanted.coding == CODING_IDENTITY)
 		return;
 	struct deflater *deflater = deflater_create(wanted.coding, request->arena);

@@ -27,7 +27,8 @@ FIXED_DTYPES = {"predicted": "I64", "rank": "I64", "correct": "BOOL"}
 FIXED_DTYPES.update({"accuracy": "F64", "topk_accuracy": "F64", "perplexity": "F64", "ece": "F64"})
 FIXED_DTYPES.update({"group_loss_sum": "F64", "group_denominator": "F64", "group_counted": "I64"})
 FIXED_DTYPES.update({"group_loss": "F64", "bits_per_byte": "F64"})
-FIXED_DTYPES.update({"loss_quantiles": "F64", "agrees": "BOOL", "agreement": "F64", "clip_fraction": "F64", "kl": "F64"})
+FIXED_DTYPES.update({"loss_quantiles": "F64", "agrees": "BOOL", "agreement": "F64"})
+FIXED_DTYPES.update({"clip_fraction": "F64", "kl": "F64"})
 NARROW = {"F8_E4M3", "F8_E5M2"}
 TOTALS = ("loss_sum", "denominator", "rows", "counted", "ignored")
 JSON = "application/json"
