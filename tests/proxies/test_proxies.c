@@ -156,7 +156,7 @@ static unsigned long markers(void)
 
 /* What came back on one connection. */
 struct exchange {
-	char bytes[65536];
+	char bytes[1 << 20];
 	size_t n;
 	bool closed;
 	unsigned replies, markers;
