@@ -310,7 +310,7 @@ static double reduced_loss(const struct loss_plan *plan, struct sum loss)
 	return mean_of(loss, (struct sum){plan->divisor, plan->divisor_low});
 }
 
-/* Also of rows where another model is as right. */
+/* Of divergence the share of rows that agree: what `correct` counts is the loss's. */
 static double accuracy(const struct loss_plan *plan, struct partial *total)
 {
 	return (double)total->correct / (double)plan->counted;

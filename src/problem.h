@@ -172,7 +172,6 @@ struct argument_row {
 	struct loss_argument_info info;
 	enum argument id;
 	size_t offset;      /* of its field in struct loss_args */
-	double preset;      /* its default, where there is one */
 	enum output serves; /* the output that it is about; OUTPUT_LOSS: all */
 	bool apart;         /* parts of one whole may differ in it: state.h */
 	const char *advice; /* what else to say of a value out of range, or NULL */

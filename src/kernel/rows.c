@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "../targets.h"
+#include "row.h"
 #include "row_parts.h"
 #include "tiles.h"
 
@@ -476,4 +477,12 @@ void rows_logits(const struct rows *rows, const size_t *classes, union numbers *
 	rows->numbers->load(input->dtype, &elements, logits, LANES);
 	if (plan->transform.on)
 		rows->numbers->transform(&plan->transform, logits, logits, slopes, LANES);
+}
+
+void rows_weigh(const struct rows *rows, double *loss)
+{
+	const struct loss_plan *plan = rows->plan;
+	for (size_t lane = 0; plan->present[LOSS_ROLE_ROW_WEIGHT] && lane < rows->n; lane++)
+		if (rows->targets.y[lane] >= 0)
+			loss[lane] = weigh(plan_row_weight(plan, rows->first + lane), loss[lane]);
 }

@@ -143,7 +143,10 @@ static inline void lane_sums_add(struct lane_sums *sums, size_t lane, double val
 	sums->low[lane] += error;
 }
 
-/* Writes down what n lanes' losses are, of rows that weigh nothing themselves. */
+/* Losses of class indices that count, times what the rows weigh themselves, where they do. */
+void rows_weigh(const struct rows *rows, double *loss);
+
+/* Writes down what the lanes' losses are, with what the rows weigh themselves in them. */
 static inline void rows_keep_losses(const struct rows *rows, const double *loss)
 {
 	if (rows->plan->keeps_rows)

@@ -277,6 +277,39 @@ static void nothing_cancels_where_two_models_agree(void **state)
 	}
 }
 
+/* What is said of the student alone is the same bits, whether its row counts or not. */
+static void a_student_is_the_same_whether_its_row_counts(void **state)
+{
+	enum { CLASSES = 2, ROWS = 512 };
+	static const size_t shape[] = {2 * ROWS, CLASSES}, rows[] = {2 * ROWS};
+	static const char *const names[] = {"lse", "entropy", NULL};
+	static double student[2 * ROWS * CLASSES], teacher[2 * ROWS * CLASSES];
+	static int64_t targets[2 * ROWS];
+	struct random random = random_start(5);
+	(void)state;
+	for (size_t i = 0; i < (size_t)ROWS * CLASSES; i++) {
+		student[i] = student[i + (size_t)ROWS * CLASSES] = random_normal(&random);
+		teacher[i] = teacher[i + (size_t)ROWS * CLASSES] = student[i] + 0.125;
+	}
+	for (size_t r = ROWS; r < (size_t)2 * ROWS; r++)
+		targets[r] = -100;
+	for (loss_dtype dtype = LOSS_F64; dtype <= LOSS_BF16; dtype++) {
+		struct eval eval;
+		eval_start(&eval, "divergence");
+		eval_set(&eval, "logits", eval_floats(&eval, dtype, 2, shape, student));
+		eval_set(&eval, "teacher_logits", eval_floats(&eval, dtype, 2, shape, teacher));
+		eval_set(&eval, "targets", eval_integers(&eval, LOSS_I64, 1, rows, targets));
+		eval_outputs(&eval, names);
+		eval_run(&eval, 1);
+		for (size_t k = 0; names[k]; k++)
+			for (size_t r = 0; r < ROWS; r++)
+				require(eval_value(eval_output(&eval, names[k]), r) ==
+						eval_value(eval_output(&eval, names[k]), r + ROWS),
+					"%s of row %zu", names[k], r);
+		eval_end(&eval);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -285,6 +318,7 @@ int main(void)
 		cmocka_unit_test(wrong_problems_are_refused),
 		cmocka_unit_test(warnings_are_given),
 		cmocka_unit_test(nothing_cancels_where_two_models_agree),
+		cmocka_unit_test(a_student_is_the_same_whether_its_row_counts),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

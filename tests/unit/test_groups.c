@@ -191,6 +191,32 @@ static void more_groups_than_memory_has_room_for(void **state)
 	}
 }
 
+/* What nothing asks for takes no memory, however large its numbers are. */
+static void groups_that_nothing_asks_for(void **state)
+{
+	static const char *const texts[] = {
+		CE TWO "groups:I64:2=0,200000000000000000",
+		CE TWO "groups:I64:2=0,1 n_groups=200000000000000000",
+		"brier_score " TWO "groups:I64:2=0,300000000",
+	};
+	(void)state;
+	for (size_t i = 0; i < COUNT(texts); i++) {
+		struct eval eval;
+		struct loss_result result;
+		struct loss_budget *budget = loss_budget_create(UINT64_C(1) << 20);
+		assert_non_null(budget);
+		struct loss_arena *arena = loss_arena_create(budget);
+		spec_start(&eval, texts[i]);
+		require(loss_evaluate(eval.problem, arena, 1, NULL, &result, &eval.error) ==
+				LOSS_OK,
+			"%s: %s", texts[i], eval.error.detail);
+		assert_int_equal(result.n_warnings, 1);
+		loss_arena_destroy(arena);
+		loss_budget_destroy(budget);
+		eval_end(&eval);
+	}
+}
+
 /* ---------------------------------------------------------------- integers that fit no type */
 
 static size_t tensor_index(const struct eval *eval, const char *name)
@@ -516,6 +542,7 @@ int main(void)
 		cmocka_unit_test(a_place_has_all_its_axes),
 		cmocka_unit_test(the_most_groups_are_what_a_tensor_may_have),
 		cmocka_unit_test(more_groups_than_memory_has_room_for),
+		cmocka_unit_test(groups_that_nothing_asks_for),
 		cmocka_unit_test(integers_that_fit_no_type),
 		cmocka_unit_test(odd_groups),
 		cmocka_unit_test(bits_per_byte),

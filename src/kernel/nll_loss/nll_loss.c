@@ -23,15 +23,6 @@ static void put_slopes(const struct rows *rows)
 	}
 }
 
-/* Times what the rows weigh themselves. */
-static void weigh_rows(const struct rows *rows, double *loss)
-{
-	for (size_t lane = 0; lane < rows->n; lane++)
-		if (rows->targets.y[lane] >= 0)
-			loss[lane] =
-				weigh(plan_row_weight(rows->plan, rows->first + lane), loss[lane]);
-}
-
 static void keep_rows(const struct rows *rows, const double *loss)
 {
 	const struct loss_plan *plan = rows->plan;
@@ -50,8 +41,7 @@ static void evaluate(struct rows *rows, void *data)
 	struct partial *partial = data;
 	double *loss = exact_feed_room(&partial->loss, plan->kernels);
 	plan->kernels->losses(&normalized, &rows->targets, loss);
-	if (plan->present[LOSS_ROLE_ROW_WEIGHT])
-		weigh_rows(rows, loss);
+	rows_weigh(rows, loss);
 	for (size_t lane = 0; plan->scores && lane < rows->n; lane++)
 		if (rows->targets.y[lane] >= 0)
 			exact_feed_add(partial->nll, plan->kernels, -rows->targets.logit[lane]);

@@ -167,29 +167,18 @@ static void put_rows(const struct rows *rows, const struct policy_lanes *lanes)
 		tensor_put(&plan->outputs[OUTPUT_RATIO], rows->first + lane, lanes->ratio[lane]);
 }
 
-/* Times what the rows weigh themselves. */
-static void weigh_rows(const struct rows *rows, double *loss)
-{
-	for (size_t lane = 0; lane < rows->n; lane++)
-		if (rows->targets.y[lane] >= 0)
-			loss[lane] =
-				weigh(plan_row_weight(rows->plan, rows->first + lane), loss[lane]);
-}
-
 static void add_rows(const struct rows *rows, const struct policy_lanes *lanes,
 		     struct partial *partial)
 {
 	const struct loss_plan *plan = rows->plan;
 	double *loss = exact_feed_room(&partial->loss, plan->kernels);
 	memcpy(loss, lanes->loss, sizeof lanes->loss);
-	if (plan->present[LOSS_ROLE_ROW_WEIGHT])
-		weigh_rows(rows, loss);
+	rows_weigh(rows, loss);
 	for (unsigned left = lanes->clipped & ((1u << rows->n) - 1); left != 0; left &= left - 1)
 		partial->clipped++;
 	for (size_t lane = 0; partial->kl && lane < rows->n; lane++)
 		exact_feed_add(partial->kl, plan->kernels, lanes->kl[lane]);
-	if (plan->keeps_rows)
-		plan_keep_losses(plan, rows->first, rows->n, loss);
+	rows_keep_losses(rows, loss);
 	exact_feed_take(&partial->loss, rows->n);
 }
 
